@@ -1,0 +1,137 @@
+"""The envelope every message travels in, and the step a core answers with.
+
+An envelope is a CloudEvent (CloudEvents 1.0.2) in the structured mode of the Kafka protocol binding: the
+whole event is one JSON document in the record's value, so that a plain console consumer can read it. The
+record's key is the case id, which is also the event's ``subject``.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
+
+CONTENT_TYPE = "application/cloudevents+json"
+"""Value of the ``content-type`` header of each record (CloudEvents Kafka protocol binding, section 3.3)."""
+
+CaseId = Annotated[str, Field(pattern=r"^[0-9A-Z]{4}(-[0-9A-Z]{4}){2}-[0-9A-Z]$")]
+"""The public case number, e.g. ``K7Q2-9MXF-4TBA-3``: twelve characters and a check character."""
+
+Code = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""A short identifier: an item, a step, a system."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+"""A name as people write it."""
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+"""A moment, with its zone on the way in; kept and written in UTC."""
+
+
+class Value(BaseModel):
+    """A part of a message: frozen, and deaf to fields a newer writer may have added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Value):
+    """What one service says to another, or to itself."""
+
+    type: ClassVar[str]
+    """The CloudEvents type, ending in the major version: ``onedoor.case.accepted.v1``."""
+
+
+class Woken(Message):
+    """The moment a case asked to be woken at has come. Local to a service; never on Kafka."""
+
+    type: ClassVar[str] = "onedoor.woken.v1"
+
+
+D = TypeVar("D", bound=Message, covariant=True)
+
+
+class Envelope(Value, Generic[D]):
+    """A message with its CloudEvents attributes.
+
+    ``time`` is when the thing happened, which may be long before the message is read. A core takes time from
+    here and nowhere else. ``causationid`` (an extension attribute) is the id of the message that led to this.
+    """
+
+    specversion: Literal["1.0"] = "1.0"
+    id: UUID
+    source: Annotated[str, Field(min_length=1, max_length=200)]
+    type: str
+    subject: CaseId
+    time: Instant
+    datacontenttype: Literal["application/json"] = "application/json"
+    causationid: UUID | None = None
+    data: D
+
+
+@cache
+def envelope_class(message: type[D]) -> type[Envelope[D]]:
+    """The envelope that holds this type of message and no other, tagged by its ``type`` attribute."""
+    model = create_model(
+        f"{message.__name__}Envelope",
+        __base__=Envelope[message],  # type: ignore[valid-type]
+        type=(Literal[message.type], message.type),
+    )
+    return cast(type[Envelope[D]], model)
+
+
+def envelop(message: D, *, id: UUID, source: str, subject: str, time: datetime, cause: UUID | None = None) -> Envelope[D]:
+    """Put a message into its envelope."""
+    of_type = envelope_class(type(message))
+    return of_type(id=id, source=source, type=message.type, subject=subject, time=time, causationid=cause, data=message)
+
+
+def derive_id(cause: UUID, source: str, index: int) -> UUID:
+    """The id of the ``index``-th message that ``source`` says because of ``cause``.
+
+    The same cause always yields the same ids (a UUID version 8, RFC 9562 section 5.8), so that what is said
+    again after a crash is recognised as the same. ``source`` keeps two services that heard the same message
+    from giving two messages one id.
+    """
+    digest = blake2b(b"%b/%b/%d" % (cause.bytes, source.encode(), index), digest_size=16).digest()
+    number = int.from_bytes(digest, "big") & ~(0xF << 76 | 0x3 << 62)
+    return UUID(int=number | 0x8 << 76 | 0x2 << 62)
+
+
+S = TypeVar("S", bound=Value)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """What a core answers to one message: the case's new state, and what is to happen next.
+
+    ``out``: messages to say, in this order, in the same commit as the state.
+    ``wake``: the next moment at which this case wants a ``Woken``; ``None`` for never.
+    ``call``: the one question this case now wants put to the outside world, not before ``call_at``.
+    ``closed``: nothing more is expected for this case; it may be forgotten after the retention time.
+    """
+
+    state: S
+    out: tuple[Message, ...] = ()
+    wake: datetime | None = None
+    call: Message | None = None
+    call_at: datetime | None = None
+    closed: bool = False
+
+
+class Core(Protocol[S]):
+    """The pure part of a service: one function from state and message to the next step."""
+
+    def __call__(self, state: S | None, envelope: Envelope[Message]) -> Step[S]: ...
+
+
+class Impossible(Exception):
+    """The message cannot be true of this case as the service knows it; it becomes a dead letter."""
+
+
+class UnknownCase(Impossible):
+    """The message speaks of a case that this service has never heard of."""
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"case {case_id} is unknown here")

@@ -1,0 +1,124 @@
+"""The plan of a case, and what routing says of its course."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from contracts.envelope import Code, Instant, Message, Name, Value
+
+Fen = Annotated[int, Field(ge=0)]
+"""Money in fen, the hundredth of a yuan."""
+
+
+class Limit(Value):
+    """A time limit: so many working days from the event, or a moment fixed by somebody else."""
+
+    working_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    due_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.working_days is None) == (self.due_at is None):
+            raise ValueError("a limit has either working_days or due_at")
+        return self
+
+
+class Limits(Value):
+    """The time the department promised, and the longer time the law allows (承诺 / 法定时限)."""
+
+    committed: Limit
+    statutory: Limit
+
+
+class Fee(Value):
+    """A fee with its standard and legal basis."""
+
+    name: Name
+    amount_fen: Fen
+    standard: Name
+    basis: Name
+
+
+class PlanStep(Value):
+    """One item asked of one department, and the steps that must be done before it can start."""
+
+    step: Code
+    item: Code
+    item_name: Name
+    department: Name
+    system: Code
+    """Which of the department's systems is asked; it names the topics of its adapter."""
+    after: tuple[Code, ...] = ()
+    limits: Limits | None = None
+    fees: tuple[Fee, ...] = ()
+
+
+class Plan(Value):
+    """The steps of a case as the catalogue had them on the day of acceptance. A case keeps its plan."""
+
+    matter: Code
+    matter_name: Name
+    catalogue_version: Name
+    lead_department: Name
+    limits: Limits
+    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _steps_can_start(self) -> Self:
+        names = [step.step for step in self.steps]
+        if len(set(names)) != len(names):
+            raise ValueError("a step is named twice")
+        done: set[str] = set()
+        while ready := [s.step for s in self.steps if s.step not in done and done.issuperset(s.after)]:
+            done.update(ready)
+        if stuck := sorted(set(names) - done):
+            raise ValueError(f"steps that can never start, each waiting for another: {', '.join(stuck)}")
+        return self
+
+
+class Outcome(StrEnum):
+    """How a step, or a whole case, ended."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+class StepState(StrEnum):
+    """Where a step stands, as routing knows it."""
+
+    WAITING = "waiting"
+    REQUESTED = "requested"
+    DELIVERED = "delivered"
+    DONE = "done"
+    DROPPED = "dropped"
+
+
+class StepReport(Value):
+    """The present truth about one step."""
+
+    step: Code
+    state: StepState
+    requested_at: Instant | None = None
+    delivered_at: Instant | None = None
+    decided_at: Instant | None = None
+    outcome: Outcome | None = None
+    document: Name | None = None
+
+
+class CaseReported(Message):
+    """Routing's present truth about a case that is still open, told to whoever asked."""
+
+    type: ClassVar[str] = "onedoor.case.reported.v1"
+
+    steps: tuple[StepReport, ...]
+
+
+class CaseDecided(Message):
+    """All departments have answered; the case is decided. Said again to whoever asks again."""
+
+    type: ClassVar[str] = "onedoor.case.decided.v1"
+
+    outcome: Outcome
+    decided_at: Instant
+    steps: tuple[StepReport, ...]

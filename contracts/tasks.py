@@ -1,0 +1,68 @@
+"""What routing asks of a department, and what the department's adapter answers."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from contracts.cases import Applicant, Region
+from contracts.envelope import Code, Instant, Message, Name, Value
+from contracts.plans import Limits, Outcome
+
+TaskId = Annotated[str, Field(min_length=1, max_length=96)]
+"""``case number/step``: the idempotency key towards the department's own system."""
+
+
+class Document(Value):
+    """What an earlier step produced and this one may need, such as the licence's number."""
+
+    step: Code
+    number: Name
+
+
+class TaskRequested(Message):
+    """A department is asked for one step. Said again, slower each time, until it is answered."""
+
+    type: ClassVar[str] = "onedoor.task.requested.v1"
+
+    task_id: TaskId
+    step: Code
+    item: Code
+    item_name: Name
+    department: Name
+    system: Code
+    region: Region
+    applicant: Applicant
+    materials: tuple[Name, ...] = ()
+    documents: tuple[Document, ...] = ()
+    limits: Limits | None = None
+    requested_at: Instant
+
+
+class TaskDelivered(Message):
+    """The department's own system has taken the task under a number of its own: proof of receipt."""
+
+    type: ClassVar[str] = "onedoor.task.delivered.v1"
+
+    task_id: TaskId
+    step: Code
+    department: Name
+    system: Code
+    reference: Name
+    delivered_at: Instant
+
+
+class TaskDone(Message):
+    """The department has decided. ``decided_at`` is its own time of decision, not that of the message."""
+
+    type: ClassVar[str] = "onedoor.task.done.v1"
+
+    task_id: TaskId
+    step: Code
+    department: Name
+    system: Code
+    reference: Name
+    delivered_at: Instant
+    outcome: Outcome
+    document: Name | None = None
+    opinion: Annotated[str, Field(max_length=2000)] = ""
+    decided_at: Instant

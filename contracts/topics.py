@@ -1,0 +1,43 @@
+"""Which message goes to which topic. The key of every record is the case id.
+
+Topics are per message family and, where departments are concerned, per system: a department's adapter can
+be given the right to read and write its own two topics and nothing else.
+"""
+
+from collections.abc import Iterable
+
+from contracts.cases import CaseAccepted
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened
+from contracts.envelope import Message
+from contracts.plans import CaseDecided, CaseReported
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+
+TOPICS: dict[type[Message], str] = {
+    CaseAccepted: "onedoor.cases",
+    TaskRequested: "onedoor.tasks.{system}",
+    TaskDelivered: "onedoor.answers.{system}",
+    TaskDone: "onedoor.answers.{system}",
+    CaseReported: "onedoor.decisions",
+    CaseDecided: "onedoor.decisions",
+    CaseAsked: "onedoor.questions",
+    CommitmentsOpened: "onedoor.commitments",
+    AlertRaised: "onedoor.alerts",
+    AlertWithdrawn: "onedoor.alerts",
+}
+"""Message type -> topic; ``{system}`` stands for the department system that the message names."""
+
+MAX_RECORD_BYTES = 256 * 1024
+"""A record larger than this is a dead letter."""
+
+
+def topic_of(message: Message) -> str:
+    """The topic a message is said on."""
+    template = TOPICS[type(message)]
+    return template.format(system=message.system) if "{" in template else template  # type: ignore[attr-defined]
+
+
+def topics_for(types: Iterable[type[Message]], systems: Iterable[str]) -> tuple[str, ...]:
+    """The topics that carry these messages when the given department systems are in use, sorted."""
+    templates = {TOPICS[message] for message in types}
+    systems = tuple(systems)
+    return tuple(sorted({t.format(system=s) for t in templates for s in (systems if "{" in t else ("",))}))

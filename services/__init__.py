@@ -1,0 +1,1 @@
+"""The services of onedoor, and the one shell they all run in."""

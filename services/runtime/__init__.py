@@ -1,0 +1,1 @@
+"""The one shell: Kafka, PostgreSQL, loops, clock and telemetry. It knows no business word."""

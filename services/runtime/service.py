@@ -1,0 +1,102 @@
+"""What a service gives to the shell, and what the shell gives to a service."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from contracts.envelope import Core, Envelope, Message, Value
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.runtime.shell import Shell
+
+S = TypeVar("S", bound=Value)
+
+Projection = Callable[["AsyncConnection", Sequence[Envelope[Message]]], Awaitable[None]]
+"""Writes the read models of a service, in the commit of the batch whose messages it is given.
+
+It must use a number of statements that does not grow with the number of messages, and must bear being given
+the same message again.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A question to the outside world that a case has open."""
+
+    case_id: str
+    question: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something the outside world said by itself. ``receipt`` is what `Outside.acknowledge` wants back."""
+
+    case_id: str
+    message: Message
+    receipt: Any
+
+
+class Unheard(Exception):
+    """The outside world said something that cannot be understood: it is parked, and the question stays open.
+
+    ``raw`` is kept with the dead letter, so that a person can see what was said.
+    """
+
+    def __init__(self, reason: str, raw: bytes = b"") -> None:
+        super().__init__(reason)
+        self.raw = raw
+
+
+@dataclass(frozen=True, slots=True)
+class Misheard:
+    """Something the outside world said by itself that cannot be understood. ``case_id`` if that much is clear."""
+
+    fault: Unheard
+    receipt: Any
+    case_id: str | None = None
+
+
+class Outside(Protocol):
+    """The outside world as one service sees it. Everything here may be slow, fail, or happen twice."""
+
+    async def open(self) -> None:
+        """Make connections. Must not fail because the other side is away."""
+
+    async def close(self) -> None: ...
+
+    async def ask(self, calls: Sequence[Call]) -> Sequence[Message | Exception]:
+        """Put each question and give its answer, or the exception that it met, in the order of ``calls``.
+
+        Safe to repeat: the same question leads to the same thing in the outside world, once. `Unheard` parks
+        the answer; any other exception counts against the system's breaker and the question is put again.
+        """
+
+    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+        """What has been said since, at most ``limit`` of it; the same again until it is acknowledged."""
+
+    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+        """These have been committed and need not be said again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[S]):
+    """A service: a pure core, and where it touches the world.
+
+    ``name`` names its database, its consumer group and its CloudEvents source.
+    ``failed`` turns a failed call into the message that tells the core so.
+    """
+
+    name: str
+    core: Core[S]
+    state: type[S]
+    consumes: tuple[type[Message], ...]
+    migrations: Path
+    question: type[Message] | None = None
+    failed: Callable[[Call, Exception], Message] | None = None
+    outside: "Callable[[Shell[S]], Outside] | None" = None
+    routes: "Callable[[Shell[S]], APIRouter] | None" = None
+    project: Projection | None = None
