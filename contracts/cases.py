@@ -41,6 +41,7 @@ class CaseAccepted(Message):
     plan: Plan
     region: Region
     channel: Channel
-    applicant: Applicant
+    applicant: Applicant | None = None
+    """None for a case imported from another system, which keeps the applicant to itself."""
     materials: tuple[Name, ...] = ()
     accepted_at: Instant

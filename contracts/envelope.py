@@ -6,7 +6,7 @@ record's key is the case id, which is also the event's ``subject``.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
@@ -106,18 +106,30 @@ S = TypeVar("S", bound=Value)
 class Step(Generic[S]):
     """What a core answers to one message: the case's new state, and what is to happen next.
 
+    There are two kinds of time. Lawful time (deadlines) is a moment of the clock that all services share, and
+    that clock may be set or sped up: ``wake``. Patience (asking again, backing off) is machine time, counted
+    from now whatever the clock does: ``again`` and ``call_after``.
+
     ``out``: messages to say, in this order, in the same commit as the state.
-    ``wake``: the next moment at which this case wants a ``Woken``; ``None`` for never.
-    ``call``: the one question this case now wants put to the outside world, not before ``call_at``.
+    ``wake``: the next moment of the clock at which this case wants a ``Woken``; ``None`` for never.
+    ``again``: the case wants a ``Woken`` if nothing is heard for so long; ``None`` for no open question.
+    ``call``: the one question this case now wants put to the outside world, after ``call_after``.
     ``closed``: nothing more is expected for this case; it may be forgotten after the retention time.
     """
 
     state: S
     out: tuple[Message, ...] = ()
     wake: datetime | None = None
+    again: timedelta | None = None
     call: Message | None = None
-    call_at: datetime | None = None
+    call_after: timedelta = timedelta()
     closed: bool = False
+
+
+def patience(asked: int, first: timedelta, longest: timedelta) -> timedelta:
+    """How long to wait for an answer after having asked ``asked`` times: ``first``, doubling, to ``longest``."""
+    doublings = max(0, asked - 1)
+    return longest if doublings > 30 else min(longest, first * 2**doublings)
 
 
 class Core(Protocol[S]):

@@ -31,7 +31,8 @@ class TaskRequested(Message):
     department: Name
     system: Code
     region: Region
-    applicant: Applicant
+    applicant: Applicant | None = None
+    """None for a case imported from another system, which keeps the applicant to itself."""
     materials: tuple[Name, ...] = ()
     documents: tuple[Document, ...] = ()
     limits: Limits | None = None

@@ -1,0 +1,1 @@
+"""Routing: tells all departments concerned at once, and joins their answers."""

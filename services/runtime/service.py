@@ -63,6 +63,9 @@ class Misheard:
 class Outside(Protocol):
     """The outside world as one service sees it. Everything here may be slow, fail, or happen twice."""
 
+    bulk: int
+    """The most questions that are put in one `ask`. Where each is a request of its own, 1."""
+
     async def open(self) -> None:
         """Make connections. Must not fail because the other side is away."""
 

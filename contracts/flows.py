@@ -1,0 +1,33 @@
+"""Who says each message and who hears it, by the role a service plays.
+
+The rights of each role on Kafka follow from this table, and the AsyncAPI document is drawn from it.
+"""
+
+from typing import NamedTuple
+
+from contracts.cases import CaseAccepted
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened
+from contracts.envelope import Message
+from contracts.plans import CaseDecided, CaseReported
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+
+
+class Flow(NamedTuple):
+    """``hearers`` may be empty: some messages are for whoever is interested."""
+
+    sayer: str
+    hearers: tuple[str, ...]
+
+
+FLOWS: dict[type[Message], Flow] = {
+    CaseAccepted: Flow("intake", ("routing", "monitor")),
+    TaskRequested: Flow("routing", ("departments", "monitor")),
+    TaskDelivered: Flow("departments", ("routing",)),
+    TaskDone: Flow("departments", ("routing", "monitor")),
+    CaseReported: Flow("routing", ("intake", "monitor")),
+    CaseDecided: Flow("routing", ("intake", "monitor")),
+    CaseAsked: Flow("monitor", ("routing",)),
+    CommitmentsOpened: Flow("monitor", ("intake",)),
+    AlertRaised: Flow("monitor", ()),
+    AlertWithdrawn: Flow("monitor", ()),
+}

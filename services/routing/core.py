@@ -1,0 +1,186 @@
+"""The course of a case: asked of all departments at once, joined, decided. Pure."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from contracts.cases import Applicant, CaseAccepted, Region
+from contracts.commitments import CaseAsked
+from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
+from contracts.plans import CaseDecided, CaseReported, Outcome, StepState
+from contracts.tasks import Document, TaskDelivered, TaskDone, TaskRequested
+from services.routing.plan import OPEN, StepCourse, Steps, advance, finished, verdict
+
+FIRST_PATIENCE = timedelta(seconds=30)
+LONGEST_PATIENCE = timedelta(hours=6)
+
+
+class Phase(StrEnum):
+    """Where a case stands in routing."""
+
+    OPEN = "open"
+    DECIDED = "decided"
+
+
+MOVES: dict[tuple[Phase | None, type[Message]], frozenset[Phase]] = {
+    (None, CaseAccepted): frozenset({Phase.OPEN}),
+    (Phase.OPEN, CaseAccepted): frozenset({Phase.OPEN}),
+    (Phase.OPEN, CaseAsked): frozenset({Phase.OPEN}),
+    (Phase.OPEN, TaskDelivered): frozenset({Phase.OPEN}),
+    (Phase.OPEN, TaskDone): frozenset({Phase.OPEN, Phase.DECIDED}),
+    (Phase.OPEN, Woken): frozenset({Phase.OPEN}),
+    (Phase.DECIDED, CaseAccepted): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, CaseAsked): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, TaskDelivered): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, TaskDone): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, Woken): frozenset({Phase.DECIDED}),
+}
+"""The legal moves of a case: where a message may lead from each phase. The diagram in the docs is drawn from it."""
+
+
+class Course(Value):
+    """What routing knows of a case."""
+
+    region: Region
+    applicant: Applicant | None = None
+    materials: tuple[Name, ...] = ()
+    accepted_at: Instant
+    steps: Steps
+    asked: int = 1
+    """How often the departments have been asked since something was last heard."""
+    outcome: Outcome | None = None
+    decided_at: Instant | None = None
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.OPEN if self.outcome is None else Phase.DECIDED
+
+
+def handle(state: Course | None, envelope: Envelope[Message]) -> Step[Course]:
+    """The next step of a case. Raises `Impossible` for what cannot be true of it."""
+    phase = state.phase if state else None
+    if (phase, type(envelope.data)) not in MOVES:
+        raise UnknownCase(envelope.subject) if state is None else Impossible(f"{envelope.type} is not for routing")
+    case_id = envelope.subject
+    match envelope.data:
+        case CaseAccepted() as accepted if state is None:
+            return _opened(case_id, accepted)
+        case CaseAccepted() | CaseAsked() if state is not None:
+            return _step(state, _truth(state))
+        case TaskDelivered() as delivered if state is not None:
+            return _step(_delivered(state, delivered))
+        case TaskDone() as done if state is not None:
+            return _done(case_id, state, done)
+        case Woken() if state is not None:
+            return _asked_again(case_id, state)
+    raise AssertionError("MOVES names a message that is not handled")
+
+
+def _opened(case_id: str, accepted: CaseAccepted) -> Step[Course]:
+    """Tell every department whose step can start, in one commit (抄告相关)."""
+    course = Course(
+        region=accepted.region,
+        applicant=accepted.applicant,
+        materials=accepted.materials,
+        accepted_at=accepted.accepted_at,
+        steps=tuple(StepCourse(plan=step) for step in accepted.plan.steps),
+    )
+    return _advanced(case_id, course)
+
+
+def _delivered(course: Course, delivered: TaskDelivered) -> Course:
+    step = _find(course, delivered.step)
+    if step.state is not StepState.REQUESTED:
+        return course
+    return _with(course, step.to(StepState.DELIVERED, delivered_at=delivered.delivered_at))
+
+
+def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
+    step = _find(course, done.step)
+    if step.state is StepState.DONE:
+        if step.outcome is not done.outcome:
+            raise Impossible(f"step {step.name} was {step.outcome}, and now it is said to be {done.outcome}")
+        return _step(course)
+    decided = step.to(
+        StepState.DONE,
+        delivered_at=done.delivered_at,
+        decided_at=done.decided_at,
+        outcome=done.outcome,
+        document=done.document,
+    )
+    return _advanced(case_id, _with(course, decided).model_copy(update={"asked": 1}))
+
+
+def _asked_again(case_id: str, course: Course) -> Step[Course]:
+    """Nothing was heard for a while: ask all who owe an answer once more."""
+    owing = [step for step in course.steps if step.state in OPEN]
+    if not owing:
+        return _step(course)
+    again = course.model_copy(update={"asked": course.asked + 1})
+    return _step(again, *(_request(case_id, again, step) for step in owing))
+
+
+def _advanced(case_id: str, course: Course) -> Step[Course]:
+    """Start what can start; decide when nothing is left to do."""
+    before = {step.name: step.state for step in course.steps}
+    course = course.model_copy(update={"steps": advance(course.steps, course.accepted_at)})
+    if finished(course.steps):
+        outcome, decided_at = verdict(course.steps)
+        course = course.model_copy(update={"outcome": outcome, "decided_at": decided_at})
+        return _step(course, _truth(course))
+    started = [
+        step
+        for step in course.steps
+        if step.state is StepState.REQUESTED and before[step.name] is StepState.WAITING
+    ]
+    return _step(course, *(_request(case_id, course, step) for step in started))
+
+
+def _request(case_id: str, course: Course, step: StepCourse) -> TaskRequested:
+    assert step.requested_at is not None, "an open step has been asked for"
+    documents = tuple(
+        Document(step=before.name, number=before.document)
+        for before in course.steps
+        if before.name in step.plan.after and before.document is not None
+    )
+    return TaskRequested(
+        task_id=f"{case_id}/{step.name}",
+        step=step.name,
+        item=step.plan.item,
+        item_name=step.plan.item_name,
+        department=step.plan.department,
+        system=step.plan.system,
+        region=course.region,
+        applicant=course.applicant,
+        materials=course.materials,
+        documents=documents,
+        limits=step.plan.limits,
+        requested_at=step.requested_at,
+    )
+
+
+def _truth(course: Course) -> CaseReported | CaseDecided:
+    """How the case stands, for whoever asks."""
+    reports = tuple(step.report() for step in course.steps)
+    if course.outcome is None or course.decided_at is None:
+        return CaseReported(steps=reports)
+    return CaseDecided(outcome=course.outcome, decided_at=course.decided_at, steps=reports)
+
+
+def _step(course: Course, *out: Message) -> Step[Course]:
+    if course.phase is Phase.DECIDED:
+        return Step(course, out, closed=True)
+    return Step(course, out, again=patience(course.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
+
+
+def _find(course: Course, name: str) -> StepCourse:
+    for step in course.steps:
+        if step.name == name:
+            if step.state in (StepState.WAITING, StepState.DROPPED):
+                raise Impossible(f"step {name} is {step.state}: nobody was asked for it")
+            return step
+    raise Impossible(f"the case has no step {name}")
+
+
+def _with(course: Course, changed: StepCourse) -> Course:
+    steps = tuple(changed if step.name == changed.name else step for step in course.steps)
+    return course.model_copy(update={"steps": steps})

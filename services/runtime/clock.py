@@ -1,0 +1,108 @@
+"""The clock that all services of one installation read: the system's, or one that can be set and sped up.
+
+A settable clock is a small file shared by the processes that read it: an anchor in machine time, the moment
+shown at that anchor, and a speed. It serves demonstrations, replays and tests; nothing else in the services
+differs between the two clocks.
+"""
+
+import mmap
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor ns, moment shown us, speed
+
+
+class Clock(Protocol):
+    """Tells the moment. ``settable`` clocks may jump and run at another speed than the machine's."""
+
+    settable: bool
+
+    def now(self) -> datetime:
+        """The moment, in UTC."""
+
+    def after(self, patience: timedelta) -> datetime:
+        """What this clock will show when so much machine time has passed, unless it is set."""
+
+    def machine_seconds(self, until: datetime) -> float:
+        """How much machine time, in seconds, passes until this clock shows ``until``; infinite if it stands."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    settable = False
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def after(self, patience: timedelta) -> datetime:
+        return self.now() + patience
+
+    def machine_seconds(self, until: datetime) -> float:
+        return (until - self.now()).total_seconds()
+
+
+class FileClock:
+    """A clock kept in a file. Any number of processes read it; one sets it."""
+
+    settable = True
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
+
+    @classmethod
+    def create(cls, path: Path, at: datetime, speed: float = 1.0) -> "FileClock":
+        """Make a clock file that shows ``at`` now and runs ``speed`` times as fast as the machine's clock."""
+        part = path.with_suffix(".part")
+        part.write_bytes(_LAYOUT.pack(0, 0, 0, 0.0))
+        part.rename(path)
+        clock = cls(path)
+        clock.set(at, speed)
+        return clock
+
+    def now(self) -> datetime:
+        anchor, shown, speed = self._read()
+        return _EPOCH + timedelta(microseconds=shown + (time.monotonic_ns() - anchor) / 1000 * speed)
+
+    def after(self, patience: timedelta) -> datetime:
+        # On a clock that stands, patience still ends: as soon as the clock is moved past it.
+        return self.now() + patience * (self._read()[2] or 1.0)
+
+    def machine_seconds(self, until: datetime) -> float:
+        speed = self._read()[2]
+        left = (until - self.now()).total_seconds()
+        return left / speed if speed else (0.0 if left <= 0 else float("inf"))
+
+    def set(self, at: datetime, speed: float) -> None:
+        """Show ``at`` from now on, running ``speed`` times as fast as the machine; 0 stands still."""
+        if speed < 0:
+            raise ValueError("a clock does not run backwards; set it instead")
+        generation = _LAYOUT.unpack_from(self._map)[0]
+        shown = (at - _EPOCH) // timedelta(microseconds=1)
+        struct.pack_into("<Q", self._map, 0, generation + 1)
+        struct.pack_into("<qqd", self._map, 8, time.monotonic_ns(), shown, speed)
+        struct.pack_into("<Q", self._map, 0, generation + 2)
+
+    def _read(self) -> tuple[int, int, float]:
+        while True:
+            before, anchor, shown, speed = _LAYOUT.unpack_from(self._map)
+            if before % 2 == 0 and struct.unpack_from("<Q", self._map)[0] == before:
+                return anchor, shown, speed
+
+
+def open_clock(spec: str) -> Clock:
+    """The clock that a setting names: ``system``, or the path of a clock file.
+
+    Raises `ValueError` when the file is missing or no clock.
+    """
+    if spec == "system":
+        return SystemClock()
+    try:
+        return FileClock(Path(spec))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"clock must be 'system' or the path of a clock file; {spec}: {error}") from None

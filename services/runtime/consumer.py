@@ -1,0 +1,187 @@
+"""Reading from Kafka: raw batches, each record decoded by itself, acknowledged after the commit."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from sqlalchemy.exc import DBAPIError
+
+from contracts.codec import Unreadable, decode
+from contracts.envelope import CaseId
+from pydantic import TypeAdapter, ValidationError
+from services.runtime import kafka, telemetry
+from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.settings import Settings
+from services.runtime.store import DeadLetter
+
+_CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
+
+log = telemetry.logger(__name__)
+
+
+class DeadLetterLimit:
+    """Says when to stop: too many dead letters within a minute are a fault of ours, not of the records."""
+
+    def __init__(self, a_minute: int) -> None:
+        self._a_minute = a_minute
+        self._times: deque[float] = deque()
+
+    def exceeded(self, letters: int, now: float) -> bool:
+        """Count so many more letters at machine time ``now``."""
+        self._times.extend([now] * letters)
+        while self._times and self._times[0] <= now - 60:
+            self._times.popleft()
+        return len(self._times) > self._a_minute
+
+
+class _Group(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Knows whether this process has its share of the partitions, which may be none."""
+
+    joined = False
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        self.joined = False
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        self.joined = True
+
+
+class Consumer:
+    """Takes raw batches from Kafka through the core.
+
+    Records are acknowledged after the commit, so a crash reads them again, and their cases drop what they have
+    seen. While the database is away the consumer holds its batch and tries again.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str], batches: Batches) -> None:  # type: ignore[type-arg]
+        self._batches = batches
+        self._limit = DeadLetterLimit(settings.dead_letters_a_minute)
+        self.topics = tuple(topics)
+        self.stopped: str | None = None
+        """Why the consumer has stopped by itself, or None."""
+        self._broker = KafkaBroker(
+            settings.kafka,
+            client_id=kafka.client_id(settings),
+            security=kafka.security(settings),
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            logger=None,
+            graceful_timeout=8.0,
+        )
+        self._group = _Group()
+        self._subscriber = self._broker.subscriber(
+            *topics,
+            group_id=f"onedoor-{settings.service}",
+            batch=True,
+            max_records=settings.batch,
+            batch_timeout_ms=10,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            listener=self._group,
+            parser=_parse,
+            decoder=_records,
+        )
+        self._subscriber(self._handle)
+
+    async def start(self) -> None:
+        """Join the group. Raises `KafkaError` when the cluster is away."""
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand and leave the group."""
+        await self._broker.stop()
+
+    @property
+    def ready(self) -> bool:
+        """Whether this process takes part in its group."""
+        return self.stopped is None and self._group.joined
+
+    async def lag(self) -> int | None:
+        """How many records of this process's partitions are still to be read; None while that is not known."""
+        consumer = self._subscriber.consumer
+        if consumer is None or not self.ready:
+            return None
+        total = 0
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            if end is not None:
+                total += max(0, end - await consumer.position(partition))
+        return total
+
+    async def _handle(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
+        """One batch: decode, run, acknowledge."""
+        started = time.perf_counter()
+        received, letters = _decode(records)
+        if self._limit.exceeded(len(letters), time.monotonic()):
+            await self._stop_loudly(len(letters))
+            return
+        backoff = 0.1
+        while True:
+            try:
+                await self._batches.run(received, letters)
+                break
+            except (DBAPIError, OSError) as error:
+                log.warning("the database is away; trying again", error=repr(error), backoff_s=backoff)
+                await asyncio.sleep(backoff)
+                backoff = min(10.0, backoff * 2)
+        telemetry.MESSAGES.labels("kafka").inc(len(records))
+        telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
+        await self._acknowledge(records)
+
+    async def _acknowledge(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        offsets: dict[TopicPartition, int] = {}
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
+        try:
+            if self._subscriber.consumer is not None:
+                await self._subscriber.consumer.commit(offsets)
+        except KafkaError as error:
+            log.info("not acknowledged; the records will be read and dropped again", error=repr(error))
+
+    async def _stop_loudly(self, letters: int) -> None:
+        """Too much cannot be read: leave the records in Kafka and wait for a person."""
+        self.stopped = f"too many dead letters within a minute, {letters} of them in the last batch"
+        telemetry.CONSUMER_STOPPED.set(1)
+        log.critical("the consumer has stopped; mend the cause and restart the service", reason=self.stopped)
+        asyncio.get_running_loop().create_task(self._broker.stop())
+
+
+def _decode(records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
+    received: list[Received] = []
+    letters: list[DeadLetter] = []
+    for record in records:
+        origin = f"partition {record.partition}, offset {record.offset}"
+        try:
+            envelope = decode(record.value, record.key, record.topic)
+        except Unreadable as error:
+            case_id = _case_of(record.key)
+            letters.append(dead_letter(str(error), record.topic, origin, record.key, record.value, case_id))
+        else:
+            received.append(Received(envelope, origin, record.topic, record.value))
+    return received, letters
+
+
+def _case_of(key: bytes | None) -> str:
+    try:
+        return _CASE_ID.validate_json(b'"%b"' % key) if key else ""
+    except ValidationError:
+        return ""
+
+
+async def _parse(records: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
+    """FastStream's message around raw records. Its own parser decodes headers, and one bad one fails a batch."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type]
+
+
+async def _records(message: KafkaMessage) -> object:
+    return message.raw_message

@@ -1,0 +1,93 @@
+"""Looking at dead letters, and handing them back or dropping them.
+
+Handing back goes through the outbox, in the same commit that takes the letter out of the way: nothing is lost
+if the process dies, and letters of one case are published in the order in which they were parked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_LIST = text("""
+    SELECT number, status, parked_at, case_id, blocking, topic, origin, reason, key, value FROM dead_letters
+    WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
+    AND (CAST(:number AS bigint) IS NULL OR number = :number)
+    ORDER BY number LIMIT :limit
+""")
+
+_COUNT = text("SELECT count(*) FROM dead_letters WHERE status = 'parked'")
+
+_REPLAY = text("""
+    WITH taken AS (
+        UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp()
+        WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'outside'
+        RETURNING case_id, letter_id, topic, value, number
+    ), said AS (
+        INSERT INTO outbox (case_id, message_id, topic, event)
+        SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM taken ORDER BY number
+        ON CONFLICT (case_id, message_id) DO UPDATE SET event = excluded.event
+    )
+    INSERT INTO unpublished (case_id, message_id, said_at)
+    SELECT case_id, letter_id, to_timestamp(0) + number * interval '1 microsecond' FROM taken
+    ON CONFLICT DO NOTHING
+    RETURNING case_id
+""")
+
+_DROP = text("""
+    UPDATE dead_letters SET status = 'dropped', settled_at = clock_timestamp()
+    WHERE number = ANY(:numbers) AND status = 'parked'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as a person looks at it."""
+
+    number: int
+    status: str
+    parked_at: datetime
+    case_id: str
+    blocking: bool
+    topic: str
+    origin: str
+    reason: str
+    key: bytes | None
+    value: bytes | None
+
+
+async def letters(
+    database: AsyncEngine,
+    *,
+    status: str | None = "parked",
+    case_id: str | None = None,
+    number: int | None = None,
+    limit: int = 100,
+) -> list[Letter]:
+    """The letters that match, oldest first."""
+    chosen = {"status": status, "case_id": case_id, "number": number, "limit": limit}
+    async with database.connect() as connection:
+        return [Letter(*row) for row in await connection.execute(_LIST, chosen)]
+
+
+async def parked(database: AsyncEngine) -> int:
+    """How many letters wait for a person."""
+    async with database.connect() as connection:
+        return int(await connection.scalar(_COUNT) or 0)
+
+
+async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
+    """Hand parked letters back to their topics, in order; how many they were.
+
+    Letters without a case, and what the outside world said, cannot be handed back: their sender says them again.
+    """
+    async with database.begin() as connection:
+        return len((await connection.execute(_REPLAY, {"numbers": list(numbers)})).all())
+
+
+async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:
+    """Set parked letters aside for good; how many they were. They remain on record."""
+    async with database.begin() as connection:
+        return int((await connection.execute(_DROP, {"numbers": list(numbers)})).rowcount)

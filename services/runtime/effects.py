@@ -1,0 +1,182 @@
+"""Calls to the outside world: under a lease, outside any transaction, a bounded number at a time.
+
+A case's open question stands in its row. Claiming it moves its time to the end of a lease; if the process dies,
+the lease ends and any replica puts the question again, which the other side must bear. After several failures in
+a row the breaker opens: nothing is claimed for a while, then one question is put to try.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from contracts.envelope import Impossible, Message, Value, envelop
+from services.runtime import store, telemetry
+from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.clock import Clock
+from services.runtime.funnel import Funnel
+from services.runtime.service import Call, Heard, Misheard, Outside, Service, Unheard
+
+S = TypeVar("S", bound=Value)
+
+LISTENER_LOCK = 0x0D00B
+"""Advisory lock under which one replica at a time listens."""
+
+log = telemetry.logger(__name__)
+
+
+class Breaker:
+    """Opens after ``failures`` failures in a row, for ``first_s`` seconds, doubling to ``longest_s``."""
+
+    def __init__(self, failures: int = 5, first_s: float = 1.0, longest_s: float = 60.0) -> None:
+        self._allowed = failures
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._failures = 0
+        self._open_until = 0.0
+
+    def permits(self, wanted: int, now: float) -> int:
+        """How many of the wanted calls may be made at machine time ``now``: all, one to try, or none."""
+        if self._failures < self._allowed:
+            return wanted
+        return 0 if now < self._open_until else min(1, wanted)
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    def failed(self, now: float) -> None:
+        self._failures += 1
+        beyond = self._failures - self._allowed
+        if beyond >= 0:
+            self._open_until = now + min(self._longest_s, self._first_s * 2 ** min(beyond, 16))
+
+    @property
+    def open(self) -> bool:
+        return self._failures >= self._allowed
+
+
+class Effects(Generic[S]):
+    """Puts the questions of a service's cases to the outside world and brings the answers to the core."""
+
+    def __init__(
+        self,
+        service: Service[S],
+        outside: Outside,
+        batches: Batches[S],
+        funnel: Funnel,
+        clock: Clock,
+        slots: int,
+        timeout: timedelta,
+    ) -> None:
+        assert service.question is not None and service.failed is not None, "a service with an outside asks it"
+        self._question: type[Message] = service.question
+        self._failed = service.failed
+        self._source = f"/onedoor/{service.name}"
+        self._outside = outside
+        self._batches = batches
+        self._funnel = funnel
+        self._clock = clock
+        self._free = slots
+        self._timeout = timeout
+        self._breaker = Breaker()
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def ask_once(self) -> bool:
+        """Claim and start as many due calls as may be made; whether any were started."""
+        permitted = self._breaker.permits(min(self._free, self._outside.bulk), time.monotonic())
+        telemetry.BREAKER_OPEN.set(self._breaker.open)
+        if not permitted:
+            return False
+        now = self._clock.now()
+        lease_until = self._clock.after(2 * self._timeout)
+        async with self._batches.database.begin() as connection:
+            claimed = await store.claim_calls(connection, now, lease_until, permitted)
+        if not claimed:
+            return False
+        calls = [Call(case_id, self._question.model_validate_json(question)) for case_id, question in claimed]
+        self._free -= len(calls)
+        task = asyncio.create_task(self._ask(calls))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return True
+
+    async def drain(self) -> None:
+        """Wait for the calls under way."""
+        if self._asking:
+            await asyncio.wait(self._asking)
+
+    async def _ask(self, calls: Sequence[Call]) -> None:
+        answers: Sequence[Message | Exception]
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                answers = await self._outside.ask(calls)
+        except Exception as error:
+            answers = [error] * len(calls)
+        finally:
+            self._free += len(calls)
+        heard: list[Received] = []
+        for call, answer in zip(calls, answers, strict=True):
+            if isinstance(answer, Exception):
+                await self._note(call, answer)
+                answer = self._failed(call, answer)
+            else:
+                self._breaker.succeeded()
+                telemetry.CALLS.labels("answered").inc()
+            heard.append(self._received(call.case_id, answer, answers_call=True))
+        for outcome in await self._funnel.put(heard):
+            if isinstance(outcome, BaseException):
+                # The lease ends, and the question is put again.
+                log.warning("an answer was not taken", error=repr(outcome))
+        self._batches.call_due.set()
+
+    async def _note(self, call: Call, error: Exception) -> None:
+        """Keep what could not be understood, and let the breaker know of everything else."""
+        if isinstance(error, Unheard):
+            telemetry.CALLS.labels("not understood").inc()
+            await self._park(error, call.case_id)
+            return
+        self._breaker.failed(time.monotonic())
+        telemetry.CALLS.labels("failed").inc()
+        log.warning("call failed", case_id=call.case_id, error=repr(error))
+
+    async def _park(self, error: Unheard, case_id: str) -> None:
+        letter = dead_letter(str(error), "outside", self._source, case_id.encode(), error.raw, case_id)
+        await self._batches.run([], [letter])
+
+    async def listen_once(self, limit: int) -> bool:
+        """Take in what the outside world said by itself, one replica at a time; whether there may be more."""
+        async with self._batches.database.connect() as connection, connection.begin():
+            locked = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LISTENER_LOCK})
+            if not locked:
+                return False
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                said = await self._outside.listen(limit)
+            if not said:
+                return False
+            taken = await asyncio.gather(*(self._take(one) for one in said))
+            await self._outside.acknowledge([one.receipt for one, kept in zip(said, taken, strict=True) if kept])
+        return len(said) >= limit
+
+    async def _take(self, one: Heard | Misheard) -> bool:
+        """Hand one thing heard to the core; whether it is kept now, and need not be heard again."""
+        if isinstance(one, Misheard):
+            telemetry.CALLS.labels("not understood").inc()
+            await self._park(one.fault, one.case_id or "")
+            return True
+        (outcome,) = await self._funnel.put([self._received(one.case_id, one.message)])
+        if isinstance(outcome, Impossible):
+            await self._park(Unheard(str(outcome), one.message.model_dump_json().encode()), one.case_id)
+        elif isinstance(outcome, BaseException):
+            log.warning("what was heard was not taken; it will be heard again", error=repr(outcome))
+            return False
+        telemetry.CALLS.labels("heard").inc()
+        return True
+
+    def _received(self, case_id: str, message: Message, *, answers_call: bool = False) -> Received:
+        envelope = envelop(message, id=uuid4(), source=self._source, subject=case_id, time=self._clock.now())
+        return Received(envelope, answers_call=answers_call)

@@ -1,0 +1,67 @@
+"""Group commit: messages that arrive one by one are handled together.
+
+While one batch commits, those that arrive meanwhile wait and make the next. Nobody waits for a batch to fill.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from contracts.envelope import Value
+from services.runtime import telemetry
+from services.runtime.batch import Batches, Received
+
+log = telemetry.logger(__name__)
+
+
+class Overloaded(Exception):
+    """More is waiting than can be handled soon; come again later."""
+
+
+class Unavailable(Exception):
+    """The database is away; nothing has happened."""
+
+
+class Funnel:
+    """Gathers messages into batches and tells each sender what became of its own."""
+
+    def __init__(self, batches: Batches, limit: int) -> None:  # type: ignore[type-arg]
+        self._batches = batches
+        self._limit = limit
+        self._waiting: list[Received] = []
+        self._arrived = asyncio.Event()
+
+    async def put(self, received: Sequence[Received]) -> list[Value | BaseException]:
+        """Handle these, in this order within a case; for each, the state that it led to or what went wrong.
+
+        Raises `Overloaded` at once, and nothing is taken, when ten batches are waiting already.
+        """
+        if len(self._waiting) > 10 * self._limit:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        for one in received:
+            one.answer = loop.create_future()
+        self._waiting.extend(received)
+        self._arrived.set()
+        return await asyncio.gather(*(one.answer for one in received if one.answer), return_exceptions=True)
+
+    async def run(self) -> None:
+        """Handle what arrives, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+            if not self._waiting:
+                self._arrived.clear()
+            try:
+                await self._batches.run(batch)
+            except Exception as error:
+                log.exception("batch failed", messages=len(batch))
+                away = isinstance(error, DBAPIError | OSError)
+                for one in batch:
+                    if one.answer is not None and not one.answer.done():
+                        one.answer.set_exception(Unavailable("the database is away") if away else error)
+            finally:
+                for one in batch:
+                    if one.answer is not None and not one.answer.done():
+                        one.answer.cancel()

@@ -1,0 +1,45 @@
+"""Who may use the pages and endpoints of staff and operators."""
+
+from collections.abc import Callable
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import Depends, HTTPException, Request
+from pydantic import SecretStr
+
+
+def staff_only(api_token: SecretStr | None) -> Any:
+    """A FastAPI dependency, to stand in the ``dependencies`` of a route or router.
+
+    With a token, a request must carry it (``Authorization: Bearer``, RFC 6750); else it gets 401. Without one,
+    only requests made from this machine to this machine are answered; others get 403.
+    """
+    return Depends(_bearer(api_token.get_secret_value().encode()) if api_token is not None else _loopback)
+
+
+def _bearer(token: bytes) -> Callable[[Request], None]:
+    def check(request: Request) -> None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        # In constant time, so that the time to refuse does not tell how much of a guess was right.
+        if scheme.lower() != "bearer" or not compare_digest(given.strip().encode(), token):
+            raise HTTPException(401, "a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+    return check
+
+
+def _loopback(request: Request) -> None:
+    # The Host header is looked at too: it tells apart what a proxy on this machine passes on for others, and what
+    # a foreign page makes a browser on this machine ask by pointing its own name at this address.
+    client = request.client.host if request.client is not None else ""
+    if not (_is_loopback(client) and _is_loopback(request.url.hostname or "")):
+        raise HTTPException(403, "open to this machine only; set ONEDOOR_API_TOKEN to open it to others")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,97 @@
+"""The settings of one service process: environment variables with the prefix ``ONEDOOR_``."""
+
+from ipaddress import ip_address
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+class Settings(BaseSettings):
+    """What a service needs to know of its surroundings. A wrong value stops the service at start."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+
+    service: str = Field(description="Name of the service: its consumer group, its source in events and logs.")
+    replica: str = Field("1", description="Tells this process from the other replicas of its service in logs.")
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap addresses, comma separated.")
+    kafka_security: str = Field(
+        "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$", description="Kafka security protocol."
+    )
+    kafka_sasl_mechanism: str = Field(
+        "SCRAM-SHA-512", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$", description="SASL mechanism."
+    )
+    kafka_username: str | None = Field(None, description="SASL user name.")
+    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    kafka_ca_file: str | None = Field(None, description="PEM file of the authority that signed Kafka's certificate.")
+    partitions: int = Field(6, ge=1, le=1000, description="Partitions of each topic that this service creates.")
+    replication: int = Field(1, ge=1, le=7, description="Replicas of each topic that this service creates.")
+    topic_retention_days: int = Field(
+        7, ge=1, le=365, description="How long Kafka keeps records. Must be shorter than closed_retention_days."
+    )
+
+    database: SecretStr = Field(description="The service's own database: postgresql+asyncpg://user:password@host/name.")
+    database_connections: int = Field(10, ge=2, le=100, description="Most connections this process opens.")
+
+    host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the HTTP server listens on.")
+    api_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Bearer token of staff and operators. Without it their pages answer this machine alone.",
+    )
+    secret_key: SecretStr = Field(
+        min_length=32, description="Key from which tracking secrets and case numbers are derived. Keep it, keep it safe."
+    )
+
+    clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    systems: Annotated[tuple[System, ...], NoDecode] = Field(
+        ("tax", "commerce", "land"), description="The department systems in use, comma separated."
+    )
+
+    batch: int = Field(500, ge=1, le=5000, description="Most records handled in one transaction.")
+    dead_letters_a_minute: int = Field(
+        1000, ge=1, description="More dead letters than this in one minute stop the consumer until it is restarted."
+    )
+    calls: int = Field(64, ge=1, le=5000, description="Most questions to the outside world in flight.")
+    call_timeout_s: float = Field(30, gt=0, description="Seconds after which a question to the outside world failed.")
+    listen_interval_s: float = Field(1.0, gt=0, description="Seconds between two looks at what the outside world said.")
+    relay_age_s: float = Field(
+        5.0, gt=0, description="Seconds after which a message still unpublished is published by any replica."
+    )
+    closed_retention_days: int = Field(
+        90, ge=2, description="How long closed cases are remembered: the reach of the memory of duplicates."
+    )
+    outbox_retention_days: int = Field(30, ge=1, description="How long the messages said are kept as the ledger.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+
+    def systems_of(self, service: str) -> tuple[str, ...]:
+        """The systems whose topics a service reads: its own if it is the adapter of one, else all."""
+        return (service,) if service in self.systems else self.systems
+
+    @field_validator("systems", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.api_token is None and not _is_loopback(self.host):
+            raise ValueError("api_token must be set when host is not a loopback address such as 127.0.0.1")
+        if self.topic_retention_days >= self.closed_retention_days:
+            raise ValueError("topic_retention_days must be shorter than closed_retention_days")
+        if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
+            raise ValueError(f"kafka_username and kafka_password must be set when kafka_security is {self.kafka_security}")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
