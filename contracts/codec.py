@@ -10,9 +10,8 @@ from contracts.topics import MAX_RECORD_BYTES, TOPICS, topic_of
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
 """The headers of each record."""
 
-_ANY: TypeAdapter[Envelope[Message]] = TypeAdapter(
-    Annotated[Union[tuple(envelope_class(message) for message in TOPICS)], Field(discriminator="type")]
-)
+_KNOWN: Any = Union[tuple(envelope_class(message) for message in TOPICS)]  # noqa: UP007, the members are not fixed
+_ANY: TypeAdapter[Envelope[Message]] = TypeAdapter(Annotated[_KNOWN, Field(discriminator="type")])
 
 
 class Unreadable(Exception):
@@ -53,7 +52,7 @@ def _why(error: ValidationError) -> str:
         return "the record is no JSON"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return "the record is no CloudEvent of a type and version known here"
-    if first["type"] == "model_attributes_type":
+    if first["type"] in ("model_attributes_type", "dict_type"):
         return "the record is no CloudEvent"
     listed = "; ".join(f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['type']}" for fault in faults[:5])
     return f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in the event: {listed}"

@@ -26,7 +26,16 @@ Code = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A name as people write it."""
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment, with its zone on the way in; kept and written in UTC."""
 
 
@@ -50,6 +59,7 @@ class Woken(Message):
 
 
 D = TypeVar("D", bound=Message, covariant=True)
+M = TypeVar("M", bound=Message)
 
 
 class Envelope(Value, Generic[D]):
@@ -71,17 +81,16 @@ class Envelope(Value, Generic[D]):
 
 
 @cache
-def envelope_class(message: type[D]) -> type[Envelope[D]]:
+def envelope_class(message: type[M]) -> type[Envelope[M]]:
     """The envelope that holds this type of message and no other, tagged by its ``type`` attribute."""
-    model = create_model(
-        f"{message.__name__}Envelope",
-        __base__=Envelope[message],  # type: ignore[valid-type]
-        type=(Literal[message.type], message.type),
-    )
-    return cast(type[Envelope[D]], model)
+    tag: Any = Literal[message.type]
+    base: Any = Envelope[message]  # type: ignore[valid-type]
+    return cast(type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base, type=(tag, message.type)))
 
 
-def envelop(message: D, *, id: UUID, source: str, subject: str, time: datetime, cause: UUID | None = None) -> Envelope[D]:
+def envelop(
+    message: M, *, id: UUID, source: str, subject: str, time: datetime, cause: UUID | None = None
+) -> Envelope[M]:
     """Put a message into its envelope."""
     of_type = envelope_class(type(message))
     return of_type(id=id, source=source, type=message.type, subject=subject, time=time, causationid=cause, data=message)

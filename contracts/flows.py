@@ -20,10 +20,10 @@ class Flow(NamedTuple):
 
 
 FLOWS: dict[type[Message], Flow] = {
-    CaseAccepted: Flow("intake", ("routing", "monitor")),
-    TaskRequested: Flow("routing", ("departments", "monitor")),
-    TaskDelivered: Flow("departments", ("routing",)),
-    TaskDone: Flow("departments", ("routing", "monitor")),
+    CaseAccepted: Flow("intake", ("monitor", "routing")),
+    TaskRequested: Flow("routing", ("departments", "intake", "monitor")),
+    TaskDelivered: Flow("departments", ("intake", "monitor", "routing")),
+    TaskDone: Flow("departments", ("intake", "monitor", "routing")),
     CaseReported: Flow("routing", ("intake", "monitor")),
     CaseDecided: Flow("routing", ("intake", "monitor")),
     CaseAsked: Flow("monitor", ("routing",)),

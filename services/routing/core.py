@@ -128,15 +128,14 @@ def _advanced(case_id: str, course: Course) -> Step[Course]:
         course = course.model_copy(update={"outcome": outcome, "decided_at": decided_at})
         return _step(course, _truth(course))
     started = [
-        step
-        for step in course.steps
-        if step.state is StepState.REQUESTED and before[step.name] is StepState.WAITING
+        step for step in course.steps if step.state is StepState.REQUESTED and before[step.name] is StepState.WAITING
     ]
     return _step(course, *(_request(case_id, course, step) for step in started))
 
 
 def _request(case_id: str, course: Course, step: StepCourse) -> TaskRequested:
-    assert step.requested_at is not None, "an open step has been asked for"
+    if step.requested_at is None:
+        raise AssertionError("an open step has been asked for")
     documents = tuple(
         Document(step=before.name, number=before.document)
         for before in course.steps

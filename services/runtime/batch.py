@@ -296,13 +296,20 @@ class Batches(Generic[S]):
             outcome.answers.append((one.answer, error or Impossible(reason)))
         if one.raw is not None:
             subject = one.envelope.subject
-            outcome.letters.append(dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, blocking))
+            letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, blocking)
+            outcome.letters.append(letter)
         elif one.answer is None:
             log.error("not taken", case_id=one.envelope.subject, type=one.envelope.type, reason=reason)
 
 
 def dead_letter(
-    reason: str, topic: str, origin: str, key: bytes | None, value: bytes | None, case_id: str = "", blocking: bool = False
+    reason: str,
+    topic: str,
+    origin: str,
+    key: bytes | None,
+    value: bytes | None,
+    case_id: str = "",
+    blocking: bool = False,
 ) -> DeadLetter:
     """A letter with an id of its content, so that the same record parked twice is one letter."""
     digest = blake2b(digest_size=16)

@@ -10,11 +10,11 @@ from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from contracts.codec import Unreadable, decode
 from contracts.envelope import CaseId
-from pydantic import TypeAdapter, ValidationError
 from services.runtime import kafka, telemetry
 from services.runtime.batch import Batches, Received, dead_letter
 from services.runtime.settings import Settings
@@ -61,6 +61,7 @@ class Consumer:
 
     def __init__(self, settings: Settings, topics: Sequence[str], batches: Batches) -> None:  # type: ignore[type-arg]
         self._batches = batches
+        self._consumes = frozenset(batches.service.consumes)
         self._limit = DeadLetterLimit(settings.dead_letters_a_minute)
         self.topics = tuple(topics)
         self.stopped: str | None = None
@@ -76,9 +77,10 @@ class Consumer:
             graceful_timeout=8.0,
         )
         self._group = _Group()
+        self._prefix = settings.topic_prefix
         self._subscriber = self._broker.subscriber(
-            *topics,
-            group_id=f"onedoor-{settings.service}",
+            *(self._prefix + topic for topic in topics),
+            group_id=f"{self._prefix}onedoor-{settings.service}",
             batch=True,
             max_records=settings.batch,
             batch_timeout_ms=10,
@@ -120,7 +122,7 @@ class Consumer:
     async def _handle(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
         """One batch: decode, run, acknowledge."""
         started = time.perf_counter()
-        received, letters = _decode(records)
+        received, letters = self._decode(records)
         if self._limit.exceeded(len(letters), time.monotonic()):
             await self._stop_loudly(len(letters))
             return
@@ -136,6 +138,22 @@ class Consumer:
         telemetry.MESSAGES.labels("kafka").inc(len(records))
         telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
         await self._acknowledge(records)
+
+    def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
+        """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""
+        received: list[Received] = []
+        letters: list[DeadLetter] = []
+        for record in records:
+            topic = record.topic[len(self._prefix) :]
+            origin = f"partition {record.partition}, offset {record.offset}"
+            try:
+                envelope = decode(record.value, record.key, topic)
+            except Unreadable as error:
+                letters.append(dead_letter(str(error), topic, origin, record.key, record.value, _case_of(record.key)))
+                continue
+            if type(envelope.data) in self._consumes:
+                received.append(Received(envelope, origin, topic, record.value))
+        return received, letters
 
     async def _acknowledge(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         offsets: dict[TopicPartition, int] = {}
@@ -154,21 +172,6 @@ class Consumer:
         telemetry.CONSUMER_STOPPED.set(1)
         log.critical("the consumer has stopped; mend the cause and restart the service", reason=self.stopped)
         asyncio.get_running_loop().create_task(self._broker.stop())
-
-
-def _decode(records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
-    received: list[Received] = []
-    letters: list[DeadLetter] = []
-    for record in records:
-        origin = f"partition {record.partition}, offset {record.offset}"
-        try:
-            envelope = decode(record.value, record.key, record.topic)
-        except Unreadable as error:
-            case_id = _case_of(record.key)
-            letters.append(dead_letter(str(error), record.topic, origin, record.key, record.value, case_id))
-        else:
-            received.append(Received(envelope, origin, record.topic, record.value))
-    return received, letters
 
 
 def _case_of(key: bytes | None) -> str:

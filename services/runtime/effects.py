@@ -13,7 +13,6 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Impossible, Message, Value, envelop
 from services.runtime import store, telemetry
@@ -31,29 +30,31 @@ log = telemetry.logger(__name__)
 
 
 class Breaker:
-    """Opens after ``failures`` failures in a row, for ``first_s`` seconds, doubling to ``longest_s``."""
+    """Opens after ``failures`` failures in a row, for ``first_s`` seconds; each trial that fails doubles the wait."""
 
     def __init__(self, failures: int = 5, first_s: float = 1.0, longest_s: float = 60.0) -> None:
         self._allowed = failures
-        self._first_s = first_s
         self._longest_s = longest_s
+        self._first_s = first_s
         self._failures = 0
+        self._trials = 0
         self._open_until = 0.0
 
     def permits(self, wanted: int, now: float) -> int:
         """How many of the wanted calls may be made at machine time ``now``: all, one to try, or none."""
-        if self._failures < self._allowed:
+        if not self.open:
             return wanted
         return 0 if now < self._open_until else min(1, wanted)
 
     def succeeded(self) -> None:
-        self._failures = 0
+        self._failures = self._trials = 0
 
     def failed(self, now: float) -> None:
         self._failures += 1
-        beyond = self._failures - self._allowed
-        if beyond >= 0:
-            self._open_until = now + min(self._longest_s, self._first_s * 2 ** min(beyond, 16))
+        # Calls that were under way when it opened fail too; they say nothing new.
+        if self.open and now >= self._open_until:
+            self._open_until = now + min(self._longest_s, self._first_s * 2 ** min(self._trials, 16))
+            self._trials += 1
 
     @property
     def open(self) -> bool:
@@ -73,7 +74,8 @@ class Effects(Generic[S]):
         slots: int,
         timeout: timedelta,
     ) -> None:
-        assert service.question is not None and service.failed is not None, "a service with an outside asks it"
+        if service.question is None or service.failed is None:
+            raise TypeError(f"{service.name} has an outside, so it needs a question and what a failed one is")
         self._question: type[Message] = service.question
         self._failed = service.failed
         self._source = f"/onedoor/{service.name}"

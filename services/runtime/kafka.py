@@ -53,11 +53,11 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of the topics that do not exist. Raises `KafkaError` when the cluster will not."""
+    """Create those of the topics that do not exist, each with the settings' prefix before its name. Raises `KafkaError` when the cluster will not."""
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     try:
-        missing = sorted(set(names) - set(await admin.list_topics()))
+        missing = sorted({settings.topic_prefix + name for name in names} - set(await admin.list_topics()))
         if missing:
             log.info("creating topics", topics=missing)
             await admin.create_topics([_topic(settings, name) for name in missing])
@@ -90,6 +90,7 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._prefix = settings.topic_prefix
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._away_until = 0.0
@@ -102,7 +103,9 @@ class Publisher:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 producer = await self._started()
                 futures = [
-                    await producer.send(one.topic, one.event, key=one.case_id.encode(), headers=CONTENT_TYPE_HEADER)
+                    await producer.send(
+                        self._prefix + one.topic, one.event, key=one.case_id.encode(), headers=CONTENT_TYPE_HEADER
+                    )
                     for one in said
                 ]
                 results = await asyncio.gather(*futures, return_exceptions=True)

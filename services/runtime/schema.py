@@ -6,10 +6,7 @@ function here, called by one more file in each service's history.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from alembic.operations import Operations
+from typing import Protocol
 
 HERE = Path(__file__).parent
 
@@ -80,7 +77,13 @@ _TABLES_V1 = (
 )
 
 
-def create_runtime_tables_v1(op: "type[Operations] | Operations") -> None:
+class Operations(Protocol):
+    """What of alembic's operations is needed here."""
+
+    def execute(self, sqltext: str) -> None: ...
+
+
+def create_runtime_tables_v1(op: Operations) -> None:
     """The tables that every service has: states, outbox, dead letters."""
     for statement in _TABLES_V1:
         op.execute(statement)

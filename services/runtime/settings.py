@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     kafka_username: str | None = Field(None, description="SASL user name.")
     kafka_password: SecretStr | None = Field(None, description="SASL password.")
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority that signed Kafka's certificate.")
+    topic_prefix: str = Field(
+        "", pattern="^[A-Za-z0-9._-]{0,64}$", description="Put before each topic and group, where a cluster is shared."
+    )
     partitions: int = Field(6, ge=1, le=1000, description="Partitions of each topic that this service creates.")
     replication: int = Field(1, ge=1, le=7, description="Replicas of each topic that this service creates.")
     topic_retention_days: int = Field(
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
         description="Bearer token of staff and operators. Without it their pages answer this machine alone.",
     )
     secret_key: SecretStr = Field(
-        min_length=32, description="Key from which tracking secrets and case numbers are derived. Keep it, keep it safe."
+        min_length=32, description="Key from which tracking secrets and case numbers derive. Keep it, and keep it safe."
     )
 
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
@@ -84,7 +87,7 @@ class Settings(BaseSettings):
         if self.topic_retention_days >= self.closed_retention_days:
             raise ValueError("topic_retention_days must be shorter than closed_retention_days")
         if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
-            raise ValueError(f"kafka_username and kafka_password must be set when kafka_security is {self.kafka_security}")
+            raise ValueError(f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}")
         return self
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from uuid import uuid4
 
 import uvicorn
@@ -27,7 +27,7 @@ from services.runtime.loops import forever
 from services.runtime.outbox import Relay
 from services.runtime.retention import Retention
 from services.runtime.schema import head
-from services.runtime.service import Service
+from services.runtime.service import Outside, Service
 from services.runtime.settings import Settings
 from services.runtime.timers import Timers
 
@@ -138,7 +138,7 @@ class Shell(Generic[S]):
         self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
         self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))
         if self.service.outside is not None:
-            await self._open_outside()
+            await self._open_outside(self.service.outside)
         self._start("consumer", self._consume())
         return self
 
@@ -152,10 +152,9 @@ class Shell(Generic[S]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
-    async def _open_outside(self) -> None:
+    async def _open_outside(self, make: Callable[["Shell[S]"], Outside]) -> None:
         service, settings = self.service, self.settings
-        assert service.outside is not None
-        outside = service.outside(self)
+        outside = make(self)
         await outside.open()
         self._stack.push_async_callback(outside.close)
         effects = self._effects = Effects(
@@ -186,13 +185,12 @@ class Shell(Generic[S]):
                 log.warning("Kafka is away; trying again", error=repr(error))
                 await asyncio.sleep(0.5)
 
-    def _start(self, name: str, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        task.set_name(name)
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._ended)
-        self._tasks.append(cast("asyncio.Task[None]", task))
+        self._tasks.append(task)
 
-    def _ended(self, task: "asyncio.Future[None]") -> None:
+    def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.fault.done():
             self.fault.set_exception(error)
 
@@ -217,10 +215,11 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
             )
         )
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve())
-        stopping = asyncio.create_task(stop.wait())
+        serving = asyncio.ensure_future(server.serve())
+        stopping = asyncio.ensure_future(stop.wait())
         log.info("started", host=settings.host, port=settings.port, topics=list(shell.consumer.topics))
-        await asyncio.wait({serving, stopping, shell.fault}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {serving, stopping, shell.fault}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
         stopping.cancel()
@@ -246,8 +245,8 @@ def run(service: Service[S], settings: Settings) -> None:
     _run_with_uvloop(main)
 
 
-def _run_with_uvloop(main: Callable[[], Awaitable[None]]) -> None:
+def _run_with_uvloop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())  # type: ignore[arg-type]
+        runner.run(main())

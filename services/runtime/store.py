@@ -62,9 +62,7 @@ _COLUMNS = "case_id, version, state, seen, closed_at, wake_at, call, call_at"
 
 _LOAD = text(f"SELECT {_COLUMNS} FROM cases WHERE case_id = ANY(:ids) ORDER BY case_id FOR UPDATE")
 
-_DUE = text(
-    f"SELECT {_COLUMNS} FROM cases WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED"
-)
+_DUE = text(f"SELECT {_COLUMNS} FROM cases WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED")
 
 _BLOCKED = text(
     "SELECT DISTINCT case_id FROM dead_letters WHERE case_id = ANY(:ids) AND status = 'parked' AND blocking"

@@ -1,0 +1,25 @@
+"""The calendar the State Council has published so far (国务院办公厅关于部分节假日安排的通知)."""
+
+from datetime import date
+from functools import cache
+
+import chinese_calendar
+
+from contracts.working_time.calendar import Calendar
+
+
+@cache
+def published_calendar() -> Calendar:
+    """The national calendar of holidays and make-up working days, as the library ``chinesecalendar`` has it.
+
+    Its data begin with 2004. The notice for a year appears in the autumn before; later years are unpublished.
+    """
+    years = {day.year for day in chinese_calendar.holidays}
+    return Calendar(
+        version=f"chinesecalendar {chinese_calendar.__version__}",
+        region="CN",
+        holidays=frozenset(chinese_calendar.holidays),
+        makeup_days=frozenset(chinese_calendar.workdays),
+        first_published=date(min(years), 1, 1),
+        first_unpublished=date(max(years) + 1, 1, 1),
+    )

@@ -1,0 +1,124 @@
+"""What a catalogue file says. The JSON Schema beside the sample is generated from these models."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import Code, Name
+from contracts.plans import Fen
+
+WorkingDays = Annotated[int, Field(ge=0, le=3650)]
+
+
+class Entry(BaseModel):
+    """A part of the catalogue: frozen, and refusing fields it does not know, which are mostly misspelled ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Text(Entry):
+    """The same words in Chinese and in English."""
+
+    zh: Annotated[str, Field(min_length=1, max_length=80)]
+    en: Annotated[str, Field(min_length=1, max_length=110)]
+
+    @property
+    def both(self) -> str:
+        """One name for readers of either language, short enough for a message's `Name`."""
+        return f"{self.en} ({self.zh})"
+
+
+class Kind(StrEnum):
+    """Kinds of item: 即办件, 承诺件, 联办件, 上报件, 备案."""
+
+    INSTANT = "instant"
+    COMMITTED = "committed"
+    JOINT = "joint"
+    UPWARD = "upward"
+    FILING = "filing"
+
+
+class LimitDays(Entry):
+    """The committed and the statutory limit (承诺 / 法定时限)."""
+
+    committed: WorkingDays
+    """Working days the department promises."""
+    statutory: WorkingDays
+    """Working days the law allows."""
+
+
+class FeeEntry(Entry):
+    """A fee."""
+
+    name: Text
+    amount_fen: Fen
+    """Amount in fen, the hundredth of a yuan."""
+    standard: Text
+    """How the amount is arrived at."""
+    basis: Text
+    """The rule that allows the fee."""
+
+
+class Department(Entry):
+    """A department that answers for items."""
+
+    code: Code
+    name: Text
+    system: Code
+    """The department system that is asked; it names the topics of its adapter."""
+
+
+class Material(Entry):
+    """A document that an item requires (申报材料)."""
+
+    code: Code
+    name: Text
+
+
+class Item(Entry):
+    """One thing a department may be asked for (事项)."""
+
+    code: Code
+    name: Text
+    department: Code
+    """Code of the department that decides."""
+    kind: Kind
+    limits: LimitDays
+    legal_basis: Annotated[tuple[Text, ...], Field(min_length=1)]
+    materials: tuple[Code, ...] = ()
+    """Codes of the materials required."""
+    produces: Code | None = None
+    """Code of the document that the decision yields, which other items may require as a material."""
+    fees: tuple[FeeEntry, ...] = ()
+
+
+class BundleStep(Entry):
+    """One item within a bundle."""
+
+    step: Code
+    item: Code
+    after: tuple[Code, ...] = ()
+    """Steps that must be done before this one can start."""
+
+
+class Bundle(Entry):
+    """Several items asked for as one matter, with one application (一件事)."""
+
+    code: Code
+    name: Text
+    lead: Code
+    """Code of the department that answers for the bundle as a whole."""
+    limits: LimitDays
+    legal_basis: Annotated[tuple[Text, ...], Field(min_length=1)]
+    steps: Annotated[tuple[BundleStep, ...], Field(min_length=1)]
+
+
+class Catalogue(Entry):
+    """Everything that can be asked for, as of one version. A case keeps the version it was accepted under."""
+
+    version: Name
+    departments: Annotated[tuple[Department, ...], Field(min_length=1)]
+    materials: tuple[Material, ...] = ()
+    items: Annotated[tuple[Item, ...], Field(min_length=1)]
+    bundles: tuple[Bundle, ...] = ()

@@ -1,0 +1,284 @@
+"""A case as intake knows it: accepted, then decided, and how far its steps have come.
+
+What is heard is merged so that order, repetition and delay do not matter: of what is said twice the earlier holds.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, assert_never, cast
+
+from pydantic import Field
+
+from contracts.cases import Applicant, CaseAccepted, Channel, Region
+from contracts.commitments import Commitment, CommitmentsOpened
+from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
+from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.working_time import OfficeHours, published_calendar, resolve
+
+FIRST_PATIENCE = timedelta(seconds=30)
+LONGEST_PATIENCE = timedelta(hours=6)
+
+_PROGRESS = tuple(StepState)
+"""Later states are further: what has been dropped stays dropped, whatever is heard late."""
+
+
+class AcceptCase(Message):
+    """Accept this case. Everything has been checked; whoever asks has chosen the number.
+
+    ``fingerprint`` stands for the request: the same request again means the same case.
+    """
+
+    type: ClassVar[str] = "onedoor.intake.accept-case.v1"
+
+    plan: Plan
+    region: Region
+    channel: Channel
+    applicant: Applicant | None = None
+    materials: tuple[Name, ...] = ()
+    accepted_at: Instant
+    fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class CaseState(StrEnum):
+    """Where a case stands, as intake knows it (受理, 办结)."""
+
+    ACCEPTED = "accepted"
+    DECIDED = "decided"
+
+
+class KeyReused(Impossible):
+    """The case number already belongs to another request: one idempotency key was used for two applications."""
+
+    def __init__(self) -> None:
+        super().__init__("this case was accepted for another request")
+
+
+class CaseDue(Value):
+    """When the case as a whole is due; provisional when holidays not yet published may still move it."""
+
+    committed: Instant
+    statutory: Instant
+    provisional: bool
+
+
+class Held(Value):
+    """A commitment that monitor holds, and when it last said so: its later word replaces its earlier one."""
+
+    said_at: Instant
+    commitment: Commitment
+
+
+class StepCourse(StepReport):
+    """What has been heard of one step."""
+
+    settled: bool = False
+    """The answer is routing's word, which outranks what the department was heard to say."""
+
+
+class Decision(Value):
+    """How the case ended."""
+
+    decided_at: Instant
+    outcome: Outcome
+
+
+class Case(Value):
+    """All that intake remembers of one case."""
+
+    accepted: CaseAccepted
+    fingerprint: str
+    due_at_acceptance: CaseDue
+    steps: tuple[StepCourse, ...]
+    """In the plan's order."""
+    commitments: tuple[Held, ...] = ()
+    decision: Decision | None = None
+    asked: int = 1
+    """How often the acceptance has been said; 0 when all is answered."""
+
+    @property
+    def state(self) -> CaseState:
+        return CaseState.DECIDED if self.decision else CaseState.ACCEPTED
+
+    @property
+    def answered(self) -> bool:
+        """Routing has decided and monitor holds the deadlines: nothing is left to ask for."""
+        return self.decision is not None and bool(self.commitments)
+
+
+Heard = TaskRequested | TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened
+"""What others say of an accepted case."""
+
+MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
+    (None, AcceptCase): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, AcceptCase): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, TaskRequested): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, TaskDelivered): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CommitmentsOpened): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, Woken): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CaseDecided): CaseState.DECIDED,
+    (CaseState.DECIDED, AcceptCase): CaseState.DECIDED,
+    (CaseState.DECIDED, TaskRequested): CaseState.DECIDED,
+    (CaseState.DECIDED, TaskDelivered): CaseState.DECIDED,
+    (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
+    (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
+    (CaseState.DECIDED, CommitmentsOpened): CaseState.DECIDED,
+    (CaseState.DECIDED, Woken): CaseState.DECIDED,
+    (CaseState.DECIDED, CaseDecided): CaseState.DECIDED,
+}
+"""Every legal move of a case: its state, the message, its next state. ``None`` is a case not yet known."""
+
+
+def handle(state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
+    """One message for one case.
+
+    Raises `UnknownCase` for a message about a case never accepted here, `KeyReused` for a second application under
+    the number of the first, and `Impossible` for what cannot be true of the case.
+    """
+    message = envelope.data
+    if (state.state if state else None, type(message)) not in MOVES:
+        if state is None:
+            raise UnknownCase(envelope.subject)
+        raise Impossible(f"{message.type} means nothing to a case that is {state.state}")
+    if isinstance(message, AcceptCase):
+        return _accept(state, message)
+    case = cast(Case, state)
+    if isinstance(message, Woken):
+        return _ask_again(case)
+    return _settled(_heard(case, cast(Heard, message), envelope.time))
+
+
+def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
+    if case is not None:
+        if case.fingerprint != command.fingerprint:
+            raise KeyReused
+        return _waiting(case)
+    accepted = CaseAccepted.model_validate(dict(command))
+    new = Case(
+        accepted=accepted,
+        fingerprint=command.fingerprint,
+        due_at_acceptance=_due(command.plan, command.accepted_at),
+        steps=tuple(StepCourse(step=step.step, state=StepState.WAITING) for step in command.plan.steps),
+    )
+    return _waiting(new, accepted)
+
+
+def _due(plan: Plan, accepted_at: datetime) -> CaseDue:
+    calendar, hours = published_calendar(), OfficeHours()
+    committed = resolve(plan.limits.committed, accepted_at, calendar, hours)
+    statutory = resolve(plan.limits.statutory, accepted_at, calendar, hours)
+    return CaseDue(
+        committed=committed.at,
+        statutory=statutory.at,
+        provisional=committed.provisional or statutory.provisional,
+    )
+
+
+def _ask_again(case: Case) -> Step[Case]:
+    """Say the acceptance again: routing answers with a decision, monitor with its commitments, as often as asked."""
+    if case.answered:
+        return _waiting(case)
+    return _waiting(case.model_copy(update={"asked": case.asked + 1}), case.accepted)
+
+
+def _heard(case: Case, message: Heard, said_at: datetime) -> Case:
+    match message:
+        case TaskRequested():
+            report = StepCourse(step=message.step, state=StepState.REQUESTED, requested_at=message.requested_at)
+            return _reported(case, (report,))
+        case TaskDelivered():
+            report = StepCourse(step=message.step, state=StepState.DELIVERED, delivered_at=message.delivered_at)
+            return _reported(case, (report,))
+        case TaskDone():
+            return _reported(case, (_answer(message),))
+        case CaseReported():
+            return _reported(case, _of_routing(message))
+        case CaseDecided():
+            return _decided(_reported(case, _of_routing(message)), message)
+        case CommitmentsOpened():
+            return _committed(case, message, said_at)
+        case _:
+            assert_never(message)
+
+
+def _of_routing(message: CaseReported | CaseDecided) -> tuple[StepCourse, ...]:
+    return tuple(StepCourse(**dict(step), settled=step.decided_at is not None) for step in message.steps)
+
+
+def _answer(done: TaskDone) -> StepCourse:
+    return StepCourse(
+        step=done.step,
+        state=StepState.DONE,
+        delivered_at=done.delivered_at,
+        decided_at=done.decided_at,
+        outcome=done.outcome,
+        document=done.document,
+    )
+
+
+def _reported(case: Case, reports: tuple[StepCourse, ...]) -> Case:
+    known = {step.step: step for step in case.steps}
+    for report in reports:
+        if report.step not in known:
+            raise Impossible(f"the plan of this case has no step {report.step}")
+        known[report.step] = _merged(known[report.step], report)
+    return case.model_copy(update={"steps": tuple(known.values())})
+
+
+def _merged(one: StepCourse, other: StepCourse) -> StepCourse:
+    """What the two say together of the same step.
+
+    The furthest state, the earliest dates, and one answer whole: two answers are never mixed.
+    """
+    answer = min((report for report in (one, other) if report.decided_at), key=_order_of_answers, default=one)
+    return StepCourse(
+        step=one.step,
+        state=max(one.state, other.state, key=_PROGRESS.index),
+        requested_at=_earlier(one.requested_at, other.requested_at),
+        delivered_at=_earlier(one.delivered_at, other.delivered_at),
+        decided_at=answer.decided_at,
+        outcome=answer.outcome,
+        document=answer.document,
+        settled=answer.settled,
+    )
+
+
+def _order_of_answers(course: StepCourse) -> tuple[bool, datetime | None, str, str]:
+    """The first in this order holds: routing's word before the department's, then the earlier."""
+    return not course.settled, course.decided_at, course.outcome or "", course.document or ""
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at), default=None)
+
+
+def _decided(case: Case, decided: CaseDecided) -> Case:
+    news = Decision(decided_at=decided.decided_at, outcome=decided.outcome)
+    earliest = min((d for d in (case.decision, news) if d), key=lambda d: (d.decided_at, d.outcome))
+    return case.model_copy(update={"decision": earliest})
+
+
+def _committed(case: Case, opened: CommitmentsOpened, said_at: datetime) -> Case:
+    held = {known.commitment.key: known for known in case.commitments}
+    for commitment in opened.commitments:
+        news = Held(said_at=said_at, commitment=commitment)
+        held[commitment.key] = max((held.get(commitment.key, news), news), key=_order_of_words)
+    return case.model_copy(update={"commitments": tuple(held[key] for key in sorted(held))})
+
+
+def _order_of_words(held: Held) -> tuple[datetime, str]:
+    """The last in this order holds. Of two said at one moment either would do, so long as it is always the same."""
+    return held.said_at, held.commitment.model_dump_json()
+
+
+def _settled(case: Case) -> Step[Case]:
+    """Once all is answered the count of questions is forgotten, so that only what was heard makes the state."""
+    return _waiting(case.model_copy(update={"asked": 0}) if case.answered else case)
+
+
+def _waiting(case: Case, *out: Message) -> Step[Case]:
+    if case.answered:
+        return Step(case, out, closed=True)
+    return Step(case, out, again=patience(case.asked, FIRST_PATIENCE, LONGEST_PATIENCE))

@@ -1,0 +1,265 @@
+"""What intake tells by HTTP. Pure: from a case or the catalogue to what is shown of it, without personal data."""
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.cases import Channel
+from contracts.commitments import Commitment
+from contracts.envelope import CaseId
+from contracts.plans import Fen, Outcome, PlanStep, StepState
+from contracts.working_time import OfficeHours, published_calendar, resolve
+from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
+from services.intake.catalogue.models import FeeEntry, LimitDays, Text
+from services.intake.catalogue.plans import items_of
+from services.intake.core import Case, CaseDue, CaseState, StepCourse
+
+_STATES = {
+    CaseState.ACCEPTED: Text(zh="已受理", en="Accepted"),
+    CaseState.DECIDED: Text(zh="已办结", en="Decided"),
+}
+_OUTCOMES = {
+    Outcome.APPROVED: Text(zh="准予", en="approved"),
+    Outcome.REFUSED: Text(zh="不予许可", en="refused"),
+}
+
+
+class Answer(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class DocumentView(Answer):
+    """A formal, dated document."""
+
+    name: Text
+    number: str
+    dated: date
+
+
+class Receipt(Answer):
+    """What an applicant holds in hand after acceptance (受理). The same application gets the same receipt."""
+
+    number: CaseId
+    secret: str
+    """Shown together with the number to see the case."""
+    tracking: str
+    """Path at which the case is shown."""
+    state: CaseState
+    matter: str
+    accepted_at: datetime
+    due: CaseDue
+    documents: tuple[DocumentView, ...]
+    materials: tuple[str, ...]
+    """Materials received."""
+
+
+class StepView(Answer):
+    """One step of a case."""
+
+    step: str
+    item: str
+    department: str
+    state: StepState
+    requested_at: datetime | None
+    delivered_at: datetime | None
+    decided_at: datetime | None
+    outcome: Outcome | None
+    document: str | None
+    due: CaseDue | None
+    """None while the step waits for another, or has no limit of its own."""
+
+
+class Event(Answer):
+    """Something that happened to a case."""
+
+    at: datetime
+    what: str
+    what_zh: str
+
+
+class CaseView(Answer):
+    """How a case stands."""
+
+    number: CaseId
+    state: CaseState
+    state_name: Text
+    outcome: Outcome | None
+    decided_at: datetime | None
+    matter: str
+    lead_department: str
+    catalogue_version: str
+    region: str
+    channel: Channel
+    accepted_at: datetime
+    due: CaseDue
+    steps: tuple[StepView, ...]
+    history: tuple[Event, ...]
+
+
+class MaterialView(Answer):
+    """A material to hand in."""
+
+    code: str
+    name: Text
+
+
+class MatterView(Answer):
+    """An item or bundle as it is offered to the public."""
+
+    code: str
+    name: Text
+    lead_department: str
+    departments: tuple[str, ...]
+    limits: LimitDays
+    legal_basis: tuple[Text, ...]
+    materials: tuple[MaterialView, ...]
+    fees: tuple[FeeEntry, ...]
+    fees_total_fen: Fen
+
+
+class CatalogueView(Answer):
+    """Everything that can be asked for."""
+
+    version: str
+    bundles: tuple[MatterView, ...]
+    items: tuple[MatterView, ...]
+
+
+def receipt(number: CaseId, secret: str, case: Case) -> Receipt:
+    """The receipt of a case, made of its acceptance alone, so that it never changes."""
+    accepted = case.accepted
+    # The kind of document in pinyin (shòulǐ, acceptance), then the case's number.
+    notice = DocumentView(
+        name=Text(zh="受理通知书", en="Notice of acceptance"),
+        number=f"SL-{number}",
+        dated=OfficeHours().local(accepted.accepted_at).date(),
+    )
+    return Receipt(
+        number=number,
+        secret=secret,
+        tracking=tracking_path(number),
+        state=CaseState.ACCEPTED,
+        matter=accepted.plan.matter_name,
+        accepted_at=accepted.accepted_at,
+        due=case.due_at_acceptance,
+        documents=(notice,),
+        materials=accepted.materials,
+    )
+
+
+def tracking_path(number: CaseId) -> str:
+    """Where a case is shown."""
+    return f"/cases/{number}"
+
+
+def case_view(number: CaseId, case: Case) -> CaseView:
+    """How a case stands, for whoever holds its number and secret."""
+    accepted, plan = case.accepted, case.accepted.plan
+    held = {known.commitment.key: _due(known.commitment) for known in case.commitments}
+    return CaseView(
+        number=number,
+        state=case.state,
+        state_name=_STATES[case.state],
+        outcome=case.decision.outcome if case.decision else None,
+        decided_at=case.decision.decided_at if case.decision else None,
+        matter=plan.matter_name,
+        lead_department=plan.lead_department,
+        catalogue_version=plan.catalogue_version,
+        region=accepted.region,
+        channel=accepted.channel,
+        accepted_at=accepted.accepted_at,
+        due=held.get("case", case.due_at_acceptance),
+        steps=tuple(
+            _step_view(planned, course, held.get(f"step/{planned.step}"))
+            for planned, course in zip(plan.steps, case.steps, strict=True)
+        ),
+        history=history(case),
+    )
+
+
+def history(case: Case) -> tuple[Event, ...]:
+    """What has happened to a case, in order of time."""
+    plan = case.accepted.plan
+    events = [Event(at=case.accepted.accepted_at, what="Case accepted", what_zh="受理")]
+    for planned, course in zip(plan.steps, case.steps, strict=True):
+        events += _step_history(planned, course)
+    if case.decision is not None:
+        outcome = _OUTCOMES[case.decision.outcome]
+        what, what_zh = f"Case decided: {outcome.en}", f"办结：{outcome.zh}"
+        events.append(Event(at=case.decision.decided_at, what=what, what_zh=what_zh))
+    # Sorting is stable: of what happened at one moment, the cause stands before its effect.
+    return tuple(sorted(events, key=lambda event: event.at))
+
+
+def catalogue_view(catalogue: Catalogue) -> CatalogueView:
+    """The catalogue as the public sees it."""
+    return CatalogueView(
+        version=catalogue.version,
+        bundles=tuple(_matter_view(catalogue, bundle) for bundle in catalogue.bundles),
+        items=tuple(_matter_view(catalogue, item) for item in catalogue.items),
+    )
+
+
+def _step_view(planned: PlanStep, course: StepCourse, held: CaseDue | None) -> StepView:
+    return StepView(
+        step=planned.step,
+        item=planned.item_name,
+        department=planned.department,
+        state=course.state,
+        requested_at=course.requested_at,
+        delivered_at=course.delivered_at,
+        decided_at=course.decided_at,
+        outcome=course.outcome,
+        document=course.document,
+        due=held or _due_of_step(planned, course),
+    )
+
+
+def _due_of_step(planned: PlanStep, course: StepCourse) -> CaseDue | None:
+    """The deadline of a step as long as monitor has not been heard to hold it."""
+    if planned.limits is None or course.requested_at is None:
+        return None
+    calendar, hours = published_calendar(), OfficeHours()
+    committed = resolve(planned.limits.committed, course.requested_at, calendar, hours)
+    statutory = resolve(planned.limits.statutory, course.requested_at, calendar, hours)
+    provisional = committed.provisional or statutory.provisional
+    return CaseDue(committed=committed.at, statutory=statutory.at, provisional=provisional)
+
+
+def _due(held: Commitment) -> CaseDue:
+    return CaseDue(committed=held.committed_due, statutory=held.statutory_due, provisional=held.provisional)
+
+
+def _step_history(planned: PlanStep, course: StepCourse) -> list[Event]:
+    asked, item = planned.department, planned.item_name
+    events = []
+    if course.requested_at is not None:
+        what, what_zh = f"Sent to {asked}: {item}", f"送交 {asked}：{item}"
+        events.append(Event(at=course.requested_at, what=what, what_zh=what_zh))
+    if course.delivered_at is not None:
+        what, what_zh = f"Received by {asked}: {item}", f"{asked} 已签收：{item}"
+        events.append(Event(at=course.delivered_at, what=what, what_zh=what_zh))
+    if course.decided_at is not None and course.outcome is not None:
+        outcome = _OUTCOMES[course.outcome]
+        what, what_zh = f"Decided by {asked}: {item}, {outcome.en}", f"{asked} 已办结：{item}，{outcome.zh}"
+        events.append(Event(at=course.decided_at, what=what, what_zh=what_zh))
+    return events
+
+
+def _matter_view(catalogue: Catalogue, matter: Matter) -> MatterView:
+    names = {department.code: department.name.both for department in catalogue.departments}
+    items = items_of(catalogue, matter)
+    fees = tuple(fee for item in items for fee in item.fees)
+    return MatterView(
+        code=matter.code,
+        name=matter.name,
+        lead_department=names[matter.lead if isinstance(matter, Bundle) else matter.department],
+        departments=tuple(dict.fromkeys(names[item.department] for item in items)),
+        limits=matter.limits,
+        legal_basis=matter.legal_basis,
+        materials=tuple(MaterialView(**dict(m)) for m in required_materials(catalogue, matter)),
+        fees=fees,
+        fees_total_fen=sum(fee.amount_fen for fee in fees),
+    )

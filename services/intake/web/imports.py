@@ -1,0 +1,116 @@
+"""Cases of other systems are taken over here, by operators."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from contracts.envelope import CaseId, Impossible
+from contracts.plans import Limit, Limits, Plan, PlanStep
+from services.intake.core import AcceptCase, Case
+from services.intake.numbers import fingerprint, number_for_reference
+from services.intake.web.body import described, read
+from services.intake.web.requests import ImportRow
+from services.runtime.problems import FieldFault, faults_of, unreadable
+from services.runtime.security import staff_only
+
+if TYPE_CHECKING:
+    from services.runtime.shell import Shell
+
+MAX_BODY_BYTES = 1024 * 1024
+
+_IMPORTED = "imported"
+"""Matter, item and catalogue version of a case that was accepted elsewhere, under a catalogue not known here."""
+
+_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=500)])
+
+
+class Imported(BaseModel):
+    """What became of one row: a case number, or the reasons why there is none."""
+
+    row: int
+    """Place in the request, from 0."""
+    reference: str | None
+    number: CaseId | None = None
+    errors: list[FieldFault] | None = None
+
+
+def routes(shell: "Shell[Case]") -> APIRouter:
+    """The endpoint for operators."""
+    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)])
+    secret_key = shell.settings.secret_key.get_secret_value().encode()
+
+    @router.post("/imports", openapi_extra=described(list[ImportRow]), response_model_exclude_none=True)
+    async def take_over(request: Request) -> list[Imported]:
+        """Take over up to 500 cases; each row succeeds or is rejected by itself. Repeating it changes nothing."""
+        rows = _rows(await read(request, MAX_BODY_BYTES))
+        checked = [_checked(number, row, shell.settings.systems) for number, row in enumerate(rows)]
+        good = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
+        commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in good]
+        results = await shell.commands([*commands])
+        answers = {place: row for place, row in enumerate(checked) if isinstance(row, Imported)}
+        for (place, row), (number, _), result in zip(good, commands, results, strict=True):
+            answers[place] = _answer(place, row, number, result)
+        return [answers[place] for place in range(len(rows))]
+
+    return router
+
+
+def _rows(body: bytes) -> list[Any]:
+    try:
+        return _ROWS.validate_json(body)
+    except ValidationError as error:
+        raise unreadable(error) from None
+
+
+def _checked(place: int, row: Any, systems: tuple[str, ...]) -> ImportRow | Imported:
+    try:
+        checked = ImportRow.model_validate(row)
+    except ValidationError as error:
+        reference = row.get("reference") if isinstance(row, dict) else None
+        return Imported(row=place, reference=reference if isinstance(reference, str) else None, errors=faults_of(error))
+    if checked.system not in systems:
+        fault = FieldFault(pointer="#/system", detail="no such system is connected", detail_zh="该系统尚未接入")
+        return Imported(row=place, reference=checked.reference, errors=[fault])
+    return checked
+
+
+def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
+    return AcceptCase(
+        plan=plan_of(row),
+        region=row.region,
+        channel=row.channel,
+        accepted_at=row.accepted_at,
+        fingerprint=fingerprint(secret_key, row.model_dump_json()),
+    )
+
+
+def plan_of(row: ImportRow) -> Plan:
+    """A plan of one step, the decision of the department, under the limit that the other system gave."""
+    limit = Limit(due_at=row.due_at, working_days=row.working_days)
+    decision = PlanStep(
+        step="decision",
+        item=_IMPORTED,
+        item_name=row.matter_name,
+        department=row.department,
+        system=row.system,
+    )
+    return Plan(
+        matter=_IMPORTED,
+        matter_name=row.matter_name,
+        catalogue_version=_IMPORTED,
+        lead_department=row.department,
+        limits=Limits(committed=limit, statutory=limit),
+        steps=(decision,),
+    )
+
+
+def _answer(place: int, row: ImportRow, number: CaseId, result: Case | BaseException) -> Imported:
+    """Raises what is no fault of the row: then the whole request is to be repeated, which is harmless."""
+    if isinstance(result, Impossible):
+        detail, detail_zh = "the reference was imported before, with other content", "该编号此前已导入，且内容不同"
+        fault = FieldFault(pointer="#/reference", detail=detail, detail_zh=detail_zh)
+        return Imported(row=place, reference=row.reference, errors=[fault])
+    if isinstance(result, BaseException):
+        raise result
+    return Imported(row=place, reference=row.reference, number=number)

@@ -1,0 +1,93 @@
+"""What may be asked of intake by HTTP, and how it is checked."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.cases import Channel, Region
+from contracts.envelope import Code
+from services.intake.catalogue.models import WorkingDays
+from services.intake.identity import is_citizen_number, is_credit_code
+
+_EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
+_LATEST = datetime(2199, 12, 31, tzinfo=UTC)
+
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Words on one line, without control characters."""
+
+When = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+"""A moment with its time zone, of the years in which cases are handled and fall due."""
+
+
+class Request(BaseModel):
+    """A part of a request. What it does not know it refuses, so that nothing misspelled is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
+
+
+class ApplicantRequest(Request):
+    """Who applies."""
+
+    kind: Literal["person", "organisation"]
+    name: Line
+    id_number: Annotated[str, Field(repr=False, max_length=18)]
+    """Citizen number (GB 11643) of a person, unified social credit code (GB 32100) of an organisation."""
+
+    @field_validator("id_number")
+    @classmethod
+    def _checked(cls, number: str, info: ValidationInfo) -> str:
+        number = number.upper()
+        kind = info.data.get("kind")
+        if kind == "person" and not is_citizen_number(number):
+            raise PydanticCustomError("citizen_number", "is no citizen number (GB 11643)", {"zh": "公民身份号码不正确"})
+        if kind == "organisation" and not is_credit_code(number):
+            reason = "is no unified social credit code (GB 32100)"
+            raise PydanticCustomError("credit_code", reason, {"zh": "统一社会信用代码不正确"})
+        return number
+
+
+class CaseRequest(Request):
+    """An application for one bundle or one item of the catalogue."""
+
+    bundle: Code | None = None
+    item: Code | None = None
+    applicant: ApplicantRequest
+    materials: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
+    """Materials handed in, each by its code or its name in the catalogue."""
+    region: Region
+    channel: Channel
+
+    @model_validator(mode="after")
+    def _one_matter(self) -> Self:
+        if (self.bundle is None) == (self.item is None):
+            reason = "name either a bundle or an item"
+            raise PydanticCustomError("one_matter", reason, {"zh": "请在“一件事”和单个事项中任选其一"})
+        return self
+
+
+class ImportRow(Request):
+    """A case that another system has accepted; from here on its deadline is held and its decision awaited.
+
+    ``accepted_at`` may lie ahead of the clock: a replay of history announces its cases.
+    """
+
+    reference: Line
+    """What the other system calls the case. The same reference is always the same case here."""
+    matter_name: Line
+    department: Line
+    system: Code
+    """The department system that will report the decision."""
+    region: Region
+    channel: Channel
+    accepted_at: When
+    due_at: When | None = None
+    working_days: WorkingDays | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if (self.due_at is None) == (self.working_days is None):
+            reason = "give either due_at or working_days"
+            raise PydanticCustomError("one_limit", reason, {"zh": "请填写到期时间或工作日数之一"})
+        return self

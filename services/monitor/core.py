@@ -1,0 +1,221 @@
+"""Monitor's core: holds every commitment of a case to its deadlines. Pure.
+
+Messages come in any order, late and more than once. So each is first merged into the facts (`state`), and then
+what is to be said follows from the facts alone (`_climb`): which rungs ought to have fired, less those that have.
+"""
+
+from datetime import datetime, timedelta
+
+from contracts.cases import CaseAccepted
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
+from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, patience
+from contracts.plans import CaseDecided, CaseReported, StepReport, StepState
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.working_time import OfficeHours, published_calendar
+from services.monitor.ladder import moments
+from services.monitor.state import CASE, DueDates, MonitoredCase, Raised, Watch, step_key
+
+CONSUMES = (CaseAccepted, TaskRequested, TaskDelivered, TaskDone, CaseReported, CaseDecided)
+
+IN_TIME = "answered in time; the answer was late on its way"
+FIRST_PATIENCE = timedelta(seconds=30)
+LONGEST_PATIENCE = timedelta(hours=1)
+
+_INSTANT = timedelta(microseconds=1)
+"""What is done exactly when it is due is in time; one microsecond later is late."""
+
+_CALENDAR = published_calendar()
+_HOURS = OfficeHours()
+
+
+def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
+    """Answer one message. Raises `Impossible` for a deadline beyond the calendar or a message not meant for us."""
+    known = state or MonitoredCase()
+    answers: tuple[Message, ...] = ()
+    now: datetime | None = None
+    match envelope.data:
+        case CaseAccepted() as message:
+            known = _dated(_accept(known, message))
+            answers = (_opened(known),)
+        case TaskRequested() as message:
+            known = _learn(known, step_key(message.step), opened_at=message.requested_at)
+        case TaskDelivered():
+            # It moves no deadline, and whether a step was delivered is routing's to say when a card is at stake.
+            pass
+        case TaskDone() as message:
+            known = _learn(known, step_key(message.step), ended_at=message.decided_at)
+        case CaseReported() as message:
+            known = _learn(known, CASE, open_at=envelope.time)
+            known = _learn_steps(known, message.steps, envelope.time, open_at=envelope.time)
+        case CaseDecided() as message:
+            known = _learn(known, CASE, ended_at=message.decided_at)
+            known = _learn_steps(known, message.steps, message.decided_at)
+        case Woken():
+            if state is None:
+                raise UnknownCase(envelope.subject)
+            now = envelope.time
+        case _:
+            raise Impossible(f"{envelope.type} is not for monitor")
+    known, alerts = _climb(_dated(known), envelope.time, now)
+    known, questions = _verify(known, now)
+    return _step(known, (*answers, *alerts, *questions))
+
+
+def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
+    """Merge the acceptance: what each commitment is, who owes it, and when the case's own began."""
+    case = state.watch(CASE) or Watch(key=CASE)
+    if state.matter is not None and case.opened_at is not None and message.accepted_at >= case.opened_at:
+        return state
+    plan = message.plan
+    owed = {CASE: (plan.lead_department, plan.limits)}
+    owed |= {step_key(step.step): (step.department, step.limits) for step in plan.steps if step.limits}
+    watches = []
+    for key in sorted(owed):
+        watch = state.watch(key) or Watch(key=key)
+        owner, limits = owed[key]
+        watches.append(watch.model_copy(update={"owner": owner, "limits": limits, "due": None}))
+    # What has been heard of steps without a limit is dropped: nothing is owed there.
+    accepted = state.model_copy(
+        update={"matter": plan.matter, "region": message.region, "watches": tuple(watches)},
+    )
+    return _learn(accepted, CASE, opened_at=message.accepted_at)
+
+
+def _learn(
+    state: MonitoredCase,
+    key: str,
+    *,
+    opened_at: datetime | None = None,
+    ended_at: datetime | None = None,
+    open_at: datetime | None = None,
+) -> MonitoredCase:
+    """Merge facts about one commitment; those of a step that has no limit in the plan are not kept."""
+    watch = state.watch(key)
+    if watch is None:
+        if state.matter is not None:
+            return state
+        watch = Watch(key=key)
+    return state.replace(watch.learn(opened_at=opened_at, ended_at=ended_at, open_at=open_at))
+
+
+def _learn_steps(
+    state: MonitoredCase, reports: tuple[StepReport, ...], known_at: datetime, *, open_at: datetime | None = None
+) -> MonitoredCase:
+    """Merge what routing says of the steps. ``known_at`` is when a step was dropped, at the latest."""
+    for report in reports:
+        key = step_key(report.step)
+        match report.state:
+            case StepState.WAITING:
+                continue
+            case StepState.REQUESTED | StepState.DELIVERED:
+                state = _learn(state, key, opened_at=report.requested_at, open_at=open_at)
+            case StepState.DONE | StepState.DROPPED:
+                ended_at = report.decided_at or known_at
+                state = _learn(state, key, opened_at=report.requested_at, ended_at=ended_at)
+    return state
+
+
+def _dated(state: MonitoredCase) -> MonitoredCase:
+    """The due dates of every commitment that has begun."""
+    changed = []
+    for watch in state.watches:
+        if watch.due is None and watch.limits is not None and watch.opened_at is not None:
+            try:
+                due = moments(watch.limits, watch.opened_at, _CALENDAR, _HOURS)
+                # The moment at which a card would be late must exist too.
+                max(due.yellow, due.red) + _INSTANT
+            except (OverflowError, ValueError):
+                raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
+            changed.append(watch.model_copy(update={"due": DueDates.model_validate(due._asdict())}))
+    return state.replace(*changed)
+
+
+def _opened(state: MonitoredCase) -> CommitmentsOpened:
+    return CommitmentsOpened(commitments=tuple(c for watch in state.watches if (c := watch.commitment())))
+
+
+def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
+    """Fire every rung that the facts call for and has not fired, and withdraw those that an answer proves wrong."""
+    out: list[Message] = []
+    changed = []
+    for watch in state.watches:
+        if watch.due is None or watch.owner is None or state.matter is None or state.region is None:
+            continue  # not begun, or the acceptance has yet to be heard
+        ended_at = state.ended_at(watch)
+        raised = list(watch.raised)
+        for rung in Rung:
+            due_at = watch.due.of(rung)
+            fired = watch.fired(rung)
+            if fired is None and _is_due(watch, rung, due_at, ended_at, now):
+                # What is heard late may carry a time before the rung was due; it was not raised then.
+                at = max(heard_at, due_at)
+                raised.append(Raised(rung=rung, raised_at=at))
+                alert = AlertRaised(
+                    commitment=watch.key,
+                    rung=rung,
+                    owner=watch.owner,
+                    matter=state.matter,
+                    region=state.region,
+                    due_at=due_at,
+                    raised_at=at,
+                )
+                out.append(alert)
+            elif fired and not fired.withdrawn and ended_at is not None and ended_at <= due_at:
+                raised[raised.index(fired)] = fired.model_copy(update={"withdrawn": True})
+                at = max(heard_at, fired.raised_at)
+                out.append(AlertWithdrawn(commitment=watch.key, rung=rung, reason=IN_TIME, withdrawn_at=at))
+        if tuple(raised) != watch.raised:
+            changed.append(watch.model_copy(update={"raised": tuple(raised)}))
+    return state.replace(*changed), out
+
+
+def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None) -> bool:
+    """Whether this rung ought to have fired.
+
+    Late is late: once answered, the answer's own time decides. Until then the clock is enough for a warning,
+    but a card needs routing's word that the commitment was open when its time had run out.
+    """
+    if ended_at is not None:
+        return due_at < ended_at
+    if rung is Rung.WARNING:
+        return now is not None and due_at <= now
+    return watch.open_at is not None and due_at < watch.open_at
+
+
+def _verify(state: MonitoredCase, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
+    """Ask routing before a card is issued, and forget the question when nothing hangs on it any longer."""
+    if now is not None and _cards(state, now):
+        return state.model_copy(update={"asked": state.asked + 1, "asked_at": now}), [CaseAsked()]
+    if state.asked_at is not None and not _cards(state, state.asked_at):
+        return state.model_copy(update={"asked": 0, "asked_at": None}), []
+    return state, []
+
+
+def _cards(state: MonitoredCase, until: datetime) -> bool:
+    """Whether a card that may be called for at ``until`` is still to be verified."""
+    return any(rung is not Rung.WARNING and at <= until for rung, at in _ahead(state))
+
+
+def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
+    """The rungs of open commitments that have not fired, with the first moment at which they may."""
+    return [
+        (rung, watch.due.of(rung) + (timedelta() if rung is Rung.WARNING else _INSTANT))
+        for watch in state.watches
+        if watch.due is not None and state.ended_at(watch) is None
+        for rung in Rung
+        if watch.fired(rung) is None
+    ]
+
+
+def _step(state: MonitoredCase, out: tuple[Message, ...]) -> Step[MonitoredCase]:
+    # A card that routing has been asked about waits for the answer, not for its moment, which is past.
+    asked_at = state.asked_at
+    wakes = [at for rung, at in _ahead(state) if rung is Rung.WARNING or asked_at is None or at > asked_at]
+    case = state.watch(CASE)
+    return Step(
+        state=state,
+        out=out,
+        wake=min(wakes, default=None),
+        again=patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None,
+        closed=state.matter is not None and case is not None and case.ended_at is not None,
+    )

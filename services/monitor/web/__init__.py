@@ -1,0 +1,1 @@
+"""What monitor shows by HTTP."""

@@ -1,0 +1,172 @@
+"""What monitor shows to supervisors and operators, as JSON."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import text
+
+from contracts.cases import Region
+from contracts.commitments import Commitment, CommitmentKey, Rung
+from contracts.envelope import CaseId, Code, Name
+from services.monitor.figures import AllFigures, figures
+from services.monitor.state import MonitoredCase, Raised
+from services.runtime.problems import FieldFault, wrong_fields
+from services.runtime.security import staff_only
+
+if TYPE_CHECKING:
+    from services.runtime.shell import Shell
+
+Position = tuple[AwareDatetime, CaseId, CommitmentKey, Rung]
+_POSITION: TypeAdapter[Position] = TypeAdapter(Position)
+
+
+class AlertView(BaseModel):
+    """One rung of one commitment that has fired."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    case_id: CaseId
+    commitment: CommitmentKey
+    rung: Rung
+    owner: Name
+    matter: Code
+    region: Region
+    due_at: datetime
+    raised_at: datetime
+    withdrawn_at: datetime | None
+    reason: str | None
+
+
+class AlertPage(BaseModel):
+    """Alerts, newest first. ``next`` is the ``after`` of the next page, null on the last."""
+
+    alerts: list[AlertView]
+    next: str | None
+
+
+class AlertFilter(BaseModel):
+    """Which alerts are wanted; all that is given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: Name | None = None
+    rung: Rung | None = None
+    case: CaseId | None = None
+    matter: Code | None = None
+    since: AwareDatetime | None = Field(None, description="Raised at this moment or later.")
+    after: str | None = Field(None, max_length=500, description="Continue after the page that gave this as `next`.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class CommitmentView(Commitment):
+    """A commitment, when it was answered, and the rungs that have fired."""
+
+    answered_at: datetime | None
+    raised: tuple[Raised, ...]
+
+
+class CaseView(BaseModel):
+    """The commitments of one case."""
+
+    case_id: CaseId
+    matter: Code | None
+    region: Region | None
+    commitments: list[CommitmentView]
+
+
+class Summary(BaseModel):
+    """How much monitor has in hand."""
+
+    cases_open: int
+    cases_closed: int = Field(description="Closed and within the retention time.")
+    due_now: int = Field(description="Cases with an alarm that has come and is not yet dealt with.")
+
+
+_SUMMARY = text("""
+    SELECT count(*) FILTER (WHERE closed_at IS NULL) AS cases_open,
+        count(*) FILTER (WHERE closed_at IS NOT NULL) AS cases_closed,
+        count(*) FILTER (WHERE wake_at <= :now) AS due_now
+    FROM cases
+""")
+
+# One place of the page order: rows are compared as a whole, so that no row is skipped or shown twice when several
+# share a moment, as they do: all deadlines end at the same minute of the day.
+_ORDER = "(raised_at, case_id, commitment, rung)"
+
+_CONDITIONS = {
+    "owner": "owner = :owner",
+    "rung": "rung = :rung",
+    "case": "case_id = :case",
+    "matter": "matter = :matter",
+    "since": "raised_at >= :since",
+    "after": f"{_ORDER} < (:raised_at, :case_id, :commitment, :position_rung)",
+}
+
+
+def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+    """The endpoints, closed to all but staff."""
+    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"])
+
+    @router.get("/alerts")
+    async def alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
+        given = wanted.model_dump(exclude_none=True, exclude={"limit"})
+        conditions = " AND ".join(_CONDITIONS[name] for name in given) or "TRUE"
+        query = text(
+            f"SELECT * FROM alerts WHERE {conditions} "
+            "ORDER BY raised_at DESC, case_id DESC, commitment DESC, rung DESC LIMIT :limit"
+        )
+        if "after" in given:
+            keys = ("raised_at", "case_id", "commitment", "position_rung")
+            given |= zip(keys, _position(given.pop("after")), strict=True)
+        async with shell.database.connect() as connection:
+            # One more than is shown tells whether there is a next page.
+            rows = (await connection.execute(query, {**given, "limit": wanted.limit + 1})).all()
+        page = [AlertView.model_validate(row) for row in rows[: wanted.limit]]
+        return AlertPage(alerts=page, next=_cursor(page[-1]) if len(rows) > wanted.limit else None)
+
+    @router.get("/commitments")
+    async def summary() -> Summary:
+        async with shell.database.connect() as connection:
+            row = (await connection.execute(_SUMMARY, {"now": shell.clock.now()})).one()
+        return Summary.model_validate(row._asdict())
+
+    @router.get("/commitments/{case_id}")
+    async def commitments(case_id: Annotated[CaseId, Path()]) -> CaseView:
+        state = await shell.read(case_id)
+        if state is None:
+            raise HTTPException(404, f"monitor knows no case {case_id}")
+        return _case_view(case_id, state)
+
+    @router.get("/figures")
+    async def all_figures() -> AllFigures:
+        async with shell.database.connect() as connection:
+            return await figures(connection)
+
+    return router
+
+
+def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
+    views = [
+        CommitmentView(**dict(commitment), answered_at=state.ended_at(watch), raised=watch.raised)
+        for watch in state.watches
+        if (commitment := watch.commitment())
+    ]
+    return CaseView(case_id=case_id, matter=state.matter, region=state.region, commitments=views)
+
+
+def _cursor(last: AlertView) -> str:
+    position = (last.raised_at, last.case_id, last.commitment, last.rung)
+    return urlsafe_b64encode(_POSITION.dump_json(position)).decode()
+
+
+def _position(cursor: str) -> Position:
+    try:
+        return _POSITION.validate_json(urlsafe_b64decode(cursor))
+    except (ValueError, ValidationError):
+        fault = FieldFault(
+            parameter="after", detail="Not the `next` of an earlier page", detail_zh="不是前一页给出的位置"
+        )
+        raise wrong_fields([fault]) from None

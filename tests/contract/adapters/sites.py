@@ -1,0 +1,156 @@
+"""The three adapters, each with the real server of its kind that stands in for its department."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from services.departments.commerce import sandbox as commerce
+from services.departments.commerce.adapter import CommerceAdapter
+from services.departments.commerce.settings import CommerceSettings
+from services.departments.commerce.settings import SandboxSettings as CommerceSandboxSettings
+from services.departments.land import sandbox as land
+from services.departments.land.adapter import LandAdapter
+from services.departments.land.keys import ensure_key
+from services.departments.land.settings import LandSettings
+from services.departments.land.settings import SandboxSettings as LandSandboxSettings
+from services.departments.sdk.adapter import Adapter
+from services.departments.sdk.books import Books, Entry
+from services.departments.sdk.conformance import START
+from services.departments.sdk.office import Manner
+from services.departments.tax import sandbox as tax
+from services.departments.tax.adapter import TaxAdapter
+from services.departments.tax.settings import SandboxSettings as TaxSandboxSettings
+from services.departments.tax.settings import TaxSettings
+from services.runtime.clock import FileClock
+
+SECRET = "a secret of the tests"
+
+
+class BaseSite:
+    """What the three have in common."""
+
+    adapter: Adapter
+    name: str
+
+    def __init__(self, database: str, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.clock = FileClock.create(folder / "clock", START, speed=0)
+        self._manner = Manner()
+        self._system = AsyncExitStack()
+
+    async def open(self) -> None:
+        await self.come_back()
+        await self.adapter.open()
+
+    async def close(self) -> None:
+        await self.adapter.close()
+        await self.go_away()
+
+    async def work(self, manner: Manner) -> None:
+        self._manner = manner
+        await self.go_away()
+        await self.come_back()
+
+    async def go_away(self) -> None:
+        await self._system.aclose()
+
+    async def come_back(self) -> None:
+        raise NotImplementedError
+
+    def set_clock(self, at: datetime) -> None:
+        self.clock.set(at, 0)
+
+    async def books(self) -> Mapping[str, Entry]:
+        engine = create_async_engine(self.database, poolclass=NullPool)
+        return await Books(engine, self.name, "").entries()
+
+    def habits(self) -> dict[str, Any]:
+        return {"database": self.database, "poll_s": 0.01, **asdict(self._manner)}
+
+
+class TaxSite(BaseSite):
+    name = "tax"
+
+    def __init__(self, database: str, folder: Path) -> None:
+        super().__init__(database, folder)
+        self._port = 0
+
+    async def come_back(self) -> None:
+        settings = TaxSandboxSettings(**self.habits(), port=self._port, client_secret=SECRET, silent_s=3)
+        url = await self._system.enter_async_context(tax.running(settings, self.clock))
+        if not self._port:
+            self._port = int(url.rpartition(":")[2])
+            self.adapter = TaxAdapter(TaxSettings(url=url, client_secret=SECRET, timeout_s=1.5))
+
+
+class CommerceSite(BaseSite):
+    """The exchange tables are in the database of the books; when the office is away, so is its database."""
+
+    name = "commerce"
+
+    def __init__(self, database: str, folder: Path) -> None:
+        super().__init__(database, folder)
+        settings = CommerceSettings(exchange=database, timeout_s=5, wait_s=0.5)
+        self.adapter = CommerceAdapter(settings, self.clock)
+
+    async def come_back(self) -> None:
+        await self._admit(allowed=True)
+        settings = CommerceSandboxSettings(**self.habits(), exchange=self.database)
+        await self._system.enter_async_context(commerce.running(settings, self.clock))
+
+    async def go_away(self) -> None:
+        await super().go_away()
+        await self._admit(allowed=False)
+
+    async def close(self) -> None:
+        await super().close()
+        await self._admit(allowed=True)
+
+    async def _admit(self, *, allowed: bool) -> None:
+        url = make_url(self.database)
+        engine = create_async_engine(url.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {allowed}'))
+            if not allowed:
+                statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                await connection.execute(text(statement), {"name": url.database})
+
+
+class LandSite(BaseSite):
+    name = "land"
+
+    def __init__(self, database: str, folder: Path) -> None:
+        super().__init__(database, folder)
+        self._port = 0
+        self.key = folder / "client_key"
+        self.public_key = ensure_key(self.key)
+
+    async def come_back(self) -> None:
+        settings = LandSandboxSettings(
+            **self.habits(), port=self._port, authorized_key=self.public_key, folder=self.folder / "land"
+        )
+        port = await self._system.enter_async_context(land.running(settings, self.clock))
+        if not self._port:
+            self._port = port
+            self.adapter = LandAdapter(self.settings(), self.clock)
+
+    def settings(self, **others: Any) -> LandSettings:
+        values = {
+            "port": self._port,
+            "key": self.key,
+            "host_key": self.folder / "land" / "host_key.pub",
+            "timeout_s": 5,
+            "wait_s": 0.5,
+        }
+        return LandSettings(**values | others)
+
+
+SITES: tuple[type[BaseSite], ...] = (TaxSite, CommerceSite, LandSite)

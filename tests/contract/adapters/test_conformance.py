@@ -1,0 +1,22 @@
+"""Every adapter keeps every promise of the port, against a real system of its kind."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from services.departments.sdk.conformance import CHECKS, Site
+from tests.contract.adapters.sites import SITES, BaseSite
+
+
+@pytest.fixture(params=SITES, ids=lambda site: site.name)
+async def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> AsyncIterator[BaseSite]:
+    site: BaseSite = request.param(database_url, tmp_path)
+    await site.open()
+    yield site
+    await site.close()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_adapter(site: BaseSite, check: Callable[[Site], Awaitable[None]]) -> None:
+    await check(site)

@@ -1,0 +1,219 @@
+"""What monitor writes beside its states, and shows by HTTP: on a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import event
+
+from contracts.commitments import AlertRaised, AlertWithdrawn, Rung
+from contracts.envelope import Message, Woken, envelop
+from contracts.plans import StepState
+from deploy.local.postgres import Postgres
+from services.monitor.app import SERVICE
+from services.monitor.projection import project
+from services.monitor.state import MonitoredCase
+from services.runtime.batch import Batches, Received
+from services.runtime.clock import SystemClock
+from services.runtime.schema import migrate
+from services.runtime.settings import Settings
+from services.runtime.shell import Shell
+from services.runtime.store import Said
+from services.runtime.web import application
+from tests.unit.monitor.histories import accepted, at, decided, done, report, reported, requested
+
+MONDAY = at("2026-03-02 10:00")
+STEP_YELLOW = at("2026-03-03 17:30")
+CASE_YELLOW = at("2026-03-09 17:30")
+CASE_RED = at("2026-03-16 17:30")
+INSTANT = timedelta(microseconds=1)
+GOOD, LATE, WITHDRAWN, OPEN = (f"0000-0000-000{letter}-1" for letter in "ABCD")
+TOKEN = "a token of sixteen or more"
+
+Told = tuple[str, Message, datetime]
+
+
+def told() -> list[Told]:
+    """Four cases: one in time, one late in everything, one whose card was withdrawn, and one open."""
+    begun = [
+        (case, said, MONDAY) for case in (GOOD, LATE, WITHDRAWN, OPEN) for said in (accepted(MONDAY), requested(MONDAY))
+    ]
+    ask_at = STEP_YELLOW + INSTANT
+    still_open = reported(report("licence", StepState.DELIVERED, MONDAY))
+    friday = at("2026-03-06 11:00")
+    return [
+        *begun,
+        (GOOD, done(MONDAY), MONDAY),
+        (GOOD, decided(at("2026-03-04 12:00")), MONDAY),
+        (LATE, decided(CASE_RED + INSTANT), CASE_RED + INSTANT),
+        (WITHDRAWN, Woken(), ask_at),
+        (WITHDRAWN, still_open, ask_at),
+        (WITHDRAWN, done(STEP_YELLOW), friday),
+        (OPEN, done(MONDAY), MONDAY),
+    ]
+
+
+@pytest_asyncio.fixture
+async def shell(tmp_path: Path) -> AsyncIterator[Shell[MonitoredCase]]:
+    """Monitor's shell on a database of its own, not started: nothing here needs Kafka."""
+    postgres = Postgres(tmp_path / "postgres", notify=lambda _: None)
+    await postgres.start()
+    try:
+        await postgres.create_database("monitor")
+        url = postgres.url("monitor")
+        await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, url)
+        settings = Settings(service="monitor", database=SecretStr(url), secret_key=SecretStr("k" * 32))
+        shell = Shell(SERVICE, settings)
+        yield shell
+        await shell.database.dispose()
+    finally:
+        await postgres.stop()
+
+
+async def tell(shell: Shell[MonitoredCase], messages: Sequence[Told]) -> None:
+    async def publish(said: Sequence[Said]) -> Sequence[Said]:
+        return said
+
+    batches = Batches(SERVICE, shell.database, SystemClock(), publish)
+    await batches.run([Received(envelop(m, id=uuid4(), source="/test", subject=c, time=t)) for c, m, t in messages])
+
+
+def client(shell: Shell[MonitoredCase], host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(application(shell), client=(host, 4711))
+    return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
+
+
+def names(page: Any) -> list[tuple[str, str, str]]:
+    return [(alert["case_id"], alert["commitment"], alert["rung"]) for alert in page["alerts"]]
+
+
+async def test_alerts_commitments_and_figures(shell: Shell[MonitoredCase]) -> None:
+    await tell(shell, told())
+    async with client(shell) as http:
+        page = (await http.get("/alerts")).json()
+        assert sorted(names(page)) == sorted(
+            [(LATE, key, rung) for key in ("case", "step/licence") for rung in ("warning", "yellow", "red")]
+            + [(WITHDRAWN, "step/licence", "warning"), (WITHDRAWN, "step/licence", "yellow")]
+        )
+        times = [alert["raised_at"] for alert in page["alerts"]]
+        assert times == sorted(times, reverse=True)
+        assert page["next"] is None
+        (card,) = (await http.get("/alerts", params={"case": WITHDRAWN, "rung": "yellow"})).json()["alerts"]
+        assert card["withdrawn_at"] is not None
+        assert card["reason"] == "answered in time; the answer was late on its way"
+
+        by_owner = (await http.get("/alerts", params={"owner": "Commerce", "since": CASE_RED.isoformat()})).json()
+        assert [name[1] for name in names(by_owner)] == ["case", "case", "case"]
+        assert names((await http.get("/alerts", params={"matter": "another"})).json()) == []
+
+        walked = []
+        cursor: dict[str, str] = {}
+        while True:
+            part = (await http.get("/alerts", params={"limit": "3", **cursor})).json()
+            walked += names(part)
+            if part["next"] is None:
+                break
+            cursor = {"after": part["next"]}
+        assert walked == names(page)
+
+        summary = (await http.get("/commitments")).json()
+        assert summary == {"cases_open": 2, "cases_closed": 2, "due_now": summary["due_now"]}
+
+        late = (await http.get(f"/commitments/{LATE}")).json()
+        assert late["matter"] == "start-business"
+        assert [(c["key"], len(c["raised"])) for c in late["commitments"]] == [("case", 3), ("step/licence", 3)]
+        assert late["commitments"][0]["answered_at"] == "2026-03-16T09:30:00.000001Z"
+
+        figures = (await http.get("/figures")).json()
+    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1}
+    # Two working days for the good one, ten for the late one.
+    assert figures["total"] == {**whole, "mean_working_days": 6.0}
+    case, step = figures["rows"]
+    assert case == {**whole, "mean_working_days": 6.0, "kind": "case", "owner": "Commerce", "matter": "start-business"}
+    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1}
+    assert step == {
+        **steps,
+        "mean_working_days": 2.75,
+        "kind": "step",
+        "owner": "Market office",
+        "matter": "start-business",
+    }
+
+
+async def test_figures_of_nothing(shell: Shell[MonitoredCase]) -> None:
+    async with client(shell) as http:
+        figures = (await http.get("/figures")).json()
+    assert figures["rows"] == []
+    assert figures["total"]["accepted"] == 0
+    assert figures["total"]["mean_working_days"] is None
+
+
+async def test_wrong_requests(shell: Shell[MonitoredCase]) -> None:
+    async with client(shell) as http:
+        for path, status in [
+            ("/alerts?rung=blue", 422),
+            ("/alerts?after=nonsense", 422),
+            ("/alerts?after=W10=", 422),
+            ("/alerts?colour=red", 422),
+            ("/alerts?limit=0", 422),
+            ("/commitments/nonsense", 422),
+            (f"/commitments/{GOOD}", 404),
+        ]:
+            answer = await http.get(path)
+            assert (path, answer.status_code) == (path, status)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_only_staff_is_answered(shell: Shell[MonitoredCase]) -> None:
+    paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", "/figures")
+    async with client(shell, host="192.0.2.7") as http:
+        assert [(await http.get(path)).status_code for path in paths] == [403] * 4
+    async with client(shell, headers={"Host": "attacker.example"}) as http:
+        assert [(await http.get(path)).status_code for path in paths] == [403] * 4
+    shell.settings = shell.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+    async with client(shell) as http:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+            answer = await http.get("/alerts", headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    async with client(shell, host="192.0.2.7", headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+        assert (await http.get("/alerts")).status_code == 200
+
+
+async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(shell: Shell[MonitoredCase]) -> None:
+    statements = []
+
+    @event.listens_for(shell.database.sync_engine, "before_cursor_execute")
+    def count(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    def alerts(case: int) -> list[Message]:
+        raised = AlertRaised(
+            commitment="case",
+            rung=Rung.RED,
+            owner="Commerce",
+            matter="start-business",
+            region="440305",
+            due_at=CASE_RED,
+            raised_at=CASE_RED + timedelta(seconds=case),
+        )
+        return [raised, AlertWithdrawn(commitment="case", rung=Rung.RED, reason="in time", withdrawn_at=CASE_RED)]
+
+    said = [
+        envelop(message, id=UUID(int=case), source="/test", subject=f"0000-0000-{case:04}-1", time=CASE_RED)
+        for case in range(200)
+        for message in alerts(case)
+    ]
+    for _ in range(2):
+        async with shell.database.begin() as connection:
+            await project(connection, said)
+    assert len(statements) == 4
+    async with client(shell) as http:
+        page = (await http.get("/alerts", params={"limit": "1000"})).json()
+    assert len(page["alerts"]) == 200
+    assert all(alert["withdrawn_at"] for alert in page["alerts"])

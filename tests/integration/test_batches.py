@@ -1,0 +1,243 @@
+"""One transaction a batch, against the real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from contracts.codec import decode
+from contracts.envelope import Impossible
+from services.runtime import dead_letters, schema
+from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.clock import SystemClock
+from services.runtime.outbox import Relay
+from services.runtime.store import SEEN_KEPT, Said
+from tests.integration.toy import Tally, case, from_kafka, said, toy
+
+
+class Kafka:
+    """Stands for the publisher: keeps what it was given, or is away."""
+
+    def __init__(self) -> None:
+        self.published: list[Said] = []
+        self.away = False
+
+    async def publish(self, messages: Sequence[Said]) -> Sequence[Said]:
+        if self.away:
+            return ()
+        self.published += messages
+        return messages
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await asyncio.to_thread(schema.migrate, "toy", toy().migrations, database_url)
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def kafka() -> Kafka:
+    return Kafka()
+
+
+@pytest.fixture
+def batches(database: AsyncEngine, kafka: Kafka) -> Batches[Tally]:
+    return Batches(toy(), database, SystemClock(), kafka.publish)
+
+
+async def rows(database: AsyncEngine, sql: str) -> list[Any]:
+    async with database.connect() as connection:
+        return list(await connection.execute(text(sql)))
+
+
+async def tally(database: AsyncEngine, case_id: str) -> Tally:
+    ((state,),) = await rows(database, f"SELECT state FROM cases WHERE case_id = '{case_id}'")  # noqa: S608
+    return Tally.model_validate_json(state)
+
+
+async def test_statements_do_not_grow_with_the_batch(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    statements: list[str] = []
+    event.listen(database.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    async def count(messages: int, first: int) -> int:
+        await asyncio.gather(*batches._publishing)  # so that the marks of the batch before ride along in this one
+        statements.clear()
+        batch = [from_kafka(said("say 2", case(first + n))) for n in range(messages)]
+        await batches.run([*batch, from_kafka(said("impossible", case(first)))])
+        return len(statements)
+
+    await count(1, first=0)
+    assert await count(1, first=1000) == await count(500, first=2000) <= 6
+    await batches.drain()
+    assert len(kafka.published) == 2 * (1 + 1 + 500)
+
+
+async def test_a_message_heard_twice_counts_once(batches: Batches[Tally], database: AsyncEngine, kafka: Kafka) -> None:
+    message = from_kafka(said("say 1", case(1)))
+    await batches.run([message, message])
+    await batches.run([message])
+    await batches.drain()
+    assert (await tally(database, case(1))).heard == ("say 1",)
+    assert len(kafka.published) == 1
+
+
+async def test_a_batch_run_again_after_a_crash_says_the_same_with_the_same_ids(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    message = from_kafka(said("say 3", case(1)))
+    await batches.run([message])
+    await batches.drain()
+    first = {one.message_id for one in kafka.published}
+    async with database.begin() as connection:
+        await connection.execute(text("DELETE FROM cases"))
+    await batches.run([message])
+    await batches.drain()
+    assert {one.message_id for one in kafka.published} == first and len(first) == 3
+
+
+async def test_one_bad_message_hurts_no_neighbour(batches: Batches[Tally], database: AsyncEngine) -> None:
+    batch = [from_kafka(said(reason, case(n))) for n, reason in enumerate(["count", "impossible", "fail", "count"])]
+    await batches.run(batch)
+    assert (await tally(database, case(0))).heard == (await tally(database, case(3))).heard == ("count",)
+    parked = await dead_letters.letters(database)
+    assert [(letter.case_id, letter.blocking) for letter in parked] == [(case(1), False), (case(2), True)]
+    assert "the toy will not have it" in parked[0].reason
+    assert "RuntimeError" in parked[1].reason
+
+
+async def test_a_parked_case_parks_its_later_messages_and_hands_them_back_in_order(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    await batches.run([from_kafka(said("fail", case(1))), from_kafka(said("one", case(1)))])
+    await batches.run([from_kafka(said("two", case(1))), from_kafka(said("other", case(2)))])
+    assert (await tally(database, case(2))).heard == ("other",)
+    assert not await rows(database, f"SELECT 1 FROM cases WHERE case_id = '{case(1)}'")  # noqa: S608
+
+    parked = await dead_letters.letters(database, case_id=case(1))
+    assert [letter.reason.split()[0] for letter in parked] == ["the", "waits", "waits"]
+    assert await dead_letters.drop(database, [parked[0].number]) == 1
+    assert await dead_letters.replay(database, [letter.number for letter in parked]) == 2
+    assert await Relay(database, kafka.publish, timedelta()).run_once(100) == 2
+    assert [b'"one"' in one.event for one in kafka.published] == [True, False]
+    for one in kafka.published:
+        envelope = decode(one.event, one.case_id.encode(), one.topic)
+        await batches.run([from_kafka(envelope)])
+    assert (await tally(database, case(1))).heard == ("one", "two")
+    assert await dead_letters.parked(database) == 0
+
+
+async def test_a_letter_that_fails_again_is_parked_again(batches: Batches[Tally], database: AsyncEngine) -> None:
+    message = from_kafka(said("impossible", case(1)))
+    await batches.run([message])
+    (letter,) = await dead_letters.letters(database)
+    await dead_letters.replay(database, [letter.number])
+    assert await dead_letters.parked(database) == 0
+    await batches.run([message])
+    assert await dead_letters.parked(database) == 1
+
+
+async def test_what_kafka_did_not_take_is_relayed_by_anybody(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    kafka.away = True
+    await batches.run([from_kafka(said("say 5", case(1)))])
+    await batches.drain()
+    relay = Relay(database, kafka.publish, timedelta())
+    assert await relay.run_once(100) == 0
+    assert len(await rows(database, "SELECT 1 FROM unpublished")) == 5
+    kafka.away = False
+    both = await asyncio.gather(relay.run_once(100), Relay(database, kafka.publish, timedelta()).run_once(100))
+    assert sum(both) == 5
+    assert not await rows(database, "SELECT 1 FROM unpublished")
+    assert len({one.message_id for one in kafka.published}) == 5
+
+
+async def test_that_messages_are_published_is_written_with_the_next_batch(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([from_kafka(said("say 4", case(1)))])
+    await asyncio.gather(*batches._publishing)
+    assert len(await rows(database, "SELECT 1 FROM unpublished")) == 4
+    await batches.run([from_kafka(said("count", case(2)))])
+    assert not await rows(database, "SELECT 1 FROM unpublished")
+    assert len(await rows(database, "SELECT 1 FROM outbox")) == 4
+
+
+async def test_two_processes_with_the_same_new_case_do_not_lose_either_message(
+    database: AsyncEngine, kafka: Kafka
+) -> None:
+    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(4)]
+    words = [f"word{n}" for n in range(20)]
+    await asyncio.gather(*(processes[n % 4].run([from_kafka(said(word, case(1)))]) for n, word in enumerate(words)))
+    assert sorted((await tally(database, case(1))).heard) == sorted(words)
+
+
+async def test_batches_with_the_same_cases_in_other_orders_do_not_deadlock(database: AsyncEngine, kafka: Kafka) -> None:
+    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(4)]
+    there = [case(n) for n in range(50)]
+    await asyncio.gather(
+        *(
+            process.run([from_kafka(said(f"{n}", one)) for one in (there if n % 2 else reversed(there))])
+            for n in range(5)
+            for process in processes
+        )
+    )
+    assert {len((await tally(database, one)).heard) for one in there} == {20}
+
+
+async def test_the_memory_of_duplicates_reaches_as_far_as_documented(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    first = from_kafka(said("first", case(1)))
+    await batches.run([first])
+    await batches.run([from_kafka(said("more", case(1))) for _ in range(SEEN_KEPT - 1)])
+    await batches.run([first])
+    assert (await tally(database, case(1))).heard.count("first") == 1
+
+
+async def test_an_undecodable_record_is_parked_with_the_batch(batches: Batches[Tally], database: AsyncEngine) -> None:
+    letter = dead_letter("the record is no JSON", "onedoor.alerts", "partition 1, offset 7", b"k", b"\x00\xff{")
+    await batches.run([from_kafka(said("count", case(1)))], [letter])
+    (parked,) = await dead_letters.letters(database)
+    assert (parked.value, parked.origin, parked.key) == (b"\x00\xff{", "partition 1, offset 7", b"k")
+    assert await dead_letters.replay(database, [parked.number]) == 0, "nobody knows where it belongs"
+
+
+async def test_due_cases_are_woken_once_by_whichever_process_is_first(database: AsyncEngine, kafka: Kafka) -> None:
+    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(3)]
+    await processes[0].run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(n))) for n in range(100)])
+    woken = await asyncio.gather(*(process.wake(20) for process in processes for _ in range(4)))
+    assert sum(woken) == 100
+    assert {(await tally(database, case(n))).woken for n in range(100)} == {1}
+    assert await processes[0].wake(20) == 0
+
+
+async def test_a_case_that_cannot_be_woken_does_not_keep_others_from_waking(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    past = "wake 2026-03-02T09:00:00+08:00"
+    await batches.run([from_kafka(said(past, case(1))), from_kafka(said(past, case(2)))])
+    await batches.run([from_kafka(said("fail", case(1)))])
+    assert await batches.wake(10) == 2
+    assert (await tally(database, case(2))).woken == 1
+    assert (await tally(database, case(1))).woken == 0
+    assert await batches.wake(10) == 0, "it is looked at again later"
+
+
+async def test_commands_are_told_what_became_of_them(batches: Batches[Tally]) -> None:
+    loop = asyncio.get_running_loop()
+    good = Received(said("count", case(1)), answer=loop.create_future())
+    bad = Received(said("impossible", case(2)), answer=loop.create_future())
+    await batches.run([good, bad])
+    assert good.answer is not None and bad.answer is not None
+    assert isinstance(await good.answer, Tally)
+    with pytest.raises(Impossible):
+        await bad.answer

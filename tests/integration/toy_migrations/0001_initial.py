@@ -1,0 +1,12 @@
+"""The tables every service has."""
+
+from alembic import op
+
+from services.runtime.schema import create_runtime_tables_v1
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_runtime_tables_v1(op)

@@ -1,0 +1,105 @@
+"""Records: what is read, and what is refused with which reason."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.codec import Unreadable, decode, encode
+from contracts.commitments import CaseAsked
+from contracts.envelope import derive_id, envelop, patience
+from contracts.topics import MAX_RECORD_BYTES, TOPICS, topics_for
+
+CASE = "K7Q2-9MXF-4TBA-3"
+AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+
+
+def record() -> bytes:
+    return encode(envelop(CaseAsked(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT))
+
+
+def changed(**attributes: object) -> bytes:
+    event = json.loads(record()) | attributes
+    return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
+
+
+def test_a_record_reads_back_as_it_was_written() -> None:
+    event = envelop(CaseAsked(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT, cause=uuid4())
+    assert decode(encode(event), CASE.encode(), "onedoor.questions") == event
+
+
+def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
+    event = json.loads(record())
+    assert event["specversion"] == "1.0"
+    assert event["type"] == "onedoor.case.asked.v1"
+    assert event["subject"] == CASE
+    assert event["time"] == "2026-03-02T01:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "topic", "reason"),
+    [
+        (None, CASE.encode(), "onedoor.questions", "empty"),
+        (b"x" * (MAX_RECORD_BYTES + 1), CASE.encode(), "onedoor.questions", "bytes; at most"),
+        (b"\xff\x00", CASE.encode(), "onedoor.questions", "no JSON"),
+        (b'{"a": ', CASE.encode(), "onedoor.questions", "no JSON"),
+        (b"[]", CASE.encode(), "onedoor.questions", "no CloudEvent"),
+        (b"7", CASE.encode(), "onedoor.questions", "no CloudEvent"),
+        (b"{}", CASE.encode(), "onedoor.questions", "no CloudEvent of a type"),
+        (changed(type="onedoor.case.asked.v2"), CASE.encode(), "onedoor.questions", "no CloudEvent of a type and version"),
+        (changed(type="com.example.other"), CASE.encode(), "onedoor.questions", "no CloudEvent of a type and version"),
+        (changed(specversion="0.3"), CASE.encode(), "onedoor.questions", "specversion"),
+        (changed(id=None), CASE.encode(), "onedoor.questions", "id: missing"),
+        (changed(time="2026-03-02T01:00:00"), CASE.encode(), "onedoor.questions", "time: timezone"),
+        (changed(time="0001-01-01T00:00:00+08:00"), CASE.encode(), "onedoor.questions", "time: value_error"),
+        (changed(subject="case 1"), CASE.encode(), "onedoor.questions", "subject"),
+        (record(), b"AAAA-AAAA-AAAA-A", "onedoor.questions", "key is not the case"),
+        (record(), None, "onedoor.questions", "key is not the case"),
+        (record(), CASE.encode(), "onedoor.cases", "does not belong on topic"),
+    ],
+)  # fmt: skip
+def test_what_is_not_ours_is_refused_with_its_reason(
+    value: bytes | None, key: bytes | None, topic: str, reason: str
+) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        decode(value, key, topic)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_crash_the_reader(value: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode(value, CASE.encode(), "onedoor.questions")
+
+
+def test_the_reason_never_repeats_what_the_record_said() -> None:
+    with pytest.raises(Unreadable) as refused:
+        decode(changed(time="张三 450103199001011234"), CASE.encode(), "onedoor.questions")
+    assert "张三" not in str(refused.value)
+
+
+def test_unknown_attributes_of_a_newer_writer_are_passed_over() -> None:
+    assert decode(changed(traceparent="00-1-2-3"), CASE.encode(), "onedoor.questions").subject == CASE
+
+
+@given(st.uuids(), st.integers(0, 1000), st.integers(0, 1000))
+def test_derived_ids_are_stable_distinct_and_version_8(cause: UUID, one: int, other: int) -> None:
+    first = derive_id(cause, "/a", one)
+    assert first == derive_id(cause, "/a", one)
+    assert first.version == 8 and first.variant == "specified in RFC 4122"
+    assert (first == derive_id(cause, "/a", other)) == (one == other)
+    assert first != derive_id(cause, "/b", one)
+
+
+def test_patience_doubles_up_to_the_longest() -> None:
+    first, longest = timedelta(seconds=30), timedelta(hours=6)
+    assert [patience(n, first, longest) for n in (0, 1, 2, 3)] == [first, first, 2 * first, 4 * first]
+    assert patience(10**9, first, longest) == longest
+
+
+def test_an_adapter_reads_and_writes_its_own_topics_alone() -> None:
+    topics = topics_for(TOPICS, ["tax"])
+    assert "onedoor.tasks.tax" in topics and "onedoor.answers.tax" in topics
+    assert not any("land" in topic for topic in topics)

@@ -1,0 +1,124 @@
+"""An accepted case and what may be heard of it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from contracts.cases import Applicant, Channel
+from contracts.commitments import Commitment, CommitmentsOpened
+from contracts.envelope import Envelope, Message, Step, envelop
+from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from services.intake.catalogue import plan_for, sample
+from services.intake.core import AcceptCase, Case, handle
+from services.intake.numbers import number_from
+from tests.unit.intake.persons import citizen_number
+
+NUMBER = number_from(b"a case number")
+ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+PLAN = plan_for(sample(), sample().bundles[1])
+APPLICANT = Applicant(kind="person", name="王小明", id_number=citizen_number())
+STEPS = {step.step: step for step in PLAN.steps}
+
+
+def at(hours: float) -> datetime:
+    return ACCEPTED_AT + timedelta(hours=hours)
+
+
+def heard(message: Message, hours: float = 0) -> Envelope[Message]:
+    return envelop(message, id=UUID(int=1), source="onedoor/test", subject=NUMBER, time=at(hours))
+
+
+def accept(fingerprint: str = "fingerprint") -> AcceptCase:
+    return AcceptCase(
+        plan=PLAN,
+        region="110105",
+        channel=Channel.WINDOW,
+        applicant=APPLICANT,
+        materials=("Contract of sale (房屋买卖合同)",),
+        accepted_at=ACCEPTED_AT,
+        fingerprint=fingerprint,
+    )
+
+
+def requested(step: str, hours: float) -> TaskRequested:
+    planned = STEPS[step]
+    return TaskRequested(
+        task_id=f"{NUMBER}/{step}",
+        step=step,
+        item=planned.item,
+        item_name=planned.item_name,
+        department=planned.department,
+        system=planned.system,
+        region="110105",
+        applicant=APPLICANT,
+        requested_at=at(hours),
+    )
+
+
+def delivered(step: str, hours: float) -> TaskDelivered:
+    return TaskDelivered(
+        task_id=f"{NUMBER}/{step}",
+        step=step,
+        department=STEPS[step].department,
+        system=STEPS[step].system,
+        reference="D1",
+        delivered_at=at(hours),
+    )
+
+
+def done(step: str, hours: float, outcome: Outcome = Outcome.APPROVED, document: str = "Z1") -> TaskDone:
+    return TaskDone(
+        task_id=f"{NUMBER}/{step}",
+        step=step,
+        department=STEPS[step].department,
+        system=STEPS[step].system,
+        reference="D1",
+        delivered_at=at(hours - 1),
+        outcome=outcome,
+        document=document,
+        decided_at=at(hours),
+    )
+
+
+def report(step: str, state: StepState, hours: float) -> StepReport:
+    ended = state is StepState.DONE
+    return StepReport(
+        step=step,
+        state=state,
+        requested_at=None if state is StepState.WAITING else at(1),
+        decided_at=at(hours) if ended else None,
+        outcome=Outcome.APPROVED if ended else None,
+        document="Z1" if ended else None,
+    )
+
+
+def reported(*steps: StepReport) -> CaseReported:
+    return CaseReported(steps=steps)
+
+
+def decided(hours: float, *steps: StepReport) -> CaseDecided:
+    return CaseDecided(outcome=Outcome.APPROVED, decided_at=at(hours), steps=steps)
+
+
+def commitments(*due: tuple[str, float]) -> CommitmentsOpened:
+    return CommitmentsOpened(
+        commitments=tuple(
+            Commitment(
+                key=key,
+                owner="Land",
+                opened_at=ACCEPTED_AT,
+                committed_due=at(hours),
+                statutory_due=at(10 * hours),
+            )
+            for key, hours in due
+        )
+    )
+
+
+def run(*messages: Envelope[Message]) -> Step[Case]:
+    """The step that the last of these messages leads to."""
+    step: Step[Case] | None = None
+    for message in messages:
+        step = handle(step.state if step else None, message)
+    assert step is not None
+    return step

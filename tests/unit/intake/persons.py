@@ -1,0 +1,21 @@
+"""Numbers of persons and organisations that do not exist."""
+
+from datetime import date
+
+from hypothesis import strategies as st
+
+from services.intake.identity import citizen_check_character, credit_check_character
+
+
+def citizen_number(born: date = date(1990, 1, 1), sequence: int = 1) -> str:
+    body = f"110105{born:%Y%m%d}{sequence:03}"
+    return body + citizen_check_character(body)
+
+
+def credit_code(organisation: str = "MA0000001", region: str = "110105") -> str:
+    body = f"91{region}{organisation}"
+    return body + credit_check_character(body)
+
+
+citizen_numbers = st.builds(citizen_number, st.dates(date(1900, 1, 1), date(2026, 1, 1)), st.integers(0, 999))
+credit_codes = st.text("0123456789ABCDEFGHJKLMNPQRTUWXY", min_size=9, max_size=9).map(credit_code)

@@ -1,0 +1,62 @@
+"""A shell that folds in memory: enough to test what intake checks before and shows after."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from contracts.envelope import Message, envelop
+from services.intake.core import Case, handle
+from services.intake.web.api import routes
+from services.runtime import problems
+from services.runtime.settings import Settings
+
+NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+class MemoryShell:
+    """Keeps states and what was said, without engines."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(
+            service="intake",
+            database=SecretStr("postgresql+asyncpg://nowhere/intake"),
+            secret_key=SecretStr("a secret key of more than thirty-two bytes"),
+            **settings,
+        )
+        self.clock = SimpleNamespace(now=lambda: NOW)
+        self.states: dict[str, Case] = {}
+        self.said: list[Message] = []
+
+    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> Case:
+        envelope = envelop(message, id=uuid4(), source="onedoor/intake", subject=case_id, time=time or NOW)
+        step = handle(self.states.get(case_id), envelope)
+        self.states[case_id] = step.state
+        self.said += step.out
+        return step.state
+
+    async def commands(
+        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
+    ) -> list[Case | BaseException]:
+        results: list[Case | BaseException] = []
+        for case_id, message in messages:
+            try:
+                results.append(await self.command(case_id, message, time=time))
+            except Exception as error:
+                results.append(error)
+        return results
+
+    async def read(self, case_id: str) -> Case | None:
+        return self.states.get(case_id)
+
+
+def client_of(shell: MemoryShell, host: str = "127.0.0.1") -> TestClient:
+    """A client of intake's routes that calls from this address."""
+    app = FastAPI()
+    problems.install(app)
+    app.include_router(routes(shell))  # type: ignore[arg-type]
+    return TestClient(app, base_url="http://127.0.0.1", client=(host, 50000), raise_server_exceptions=False)

@@ -1,0 +1,283 @@
+"""Applying for a case and looking after it, by HTTP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from contracts.cases import CaseAccepted
+from contracts.plans import StepState
+from services.intake.numbers import is_valid
+from services.runtime.funnel import Overloaded
+from tests.unit.intake.cases import at, decided, done, report, requested
+from tests.unit.intake.persons import citizen_number, credit_code
+from tests.unit.intake.shells import MemoryShell, client_of
+
+APPLICATION: dict[str, Any] = {
+    "bundle": "transfer-property",
+    "applicant": {"kind": "person", "name": "王小明", "id_number": citizen_number()},
+    "materials": ["identity", "房屋买卖合同", "Certificate of title"],
+    "region": "110105",
+    "channel": "window",
+}
+
+
+@pytest.fixture
+def shell() -> MemoryShell:
+    return MemoryShell()
+
+
+def post(shell: MemoryShell, body: Any = None, **headers: str) -> Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client_of(shell).post("/cases", json=APPLICATION if body is None else body, headers=sent)
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**APPLICATION, **fields}.items() if value is not None}
+
+
+def problem(response: Response, status: int) -> Any:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    content = response.json()
+    assert content["status"] == status
+    assert content["title"]
+    assert content["title_zh"]
+    return content
+
+
+def test_an_application_is_accepted(shell: MemoryShell) -> None:
+    response = post(shell)
+    assert response.status_code == 201, response.text
+    receipt = response.json()
+    assert is_valid(receipt["number"])
+    assert response.headers["location"] == receipt["tracking"] == f"/cases/{receipt['number']}"
+    assert response.headers["cache-control"] == "no-store"
+    assert receipt["state"] == "accepted"
+    assert receipt["accepted_at"] == "2026-03-02T02:00:00Z"
+    assert receipt["due"] == {
+        "committed": "2026-03-09T09:30:00Z",
+        "statutory": "2026-04-14T09:30:00Z",
+        "provisional": False,
+    }
+    assert receipt["documents"] == [
+        {
+            "name": {"zh": "受理通知书", "en": "Notice of acceptance"},
+            "number": f"SL-{receipt['number']}",
+            "dated": "2026-03-02",
+        }
+    ]
+    (said,) = shell.said
+    assert isinstance(said, CaseAccepted)
+    assert said.plan.matter == "transfer-property"
+    assert said.materials == (
+        "Proof of the applicant's identity (申请人身份证明)",
+        "Contract of sale (房屋买卖合同)",
+        "Certificate of title (不动产权证书)",
+    )
+
+
+def test_a_single_item_of_an_organisation_is_accepted(shell: MemoryShell) -> None:
+    organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
+    body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
+    assert post(shell, body).status_code == 201
+    (said,) = shell.said
+    assert isinstance(said, CaseAccepted)
+    assert said.applicant is not None
+    assert said.applicant.id_number == credit_code()
+    assert "a letter" in said.materials
+
+
+def test_the_same_key_and_body_is_the_same_case(shell: MemoryShell) -> None:
+    first = post(shell, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
+    again = post(shell, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert len(shell.said) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(shell: MemoryShell) -> None:
+    post(shell, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+    response = post(shell, changed(channel="web"), Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+    assert problem(response, 422)["type"] == "urn:onedoor:problem:idempotency-key-reused"
+    assert len(shell.said) == 1
+
+
+def test_without_a_key_each_application_is_a_case(shell: MemoryShell) -> None:
+    assert post(shell).json()["number"] != post(shell).json()["number"]
+
+
+@pytest.mark.parametrize("key", ['""', " "])
+def test_an_empty_key_is_refused(shell: MemoryShell, key: str) -> None:
+    assert problem(post(shell, Idempotency_Key=key), 422)["errors"][0]["parameter"] == "Idempotency-Key"
+
+
+def test_all_missing_materials_are_named_at_once(shell: MemoryShell) -> None:
+    content = problem(post(shell, changed(materials=["sale-contract"])), 422)
+    assert content["type"] == "urn:onedoor:problem:materials-missing"
+    assert [(fault["pointer"], fault["detail_zh"]) for fault in content["errors"]] == [
+        ("#/materials", "缺少：申请人身份证明"),
+        ("#/materials", "缺少：不动产权证书"),
+    ]
+    assert shell.states == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, {"#/applicant", "#/region", "#/channel"}),
+        (changed(bundle=None), {"#"}),
+        (changed(item="premises-use"), {"#"}),
+        (changed(bundle="no-such"), {"#/bundle"}),
+        (changed(bundle="premises-use"), {"#/bundle"}),
+        (changed(bundle=None, item="start-business"), {"#/item"}),
+        (changed(region="beijing", channel="pigeon", colour="red"), {"#/region", "#/channel", "#/colour"}),
+        (changed(materials=["a\nb", ""]), {"#/materials/0", "#/materials/1"}),
+        (
+            changed(applicant={"kind": "person", "name": " ", "id_number": citizen_number()[:-1]}),
+            {"#/applicant/name", "#/applicant/id_number"},
+        ),
+        (
+            changed(applicant={"kind": "organisation", "name": "x", "id_number": citizen_number()}),
+            {"#/applicant/id_number"},
+        ),
+        ([], {"#"}),
+    ],
+)
+def test_each_wrong_field_is_named(shell: MemoryShell, body: Any, pointers: set[str]) -> None:
+    response = post(shell, body)
+    errors = problem(response, 422)["errors"]
+    assert {fault["pointer"] for fault in errors} == pointers
+    assert all(fault["detail"] and fault["detail_zh"] for fault in errors)
+    assert citizen_number()[:-1] not in response.text
+
+
+def test_a_department_that_is_not_connected() -> None:
+    content = problem(post(MemoryShell(systems=("tax",))), 422)
+    assert content["type"] == "urn:onedoor:problem:department-not-connected"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a": "\\ud800"}', b"[" * 2000])
+def test_a_body_that_is_not_json(shell: MemoryShell, body: bytes) -> None:
+    response = client_of(shell).post("/cases", content=body, headers={"Content-Type": "application/json"})
+    assert problem(response, 400)["type"] == "urn:onedoor:problem:not-json"
+
+
+def test_a_body_that_does_not_say_that_it_is_json(shell: MemoryShell) -> None:
+    problem(client_of(shell).post("/cases", data={"bundle": "transfer-property"}), 415)
+
+
+def test_a_body_that_is_too_large(shell: MemoryShell) -> None:
+    problem(post(shell, changed(materials=["x" * 70_000])), 413)
+
+
+def test_a_body_that_grows_too_large_without_having_said_so(shell: MemoryShell) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(5):
+            yield b" " * 16_384
+
+    response = client_of(shell).post("/cases", content=chunks(), headers={"Content-Type": "application/json"})
+    problem(response, 413)
+
+
+def test_overload_is_told_as_such(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def overloaded(*_: object, **__: object) -> None:
+        raise Overloaded
+
+    monkeypatch.setattr(shell, "command", overloaded)
+    response = post(shell)
+    problem(response, 503)
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_fault_of_ours_tells_nothing(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(shell, "command", broken)
+    assert "inside" not in str(problem(post(shell), 500))
+
+
+async def test_a_case_is_shown_with_its_secret(shell: MemoryShell) -> None:
+    receipt = post(shell).json()
+    number, secret = receipt["number"], receipt["secret"]
+    await shell.command(number, requested("taxes", 1))
+    await shell.command(number, done("taxes", 20))
+    client = client_of(shell)
+    response = client.get(f"/cases/{number}", headers={"Case-Secret": secret})
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    case = response.json()
+    assert client.get(f"/cases/{number.lower()}", params={"secret": secret.lower()}).json() == case
+    assert (case["state"], case["state_name"]["zh"], case["outcome"]) == ("accepted", "已受理", None)
+    assert case["due"] == receipt["due"]
+    taxes, title, _ = case["steps"]
+    assert (taxes["state"], taxes["document"]) == ("done", "Z1")
+    assert taxes["due"]["committed"] == "2026-03-04T09:30:00Z"
+    assert (title["state"], title["due"]) == ("waiting", None)
+    assert [event["what"].split(":")[0] for event in case["history"]] == [
+        "Case accepted",
+        "Sent to Tax (税务局)",
+        "Received by Tax (税务局)",
+        "Decided by Tax (税务局)",
+    ]
+    assert "王小明" not in response.text
+
+
+async def test_a_decided_case_is_shown_decided(shell: MemoryShell) -> None:
+    receipt = post(shell).json()
+    await shell.command(receipt["number"], decided(30, report("title", StepState.DONE, 30)))
+    case = client_of(shell).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
+    assert (case["state"], case["outcome"]) == ("decided", "approved")
+    assert case["decided_at"] == at(30).isoformat().replace("+00:00", "Z")
+    assert case["history"][-1]["what_zh"] == "办结：准予"
+
+
+def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(shell: MemoryShell) -> None:
+    known, other = post(shell).json(), MemoryShell()
+    unknown = post(other).json()
+    client = client_of(shell)
+    answers = {
+        client.get(f"/cases/{number}", params={"secret": secret}).text
+        for number, secret in [
+            (known["number"], ""),
+            (known["number"], unknown["secret"]),
+            (unknown["number"], unknown["secret"]),
+            ("0000-0000-0000-0", known["secret"]),
+            ("nonsense", "查询码"),
+        ]
+    }
+    assert len(answers) == 1
+    problem(client.get(f"/cases/{known['number']}"), 404)
+
+
+def test_the_catalogue_is_public(shell: MemoryShell) -> None:
+    response = client_of(shell, host="203.0.113.7").get("/catalogue")
+    assert response.status_code == 200
+    transfer = response.json()["bundles"][1]
+    assert transfer["code"] == "transfer-property"
+    assert [material["code"] for material in transfer["materials"]] == [
+        "identity",
+        "sale-contract",
+        "title-certificate",
+    ]
+    assert transfer["limits"] == {"committed": 5, "statutory": 30}
+    assert transfer["fees_total_fen"] == 8000
+    assert transfer["fees"][0]["basis"]["zh"]
+
+
+def test_other_errors_are_problems_too(shell: MemoryShell) -> None:
+    client = client_of(shell)
+    problem(client.get("/nowhere"), 404)
+    problem(client.delete("/catalogue"), 405)
+    assert problem(post(shell, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "idempotency-key"
+
+
+def test_the_description_of_the_endpoints_refers_to_nothing_that_is_not_there(shell: MemoryShell) -> None:
+    description = client_of(shell).get("/openapi.json").json()
+    post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert post_cases["properties"]["applicant"]["properties"]["id_number"]["maxLength"] == 18
+    assert "#/$defs" not in str(description)
+    rows = description["paths"]["/imports"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "accepted_at" in rows["items"]["required"]

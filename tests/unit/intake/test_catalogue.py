@@ -1,0 +1,153 @@
+"""The catalogue: loading, what is wrong with one, and the plans it gives."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from contracts.plans import Limit, Limits
+from services.intake.catalogue import CatalogueInvalid, Matter, load, matter_of, plan_for, required_materials, sample
+from services.intake.catalogue.load import SAMPLE
+from services.intake.catalogue.schema import SCHEMA, schema_text
+
+
+def faults(tmp_path: Path, content: Any) -> list[str]:
+    file = tmp_path / "own.yaml"
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    with pytest.raises(CatalogueInvalid) as caught:
+        load(file)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def content() -> Any:
+    return yaml.safe_load(SAMPLE.read_text("utf-8"))
+
+
+def test_the_schema_is_up_to_date() -> None:
+    assert SCHEMA.read_text("utf-8") == schema_text(), "run python -m services.intake.catalogue.schema"
+
+
+def test_the_sample_keeps_the_schema() -> None:
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(content())
+
+
+def test_the_sample_has_three_bundles_of_three_departments() -> None:
+    catalogue = sample()
+    assert [bundle.code for bundle in catalogue.bundles] == [
+        "start-business",
+        "transfer-property",
+        "investment-project",
+    ]
+    assert {department.system for department in catalogue.departments} == {"commerce", "tax", "land"}
+    matters: tuple[Matter, ...] = (*catalogue.bundles, *catalogue.items)
+    for matter in matters:
+        assert matter_of(catalogue, matter.code) is matter
+        assert plan_for(catalogue, matter).matter == matter.code
+
+
+def test_the_plan_of_a_bundle_is_complete() -> None:
+    catalogue = sample()
+    plan = plan_for(catalogue, catalogue.bundles[0])
+    assert plan.matter_name == "Starting a business (开办企业)"
+    assert plan.lead_department == "Commerce (市场监管局)"
+    assert plan.limits == Limits(committed=Limit(working_days=3), statutory=Limit(working_days=20))
+    assert {step.step: step.after for step in plan.steps} == {
+        "licence": (),
+        "premises": (),
+        "tax-registration": ("licence",),
+        "invoices": ("licence",),
+    }
+    assert {step.system for step in plan.steps} == {"commerce", "tax", "land"}
+
+
+def test_an_item_alone_is_a_plan_of_one_step() -> None:
+    catalogue = sample()
+    item = next(item for item in catalogue.items if item.code == "transfer-registration")
+    plan = plan_for(catalogue, item)
+    (step,) = plan.steps
+    assert (step.step, step.item, step.after, step.limits) == (item.code, item.code, (), plan.limits)
+    assert step.fees[0].amount_fen == 8000
+
+
+def test_a_bundle_asks_for_each_material_once_and_for_none_that_it_produces() -> None:
+    catalogue = sample()
+    transfer = catalogue.bundles[1]
+    assert [m.code for m in required_materials(catalogue, transfer)] == [
+        "identity",
+        "sale-contract",
+        "title-certificate",
+    ]
+    alone = next(item for item in catalogue.items if item.code == "transfer-registration")
+    assert "tax-clearance" in [m.code for m in required_materials(catalogue, alone)]
+
+
+def test_faults_of_form_name_file_entry_and_field(tmp_path: Path) -> None:
+    wrong = content()
+    del wrong["items"][0]["legal_basis"]
+    wrong["items"][1]["limits"]["committed"] = -1
+    wrong["bundles"][0]["steps"][0]["wait"] = 3
+    assert faults(tmp_path, wrong) == [
+        "own.yaml: items[company-registration].legal_basis: Field required",
+        "own.yaml: items[tax-registration].limits.committed: Input should be greater than or equal to 0",
+        "own.yaml: bundles[start-business].steps[licence].wait: Extra inputs are not permitted",
+    ]
+
+
+def test_faults_of_sense_name_file_entry_and_field(tmp_path: Path) -> None:
+    wrong = content()
+    wrong["departments"].append(wrong["departments"][0])
+    wrong["materials"].append(wrong["materials"][0])
+    wrong["items"][0] |= {"department": "none", "materials": ["identity", "identity", "none"], "produces": "nothing"}
+    wrong["items"][1]["limits"] = {"committed": 9, "statutory": 8}
+    wrong["items"][2]["kind"] = "filing"
+    wrong["bundles"][0] |= {"lead": "none", "code": "company-registration"}
+    wrong["bundles"][0]["steps"][1] |= {"item": "none", "after": ["none"]}
+    wrong["bundles"][1]["steps"][2] |= {"step": "title"}
+    found = faults(tmp_path, wrong)
+    for expected in [
+        "departments[commerce]: the code is used twice",
+        "materials[identity]: the code is used twice",
+        "items and bundles[company-registration]: the code is used twice",
+        "items[company-registration].department: there is no department none",
+        "items[company-registration].materials: there is no material none",
+        "items[company-registration].materials[identity]: the code is used twice",
+        "items[company-registration].produces: there is no material nothing",
+        "items[tax-registration].limits.committed: longer than the statutory limit of 8 working days",
+        "items[invoice-approval].limits.committed: a filing must be completed on the spot, within 0 working days",
+        "bundles[company-registration].lead: there is no department none",
+        "bundles[company-registration].steps[premises].item: there is no item none",
+        "bundles[company-registration].steps[premises].after: there is no step none",
+        "bundles[company-registration].steps[tax-registration].item: its committed limit of 9 working days is longer "
+        "than the bundle's 3",
+        "bundles[transfer-property].steps[title]: the code is used twice",
+    ]:
+        assert f"own.yaml: {expected}" in found
+
+
+def test_steps_that_wait_for_each_other(tmp_path: Path) -> None:
+    wrong = content()
+    wrong["bundles"][1]["steps"][0]["after"] = ["registration"]
+    assert faults(tmp_path, wrong) == [
+        "own.yaml: bundles[transfer-property].steps: these can never start, each waiting for another: "
+        "registration, taxes"
+    ]
+
+
+def test_a_step_that_starts_before_its_material_is_made(tmp_path: Path) -> None:
+    wrong = content()
+    wrong["bundles"][0]["steps"][3]["after"] = []
+    assert faults(tmp_path, wrong) == [
+        "own.yaml: bundles[start-business].steps[invoices].after: the step needs business-licence, which licence "
+        "makes, and must come after it"
+    ]
+
+
+@pytest.mark.parametrize("text", ["items: [", "just words", "", "- 1"])
+def test_what_is_no_catalogue(tmp_path: Path, text: str) -> None:
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith("own.yaml: ")

@@ -1,0 +1,156 @@
+"""The life of a case in intake, by example."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contracts.cases import CaseAccepted
+from contracts.commitments import CaseAsked
+from contracts.envelope import Impossible, UnknownCase, Woken
+from contracts.plans import Outcome, StepState
+from services.intake.core import MOVES, CaseState, Heard, KeyReused
+from tests.unit.intake.cases import (
+    ACCEPTED_AT,
+    accept,
+    at,
+    commitments,
+    decided,
+    delivered,
+    done,
+    heard,
+    report,
+    reported,
+    requested,
+    run,
+)
+
+ALL_DONE = [report(step, StepState.DONE, 30) for step in ("taxes", "title", "registration")]
+
+
+def test_a_case_is_accepted_and_published() -> None:
+    step = run(heard(accept()))
+    (said,) = step.out
+    assert isinstance(said, CaseAccepted)
+    assert said == step.state.accepted
+    assert said.accepted_at == ACCEPTED_AT
+    assert step.state.state is CaseState.ACCEPTED
+    assert step.again == timedelta(seconds=30)
+    assert not step.closed
+
+
+def test_its_deadlines_are_known_at_once() -> None:
+    due = run(heard(accept())).state.due_at_acceptance
+    assert due.committed == datetime(2026, 3, 9, 9, 30, tzinfo=UTC)  # Monday 2 March and 5 working days
+    assert due.statutory == datetime(2026, 4, 14, 9, 30, tzinfo=UTC)
+    assert not due.provisional
+
+
+def test_the_same_request_again_says_nothing_and_keeps_the_case() -> None:
+    first = run(heard(accept()))
+    again = run(heard(accept()), heard(accept(), hours=5))
+    assert again.out == ()
+    assert again.state == first.state
+
+
+def test_another_request_under_the_same_number_is_refused() -> None:
+    with pytest.raises(KeyReused):
+        run(heard(accept()), heard(accept("another fingerprint")))
+
+
+def test_the_acceptance_is_said_again_slower_each_time() -> None:
+    messages = [heard(accept())]
+    waits = []
+    for _ in range(12):
+        messages.append(heard(Woken()))
+        step = run(*messages)
+        assert step.out == (step.state.accepted,)
+        waits.append(step.again)
+    assert waits[:3] == [timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=240)]
+    assert waits[-1] == timedelta(hours=6)
+
+
+def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
+    decision, held = heard(decided(30, *ALL_DONE)), heard(commitments(("case", 100)))
+    for half in (decision, held):
+        step = run(heard(accept()), half, heard(Woken()))
+        assert len(step.out) == 1
+        assert not step.closed
+    step = run(heard(accept()), decision, held)
+    assert step.closed
+    assert step.again is None
+    late = run(heard(accept()), decision, held, heard(Woken()))
+    assert late.out == ()
+    assert late.closed
+
+
+def test_steps_are_followed() -> None:
+    state = run(
+        heard(accept()),
+        heard(requested("taxes", 1)),
+        heard(requested("title", 1)),
+        heard(delivered("taxes", 2)),
+        heard(done("title", 20)),
+    ).state
+    taxes, title, registration = state.steps
+    assert (taxes.state, taxes.requested_at, taxes.delivered_at) == (StepState.DELIVERED, at(1), at(2))
+    assert (title.state, title.decided_at, title.outcome, title.document) == (
+        StepState.DONE,
+        at(20),
+        Outcome.APPROVED,
+        "Z1",
+    )
+    assert registration.state is StepState.WAITING
+
+
+def test_of_two_answers_the_earlier_holds_and_neither_is_mixed_with_the_other() -> None:
+    early, late = done("title", 20, Outcome.REFUSED, "Z9"), done("title", 25)
+    for messages in ([early, late], [late, early]):
+        title = run(heard(accept()), *map(heard, messages)).state.steps[1]
+        assert (title.decided_at, title.outcome, title.document) == (at(20), Outcome.REFUSED, "Z9")
+
+
+def test_routing_has_the_last_word_on_an_answer() -> None:
+    said, held = done("title", 20, Outcome.REFUSED, "Z9"), reported(report("title", StepState.DONE, 25))
+    for messages in ([said, held], [held, said]):
+        title = run(heard(accept()), *map(heard, messages)).state.steps[1]
+        assert (title.decided_at, title.outcome, title.document) == (at(25), Outcome.APPROVED, "Z1")
+
+
+def test_a_decision_ends_the_case() -> None:
+    state = run(heard(accept()), heard(decided(30, *ALL_DONE))).state
+    assert state.state is CaseState.DECIDED
+    assert state.decision is not None
+    assert (state.decision.decided_at, state.decision.outcome) == (at(30), Outcome.APPROVED)
+    assert {step.state for step in state.steps} == {StepState.DONE}
+
+
+def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
+    early, late = heard(commitments(("case", 100), ("step/title", 50)), 1), heard(commitments(("case", 90)), 2)
+    for messages in ([early, late], [late, early]):
+        held = {h.commitment.key: h.commitment for h in run(heard(accept()), *messages).state.commitments}
+        assert held["case"].committed_due == at(90)
+        assert held["step/title"].committed_due == at(50)
+
+
+def test_a_case_never_accepted_here_is_unknown() -> None:
+    for message in (Woken(), requested("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
+        with pytest.raises(UnknownCase):
+            run(heard(message))
+
+
+def test_a_message_that_is_not_for_intake_is_impossible() -> None:
+    with pytest.raises(Impossible, match="means nothing"):
+        run(heard(accept()), heard(CaseAsked()))
+
+
+def test_a_step_that_the_plan_does_not_have_is_impossible() -> None:
+    wrong = requested("title", 1).model_copy(update={"step": "unheard-of"})
+    with pytest.raises(Impossible, match="no step unheard-of"):
+        run(heard(accept()), heard(wrong))
+
+
+def test_the_table_of_moves_is_complete() -> None:
+    messages = {message for _, message in MOVES}
+    assert messages.issuperset(Heard.__args__)
+    for state in CaseState:
+        assert {message for of, message in MOVES if of is state} == messages

@@ -1,0 +1,92 @@
+"""Order, repetition and delay of what is heard do not matter."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.envelope import Envelope, Message, Woken
+from contracts.plans import Outcome, StepState
+from services.intake.core import Case, handle
+from services.intake.web.answers import case_view
+from tests.unit.intake.cases import (
+    NUMBER,
+    STEPS,
+    accept,
+    commitments,
+    decided,
+    delivered,
+    done,
+    heard,
+    report,
+    reported,
+    requested,
+    run,
+)
+
+step_names = st.sampled_from(sorted(STEPS))
+hours = st.integers(2, 40).map(float)
+reports = st.builds(report, step_names, st.sampled_from(StepState), hours)
+messages = st.one_of(
+    st.builds(requested, step_names, hours),
+    st.builds(delivered, step_names, hours),
+    st.builds(done, step_names, hours, st.sampled_from(Outcome), st.sampled_from(["Z1", "Z2"])),
+    st.lists(reports, max_size=3).map(lambda steps: reported(*steps)),
+    st.builds(commitments, st.tuples(st.just("step/title"), hours)),
+    st.builds(lambda: accept()),
+    st.builds(Woken),
+)
+histories = st.lists(st.builds(heard, messages, hours), max_size=12)
+endings = st.tuples(
+    st.builds(lambda end, steps: heard(decided(end, *steps), end), hours, st.lists(reports, max_size=3)),
+    st.builds(lambda due, said: heard(commitments(("case", due)), said), hours, hours),
+)
+
+
+def final(history: list[Envelope[Message]]) -> Case:
+    return run(heard(accept()), *history).state
+
+
+@given(histories, endings, st.data())
+def test_any_order_and_repetition_leads_to_the_same_state(
+    history: list[Envelope[Message]], ending: tuple[Envelope[Message], ...], data: st.DataObject
+) -> None:
+    whole = [*history, *ending]
+    repeated = [*whole, *data.draw(st.lists(st.sampled_from(whole), max_size=6), label="repeated")]
+    assert final(data.draw(st.permutations(repeated), label="order")) == final(whole)
+
+
+@given(histories, st.data())
+def test_what_has_been_heard_once_changes_nothing_again(history: list[Envelope[Message]], data: st.DataObject) -> None:
+    told = [message for message in history if not isinstance(message.data, Woken)]
+    if told:
+        state = final(told)
+        assert handle(state, data.draw(st.sampled_from(told))).state == state
+
+
+@given(histories, endings)
+def test_every_case_that_is_answered_closes_and_stays_closed(
+    history: list[Envelope[Message]], ending: tuple[Envelope[Message], ...]
+) -> None:
+    step = run(heard(accept()), *ending)
+    for message in history:
+        assert step.closed
+        step = handle(step.state, message)
+        assert step.out == ()
+    assert step.closed
+
+
+@given(histories)
+def test_every_case_that_is_not_answered_asks_again(history: list[Envelope[Message]]) -> None:
+    step = run(heard(accept()), *history)
+    assert not step.closed
+    assert step.again is not None
+    assert handle(step.state, heard(Woken())).out == (step.state.accepted,)
+
+
+@given(histories)
+def test_every_state_can_be_kept_and_shown(history: list[Envelope[Message]]) -> None:
+    state = final(history)
+    assert Case.model_validate_json(state.model_dump_json()) == state
+    shown = case_view(NUMBER, state)
+    assert [event.at for event in shown.history] == sorted(event.at for event in shown.history)
+    assert state.accepted.applicant is not None
+    assert state.accepted.applicant.id_number not in shown.model_dump_json()

@@ -1,0 +1,107 @@
+"""Taking over cases of another system."""
+
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from contracts.cases import CaseAccepted
+from contracts.plans import Limit
+from services.runtime.funnel import Unavailable
+from tests.unit.intake.shells import MemoryShell, client_of
+
+ROW: dict[str, Any] = {
+    "reference": "case-10011",
+    "matter_name": "Permit",
+    "department": "General",
+    "system": "tax",
+    "region": "450721",
+    "channel": "web",
+    "accepted_at": "2011-10-11T13:42:22.688+02:00",
+    "due_at": "2011-12-06T13:41:31.788+01:00",
+}
+
+
+@pytest.fixture
+def shell() -> MemoryShell:
+    return MemoryShell()
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**ROW, **fields}.items() if value is not None}
+
+
+def post(shell: MemoryShell, *rows: Any, host: str = "127.0.0.1", token: str | None = None) -> Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return client_of(shell, host).post("/imports", json=rows, headers=headers)
+
+
+def test_cases_are_taken_over_and_rows_rejected_one_by_one(shell: MemoryShell) -> None:
+    response = post(
+        shell,
+        ROW,
+        row(reference="case-2", due_at=None, working_days=8),
+        row(reference="case-3", due_at=None),
+        row(reference="case-4", system="water"),
+        row(reference="case-5", accepted_at="2011-10-11T13:42:22"),
+        row(reference="case-6", accepted_at="0001-01-01T00:00:00+08:00"),
+        "nonsense",
+    )
+    assert response.status_code == 200, response.text
+    answers = response.json()
+    assert [answer["row"] for answer in answers] == list(range(7))
+    assert [answer.get("reference") for answer in answers] == [*(f"case-{n}" for n in (10011, 2, 3, 4, 5, 6)), None]
+    assert ["number" in answer for answer in answers] == [True, True, False, False, False, False, False]
+    assert [answer["errors"][0]["pointer"] for answer in answers[2:]] == [
+        "#",
+        "#/system",
+        "#/accepted_at",
+        "#/accepted_at",
+        "#",
+    ]
+    assert set(shell.states) == {answer["number"] for answer in answers[:2]}
+
+
+def test_the_plan_is_one_step_under_the_given_limit(shell: MemoryShell) -> None:
+    post(shell, ROW, row(reference="case-2", due_at=None, working_days=8))
+    pinned, counted = shell.said
+    assert isinstance(pinned, CaseAccepted)
+    assert isinstance(counted, CaseAccepted)
+    assert pinned.applicant is None
+    assert pinned.plan.limits.committed == pinned.plan.limits.statutory
+    assert pinned.plan.limits.committed.due_at is not None
+    assert pinned.plan.limits.committed.due_at.isoformat() == "2011-12-06T12:41:31.788000+00:00"
+    assert counted.plan.limits.committed == Limit(working_days=8)
+    (step,) = pinned.plan.steps
+    assert (step.step, step.system, step.department, step.limits) == ("decision", "tax", "General", None)
+
+
+def test_repeating_an_import_changes_nothing(shell: MemoryShell) -> None:
+    first = post(shell, ROW)
+    assert post(shell, ROW).json() == first.json()
+    assert len(shell.said) == 1
+    (answer,) = post(shell, row(matter_name="Other")).json()
+    assert answer["errors"][0]["pointer"] == "#/reference"
+
+
+def test_it_is_for_operators_only(shell: MemoryShell) -> None:
+    assert post(shell, ROW, host="203.0.113.7").status_code == 403
+    guarded = MemoryShell(api_token="a token of the operators")
+    assert post(guarded, ROW).status_code == 401
+    assert post(guarded, ROW, token="another token of others").status_code == 401
+    assert post(guarded, ROW, host="203.0.113.7", token="a token of the operators").status_code == 200
+    assert shell.states == {}
+
+
+@pytest.mark.parametrize("rows", [[], [ROW] * 501])
+def test_it_takes_1_to_500_rows(shell: MemoryShell, rows: list[Any]) -> None:
+    assert post(shell, *rows).status_code == 422
+    assert shell.states == {}
+
+
+def test_a_database_that_is_away_is_no_fault_of_a_row(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(messages: list[Any]) -> list[BaseException]:
+        return [Unavailable("the database is away") for _ in messages]
+
+    monkeypatch.setattr(shell, "commands", away)
+    assert post(shell, ROW).status_code == 503

@@ -1,0 +1,161 @@
+"""A case in messages, and folding it, for the tests of monitor's core."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from contracts.cases import Applicant, CaseAccepted, Channel
+from contracts.commitments import AlertRaised, AlertWithdrawn, CommitmentKey, Rung
+from contracts.envelope import Envelope, Message, Step, envelop
+from contracts.plans import (
+    CaseDecided,
+    CaseReported,
+    Limit,
+    Limits,
+    Outcome,
+    Plan,
+    PlanStep,
+    StepReport,
+    StepState,
+)
+from contracts.tasks import TaskDone, TaskRequested
+from services.monitor.core import handle
+from services.monitor.state import MonitoredCase
+
+CASE_ID = "K7Q2-9MXF-4TBA-3"
+APPLICANT = Applicant(kind="person", name="Li Hua", id_number="11010519491231002X")
+
+
+def at(text: str) -> datetime:
+    """A moment on the office's clock, as an instant in UTC: ``2026-03-02 10:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+
+
+def limits(committed: int | datetime, statutory: int | datetime) -> Limits:
+    return Limits(committed=_limit(committed), statutory=_limit(statutory))
+
+
+def _limit(end: int | datetime) -> Limit:
+    return Limit(working_days=end) if isinstance(end, int) else Limit(due_at=end)
+
+
+def plan(whole: Limits | None = None, licence: Limits | None = None) -> Plan:
+    """Commerce leads; a licence with a limit of its own, and a tax registration without."""
+    return Plan(
+        matter="start-business",
+        matter_name="Starting a business",
+        catalogue_version="1",
+        lead_department="Commerce",
+        limits=whole or limits(5, 10),
+        steps=(
+            PlanStep(
+                step="licence",
+                item="licence",
+                item_name="Business licence",
+                department="Market office",
+                system="commerce",
+                limits=licence or limits(1, 3),
+            ),
+            PlanStep(
+                step="tax",
+                item="tax",
+                item_name="Tax registration",
+                department="Tax",
+                system="tax",
+                after=("licence",),
+            ),
+        ),
+    )
+
+
+def accepted(moment: datetime, of: Plan | None = None) -> CaseAccepted:
+    return CaseAccepted(
+        plan=of or plan(), region="440305", channel=Channel.WEB, applicant=APPLICANT, accepted_at=moment
+    )
+
+
+def requested(moment: datetime, step: str = "licence") -> TaskRequested:
+    return TaskRequested(
+        task_id=f"{CASE_ID}/{step}",
+        step=step,
+        item=step,
+        item_name=step,
+        department="Market office",
+        system="commerce",
+        region="440305",
+        applicant=APPLICANT,
+        requested_at=moment,
+    )
+
+
+def done(moment: datetime, step: str = "licence") -> TaskDone:
+    return TaskDone(
+        task_id=f"{CASE_ID}/{step}",
+        step=step,
+        department="Market office",
+        system="commerce",
+        reference="4403-1",
+        delivered_at=moment,
+        outcome=Outcome.APPROVED,
+        decided_at=moment,
+    )
+
+
+def report(
+    step: str, state: StepState, requested_at: datetime | None, decided_at: datetime | None = None
+) -> StepReport:
+    return StepReport(step=step, state=state, requested_at=requested_at, decided_at=decided_at)
+
+
+def reported(*steps: StepReport) -> CaseReported:
+    return CaseReported(steps=steps or (report("licence", StepState.WAITING, None),))
+
+
+def decided(moment: datetime, *steps: StepReport) -> CaseDecided:
+    return CaseDecided(outcome=Outcome.APPROVED, decided_at=moment, steps=steps)
+
+
+def heard(message: Message, time: datetime) -> Envelope[Message]:
+    return envelop(message, id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
+
+
+class Monitor:
+    """Folds one case and keeps what was said."""
+
+    def __init__(self) -> None:
+        self.state: MonitoredCase | None = None
+        self.said: list[Message] = []
+        self.step: Step[MonitoredCase] | None = None
+
+    def hear(self, message: Message, time: datetime) -> tuple[Message, ...]:
+        """What monitor says to this message."""
+        self.step = handle(self.state, heard(message, time))
+        self.state = self.step.state
+        self.said.extend(self.step.out)
+        return self.step.out
+
+    def hear_all(self, messages: Iterable[tuple[Message, datetime]]) -> "Monitor":
+        for message, time in messages:
+            self.hear(message, time)
+        return self
+
+    @property
+    def wake(self) -> datetime | None:
+        assert self.step is not None
+        return self.step.wake
+
+    @property
+    def again(self) -> timedelta | None:
+        assert self.step is not None
+        return self.step.again
+
+    def standing(self) -> set[tuple[CommitmentKey, Rung, datetime]]:
+        """The alerts raised and not withdrawn. Each rung may have been raised, and withdrawn, at most once."""
+        raised = [said for said in self.said if isinstance(said, AlertRaised)]
+        withdrawn = [(said.commitment, said.rung) for said in self.said if isinstance(said, AlertWithdrawn)]
+        keys = [(said.commitment, said.rung) for said in raised]
+        assert len(set(keys)) == len(keys), "a rung has fired twice"
+        assert len(set(withdrawn)) == len(withdrawn), "a rung was withdrawn twice"
+        assert set(withdrawn) <= set(keys), "a rung was withdrawn that had not fired"
+        return {(a.commitment, a.rung, a.due_at) for a in raised if (a.commitment, a.rung) not in withdrawn}

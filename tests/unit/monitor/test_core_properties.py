@@ -1,0 +1,124 @@
+"""Monitor's core by property: no order, repetition or delay of messages changes what it ends up knowing and saying."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.commitments import AlertRaised, CaseAsked, CommitmentKey, Rung
+from contracts.envelope import Message, Woken
+from contracts.plans import StepState
+from services.monitor.state import CASE, MonitoredCase
+from tests.unit.monitor.histories import Monitor, accepted, at, decided, done, limits, plan, report, reported, requested
+
+START = at("2026-03-02 10:00")
+Timed = tuple[Message, datetime]
+
+# Deadlines and answers meet on few moments, so that "exactly when it is due" comes up often.
+moments = st.one_of(
+    st.sampled_from([at("2026-03-03 09:00"), at("2026-03-03 17:30"), at("2026-03-05 17:30"), at("2026-03-09 17:30")]),
+    st.integers(0, 20 * 24).map(lambda hours: START + timedelta(hours=hours)),
+).flatmap(lambda moment: st.sampled_from([moment, moment + timedelta(microseconds=1)]))
+
+ends = st.one_of(st.integers(0, 6), moments)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, finished: bool = False) -> list[Timed]:
+    """What may truly happen to a case: each thing at one moment, told in messages of that moment or later."""
+    of = plan(whole=limits(draw(ends), draw(ends)), licence=limits(draw(ends), draw(ends)))
+    asked_at, step_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
+    messages: list[Timed] = [(accepted(START, of), START), (requested(asked_at), asked_at)]
+    answered = finished or draw(st.booleans())
+    if answered:
+        messages.append((done(step_at), step_at))
+    for time in draw(st.lists(moments, max_size=3)):
+        if answered and time >= step_at:
+            step = report("licence", StepState.DONE, asked_at, decided_at=step_at)
+        elif time >= asked_at:
+            step = report("licence", StepState.DELIVERED, asked_at)
+        else:
+            step = report("licence", StepState.WAITING, None)
+        if not answered or time <= case_at:
+            messages.append((reported(step), time))
+    if finished or (answered and draw(st.booleans())):
+        steps = (report("licence", StepState.DONE, asked_at, decided_at=step_at),)
+        messages.append((decided(case_at, *steps), case_at))
+    return messages
+
+
+def disturbed(history: list[Timed]) -> st.SearchStrategy[list[Timed]]:
+    """The same messages in another order, some of them more than once."""
+    repeats = st.lists(st.sampled_from(history), max_size=6)
+    return repeats.flatmap(lambda again: st.permutations([*history, *again]))
+
+
+def facts(state: MonitoredCase | None) -> MonitoredCase:
+    """The state without when its rungs were raised, which does depend on what was heard when."""
+    assert state is not None
+    watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.watches)
+    return state.model_copy(update={"watches": watches})
+
+
+def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, datetime]]:
+    """The rungs that fell due before their commitment was answered, of a case that is decided."""
+    assert state is not None
+    found = set()
+    for watch in state.watches:
+        ended_at = state.ended_at(watch)
+        assert ended_at is not None
+        assert watch.due is not None
+        found |= {(watch.key, rung, watch.due.of(rung)) for rung in Rung if watch.due.of(rung) < ended_at}
+    return found
+
+
+@given(st.data())
+def test_any_order_and_repetition_leads_to_the_same_facts_and_alerts(data: st.DataObject) -> None:
+    history = data.draw(histories())
+    straight = Monitor().hear_all(history)
+    other = Monitor().hear_all(data.draw(disturbed(history)))
+    assert facts(other.state) == facts(straight.state)
+    assert other.standing() == straight.standing()
+    assert other.step is not None
+    assert straight.step is not None
+    assert (other.step.wake, other.step.closed) == (straight.step.wake, straight.step.closed)
+
+
+@given(st.data())
+def test_a_finished_case_has_exactly_the_alerts_it_earned_whatever_the_alarms_did(data: st.DataObject) -> None:
+    history = data.draw(histories(finished=True))
+    alarms = [(Woken(), time) for time in sorted(data.draw(st.lists(moments, max_size=5)))]
+    told = data.draw(disturbed(history))
+    monitor = Monitor()
+    for place in sorted(data.draw(st.lists(st.integers(1, len(told)), min_size=len(alarms), max_size=len(alarms)))):
+        told.insert(place, alarms.pop())
+    monitor.hear_all(told)
+    assert monitor.standing() == broken(monitor.state)
+    assert monitor.step is not None
+    assert (monitor.step.wake, monitor.step.again, monitor.step.closed) == (None, None, True)
+
+
+@given(ends, ends, ends, ends)
+def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
+    committed: int | datetime, statutory: int | datetime, step_committed: int | datetime, step_statutory: int | datetime
+) -> None:
+    of = plan(whole=limits(committed, statutory), licence=limits(step_committed, step_statutory))
+    monitor = Monitor().hear_all([(accepted(START, of), START), (requested(START), START)])
+    now = START
+    while monitor.wake is not None:
+        now = max(now, monitor.wake)
+        said = monitor.hear(Woken(), now)
+        assert said, "an alarm that leads to nothing would ring for ever"
+        if CaseAsked() in said:
+            assert monitor.wake is None or monitor.wake > now
+            monitor.hear(reported(report("licence", StepState.REQUESTED, START)), now)
+    assert monitor.standing() == {
+        (watch.key, rung, watch.due.of(rung))
+        for watch in (monitor.state.watches if monitor.state else ())
+        if watch.due is not None
+        for rung in Rung
+    }
+    assert len(monitor.standing()) == 6
+    early = [a for a in monitor.said if isinstance(a, AlertRaised) and a.raised_at < a.due_at]
+    assert not early, "no rung fires before it is due"
+    assert {watch.key for watch in monitor.state.watches if monitor.state} == {CASE, "step/licence"}  # type: ignore[union-attr]

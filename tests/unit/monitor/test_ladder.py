@@ -1,0 +1,59 @@
+"""When each rung falls due."""
+
+from datetime import datetime
+
+import pytest
+
+from contracts.working_time import OfficeHours, published_calendar
+from services.monitor.ladder import RULE, moments
+from tests.unit.monitor.histories import at, limits
+
+
+@pytest.mark.parametrize(
+    ("days", "before"),
+    [(None, 2), (1, 0), (2, 1), (3, 1), (4, 2), (20, 2)],
+)
+def test_warning_comes_two_days_before_or_half_the_limit(days: int | None, before: int) -> None:
+    assert RULE.days_before(days) == before
+
+
+@pytest.mark.parametrize(
+    ("opened", "committed", "statutory", "warning", "yellow", "red"),
+    [
+        # Monday; five days end the next Monday, ten the Monday after.
+        ("2026-03-02 10:00", 5, 10, "2026-03-05 09:00", "2026-03-09 17:30", "2026-03-16 17:30"),
+        # A limit of one day is warned of in the morning of that day.
+        ("2026-03-02 10:00", 1, 3, "2026-03-03 09:00", "2026-03-03 17:30", "2026-03-05 17:30"),
+        # On the spot: nothing to warn of before the card.
+        ("2026-03-02 10:00", 0, 1, "2026-03-02 17:30", "2026-03-02 17:30", "2026-03-03 17:30"),
+        # National Day 2025: eight days off, and Saturday the 11th is worked.
+        ("2025-09-30 10:00", 3, 5, "2025-10-10 09:00", "2025-10-11 17:30", "2025-10-14 17:30"),
+    ],
+)
+def test_moments_of_limits_in_working_days(
+    opened: str, committed: int, statutory: int, warning: str, yellow: str, red: str
+) -> None:
+    rungs = moments(limits(committed, statutory), at(opened), published_calendar(), OfficeHours())
+    assert rungs == (at(warning), at(yellow), at(red), False)
+
+
+@pytest.mark.parametrize(
+    ("opened", "due", "warning"),
+    [
+        (at("2026-03-02 10:00"), at("2026-03-12 13:41"), at("2026-03-10 09:00")),
+        # Pinned on a Sunday: the second working day before it is the Thursday.
+        (at("2026-03-02 10:00"), at("2026-03-15 13:41"), at("2026-03-12 09:00")),
+        # Opened with less left than that: warned at once.
+        (at("2026-03-11 10:00"), at("2026-03-12 13:41"), at("2026-03-11 10:00")),
+        # Broken when it was opened: the warning does not come after the card.
+        (at("2026-03-13 10:00"), at("2026-03-12 13:41"), at("2026-03-12 13:41")),
+    ],
+)
+def test_warning_of_a_pinned_moment(opened: datetime, due: datetime, warning: datetime) -> None:
+    assert moments(limits(due, due), opened, published_calendar(), OfficeHours()).warning == warning
+
+
+def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
+    last = published_calendar().first_unpublished
+    opened = datetime(last.year - 1, 12, 30, 2, tzinfo=at("2026-01-01 00:00").tzinfo)
+    assert moments(limits(1, 20), opened, published_calendar(), OfficeHours()).provisional

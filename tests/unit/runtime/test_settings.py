@@ -1,0 +1,52 @@
+"""Settings: a wrong one stops the service, named, with what is allowed."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.runtime.settings import Settings
+
+GOOD = {"service": "intake", "database": "postgresql+asyncpg://u:p@127.0.0.1/d", "secret_key": "k" * 32}
+
+
+def make(**changes: object) -> Settings:
+    return Settings(**{**GOOD, **changes})  # type: ignore[arg-type]
+
+
+def test_the_least_that_is_needed_is_enough() -> None:
+    assert make().port == 8000
+
+
+def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**GOOD, "systems": "tax, land", "port": "8123"}.items():
+        monkeypatch.setenv(f"ONEDOOR_{name.upper()}", value)
+    settings = Settings()  # type: ignore[call-arg]
+    assert settings.systems == ("tax", "land")
+    assert settings.port == 8123
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"port": 0}, "greater than or equal to 1"),
+        ({"batch": 5001}, "less than or equal to 5000"),
+        ({"kafka_security": "none"}, "PLAINTEXT|SSL"),
+        ({"secret_key": "short"}, "at least 32"),
+        ({"host": "0.0.0.0"}, "api_token must be set"),
+        ({"topic_retention_days": 90}, "shorter than closed_retention_days"),
+        ({"kafka_security": "SASL_SSL"}, "kafka_username and kafka_password"),
+        ({"systems": "Tax"}, "should match pattern"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said.replace("|", r"\|")):
+        make(**changes)
+
+
+def test_secrets_do_not_show() -> None:
+    assert "k" * 32 not in repr(make()) and "u:p" not in repr(make())
+
+
+def test_an_adapter_reads_its_own_topics_and_the_others_read_all() -> None:
+    settings = make(systems="tax,land")
+    assert settings.systems_of("tax") == ("tax",)
+    assert settings.systems_of("routing") == ("tax", "land")
