@@ -22,7 +22,7 @@ class Flow(NamedTuple):
 FLOWS: dict[type[Message], Flow] = {
     CaseAccepted: Flow("intake", ("monitor", "routing")),
     TaskRequested: Flow("routing", ("departments", "intake", "monitor")),
-    TaskDelivered: Flow("departments", ("intake", "monitor", "routing")),
+    TaskDelivered: Flow("departments", ("intake", "routing")),
     TaskDone: Flow("departments", ("intake", "monitor", "routing")),
     CaseReported: Flow("routing", ("intake", "monitor")),
     CaseDecided: Flow("routing", ("intake", "monitor")),

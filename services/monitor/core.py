@@ -10,12 +10,12 @@ from contracts.cases import CaseAccepted
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
 from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDone, TaskRequested
 from contracts.working_time import OfficeHours, published_calendar
 from services.monitor.ladder import moments
 from services.monitor.state import CASE, DueDates, MonitoredCase, Raised, Watch, step_key
 
-CONSUMES = (CaseAccepted, TaskRequested, TaskDelivered, TaskDone, CaseReported, CaseDecided)
+CONSUMES = (CaseAccepted, TaskRequested, TaskDone, CaseReported, CaseDecided)
 
 IN_TIME = "answered in time; the answer was late on its way"
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -39,9 +39,6 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
             answers = (_opened(known),)
         case TaskRequested() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at)
-        case TaskDelivered():
-            # It moves no deadline, and whether a step was delivered is routing's to say when a card is at stake.
-            pass
         case TaskDone() as message:
             known = _learn(known, step_key(message.step), ended_at=message.decided_at)
         case CaseReported() as message:

@@ -7,7 +7,6 @@ import pytest
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
 from contracts.envelope import Impossible, Message, UnknownCase, Woken
 from contracts.plans import StepState
-from contracts.tasks import TaskDelivered
 from services.monitor.core import IN_TIME, handle
 from services.monitor.state import MonitoredCase
 from tests.unit.monitor.histories import (
@@ -276,22 +275,6 @@ def test_a_late_case_climbs_the_whole_ladder_once() -> None:
 def test_an_alarm_for_a_case_never_heard_of() -> None:
     with pytest.raises(UnknownCase):
         handle(None, heard(Woken(), MONDAY))
-
-
-def test_a_delivery_moves_no_deadline() -> None:
-    monitor = opened()
-    before = monitor.state
-    delivered = TaskDelivered(
-        task_id=f"{CASE_ID}/licence",
-        step="licence",
-        department="Market office",
-        system="commerce",
-        reference="4403-1",
-        delivered_at=MONDAY,
-    )
-    assert monitor.hear(delivered, MONDAY) == ()
-    assert monitor.state is before
-    assert monitor.wake == STEP_WARNING
 
 
 def test_a_message_that_is_not_for_monitor() -> None:

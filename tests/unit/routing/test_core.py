@@ -25,16 +25,12 @@ def plan(**after: tuple[str, ...]) -> Plan:
         for name, before in after.items()
     )
     limits = Limits(committed=Limit(working_days=5), statutory=Limit(working_days=20))
-    return Plan(
-        matter="m", matter_name="m", catalogue_version="1", lead_department="tax", limits=limits, steps=steps
-    )
+    return Plan(matter="m", matter_name="m", catalogue_version="1", lead_department="tax", limits=limits, steps=steps)
 
 
 def accepted(**after: tuple[str, ...]) -> CaseAccepted:
     applicant = Applicant(kind="person", name="A", id_number="1")
-    return CaseAccepted(
-        plan=plan(**after), region="450100", channel=Channel.WEB, applicant=applicant, accepted_at=T0
-    )
+    return CaseAccepted(plan=plan(**after), region="450100", channel=Channel.WEB, applicant=applicant, accepted_at=T0)
 
 
 def done(step: str, outcome: Outcome = Outcome.APPROVED, at: datetime = T0 + DAY) -> TaskDone:
@@ -85,9 +81,7 @@ def test_an_answer_starts_what_waited_for_it_and_hands_on_its_document() -> None
 
 
 def test_the_last_answer_decides_the_case_at_the_time_of_the_last_decision() -> None:
-    state, said = told(
-        accepted(tax=(), land=()), done("land", at=T0 + 3 * DAY), done("tax", at=T0 + 2 * DAY)
-    )
+    state, said = told(accepted(tax=(), land=()), done("land", at=T0 + 3 * DAY), done("tax", at=T0 + 2 * DAY))
     decision = said[-1]
     assert isinstance(decision, CaseDecided)
     assert decision.outcome is Outcome.APPROVED
@@ -96,9 +90,7 @@ def test_the_last_answer_decides_the_case_at_the_time_of_the_last_decision() -> 
 
 
 def test_a_refusal_drops_what_waited_for_it_and_lets_the_others_finish() -> None:
-    state, said = told(
-        accepted(licence=(), tax=("licence",), land=()), done("licence", Outcome.REFUSED), done("land")
-    )
+    state, said = told(accepted(licence=(), tax=("licence",), land=()), done("licence", Outcome.REFUSED), done("land"))
     assert asked_for(said) == ["licence", "land"]
     assert isinstance(said[-1], CaseDecided)
     assert said[-1].outcome is Outcome.REFUSED

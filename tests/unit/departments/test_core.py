@@ -1,0 +1,246 @@
+"""A task's life, by example and by property."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.envelope import Impossible, Message, Step, UnknownCase, Woken, envelop
+from contracts.plans import Outcome
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from services.departments.sdk.core import MOVES, PATIENCE, Pace, Tasks, TaskState, handle
+from services.departments.sdk.messages import (
+    Answer,
+    Decided,
+    Decision,
+    Posted,
+    Receipt,
+    Received,
+    Submit,
+    SubmitFailed,
+    Submitted,
+)
+
+CASE = "K7Q2-9MXF-4TBA-3"
+AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+def request(step: str = "tax") -> TaskRequested:
+    return TaskRequested(
+        task_id=f"{CASE}/{step}",
+        step=step,
+        item="item-1",
+        item_name="Assessment",
+        department="Tax",
+        system="tax",
+        region="445122",
+        requested_at=AT,
+    )
+
+
+def receipt(step: str = "tax") -> Receipt:
+    return Receipt(reference=f"number of {step}", delivered_at=AT)
+
+
+def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision:
+    return Decision(
+        reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2)
+    )
+
+
+def tell(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:
+    return handle(state, envelop(message, id=id or uuid4(), source="/test", subject=CASE, time=AT))
+
+
+def after(*messages: Message) -> Step[Tasks]:
+    """The last step after these messages."""
+    step: Step[Tasks] | None = None
+    for message in messages:
+        step = tell(step.state if step else None, message)
+    assert step is not None
+    return step
+
+
+def submitted(answer: Answer, step: str = "tax") -> Submitted:
+    return Submitted(task_id=f"{CASE}/{step}", answer=answer)
+
+
+def failed(step: str = "tax") -> SubmitFailed:
+    return SubmitFailed(task_id=f"{CASE}/{step}", reason="ConnectError")
+
+
+def decided(answer: Decision, step: str = "tax") -> Decided:
+    return Decided(task_id=f"{CASE}/{step}", decision=answer)
+
+
+def test_a_new_task_is_submitted_at_once() -> None:
+    step = after(request())
+    assert step.call == Submit(task=request())
+    assert step.call_after == timedelta()
+    assert not step.out
+    assert not step.closed
+
+
+def test_a_receipt_is_told_and_the_question_stays_open() -> None:
+    step = after(request(), submitted(receipt()))
+    assert [type(said) for said in step.out] == [TaskDelivered]
+    assert step.call == Submit(task=request())
+    assert step.call_after == timedelta(hours=1)
+
+
+def test_decided_at_once_is_told_once() -> None:
+    step = after(request(), submitted(decision()))
+    assert [type(said) for said in step.out] == [TaskDone]
+    assert step.call is None
+    assert step.closed
+
+
+def test_a_decision_heard_ends_the_task() -> None:
+    step = after(request(), submitted(receipt()), decided(decision()))
+    (done,) = step.out
+    assert isinstance(done, TaskDone)
+    assert (done.task_id, done.reference, done.outcome) == (request().task_id, "number of tax", Outcome.APPROVED)
+    assert step.closed
+
+
+def test_a_receipt_heard_delivers_the_task() -> None:
+    step = after(request(), submitted(Posted()), Received(task_id=request().task_id, receipt=receipt()))
+    assert [type(said) for said in step.out] == [TaskDelivered]
+
+
+def test_asked_again_tells_the_present_truth() -> None:
+    assert not after(request(), request()).out
+    delivered = after(request(), submitted(receipt()))
+    assert after(request(), submitted(receipt()), request()).out == delivered.out
+    done = after(request(), submitted(decision()))
+    assert after(request(), submitted(decision()), request()).out == done.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "pace"),
+    [
+        (failed(), Pace.FAILED),
+        (submitted(Posted()), Pace.POSTED),
+        (submitted(receipt()), Pace.DELIVERED),
+    ],
+)
+def test_the_question_is_put_again_ever_more_slowly(answer: Message, pace: Pace) -> None:
+    first, longest = PATIENCE[pace]
+    waits = [after(request(), *[answer] * times).call_after for times in (1, 2, 3, 40)]
+    assert waits == [first, 2 * first, 4 * first, longest]
+
+
+def test_a_failure_after_delivery_is_no_reason_to_hurry() -> None:
+    step = after(request(), submitted(receipt()), failed())
+    assert step.call_after == timedelta(hours=2)
+
+
+def test_one_question_at_a_time_new_tasks_first() -> None:
+    both = after(request("a"), request("b"))
+    assert both.call == Submit(task=request("a"))
+    step = tell(both.state, submitted(receipt("a"), "a"))
+    assert step.call == Submit(task=request("b"))
+    assert step.call_after == timedelta()
+    assert not tell(step.state, submitted(decision("b"), "b")).closed
+
+
+def test_woken_changes_nothing() -> None:
+    asked = after(request())
+    assert tell(asked.state, Woken()) == asked
+
+
+def test_an_outcome_does_not_change() -> None:
+    done = after(request(), submitted(decision()))
+    with pytest.raises(Impossible, match="approved; it cannot become refused"):
+        tell(done.state, decided(decision(outcome=Outcome.REFUSED)))
+
+
+def test_a_task_has_one_number() -> None:
+    delivered = after(request(), submitted(receipt()))
+    with pytest.raises(Impossible, match="two numbers"):
+        tell(delivered.state, submitted(Receipt(reference="another", delivered_at=AT)))
+
+
+def test_unknown_cases_and_tasks_are_refused() -> None:
+    with pytest.raises(UnknownCase):
+        after(decided(decision()))
+    with pytest.raises(Impossible, match="never been asked for"):
+        after(request(), decided(decision("other"), "other"))
+    with pytest.raises(Impossible, match="not for a department"):
+        after(request(), after(request(), submitted(decision())).out[0])
+
+
+def test_the_table_leaves_nothing_open() -> None:
+    assert set(MOVES) == set(TaskState)
+    assert all(set(moves) == {Posted, Receipt, Decision} for moves in MOVES.values())
+    assert all(state is TaskState.DONE for state in MOVES[TaskState.DONE].values())
+
+
+STEPS = ("a", "b")
+MESSAGES = [
+    message
+    for step in STEPS
+    for message in (
+        request(step),
+        submitted(Posted(), step),
+        submitted(receipt(step), step),
+        submitted(decision(step), step),
+        failed(step),
+        Received(task_id=f"{CASE}/{step}", receipt=receipt(step)),
+        decided(decision(step), step),
+    )
+] + [Woken()]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(MESSAGES), max_size=40))
+def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None:
+    """Whatever is said in whatever order, and however often: asking until answered ends in one truth."""
+    state: Tasks | None = None
+    said: list[Message] = []
+
+    def fold(message: Message) -> Step[Tasks] | None:
+        nonlocal state
+        try:
+            step = tell(state, message)
+        except Impossible:  # parked; the question stays open
+            return None
+        state = step.state
+        said.extend(step.out)
+        return step
+
+    for message in messages:
+        fold(message)
+    step: Step[Tasks] | None = None
+    for name in STEPS:
+        step = fold(request(name)) or step
+    while step is not None and isinstance(step.call, Submit):
+        step = fold(submitted(decision(step.call.task.step), step.call.task.step))
+
+    assert step is not None
+    assert step.closed
+    assert step.call is None
+    assert state is not None
+    assert {task.request.step: (task.state, task.receipt, task.decision, task.asked) for task in state.tasks} == {
+        name: (TaskState.DONE, None, decision(name), 0) for name in STEPS
+    }
+    assert len({one for one in said if isinstance(one, TaskDone)}) == len(STEPS)
+
+
+@given(st.lists(st.sampled_from(MESSAGES), max_size=40))
+def test_a_done_task_says_nothing_but_done(messages: list[Message]) -> None:
+    state = None
+    done: set[str] = set()
+    for message in messages:
+        try:
+            step = tell(state, message)
+        except Impossible:
+            continue
+        state = step.state
+        for one in step.out:
+            assert isinstance(one, TaskDone | TaskDelivered)
+            assert not (isinstance(one, TaskDelivered) and one.task_id in done)
+            if isinstance(one, TaskDone):
+                done.add(one.task_id)

@@ -1,0 +1,158 @@
+"""The departments' own words, by example."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.cases import Applicant
+from contracts.plans import Limit, Limits, Outcome
+from contracts.tasks import Document, TaskRequested
+from services.departments.commerce import translate as commerce
+from services.departments.land import translate as land
+from services.departments.sdk.adapter import case_of, not_understood
+from services.departments.sdk.messages import Decision, Receipt
+from services.departments.tax import translate as tax
+
+TASK_ID = "K7Q2-9MXF-4TBA-3/licence"
+TAKEN, DECIDED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC), datetime(2026, 3, 4, 8, tzinfo=UTC)
+
+TASK = TaskRequested(
+    task_id=TASK_ID,
+    step="licence",
+    item="item-7",
+    item_name="设立登记",
+    department="市场监督管理局",
+    system="commerce",
+    region="445122",
+    applicant=Applicant(kind="organisation", name="好店有限公司", id_number="91350100M000100Y43"),
+    materials=("章程",),
+    documents=(Document(step="title", number="证1号"),),
+    limits=Limits(committed=Limit(due_at=DECIDED), statutory=Limit(working_days=20)),
+    requested_at=TAKEN,
+)
+ANONYMOUS = TASK.model_copy(update={"applicant": None, "limits": None, "documents": ()})
+
+RECEIPT = Receipt(reference="受1号", delivered_at=TAKEN)
+DECISION = Decision(
+    reference="受1号", delivered_at=TAKEN, outcome=Outcome.REFUSED, opinion="不符合条件", decided_at=DECIDED
+)
+
+
+class TestTax:
+    def test_application(self) -> None:
+        assert json.loads(tax.application(TASK).model_dump_json(by_alias=True, exclude_none=True)) == {
+            "taskId": TASK_ID,
+            "item": "item-7",
+            "itemName": "设立登记",
+            "region": "445122",
+            "taxpayer": {"kind": "legal", "name": "好店有限公司", "idNumber": "91350100M000100Y43"},
+            "materials": ["章程"],
+            "priorDocuments": [{"issuedIn": "title", "number": "证1号"}],
+            "dueAt": "2026-03-04T16:00:00+08:00",
+            "requestedAt": "2026-03-02T09:30:00+08:00",
+        }
+
+    def test_without_an_applicant(self) -> None:
+        assert tax.application(ANONYMOUS).taxpayer is None
+
+    def test_answers(self) -> None:
+        taken = {"taskId": TASK_ID, "number": "受1号", "receivedAt": "2026-03-02T09:30:00+08:00"}
+        assert tax.answer(tax.Standing.model_validate(taken | {"status": "handling"})) == RECEIPT
+        result = {"conclusion": "rejected", "opinion": "不符合条件", "completedAt": "2026-03-04T16:00:00+08:00"}
+        assert tax.answer(tax.Standing.model_validate(taken | {"status": "completed"} | result)) == DECISION
+
+    @pytest.mark.parametrize("fault", [{"status": "completed"}, {"number": ""}, {"receivedAt": "2026-03-02 09:30"}])
+    def test_half_an_answer_is_none(self, fault: dict[str, str]) -> None:
+        taken = {"taskId": TASK_ID, "number": "1", "receivedAt": "2026-03-02T09:30:00+08:00", "status": "handling"}
+        with pytest.raises(ValidationError):
+            tax.Standing.model_validate(taken | fault)
+
+
+class TestCommerce:
+    def test_accept_row(self) -> None:
+        row = commerce.accept_row(TASK, "11440000MB2C00000X", "lot 1", TAKEN)
+        assert set(row) == set(commerce.ACCEPT_COLUMNS)
+        assert row["row_guid"] == row["project_no"] == TASK_ID
+        assert (row["cd_operation"], row["cd_batch"], row["cd_time"]) == ("I", "lot 1", "2026-03-02T09:30:00")
+        assert (row["applyer_type"], row["applyer_page_type"], row["applyer_page_code"]) == (
+            "2",
+            "001",
+            "91350100M000100Y43",
+        )
+        assert row["promise_date"] == "2026-03-04T16:00:00"
+        assert row["project_name"] == "设立登记；title 证1号"
+
+    def test_without_an_applicant(self) -> None:
+        row = commerce.accept_row(ANONYMOUS, "11440000MB2C00000X", "lot 1", TAKEN)
+        assert (row["applyer_name"], row["applyer_type"], row["promise_date"]) == (None, None, None)
+
+    def test_answers(self) -> None:
+        taken_at = datetime(2026, 3, 2, 9, 30)  # noqa: DTZ001  # the tables know no zone
+        process = commerce.ProcessRow(project_no=TASK_ID, event_name="1", event_start_time=taken_at, remark="受1号")
+        assert commerce.receipt(process) == RECEIPT
+        result = commerce.ResultRow(
+            project_no=TASK_ID,
+            cd_operation="I",
+            result_type="2",
+            result_date=datetime(2026, 3, 4, 16),  # noqa: DTZ001
+            result_explain="不符合条件",
+            result_cetr_no=None,
+            taken_as="受1号",
+            taken_at=taken_at,
+        )
+        assert commerce.decision(result) == DECISION
+
+
+class TestLand:
+    def test_application(self) -> None:
+        assert json.loads(land.file_of([land.application(TASK)])) == {
+            "ywh": TASK_ID,
+            "sxbm": "item-7",
+            "sxmc": "设立登记",
+            "xzqh": "445122",
+            "qlrlx": "2",
+            "qlrmc": "好店有限公司",
+            "zjh": "91350100M000100Y43",
+            "clmc": ["章程"],
+            "qzwj": [["title", "证1号"]],
+            "cnsj": "20260304160000",
+            "sqsj": "20260302093000",
+        }
+
+    def test_without_an_applicant(self) -> None:
+        assert land.application(ANONYMOUS).qlrmc is None
+
+    def test_answers(self) -> None:
+        taken = {"ywh": TASK_ID, "slbh": "受1号", "slsj": "20260302093000"}
+        assert land.answer(land.Standing.model_validate(taken)) == RECEIPT
+        result = {"bjjg": "不予", "bjsj": "20260304160000", "bjyj": "不符合条件"}
+        assert land.answer(land.Standing.model_validate(taken | result)) == DECISION
+
+    def test_a_day_that_there_is_not(self) -> None:
+        standing = land.Standing(ywh=TASK_ID, slbh="受1号", slsj="20260230093000")
+        with pytest.raises(ValueError, match="day is out of range"):
+            land.answer(standing)
+
+    def test_a_result_without_a_time(self) -> None:
+        with pytest.raises(ValidationError):
+            land.Standing(ywh=TASK_ID, slbh="受1号", slsj="20260302093000", bjjg="准予")
+
+    def test_lines(self) -> None:
+        assert land.lines_of(b'{"a":1}\n\n{"b":2}\n') == [b'{"a":1}', b'{"b":2}']
+
+
+def test_the_case_of_a_task() -> None:
+    assert case_of(TASK_ID) == "K7Q2-9MXF-4TBA-3"
+    with pytest.raises(ValueError, match="case number"):
+        case_of("2026-17/licence")
+
+
+def test_faults_are_named_without_their_values() -> None:
+    with pytest.raises(ValidationError) as caught:
+        tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idNumber": 110105})
+    fault = not_understood(caught.value, b"raw")
+    assert "idNumber: string_type" in str(fault)
+    assert "110105" not in str(fault)
+    assert fault.raw == b"raw"
