@@ -22,6 +22,7 @@ class Channel(StrEnum):
     AGENT = "agent"
     EMAIL = "email"
     INTERNAL = "internal"
+    OTHER = "other"
 
 
 class Applicant(Value):

@@ -61,7 +61,8 @@ class Plan(Value):
     matter_name: Name
     catalogue_version: Name
     lead_department: Name
-    limits: Limits
+    limits: Limits | None = None
+    """None where nobody has promised a time: such a case is never late."""
     steps: Annotated[tuple[PlanStep, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

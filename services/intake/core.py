@@ -88,10 +88,12 @@ class Case(Value):
 
     accepted: CaseAccepted
     fingerprint: str
-    due_at_acceptance: CaseDue
+    due_at_acceptance: CaseDue | None = None
     steps: tuple[StepCourse, ...]
     """In the plan's order."""
     commitments: tuple[Held, ...] = ()
+    monitored: bool = False
+    """Monitor has said which deadlines it holds, if only that there are none."""
     decision: Decision | None = None
     asked: int = 1
     """How often the acceptance has been said; 0 when all is answered."""
@@ -103,7 +105,7 @@ class Case(Value):
     @property
     def answered(self) -> bool:
         """Routing has decided and monitor holds the deadlines: nothing is left to ask for."""
-        return self.decision is not None and bool(self.commitments)
+        return self.decision is not None and self.monitored
 
 
 Heard = TaskRequested | TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened
@@ -165,7 +167,9 @@ def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
     return _waiting(new, accepted)
 
 
-def _due(plan: Plan, accepted_at: datetime) -> CaseDue:
+def _due(plan: Plan, accepted_at: datetime) -> CaseDue | None:
+    if plan.limits is None:
+        return None
     calendar, hours = published_calendar(), OfficeHours()
     committed = resolve(plan.limits.committed, accepted_at, calendar, hours)
     statutory = resolve(plan.limits.statutory, accepted_at, calendar, hours)
@@ -265,7 +269,7 @@ def _committed(case: Case, opened: CommitmentsOpened, said_at: datetime) -> Case
     for commitment in opened.commitments:
         news = Held(said_at=said_at, commitment=commitment)
         held[commitment.key] = max((held.get(commitment.key, news), news), key=_order_of_words)
-    return case.model_copy(update={"commitments": tuple(held[key] for key in sorted(held))})
+    return case.model_copy(update={"commitments": tuple(held[key] for key in sorted(held)), "monitored": True})
 
 
 def _order_of_words(held: Held) -> tuple[datetime, str]:

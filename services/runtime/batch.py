@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -80,7 +80,9 @@ class Batches(Generic[S]):
         self.database = database
         self.clock = clock
         self.alarm = asyncio.Event()
-        """Set when a batch has left an alarm behind that may come sooner than those before it."""
+        """Set when a batch has left an alarm behind that comes sooner than the next one known."""
+        self.next_wake = datetime.max.replace(tzinfo=UTC)
+        """The next alarm known of."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._publish = publish
@@ -177,7 +179,8 @@ class Batches(Generic[S]):
             telemetry.DEAD_LETTERS.inc()
             log.error("dead letter", case_id=letter.case_id, reason=letter.reason, origin=letter.origin)
         telemetry.DUPLICATES.inc(outcome.duplicates)
-        if outcome.wakes:
+        if outcome.wakes and (soonest := min(outcome.wakes)) < self.next_wake:
+            self.next_wake = soonest
             self.alarm.set()
         if outcome.calls:
             self.call_due.set()

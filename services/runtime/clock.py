@@ -17,9 +17,7 @@ _LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor
 
 
 class Clock(Protocol):
-    """Tells the moment. ``settable`` clocks may jump and run at another speed than the machine's."""
-
-    settable: bool
+    """Tells the moment. It may jump, and run at another speed than the machine's clock."""
 
     def now(self) -> datetime:
         """The moment, in UTC."""
@@ -34,8 +32,6 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    settable = False
-
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -48,8 +44,6 @@ class SystemClock:
 
 class FileClock:
     """A clock kept in a file. Any number of processes read it; one sets it."""
-
-    settable = True
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
@@ -64,6 +58,11 @@ class FileClock:
         clock = cls(path)
         clock.set(at, speed)
         return clock
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever the clock is set."""
+        return int(struct.unpack_from("<Q", self._map)[0])
 
     def now(self) -> datetime:
         anchor, shown, speed = self._read()
@@ -82,7 +81,7 @@ class FileClock:
         """Show ``at`` from now on, running ``speed`` times as fast as the machine; 0 stands still."""
         if speed < 0:
             raise ValueError("a clock does not run backwards; set it instead")
-        generation = _LAYOUT.unpack_from(self._map)[0]
+        generation = self.generation
         shown = (at - _EPOCH) // timedelta(microseconds=1)
         struct.pack_into("<Q", self._map, 0, generation + 1)
         struct.pack_into("<qqd", self._map, 8, time.monotonic_ns(), shown, speed)
@@ -91,7 +90,7 @@ class FileClock:
     def _read(self) -> tuple[int, int, float]:
         while True:
             before, anchor, shown, speed = _LAYOUT.unpack_from(self._map)
-            if before % 2 == 0 and struct.unpack_from("<Q", self._map)[0] == before:
+            if before % 2 == 0 and self.generation == before:
                 return anchor, shown, speed
 
 

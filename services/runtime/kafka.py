@@ -53,7 +53,10 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of the topics that do not exist, each with the settings' prefix before its name. Raises `KafkaError` when the cluster will not."""
+    """Create those of the topics that do not exist, each with the settings' prefix before its name.
+
+    Raises `KafkaError` when the cluster will not.
+    """
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     try:

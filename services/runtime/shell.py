@@ -19,7 +19,7 @@ from contracts.envelope import Message, Value, envelop
 from contracts.topics import TOPICS, topics_for
 from services.runtime import kafka, telemetry
 from services.runtime.batch import Batches, Received
-from services.runtime.clock import Clock, open_clock
+from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
 from services.runtime.effects import Effects
 from services.runtime.funnel import Funnel
@@ -29,7 +29,7 @@ from services.runtime.retention import Retention
 from services.runtime.schema import head
 from services.runtime.service import Outside, Service
 from services.runtime.settings import Settings
-from services.runtime.timers import Timers
+from services.runtime.timers import Timers, watch
 
 S = TypeVar("S", bound=Value)
 
@@ -134,6 +134,8 @@ class Shell(Generic[S]):
 
         self._start("funnel", self.funnel.run())
         self._start("timers", forever("timers", timers.run_once, timers.pause, batches.alarm))
+        if isinstance(self.clock, FileClock):
+            self._start("clock", watch(self.clock, batches.alarm, batches.call_due))
         self._start("flush", forever("flush", flush, lambda: FLUSH_S))
         self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
         self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))
@@ -166,8 +168,7 @@ class Shell(Generic[S]):
             settings.calls,
             timedelta(seconds=settings.call_timeout_s),
         )
-        pause = 0.05 if self.clock.settable else 0.5
-        self._start("asking", forever("asking", effects.ask_once, lambda: pause, self.batches.call_due))
+        self._start("asking", forever("asking", effects.ask_once, effects.pause, self.batches.call_due))
 
         async def listen() -> bool:
             return await effects.listen_once(settings.batch)

@@ -1,16 +1,24 @@
 """Alarms: cases that asked to be looked at are woken when the clock gets there, by whichever replica is first."""
 
+import asyncio
+from datetime import UTC, datetime
+
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch import Batches
+from services.runtime.clock import Clock, FileClock
 
-_NEXT = text("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
+_NEXT_WAKE = text("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
+_NEXT_CALL = text("SELECT min(call_at) FROM cases WHERE call_at IS NOT NULL")
 
 IDLE_S = 1.0
-"""Longest machine time between two looks at the alarms."""
+"""Longest machine time between two looks at the table: another replica may have left something there."""
 
-SETTABLE_IDLE_S = 0.02
-"""The same when the clock may be set or sped up."""
+WATCH_S = 0.02
+"""Machine time between two looks at a settable clock."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Timers:
@@ -19,22 +27,40 @@ class Timers:
     def __init__(self, batches: Batches, limit: int) -> None:  # type: ignore[type-arg]
         self._batches = batches
         self._limit = limit
-        self._pause = IDLE_S
 
     async def run_once(self) -> bool:
         """Wake at most ``limit`` due cases; whether there may be more."""
-        if await self._batches.wake(self._limit) == self._limit:
+        batches = self._batches
+        if await batches.wake(self._limit) == self._limit:
             return True
-        self._pause = await self._until_next()
+        batches.next_wake = NEVER  # batches that commit meanwhile make it sooner
+        async with batches.database.connect() as connection:
+            found = await connection.scalar(_NEXT_WAKE)
+        batches.next_wake = min(batches.next_wake, found or NEVER)
         return False
 
     def pause(self) -> float:
         """Machine seconds until the next alarm, as far as is known now."""
-        return self._pause
+        return machine_pause(self._batches.clock, self._batches.next_wake)
 
-    async def _until_next(self) -> float:
-        clock = self._batches.clock
-        idle = SETTABLE_IDLE_S if clock.settable else IDLE_S
-        async with self._batches.database.connect() as connection:
-            wake_at = await connection.scalar(_NEXT)
-        return idle if wake_at is None else min(idle, max(0.0, clock.machine_seconds(wake_at)))
+
+async def next_call(database: AsyncEngine) -> datetime:
+    """When the next question to the outside world is due."""
+    async with database.connect() as connection:
+        return await connection.scalar(_NEXT_CALL) or NEVER
+
+
+def machine_pause(clock: Clock, until: datetime) -> float:
+    """Machine seconds to wait for that moment, but no longer than ``IDLE_S``."""
+    return min(IDLE_S, max(0.0, clock.machine_seconds(until)))
+
+
+async def watch(clock: FileClock, *signals: asyncio.Event) -> None:
+    """Give the signals whenever the clock has been set."""
+    generation = clock.generation
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if clock.generation != generation:
+            generation = clock.generation
+            for signal in signals:
+                signal.set()

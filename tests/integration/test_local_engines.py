@@ -14,6 +14,7 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from deploy.local.engines import Engines
 from deploy.local.processes import FolderInUse, until
@@ -64,24 +65,24 @@ async def say(kafka: str, topic: str, value: bytes) -> None:
         await producer.send_and_wait(topic, value)
 
 
-async def heard(kafka: str, topic: str) -> bytes | None:
+async def heard(kafka: str, topic: str) -> bytes:
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         async with asyncio.timeout(15):
-            return (await consumer.getone()).value
+            return bytes((await consumer.getone()).value)
 
 
-async def test_the_database_is_the_one_that_was_chosen(database: str) -> None:
-    async with connected(database) as connection:
+async def test_the_database_is_the_one_that_was_chosen(database_url: str) -> None:
+    async with connected(database_url) as connection:
         assert (await connection.fetchval("SHOW server_version")).startswith("18.")
         assert await connection.fetchval("SHOW fsync") == "on"
         assert await connection.fetchval("SHOW synchronous_commit") == "on"
         assert await connection.fetchval("SHOW timezone") == "UTC"
 
 
-async def test_nobody_is_let_in_without_the_password(database: str) -> None:
+async def test_nobody_is_let_in_without_the_password(database_url: str) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(database.replace("+asyncpg", ""), password="guessed")
+        await asyncpg.connect(database_url.replace("+asyncpg", ""), password="guessed")
 
 
 async def test_a_second_instance_in_the_folder_is_refused(engines: Engines) -> None:
@@ -90,9 +91,15 @@ async def test_a_second_instance_in_the_folder_is_refused(engines: Engines) -> N
     assert all(engine.running for engine in engines.all)
 
 
-async def test_a_misspelt_topic_is_not_made(kafka: str) -> None:
-    async with AIOKafkaConsumer("onedoor.mispelt", bootstrap_servers=kafka) as consumer:
-        assert "onedoor.mispelt" not in await consumer.topics()
+async def test_a_misspelt_topic_is_not_made(kafka_address: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_topics(["onedoor.mispelt"])
+        assert answer["error_code"] == UnknownTopicOrPartitionError.errno
+        assert "onedoor.mispelt" not in await admin.list_topics()
+    finally:
+        await admin.close()
 
 
 async def test_killed_engines_come_back_with_what_they_knew(tmp_path: Path) -> None:

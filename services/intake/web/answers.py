@@ -49,7 +49,7 @@ class Receipt(Answer):
     state: CaseState
     matter: str
     accepted_at: datetime
-    due: CaseDue
+    due: CaseDue | None
     documents: tuple[DocumentView, ...]
     materials: tuple[str, ...]
     """Materials received."""
@@ -93,7 +93,7 @@ class CaseView(Answer):
     region: str
     channel: Channel
     accepted_at: datetime
-    due: CaseDue
+    due: CaseDue | None
     steps: tuple[StepView, ...]
     history: tuple[Event, ...]
 

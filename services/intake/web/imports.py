@@ -87,7 +87,9 @@ def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
 
 def plan_of(row: ImportRow) -> Plan:
     """A plan of one step, the decision of the department, under the limit that the other system gave."""
-    limit = Limit(due_at=row.due_at, working_days=row.working_days)
+    limit = None
+    if row.due_at is not None or row.working_days is not None:
+        limit = Limit(due_at=row.due_at, working_days=row.working_days)
     decision = PlanStep(
         step="decision",
         item=_IMPORTED,
@@ -100,7 +102,7 @@ def plan_of(row: ImportRow) -> Plan:
         matter_name=row.matter_name,
         catalogue_version=_IMPORTED,
         lead_department=row.department,
-        limits=Limits(committed=limit, statutory=limit),
+        limits=Limits(committed=limit, statutory=limit) if limit else None,
         steps=(decision,),
     )
 

@@ -84,10 +84,11 @@ class ImportRow(Request):
     accepted_at: When
     due_at: When | None = None
     working_days: WorkingDays | None = None
+    """Its limit, unless ``due_at`` says when it ends. With neither, the case has none and is never late."""
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
-        if (self.due_at is None) == (self.working_days is None):
-            reason = "give either due_at or working_days"
-            raise PydanticCustomError("one_limit", reason, {"zh": "请填写到期时间或工作日数之一"})
+        if self.due_at is not None and self.working_days is not None:
+            reason = "give due_at or working_days, not both"
+            raise PydanticCustomError("one_limit", reason, {"zh": "到期时间与工作日数只能填写一项"})
         return self

@@ -43,6 +43,7 @@ class BaseSite:
         self.database = database
         self.folder = folder
         self.clock = FileClock.create(folder / "clock", START, speed=0)
+        self.away_from: datetime | None = None
         self._manner = Manner()
         self._system = AsyncExitStack()
 
@@ -73,7 +74,7 @@ class BaseSite:
         return await Books(engine, self.name, "").entries()
 
     def habits(self) -> dict[str, Any]:
-        return {"database": self.database, "poll_s": 0.01, **asdict(self._manner)}
+        return {"database": self.database, "poll_s": 0.01, "away_from": self.away_from, **asdict(self._manner)}
 
 
 class TaxSite(BaseSite):
@@ -82,13 +83,14 @@ class TaxSite(BaseSite):
     def __init__(self, database: str, folder: Path) -> None:
         super().__init__(database, folder)
         self._port = 0
+        self.url = ""
 
     async def come_back(self) -> None:
         settings = TaxSandboxSettings(**self.habits(), port=self._port, client_secret=SECRET, silent_s=3)
-        url = await self._system.enter_async_context(tax.running(settings, self.clock))
+        self.url = await self._system.enter_async_context(tax.running(settings, self.clock))
         if not self._port:
-            self._port = int(url.rpartition(":")[2])
-            self.adapter = TaxAdapter(TaxSettings(url=url, client_secret=SECRET, timeout_s=1.5))
+            self._port = int(self.url.rpartition(":")[2])
+            self.adapter = TaxAdapter(TaxSettings(url=self.url, client_secret=SECRET, timeout_s=1.5))
 
 
 class CommerceSite(BaseSite):
@@ -143,7 +145,7 @@ class LandSite(BaseSite):
             self.adapter = LandAdapter(self.settings(), self.clock)
 
     def settings(self, **others: Any) -> LandSettings:
-        values = {
+        values: dict[str, Any] = {
             "port": self._port,
             "key": self.key,
             "host_key": self.folder / "land" / "host_key.pub",

@@ -45,9 +45,7 @@ def receipt(step: str = "tax") -> Receipt:
 
 
 def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision:
-    return Decision(
-        reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2)
-    )
+    return Decision(reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2))
 
 
 def tell(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:

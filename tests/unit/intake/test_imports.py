@@ -41,7 +41,7 @@ def test_cases_are_taken_over_and_rows_rejected_one_by_one(shell: MemoryShell) -
         shell,
         ROW,
         row(reference="case-2", due_at=None, working_days=8),
-        row(reference="case-3", due_at=None),
+        row(reference="case-3", working_days=8),
         row(reference="case-4", system="water"),
         row(reference="case-5", accepted_at="2011-10-11T13:42:22"),
         row(reference="case-6", accepted_at="0001-01-01T00:00:00+08:00"),
@@ -62,12 +62,21 @@ def test_cases_are_taken_over_and_rows_rejected_one_by_one(shell: MemoryShell) -
     assert set(shell.states) == {answer["number"] for answer in answers[:2]}
 
 
+def test_a_case_without_a_limit_is_taken_over_and_never_due(shell: MemoryShell) -> None:
+    post(shell, row(due_at=None))
+    (accepted,) = shell.said
+    assert isinstance(accepted, CaseAccepted)
+    assert accepted.plan.limits is None
+
+
 def test_the_plan_is_one_step_under_the_given_limit(shell: MemoryShell) -> None:
     post(shell, ROW, row(reference="case-2", due_at=None, working_days=8))
     pinned, counted = shell.said
     assert isinstance(pinned, CaseAccepted)
     assert isinstance(counted, CaseAccepted)
     assert pinned.applicant is None
+    assert pinned.plan.limits is not None
+    assert counted.plan.limits is not None
     assert pinned.plan.limits.committed == pinned.plan.limits.statutory
     assert pinned.plan.limits.committed.due_at is not None
     assert pinned.plan.limits.committed.due_at.isoformat() == "2011-12-06T12:41:31.788000+00:00"

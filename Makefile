@@ -1,0 +1,46 @@
+# Everything installs itself into .venv of this checkout: Python 3.11+ and make are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := contracts services deploy tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench pins clean run-tools test-tools
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: run-tools ## some hundred cases of three bundles, from application to decision, in fast time
+	@exec $(BIN)/onedoor demo
+
+up: run-tools ## the whole platform on this machine, for real, with its data in ./data
+	@exec $(BIN)/onedoor up
+
+test: test-tools ## all tests, on the real Apache Kafka and PostgreSQL
+	@exec $(BIN)/python -m pytest $(TESTS)
+
+lint: test-tools ## style, types and import rules
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: test-tools ## whole cases a second, beside a floor program; written to build/bench.json
+	@exec $(BIN)/onedoor bench
+
+pins: test-tools ## renew requirements/*.txt from pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --upgrade pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(COMPILE) --upgrade --group test -c requirements/run.txt -o requirements/test.txt
+	echo uv | $(BIN)/uv pip compile $(COMPILE) --upgrade - -o requirements/install.txt
+
+COMPILE := --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## remove .venv and everything that was built; ./data stays
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -exec rm -rf {} +
+
+run-tools:
+	@$(PYTHON) deploy/install.py
+
+test-tools:
+	@$(PYTHON) deploy/install.py test

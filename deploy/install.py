@@ -1,0 +1,98 @@
+"""Installs onedoor into ``.venv`` of this checkout: ``python3 deploy/install.py [test]``.
+
+Needs Python 3.11 or newer and nothing else, so it uses the standard library only. A second run finds that
+nothing has changed and returns at once. Packages come from whatever index pip is set up for here.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = CHECKOUT / ".venv"
+BIN = ENVIRONMENT / "bin"
+RUN = CHECKOUT / "requirements" / "run.txt"
+TEST = CHECKOUT / "requirements" / "test.txt"
+INSTALLER = CHECKOUT / "requirements" / "install.txt"
+NEWEST_KNOWN_TO_FAIL = (3, 10)
+
+
+def main(wanted: list[str]) -> None:
+    """Install what is needed to run onedoor, and with ``test`` what its tests and checks need."""
+    if sys.version_info[:2] <= NEWEST_KNOWN_TO_FAIL:
+        sys.exit(f"onedoor needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
+    requirements = [RUN, TEST] if "test" in wanted else [RUN]
+    if _is_done(requirements):
+        return
+    (CHECKOUT / "build").mkdir(exist_ok=True)
+    with (CHECKOUT / "build" / "install.lock").open("w") as lock:  # two commands may be typed at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_done(requirements):
+            _install(requirements)
+
+
+def _install(requirements: list[Path]) -> None:
+    began = time.monotonic()
+    if not (BIN / "uv").exists():
+        _say("making .venv")
+        _make_environment()
+    _say("installing packages, Apache Kafka and PostgreSQL")
+    # jgo first: it fetches the jars of Kafka while uv fetches everything else.
+    _uv("--constraint", RUN, "jgo")
+    jars = subprocess.Popen([BIN / "python", "-m", "deploy.local.jars"], cwd=CHECKOUT)
+    try:
+        _uv(*(part for file in requirements for part in ("--requirement", file)))
+        _uv("--no-deps", "--editable", CHECKOUT)
+        if jars.wait() != 0:
+            sys.exit("The jars of Apache Kafka could not be fetched (see above). Run the same command again.")
+    finally:
+        jars.terminate()
+        jars.wait()
+    for file in requirements:
+        _stamp(file).write_text(_fingerprint(file))
+    _say(f"installed in {time.monotonic() - began:.0f} s")
+
+
+def _make_environment() -> None:
+    _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian says by itself that it lacks python3-venv
+    _run(BIN / "python", "-m", "pip", "install", "--quiet", "--requirement", INSTALLER)
+
+
+def _uv(*arguments: "str | Path") -> None:
+    _run(BIN / "uv", "pip", "install", "--quiet", "--python", BIN / "python", *arguments)
+
+
+def _run(*command: "str | Path") -> None:
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    status = subprocess.run([str(part) for part in command], check=False, env=environment).returncode
+    if status != 0:
+        sys.exit(f"onedoor: {' '.join(map(str, command[:4]))} failed (see above). The same command goes on from here.")
+
+
+def _is_done(requirements: list[Path]) -> bool:
+    return all(_stamp(file).exists() and _stamp(file).read_text() == _fingerprint(file) for file in requirements)
+
+
+def _stamp(requirements: Path) -> Path:
+    return ENVIRONMENT / f".installed-{requirements.stem}"
+
+
+def _fingerprint(requirements: Path) -> str:
+    """Changes with anything that decides what is installed; the place too, since scripts hold its path."""
+    digest = hashlib.sha256(f"{CHECKOUT} {sys.version}".encode())
+    for file in (requirements, INSTALLER, CHECKOUT / "pyproject.toml", CHECKOUT / "deploy" / "local" / "jars.txt"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"onedoor: {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

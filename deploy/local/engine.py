@@ -1,0 +1,118 @@
+"""What the engines have in common: a child process with a folder, a log and a lasting address."""
+
+import asyncio
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from deploy.local.processes import HOST, POLL_SECONDS, Notify, ended, kept_port, launch, log_tail, stop
+
+ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+"""All that an engine sees of ours: no JAVA_TOOL_OPTIONS or PGDATA of the user's may change what it does."""
+
+_ATTEMPTS = 3
+_START_SECONDS = 60
+
+
+class EngineFailed(Exception):
+    """An engine did not start, or ended while it was starting. The message ends with the last lines of its log."""
+
+
+class Engine(ABC):
+    """One engine. Start it from a thread that lives as long as it (see `launch`)."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+    parent_death: ClassVar[signal.Signals]
+    stop_seconds: ClassVar[float]
+
+    def __init__(self, folder: Path, notify: Notify) -> None:
+        self.folder = folder
+        self.notify = notify
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """Host and port, once it has started; the same after a restart unless somebody took the port."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Where its process writes."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.poll() is None
+
+    async def start(self) -> None:
+        """Start it and return when it answers. Raises EngineFailed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        await self.prepare()
+        for _ in range(_ATTEMPTS):  # a port that was free a moment ago may be taken: then it ends at once
+            await self.clear_remains()
+            self.port = kept_port(self.folder / "port")
+            self.process = self.spawn()
+            if await self._answers():
+                return
+        raise EngineFailed(f"{self.name} did not start. {log_tail(self.log)}")
+
+    async def _answers(self) -> bool:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while self.running:
+            try:
+                if await self.answers():
+                    return True
+            except OSError:
+                pass  # nobody listens yet
+            if asyncio.get_running_loop().time() > deadline:
+                self.kill()
+                raise EngineFailed(f"{self.name} does not answer after {_START_SECONDS} s. {log_tail(self.log)}")
+            await asyncio.sleep(POLL_SECONDS)
+        return False
+
+    async def stop(self) -> None:
+        """Stop it in good order; nothing happens if it does not run."""
+        if self.process is not None:
+            await stop(self.process, self.stop_signal, self.stop_seconds)
+            await self.after_stop()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    async def run(self, *command: str | Path, unprivileged: Path | None = None) -> None:
+        """Run a tool of the engine to its end. Raises EngineFailed with what it said."""
+        log = self.folder / f"{Path(command[0]).name}.log"
+        process = launch(command, log=log, env=ENVIRONMENT, unprivileged=unprivileged)
+        if not await ended(process, _START_SECONDS):
+            process.kill()
+        if process.wait() != 0:
+            raise EngineFailed(f"{self.name}: {Path(command[0]).name} failed. {log_tail(log)}")
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make what the engine needs before its first start."""
+
+    @abstractmethod
+    def spawn(self) -> "subprocess.Popen[bytes]":
+        """Start its process, to listen on ``self.port``."""
+
+    @abstractmethod
+    async def answers(self) -> bool:
+        """Whether it does what it is there for, now. May raise OSError."""
+
+    @abstractmethod
+    async def clear_remains(self) -> None:
+        """Remove what a run that was killed has left in the way."""
+
+    @abstractmethod
+    async def after_stop(self) -> None:
+        """Keep what a run that ended well has left for the next."""

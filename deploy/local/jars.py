@@ -1,0 +1,127 @@
+"""Fetches the jars of Apache Kafka from Maven's public repository: pinned, verified, kept for the next time.
+
+``jars.txt`` names every jar with its SHA-256; a jar with another content is refused. ``python -m
+deploy.local.jars`` fetches them while the installation is still going on, so this module needs only jgo.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.processes import Notify
+
+PINNED = Path(__file__).with_name("jars.txt")
+_AT_ONCE = 12
+_TIMEOUT_SECONDS = 30
+_TRIES = 3
+
+
+class JarRefused(Exception):
+    """A jar is not the one that is pinned: it was changed on its way, or the pin is wrong. Nothing is run."""
+
+    def __init__(self, jar: "Jar", found: str) -> None:
+        super().__init__(f"{jar.coordinate}: expected SHA-256 {jar.sha256}, found {found}")
+
+
+class JarsUnreachable(Exception):
+    """Jars could not be fetched: check the network, or the proxy settings. What was fetched is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One pinned jar: ``group:artifact:version`` and its SHA-256."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name in our folder."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def pinned(file: Path = PINNED) -> tuple[Jar, ...]:
+    """The jars of a pin file: a coordinate and a checksum a line, ``#`` begins a comment."""
+    lines = (line.split("#")[0].split() for line in file.read_text().splitlines())
+    return tuple(Jar(*line) for line in lines if line)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept for every checkout of this user (``XDG_CACHE_HOME``, else ``~/.cache``)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onedoor"
+
+
+def fetch(folder: Path, jars: Sequence[Jar], notify: Notify = lambda _: None) -> tuple[Path, ...]:
+    """The jars in the folder, every one verified; those that are missing or damaged are downloaded.
+
+    Raises JarRefused or JarsUnreachable.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [jar for jar in jars if _checksum(folder / jar.file_name) != jar.sha256]
+    if missing:
+        _download(folder, missing, notify)
+    return tuple(folder / jar.file_name for jar in jars)
+
+
+def _download(folder: Path, missing: Sequence[Jar], notify: Notify) -> None:
+    with tempfile.TemporaryDirectory(dir=folder, prefix="partial-") as staging, ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting = [pool.submit(_download_one, jar, folder, Path(staging) / jar.file_name) for jar in missing]
+        try:
+            for count, future in enumerate(as_completed(waiting), 1):
+                future.result()
+                notify(f"fetched {count} of {len(missing)} jars of Apache Kafka")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _download_one(jar: Jar, folder: Path, staging: Path) -> None:
+    """Fetch into a folder of its own and move the verified file into place: never is a half jar seen."""
+    # Imported here: a warm start needs neither, and they cost a quarter of a second.
+    from jgo.maven import MavenContext
+    from requests import RequestException
+
+    group, artifact, version = jar.coordinate.split(":")
+    for attempt in range(_TRIES):
+        context = MavenContext(repo_cache=staging / str(attempt), timeout=_TIMEOUT_SECONDS)
+        try:
+            found = context.project(group, artifact).at_version(version).artifact().resolve()
+            break
+        except (RequestException, RuntimeError) as failure:
+            if attempt == _TRIES - 1:
+                raise JarsUnreachable(f"{jar.coordinate}: {failure}") from failure
+    checksum = _checksum(found)
+    if checksum != jar.sha256:
+        raise JarRefused(jar, checksum)
+    shutil.move(found, folder / jar.file_name)
+
+
+def _checksum(file: Path) -> str:
+    if not file.exists():
+        return ""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def main() -> None:
+    """Fetch all jars, saying so in one line."""
+
+    def say(progress: str) -> None:
+        sys.stderr.write(f"\r{progress}")
+
+    try:
+        fetch(cache_folder() / "jars", pinned(), say if sys.stderr.isatty() else lambda _: None)
+    except (JarRefused, JarsUnreachable) as failure:
+        sys.exit(f"onedoor: {failure}")
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+
+
+if __name__ == "__main__":
+    main()

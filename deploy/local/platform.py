@@ -1,0 +1,101 @@
+"""All of onedoor on this machine: the engines, the databases, the services, the departments' stand-ins."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.local.engine import Engine, EngineFailed
+from deploy.local.engines import Engines
+from deploy.local.processes import Notify
+from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
+from deploy.local.wiring import PRELOAD, Options, Wiring
+
+READY_SECONDS = 90.0
+_LOOK_SECONDS = 0.2
+
+
+class Platform:
+    """Everything in one folder. ``async with Platform(folder) as platform`` is entered when all is ready.
+
+    Raises FolderInUse, EngineFailed or NotReady; what was started by then is stopped again.
+    """
+
+    def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
+        self.folder = folder.resolve()
+        self.options = options or Options()
+        self.engines = Engines(self.folder, notify)
+        self.supervisor = Supervisor(self.folder / "logs", PRELOAD, notify)
+        self._notify = notify
+        self._minding: list[asyncio.Task[None]] = []
+
+    @property
+    def processes(self) -> dict[str, Supervised]:
+        """The services and stand-ins by name; replicas after the first are called ``monitor-2``."""
+        return self.supervisor.processes
+
+    def address(self, name: str) -> str:
+        """Where a service answers: ``http://host:port``."""
+        return self.processes[name].specification.address
+
+    async def start(self) -> None:
+        """Start everything and return when it is ready."""
+        try:
+            self.supervisor.start()  # imports while the engines start
+            await self.engines.start()
+            self._minding = [asyncio.create_task(self._mind(engine)) for engine in self.engines.all]
+            wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
+            self._notify("making the databases")
+            await _all(self.engines.postgres.create_database(name) for name in wiring.databases(self.options))
+            self._notify("bringing the databases up to date")
+            await _all(self.supervisor.run(task) for task in wiring.migrations())
+            self._notify("starting the services")
+            for specification in (*wiring.sandboxes(), *wiring.services()):
+                self.supervisor.keep(specification)
+            await self.supervisor.all_ready(READY_SECONDS)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything in good order: services, Kafka, PostgreSQL."""
+        for task in self._minding:
+            task.cancel()
+        await self.supervisor.stop()
+        await self.engines.stop()
+
+    async def _mind(self, engine: Engine) -> None:
+        """Start an engine again when it ends, later each time it fails."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if engine.running:
+                continue
+            self._notify(f"{engine.name} ended: starting it again, see {engine.log}")
+            try:
+                await engine.start()
+                pause = FIRST_PAUSE_SECONDS
+            except EngineFailed as failure:
+                self._notify(str(failure))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Do it all at once. The first failure ends the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

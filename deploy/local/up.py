@@ -1,0 +1,91 @@
+"""``onedoor up``: the platform on this machine until it is asked to stop."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from deploy.local.engine import EngineFailed
+from deploy.local.platform import Platform
+from deploy.local.processes import FolderInUse
+from deploy.local.supervisor import NotReady
+from deploy.local.wiring import Options
+
+_REFRESH_SECONDS = 0.5
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
+    """Run the work; Ctrl-C, ``kill`` or the end of the terminal cancels it, once: its cleaning up is not broken off."""
+    asyncio.run(_until_asked_to_stop(work))
+
+
+async def _until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(work)
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            task.cancel()
+
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+
+
+def run(folder: Path, options: Options, plain: bool) -> int:
+    """Run until asked to stop; gives the exit status."""
+    console = Console(force_terminal=False if plain else None, highlight=False)
+    try:
+        until_asked_to_stop(_up(folder, options, console))
+    except (FolderInUse, EngineFailed, NotReady) as failure:
+        console.print(str(failure), markup=False, soft_wrap=True)
+        return 1
+    console.print("stopped")
+    return 0
+
+
+async def _up(folder: Path, options: Options, console: Console) -> None:
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    async with Platform(folder, options, say) as platform:
+        say(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
+        if not console.is_terminal:
+            for line in _lines(platform):
+                say(line)
+            await asyncio.Event().wait()
+        with Live(_table(platform), console=console, auto_refresh=False) as live:
+            while True:
+                await asyncio.sleep(_REFRESH_SECONDS)
+                live.update(_table(platform), refresh=True)
+
+
+def _lines(platform: Platform) -> Iterator[str]:
+    yield f"kafka {platform.engines.kafka}"
+    yield f"postgres {platform.engines.postgres.address}"
+    for process in platform.processes.values():
+        yield f"{process.specification.name} {process.specification.address}".rstrip()
+
+
+def _table(platform: Platform) -> Table:
+    table = Table("process", "state", "address", "pid", "restarts")
+    for engine in platform.engines.all:
+        state = "ready" if engine.running else "down"
+        table.add_row(engine.name, state, engine.address, str(engine.process.pid if engine.process else ""), "")
+    for process in platform.processes.values():
+        specification = process.specification
+        pid = str(process.pid or "")
+        table.add_row(specification.name, process.phase, specification.address, pid, str(process.restarts))
+    return table

@@ -1,0 +1,158 @@
+"""The ``onedoor`` command. Each command is thin and imports what it needs itself, so that help is quick."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from services.runtime.service import Service
+
+SERVICES = {
+    "intake": "services.intake.app:SERVICE",
+    "routing": "services.routing.app:SERVICE",
+    "monitor": "services.monitor.app:SERVICE",
+    "tax": "services.departments.tax.app:SERVICE",
+    "commerce": "services.departments.commerce.app:SERVICE",
+    "land": "services.departments.land.app:SERVICE",
+}
+"""Where each service is declared."""
+
+SANDBOXES = ("tax", "commerce", "land")
+
+app = typer.Typer(
+    help="onedoor: one door to the departments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def load(name: str) -> "Service[Any]":
+    """The service of that name."""
+    module, attribute = SERVICES[name].split(":")
+    service: Service[Any] = getattr(import_module(module), attribute)
+    return service
+
+
+def _service_name(name: str) -> str:
+    if name not in SERVICES:
+        raise typer.BadParameter(f"{name!r} is no service: {', '.join(SERVICES)}")
+    return name
+
+
+def _replicas(values: list[str]) -> dict[str, int]:
+    replicas: dict[str, int] = {}
+    for value in values:
+        name, _, count = value.partition("=")
+        if not count.isdigit() or not 1 <= int(count) <= 64:
+            raise typer.BadParameter(f"{value!r}: say SERVICE=COUNT, with a count from 1 to 64")
+        replicas[_service_name(name)] = int(count)
+    return replicas
+
+
+@app.command()
+def up(
+    folder: Annotated[Path, typer.Option(help="Where the data, logs and addresses are kept.")] = Path("data"),
+    replicas: Annotated[list[str], typer.Option(help="Processes of a service: monitor=2.")] = [],  # noqa: B006 - typer copies it
+    sandboxes: Annotated[bool, typer.Option(help="Start stand-ins for the departments' own systems.")] = True,
+    plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
+) -> None:
+    """Run everything on this machine, for real: wall clock, durable data, each service kept alive."""
+    from deploy.local.up import run
+    from deploy.local.wiring import Options
+
+    raise typer.Exit(run(folder, Options(replicas=_replicas(replicas), sandboxes=sandboxes), plain))
+
+
+@app.command()
+def serve(service: Annotated[str, typer.Argument(callback=_service_name, help=", ".join(SERVICES))]) -> None:
+    """Run one service against the Kafka and the database that its settings name (ONEDOOR_*)."""
+    import os
+
+    from services.configuration import read
+    from services.runtime.settings import Settings
+    from services.runtime.shell import run
+
+    os.environ.setdefault("ONEDOOR_SERVICE", service)
+    with _plain_faults():
+        run(load(service), read(Settings))
+
+
+@app.command()
+def migrate(
+    services: Annotated[list[str], typer.Argument(help="Which; all if none is named.")] = [],  # noqa: B006 - typer copies it
+    database: Annotated[
+        str,
+        typer.Option(envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for the name."),
+    ] = "",
+) -> None:
+    """Bring the databases of services up to date. Safe to repeat, and to run from several places at once."""
+    from services.runtime.schema import migrate as bring_up_to_date
+
+    names = [_service_name(name) for name in services] or list(SERVICES)
+    if not database:
+        raise typer.BadParameter(
+            "is not set: postgresql+asyncpg://user:password@host/name", param_hint="ONEDOOR_DATABASE"
+        )
+    if len(names) > 1 and "{service}" not in database:
+        raise typer.BadParameter("each service has its own: put {service} in it", param_hint="ONEDOOR_DATABASE")
+    for name in names:
+        bring_up_to_date(name, load(name).migrations, database.replace("{service}", name))
+        typer.echo(f"{name}: up to date")
+
+
+@app.command()
+def sandbox(system: Annotated[str, typer.Argument(help=", ".join(SANDBOXES))]) -> None:
+    """Stand in for a department's own system, by the settings ONEDOOR_SANDBOX_*."""
+    if system not in SANDBOXES:
+        raise typer.BadParameter(f"{system!r} has none: {', '.join(SANDBOXES)}")
+    import asyncio
+
+    import uvloop
+
+    from services.configuration import read
+
+    settings = import_module(f"services.departments.{system}.settings").SandboxSettings
+    serve_sandbox = import_module(f"services.departments.{system}.sandbox").serve
+    with _plain_faults(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_sandbox(read(settings)))
+
+
+@app.command()
+def demo(
+    cases: Annotated[int, typer.Option(min=1, max=20_000, help="How many cases.")] = 300,
+    json: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
+    stay: Annotated[bool, typer.Option(help="Keep everything running at the end, until Ctrl-C.")] = False,
+    plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
+) -> None:
+    """Watch cases go from application to decision, in fast time."""
+    from deploy.local.demo import run
+
+    raise typer.Exit(run(cases, json, stay, plain))
+
+
+@contextmanager
+def _plain_faults() -> Iterator[None]:
+    """A wrong setting ends the command with what a person needs to know, and no more."""
+    from services.configuration import wrong_setting
+
+    try:
+        yield
+    except Exception as failure:
+        if wrong := wrong_setting(failure):
+            typer.echo(str(wrong), err=True)
+            raise typer.Exit(2) from None
+        raise
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, ``sys.argv`` unless arguments are given."""
+    app(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Reads settings from the environment, and says of a wrong one its name, its value, and what is allowed."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+class WrongSetting(Exception):
+    """A setting is missing or wrong. The message names each, with its value (unless secret) and what is allowed."""
+
+
+def read(kind: type[T]) -> T:
+    """The settings of this kind. Raises WrongSetting."""
+    try:
+        return kind()
+    except ValidationError as error:
+        raise WrongSetting(explain(kind, error)) from None
+
+
+def wrong_setting(failure: BaseException) -> WrongSetting | None:
+    """What is wrong, if the failure comes from settings that were read somewhere deep in a service."""
+    for error in _leaves(failure):
+        if isinstance(error, WrongSetting):
+            return error
+        if isinstance(error, ValidationError):
+            for kind in _kinds(BaseSettings):
+                if kind.__module__.startswith("services.") and kind.__name__ == error.title:
+                    return WrongSetting(explain(kind, error))
+    return None
+
+
+def explain(kind: type[BaseSettings], error: ValidationError) -> str:
+    """One line for each wrong setting."""
+    prefix = kind.model_config.get("env_prefix", "")
+    return "\n".join(
+        _line(kind, prefix, detail["loc"], detail["type"], detail["msg"], detail["input"]) for detail in error.errors()
+    )
+
+
+def _line(
+    kind: type[BaseSettings], prefix: str, place: tuple[int | str, ...], fault: str, message: str, value: Any
+) -> str:
+    if not place:  # settings that contradict each other; the message names them
+        return f"{prefix}*: {message.removeprefix('Value error, ')}"
+    field = kind.model_fields.get(str(place[0]))
+    name = f"{prefix}{place[0]}".upper()
+    meaning = f" It is: {field.description}" if field is not None and field.description else ""
+    if fault == "missing":
+        return f"{name} is not set.{meaning}"
+    shown = "(a secret)" if field is None or _is_secret(field) else repr(value)
+    return f"{name} = {shown}: {message}.{meaning}"
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in repr(field.annotation) or field.annotation is SecretStr
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for inner in failure.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield failure
+
+
+def _kinds(root: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

@@ -1,0 +1,1 @@
+"""The commerce department: exchange tables in a database of its own."""

@@ -1,0 +1,163 @@
+"""The commerce department's exchange tables: one statement a lot to ask, the reader's mark to hear.
+
+A task's row has the task id for its key. Put again, it is the same row, marked unread once more, so that the
+department reads it again and says again what it knows.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from contracts.tasks import TaskRequested
+from services.departments.commerce.settings import CommerceSettings
+from services.departments.commerce.tables import insert
+from services.departments.commerce.translate import (
+    ACCEPT_COLUMNS,
+    ProcessRow,
+    ResultRow,
+    accept_row,
+    decision,
+    receipt,
+)
+from services.departments.sdk.adapter import Clock, heard, not_understood
+from services.departments.sdk.messages import Answer, Decision, Posted, Receipt
+from services.runtime.service import Heard, Misheard
+
+LOOK_S = 0.02
+"""Seconds between two looks whether the department has taken what was put."""
+
+_PUT = insert(
+    "up_pro_accept",
+    ACCEPT_COLUMNS,
+    "DO UPDATE SET cd_operation = 'U', cd_batch = excluded.cd_batch, cd_time = excluded.cd_time, fetched_at = NULL",
+)
+
+_UNTAKEN = text("SELECT count(*) FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL")
+
+_PROCESS = "SELECT id, project_no, event_name, event_start_time, remark FROM up_pro_process"
+
+# The number and the time of taking stand in the first process row that says them.
+_RESULT = """
+    SELECT r.id, r.project_no, r.cd_operation, r.result_type, r.result_date, r.result_explain, r.result_cetr_no,
+        p.remark AS taken_as, p.event_start_time AS taken_at
+    FROM up_pro_result r LEFT JOIN LATERAL (
+        SELECT remark, event_start_time FROM up_pro_process
+        WHERE project_no = r.project_no AND event_name = '1' AND remark IS NOT NULL ORDER BY id LIMIT 1) p ON true
+"""
+
+_PROCESSES_OF = text(f"{_PROCESS} WHERE project_no = ANY(:task_ids) ORDER BY id")
+_RESULTS_OF = text(f"{_RESULT} WHERE r.project_no = ANY(:task_ids) ORDER BY r.id")
+_PROCESSES_UNREAD = text(f"{_PROCESS} WHERE fetched_at IS NULL ORDER BY id LIMIT :limit")
+_RESULTS_UNREAD = text(f"{_RESULT} WHERE r.fetched_at IS NULL ORDER BY r.id LIMIT :limit")
+
+_PROCESSES_READ = text("UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:ids) AND fetched_at IS NULL")
+_RESULTS_READ = text("UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:ids) AND fetched_at IS NULL")
+
+
+class Read(NamedTuple):
+    """A row that has been read: what `CommerceAdapter.acknowledge` marks."""
+
+    result: bool
+    """A row of ``up_pro_result``; otherwise of ``up_pro_process``."""
+    id: int
+
+
+class CommerceAdapter:
+    """Speaks to the commerce department. See `services.departments.sdk.adapter.Adapter` for the promises."""
+
+    bulk = 500
+
+    def __init__(self, settings: CommerceSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._database: AsyncEngine = create_async_engine(
+            settings.exchange.get_secret_value(),
+            hide_parameters=True,  # an error's text must not repeat an applicant's data
+            pool_size=settings.connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=settings.timeout_s,
+            connect_args={"timeout": settings.timeout_s, "command_timeout": settings.timeout_s},
+        )
+
+    async def open(self) -> None:
+        """Nothing to do: connections are made when they are needed."""
+
+    async def close(self) -> None:
+        await self._database.dispose()
+
+    async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
+        by_id = {task.task_id: task for task in tasks}
+        task_ids = sorted(by_id)  # in one order, so that two lots never wait for each other
+        batch, now = uuid4().hex, self._clock.now()
+        rows = [accept_row(by_id[task_id], self._settings.org_code, batch, now) for task_id in task_ids]
+        async with self._database.begin() as connection:
+            await connection.execute(_PUT, {"rows": json.dumps(rows)})
+        await self._until_taken(task_ids)
+        async with self._database.begin() as connection:
+            known = await self._known(connection, task_ids)
+        return [known.get(task.task_id, Posted()) for task in tasks]
+
+    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+        async with self._database.connect() as connection:
+            results = (await connection.execute(_RESULTS_UNREAD, {"limit": limit})).all()
+            left = {"limit": limit - len(results)}
+            processes = (await connection.execute(_PROCESSES_UNREAD, left)).all() if left["limit"] else ()
+        # Receipts first, so that a decision finds its task delivered.
+        marked = [*((Read(False, row.id), row) for row in processes), *((Read(True, row.id), row) for row in results)]
+        return [_heard(row, mark) for mark, row in marked]
+
+    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+        async with self._database.begin() as connection:
+            await _mark(connection, receipts)
+
+    async def _until_taken(self, task_ids: Sequence[str]) -> None:
+        """Wait for the department to read the rows, but not longer than the settings allow."""
+        deadline = time.monotonic() + self._settings.wait_s
+        while time.monotonic() < deadline:
+            async with self._database.connect() as connection:
+                if not await connection.scalar(_UNTAKEN, {"task_ids": task_ids}):
+                    return
+            await asyncio.sleep(LOOK_S)
+
+    async def _known(self, connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, Receipt | Decision]:
+        """What the tables say of these tasks by now. What is not understood is left to `listen`, unread.
+
+        What is understood is marked read here: should the answer be lost, the question is put again anyway.
+        """
+        known: dict[str, Receipt | Decision] = {}
+        read: list[Read] = []
+        for result, statement in ((False, _PROCESSES_OF), (True, _RESULTS_OF)):
+            said: dict[str, Receipt | Decision] = {}
+            for row in await connection.execute(statement, {"task_ids": task_ids}):
+                with suppress(ValueError):
+                    said.setdefault(row.project_no, _said(row, result=result))
+                    read.append(Read(result, row.id))
+            known |= said
+        await _mark(connection, read)
+        return known
+
+
+async def _mark(connection: AsyncConnection, read: Sequence[Read]) -> None:
+    for result, statement in ((False, _PROCESSES_READ), (True, _RESULTS_READ)):
+        if ids := [one.id for one in read if one.result is result]:
+            await connection.execute(statement, {"ids": ids})
+
+
+def _said(row: Row[Any], *, result: bool) -> Receipt | Decision:
+    """What a row says. Raises `ValueError` when it cannot be understood."""
+    return decision(ResultRow.model_validate(row)) if result else receipt(ProcessRow.model_validate(row))
+
+
+def _heard(row: Row[Any], mark: Read) -> Heard | Misheard:
+    try:
+        return heard(row.project_no, _said(row, result=mark.result), mark)
+    except ValueError as error:
+        return Misheard(not_understood(error, repr(row).encode()), mark)

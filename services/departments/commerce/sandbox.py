@@ -1,0 +1,158 @@
+"""A stand-in for the commerce department's own system: an office that works on the exchange tables."""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from contracts.plans import Outcome
+from services.departments.commerce.settings import SandboxSettings
+from services.departments.commerce.tables import create_tables, insert
+from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, SAID_AGAIN, local
+from services.departments.sdk.adapter import Clock
+from services.departments.sdk.books import Entry
+from services.departments.sdk.office import Mistake
+from services.departments.sdk.sandbox import Office, at_work, stopped
+from services.runtime.clock import open_clock
+
+LOT = 1000
+"""Most rows worked on at a time."""
+
+NONSENSE = "??"
+
+_UNREAD = text(
+    "SELECT id, project_no, task_code, cd_batch FROM up_pro_accept WHERE fetched_at IS NULL ORDER BY id LIMIT :limit"
+)
+
+_READ = text("UPDATE up_pro_accept SET fetched_at = now() WHERE id = ANY(:ids)")
+
+_CONTROL = ("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time")
+
+_SAY_TAKEN = insert(
+    "up_pro_process",
+    (
+        *_CONTROL,
+        *("event_name", "process_name", "handle_user_name", "handle_explain"),
+        *("event_start_time", "event_end_time", "remark"),
+    ),
+    "DO NOTHING",
+)
+
+_SAY_DECIDED = insert(
+    "up_pro_result",
+    (*_CONTROL, "is_delivery_results", "result_type", "result_date", "result_explain", "result_cetr_no"),
+    "DO NOTHING",
+)
+
+JsonRow = dict[str, str | None]
+
+
+class CommerceSandbox:
+    """The office at its tables."""
+
+    def __init__(self, office: Office, exchange: AsyncEngine) -> None:
+        self._office = office
+        self._exchange = exchange
+
+    async def work_once(self) -> bool:
+        """Take what has been put into the tables and say what has been decided; whether there was anything."""
+        if self._office.away:
+            return False
+        taken = await self._take()
+        told = await self._tell()
+        return taken or told
+
+    async def _take(self) -> bool:
+        async with self._exchange.connect() as connection:
+            rows = (await connection.execute(_UNREAD, {"limit": LOT})).all()
+        if not rows:
+            return False
+        entries = await self._office.take({row.project_no: row.task_code for row in rows})
+        batches = {row.project_no: row.cd_batch for row in rows}
+        spoken = [entry for entry in entries.values() if not entry.errs(Mistake.SILENT)]
+        now = self._office.clock.now()
+        decided = [entry for entry in spoken if entry.decided(now)]
+        taken = [self._taken_row(entry, batches[entry.task_id]) for entry in spoken]
+        results = [
+            self._result_row(entry, f"{entry.number}/{entry.submissions}", batches[entry.task_id]) for entry in decided
+        ]
+        # Answers and the reader's mark in one transaction: a row is either unread or answered.
+        async with self._exchange.begin() as connection:
+            await connection.execute(_SAY_TAKEN, {"rows": json.dumps(taken)})
+            if results:
+                await connection.execute(_SAY_DECIDED, {"rows": json.dumps(results)})
+            await connection.execute(_READ, {"ids": [row.id for row in rows]})
+        if decided:
+            await self._office.told(entry.task_id for entry in decided)
+        return True
+
+    async def _tell(self) -> bool:
+        entries = await self._office.untold(LOT)
+        if not entries:
+            return False
+        async with self._exchange.begin() as connection:
+            await connection.execute(_SAY_DECIDED, {"rows": json.dumps(list(self._told_rows(entries)))})
+        await self._office.told(entry.task_id for entry in entries)
+        return True
+
+    def _told_rows(self, entries: Iterable[Entry]) -> Iterable[JsonRow]:
+        for entry in entries:
+            row = self._result_row(entry, f"{entry.number}/told", "told")
+            yield row | ({"result_type": NONSENSE} if entry.errs(Mistake.GARBLED_DECISION) else {})
+            if entry.errs(Mistake.REPEATED):
+                yield self._result_row(entry, f"{entry.number}/repeated", "told")
+
+    def _taken_row(self, entry: Entry, batch: str) -> JsonRow:
+        garbled = entry.errs(Mistake.GARBLED_RECEIPT)
+        return self._control(entry, f"{entry.number}/{entry.submissions}", batch) | {
+            "event_name": NONSENSE if garbled else ACCEPTED,
+            "process_name": "受理",
+            "handle_user_name": "窗口",
+            "handle_explain": "予以受理",
+            "event_start_time": local(entry.received_at),
+            "event_end_time": local(entry.received_at),
+            "remark": None if garbled else entry.number,
+        }
+
+    def _result_row(self, entry: Entry, guid: str, batch: str) -> JsonRow:
+        return self._control(entry, guid, batch) | {
+            "is_delivery_results": "0",
+            "result_type": GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
+            "result_date": local(entry.decide_at),
+            "result_explain": entry.opinion,
+            "result_cetr_no": entry.certificate,
+        }
+
+    def _control(self, entry: Entry, guid: str, batch: str) -> JsonRow:
+        return {
+            "row_guid": guid,
+            "project_no": entry.task_id,
+            "data_source": DATA_SOURCE,
+            "cd_operation": INSERTED if entry.submissions == 1 else SAID_AGAIN,
+            "cd_batch": batch,
+            "cd_time": local(self._office.clock.now()),
+        }
+
+
+@asynccontextmanager
+async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
+    """The stand-in, at work."""
+    office = Office("commerce", "商受", settings, clock)
+    exchange = create_async_engine(settings.exchange.get_secret_value(), pool_size=2, pool_pre_ping=True)
+    await office.open()
+    await create_tables(exchange)
+    sandbox = CommerceSandbox(office, exchange)
+    try:
+        async with at_work(sandbox.work_once, settings.poll_s):
+            yield
+    finally:
+        await exchange.dispose()
+        await office.close()
+
+
+async def serve(settings: SandboxSettings) -> None:
+    """Stand in for the commerce department until the process is asked to stop."""
+    async with running(settings, open_clock(settings.clock)):
+        await stopped()

@@ -1,0 +1,30 @@
+"""Where the commerce department's exchange database is. Prefix ``ONEDOOR_COMMERCE_``."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.departments.sdk.sandbox import OfficeSettings
+
+
+class CommerceSettings(BaseSettings):
+    """Settings of the adapter."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_COMMERCE_", extra="ignore", frozen=True)
+
+    exchange: SecretStr = Field(
+        description="The department's exchange database: postgresql+asyncpg://user:password@host/name."
+    )
+    connections: int = Field(4, ge=1, le=50, description="Most connections to it.")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds after which a statement has failed.")
+    wait_s: float = Field(
+        1.0, ge=0, le=60, description="Seconds to wait for the department to take what was just put into its tables."
+    )
+    org_code: str | None = Field(
+        None, pattern="^[0-9A-Z]{18}$", description="The department's unified social credit code, put into each row."
+    )
+
+
+class SandboxSettings(OfficeSettings):
+    """Settings of the stand-in."""
+
+    exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")

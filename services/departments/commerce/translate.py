@@ -1,0 +1,122 @@
+"""Between the contracts and the rows of the exchange tables. Pure.
+
+Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity papers, those of GA/T 517.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.plans import Outcome
+from contracts.tasks import TaskRequested
+from services.departments.sdk.messages import Decision, Receipt
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+DATA_SOURCE = "1"
+"""The centre, as against the departments' own windows."""
+
+INSERTED, SAID_AGAIN = "I", "U"
+"""``cd_operation``."""
+
+ACCEPTED = "1"
+"""``event_name`` of the step in which the department takes the case and gives it a number."""
+
+GRANTED, DENIED = "1", "2"
+"""``result_type``."""
+
+_OTHER_FORM = "9"
+_ON_THE_SPOT, _COMMITTED = "1", "2"
+_APPLICANT_KIND = {"person": "1", "organisation": "2"}
+_PAPER = {"person": "111", "organisation": "001"}
+
+ACCEPT_COLUMNS = (
+    *("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time", "catalog_code", "task_code"),
+    *("task_name", "project_name", "project_type", "apply_type", "apply_date", "applyer_name", "applyer_type"),
+    *("applyer_page_type", "applyer_page_code", "org_code", "org_name", "accept_date", "promise_date"),
+)
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+
+
+class ProcessRow(_Row):
+    """A row of ``up_pro_process`` that says under which number the department has taken a case."""
+
+    project_no: str
+    event_name: Literal["1"]
+    event_start_time: datetime
+    remark: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ResultRow(_Row):
+    """A row of ``up_pro_result``, with number and time of the process row that took the case."""
+
+    project_no: str
+    cd_operation: Literal["I", "U"]
+    result_type: Literal["1", "2"]
+    result_date: datetime
+    result_explain: Annotated[str, Field(max_length=2000)] | None
+    result_cetr_no: Annotated[str, Field(min_length=1, max_length=200)] | None
+    taken_as: Annotated[str, Field(min_length=1, max_length=200)]
+    taken_at: datetime
+
+
+def local(at: datetime) -> str:
+    """A moment as the tables hold it: China Standard Time, without a zone."""
+    return at.astimezone(_ZONE).replace(tzinfo=None).isoformat()
+
+
+def moment(at: datetime) -> datetime:
+    """The moment that a local time of the tables stands for, in UTC."""
+    return at.replace(tzinfo=_ZONE).astimezone(UTC)
+
+
+def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datetime) -> dict[str, str | None]:
+    """The row of ``up_pro_accept`` that asks the department for this task. The task id identifies it."""
+    who = task.applicant
+    committed = task.limits.committed if task.limits else None
+    documents = "".join(f"；{document.step} {document.number}" for document in task.documents)
+    return {
+        "row_guid": task.task_id,
+        "project_no": task.task_id,
+        "data_source": DATA_SOURCE,
+        "cd_operation": INSERTED,
+        "cd_batch": batch,
+        "cd_time": local(now),
+        "catalog_code": task.item,
+        "task_code": task.item,
+        "task_name": task.item_name,
+        "project_name": (task.item_name + documents)[:1000],
+        "project_type": _ON_THE_SPOT if committed and committed.working_days == 0 else _COMMITTED,
+        "apply_type": _OTHER_FORM,
+        "apply_date": local(task.requested_at),
+        "applyer_name": who.name if who else None,
+        "applyer_type": _APPLICANT_KIND[who.kind] if who else None,
+        "applyer_page_type": _PAPER[who.kind] if who else None,
+        "applyer_page_code": who.id_number if who else None,
+        "org_code": org_code,
+        "org_name": task.department,
+        "accept_date": local(task.requested_at),
+        "promise_date": local(committed.due_at) if committed and committed.due_at else None,
+    }
+
+
+def receipt(row: ProcessRow) -> Receipt:
+    """The department's number, and when it took the case."""
+    return Receipt(reference=row.remark, delivered_at=moment(row.event_start_time))
+
+
+def decision(row: ResultRow) -> Decision:
+    """What the department has decided."""
+    return Decision(
+        reference=row.taken_as,
+        delivered_at=moment(row.taken_at),
+        outcome=Outcome.APPROVED if row.result_type == GRANTED else Outcome.REFUSED,
+        document=row.result_cetr_no,
+        opinion=row.result_explain or "",
+        decided_at=moment(row.result_date),
+    )

@@ -1,0 +1,119 @@
+"""Between the contracts and the lines of the land department's files. Pure.
+
+A file is JSON lines, UTF-8. Names are the initials of the Chinese terms in pinyin, as land registers have them
+(TD/T 1066): ywh 业务号, sxbm 事项编码, qlrmc 权利人名称, zjh 证件号, slbh 受理编号, slsj 受理时间, bjjg 办结结果,
+bjsj 办结时间, zsbh 证书编号, bjyj 办结意见. Times are fourteen digits, China Standard Time.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.plans import Outcome
+from contracts.tasks import TaskRequested
+from services.departments.sdk.messages import Decision, Receipt
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+_TIME = "%Y%m%d%H%M%S"
+
+GRANTED, DENIED = "准予", "不予"
+
+Number = Annotated[str, Field(min_length=1, max_length=200)]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$")]
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Application(_Line):
+    """A line of a file we deliver: one task. ``ywh`` is the task id."""
+
+    ywh: Number
+    sxbm: Number
+    sxmc: str
+    xzqh: str
+    qlrlx: Literal["1", "2"] | None = None
+    qlrmc: str | None = None
+    zjh: str | None = Field(None, repr=False)
+    clmc: tuple[str, ...] = ()
+    qzwj: tuple[tuple[str, str], ...] = ()
+    cnqx: int | None = None
+    cnsj: Digits | None = None
+    sqsj: Digits
+
+
+class Standing(_Line):
+    """A line of a file the department leaves for us: how one application stands."""
+
+    ywh: Number
+    slbh: Number
+    slsj: Digits
+    bjjg: Literal["准予", "不予"] | None = None
+    bjsj: Digits | None = None
+    zsbh: Number | None = None
+    bjyj: Annotated[str, Field(max_length=2000)] = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.bjjg is None) != (self.bjsj is None):
+            raise ValueError("a result has a time, and a time a result")
+        return self
+
+
+def digits(at: datetime) -> str:
+    """A moment as the files have it."""
+    return at.astimezone(_ZONE).strftime(_TIME)
+
+
+def moment(written: str) -> datetime:
+    """The moment written in a file, in UTC. Raises `ValueError` for a day or an hour that there is not."""
+    return datetime.strptime(written, _TIME).replace(tzinfo=_ZONE).astimezone(UTC)
+
+
+def application(task: TaskRequested) -> Application:
+    """A task as the land department wants to see it."""
+    who = task.applicant
+    committed = task.limits.committed if task.limits else None
+    return Application(
+        ywh=task.task_id,
+        sxbm=task.item,
+        sxmc=task.item_name,
+        xzqh=task.region,
+        qlrlx=who and ("1" if who.kind == "person" else "2"),
+        qlrmc=who and who.name,
+        zjh=who and who.id_number,
+        clmc=task.materials,
+        qzwj=tuple((document.step, document.number) for document in task.documents),
+        cnqx=committed.working_days if committed else None,
+        cnsj=digits(committed.due_at) if committed and committed.due_at else None,
+        sqsj=digits(task.requested_at),
+    )
+
+
+def answer(standing: Standing) -> Receipt | Decision:
+    """What the land department says, in our words. Raises `ValueError` for a time that cannot be."""
+    delivered_at = moment(standing.slsj)
+    if standing.bjsj is None:
+        return Receipt(reference=standing.slbh, delivered_at=delivered_at)
+    return Decision(
+        reference=standing.slbh,
+        delivered_at=delivered_at,
+        outcome=Outcome.APPROVED if standing.bjjg == GRANTED else Outcome.REFUSED,
+        document=standing.zsbh,
+        opinion=standing.bjyj,
+        decided_at=moment(standing.bjsj),
+    )
+
+
+def file_of(lines: Iterable[BaseModel]) -> bytes:
+    """The lines as one file."""
+    return b"".join(line.model_dump_json(exclude_none=True).encode() + b"\n" for line in lines)
+
+
+def lines_of(file: bytes) -> Sequence[bytes]:
+    """The lines of a file, empty ones left out."""
+    return [line for line in file.split(b"\n") if line.strip()]

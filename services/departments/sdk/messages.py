@@ -1,0 +1,79 @@
+"""What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from contracts.envelope import Instant, Message, Name, Value
+from contracts.plans import Outcome
+from contracts.tasks import TaskId, TaskRequested
+
+
+class Posted(Value):
+    """The task lies in the department's letter box (a file, a row); no number of its own yet."""
+
+
+class Receipt(Value):
+    """The department has taken the task under a number of its own: proof of receipt."""
+
+    reference: Name
+    delivered_at: Instant
+
+
+class Decision(Value):
+    """The department has decided. ``decided_at`` is its own time of decision."""
+
+    reference: Name
+    delivered_at: Instant
+    outcome: Outcome
+    document: Name | None = None
+    opinion: Annotated[str, Field(max_length=2000)] = ""
+    decided_at: Instant
+
+
+Answer = Posted | Receipt | Decision
+"""The department's present truth about a task, as far as it says."""
+
+
+class Submit(Message):
+    """The question: here is a task; what is your present truth about it? Safe to repeat."""
+
+    type: ClassVar[str] = "onedoor.department.submit.v1"
+
+    task: TaskRequested
+
+
+class Submitted(Message):
+    """The department's answer to `Submit`."""
+
+    type: ClassVar[str] = "onedoor.department.submitted.v1"
+
+    task_id: TaskId
+    answer: Answer
+
+
+class SubmitFailed(Message):
+    """No answer to `Submit`, or none that could be understood. Whether the task arrived is not known."""
+
+    type: ClassVar[str] = "onedoor.department.submit-failed.v1"
+
+    task_id: TaskId
+    reason: Annotated[str, Field(max_length=500)]
+
+
+class Received(Message):
+    """The department said by itself that it has taken a task."""
+
+    type: ClassVar[str] = "onedoor.department.received.v1"
+
+    task_id: TaskId
+    receipt: Receipt
+
+
+class Decided(Message):
+    """The department said by itself that it has decided a task."""
+
+    type: ClassVar[str] = "onedoor.department.decided.v1"
+
+    task_id: TaskId
+    decision: Decision

@@ -1,0 +1,18 @@
+"""The runtime's tables; a department's service has none of its own.
+
+Revision ID: 0001
+Revises:
+"""
+
+from alembic import op
+
+from services.runtime.schema import create_runtime_tables_v1
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create_runtime_tables_v1(op)

@@ -1,0 +1,38 @@
+"""A department's service: the same core and shell for all of them, and an adapter of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts.tasks import TaskRequested
+from services.departments.sdk.adapter import Adapter, Clock
+from services.departments.sdk.core import Tasks, handle
+from services.departments.sdk.messages import Submit
+from services.departments.sdk.outside import DepartmentOutside, failed
+from services.runtime.service import Outside, Service
+
+if TYPE_CHECKING:
+    from services.runtime.shell import Shell
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def department(name: str, adapter: Callable[[Clock], Adapter]) -> Service[Tasks]:
+    """The service of the department system ``name``, which names its two topics as well.
+
+    ``adapter`` makes the adapter; it reads the adapter's own settings when the service starts.
+    """
+
+    def outside(shell: "Shell[Tasks]") -> Outside:
+        return DepartmentOutside(adapter(shell.clock))
+
+    return Service(
+        name=name,
+        core=handle,
+        state=Tasks,
+        consumes=(TaskRequested,),
+        migrations=MIGRATIONS,
+        question=Submit,
+        failed=failed,
+        outside=outside,
+    )

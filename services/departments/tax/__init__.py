@@ -1,0 +1,1 @@
+"""The tax department: REST with OAuth 2 client credentials."""

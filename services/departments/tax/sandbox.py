@@ -1,0 +1,223 @@
+"""A stand-in for the tax department's own system: an HTTP server that hands out tokens and numbers.
+
+POST /oauth/token                          a token, for client credentials (RFC 6749, section 4.4)
+POST /applications                         take an application; 201 first, 200 again, with its standing
+GET  /applications/decided?limit=          decided ones not yet acknowledged
+POST /applications/decided/acknowledged    these need not be said again
+"""
+
+import asyncio
+import hmac
+import secrets
+import socket
+import time
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha256
+from urllib.parse import parse_qs, unquote, unquote_plus
+
+import uvicorn
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from contracts.plans import Outcome
+from services.departments.sdk.adapter import Clock
+from services.departments.sdk.books import Entry
+from services.departments.sdk.gather import Gather
+from services.departments.sdk.office import Mistake
+from services.departments.sdk.sandbox import Office, stopped
+from services.departments.tax.settings import SandboxSettings
+from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
+from services.runtime.clock import open_clock
+
+NONSENSE = "<html>系统繁忙</html>"
+MOST_ENTRIES = 1000
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Acknowledged(BaseModel):
+    """The entries of the feed that need not be said again."""
+
+    entries: list[str]
+
+
+class Tokens:
+    """Bearer tokens that carry their own end, signed with a key that lives as long as the process."""
+
+    def __init__(self, good_for_s: float) -> None:
+        self._good_for_s = good_for_s
+        self._key = secrets.token_bytes(32)
+
+    def issue(self) -> str:
+        claim = f"{time.monotonic() + self._good_for_s:.3f}.{secrets.token_hex(8)}"
+        return f"{claim}.{self._sign(claim)}"
+
+    def good(self, token: str) -> bool:
+        claim, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(claim).encode()):
+            return False
+        return float(claim.rpartition(".")[0]) > time.monotonic()
+
+    def _sign(self, claim: str) -> str:
+        return hmac.new(self._key, claim.encode(), sha256).hexdigest()
+
+
+class TaxSandbox:
+    """The interface of the office."""
+
+    def __init__(self, settings: SandboxSettings, office: Office) -> None:
+        self._settings = settings
+        self._office = office
+        self._gather = Gather(office.take)
+        self._tokens = Tokens(settings.token_s)
+
+    def application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/oauth/token", self._answering(self.token), methods=["POST"]),
+                Route("/applications", self._answering(self._guarded(self.take)), methods=["POST"]),
+                Route("/applications/decided", self._answering(self._guarded(self.decided)), methods=["GET"]),
+                Route(
+                    "/applications/decided/acknowledged",
+                    self._answering(self._guarded(self.acknowledged)),
+                    methods=["POST"],
+                ),
+            ]
+        )
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            return Response(status_code=503) if self._office.away else await handler(request)
+
+        return answer
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guard(request: Request) -> Response:
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not self._tokens.good(token):
+                return Response(status_code=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+            return await handler(request)
+
+        return guard
+
+    async def token(self, request: Request) -> Response:
+        if not self._knows(request.headers.get("authorization", "")):
+            return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
+        form = parse_qs((await request.body()).decode())
+        if form.get("grant_type") != ["client_credentials"]:
+            return JSONResponse({"error": "unsupported_grant_type"}, 400)
+        body = {"access_token": self._tokens.issue(), "token_type": "Bearer", "expires_in": int(self._settings.token_s)}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    def _knows(self, authorization: str) -> bool:
+        """Whether these are the client's credentials (client_secret_basic, RFC 6749, section 2.3.1)."""
+        kind, _, encoded = authorization.partition(" ")
+        try:
+            name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
+        except (NotBase64, UnicodeDecodeError):
+            return False
+        known = self._settings.client_secret.get_secret_value()
+        same = hmac.compare_digest(unquote_plus(secret).encode(), known.encode())
+        return same and kind.lower() == "basic" and unquote_plus(name) == self._settings.client_id
+
+    async def take(self, request: Request) -> Response:
+        try:
+            application = Application.model_validate_json(await request.body())
+        except ValidationError as error:
+            return JSONResponse({"faults": [".".join(map(str, fault["loc"])) for fault in error.errors()]}, 422)
+        if unquote(request.headers.get("idempotency-key", "")) != application.task_id:
+            return JSONResponse({"faults": ["Idempotency-Key"]}, 422)
+        entry = await self._gather.put(application.task_id, application.item)
+        status = 201 if entry.submissions == 1 else 200
+        if entry.errs(Mistake.SILENT):
+            await asyncio.sleep(self._settings.silent_s)
+        if entry.errs(Mistake.GARBLED_RECEIPT):
+            return Response(NONSENSE, status, media_type="text/html")
+        return _json(standing(entry, decided=entry.decided(self._office.clock.now())), status)
+
+    async def decided(self, request: Request) -> Response:
+        limit = request.query_params.get("limit", "")
+        if not limit.isdecimal():
+            return JSONResponse({"faults": ["limit"]}, 422)
+        entries: list[FeedEntry] = []
+        for entry in await self._office.untold(min(int(limit), MOST_ENTRIES)):
+            garbled = entry.errs(Mistake.GARBLED_DECISION)
+            said = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
+            entries += [FeedEntry(entry=entry.task_id, standing=said)] * (2 if entry.errs(Mistake.REPEATED) else 1)
+        return _json(Feed(entries=tuple(entries)), 200)
+
+    async def acknowledged(self, request: Request) -> Response:
+        try:
+            body = Acknowledged.model_validate_json(await request.body())
+        except ValidationError:
+            return JSONResponse({"faults": ["entries"]}, 422)
+        await self._office.told(body.entries)
+        return Response(status_code=204)
+
+
+def standing(entry: Entry, *, decided: bool) -> Standing:
+    """An entry of the books in the words of the interface."""
+    if not decided:
+        return Standing(task_id=entry.task_id, number=entry.number, received_at=entry.received_at, status="handling")
+    return Standing(
+        task_id=entry.task_id,
+        number=entry.number,
+        received_at=entry.received_at,
+        status="completed",
+        conclusion="agreed" if entry.outcome is Outcome.APPROVED else "rejected",
+        certificate_number=entry.certificate,
+        opinion=entry.opinion,
+        completed_at=entry.decide_at,
+    )
+
+
+def _json(body: BaseModel, status: int) -> Response:
+    return Response(body.model_dump_json(by_alias=True, exclude_none=True), status, media_type="application/json")
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    # The protocol is named, since asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each
+    # answer waits 40 ms for the acknowledgement of its headers.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(512)
+    return listener
+
+
+@asynccontextmanager
+async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[str]:
+    """The stand-in, answering at the address given."""
+    office = Office("tax", "税受", settings, clock)
+    await office.open()
+    app = TaxSandbox(settings, office).application()
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    server = _Server(config)
+    with _listener(settings.host, settings.port) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://{settings.host}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+            await office.close()
+
+
+async def serve(settings: SandboxSettings) -> None:
+    """Stand in for the tax department until the process is asked to stop."""
+    async with running(settings, open_clock(settings.clock)):
+        await stopped()

@@ -1,0 +1,34 @@
+"""Where the tax department's system is, and how to be let in. Prefix ``ONEDOOR_TAX_``."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, UrlConstraints
+from pydantic_core import Url
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.departments.sdk.sandbox import OfficeSettings
+
+HttpUrl = Annotated[Url, UrlConstraints(allowed_schemes=["https", "http"], host_required=True)]
+
+
+class TaxSettings(BaseSettings):
+    """Settings of the adapter."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_TAX_", extra="ignore", frozen=True)
+
+    url: HttpUrl = Field(description="Address of the tax department's interface, without a path.")
+    client_id: str = Field("onedoor", min_length=1, description="OAuth 2 client id.")
+    client_secret: SecretStr = Field(min_length=16, description="OAuth 2 client secret.")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds after which a request has failed.")
+    connections: int = Field(16, ge=1, le=500, description="Most requests at a time.")
+
+
+class SandboxSettings(OfficeSettings):
+    """Settings of the stand-in."""
+
+    host: str = Field("127.0.0.1", description="Address the stand-in listens on.")
+    port: int = Field(8181, ge=0, le=65535, description="Port the stand-in listens on; 0 for any that is free.")
+    client_id: str = Field("onedoor", min_length=1, description="The OAuth 2 client it lets in.")
+    client_secret: SecretStr = Field(min_length=16, description="That client's secret.")
+    token_s: float = Field(600.0, gt=0, description="Seconds a token is good for.")
+    silent_s: float = Field(30.0, gt=0, description="Seconds it keeps quiet when it makes the mistake 'silent'.")

@@ -1,0 +1,123 @@
+"""Between the contracts and the tax department's own words. Pure.
+
+Its interface speaks JSON in camel case, of taxpayers and applications, with times of China Standard Time.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.alias_generators import to_camel
+
+from contracts.plans import Outcome
+from contracts.tasks import TaskRequested
+from services.departments.sdk.messages import Decision, Receipt
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def _local(at: datetime) -> str:
+    return at.astimezone(_ZONE).isoformat()
+
+
+LocalTime = Annotated[AwareDatetime, PlainSerializer(_local, return_type=str)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class Taxpayer(_Body):
+    """Who applies."""
+
+    kind: Literal["natural", "legal"]
+    name: str
+    id_number: str = Field(repr=False)
+
+
+class PriorDocument(_Body):
+    """A document another department has issued in the same case."""
+
+    issued_in: str
+    number: str
+
+
+class Application(_Body):
+    """What is posted. The task id is the idempotency key."""
+
+    task_id: str
+    item: str
+    item_name: str
+    region: str
+    taxpayer: Taxpayer | None = None
+    materials: tuple[str, ...] = ()
+    prior_documents: tuple[PriorDocument, ...] = ()
+    promised_working_days: int | None = None
+    due_at: LocalTime | None = None
+    requested_at: LocalTime
+
+
+class Standing(_Body):
+    """How an application stands: the answer to posting it, and an entry of the feed of decided ones."""
+
+    task_id: str
+    number: Annotated[str, Field(min_length=1, max_length=200)]
+    received_at: LocalTime
+    status: Literal["handling", "completed"]
+    conclusion: Literal["agreed", "rejected"] | None = None
+    certificate_number: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    opinion: Annotated[str, Field(max_length=2000)] = ""
+    completed_at: LocalTime | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.status == "completed" and (self.conclusion is None or self.completed_at is None):
+            raise ValueError("a completed application has a conclusion and a time")
+        return self
+
+
+class FeedEntry(_Body):
+    """An entry of the feed: ``entry`` is what to acknowledge it by; ``standing`` is read by itself."""
+
+    entry: Annotated[str, Field(min_length=1)]
+    standing: Any
+
+
+class Feed(_Body):
+    """The decided applications not yet acknowledged."""
+
+    entries: tuple[FeedEntry, ...]
+
+
+def application(task: TaskRequested) -> Application:
+    """A task as the tax department wants to see it."""
+    who = task.applicant
+    committed = task.limits.committed if task.limits else None
+    return Application(
+        task_id=task.task_id,
+        item=task.item,
+        item_name=task.item_name,
+        region=task.region,
+        taxpayer=who
+        and Taxpayer(kind="natural" if who.kind == "person" else "legal", name=who.name, id_number=who.id_number),
+        materials=task.materials,
+        prior_documents=tuple(PriorDocument(issued_in=one.step, number=one.number) for one in task.documents),
+        promised_working_days=committed.working_days if committed else None,
+        due_at=committed.due_at if committed else None,
+        requested_at=task.requested_at,
+    )
+
+
+def answer(standing: Standing) -> Receipt | Decision:
+    """What the tax department says, in our words."""
+    if standing.status == "handling" or standing.completed_at is None:
+        return Receipt(reference=standing.number, delivered_at=standing.received_at)
+    return Decision(
+        reference=standing.number,
+        delivered_at=standing.received_at,
+        outcome=Outcome.APPROVED if standing.conclusion == "agreed" else Outcome.REFUSED,
+        document=standing.certificate_number,
+        opinion=standing.opinion,
+        decided_at=standing.completed_at,
+    )

@@ -1,0 +1,93 @@
+"""What is particular to exchange tables: rows that appear out of order, are said again, or are taken back."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.departments.sdk.conformance import task
+from services.departments.sdk.messages import Decided, Received
+from services.runtime.service import Heard, Misheard
+from tests.contract.adapters.sites import CommerceSite
+
+RESULT = text("""
+    INSERT INTO up_pro_result (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,
+        is_delivery_results, result_type, result_date)
+    VALUES (:guid, :project, '1', :operation, 'b', '2026-03-03', '0', '1', '2026-03-03')
+""")
+
+
+@pytest.fixture
+async def site(database_url: str, tmp_path: Path) -> AsyncIterator[CommerceSite]:
+    site = CommerceSite(database_url, tmp_path)
+    await site.open()
+    yield site
+    await site.close()
+
+
+@pytest.fixture
+async def exchange(site: CommerceSite) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(site.database)
+    yield engine
+    await engine.dispose()
+
+
+async def decide(connection: AsyncConnection, number: int, operation: str = "I") -> None:
+    project = task(number).task_id
+    await connection.execute(RESULT, {"guid": f"{project}/{operation}", "project": project, "operation": operation})
+
+
+async def decisions(site: CommerceSite) -> dict[str, Heard]:
+    heard = [one for one in await site.adapter.listen(10) if isinstance(one, Heard)]
+    return {one.message.task_id: one for one in heard if isinstance(one.message, Decided)}
+
+
+async def test_a_row_committed_late_is_heard(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1), task(2)])
+    async with exchange.connect() as slow, exchange.connect() as quick:
+        await decide(slow, 1)  # has the lower id, and is not committed yet
+        await decide(quick, 2)
+        await quick.commit()
+        first = await decisions(site)
+        await site.adapter.acknowledge([one.receipt for one in first.values()])
+        await slow.commit()
+    assert list(first) == [task(2).task_id]
+    assert list(await decisions(site)) == [task(1).task_id]
+
+
+async def test_a_result_taken_back_is_not_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    async with exchange.begin() as connection:
+        await decide(connection, 1, "D")
+    (one,) = await site.adapter.listen(10)
+    assert isinstance(one, Misheard)
+    assert "cd_operation" in str(one.fault)
+
+
+async def test_a_row_of_another_centre_is_not_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
+    async with exchange.begin() as connection:
+        await connection.execute(RESULT, {"guid": "g", "project": "another-centre-17", "operation": "I"})
+    (one,) = await site.adapter.listen(10)
+    assert isinstance(one, Misheard)
+
+
+async def test_a_task_is_one_row_however_often_it_is_put(site: CommerceSite, exchange: AsyncEngine) -> None:
+    for _ in range(3):
+        await site.adapter.submit([task(1)])
+    async with exchange.connect() as connection:
+        rows = (await connection.execute(text("SELECT cd_operation, project_no FROM up_pro_accept"))).all()
+    assert [tuple(row) for row in rows] == [("U", task(1).task_id)]
+
+
+async def test_receipts_come_before_decisions(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    async with exchange.begin() as connection:
+        await connection.execute(text("UPDATE up_pro_process SET fetched_at = NULL"))
+        await decide(connection, 1)
+    received, decided = await site.adapter.listen(10)
+    assert isinstance(received, Heard)
+    assert isinstance(received.message, Received)
+    assert isinstance(decided, Heard)
+    assert isinstance(decided.message, Decided)

@@ -1,0 +1,123 @@
+"""What is particular to files over SFTP: who is let in, what they see, and files still being written."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from services.departments.land.adapter import LandAdapter
+from services.departments.land.keys import ensure_key
+from services.departments.land.translate import Standing, file_of
+from services.departments.sdk.conformance import task
+from services.departments.sdk.messages import Receipt, Received
+from services.runtime.service import Heard, Misheard
+from tests.contract.adapters.sites import LandSite
+
+TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])
+
+
+@pytest.fixture
+async def site(database_url: str, tmp_path: Path) -> AsyncIterator[LandSite]:
+    site = LandSite(database_url, tmp_path)
+    await site.open()
+    yield site
+    await site.close()
+
+
+@pytest.fixture
+def outbox(site: LandSite) -> Path:
+    return site.folder / "land" / "files" / "outbox"
+
+
+@pytest.fixture
+async def sftp(site: LandSite) -> AsyncIterator[asyncssh.SFTPClient]:
+    settings = site.settings()
+    host_key = asyncssh.read_public_key(settings.host_key)
+    async with (
+        asyncssh.connect(
+            settings.host,
+            settings.port,
+            username=settings.user,
+            client_keys=[str(settings.key)],
+            known_hosts=([host_key], [], []),
+            config=None,
+        ) as connection,
+        connection.start_sftp_client() as client,
+    ):
+        yield client
+
+
+async def test_a_server_with_another_key_is_not_spoken_to(site: LandSite) -> None:
+    adapter = LandAdapter(site.settings(host_key=ensure_key(site.folder / "another")), site.clock)
+    with pytest.raises(asyncssh.HostKeyNotVerifiable):
+        await adapter.submit([task(1)])
+    assert not await site.books()
+
+
+async def test_another_key_is_not_let_in(site: LandSite) -> None:
+    ensure_key(site.folder / "another")
+    adapter = LandAdapter(site.settings(key=site.folder / "another"), site.clock)
+    with pytest.raises(asyncssh.PermissionDenied):
+        await adapter.listen(1)
+
+
+async def test_another_user_is_not_let_in(site: LandSite) -> None:
+    adapter = LandAdapter(site.settings(user="root"), site.clock)
+    with pytest.raises(asyncssh.PermissionDenied):
+        await adapter.listen(1)
+
+
+async def test_the_user_sees_the_letter_box_alone(sftp: asyncssh.SFTPClient) -> None:
+    folders = {"inbox", "outbox", "done"}
+    assert set(await sftp.listdir("/")) - {".", ".."} == folders
+    assert set(await sftp.listdir("/../..")) - {".", ".."} == folders
+    assert not await sftp.exists("../host_key")
+    with pytest.raises(asyncssh.SFTPPermissionDenied):
+        await sftp.symlink("/../host_key", "inbox/way-out")
+
+
+async def test_a_file_still_being_written_is_not_read(site: LandSite, outbox: Path) -> None:
+    part = outbox / "1.jsonl.part"
+    part.write_bytes(TAKEN[:10])
+    assert not await site.adapter.listen(10)
+    part.write_bytes(TAKEN)
+    part.rename(outbox / "1.jsonl")
+    (one,) = await site.adapter.listen(10)
+    assert isinstance(one, Heard)
+    assert isinstance(one.message, Received)
+
+
+async def test_a_file_moves_away_when_all_of_it_is_acknowledged(site: LandSite, outbox: Path) -> None:
+    file = outbox / "1.jsonl"
+    file.write_bytes(TAKEN + b"nonsense\n" + TAKEN)
+    first, second, third = await site.adapter.listen(10)
+    assert isinstance(second, Misheard)
+    assert second.fault.raw == b"nonsense"
+    await site.adapter.acknowledge([first.receipt, third.receipt])
+    assert await site.adapter.listen(10) == [second]
+    assert file.exists()
+    await site.adapter.acknowledge([second.receipt])
+    assert not file.exists()
+    assert (outbox.parent / "done" / "1.jsonl").exists()
+
+
+async def test_a_large_file_is_heard_bit_by_bit(site: LandSite, outbox: Path, sftp: asyncssh.SFTPClient) -> None:
+    (outbox / "1.jsonl").write_bytes(TAKEN * 5)
+    (outbox / "2.jsonl").write_bytes(b"")
+    heard = 0
+    while lines := await site.adapter.listen(2):
+        heard += len(lines)
+        await site.adapter.acknowledge([line.receipt for line in lines])
+    assert heard == 5
+    assert not [name for name in await sftp.listdir("outbox") if name.endswith(".jsonl")]
+
+
+async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
+    await site.adapter.submit([task(1)])
+    await site.go_away()
+    with pytest.raises((OSError, asyncssh.Error)):
+        await site.adapter.submit([task(1)])
+    await site.come_back()
+    (answer,) = await site.adapter.submit([task(1)])
+    assert isinstance(answer, Receipt)

@@ -1,0 +1,98 @@
+"""What is particular to the tax department's interface: tokens and idempotency keys."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from authlib.integrations.base_client import OAuthError
+
+from services.departments.sdk.conformance import task
+from services.departments.sdk.messages import Receipt
+from services.departments.tax.adapter import TaxAdapter
+from services.departments.tax.sandbox import Tokens
+from services.departments.tax.settings import TaxSettings
+from services.departments.tax.translate import application
+from tests.contract.adapters.sites import SECRET, TaxSite
+
+
+@pytest.fixture
+async def site(database_url: str, tmp_path: Path) -> AsyncIterator[TaxSite]:
+    site = TaxSite(database_url, tmp_path)
+    await site.open()
+    yield site
+    await site.close()
+
+
+@pytest.fixture
+async def client(site: TaxSite) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=site.url, trust_env=False) as client:
+        yield client
+
+
+async def token(client: httpx2.AsyncClient) -> str:
+    answer = await client.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=("onedoor", SECRET))
+    return str(answer.json()["access_token"])
+
+
+async def test_a_wrong_secret_is_refused(site: TaxSite) -> None:
+    adapter = TaxAdapter(TaxSettings(url=site.url, client_secret="another secret of the tests"))
+    await adapter.open()
+    (answer,) = await adapter.submit([task(1)])
+    await adapter.close()
+    assert isinstance(answer, OAuthError)
+    assert answer.error == "invalid_client"
+
+
+async def test_a_token_no_longer_honoured_is_replaced(site: TaxSite) -> None:
+    await site.adapter.submit([task(1)])
+    await site.go_away()
+    await site.come_back()  # it honours none of its former tokens
+    (answer,) = await site.adapter.submit([task(1)])
+    assert isinstance(answer, Receipt)
+
+
+async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
+    site.away_from = site.clock.now()
+    await site.go_away()
+    await site.come_back()
+    with pytest.raises(httpx2.HTTPStatusError, match="503"):
+        await site.adapter.listen(1)
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Bearer 9999999999.0.0", "Basic b25lZG9vcg=="])
+async def test_nobody_is_let_in_without_a_token(client: httpx2.AsyncClient, authorization: str) -> None:
+    answer = await client.get("/applications/decided?limit=1", headers={"Authorization": authorization})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic", "Basic ???", "Basic b25lZG9vcg==", f"Bearer {SECRET}"])
+async def test_no_token_without_the_secret(client: httpx2.AsyncClient, authorization: str) -> None:
+    answer = await client.post(
+        "/oauth/token", data={"grant_type": "client_credentials"}, headers={"Authorization": authorization}
+    )
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+
+
+def test_tokens_end_and_cannot_be_made_up() -> None:
+    tokens, ended = Tokens(good_for_s=60), Tokens(good_for_s=-1)
+    good = tokens.issue()
+    assert tokens.good(good)
+    assert not tokens.good("9" + good)
+    assert not Tokens(good_for_s=60).good(good)
+    assert not ended.good(ended.issue())
+
+
+async def test_created_first_and_found_afterwards(client: httpx2.AsyncClient) -> None:
+    headers = {"Authorization": f"Bearer {await token(client)}", "Idempotency-Key": task(1).task_id}
+    body = application(task(1)).model_dump_json(by_alias=True)
+    answers = [await client.post("/applications", content=body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize("key", ["", "another"])
+async def test_the_key_must_be_that_of_the_task(client: httpx2.AsyncClient, key: str) -> None:
+    headers = {"Authorization": f"Bearer {await token(client)}", "Idempotency-Key": key}
+    body = application(task(1)).model_dump_json(by_alias=True)
+    assert (await client.post("/applications", content=body, headers=headers)).status_code == 422
