@@ -27,7 +27,6 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A name as people write it."""
 
 
-
 def _in_utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)

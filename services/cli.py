@@ -18,6 +18,7 @@ SERVICES = {
     "tax": "services.departments.tax.app:SERVICE",
     "commerce": "services.departments.commerce.app:SERVICE",
     "land": "services.departments.land.app:SERVICE",
+    "recorded": "services.departments.recorded.app:SERVICE",
 }
 """Where each service is declared."""
 
@@ -133,6 +134,22 @@ def demo(
     from deploy.local.demo import run
 
     raise typer.Exit(run(cases, json, stay, plain))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV: case_id, startdate, deadline, enddate, department, channel.")],
+    json: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
+    limit_days: Annotated[
+        int | None, typer.Option(min=0, max=3650, help="Compute every deadline: so many working days.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of moments that name none.")] = "Asia/Shanghai",
+    plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
+) -> None:
+    """Take another system's cases through the whole platform, in their own time."""
+    from deploy.local.replay import run
+
+    raise typer.Exit(run(file, json, limit_days, zone, plain))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from deploy.local.engine import EngineFailed
 from deploy.local.people import bodies
 from deploy.local.platform import Platform
 from deploy.local.supervisor import NotReady
-from deploy.local.up import until_asked_to_stop
+from deploy.local.up import until_asked_to_stop, write_json
 from deploy.local.wiring import SYSTEMS, Options
 from services.intake.catalogue import Catalogue, sample
 from services.runtime.clock import Clock, FileClock
@@ -90,7 +90,7 @@ async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, conso
         result = _result(progress)
         console.print(_tables(result))
         if output is not None:
-            output.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            write_json(output, result)
         _what_next(console, platform, stay, result["first_decided_s"])
         if stay:
             await asyncio.Event().wait()

@@ -20,7 +20,7 @@ MATTERS = ("start-business", "start-business", "start-business", "transfer-prope
 
 def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
     """So many applications to ``POST /cases``, the same ones for the same seed."""
-    random = Random(seed)  # noqa: S311, nothing here is secret
+    random = Random(seed)
     by_code = {bundle.code: bundle for bundle in catalogue.bundles}
     for number in range(count):
         bundle = "investment-project" if number % 6 == 5 else random.choice(MATTERS)

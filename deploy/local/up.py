@@ -1,6 +1,7 @@
 """``onedoor up``: the platform on this machine until it is asked to stop."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -42,6 +43,11 @@ async def _until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         if not asked:
             raise
+
+
+def write_json(file: Path, result: object) -> None:
+    """Write a result for other programs to read."""
+    file.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def run(folder: Path, options: Options, plain: bool) -> int:

@@ -11,7 +11,8 @@ from deploy.local.supervisor import Specification
 
 CORE_SERVICES = ("intake", "routing", "monitor")
 SYSTEMS = ("tax", "commerce", "land")
-SERVICES = (*CORE_SERVICES, *SYSTEMS)
+RECORDED = "recorded"
+"""The department of a replay: it answers what is on record."""
 
 PRELOAD = (
     # What uvicorn and SQLAlchemy import only when they start, by name.
@@ -24,7 +25,7 @@ PRELOAD = (
     "services.runtime.shell",
     "services.runtime.schema",
     *(f"services.{name}.app" for name in CORE_SERVICES),
-    *(f"services.departments.{name}.app" for name in SYSTEMS),
+    *(f"services.departments.{name}.app" for name in (*SYSTEMS, RECORDED)),
     *(f"services.departments.{name}.sandbox" for name in SYSTEMS),
     "services.cli",
 )
@@ -43,9 +44,16 @@ class Options:
     """
 
     clock: str = "system"
+    systems: tuple[str, ...] = SYSTEMS
     replicas: Mapping[str, int] = field(default_factory=dict)
     sandboxes: bool = True
+    """Whether stand-ins take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that run: the core ones, and an adapter a system."""
+        return (*CORE_SERVICES, *self.systems)
 
 
 class Wiring:
@@ -65,19 +73,19 @@ class Wiring:
     @staticmethod
     def databases(options: Options) -> tuple[str, ...]:
         """The databases there must be: one a service, one an office of a department."""
-        offices = SYSTEMS if options.sandboxes else ()
-        return (*(f"onedoor_{name}" for name in SERVICES), *(f"office_{name}" for name in offices))
+        offices = options.systems if options.sandboxes else ()
+        return (*(f"onedoor_{name}" for name in options.services), *(f"office_{name}" for name in offices))
 
     def migrations(self) -> list[Specification]:
         """One-time tasks that bring the services' databases up to date."""
         return [
             Specification(f"migrate-{name}", ("migrate", name), self._environment(name, self._service(name)))
-            for name in SERVICES
+            for name in self._options.services
         ]
 
     def services(self) -> list[Specification]:
         """The services, each as often as it is wanted."""
-        wanted = ((name, replica) for name in SERVICES for replica in range(1, self._replicas(name) + 1))
+        wanted = ((name, replica) for name in self._options.services for replica in range(1, self._replicas(name) + 1))
         return [self._replica(name, replica) for name, replica in wanted]
 
     def sandboxes(self) -> list[Specification]:
@@ -88,7 +96,8 @@ class Wiring:
             Specification(
                 f"sandbox-{system}", ("sandbox", system), self._environment(f"sandbox-{system}", self._sandbox(system))
             )
-            for system in SYSTEMS
+            for system in self._options.systems
+            if system in SYSTEMS
         ]
 
     def _replicas(self, name: str) -> int:
@@ -108,7 +117,7 @@ class Wiring:
             "ONEDOOR_HOST": HOST,
             "ONEDOOR_CLOCK": self._options.clock,
             "ONEDOOR_SECRET_KEY": self._secret("secret-key"),
-            "ONEDOOR_SYSTEMS": ",".join(SYSTEMS),
+            "ONEDOOR_SYSTEMS": ",".join(self._options.systems),
             **(self._adapter(name) if self._options.sandboxes else {}),
         }
 
@@ -129,6 +138,8 @@ class Wiring:
                     "ONEDOOR_LAND_KEY": str(self._key("land-key")),
                     "ONEDOOR_LAND_HOST_KEY": f"{self._key('sandbox-land/host_key')}.pub",
                 }
+            case "recorded":
+                return {"ONEDOOR_RECORDED_BOOK": self._database_url("office_recorded")}
             case _:
                 return {}
 

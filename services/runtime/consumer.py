@@ -81,6 +81,8 @@ class Consumer:
         self._subscriber = self._broker.subscriber(
             *(self._prefix + topic for topic in topics),
             group_id=f"{self._prefix}onedoor-{settings.service}",
+            # A replica that comes back takes up its partitions at once, without waiting for its own ghost to expire.
+            group_instance_id=f"{settings.service}-{settings.replica}",
             batch=True,
             max_records=settings.batch,
             batch_timeout_ms=10,

@@ -53,6 +53,6 @@ def configure(service: str, replica: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "asyncssh", "aiokafka", "alembic"):
+    for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service, replica=replica)

@@ -119,7 +119,7 @@ def insert(table: str, columns: Iterable[str], conflict: str) -> TextClause:
     """
     listed = ", ".join(columns)
     return text(
-        f"INSERT INTO {table} ({listed}) SELECT {listed} "  # noqa: S608  # see above
+        f"INSERT INTO {table} ({listed}) SELECT {listed} "  # see above
         f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) "
         f"ON CONFLICT (row_guid) {conflict}"
     )

@@ -12,7 +12,7 @@ from contracts.cases import Region
 from contracts.commitments import Commitment, CommitmentKey, Rung
 from contracts.envelope import CaseId, Code, Name
 from services.monitor.figures import AllFigures, figures
-from services.monitor.state import MonitoredCase, Raised
+from services.monitor.state import CASE, MonitoredCase, Raised
 from services.runtime.problems import FieldFault, wrong_fields
 from services.runtime.security import staff_only
 
@@ -74,6 +74,7 @@ class CaseView(BaseModel):
     case_id: CaseId
     matter: Code | None
     region: Region | None
+    decided_at: datetime | None
     commitments: list[CommitmentView]
 
 
@@ -154,7 +155,9 @@ def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
         for watch in state.watches
         if (commitment := watch.commitment())
     ]
-    return CaseView(case_id=case_id, matter=state.matter, region=state.region, commitments=views)
+    case = state.watch(CASE)
+    decided_at = case.ended_at if case else None
+    return CaseView(case_id=case_id, matter=state.matter, region=state.region, decided_at=decided_at, commitments=views)
 
 
 def _cursor(last: AlertView) -> str:

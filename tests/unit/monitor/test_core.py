@@ -10,7 +10,6 @@ from contracts.plans import StepState
 from services.monitor.core import IN_TIME, handle
 from services.monitor.state import MonitoredCase
 from tests.unit.monitor.histories import (
-    CASE_ID,
     Monitor,
     accepted,
     at,

@@ -1,0 +1,65 @@
+"""Answers from the record, each at its recorded time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from contracts.plans import Outcome
+from contracts.tasks import TaskRequested
+from services.departments.recorded.book import Book, Entry
+from services.departments.recorded.settings import RecordedSettings
+from services.departments.sdk.adapter import Clock, heard
+from services.departments.sdk.messages import Answer, Decision, Receipt
+from services.runtime.service import Heard, Misheard
+
+
+class NotOnRecord(Exception):
+    """The department was asked for a case that its record does not have."""
+
+
+class RecordedAdapter:
+    """Takes each task at once and answers when the clock shows the time at which the answer was given."""
+
+    bulk = 500
+
+    def __init__(self, settings: RecordedSettings, clock: Clock) -> None:
+        self._database = create_async_engine(settings.book.get_secret_value(), pool_size=3, hide_parameters=True)
+        self._book = Book(self._database)
+        self._clock = clock
+
+    async def open(self) -> None:
+        """Connections are made when they are needed."""
+
+    async def close(self) -> None:
+        await self._database.dispose()
+
+    async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
+        now = self._clock.now()
+        entries = await self._book.deliver([(task.item_name, task.task_id) for task in tasks], now)
+        return [_receipt(entries.get(task.item_name)) for task in tasks]
+
+    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+        due = await self._book.due(self._clock.now(), limit)
+        return [heard(entry.task_id, _decision(entry), entry.reference) for entry in due]
+
+    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+        await self._book.told(receipts)
+
+
+def _receipt(entry: Entry | None) -> Receipt | Exception:
+    if entry is None:
+        return NotOnRecord("the record has no such case")
+    return Receipt(reference=entry.reference, delivered_at=entry.delivered_at)
+
+
+def _decision(entry: Entry) -> Decision:
+    if entry.decided_at is None:
+        raise AssertionError("only decided cases are due")
+    return Decision(
+        reference=entry.reference,
+        delivered_at=entry.delivered_at,
+        outcome=Outcome.APPROVED,
+        decided_at=entry.decided_at,
+        opinion="as recorded; the record does not say how it was decided",
+    )

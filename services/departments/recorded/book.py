@@ -1,0 +1,97 @@
+"""The record: what each case of another system was answered, and when.
+
+A case is known here by its reference in that system, which is the name of the item that the department is asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS recorded (
+        reference text PRIMARY KEY,
+        decided_at timestamptz,
+        task_id text UNIQUE,
+        delivered_at timestamptz,
+        told boolean NOT NULL DEFAULT false
+    )
+"""
+
+_WRITE = text("""
+    INSERT INTO recorded (reference, decided_at)
+    SELECT * FROM unnest(CAST(:references AS text[]), CAST(:decided AS timestamptz[]))
+    ON CONFLICT DO NOTHING
+""")
+
+_DELIVER = text("""
+    UPDATE recorded SET task_id = asked.task_id, delivered_at = coalesce(recorded.delivered_at, :now)
+    FROM unnest(CAST(:references AS text[]), CAST(:tasks AS text[])) AS asked (reference, task_id)
+    WHERE recorded.reference = asked.reference
+    RETURNING recorded.reference, recorded.task_id, recorded.decided_at, recorded.delivered_at
+""")
+
+_DUE = text("""
+    SELECT reference, task_id, decided_at, delivered_at FROM recorded
+    WHERE NOT told AND task_id IS NOT NULL AND decided_at <= :now ORDER BY decided_at LIMIT :limit
+""")
+
+_TOLD = text("UPDATE recorded SET told = true WHERE reference = ANY(:references)")
+
+_UNTOLD = text("SELECT count(*) FROM recorded WHERE NOT told AND decided_at <= :now")
+
+
+class Entry(NamedTuple):
+    """One answer on record. ``decided_at`` is None for a case that had none when the record ends."""
+
+    reference: str
+    task_id: str
+    decided_at: datetime | None
+    delivered_at: datetime
+
+
+class Book:
+    """The table of recorded answers."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    async def create(self) -> None:
+        """Make the table, unless it is there."""
+        async with self._database.begin() as connection:
+            await connection.execute(text(_TABLE))
+
+    async def write(self, answers: Iterable[tuple[str, datetime | None]]) -> None:
+        """Put answers on record: reference, and when it was decided."""
+        pairs = list(answers)
+        decided = [at for _, at in pairs]
+        async with self._database.begin() as connection:
+            await connection.execute(_WRITE, {"references": [name for name, _ in pairs], "decided": decided})
+
+    async def deliver(self, tasks: Sequence[tuple[str, str]], now: datetime) -> dict[str, Entry]:
+        """Note that these (reference, task id) have been asked for; the entries there are, by reference."""
+        references, ids = [name for name, _ in tasks], [task_id for _, task_id in tasks]
+        async with self._database.begin() as connection:
+            rows = await connection.execute(_DELIVER, {"references": references, "tasks": ids, "now": now})
+            return {row.reference: _entry(row) for row in rows}
+
+    async def due(self, now: datetime, limit: int) -> list[Entry]:
+        """Answers that were given by that moment, have been asked for and not been told."""
+        async with self._database.connect() as connection:
+            return [_entry(row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})]
+
+    async def told(self, references: Sequence[str]) -> None:
+        """These have been told."""
+        async with self._database.begin() as connection:
+            await connection.execute(_TOLD, {"references": list(references)})
+
+    async def untold(self, now: datetime) -> int:
+        """How many answers of that moment and before have yet to be told."""
+        async with self._database.connect() as connection:
+            return int(await connection.scalar(_UNTOLD, {"now": now}) or 0)
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(row.reference, row.task_id, row.decided_at, row.delivered_at)

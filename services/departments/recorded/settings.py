@@ -1,0 +1,12 @@
+"""Where the recorded answers are kept. Prefix ``ONEDOOR_RECORDED_``."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RecordedSettings(BaseSettings):
+    """Settings of the adapter."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_RECORDED_", extra="ignore", frozen=True)
+
+    book: SecretStr = Field(description="Database of the record: postgresql+asyncpg://user:password@host/name.")
