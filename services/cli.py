@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.operator.dead_letters import app as dead_letters
+
 if TYPE_CHECKING:
     from services.runtime.service import Service
 
@@ -30,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def load(name: str) -> "Service[Any]":
@@ -125,7 +128,7 @@ def sandbox(system: Annotated[str, typer.Argument(help=", ".join(SANDBOXES))]) -
 
 @app.command()
 def demo(
-    cases: Annotated[int, typer.Option(min=1, max=20_000, help="How many cases.")] = 300,
+    cases: Annotated[int, typer.Option(min=1, max=20_000, help="How many cases.")] = 200,
     json: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
     stay: Annotated[bool, typer.Option(help="Keep everything running at the end, until Ctrl-C.")] = False,
     plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
@@ -150,6 +153,36 @@ def replay(
     from deploy.local.replay import run
 
     raise typer.Exit(run(file, json, limit_days, zone, plain))
+
+
+@app.command()
+def schemas() -> None:
+    """Write contracts/schemas/ anew from the contracts, unless that would break a promise."""
+    from services.runtime.schemas import FOLDER, Breaking, write
+
+    try:
+        write()
+    except Breaking as breaking:
+        typer.echo(f"nothing is written: old readers or old messages would not survive this\n{breaking}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"written to {FOLDER}")
+
+
+@app.command()
+def settings() -> None:
+    """Print the table of all settings, as Markdown."""
+    from services.operator.settings_table import markdown
+
+    typer.echo(markdown(), nl=False)
+
+
+@app.command()
+def diagrams() -> None:
+    """Draw the diagrams in docs/architecture.md anew from the code."""
+    from deploy.drawings import DOCUMENT, write
+
+    write()
+    typer.echo(f"drawn in {DOCUMENT}")
 
 
 @contextmanager

@@ -25,12 +25,12 @@ def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[di
     for number in range(count):
         bundle = "investment-project" if number % 6 == 5 else random.choice(MATTERS)
         region = random.choice(REGIONS)
-        company = bundle == "investment-project" or random.random() < 0.3
+        by_company = bundle == "investment-project" or random.random() < 0.3
         yield {
             "bundle": bundle,
             "region": region,
             "channel": random.choice(CHANNELS),
-            "applicant": _company(random, region) if company else _person(random, region),
+            "applicant": company(random, region) if by_company else person(random, region),
             "materials": [material.code for material in required_materials(catalogue, by_code[bundle])],
         }
 
@@ -40,14 +40,16 @@ def bodies(catalogue: Catalogue, count: int, seed: int = 7) -> list[bytes]:
     return [json.dumps(application).encode() for application in applications(catalogue, count, seed)]
 
 
-def _person(random: Random, region: str) -> dict[str, str]:
+def person(random: Random, region: str) -> dict[str, str]:
+    """Somebody with a well-formed citizen number of that region."""
     name = random.choice(SURNAMES) + "".join(random.sample(GIVEN, random.choice((1, 2))))
     born = f"{random.randrange(1955, 2005)}{random.randrange(1, 13):02d}{random.randrange(1, 29):02d}"
     digits = f"{region}{born}{random.randrange(1000):03d}"
     return {"kind": "person", "name": name, "id_number": digits + citizen_check_character(digits)}
 
 
-def _company(random: Random, region: str) -> dict[str, str]:
+def company(random: Random, region: str) -> dict[str, str]:
+    """A company with a well-formed credit code of that region."""
     name = f"南宁市{''.join(random.sample(GIVEN, 2))}{random.choice(TRADES)}有限公司"
     code = f"91{region}MA5{random.randrange(10**6):06d}"
     return {"kind": "organisation", "name": name, "id_number": code + credit_check_character(code)}

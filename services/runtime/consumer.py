@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -17,6 +17,7 @@ from contracts.codec import Unreadable, decode
 from contracts.envelope import CaseId
 from services.runtime import kafka, telemetry
 from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.loops import Pace
 from services.runtime.settings import Settings
 from services.runtime.store import DeadLetter
 
@@ -43,9 +44,13 @@ class DeadLetterLimit:
 class _Group(ConsumerRebalanceListener):  # type: ignore[misc]
     """Knows whether this process has its share of the partitions, which may be none."""
 
-    joined = False
+    def __init__(self, leaving: Callable[[], Awaitable[None]]) -> None:
+        self.joined = False
+        self._leaving = leaving
 
     async def on_partitions_revoked(self, revoked: object) -> None:
+        if self.joined:
+            await self._leaving()
         self.joined = False
 
     async def on_partitions_assigned(self, assigned: object) -> None:
@@ -55,8 +60,8 @@ class _Group(ConsumerRebalanceListener):  # type: ignore[misc]
 class Consumer:
     """Takes raw batches from Kafka through the core.
 
-    Records are acknowledged after the commit, so a crash reads them again, and their cases drop what they have
-    seen. While the database is away the consumer holds its batch and tries again.
+    Records are acknowledged some time after the commit, so a crash reads them again, and their cases drop what they
+    have seen. While the database is away the consumer holds its batch and tries again.
     """
 
     def __init__(self, settings: Settings, topics: Sequence[str], batches: Batches) -> None:  # type: ignore[type-arg]
@@ -76,7 +81,10 @@ class Consumer:
             logger=None,
             graceful_timeout=8.0,
         )
-        self._group = _Group()
+        self._group = _Group(self.acknowledge)
+        self._handled: dict[TopicPartition, int] = {}
+        """What has been committed to the database and not yet acknowledged to Kafka: the next offset of each."""
+        self._pace = Pace()
         self._prefix = settings.topic_prefix
         self._subscriber = self._broker.subscriber(
             *(self._prefix + topic for topic in topics),
@@ -101,7 +109,9 @@ class Consumer:
         await self._broker.start()
 
     async def stop(self) -> None:
-        """Finish the batch in hand and leave the group."""
+        """Finish the batch in hand, acknowledge it and leave the group."""
+        if self.ready:
+            await self.acknowledge()
         await self._broker.stop()
 
     @property
@@ -139,7 +149,10 @@ class Consumer:
                 backoff = min(10.0, backoff * 2)
         telemetry.MESSAGES.labels("kafka").inc(len(records))
         telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
-        await self._acknowledge(records)
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            self._handled[partition] = max(self._handled.get(partition, 0), record.offset + 1)
+        await self._pace.keep()
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""
@@ -157,14 +170,15 @@ class Consumer:
                 received.append(Received(envelope, origin, topic, record.value))
         return received, letters
 
-    async def _acknowledge(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
+    async def acknowledge(self) -> None:
+        """Tell Kafka what has been handled. Called now and then: what is read again meanwhile is dropped as seen."""
+        consumer = self._subscriber.consumer
+        if consumer is None or not self._handled:
+            return
+        handled, self._handled = self._handled, {}
+        mine = consumer.assignment()
         try:
-            if self._subscriber.consumer is not None:
-                await self._subscriber.consumer.commit(offsets)
+            await consumer.commit({partition: offset for partition, offset in handled.items() if partition in mine})
         except KafkaError as error:
             log.info("not acknowledged; the records will be read and dropped again", error=repr(error))
 

@@ -95,7 +95,7 @@ class Effects(Generic[S]):
 
     async def ask_once(self) -> bool:
         """Claim and start as many due calls as may be made; whether any were started."""
-        permitted = self._breaker.permits(min(self._free, self._outside.bulk), time.monotonic())
+        permitted = self._breaker.permits(self._free, time.monotonic())
         telemetry.BREAKER_OPEN.set(self._breaker.open)
         if not permitted:
             self._next_call = self._clock.after(UNPERMITTED)
@@ -109,9 +109,11 @@ class Effects(Generic[S]):
             return False
         calls = [Call(case_id, self._question.model_validate_json(question)) for case_id, question in claimed]
         self._free -= len(calls)
-        task = asyncio.create_task(self._ask(calls))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        bulk = self._outside.bulk
+        for first in range(0, len(calls), bulk):
+            task = asyncio.create_task(self._ask(calls[first : first + bulk]))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
         return True
 
     def pause(self) -> float:
@@ -132,30 +134,36 @@ class Effects(Generic[S]):
             answers = [error] * len(calls)
         finally:
             self._free += len(calls)
-        heard: list[Received] = []
-        for call, answer in zip(calls, answers, strict=True):
-            if isinstance(answer, Exception):
-                await self._note(call, answer)
-                answer = self._failed(call, answer)
-            else:
-                self._breaker.succeeded()
-                telemetry.CALLS.labels("answered").inc()
-            heard.append(self._received(call.case_id, answer, answers_call=True))
-        for outcome in await self._funnel.put(heard):
-            if isinstance(outcome, BaseException):
-                # The lease ends, and the question is put again.
-                log.warning("an answer was not taken", error=repr(outcome))
+        await self._bring(calls, [await self._judged(*pair) for pair in zip(calls, answers, strict=True)])
         self._batches.call_due.set()
 
-    async def _note(self, call: Call, error: Exception) -> None:
-        """Keep what could not be understood, and let the breaker know of everything else."""
-        if isinstance(error, Unheard):
+    async def _judged(self, call: Call, answer: Message | Exception) -> Message:
+        """What the core is told: the answer, or that there is none. Nonsense is kept; the rest trips the breaker."""
+        if not isinstance(answer, Exception):
+            self._breaker.succeeded()
+            telemetry.CALLS.labels("answered").inc()
+            return answer
+        if isinstance(answer, Unheard):
             telemetry.CALLS.labels("not understood").inc()
-            await self._park(error, call.case_id)
-            return
-        self._breaker.failed(time.monotonic())
-        telemetry.CALLS.labels("failed").inc()
-        log.warning("call failed", case_id=call.case_id, error=repr(error))
+            await self._park(answer, call.case_id)
+        else:
+            self._breaker.failed(time.monotonic())
+            telemetry.CALLS.labels("failed").inc()
+            log.warning("call failed", case_id=call.case_id, error=repr(answer))
+        return self._failed(call, answer)
+
+    async def _bring(self, calls: Sequence[Call], answers: Sequence[Message]) -> None:
+        """Bring answers to the core. One that cannot be true of its case is parked, and the question stays open."""
+        told = [
+            self._received(call.case_id, answer, answers_call=True) for call, answer in zip(calls, answers, strict=True)
+        ]
+        for call, answer, outcome in zip(calls, answers, await self._funnel.put(told), strict=True):
+            if isinstance(outcome, Impossible):
+                await self._park(Unheard(str(outcome), answer.model_dump_json().encode()), call.case_id)
+                failed = self._received(call.case_id, self._failed(call, outcome), answers_call=True)
+                await self._funnel.put([failed])
+            elif isinstance(outcome, BaseException):
+                log.warning("an answer was not taken; the question is put again", error=repr(outcome))
 
     async def _park(self, error: Unheard, case_id: str) -> None:
         letter = dead_letter(str(error), "outside", self._source, case_id.encode(), error.raw, case_id)

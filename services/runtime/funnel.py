@@ -11,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from contracts.envelope import Value
 from services.runtime import telemetry
 from services.runtime.batch import Batches, Received
+from services.runtime.loops import Pace
+
+FULL = 10
 
 log = telemetry.logger(__name__)
 
@@ -31,14 +34,15 @@ class Funnel:
         self._limit = limit
         self._waiting: list[Received] = []
         self._arrived = asyncio.Event()
+        self._pace = Pace()
+
+    @property
+    def full(self) -> bool:
+        """Whether ten batches are waiting already. Who can be sent away is sent away then."""
+        return len(self._waiting) >= FULL * self._limit
 
     async def put(self, received: Sequence[Received]) -> list[Value | BaseException]:
-        """Handle these, in this order within a case; for each, the state that it led to or what went wrong.
-
-        Raises `Overloaded` at once, and nothing is taken, when ten batches are waiting already.
-        """
-        if len(self._waiting) > 10 * self._limit:
-            raise Overloaded
+        """Handle these, in this order within a case; for each, the state that it led to or what went wrong."""
         loop = asyncio.get_running_loop()
         for one in received:
             one.answer = loop.create_future()
@@ -50,6 +54,7 @@ class Funnel:
         """Handle what arrives, until cancelled."""
         while True:
             await self._arrived.wait()
+            await self._pace.keep()
             batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
             if not self._waiting:
                 self._arrived.clear()

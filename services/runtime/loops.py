@@ -1,13 +1,36 @@
 """Background loops: do it while there is something to do, then wait for a signal or a while."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from services.runtime import telemetry
 
 LONGEST_BACKOFF_S = 30.0
 
+PACE_S = 0.02
+"""Machine time from one batch to the next, at the least.
+
+Each batch costs a commit and several round trips, however small it is. When much is going on, whoever has just
+handled a batch lets the next one gather for the rest of this time; when little is, nobody waits.
+"""
+
 log = telemetry.logger(__name__)
+
+
+class Pace:
+    """Keeps batches of one kind ``PACE_S`` apart."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    async def keep(self) -> None:
+        """Wait until the next batch may begin."""
+        now = time.monotonic()
+        wait = self._last + PACE_S - now
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._last = max(now, self._last + PACE_S)
 
 
 async def forever(

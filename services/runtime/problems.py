@@ -28,6 +28,7 @@ _TITLES_ZH = {
     409: "与当前状态冲突",
     413: "请求内容过大",
     415: "不支持的内容类型",
+    429: "请求过多，请稍后再试",
     422: "填写内容有误",
     500: "系统内部错误",
     503: "系统繁忙，请稍后再试",
@@ -128,8 +129,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
     app.exception_handler(Impossible)(_on_impossible)
-    app.exception_handler(Overloaded)(_on_busy)
-    app.exception_handler(Unavailable)(_on_busy)
+    app.exception_handler(Overloaded)(_on_overload)
+    app.exception_handler(Unavailable)(_on_absence)
     app.exception_handler(Exception)(_on_fault)
 
 
@@ -149,7 +150,11 @@ async def _on_impossible(_: Request, error: Exception) -> JSONResponse:
     return _plain(409, str(error)).response()
 
 
-async def _on_busy(_: Request, error: Exception) -> JSONResponse:
+async def _on_overload(_: Request, error: Exception) -> JSONResponse:
+    return _plain(429, str(type(error).__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_absence(_: Request, error: Exception) -> JSONResponse:
     return _plain(503, str(type(error).__doc__), {"Retry-After": "1"}).response()
 
 

@@ -22,7 +22,7 @@ from services.runtime.batch import Batches, Received
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
 from services.runtime.effects import Effects
-from services.runtime.funnel import Funnel
+from services.runtime.funnel import Funnel, Overloaded
 from services.runtime.loops import forever
 from services.runtime.outbox import Relay
 from services.runtime.retention import Retention
@@ -34,7 +34,8 @@ from services.runtime.timers import Timers, watch
 S = TypeVar("S", bound=Value)
 
 FLUSH_S = 1.0
-"""Machine seconds after which published messages lose their mark even if no batch comes along."""
+"""Machine seconds after which what was handled is acknowledged to Kafka, and what Kafka acknowledged loses its mark
+even if no batch comes along."""
 
 log = telemetry.logger(__name__)
 
@@ -78,7 +79,12 @@ class Shell(Generic[S]):
     async def commands(
         self, messages: list[tuple[str, Message]], *, time: datetime | None = None
     ) -> list[S | BaseException]:
-        """Fold several; for each, the state after the commit or the exception that it met."""
+        """Fold several; for each, the state after the commit or the exception that it met.
+
+        Raises `funnel.Overloaded` at once, and nothing is taken, when too many are waiting already.
+        """
+        if self.funnel.full:
+            raise Overloaded
         at = time or self.clock.now()
         received = [
             Received(envelop(message, id=uuid4(), source=self.batches.source, subject=case_id, time=at))
@@ -127,6 +133,7 @@ class Shell(Generic[S]):
 
         async def flush() -> bool:
             await batches.flush()
+            await self.consumer.acknowledge()
             return False
 
         async def relayed() -> bool:

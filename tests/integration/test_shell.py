@@ -248,6 +248,20 @@ async def test_nonsense_from_outside_is_parked_and_the_question_stays_open(start
         assert (letter.reason, letter.value, letter.case_id) == ("neither yes nor no", b"<maybe/>", case(1))
 
 
+async def test_an_answer_that_cannot_be_true_is_parked_and_the_question_stays_open(start: Start) -> None:
+    office = Office()
+    office.says = "impossible"
+    async with start(office) as shell:
+        await shell.command(case(1), said("ask now", case(1)).data)
+
+        async def parked() -> bool:
+            return await dead_letters.parked(shell.database) == 1
+
+        await eventually(parked)
+        office.says = "done"
+        await eventually(holds(shell, case(1), lambda tally: tally.answers[-1:] == ("done",)))
+
+
 async def test_what_is_said_outside_is_heard_once_and_acknowledged(start: Start) -> None:
     office = Office()
     office.news = {

@@ -72,6 +72,8 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
         case Woken():
             tally = tally.model_copy(update={"woken": tally.woken + 1, "wake": None})
             out = (CaseAsked(),)
+        case Answer(says="impossible"):
+            raise Impossible("the toy will not have it")
         case Answer(says=says):
             keep = says.startswith("failed")
             update: dict[str, Any] = {"answers": (*tally.answers, says)}
@@ -125,6 +127,7 @@ class Office:
         self.asked: Counter[str] = Counter()
         self.done: set[str] = set()
         self.fault: Exception | None = None
+        self.says = "done"
         self.gate = asyncio.Event()
         self.gate.set()
         self.news: dict[int, Heard | Misheard] = {}
@@ -144,7 +147,7 @@ class Office:
         if self.fault is not None:
             return [self.fault] * len(calls)
         self.done.update(call.case_id for call in calls)
-        return [Answer(says="done") for _ in calls]
+        return [Answer(says=self.says) for _ in calls]
 
     async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
         return list(self.news.values())[:limit]

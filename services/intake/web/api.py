@@ -19,6 +19,7 @@ from services.intake.numbers import (
     number_from,
     tracking_secret,
 )
+from services.intake.settings import IntakeSettings
 from services.intake.web import imports
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt
 from services.intake.web.body import described, read
@@ -35,7 +36,8 @@ MAX_BODY_BYTES = 64 * 1024
 def routes(shell: "Shell[Case]") -> APIRouter:
     """Intake's endpoints."""
     router = APIRouter(tags=["intake"])
-    offered = catalogues.sample()
+    catalogue_file = IntakeSettings().catalogue
+    offered = catalogues.load(catalogue_file) if catalogue_file else catalogues.sample()
     shown = catalogue_view(offered).model_dump_json()
     secret_key = shell.settings.secret_key.get_secret_value().encode()
 

@@ -187,7 +187,7 @@ def test_overload_is_told_as_such(shell: MemoryShell, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(shell, "command", overloaded)
     response = post(shell)
-    problem(response, 503)
+    problem(response, 429)
     assert response.headers["retry-after"] == "1"
 
 

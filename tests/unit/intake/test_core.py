@@ -40,6 +40,7 @@ def test_a_case_is_accepted_and_published() -> None:
 
 def test_its_deadlines_are_known_at_once() -> None:
     due = run(heard(accept())).state.due_at_acceptance
+    assert due is not None
     assert due.committed == datetime(2026, 3, 9, 9, 30, tzinfo=UTC)  # Monday 2 March and 5 working days
     assert due.statutory == datetime(2026, 4, 14, 9, 30, tzinfo=UTC)
     assert not due.provisional

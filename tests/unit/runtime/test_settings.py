@@ -9,7 +9,7 @@ GOOD = {"service": "intake", "database": "postgresql+asyncpg://u:p@127.0.0.1/d",
 
 
 def make(**changes: object) -> Settings:
-    return Settings(**{**GOOD, **changes})  # type: ignore[arg-type]
+    return Settings(**{**GOOD, **changes})
 
 
 def test_the_least_that_is_needed_is_enough() -> None:

@@ -1,0 +1,72 @@
+"""Which databases a command is about: those of an ``onedoor up``, or those that an address names."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from deploy.local.running import NothingKept, database_url
+from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+
+DEFAULT_FOLDER = Path("data")
+ALL = (*CORE_SERVICES, *SYSTEMS)
+PLACE = "{service}"
+"""Stands for the service's name in an address of several databases."""
+
+
+class WrongChoice(Exception):
+    """It is not clear which database is meant; the message says what to name."""
+
+
+class Unreachable(Exception):
+    """The database does not answer as it should. The message names it, without its password."""
+
+
+def chosen(service: str | None, address: str, folder: Path | None) -> dict[str, str]:
+    """Service -> address of its database; of all services if none is named.
+
+    A folder goes before an address, since an address may have been left in the environment. Without either, it is
+    the folder that ``onedoor up`` uses by default. Raises WrongChoice.
+    """
+    names = (service,) if service else ALL
+    if address and folder is None:
+        _check(address)
+        if PLACE in address:
+            return {name: address.replace(PLACE, name) for name in names}
+        return {service or "": address}
+    try:
+        return {name: database_url(folder or DEFAULT_FOLDER, name) for name in names}
+    except NothingKept as missing:
+        raise WrongChoice(str(missing)) from None
+
+
+def _check(address: str) -> None:
+    try:
+        driver = make_url(address).drivername
+    except ArgumentError:
+        driver = ""
+    if driver != "postgresql+asyncpg":
+        raise WrongChoice("ONEDOOR_DATABASE must be like postgresql+asyncpg://user:password@host/name")
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[AsyncEngine]:
+    """A service's database, for a moment. Raises Unreachable, also for what happens in the body."""
+    engine = create_async_engine(address, poolclass=NullPool, hide_parameters=True)
+    try:
+        yield engine
+    except (OSError, asyncpg.PostgresError, DBAPIError) as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise Unreachable(f"{shown}: {_why(error)}. Is it running, and up to date ('onedoor migrate')?") from None
+    finally:
+        await engine.dispose()
+
+
+def _why(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__

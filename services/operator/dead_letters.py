@@ -1,0 +1,203 @@
+"""``onedoor dead-letters``: look at what could not be handled, hand it back, or set it aside."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from services.operator.letters import Settled
+    from services.runtime.dead_letters import Letter
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Messages that could not be handled: look at them, hand them back, or set them aside.", no_args_is_help=True
+)
+
+PIPED_WIDTH = 240
+"""Columns of a table that goes into a file or another program."""
+
+
+def _service_name(name: str | None) -> str | None:
+    from services.cli import SERVICES
+
+    if name is not None and name not in SERVICES:
+        raise typer.BadParameter(f"{name!r} is no service: {', '.join(SERVICES)}")
+    return name
+
+
+Service = Annotated[
+    str | None, typer.Option(callback=_service_name, help="Whose letters. Letters are numbered by service.")
+]
+Database = Annotated[
+    str, typer.Option(envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for the name.")
+]
+Folder = Annotated[
+    Path | None, typer.Option(help="Folder of an 'onedoor up'; before the address, and 'data' without one.")
+]
+Case = Annotated[str | None, typer.Option(help="All parked letters of this case, oldest first.")]
+Numbers = Annotated[list[int] | None, typer.Argument(min=1, help="Numbers of letters.")]
+
+
+class Status(StrEnum):
+    """Which letters to list."""
+
+    PARKED = "parked"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+    ALL = "all"
+
+
+@app.command("list")
+def list_(
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+    case: Case = None,
+    status: Annotated[Status, typer.Option(help="Which.")] = Status.PARKED,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each service.")] = 100,
+) -> None:
+    """List the letters of one service, or of all."""
+    from rich.console import Console
+
+    from services.operator.letters import table
+    from services.runtime.dead_letters import letters
+
+    wanted = None if status is Status.ALL else status.value
+    found: list[tuple[str, Letter]] = []
+    failed = False
+    for name, address in _chosen(service, database, folder).items():
+        try:
+            rows = _on(address, lambda engine: letters(engine, status=wanted, case_id=case, limit=limit))
+        except _Failed as failure:
+            typer.echo(str(failure), err=True)
+            failed = True
+            continue
+        found += [(name, row) for row in rows]
+        if len(rows) == limit:
+            typer.echo(f"{name or 'this service'} may have more than {limit}: raise --limit", err=True)
+    if found:
+        console = Console()
+        console.width = console.width if console.is_terminal else PIPED_WIDTH
+        console.print(table(found))
+    elif not failed:
+        typer.echo("none")
+    raise typer.Exit(failed)
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(min=1, help="Number of the letter.")],
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Show one letter with its reason, origin, key and value."""
+    from services.operator.letters import PERSONAL, detail
+    from services.runtime.dead_letters import letters
+
+    found = _on_one(service, database, folder, lambda engine: letters(engine, status=None, number=number))
+    if not found:
+        raise _stop(f"letter {number} does not exist here")
+    typer.echo(PERSONAL, err=True)
+    for line in detail(found[0]):
+        typer.echo(line)
+
+
+@app.command()
+def replay(
+    numbers: Numbers = None,
+    case: Case = None,
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Hand letters back to their topics, in order. The service publishes them at once, or when it is next started."""
+    from services.operator.letters import hand_back
+
+    _settle("handed back", hand_back, numbers, case, service, database, folder)
+
+
+@app.command()
+def drop(
+    numbers: Numbers = None,
+    case: Case = None,
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Set letters aside for good. They remain on record and cannot be handed back."""
+    from services.operator.letters import set_aside
+
+    _settle("dropped", set_aside, numbers, case, service, database, folder)
+
+
+def _settle(
+    done: str,
+    work: "Callable[[AsyncEngine, list[int], str | None], Coroutine[Any, Any, Settled]]",
+    numbers: list[int] | None,
+    case: str | None,
+    service: str | None,
+    database: str,
+    folder: Path | None,
+) -> None:
+    if bool(numbers) == bool(case):
+        raise typer.BadParameter("name either numbers of letters or a --case")
+    settled = _on_one(service, database, folder, lambda engine: work(engine, numbers or [], case))
+    typer.echo(f"{done}: {', '.join(map(str, settled.numbers)) or 'none'}")
+    for line in settled.refused:
+        typer.echo(line, err=True)
+    if settled.more:
+        typer.echo("the case may have more: the same command again goes on", err=True)
+    raise typer.Exit(bool(settled.refused))
+
+
+class _Failed(Exception):
+    """What to tell the person who typed the command."""
+
+
+def _chosen(service: str | None, database: str, folder: Path | None) -> dict[str, str]:
+    from services.operator.databases import WrongChoice, chosen
+
+    try:
+        return chosen(service, database, folder)
+    except WrongChoice as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+
+
+def _on_one(
+    service: str | None, database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]"
+) -> T:
+    """Do it on the one database that is meant."""
+    databases = _chosen(service, database, folder)
+    if len(databases) > 1:
+        raise typer.BadParameter(f"say whose letters: {', '.join(databases)}", param_hint="--service")
+    try:
+        return _on(next(iter(databases.values())), work)
+    except _Failed as failure:
+        raise _stop(str(failure)) from None
+
+
+def _on(address: str, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
+    """Do it on this database. Raises _Failed."""
+    from services.operator.databases import Unreachable, connected
+
+    async def main() -> T:
+        async with connected(address) as engine:
+            return await work(engine)
+
+    try:
+        return asyncio.run(main())
+    except Unreachable as error:
+        raise _Failed(str(error)) from None
+
+
+def _stop(reason: str) -> typer.Exit:
+    typer.echo(reason, err=True)
+    return typer.Exit(1)

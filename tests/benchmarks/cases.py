@@ -1,0 +1,137 @@
+"""Whole cases a second on the real engines, beside the floor program, in one run."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from contracts.topics import TOPICS, topics_for
+from deploy.local.platform import Platform
+from deploy.local.wiring import SYSTEMS, Options
+from services.runtime import kafka, schema
+from services.runtime.settings import Settings
+from tests.benchmarks import floor, load
+
+HERE = Path(__file__).parent
+TARGET = 200.0
+"""Whole cases a second, on two cores, engines included."""
+
+Figure = dict[str, Any]
+
+
+def figure(name: str, value: float, unit: str, target: float | None = None, ratio_to: str | None = None) -> Figure:
+    """One line of ``build/bench.json``."""
+    return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ratio_to": ratio_to}
+
+
+async def measure(count: int, folder: Path) -> list[Figure]:
+    """Run the platform, then the floor, on the same engines."""
+    catalogue = {"ONEDOOR_CATALOGUE": str(HERE / "catalogue.yaml")}
+    at_once = {"ONEDOOR_SANDBOX_AT_ONCE": "true"}
+    extra = {"intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
+    async with Platform(folder, Options(extra=extra), print) as platform:
+        port = int(platform.address("intake").rsplit(":", 1)[1])
+        made = load.requests(count + 500)
+        await _through(platform, port, made[:500], 500)  # warm
+        before = _processor_seconds(platform)
+        began = time.perf_counter()
+        posting = asyncio.create_task(load.post_all(port, made[500:]))
+        await _closed(platform, count + 500)
+        seconds = time.perf_counter() - began
+        accepted = count / await posting
+        platform_rate = count / seconds
+        print(f"platform: {platform_rate:.0f} cases/s ({accepted:.0f}/s accepted)")
+        spent = {name: after - before[name] for name, after in _processor_seconds(platform).items()}
+        for process in list(platform.processes.values()):
+            if process.keeper:
+                process.keeper.cancel()
+        await platform.supervisor.stop()
+        floor_rate = await _floor(platform, count)
+        print(f"floor:    {floor_rate:.0f} cases/s")
+    return [
+        figure("whole cases", platform_rate, "cases/s", TARGET),
+        figure("cases accepted by HTTP under that load", accepted, "cases/s"),
+        figure("floor program", floor_rate, "cases/s"),
+        figure("share of the floor", platform_rate / floor_rate, "1", None, "floor program"),
+        *(figure(f"processor time of {name}", 1000 * s / count, "ms a case") for name, s in spent.items()),
+    ]
+
+
+def _processor_seconds(platform: Platform) -> dict[str, float]:
+    """Processor time used so far: the load itself, both engines, and each process of the platform."""
+    roots = {"the load": os.getpid()}
+    roots |= {engine.name: engine.process.pid for engine in platform.engines.all if engine.process}
+    roots |= {name: process.pid for name, process in platform.processes.items() if process.pid}
+    spent = {}
+    for name, pid in roots.items():
+        root = psutil.Process(pid)
+        tree = [root, *(root.children(recursive=True) if pid != os.getpid() else [])]
+        spent[name] = sum(t.user + t.system for t in (one.cpu_times() for one in tree))
+    return spent
+
+
+async def _through(platform: Platform, port: int, made: list[bytes], total: int) -> None:
+    await load.post_all(port, made)
+    await _closed(platform, total)
+
+
+async def _closed(platform: Platform, count: int) -> None:
+    """Wait until so many cases are closed at intake, with its answer from monitor, and at monitor."""
+    engines = [create_async_engine(platform.engines.database_url(f"onedoor_{name}")) for name in ("intake", "monitor")]
+    closed = text("SELECT count(*) FROM cases WHERE closed_at IS NOT NULL")
+    try:
+        for engine in engines:
+            while True:
+                async with engine.connect() as connection:
+                    if await connection.scalar(closed) == count:
+                        break
+                await asyncio.sleep(0.1)
+    finally:
+        for engine in engines:
+            await engine.dispose()
+
+
+async def _floor(platform: Platform, count: int) -> float:
+    prefix = "floor-"
+    for name in floor.STATES:
+        await platform.engines.postgres.create_database(f"floor_{name}")
+        url = platform.engines.database_url(f"floor_{name}")
+        await asyncio.to_thread(schema.migrate, name, Path("services/routing/migrations").absolute(), url)
+    settings = Settings(
+        service="floor",
+        kafka=platform.engines.kafka,
+        topic_prefix=prefix,
+        database=platform.engines.database_url("floor_intake"),
+        secret_key="k" * 32,
+    )
+    await kafka.ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+
+    def address(name: str) -> str:
+        return platform.engines.database_url(name).replace("+asyncpg", "")
+
+    return await floor.measure(platform.engines.kafka, address, prefix, count)
+
+
+def main() -> None:
+    """Measure and write ``build/bench.json``."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    with tempfile.TemporaryDirectory(prefix="onedoor-bench-") as folder:
+        figures = asyncio.run(measure(count, Path(folder)))
+    output = Path("build/bench.json")
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(figures, indent=1) + "\n")
+    for one in figures:
+        target = f"  (target {one['target']:g})" if one["target"] else ""
+        print(f"{one['name']:42} {one['value']:10.2f} {one['unit']}{target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What the documentation says of the code is so: links, commands, files, settings, metrics, generated parts."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any
+
+import pytest
+import typer
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic_settings import BaseSettings
+from typer.testing import CliRunner
+
+import services
+from deploy import drawings
+from services.cli import app
+from services.operator import settings_table
+from services.runtime import telemetry
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+COMMAND = re.compile(r"(?:^|[\s`/])onedoor ([^\n`]+)")
+TARGET = re.compile(r"\bmake ([a-z]+)\b")
+PLACE = re.compile(r"`((?:contracts|services|deploy|docs|tests)/[\w./-]*)`")
+SETTING = re.compile(r"\bONEDOOR_[A-Z_]*[A-Z]\b(?!_?\*)")
+METRIC = re.compile(r"`(onedoor_[a-z_]+)`")
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+
+
+def code(document: Path) -> str:
+    """What stands in code font."""
+    return "\n".join(CODE.findall(document.read_text(encoding="utf-8")))
+
+
+@documents
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target, heading in LINK.findall(document.read_text(encoding="utf-8")):
+        place = document.parent / target if target else document
+        assert place.exists(), f"{target} is not there"
+        if heading:
+            assert heading in headings(place), f"{target} has no heading {heading}"
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@documents
+def test_every_command_exists_with_its_options(document: Path) -> None:
+    for line in COMMAND.findall(code(document)):
+        command: Any = typer.main.get_command(app)
+        options = []
+        for word in line.split("#")[0].split():
+            if word.startswith("--"):
+                options.append(word.partition("=")[0])
+            elif hasattr(command, "commands"):
+                assert word in command.commands, f"onedoor {line}: no such command"
+                command = command.commands[word]
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        assert known | {"--help"} >= set(options), f"onedoor {line}: no such option"
+
+
+@documents
+def test_every_target_of_make_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(TARGET.findall(code(document))) <= targets
+
+
+@documents
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    for place in PLACE.findall(document.read_text(encoding="utf-8")):
+        assert (ROOT / place).exists(), f"{place} is not there"
+
+
+@documents
+def test_every_setting_and_metric_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert set(SETTING.findall(text)) <= settings_table.variables()
+    assert set(METRIC.findall(text)) <= metrics()
+
+
+def metrics() -> set[str]:
+    """The names of our metrics, as they are asked for in Prometheus."""
+    ours = [one for one in vars(telemetry).values() if isinstance(one, Counter | Gauge | Histogram)]
+    families = [family for one in ours for family in one.describe()]
+    return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    printed = CliRunner().invoke(app, ["settings"]).stdout
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == printed, "onedoor settings > docs/settings.md"
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    for module in walk_packages(services.__path__, "services."):
+        if module.name.rsplit(".", 1)[-1] in ("settings", "sandbox"):
+            import_module(module.name)
+    ours = {kind for kind in kinds(BaseSettings) if kind.__module__.startswith("services.")}
+    assert ours == {group.kind for group in settings_table.GROUPS}
+
+
+def kinds(root: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def test_the_diagrams_are_up_to_date() -> None:
+    text = drawings.DOCUMENT.read_text(encoding="utf-8")
+    assert text == drawings.redraw(text), "onedoor diagrams"
+
+
+def test_a_place_that_nobody_draws_is_refused() -> None:
+    text = drawings.DOCUMENT.read_text(encoding="utf-8")
+    with pytest.raises(drawings.UnknownDrawing, match="flows"):
+        drawings.redraw(text.replace("drawn: flows", "drawn: rivers"))
+
+
+def test_a_diagram_shows_every_move() -> None:
+    drawn = drawings.case_in_routing()
+    assert "open --> decided: TaskDone" in drawn
+    assert "[*] --> open: CaseAccepted" in drawn
+    assert "decided --> [*]" in drawn

@@ -1,0 +1,60 @@
+"""Finds applications whose course is known beforehand: which steps the stand-in offices refuse or sit on.
+
+An office draws what it does from its seed and the task's id, and the id begins with the case number, which follows
+from the Idempotency-Key. So a key with the wished course can be looked for before anything is posted.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from contracts.plans import Outcome, Plan, PlanStep
+from services.departments.sdk.office import Manner, fate
+from services.intake.catalogue import matter_of, plan_for, required_materials, sample
+from services.intake.identity import citizen_check_character
+from services.intake.numbers import number_for_key
+from tests.e2e.centre import BEGINS
+
+REGION = "450102"
+
+
+def plan_of(matter: str) -> Plan:
+    """The plan of a bundle or an item of the sample catalogue."""
+    found = matter_of(sample(), matter)
+    assert found is not None
+    return plan_for(sample(), found)
+
+
+def key_for(
+    name: str, secret_key: str, manner: Manner, plan: Plan, late: Collection[str] = (), refused: Collection[str] = ()
+) -> str:
+    """A key, beginning with the name, under which exactly these steps will be late, or refused."""
+    for attempt in count():
+        key = f"{name}/{attempt}"
+        number = number_for_key(secret_key.encode(), key)
+        courses = {step.step: _course(manner, number, step) for step in plan.steps}
+        if all(course == (step in late, step in refused) for step, course in courses.items()):
+            return key
+    raise AssertionError("counting never ends")
+
+
+def _course(manner: Manner, number: str, step: PlanStep) -> tuple[bool, bool]:
+    """Whether the office will be late, and whether it will refuse."""
+    foreseen = fate(replace(manner, seed=step.system), f"{number}/{step.step}", step.item, BEGINS)
+    return (foreseen.decide_at - BEGINS).days >= manner.late_days, foreseen.outcome is Outcome.REFUSED
+
+
+def person(number: int) -> dict[str, str]:
+    """A person whose name and citizen number stand nowhere else."""
+    digits = f"{REGION}1983{number // 28 % 12 + 1:02d}{number % 28 + 1:02d}{number:03d}"
+    return {"kind": "person", "name": f"欧阳验{number:03d}", "id_number": digits + citizen_check_character(digits)}
+
+
+def application(matter: str, applicant: dict[str, str]) -> dict[str, Any]:
+    """A complete application for a bundle or an item of the sample catalogue."""
+    found = matter_of(sample(), matter)
+    assert found is not None
+    kind = "bundle" if found in sample().bundles else "item"
+    materials = [material.code for material in required_materials(sample(), found)]
+    return {kind: matter, "applicant": applicant, "materials": materials, "region": REGION, "channel": "web"}

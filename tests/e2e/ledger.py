@@ -1,0 +1,191 @@
+"""Checks a run from the databases alone: every case decided once, every task under one number, nothing left over.
+
+It shares no code with the services: it reads their tables and the JSON in them as any auditor could, and compares
+what the services say with the books of the offices. `faults` names everything that is wrong.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+SERVICES = ("intake", "routing", "monitor", "tax", "commerce", "land")
+OFFICES = ("tax", "commerce", "land")
+DATABASES = (*(f"onedoor_{name}" for name in SERVICES), *(f"office_{name}" for name in OFFICES))
+
+WHOLE_SECONDS = timedelta(seconds=1)
+"""Land's files tell times in whole seconds: what they say may be so much earlier than the office's books."""
+
+Tables = Mapping[str, "asyncpg.Connection[asyncpg.Record]"]
+"""A connection to each database, by its name."""
+
+Json = dict[str, Any]
+
+
+@asynccontextmanager
+async def opened(url: Callable[[str], str]) -> AsyncIterator[Tables]:
+    """Connections to all databases of an installation; ``url`` gives the address of each."""
+    async with AsyncExitStack() as stack:
+        tables = {}
+        for name in DATABASES:
+            tables[name] = await asyncpg.connect(url(name).replace("+asyncpg", ""))
+            stack.push_async_callback(tables[name].close)
+        yield tables
+
+
+async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
+    """What is wrong, if all cases that were accepted are those with these numbers and all are to be finished."""
+    services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
+    books = {name: await tables[f"office_{name}"].fetch("SELECT * FROM books") for name in OFFICES}
+    alerts = await tables["onedoor_monitor"].fetch("SELECT case_id, commitment, rung FROM alerts")
+    return [
+        *_cases(services, numbers),
+        *_tasks(services, books),
+        *_commitments(services["monitor"]),
+        *_alerts(services["monitor"], [tuple(row) for row in alerts]),
+        *(f"{name}: {left}" for name, service in services.items() for left in service.left_over()),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What a service's own database says."""
+
+    states: list[tuple[str, Json]]
+    said: Mapping[str, list[tuple[str, Json]]]
+    """Case and content of the messages in the outbox, by their type without prefix and version."""
+    unfinished: list[str]
+    unpublished: int
+    parked: list[asyncpg.Record]
+
+    @classmethod
+    async def read(cls, database: "asyncpg.Connection[asyncpg.Record]") -> "_Service":
+        said = defaultdict(list)
+        for row in await database.fetch("SELECT case_id, event FROM outbox"):
+            event = json.loads(row["event"])
+            said[event["type"].removeprefix("onedoor.").removesuffix(".v1")].append((row["case_id"], event["data"]))
+        states = await database.fetch("SELECT case_id, state FROM cases ORDER BY case_id")
+        open_ones = "SELECT case_id FROM cases WHERE closed_at IS NULL OR call IS NOT NULL OR wake_at IS NOT NULL"
+        return cls(
+            states=[(row["case_id"], json.loads(row["state"])) for row in states],
+            said=said,
+            unfinished=[row["case_id"] for row in await database.fetch(open_ones)],
+            unpublished=await database.fetchval("SELECT count(*) FROM unpublished"),
+            parked=await database.fetch("SELECT case_id, topic, reason FROM dead_letters WHERE status = 'parked'"),
+        )
+
+    def different(self, kind: str) -> dict[str, list[Json]]:
+        """What was said to each case in messages of this type, the same said again counted once."""
+        by_case: dict[str, list[Json]] = defaultdict(list)
+        for case_id, content in self.said.get(kind, ()):
+            if content not in by_case[case_id]:
+                by_case[case_id].append(content)
+        return by_case
+
+    def left_over(self) -> Iterator[str]:
+        if self.unfinished:
+            yield f"{len(self.unfinished)} cases are unfinished, such as {self.unfinished[0]}"
+        if self.unpublished:
+            yield f"{self.unpublished} messages are unpublished"
+        for letter in self.parked:
+            yield f"parked letter of case {letter['case_id']!r} from {letter['topic']}: {letter['reason']}"
+
+
+def _cases(services: Mapping[str, _Service], numbers: Collection[str]) -> Iterator[str]:
+    """Every case accepted once, known everywhere, and decided once, in intake as in routing."""
+    intake = dict(services["intake"].states)
+    accepted, decided = services["intake"].different("case.accepted"), services["routing"].different("case.decided")
+    for name in ("intake", "routing", "monitor"):
+        yield from _compared(f"cases of {name}", Counter(case_id for case_id, _ in services[name].states), numbers)
+    for number in numbers:
+        if (times := len(accepted[number])) != 1:
+            yield f"{number}: accepted {times} times"
+        if (times := len(decided[number])) != 1:
+            yield f"{number}: decided {times} times"
+            continue
+        (decision,) = decided[number]
+        shown = intake.get(number, {})
+        if shown.get("decision") != {name: decision[name] for name in ("decided_at", "outcome")}:
+            yield f"{number}: intake shows {shown.get('decision')}, routing decided {decision['outcome']}"
+        if _answers(shown.get("steps", [])) != _answers(decision["steps"]):
+            yield f"{number}: intake shows other steps than routing decided"
+
+
+def _answers(steps: list[Json]) -> list[tuple[Any, ...]]:
+    return [tuple(step.get(name) for name in ("step", "state", "outcome", "document", "decided_at")) for step in steps]
+
+
+def _tasks(services: Mapping[str, _Service], books: Mapping[str, list[asyncpg.Record]]) -> Iterator[str]:
+    """Every task asked for is in its office's books once, and was decided there as the case says."""
+    requests = [content for _, content in services["routing"].said["task.requested"]]
+    decided = {
+        f"{case_id}/{step['step']}": step
+        for case_id, contents in services["routing"].different("case.decided").items()
+        for step in contents[0]["steps"]
+        if step["state"] == "done"
+    }
+    yield from _compared("steps decided", Counter(list(decided)), {request["task_id"] for request in requests})
+    for office, entries in books.items():
+        asked = {request["task_id"] for request in requests if request["system"] == office}
+        yield from _compared(f"the books of {office}", Counter(entry["task_id"] for entry in entries), asked)
+        numbers = Counter(entry["number"] for entry in entries)
+        yield from (f"the books of {office}: number {number} given twice" for number in numbers if numbers[number] > 1)
+        told = defaultdict(set)
+        for _, content in services[office].said.get("task.done", ()):
+            told[content["task_id"]].add(content["reference"])
+        for entry in entries:
+            task_id = entry["task_id"]
+            if told[task_id] != {entry["number"]}:
+                yield f"{task_id}: {entry['number']} in the books, told as {sorted(told[task_id])}"
+            if task_id in decided:
+                yield from _contradictions(task_id, entry, decided[task_id])
+
+
+def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator[str]:
+    if step["outcome"] != entry["outcome"]:
+        yield f"{task_id}: {entry['outcome']} in the books, {step['outcome']} in the case"
+    certificate = f"证{entry['number']}" if entry["outcome"] == "approved" else None
+    if step.get("document") != certificate:
+        yield f"{task_id}: {certificate} in the books, {step.get('document')} in the case"
+    if not timedelta() <= entry["decide_at"] - datetime.fromisoformat(step["decided_at"]) < WHOLE_SECONDS:
+        yield f"{task_id}: decided at {entry['decide_at']} in the books, at {step['decided_at']} in the case"
+
+
+def _commitments(monitor: _Service) -> Iterator[str]:
+    """Every commitment that began has been answered."""
+    for number, state in monitor.states:
+        watches = {watch["key"]: watch for watch in state["watches"]}
+        if "ended_at" not in watches.get("case", {}):
+            yield f"{number}: the case's commitment is open"
+        for key, watch in watches.items():
+            if "opened_at" in watch and "ended_at" not in watch:
+                yield f"{number}: commitment {key} is open"
+
+
+def _alerts(monitor: _Service, listed: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Each rung said once and listed once, and the same ones in what monitor remembers of the case."""
+    said = Counter(
+        (case_id, said["commitment"], said["rung"]) for case_id, said in monitor.said.get("alert.raised", ())
+    )
+    remembered = {
+        (number, watch["key"], raised["rung"])
+        for number, state in monitor.states
+        for watch in state["watches"]
+        for raised in watch.get("raised", ())
+    }
+    yield from _compared("alerts said", said, remembered)
+    yield from _compared("alerts listed", Counter(listed), remembered)
+
+
+def _compared(what: str, found: Mapping[Any, int], expected: Collection[Any]) -> Iterator[str]:
+    """Each of the expected must be there once, and nothing else."""
+    for one in sorted({*found, *expected}):
+        if one not in expected:
+            yield f"{what}: {one} is there, and should not be"
+        elif (times := found.get(one, 0)) != 1:
+            yield f"{what}: {one} is there {times} times"

@@ -1,0 +1,291 @@
+"""Whole journeys through the running platform, seen from where people stand: in front of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import product
+from typing import Any
+
+import chinese_calendar
+import httpx2
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from contracts.plans import Plan
+from contracts.topics import TOPICS, topics_for
+from deploy.local.wiring import SYSTEMS
+from services.cli import load
+from services.departments.sdk.office import Manner
+from tests.e2e.centre import ZONE, Answer, Centre, named_in_logs, running, until
+from tests.e2e.foresight import application, key_for, person, plan_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MANNER = Manner(mean_days=0.5, late_share=0.15, late_days=30, refused_share=0.15)
+"""Long before any limit as a rule; what is late is far beyond the statutory limit of 20 working days or less."""
+
+DAYS_A_SECOND = 3.0
+
+NO_EVENT = "the record is no CloudEvent of a type and version known here"
+GARBAGE = {
+    b"\xff{": "the record is no JSON",
+    b"[]": "the record is no CloudEvent",
+    b'{"id": 7}': NO_EVENT,
+    b'{"type": "onedoor.case.accepted.v99"}': NO_EVENT,
+    b'{"type": "onedoor.task.done.v1"}': "5 faults in the event: id: missing; source: missing; subject: missing; "
+    "time: missing; data: missing",
+    b" " * 300_000: "the record has 300000 bytes; at most 262144 are allowed",
+    b"": "the record is empty",
+}
+"""What may turn up on a topic, and what is said of it."""
+
+BUNDLES = ("start-business", "transfer-property", "investment-project")
+PERSONS = [person(number) for number in range(12)]
+RUNGS = ("warning", "yellow", "red")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
+    async with running(tmp_path_factory.mktemp("centre"), MANNER, DAYS_A_SECOND) as centre:
+        yield centre
+
+
+async def applied(centre: Centre, matter: str, who: dict[str, str], late: str = "", refused: str = "") -> Answer:
+    """The receipt of an application of which the given step will be late or refused, and none else."""
+    key_file = centre.platform.folder / "addresses" / "secret-key"
+    name = f"applicant {PERSONS.index(who)}"
+    key = key_for(name, key_file.read_text(), MANNER, plan_of(matter), late.split(), refused.split())
+    return await centre.apply(application(matter, who), key)
+
+
+def at(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
+
+
+def working_days(after: str, through: str) -> int:
+    """Working days counted as the law does: not the day of the event, but the last day."""
+    first, last = (at(moment).astimezone(ZONE).date().toordinal() for moment in (after, through))
+    return sum(chinese_calendar.is_workday(date.fromordinal(day)) for day in range(first + 1, last + 1))
+
+
+@pytest.mark.parametrize("matter", BUNDLES)
+async def test_a_bundle_from_application_to_decision(centre: Centre, matter: str) -> None:
+    plan = plan_of(matter)
+    receipt = await applied(centre, matter, PERSONS[BUNDLES.index(matter)])
+    case = await centre.follow(receipt)
+    assert (case["number"], case["outcome"]) == (receipt["number"], "approved")
+    assert case["accepted_at"] == receipt["accepted_at"]
+    assert case["decided_at"] == max(step["decided_at"] for step in case["steps"])
+    steps = {step["step"]: step for step in case["steps"]}
+    assert list(steps) == [step.step for step in plan.steps]
+    for planned in plan.steps:
+        step = steps[planned.step]
+        assert (step["state"], step["outcome"]) == ("done", "approved")
+        # Asked for in the moment in which nothing stood in its way any more, and not before.
+        assert step["requested_at"] == max(
+            [case["accepted_at"], *(steps[name]["decided_at"] for name in planned.after)]
+        )
+        assert step["requested_at"] < step["delivered_at"] < step["decided_at"]
+    assert_history(case)
+    assert_due(case, receipt, plan)
+    await assert_commitments_closed(centre, case)
+    await assert_in_the_books_once(centre, case, plan)
+
+
+def assert_history(case: Answer) -> None:
+    moments = [at(event["at"]) for event in case["history"]]
+    assert moments == sorted(moments)
+    whats = [event["what"] for event in case["history"]]
+    assert (whats[0], whats[-1]) == ("Case accepted", f"Case decided: {case['outcome']}")
+    told = Counter(what.partition(" ")[0] for what in whats)
+    steps = sum(step["state"] == "done" for step in case["steps"])
+    assert told == {"Case": 2, "Sent": steps, "Received": steps, "Decided": steps}
+
+
+def assert_due(case: Answer, receipt: Answer, plan: Plan) -> None:
+    """The limits of the plan, counted with a calendar of somebody else's making, to the close of business."""
+    assert case["due"] == receipt["due"]
+    commitments = [(plan.limits, case["accepted_at"], case["due"])]
+    commitments += [
+        (planned.limits, step["requested_at"], step["due"])
+        for planned, step in zip(plan.steps, case["steps"], strict=True)
+        if step["requested_at"]
+    ]
+    for limits, since, due in commitments:
+        assert limits is not None
+        for limit, moment in ((limits.committed, due["committed"]), (limits.statutory, due["statutory"])):
+            assert working_days(since, moment) == limit.working_days
+            assert f"{at(moment).astimezone(ZONE):%H:%M}" == "17:30"
+
+
+async def assert_commitments_closed(centre: Centre, case: Answer) -> None:
+    """Monitor holds the same deadlines, and each has its answer."""
+    shown = {"case": (case["decided_at"], case["due"])}
+    shown |= {f"step/{s['step']}": (s["decided_at"], s["due"]) for s in case["steps"] if s["state"] == "done"}
+    held: dict[str, Any] = {}
+
+    async def closed() -> bool:
+        found = await centre.monitor(f"/commitments/{case['number']}")
+        held.update({one["key"]: one for one in found["commitments"]})
+        return all(one["answered_at"] for one in held.values())
+
+    await until(f"the commitments of {case['number']} are closed", closed, 10)
+    assert {key: one["answered_at"] for key, one in held.items()} == {key: ended for key, (ended, _) in shown.items()}
+    for key, one in held.items():
+        assert (one["committed_due"], one["statutory_due"]) == (shown[key][1]["committed"], shown[key][1]["statutory"])
+
+
+async def assert_in_the_books_once(centre: Centre, case: Answer, plan: Plan) -> None:
+    """The departments' own books have one number for each task: the one on the document that the case shows."""
+    for system in {step.system for step in plan.steps}:
+        query = "SELECT task_id, number, outcome FROM books WHERE task_id LIKE $1 ORDER BY task_id"
+        entries = await centre.rows(f"office_{system}", query, f"{case['number']}/%")
+        of_system = {step.step for step in plan.steps if step.system == system}
+        assert [(entry["task_id"], f"证{entry['number']}", entry["outcome"]) for entry in entries] == sorted(
+            (f"{case['number']}/{step['step']}", step["document"], step["outcome"])
+            for step in case["steps"]
+            if step["step"] in of_system
+        )
+
+
+async def test_a_refused_step_refuses_the_case(centre: Centre) -> None:
+    receipt = await applied(centre, "transfer-property", PERSONS[3], refused="taxes")
+    case = await centre.follow(receipt)
+    steps = {step["step"]: step for step in case["steps"]}
+    assert case["outcome"] == "refused"
+    assert (steps["taxes"]["outcome"], steps["taxes"]["document"]) == ("refused", None)
+    assert (steps["title"]["outcome"], steps["title"]["document"] is None) == ("approved", False)
+    assert (steps["registration"]["state"], steps["registration"]["requested_at"]) == ("dropped", None)
+    assert_history(case)
+    await assert_commitments_closed(centre, case)
+
+
+async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
+    receipt = await applied(centre, "tax-registration", PERSONS[4], late="tax-registration")
+    number = receipt["number"]
+    wanted = {(commitment, rung) for commitment in ("case", "step/tax-registration") for rung in RUNGS}
+    alerts: list[Answer] = []
+
+    async def all_raised() -> bool:
+        alerts[:] = (await centre.monitor(f"/alerts?case={number}"))["alerts"]
+        return len(alerts) >= len(wanted)
+
+    await until(f"every rung of {number} has fired", all_raised, 30)
+    shown = (await centre.show(number, receipt["secret"])).json()
+    assert shown["state"] == "accepted", "the cards come before the answer, not after it"
+    cards = {"yellow": shown["due"]["committed"], "red": shown["due"]["statutory"]}
+    for alert in alerts:
+        due_at = alert["due_at"]
+        assert due_at == cards.get(alert["rung"], due_at) <= alert["raised_at"]
+        assert at(alert["raised_at"]) - at(due_at) < timedelta(days=DAYS_A_SECOND * 2)
+        assert (alert["matter"], alert["withdrawn_at"]) == ("tax-registration", None)
+    case = await centre.follow(receipt)
+    assert case["outcome"] == "approved"
+    await assert_commitments_closed(centre, case)
+    listed = (await centre.monitor(f"/alerts?case={number}"))["alerts"]
+    assert sorted((alert["commitment"], alert["rung"]) for alert in listed) == sorted(wanted)
+    said = await centre.rows("onedoor_monitor", "SELECT event FROM outbox WHERE case_id = $1", number)
+    assert Counter("alert.raised" in row["event"] for row in said)[True] == len(wanted)
+    log = (centre.platform.folder / "logs" / "monitor.log").read_text()
+    assert sum(number in line and '"event": "alert"' in line for line in log.splitlines()) == len(wanted)
+
+
+async def test_posts_at_the_same_moment_under_one_key_make_one_case(centre: Centre) -> None:
+    body = application("premises-use", PERSONS[5])
+    answers = await asyncio.gather(*(centre.post(body, "twenty at once") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {201}
+    (receipt,) = {answer.text for answer in answers}
+    number = answers[0].json()["number"]
+    assert number in receipt
+    other = await centre.post({**body, "channel": "window"}, "twenty at once")
+    assert other.status_code == 422
+    assert other.json()["type"] == "urn:onedoor:problem:idempotency-key-reused"
+    case = await centre.follow(answers[0].json())
+    assert case["channel"] == "web"
+    for database in ("onedoor_intake", "onedoor_routing", "onedoor_land"):
+        of_applicant = "SELECT case_id FROM cases WHERE strpos(state, $1) > 0"
+        assert [row["case_id"] for row in await centre.rows(database, of_applicant, PERSONS[5]["id_number"])] == [
+            number
+        ]
+    await assert_in_the_books_once(centre, case, plan_of("premises-use"))
+
+
+async def test_without_the_right_secret_there_is_nothing_to_see(centre: Centre) -> None:
+    one, other = [(await centre.post(application("premises-use", who))).json() for who in PERSONS[6:8]]
+    for number, secret in (
+        (one["number"], other["secret"]),
+        (one["number"], ""),
+        ("0000-0000-0000-0", one["secret"]),
+        ("nonsense", one["secret"]),
+    ):
+        refused = await centre.show(number, secret)
+        assert refused.status_code == 404
+        assert refused.json()["type"] == "urn:onedoor:problem:no-such-case"
+        assert refused.headers["cache-control"] == "no-store"
+    assert (await centre.show(one["number"], one["secret"])).status_code == 200
+
+
+async def test_each_wrong_field_is_named(centre: Centre) -> None:
+    wrong: dict[str, Any] = {
+        "bundle": "start-business",
+        "applicant": {"kind": "person", "name": "", "id_number": PERSONS[8]["id_number"][:-1] + "?"},
+        "materials": ["identity", "a\nb"],
+        "region": "here",
+        "channel": "pigeon",
+        "colour": "red",
+    }
+    answer = await centre.post(wrong)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == {
+        "#/applicant/name",
+        "#/applicant/id_number",
+        "#/materials/1",
+        "#/region",
+        "#/channel",
+        "#/colour",
+    }
+    assert PERSONS[8]["id_number"][:-1] not in answer.text
+    address = f"{centre.platform.address('intake')}/cases"
+    for content, media_type, status in ((b"{", "application/json", 400), (b"a=b", "text/plain", 415)):
+        answer = await centre.client.post(address, content=content, headers={"Content-Type": media_type})
+        assert answer.status_code == status
+    assert (await centre.client.post(address, json={"x": "y" * 70_000})).status_code == httpx2.codes.CONTENT_TOO_LARGE
+
+
+async def test_garbage_on_every_topic_is_put_aside_and_delays_nobody(centre: Centre) -> None:
+    receipts = [await applied(centre, matter, who) for matter, who in zip(BUNDLES, PERSONS[9:], strict=True)]
+    key = receipts[0]["number"]
+    await throw(centre.platform.engines.kafka, key)
+    for receipt in receipts:
+        assert (await centre.follow(receipt))["outcome"] == "approved"
+    for service in centre.platform.options.services:
+        heard = topics_for(load(service).consumes, (service,) if service in SYSTEMS else SYSTEMS)
+        await until(
+            f"{service} has read all of it", partial(letters_are, centre, service, len(heard) * len(GARBAGE)), 15
+        )
+        rows = await centre.rows(f"onedoor_{service}", "SELECT * FROM dead_letters WHERE status = 'parked'")
+        assert {(row["topic"], row["reason"]) for row in rows} == set(product(heard, GARBAGE.values()))
+        assert all(row["origin"].startswith("partition ") and not row["blocking"] for row in rows)
+        assert {bytes(row["value"] or b"") for row in rows} == set(GARBAGE)
+        health = await centre.client.get(f"{centre.platform.address(service)}/health/ready")
+        assert health.status_code == httpx2.codes.OK, health.text
+
+
+async def throw(kafka: str, key: str) -> None:
+    """Each kind of garbage onto each topic, between the messages of a case that is under way."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for topic in topics_for(TOPICS, SYSTEMS):
+            for value in GARBAGE:
+                await producer.send(topic, value or None, key=key.encode())
+
+
+async def letters_are(centre: Centre, service: str, count: int) -> bool:
+    return len(await centre.rows(f"onedoor_{service}", "SELECT FROM dead_letters")) == count
+
+
+async def test_no_personal_data_is_in_any_log(centre: Centre) -> None:
+    """After everything above. Applicants who were refused are looked for like those who were accepted."""
+    assert named_in_logs(centre.platform.folder, PERSONS) == []
