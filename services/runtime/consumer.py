@@ -85,6 +85,7 @@ class Consumer:
         self._handled: dict[TopicPartition, int] = {}
         """What has been committed to the database and not yet acknowledged to Kafka: the next offset of each."""
         self._pace = Pace()
+        self._most = settings.batch
         self._prefix = settings.topic_prefix
         self._subscriber = self._broker.subscriber(
             *(self._prefix + topic for topic in topics),
@@ -152,7 +153,8 @@ class Consumer:
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             self._handled[partition] = max(self._handled.get(partition, 0), record.offset + 1)
-        await self._pace.keep()
+        if len(records) < self._most:
+            await self._pace.keep(time.perf_counter() - started)
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""

@@ -19,18 +19,18 @@ log = telemetry.logger(__name__)
 
 
 class Pace:
-    """Keeps batches of one kind ``PACE_S`` apart."""
+    """Keeps batches of one kind apart: by ``PACE_S``, or by as long as the last one took if that is more."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
-    async def keep(self) -> None:
-        """Wait until the next batch may begin."""
+    async def keep(self, took_s: float = 0.0) -> None:
+        """Wait until the next batch may begin. ``took_s``: machine seconds that the last one took."""
         now = time.monotonic()
-        wait = self._last + PACE_S - now
+        wait = self._last + max(PACE_S, 2 * took_s) - now
         if wait > 0:
             await asyncio.sleep(wait)
-        self._last = max(now, self._last + PACE_S)
+        self._last = time.monotonic()
 
 
 async def forever(

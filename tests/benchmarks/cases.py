@@ -36,7 +36,8 @@ async def measure(count: int, folder: Path) -> list[Figure]:
     """Run the platform, then the floor, on the same engines."""
     catalogue = {"ONEDOOR_CATALOGUE": str(HERE / "catalogue.yaml")}
     at_once = {"ONEDOOR_SANDBOX_AT_ONCE": "true"}
-    extra = {"intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
+    star = {"ONEDOOR_PARTITIONS": os.environ.get("BENCH_PARTITIONS", "6")}
+    extra = {"*": star, "intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
     async with Platform(folder, Options(extra=extra), print) as platform:
         port = int(platform.address("intake").rsplit(":", 1)[1])
         made = load.requests(count + 500)
@@ -99,12 +100,16 @@ async def _closed(platform: Platform, count: int) -> None:
             await engine.dispose()
 
 
+TABLES = Path("services/routing/migrations").absolute()
+"""Any service's history makes the tables that all have."""
+
+
 async def _floor(platform: Platform, count: int) -> float:
     prefix = "floor-"
     for name in floor.STATES:
         await platform.engines.postgres.create_database(f"floor_{name}")
         url = platform.engines.database_url(f"floor_{name}")
-        await asyncio.to_thread(schema.migrate, name, Path("services/routing/migrations").absolute(), url)
+        await asyncio.to_thread(schema.migrate, name, TABLES, url)
     settings = Settings(
         service="floor",
         kafka=platform.engines.kafka,

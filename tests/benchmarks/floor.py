@@ -80,7 +80,8 @@ class Role:
                 published, self._published = self._published, []
                 await self._database.execute(_PUBLISHED, *map(list, zip(*published, strict=True)))
         futures = [
-            await self._producer.send(self._prefix + topic, value, key=case_id.encode()) for case_id, topic, value in out
+            await self._producer.send(self._prefix + topic, value, key=case_id.encode())
+            for case_id, topic, value in out
         ]
         if futures:
             await asyncio.gather(*futures)
@@ -102,7 +103,9 @@ class Role:
                 if records:
                     cases = [record.key.decode() for record in records]
                     skip = len(self._prefix)
-                    out = [one for c, record in zip(cases, records, strict=True) for one in follow(c, record.topic[skip:])]
+                    out = [
+                        one for c, record in zip(cases, records, strict=True) for one in follow(c, record.topic[skip:])
+                    ]
                     await self.commit(cases, out)
                     await consumer.commit()
 
@@ -148,7 +151,9 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
             "monitor": (["onedoor.cases", *tasks, *said, "onedoor.decisions"], monitor),
             **{s: ([f"onedoor.tasks.{s}"], department(s)) for s in SYSTEMS},
         }
-        running = [asyncio.create_task(roles[name].run(bootstrap, topics, follow)) for name, (topics, follow) in read.items()]
+        running = [
+            asyncio.create_task(roles[name].run(bootstrap, topics, follow)) for name, (topics, follow) in read.items()
+        ]
         front = Role("intake", await asyncpg.connect(database("floor_intake")), producer, prefix)
         began = time.perf_counter()
         numbers = [f"{n // 10_000:04d}-{n % 10_000:04d}-0000-0" for n in range(count)]
@@ -171,5 +176,3 @@ async def _first(done: Any, running: Sequence["asyncio.Task[None]"]) -> None:
     ended, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
     for task in ended:
         task.result()
-
-

@@ -4,9 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from random import Random
 
 from deploy.local.people import person
-from random import Random
 
 CONNECTIONS = 96
 

@@ -55,10 +55,14 @@ async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cent
 
 async def applied(centre: Centre, matter: str, who: dict[str, str], late: str = "", refused: str = "") -> Answer:
     """The receipt of an application of which the given step will be late or refused, and none else."""
-    key_file = centre.platform.folder / "addresses" / "secret-key"
+    return await centre.apply(application(matter, who), foreseen(centre, matter, who, late, refused))
+
+
+def foreseen(centre: Centre, matter: str, who: dict[str, str], late: str = "", refused: str = "") -> str:
+    """The Idempotency-Key that leads to this course."""
+    secret_key = (centre.platform.folder / "addresses" / "secret-key").read_text()
     name = f"applicant {PERSONS.index(who)}"
-    key = key_for(name, key_file.read_text(), MANNER, plan_of(matter), late.split(), refused.split())
-    return await centre.apply(application(matter, who), key)
+    return key_for(name, secret_key, MANNER, plan_of(matter), late.split(), refused.split())
 
 
 def at(moment: str) -> datetime:
@@ -194,22 +198,21 @@ async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
 
 
 async def test_posts_at_the_same_moment_under_one_key_make_one_case(centre: Centre) -> None:
-    body = application("premises-use", PERSONS[5])
-    answers = await asyncio.gather(*(centre.post(body, "twenty at once") for _ in range(20)))
+    body, key = application("premises-use", PERSONS[5]), foreseen(centre, "premises-use", PERSONS[5])
+    answers = await asyncio.gather(*(centre.post(body, key) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
     (receipt,) = {answer.text for answer in answers}
     number = answers[0].json()["number"]
     assert number in receipt
-    other = await centre.post({**body, "channel": "window"}, "twenty at once")
+    other = await centre.post({**body, "channel": "window"}, key)
     assert other.status_code == 422
     assert other.json()["type"] == "urn:onedoor:problem:idempotency-key-reused"
     case = await centre.follow(answers[0].json())
     assert case["channel"] == "web"
     for database in ("onedoor_intake", "onedoor_routing", "onedoor_land"):
-        of_applicant = "SELECT case_id FROM cases WHERE strpos(state, $1) > 0"
-        assert [row["case_id"] for row in await centre.rows(database, of_applicant, PERSONS[5]["id_number"])] == [
-            number
-        ]
+        query = "SELECT case_id FROM cases WHERE strpos(state, $1) > 0"
+        rows = await centre.rows(database, query, PERSONS[5]["id_number"])
+        assert [row["case_id"] for row in rows] == [number]
     await assert_in_the_books_once(centre, case, plan_of("premises-use"))
 
 
