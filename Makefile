@@ -26,7 +26,7 @@ lint: test-tools ## style, types and import rules
 	$(BIN)/lint-imports
 
 bench: test-tools ## whole cases a second, beside a floor program; written to build/bench.json
-	@exec $(BIN)/onedoor bench
+	@exec $(BIN)/python -m tests.benchmarks.cases
 
 pins: test-tools ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --upgrade pyproject.toml -o requirements/run.txt

@@ -21,7 +21,7 @@ class Flow(NamedTuple):
 
 FLOWS: dict[type[Message], Flow] = {
     CaseAccepted: Flow("intake", ("monitor", "routing")),
-    TaskRequested: Flow("routing", ("departments", "intake", "monitor")),
+    TaskRequested: Flow("routing", ("departments", "monitor")),
     TaskDelivered: Flow("departments", ("intake", "routing")),
     TaskDone: Flow("departments", ("intake", "monitor", "routing")),
     CaseReported: Flow("routing", ("intake", "monitor")),

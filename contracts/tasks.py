@@ -49,6 +49,8 @@ class TaskDelivered(Message):
     department: Name
     system: Code
     reference: Name
+    requested_at: Instant | None = None
+    """When it was asked for, as the request said: whoever hears this need not have heard the request."""
     delivered_at: Instant
 
 
@@ -62,6 +64,7 @@ class TaskDone(Message):
     department: Name
     system: Code
     reference: Name
+    requested_at: Instant | None = None
     delivered_at: Instant
     outcome: Outcome
     document: Name | None = None

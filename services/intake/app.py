@@ -4,7 +4,7 @@ from pathlib import Path
 
 from contracts.commitments import CommitmentsOpened
 from contracts.plans import CaseDecided, CaseReported
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone
 from services.intake.core import Case, handle
 from services.intake.web.api import routes
 from services.runtime.service import Service
@@ -13,7 +13,7 @@ SERVICE = Service(
     name="intake",
     core=handle,
     state=Case,
-    consumes=(TaskRequested, TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened),
+    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened),
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
 )

@@ -13,7 +13,7 @@ from contracts.cases import Applicant, CaseAccepted, Channel, Region
 from contracts.commitments import Commitment, CommitmentsOpened
 from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone
 from contracts.working_time import OfficeHours, published_calendar, resolve
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -108,13 +108,12 @@ class Case(Value):
         return self.decision is not None and self.monitored
 
 
-Heard = TaskRequested | TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened
+Heard = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened
 """What others say of an accepted case."""
 
 MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (None, AcceptCase): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, AcceptCase): CaseState.ACCEPTED,
-    (CaseState.ACCEPTED, TaskRequested): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDelivered): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
@@ -122,7 +121,6 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.ACCEPTED, Woken): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseDecided): CaseState.DECIDED,
     (CaseState.DECIDED, AcceptCase): CaseState.DECIDED,
-    (CaseState.DECIDED, TaskRequested): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDelivered): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
     (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
@@ -189,11 +187,13 @@ def _ask_again(case: Case) -> Step[Case]:
 
 def _heard(case: Case, message: Heard, said_at: datetime) -> Case:
     match message:
-        case TaskRequested():
-            report = StepCourse(step=message.step, state=StepState.REQUESTED, requested_at=message.requested_at)
-            return _reported(case, (report,))
         case TaskDelivered():
-            report = StepCourse(step=message.step, state=StepState.DELIVERED, delivered_at=message.delivered_at)
+            report = StepCourse(
+                step=message.step,
+                state=StepState.DELIVERED,
+                requested_at=message.requested_at,
+                delivered_at=message.delivered_at,
+            )
             return _reported(case, (report,))
         case TaskDone():
             return _reported(case, (_answer(message),))
@@ -215,6 +215,7 @@ def _answer(done: TaskDone) -> StepCourse:
     return StepCourse(
         step=done.step,
         state=StepState.DONE,
+        requested_at=done.requested_at,
         delivered_at=done.delivered_at,
         decided_at=done.decided_at,
         outcome=done.outcome,

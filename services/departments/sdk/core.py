@@ -184,7 +184,7 @@ def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
 
 def _truth(task: Task) -> tuple[Message, ...]:
     """What there is to tell about a task."""
-    named = {name: getattr(task.request, name) for name in ("task_id", "step", "department", "system")}
+    named = {name: getattr(task.request, name) for name in ("task_id", "step", "department", "system", "requested_at")}
     if task.decision is not None:
         return (TaskDone(**named, **dict(task.decision)),)
     if task.receipt is not None:

@@ -7,7 +7,7 @@ from contracts.cases import Applicant, Channel
 from contracts.commitments import Commitment, CommitmentsOpened
 from contracts.envelope import Envelope, Message, Step, envelop
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone
 from services.intake.catalogue import plan_for, sample
 from services.intake.core import AcceptCase, Case, handle
 from services.intake.numbers import number_from
@@ -40,21 +40,6 @@ def accept(fingerprint: str = "fingerprint") -> AcceptCase:
     )
 
 
-def requested(step: str, hours: float) -> TaskRequested:
-    planned = STEPS[step]
-    return TaskRequested(
-        task_id=f"{NUMBER}/{step}",
-        step=step,
-        item=planned.item,
-        item_name=planned.item_name,
-        department=planned.department,
-        system=planned.system,
-        region="110105",
-        applicant=APPLICANT,
-        requested_at=at(hours),
-    )
-
-
 def delivered(step: str, hours: float) -> TaskDelivered:
     return TaskDelivered(
         task_id=f"{NUMBER}/{step}",
@@ -62,6 +47,7 @@ def delivered(step: str, hours: float) -> TaskDelivered:
         department=STEPS[step].department,
         system=STEPS[step].system,
         reference="D1",
+        requested_at=at(1),
         delivered_at=at(hours),
     )
 
@@ -73,6 +59,7 @@ def done(step: str, hours: float, outcome: Outcome = Outcome.APPROVED, document:
         department=STEPS[step].department,
         system=STEPS[step].system,
         reference="D1",
+        requested_at=at(1),
         delivered_at=at(hours - 1),
         outcome=outcome,
         document=document,

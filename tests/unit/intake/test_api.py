@@ -10,7 +10,7 @@ from contracts.cases import CaseAccepted
 from contracts.plans import StepState
 from services.intake.numbers import is_valid
 from services.runtime.funnel import Overloaded
-from tests.unit.intake.cases import at, decided, done, report, requested
+from tests.unit.intake.cases import at, decided, done, report
 from tests.unit.intake.persons import citizen_number, credit_code
 from tests.unit.intake.shells import MemoryShell, client_of
 
@@ -202,7 +202,6 @@ def test_a_fault_of_ours_tells_nothing(shell: MemoryShell, monkeypatch: pytest.M
 async def test_a_case_is_shown_with_its_secret(shell: MemoryShell) -> None:
     receipt = post(shell).json()
     number, secret = receipt["number"], receipt["secret"]
-    await shell.command(number, requested("taxes", 1))
     await shell.command(number, done("taxes", 20))
     client = client_of(shell)
     response = client.get(f"/cases/{number}", headers={"Case-Secret": secret})

@@ -20,7 +20,6 @@ from tests.unit.intake.cases import (
     heard,
     report,
     reported,
-    requested,
     run,
 )
 
@@ -87,8 +86,6 @@ def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
 def test_steps_are_followed() -> None:
     state = run(
         heard(accept()),
-        heard(requested("taxes", 1)),
-        heard(requested("title", 1)),
         heard(delivered("taxes", 2)),
         heard(done("title", 20)),
     ).state
@@ -134,7 +131,7 @@ def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
 
 
 def test_a_case_never_accepted_here_is_unknown() -> None:
-    for message in (Woken(), requested("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
+    for message in (Woken(), delivered("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
         with pytest.raises(UnknownCase):
             run(heard(message))
 
@@ -145,7 +142,7 @@ def test_a_message_that_is_not_for_intake_is_impossible() -> None:
 
 
 def test_a_step_that_the_plan_does_not_have_is_impossible() -> None:
-    wrong = requested("title", 1).model_copy(update={"step": "unheard-of"})
+    wrong = delivered("title", 1).model_copy(update={"step": "unheard-of"})
     with pytest.raises(Impossible, match="no step unheard-of"):
         run(heard(accept()), heard(wrong))
 

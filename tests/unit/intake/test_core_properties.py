@@ -18,7 +18,6 @@ from tests.unit.intake.cases import (
     heard,
     report,
     reported,
-    requested,
     run,
 )
 
@@ -26,7 +25,6 @@ step_names = st.sampled_from(sorted(STEPS))
 hours = st.integers(2, 40).map(float)
 reports = st.builds(report, step_names, st.sampled_from(StepState), hours)
 messages = st.one_of(
-    st.builds(requested, step_names, hours),
     st.builds(delivered, step_names, hours),
     st.builds(done, step_names, hours, st.sampled_from(Outcome), st.sampled_from(["Z1", "Z2"])),
     st.lists(reports, max_size=3).map(lambda steps: reported(*steps)),
