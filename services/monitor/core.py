@@ -17,6 +17,9 @@ from services.monitor.state import CASE, DueDates, MonitoredCase, Raised, Watch,
 
 CONSUMES = (CaseAccepted, TaskRequested, TaskDone, CaseReported, CaseDecided)
 
+OF_ROUTING = (TaskRequested, TaskDone, CaseReported, CaseDecided)
+"""What nobody says of a case unless routing knows it."""
+
 IN_TIME = "answered in time; the answer was late on its way"
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=1)
@@ -53,6 +56,8 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
             now = envelope.time
         case _:
             raise Impossible(f"{envelope.type} is not for monitor")
+    if not known.routed and isinstance(envelope.data, OF_ROUTING):
+        known = known.model_copy(update={"routed": True})
     known, alerts = _climb(_dated(known), envelope.time, now)
     known, questions = _verify(known, now)
     return _step(known, (*answers, *alerts, *questions))
@@ -194,13 +199,16 @@ def _cards(state: MonitoredCase, until: datetime) -> bool:
 
 
 def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
-    """The rungs of open commitments that have not fired, with the first moment at which they may."""
+    """The rungs of open commitments that have not fired, with the first moment at which they may.
+
+    Cards only once routing knows the case: asked any sooner, it could not tell this case from one that is made up.
+    """
     return [
         (rung, watch.due.of(rung) + (timedelta() if rung is Rung.WARNING else _INSTANT))
         for watch in state.watches
         if watch.due is not None and state.ended_at(watch) is None
         for rung in Rung
-        if watch.fired(rung) is None
+        if watch.fired(rung) is None and (rung is Rung.WARNING or state.routed)
     ]
 
 

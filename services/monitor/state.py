@@ -93,12 +93,14 @@ class Watch(Value):
 class MonitoredCase(Value):
     """A case as monitor knows it. ``matter`` and ``region`` are unknown until the acceptance is heard.
 
+    ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``asked`` counts how often routing has been asked the question that is open now, last at ``asked_at``.
     """
 
     matter: Code | None = None
     region: Region | None = None
     watches: tuple[Watch, ...] = ()
+    routed: bool = False
     asked: int = 0
     asked_at: Instant | None = None
 

@@ -260,8 +260,9 @@ class Batches(Generic[S]):
     ) -> Row:
         """The case's row after its last step."""
         unchanged = row is not None and step.state is loaded
-        wakes = [at for at in (step.wake, self.clock.after(step.again) if step.again else None) if at is not None]
-        outcome.wakes.extend(wakes)
+        wake_at = self._wake_at(row, step)
+        if wake_at is not None:
+            outcome.wakes.append(wake_at)
         call = call_at = None
         if step.call is not None:
             call = step.call.model_dump_json()
@@ -276,10 +277,25 @@ class Batches(Generic[S]):
             state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
             seen=seen[-16 * store.SEEN_KEPT :],
             closed_at=closed_at,
-            wake_at=min(wakes, default=None),
+            wake_at=wake_at,
             call=call,
             call_at=call_at,
         )
+
+    def _wake_at(self, row: Row | None, step: Step[S]) -> datetime | None:
+        """When to wake the case next: at its deadline, or when it has waited long enough for an answer.
+
+        An alarm that leaves at least half of the patience stays as it is: PostgreSQL writes a row whose indexed
+        columns have not changed at a fraction of the price (heap-only tuples).
+        """
+        if step.again is None:
+            return step.wake
+        wanted = self.clock.after(step.again)
+        if step.wake is not None:
+            wanted = min(wanted, step.wake)
+        if row is not None and row.wake_at is not None and self.clock.after(step.again / 2) <= row.wake_at <= wanted:
+            return row.wake_at
+        return wanted
 
     def _envelop(self, message: Message, cause: Envelope[Message], index: int) -> Envelope[Message]:
         return envelop(

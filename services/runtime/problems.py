@@ -12,12 +12,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from contracts.envelope import Impossible
+from services.runtime import telemetry
 from services.runtime.funnel import Overloaded, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
+
+log = telemetry.logger(__name__)
 
 _TITLES_ZH = {
     400: "请求有误",
@@ -131,6 +135,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Impossible)(_on_impossible)
     app.exception_handler(Overloaded)(_on_overload)
     app.exception_handler(Unavailable)(_on_absence)
+    app.exception_handler(DBAPIError)(_on_away)
+    app.exception_handler(ConnectionError)(_on_away)
     app.exception_handler(Exception)(_on_fault)
 
 
@@ -156,6 +162,12 @@ async def _on_overload(_: Request, error: Exception) -> JSONResponse:
 
 async def _on_absence(_: Request, error: Exception) -> JSONResponse:
     return _plain(503, str(type(error).__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_away(_: Request, error: Exception) -> JSONResponse:
+    # What is only read does not go through the funnel, which would have said it.
+    log.warning("the database is away", error=repr(error))
+    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
 
 
 async def _on_fault(_: Request, error: Exception) -> JSONResponse:

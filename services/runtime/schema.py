@@ -21,7 +21,7 @@ _TABLES_V1 = (
         call text,
         call_at timestamptz,
         closed_at timestamptz
-    ) WITH (fillfactor = 70)
+    ) WITH (fillfactor = 50, toast_tuple_target = 8160)
     """,
     "COMMENT ON COLUMN cases.state IS 'the core''s state, JSON'",
     "COMMENT ON COLUMN cases.seen IS 'ids of the messages this case has heard, 16 bytes each, oldest first'",

@@ -13,7 +13,7 @@ import uvicorn
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Message, Value, envelop
 from contracts.topics import TOPICS, topics_for
@@ -21,6 +21,7 @@ from services.runtime import kafka, telemetry
 from services.runtime.batch import Batches, Received
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
+from services.runtime.database import open_database
 from services.runtime.effects import Effects
 from services.runtime.funnel import Funnel, Overloaded
 from services.runtime.loops import forever
@@ -47,12 +48,8 @@ class Shell(Generic[S]):
         self.service = service
         self.settings = settings
         self.clock: Clock = open_clock(settings.clock)
-        self.database: AsyncEngine = create_async_engine(
-            settings.database.get_secret_value(),
-            pool_size=settings.database_connections,
-            max_overflow=0,
-            pool_pre_ping=False,
-            connect_args={"server_settings": {"application_name": f"onedoor {service.name}", "jit": "off"}},
+        self.database: AsyncEngine = open_database(
+            settings.database.get_secret_value(), f"onedoor {service.name}", settings.database_connections
         )
         self.publisher = kafka.Publisher(settings)
         self.batches: Batches[S] = Batches(service, self.database, self.clock, self.publisher.publish)

@@ -91,11 +91,11 @@ _SAY = text("""
 """)
 
 _PUBLISHED = text("""
-    DELETE FROM unpublished WHERE (case_id, message_id) IN (
-        SELECT case_id, message_id FROM unpublished
-        WHERE (case_id, message_id) IN (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:messages AS uuid[])))
-        FOR UPDATE SKIP LOCKED
+    WITH free AS MATERIALIZED (
+        SELECT u.ctid AS place FROM unnest(CAST(:ids AS text[]), CAST(:messages AS uuid[])) AS p (case_id, message_id)
+        JOIN unpublished u USING (case_id, message_id) FOR UPDATE OF u SKIP LOCKED
     )
+    DELETE FROM unpublished USING free WHERE unpublished.ctid = free.place
 """)
 
 _PARK = text("""

@@ -25,6 +25,7 @@ BEGINS = datetime(2026, 3, 2, 9, tzinfo=ZONE)
 
 DAY_S = 86_400
 LOOK_S = 0.1
+COME_AGAIN = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE)
 
 Answer = dict[str, Any]
 
@@ -51,7 +52,7 @@ class Centre:
         while True:
             try:
                 answer = await self.post(application, key)
-                if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                if answer.status_code not in COME_AGAIN:
                     assert answer.status_code == httpx2.codes.CREATED, answer.text
                     receipt: Answer = answer.json()
                     return receipt

@@ -5,12 +5,14 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
 
 import asyncpg
+import httpx2
 import psutil
 import pytest
 import pytest_asyncio
@@ -19,7 +21,7 @@ from deploy.local.people import applications
 from services.departments.sdk.office import Manner
 from services.intake.catalogue import sample
 from tests.e2e import ledger
-from tests.e2e.centre import Answer, Centre, named_in_logs, running, until
+from tests.e2e.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -53,6 +55,9 @@ class Run:
     killed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Each victim's process number, and how many cases had been decided when it was killed."""
 
+    shown: set[int] = field(default_factory=set)
+    """HTTP statuses of what applicants and supervisors were shown meanwhile."""
+
     @property
     def numbers(self) -> set[str]:
         """The cases that applicants hold a receipt of."""
@@ -63,7 +68,9 @@ class Run:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._apply())
             tasks.create_task(self._kill())
+            looking = tasks.create_task(self._look())
             await until(f"all {CASES} cases are decided", self._all_decided, PATIENCE_S)
+            looking.cancel()
 
     async def _all_decided(self) -> bool:
         query = "SELECT count(*) AS decided FROM cases WHERE closed_at IS NOT NULL"
@@ -89,6 +96,16 @@ class Run:
         async with asyncio.TaskGroup() as queues:
             for _ in range(8):
                 queues.create_task(applicants())
+
+    async def _look(self) -> None:
+        """Look after the newest case and the alerts, all the time."""
+        monitor = self.centre.platform.address("monitor")
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for receipt in self.receipts[-1:]:
+                with suppress(httpx2.TransportError):  # nobody is there just now
+                    self.shown.add((await self.centre.show(receipt["number"], receipt["secret"])).status_code)
+                    self.shown.add((await self.centre.client.get(f"{monitor}/alerts")).status_code)
 
     async def _kill(self) -> None:
         for at, victim in zip(count(EVERY, EVERY), VICTIMS, strict=False):
@@ -146,6 +163,10 @@ async def test_every_case_is_decided_once_whoever_was_killed(run: Run) -> None:
     assert all(process.restarts for process in run.centre.platform.processes.values())
 
 
+async def test_who_looks_meanwhile_is_answered_or_asked_to_come_again(run: Run) -> None:
+    assert {200} <= run.shown <= {200, 503}
+
+
 async def test_applicants_are_shown_the_decision(run: Run) -> None:
     for receipt in run.receipts:
         shown = await run.centre.follow(receipt, 5)
@@ -172,9 +193,10 @@ async def changed(run: Run, database: str, statement: str) -> list[str]:
 
 
 CASE = "case_id = (SELECT min(case_id) FROM cases)"
+CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE state LIKE '%\"证%')"
 APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
-DECISION = f"{CASE} AND event LIKE '%\"onedoor.case.decided.v1\"%'"
+DECISION = f"{CERTIFIED} AND event LIKE '%\"onedoor.case.decided.v1\"%'"
 AGAIN = "INSERT INTO outbox SELECT case_id, gen_random_uuid(), topic,"
 
 PLANTED = [
@@ -186,8 +208,16 @@ PLANTED = [
     ),
     ("onedoor_intake", f"DELETE FROM outbox WHERE {CASE}", "accepted 0 times"),
     ("onedoor_intake", f"{AGAIN} replace(event, '450', '451') FROM outbox WHERE {CASE}", "accepted 2 times"),
-    ("onedoor_intake", f"UPDATE cases SET state = replace(state, 'approved', 'refused') WHERE {CASE}", "intake shows"),
-    ("onedoor_intake", f"UPDATE cases SET state = replace(state, '\"证', '\"假') WHERE {CASE}", "shows other steps"),
+    (
+        "onedoor_intake",
+        f"UPDATE cases SET state = replace(state, 'approved', 'refused') WHERE {CERTIFIED}",
+        "intake shows",
+    ),
+    (
+        "onedoor_intake",
+        f"UPDATE cases SET state = replace(state, '\"证', '\"假') WHERE {CERTIFIED}",
+        "shows other steps",
+    ),
     ("onedoor_routing", f"DELETE FROM outbox WHERE {DECISION}", "decided 0 times"),
     ("onedoor_routing", f"{AGAIN} replace(event, '证', '假') FROM outbox WHERE {DECISION}", "decided 2 times"),
     ("onedoor_routing", f"UPDATE outbox SET event = replace(event, '证', '假') WHERE {DECISION}", "假.* in the case"),

@@ -28,6 +28,7 @@ from services.departments.commerce.translate import (
 )
 from services.departments.sdk.adapter import Clock, heard, not_understood
 from services.departments.sdk.messages import Answer, Decision, Posted, Receipt
+from services.runtime.database import SERVER_SETTINGS
 from services.runtime.service import Heard, Misheard
 
 LOOK_S = 0.02
@@ -84,7 +85,11 @@ class CommerceAdapter:
             max_overflow=0,
             pool_pre_ping=True,
             pool_timeout=settings.timeout_s,
-            connect_args={"timeout": settings.timeout_s, "command_timeout": settings.timeout_s},
+            connect_args={
+                "timeout": settings.timeout_s,
+                "command_timeout": settings.timeout_s,
+                "server_settings": SERVER_SETTINGS,
+            },
         )
 
     async def open(self) -> None:

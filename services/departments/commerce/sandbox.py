@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.plans import Outcome
 from services.departments.commerce.settings import SandboxSettings
@@ -16,6 +16,7 @@ from services.departments.sdk.books import Entry
 from services.departments.sdk.office import Mistake
 from services.departments.sdk.sandbox import Office, at_work, stopped
 from services.runtime.clock import open_clock
+from services.runtime.database import open_database
 
 LOT = 1000
 """Most rows worked on at a time."""
@@ -140,7 +141,7 @@ class CommerceSandbox:
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
     """The stand-in, at work."""
     office = Office("commerce", "商受", settings, clock)
-    exchange = create_async_engine(settings.exchange.get_secret_value(), pool_size=2, pool_pre_ping=True)
+    exchange = open_database(settings.exchange.get_secret_value(), "office commerce", 2, check=True)
     await office.open()
     await create_tables(exchange)
     sandbox = CommerceSandbox(office, exchange)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from contracts.plans import Outcome
 from contracts.tasks import TaskRequested
 from services.departments.recorded.book import Book, Entry
 from services.departments.recorded.settings import RecordedSettings
 from services.departments.sdk.adapter import Clock, heard
 from services.departments.sdk.messages import Answer, Decision, Receipt
+from services.runtime.database import open_database
 from services.runtime.service import Heard, Misheard
 
 
@@ -24,7 +23,7 @@ class RecordedAdapter:
     bulk = 500
 
     def __init__(self, settings: RecordedSettings, clock: Clock) -> None:
-        self._database = create_async_engine(settings.book.get_secret_value(), pool_size=3, hide_parameters=True)
+        self._database = open_database(settings.book.get_secret_value(), "onedoor recorded", 3)
         self._book = Book(self._database)
         self._clock = clock
 

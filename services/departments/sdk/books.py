@@ -53,8 +53,11 @@ _UNTOLD = text("""
 """)
 
 _TOLD = text("""
-    UPDATE books SET told_at = :now WHERE office = :office AND told_at IS NULL AND task_id IN (
-        SELECT task_id FROM books WHERE office = :office AND task_id = ANY(:task_ids) ORDER BY task_id FOR UPDATE)
+    WITH mine AS MATERIALIZED (
+        SELECT task_id FROM books WHERE office = :office AND task_id = ANY(:task_ids) ORDER BY task_id FOR UPDATE
+    )
+    UPDATE books SET told_at = :now FROM mine
+    WHERE books.office = :office AND books.task_id = mine.task_id AND books.told_at IS NULL
 """)
 
 _ALL = text("""

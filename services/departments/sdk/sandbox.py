@@ -10,12 +10,12 @@ import structlog
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts.envelope import Instant
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.books import Books, Entry
 from services.departments.sdk.office import Manner, Mistake, fate
+from services.runtime.database import open_database
 
 TRY_AGAIN_S = 1.0
 """Seconds an office waits when its books or its letter box cannot be reached."""
@@ -70,9 +70,7 @@ class Office:
     def __init__(self, name: str, prefix: str, settings: OfficeSettings, clock: Clock) -> None:
         self._settings = settings
         self._manner = settings.manner()
-        self._database = create_async_engine(
-            settings.database.get_secret_value(), hide_parameters=True, pool_size=4, pool_pre_ping=True
-        )
+        self._database = open_database(settings.database.get_secret_value(), f"office {name}", 4, check=True)
         self.clock = clock
         self.books = Books(self._database, name, prefix)
 

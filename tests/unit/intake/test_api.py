@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
+from sqlalchemy.exc import DBAPIError
 
 from contracts.cases import CaseAccepted
 from contracts.plans import StepState
@@ -188,6 +189,23 @@ def test_overload_is_told_as_such(shell: MemoryShell, monkeypatch: pytest.Monkey
     monkeypatch.setattr(shell, "command", overloaded)
     response = post(shell)
     problem(response, 429)
+    assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("nobody there")]
+)
+def test_while_the_database_is_away_one_is_asked_to_come_again(
+    shell: MemoryShell, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    receipt = post(shell).json()
+
+    async def away(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(shell, "read", away)
+    response = client_of(shell).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]})
+    problem(response, 503)
     assert response.headers["retry-after"] == "1"
 
 

@@ -139,6 +139,19 @@ def test_an_old_report_proves_nothing(steps: tuple, time: datetime) -> None:  # 
     assert monitor.again == timedelta(seconds=30), "the question stays open"
 
 
+def test_routing_is_asked_only_about_a_case_that_it_knows() -> None:
+    """Else its answer would be that there is no such case. It hears of the case as we do: sooner or later."""
+    monitor = Monitor()
+    monitor.hear(accepted(MONDAY), MONDAY)
+    (warning,) = monitor.hear(Woken(), CASE_YELLOW + INSTANT)
+    assert isinstance(warning, AlertRaised)
+    assert monitor.again is None
+    assert monitor.hear(Woken(), CASE_YELLOW + INSTANT) == ()
+    monitor.hear(requested(MONDAY, "tax"), MONDAY)
+    assert monitor.wake == CASE_YELLOW + INSTANT
+    assert monitor.hear(Woken(), CASE_YELLOW + 2 * INSTANT) == (CaseAsked(),)
+
+
 def test_routing_is_asked_slower_and_slower() -> None:
     monitor = opened()
     monitor.hear(Woken(), STEP_WARNING)
