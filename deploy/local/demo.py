@@ -117,7 +117,8 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
     }
     offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in SYSTEMS}
     adapters = {system: {"ONEDOOR_LISTEN_INTERVAL_S": "0.05"} for system in SYSTEMS}
-    return Options(clock=str(clock), extra={**offices, **adapters})
+    kept = {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}
+    return Options(clock=str(clock), extra={"*": kept, **offices, **adapters})
 
 
 def _arrivals(count: int) -> list[datetime]:

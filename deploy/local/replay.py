@@ -41,6 +41,8 @@ CREEP = 1e-6
 REGION = "450100"
 """Where the replayed cases are taken to be; the history does not say."""
 
+FOR_GOOD_DAYS = 100_000
+
 ROWS = 500
 """Cases a request to ``POST /imports``."""
 
@@ -120,6 +122,8 @@ async def _replay(
         clock=str(folder / "clock"),
         systems=(RECORDED,),
         extra={
+            # Months pass in seconds; nothing may be forgotten before it has been reported.
+            "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(FOR_GOOD_DAYS)},
             "monitor": {"ONEDOOR_CLOCK": str(folder / "monitor-clock")},
             RECORDED: {"ONEDOOR_LISTEN_INTERVAL_S": "0.02"},
         },

@@ -1,0 +1,83 @@
+"""Another system's cases: what is read, what is rejected with which reason, and what is only odd."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contracts.cases import Channel
+from deploy.local.history import UnreadableHistory, read
+
+ZONE = ZoneInfo("Asia/Shanghai")
+HEAD = "case_id,startdate,deadline,enddate,department,channel,other"
+
+
+def history(*rows: str) -> list[str]:
+    return [HEAD, *rows]
+
+
+def test_a_case_is_read_with_what_it_has() -> None:
+    found = read(history("c1,2011-10-11T13:42:22.688+02:00,2011-12-06T13:41:31+01:00,,General,Internet,x"), ZONE)
+    (case,) = found.cases
+    assert case.reference == "c1"
+    assert case.started_at == datetime(2011, 10, 11, 11, 42, 22, 688000, tzinfo=UTC)
+    assert case.deadline == datetime(2011, 12, 6, 12, 41, 31, tzinfo=UTC)
+    assert case.ended_at is None
+    assert (case.department, case.label, case.channel) == ("General", "Internet", Channel.WEB)
+    assert not found.rejected and not found.odd
+
+
+def test_a_moment_without_a_zone_is_of_the_zone_given() -> None:
+    (case,) = read(history("c1,2026-03-02 09:00:00,,2026-03-03,General,window,"), ZONE).cases
+    assert case.started_at == datetime(2026, 3, 2, 1, tzinfo=UTC)
+    assert case.ended_at == datetime(2026, 3, 2, 16, tzinfo=UTC)
+    assert case.deadline is None
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",2026-03-02,,,General,Desk,", "case_id is empty"),
+        ("c1,,,,General,Desk,", "startdate is empty"),
+        ("c1,yesterday,,,General,Desk,", "startdate is no date and time: yesterday"),
+        ("c1,2026-03-02,soon,,General,Desk,", "deadline is no date and time: soon"),
+        ("c1,2026-03-02,,2026-02-30,General,Desk,", "enddate is no date and time"),
+        ("c1,2026-03-02,,,,Desk,", "department is empty"),
+        ("c1,0001-03-02,,,General,Desk,", "startdate lies outside the years"),
+    ],
+)
+def test_a_row_that_cannot_be_replayed_is_rejected_with_its_reason_and_the_others_stay(row: str, reason: str) -> None:
+    found = read(history(row, "good,2026-03-02,,,General,Desk,"), ZONE)
+    assert [case.reference for case in found.cases] == ["good"]
+    (rejected,) = found.rejected
+    assert reason in rejected.reason and rejected.line == 2
+
+
+def test_a_case_that_stands_twice_is_rejected_the_second_time() -> None:
+    found = read(history("c1,2026-03-02,,,General,Desk,", "c1,2026-03-03,,,General,Desk,"), ZONE)
+    assert len(found.cases) == 1
+    assert "line 2 already" in found.rejected[0].reason
+
+
+def test_a_case_that_ends_before_it_starts_is_kept_and_reported() -> None:
+    found = read(history("c1,2026-03-02,,2026-03-01,General,Desk,"), ZONE)
+    assert len(found.cases) == 1 and not found.rejected
+    assert "before it starts" in found.odd[0].reason
+
+
+def test_the_log_ends_with_the_last_start_or_end_and_no_deadline() -> None:
+    found = read(history("c1,2026-03-02,2027-01-01,2026-03-04,G,Desk,", "c2,2026-03-03,,,G,Desk,"), ZONE)
+    assert found.ends == datetime(2026, 3, 3, 16, tzinfo=UTC)
+
+
+def test_a_file_without_the_columns_is_refused_by_their_names() -> None:
+    with pytest.raises(UnreadableHistory, match="no column deadline, enddate"):
+        read(["case_id,startdate,department,channel", "c1,2026-03-02,G,Desk"], ZONE)
+
+
+@pytest.mark.parametrize(
+    ("label", "channel"), [("Desk", Channel.WINDOW), ("e-mail", Channel.EMAIL), ("fax", Channel.OTHER)]
+)
+def test_channels_of_other_systems_have_their_place_here(label: str, channel: Channel) -> None:
+    (case,) = read(history(f"c1,2026-03-02,,,General,{label},"), ZONE).cases
+    assert case.channel is channel
