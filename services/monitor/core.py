@@ -144,6 +144,10 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
         if watch.due is None or watch.owner is None or state.matter is None or state.region is None:
             continue  # not begun, or the acceptance has yet to be heard
         ended_at = state.ended_at(watch)
+        if ended_at is None and now is None and watch.open_at is None:
+            continue  # nothing has been heard that could call for a rung
+        if ended_at is not None and not watch.raised and ended_at <= min(watch.due.warning, watch.due.red):
+            continue  # answered before the first rung
         raised = list(watch.raised)
         for rung in Rung:
             due_at = watch.due.of(rung)

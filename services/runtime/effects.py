@@ -20,15 +20,14 @@ from services.runtime.batch import Batches, Received, dead_letter
 from services.runtime.clock import Clock
 from services.runtime.funnel import Funnel
 from services.runtime.service import Call, Heard, Misheard, Outside, Service, Unheard
-from services.runtime.timers import NEVER, machine_pause, next_call
 
 S = TypeVar("S", bound=Value)
 
 LISTENER_LOCK = 0x0D00B
 """Advisory lock under which one replica at a time listens."""
 
-UNPERMITTED = timedelta(milliseconds=200)
-"""Machine time before looking again whether a question may be put: an answer signals it sooner."""
+LOOK_S = 0.5
+"""Machine seconds between two looks whether a planned question is due. New questions and answers signal it sooner."""
 
 log = telemetry.logger(__name__)
 
@@ -91,22 +90,17 @@ class Effects(Generic[S]):
         self._timeout = timeout
         self._breaker = Breaker()
         self._asking: set[asyncio.Task[None]] = set()
-        self._next_call = NEVER
 
     async def ask_once(self) -> bool:
-        """Claim and start as many due calls as may be made; whether any were started."""
+        """Claim and start as many due calls as may be made; whether more may be due."""
         permitted = self._breaker.permits(self._free, time.monotonic())
         telemetry.BREAKER_OPEN.set(self._breaker.open)
         if not permitted:
-            self._next_call = self._clock.after(UNPERMITTED)
             return False
         now = self._clock.now()
         lease_until = self._clock.after(2 * self._timeout)
         async with self._batches.database.begin() as connection:
             claimed = await store.claim_calls(connection, now, lease_until, permitted)
-        if not claimed:
-            self._next_call = await next_call(self._batches.database)
-            return False
         calls = [Call(case_id, self._question.model_validate_json(question)) for case_id, question in claimed]
         self._free -= len(calls)
         bulk = self._outside.bulk
@@ -114,11 +108,7 @@ class Effects(Generic[S]):
             task = asyncio.create_task(self._ask(calls[first : first + bulk]))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        return True
-
-    def pause(self) -> float:
-        """Machine seconds until the next question is due, as far as is known now."""
-        return machine_pause(self._clock, self._next_call)
+        return len(calls) == permitted
 
     async def drain(self) -> None:
         """Wait for the calls under way."""

@@ -22,7 +22,7 @@ from services.runtime.batch import Batches, Received
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
 from services.runtime.database import open_database
-from services.runtime.effects import Effects
+from services.runtime.effects import LOOK_S, Effects
 from services.runtime.funnel import Funnel, Overloaded
 from services.runtime.loops import forever
 from services.runtime.outbox import Relay
@@ -172,7 +172,7 @@ class Shell(Generic[S]):
             settings.calls,
             timedelta(seconds=settings.call_timeout_s),
         )
-        self._start("asking", forever("asking", effects.ask_once, effects.pause, self.batches.call_due))
+        self._start("asking", forever("asking", effects.ask_once, lambda: LOOK_S, self.batches.call_due))
 
         async def listen() -> bool:
             return await effects.listen_once(settings.batch)

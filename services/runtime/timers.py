@@ -4,13 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch import Batches
-from services.runtime.clock import Clock, FileClock
+from services.runtime.clock import FileClock
 
 _NEXT_WAKE = text("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
-_NEXT_CALL = text("SELECT min(call_at) FROM cases WHERE call_at IS NOT NULL")
 
 IDLE_S = 1.0
 """Longest machine time between two looks at the table: another replica may have left something there."""
@@ -41,18 +39,7 @@ class Timers:
 
     def pause(self) -> float:
         """Machine seconds until the next alarm, as far as is known now."""
-        return machine_pause(self._batches.clock, self._batches.next_wake)
-
-
-async def next_call(database: AsyncEngine) -> datetime:
-    """When the next question to the outside world is due."""
-    async with database.connect() as connection:
-        return await connection.scalar(_NEXT_CALL) or NEVER
-
-
-def machine_pause(clock: Clock, until: datetime) -> float:
-    """Machine seconds to wait for that moment, but no longer than ``IDLE_S``."""
-    return min(IDLE_S, max(0.0, clock.machine_seconds(until)))
+        return min(IDLE_S, max(0.0, self._batches.clock.machine_seconds(self._batches.next_wake)))
 
 
 async def watch(clock: FileClock, *signals: asyncio.Event) -> None:

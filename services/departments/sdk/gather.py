@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from services.departments.sdk.books import Entry
+from services.runtime.loops import Pace
 
 
 class Gather:
-    """While one lot is being entered, those that arrive meanwhile make the next. Nobody waits for a lot to fill."""
+    """While one lot is being entered, those that arrive meanwhile make the next."""
 
     def __init__(self, take: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Entry]]]) -> None:
         self._take = take
         self._waiting: list[tuple[str, str, asyncio.Future[Entry]]] = []
         self._at_work = asyncio.Lock()
+        self._pace = Pace()
 
     async def put(self, task_id: str, item: str) -> Entry:
         """Enter one application; its entry, once that is durable."""
@@ -20,6 +22,7 @@ class Gather:
         self._waiting.append((task_id, item, future))
         async with self._at_work:
             if not future.done():
+                await self._pace.keep()
                 await self._enter()
         return await future
 
