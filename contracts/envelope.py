@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 CONTENT_TYPE = "application/cloudevents+json"
 """Value of the ``content-type`` header of each record (CloudEvents Kafka protocol binding, section 3.3)."""
@@ -27,15 +27,11 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A name as people write it."""
 
 
-def _in_utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from None
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment, with its zone on the way in; kept and written in UTC."""
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+"""A moment with its zone, in the years 1900 to 2300: a deadline reckoned from it is still a date. Ours are in UTC."""
 
 
 class Value(BaseModel):

@@ -114,6 +114,8 @@ class Wiring:
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._database_url(f"onedoor_{name}"),
+            # Enough for four replicas of a service; each more costs every consumer with every fetch.
+            "ONEDOOR_PARTITIONS": "4",
             "ONEDOOR_HOST": HOST,
             "ONEDOOR_CLOCK": self._options.clock,
             "ONEDOOR_SECRET_KEY": self._secret("secret-key"),

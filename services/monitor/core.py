@@ -123,12 +123,10 @@ def _dated(state: MonitoredCase) -> MonitoredCase:
     for watch in state.watches:
         if watch.due is None and watch.limits is not None and watch.opened_at is not None:
             try:
-                due = moments(watch.limits, watch.opened_at, _CALENDAR, _HOURS)
-                # The moment at which a card would be late must exist too.
-                max(due.yellow, due.red) + _INSTANT
-            except (OverflowError, ValueError):
+                due = DueDates(**moments(watch.limits, watch.opened_at, _CALENDAR, _HOURS)._asdict())
+            except ValueError:
                 raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
-            changed.append(watch.model_copy(update={"due": DueDates.model_validate(due._asdict())}))
+            changed.append(watch.model_copy(update={"due": due}))
     return state.replace(*changed)
 
 

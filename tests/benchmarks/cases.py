@@ -36,8 +36,7 @@ async def measure(count: int, folder: Path) -> list[Figure]:
     """Run the platform, then the floor, on the same engines."""
     catalogue = {"ONEDOOR_CATALOGUE": str(HERE / "catalogue.yaml")}
     at_once = {"ONEDOOR_SANDBOX_AT_ONCE": "true"}
-    star = {"ONEDOOR_PARTITIONS": os.environ.get("BENCH_PARTITIONS", "6")}
-    extra = {"*": star, "intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
+    extra = {"intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
     async with Platform(folder, Options(extra=extra), print) as platform:
         port = int(platform.address("intake").rsplit(":", 1)[1])
         made = load.requests(count + 500)
@@ -116,6 +115,7 @@ async def _floor(platform: Platform, count: int) -> float:
         topic_prefix=prefix,
         database=platform.engines.database_url("floor_intake"),
         secret_key="k" * 32,
+        partitions=4,
     )
     await kafka.ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
 
@@ -127,7 +127,7 @@ async def _floor(platform: Platform, count: int) -> float:
 
 def main() -> None:
     """Measure and write ``build/bench.json``."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
     with tempfile.TemporaryDirectory(prefix="onedoor-bench-") as folder:
         figures = asyncio.run(measure(count, Path(folder)))
     output = Path("build/bench.json")

@@ -1,5 +1,6 @@
 """Cases of other systems are taken over here, by operators."""
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -80,7 +81,7 @@ def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
         plan=plan_of(row),
         region=row.region,
         channel=row.channel,
-        accepted_at=row.accepted_at,
+        accepted_at=row.accepted_at.astimezone(UTC),
         fingerprint=fingerprint(secret_key, row.model_dump_json()),
     )
 
@@ -89,7 +90,8 @@ def plan_of(row: ImportRow) -> Plan:
     """A plan of one step, the decision of the department, under the limit that the other system gave."""
     limit = None
     if row.due_at is not None or row.working_days is not None:
-        limit = Limit(due_at=row.due_at, working_days=row.working_days)
+        due_at = row.due_at.astimezone(UTC) if row.due_at else None
+        limit = Limit(due_at=due_at, working_days=row.working_days)
     decision = PlanStep(
         step="decision",
         item=_IMPORTED,

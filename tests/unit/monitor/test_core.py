@@ -296,10 +296,10 @@ def test_a_message_that_is_not_for_monitor() -> None:
 
 @pytest.mark.parametrize(
     "whole",
-    [limits(3650, 3650), limits(1, datetime.max.replace(tzinfo=UTC))],
+    [limits(3650, 3650), limits(1, 3650)],
 )
 def test_a_deadline_beyond_the_calendar_is_impossible(whole: object) -> None:
-    accepted_at = datetime(9999, 12, 1, tzinfo=UTC)
+    accepted_at = datetime(2299, 12, 1, tzinfo=UTC)
     with pytest.raises(Impossible, match="case lies beyond the calendar"):
         handle(None, heard(accepted(accepted_at, plan(whole=whole)), MONDAY))  # type: ignore[arg-type]
 
