@@ -26,6 +26,10 @@ class Engine(ABC):
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
+    quit_signal: ClassVar[signal.Signals]
+    """What ends it sooner when nobody will read its data again."""
+    throwaway = False
+    """Whether its folder is deleted after it has stopped."""
     parent_death: ClassVar[signal.Signals]
     stop_seconds: ClassVar[float]
 
@@ -79,7 +83,7 @@ class Engine(ABC):
     async def stop(self) -> None:
         """Stop it in good order; nothing happens if it does not run."""
         if self.process is not None:
-            await stop(self.process, self.stop_signal, self.stop_seconds)
+            await stop(self.process, self.quit_signal if self.throwaway else self.stop_signal, self.stop_seconds)
             await self.after_stop()
 
     def kill(self) -> None:

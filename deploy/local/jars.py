@@ -53,6 +53,11 @@ def pinned(file: Path = PINNED) -> tuple[Jar, ...]:
     return tuple(Jar(*line) for line in lines if line)
 
 
+def version(file: Path = PINNED) -> str:
+    """Changes with the pins: names what is made with these jars and no others."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
 def cache_folder() -> Path:
     """Where downloads are kept for every checkout of this user (``XDG_CACHE_HOME``, else ``~/.cache``)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onedoor"

@@ -73,11 +73,21 @@ logger.server.level=info
 """
 
 
+def _keep(data: Path, template: Path) -> None:
+    """Copy an empty log to its place among the templates; never is a half copy seen."""
+    part = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
+    shutil.copytree(data, part)
+    try:
+        part.rename(template)
+    except OSError:
+        shutil.rmtree(part)  # another start has just put its own there
+
+
 class Kafka(Engine):
     """The broker. ``folder`` keeps its log; jars and start-up archives are kept elsewhere, for every folder."""
 
     name = "kafka"
-    stop_signal = signal.SIGTERM
+    stop_signal = quit_signal = signal.SIGTERM
     # Nobody would wait for a shutdown in good order once we are dead, and its log does not need one.
     parent_death = signal.SIGKILL
     stop_seconds = 20
@@ -108,11 +118,18 @@ class Kafka(Engine):
         self._archive.keep_base()
 
     async def _format(self) -> None:
+        data = self.folder / "data"
+        shutil.rmtree(data, ignore_errors=True)  # of a first start that was broken off
+        # An empty log is a few lines that cost two seconds of Java; every folder of this machine may have the same.
+        template = jars.cache_folder() / f"empty-log-{jars.version()}"
+        if template.exists():
+            await asyncio.to_thread(shutil.copytree, template, data)
+            return
         self.notify("formatting the log of Apache Kafka")
-        shutil.rmtree(self.folder / "data", ignore_errors=True)  # of a first start that was broken off
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         properties = self._write_properties(port=1, controller=2)  # formatting opens no port
         await self.run(*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties)
+        await asyncio.to_thread(_keep, data, template)
 
     def _write_properties(self, port: int, controller: int) -> Path:
         file = self.folder / "server.properties"

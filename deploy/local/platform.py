@@ -26,6 +26,8 @@ class Platform:
         self.folder = folder.resolve()
         self.options = options or Options()
         self.engines = Engines(self.folder, notify)
+        for engine in self.engines.all:
+            engine.throwaway = self.options.throwaway
         self.supervisor = Supervisor(self.folder / "logs", PRELOAD, notify)
         self._notify = notify
         self._minding: list[asyncio.Task[None]] = []

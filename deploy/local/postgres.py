@@ -35,6 +35,8 @@ wal_buffers = '8MB'
 min_wal_size = '256MB'
 max_wal_size = '2GB'
 checkpoint_timeout = '15min'
+# After a kill, flush the file system at once rather than every file by itself.
+recovery_init_sync_method = 'syncfs'
 # States and outbox rows are rewritten all the time: look after them often, a little each time.
 autovacuum_naptime = '10s'
 autovacuum_vacuum_scale_factor = 0.05
@@ -49,7 +51,7 @@ class Postgres(Engine):
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
     # "Immediate": its processes leave together, and nothing committed is lost.
-    parent_death = signal.SIGQUIT
+    quit_signal = parent_death = signal.SIGQUIT
     stop_seconds = 20
 
     @property

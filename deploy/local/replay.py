@@ -121,6 +121,7 @@ async def _replay(
     options = Options(
         clock=str(folder / "clock"),
         systems=(RECORDED,),
+        throwaway=True,
         extra={
             # Months pass in seconds; nothing may be forgotten before it has been reported.
             "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(FOR_GOOD_DAYS)},

@@ -49,6 +49,8 @@ class Options:
     sandboxes: bool = True
     """Whether stand-ins take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
+    throwaway: bool = False
+    """Whether the folder is deleted afterwards, so that nothing need be put in order at the end."""
 
     @property
     def services(self) -> tuple[str, ...]:
