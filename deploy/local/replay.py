@@ -1,8 +1,8 @@
 """``onedoor replay``: another system's cases through the whole platform, under a clock of their own time.
 
-The clock is set forward step by step. At each step what happened by then is let in and answered; when all of it
-has arrived, monitor's clock follows. So a deadline is never judged before everything that was said by then is
-known, however long the machine takes.
+Time goes forward step by step. At each step the department's clock goes first: what happened by then is let in and
+answered. When all of it has arrived, the clock of the others follows. So a deadline is never judged before everything
+that was said by then is known, however long the machine takes.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ async def _replay(
 
     starts = min(case.started_at for case in history.cases) - STEP
     clock = FileClock.create(folder / "clock", starts, CREEP)
-    monitors = FileClock.create(folder / "monitor-clock", starts, CREEP)
+    departments = FileClock.create(folder / "department-clock", starts, CREEP)
     options = Options(
         clock=str(folder / "clock"),
         systems=(RECORDED,),
@@ -125,8 +125,10 @@ async def _replay(
         extra={
             # Months pass in seconds; nothing may be forgotten before it has been reported.
             "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(FOR_GOOD_DAYS)},
-            "monitor": {"ONEDOOR_CLOCK": str(folder / "monitor-clock")},
-            RECORDED: {"ONEDOOR_LISTEN_INTERVAL_S": "0.02"},
+            RECORDED: {
+                "ONEDOOR_CLOCK": str(folder / "department-clock"),
+                "ONEDOOR_LISTEN_INTERVAL_S": "0.02",
+            },
         },
     )
     say(f"starting Apache Kafka, PostgreSQL and four services in {folder}")
@@ -136,7 +138,7 @@ async def _replay(
         database = create_async_engine(platform.engines.database_url("onedoor_monitor"))
         try:
             async with httpx2.AsyncClient(timeout=60) as client:
-                replay = _Replay(history, limit_days, platform, client, clock, monitors, Book(book), database)
+                replay = _Replay(history, limit_days, platform, client, clock, departments, Book(book), database)
                 await replay.run(console)
                 report = await replay.report()
         finally:
@@ -161,7 +163,7 @@ class _Replay:
         platform: Platform,
         client: httpx2.AsyncClient,
         clock: FileClock,
-        monitors: FileClock,
+        departments: FileClock,
         book: Book,
         monitor: AsyncEngine,
     ) -> None:
@@ -171,7 +173,7 @@ class _Replay:
         self._monitor = platform.address("monitor")
         self._client = client
         self._clock = clock
-        self._monitors = monitors
+        self._departments = departments
         self._book = book
         self._database = monitor
         self._numbers: dict[str, str] = {}
@@ -185,13 +187,13 @@ class _Replay:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("", total=len(waiting))
             for until in _steps(waiting[0].started_at, self._history.ends):
-                self._clock.set(until, CREEP)
+                self._departments.set(until, CREEP)
                 arrived = [case for case in waiting if case.started_at <= until]
                 waiting = waiting[len(arrived) :]
                 for rows in _chunks(arrived, ROWS):
                     await self._import(rows)
                 await _until(self._all_arrived, f"everything of {until:%Y-%m-%d} to arrive")
-                self._monitors.set(until, CREEP)
+                self._clock.set(until, CREEP)
                 await _until(self._all_judged, f"monitor to judge the deadlines of {until:%Y-%m-%d}")
                 progress.update(task, completed=len(self._numbers), description=f"{until:%Y-%m-%d}")
 
@@ -222,7 +224,7 @@ class _Replay:
 
     async def _all_arrived(self) -> tuple[bool, object]:
         """Whether monitor knows every case let in so far, and every answer given by now."""
-        now = self._clock.now()
+        now = self._departments.now()
         decided = sum(
             case.ended_at is not None and case.ended_at <= now
             for case in self._history.cases
@@ -235,7 +237,7 @@ class _Replay:
     async def _all_judged(self) -> tuple[bool, object]:
         """Whether monitor has dealt with every deadline that has come."""
         async with self._database.connect() as connection:
-            pending = await connection.scalar(_PENDING, {"now": self._monitors.now()})
+            pending = await connection.scalar(_PENDING, {"now": self._clock.now()})
         return pending == 0, pending
 
     async def report(self) -> Report:

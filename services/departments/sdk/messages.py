@@ -1,12 +1,16 @@
 """What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
 
+from datetime import UTC
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.envelope import Instant, Message, Name, Value
 from contracts.plans import Outcome
 from contracts.tasks import TaskId, TaskRequested
+
+DepartmentTime = Annotated[Instant, AfterValidator(lambda at: at.astimezone(UTC))]
+"""A moment of a department's own clock, in whatever zone it was told; kept in UTC."""
 
 
 class Posted(Value):
@@ -17,18 +21,18 @@ class Receipt(Value):
     """The department has taken the task under a number of its own: proof of receipt."""
 
     reference: Name
-    delivered_at: Instant
+    delivered_at: DepartmentTime
 
 
 class Decision(Value):
     """The department has decided. ``decided_at`` is its own time of decision."""
 
     reference: Name
-    delivered_at: Instant
+    delivered_at: DepartmentTime
     outcome: Outcome
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
-    decided_at: Instant
+    decided_at: DepartmentTime
 
 
 Answer = Posted | Receipt | Decision
