@@ -177,7 +177,14 @@ class Batches(Generic[S]):
         """Tell those who wait that the batch is committed."""
         for letter in outcome.letters:
             telemetry.DEAD_LETTERS.inc()
-            log.error("dead letter", case_id=letter.case_id, reason=letter.reason, origin=letter.origin)
+            log.error(
+                "dead letter",
+                case_id=letter.case_id,
+                message_id=str(letter.message_id) if letter.message_id else None,
+                letter_id=str(letter.letter_id),
+                reason=letter.reason,
+                origin=letter.origin,
+            )
         telemetry.DUPLICATES.inc(outcome.duplicates)
         if outcome.wakes and (soonest := min(outcome.wakes)) < self.next_wake:
             self.next_wake = soonest
@@ -316,9 +323,15 @@ class Batches(Generic[S]):
         if one.raw is not None:
             subject = one.envelope.subject
             letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, blocking)
-            outcome.letters.append(letter)
+            outcome.letters.append(replace(letter, message_id=one.envelope.id))
         elif one.answer is None:
-            log.error("not taken", case_id=one.envelope.subject, type=one.envelope.type, reason=reason)
+            log.error(
+                "not taken",
+                case_id=one.envelope.subject,
+                message_id=str(one.envelope.id),
+                type=one.envelope.type,
+                reason=reason,
+            )
 
 
 def dead_letter(

@@ -56,6 +56,8 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     blocking: bool = False
+    message_id: UUID | None = None
+    """For the log, where the record could be read."""
 
 
 _COLUMNS = "case_id, version, state, seen, closed_at, wake_at, call, call_at"

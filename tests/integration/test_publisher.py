@@ -1,0 +1,72 @@
+"""The publisher and the double that stands for it in other tests keep the same promises."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from contracts.codec import encode
+from services.runtime import kafka
+from services.runtime.batch import Publish
+from services.runtime.store import Said
+from tests.integration.test_batches import Kafka
+from tests.integration.toy import TOPIC, case, said, settings
+
+NOWHERE = "127.0.0.1:1"
+
+
+def messages(count: int) -> list[Said]:
+    events = [said(f"say {n}", case(n)) for n in range(count)]
+    return [Said(event.subject, event.id, TOPIC, encode(event)) for event in events]
+
+
+@pytest.fixture(params=["double", "real"])
+async def there(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIterator[Publish]:
+    """A publisher whose Kafka is there."""
+    if request.param == "double":
+        yield Kafka().publish
+        return
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address)
+    await kafka.ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    yield publisher.publish
+    await publisher.close()
+
+
+@pytest.fixture(params=["double", "real"])
+async def away(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
+    """A publisher whose Kafka is away."""
+    if request.param == "double":
+        double = Kafka()
+        double.away = True
+        yield double.publish
+        return
+    publisher = kafka.Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE))
+    yield publisher.publish
+    await publisher.close()
+
+
+async def test_it_gives_back_what_was_acknowledged(there: Publish) -> None:
+    some = messages(200)
+    assert list(await there(some)) == some
+    assert list(await there(some[:1])) == some[:1], "the same message may be published again"
+    assert list(await there([])) == []
+
+
+async def test_it_gives_back_nothing_and_does_not_raise_when_kafka_is_away(away: Publish) -> None:
+    assert list(await away(messages(3))) == []
+    assert list(await away(messages(1))) == []
+
+
+async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await kafka.ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    some = messages(50)
+    assert len(await publisher.publish(some)) == 50
+    await publisher.close()
+    consumer = AIOKafkaConsumer(of.topic_prefix + TOPIC, bootstrap_servers=kafka_address, auto_offset_reset="earliest")
+    async with consumer:
+        found = {(await consumer.getone()).value for _ in range(50)}
+    assert found == {one.event for one in some}
