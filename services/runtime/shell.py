@@ -13,6 +13,7 @@ import uvicorn
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Message, Value, envelop
@@ -114,6 +115,8 @@ class Shell(Generic[S]):
                 found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
             if found != expected:
                 faults.append(f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'")
+        except ProgrammingError:
+            faults.append("database: it has no tables yet; run 'onedoor migrate'")
         except Exception as error:
             faults.append(f"database: {type(error).__name__}")
         return faults

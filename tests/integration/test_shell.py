@@ -15,6 +15,7 @@ from contracts.codec import decode, encode
 from contracts.commitments import CaseAsked
 from services.runtime import dead_letters, schema
 from services.runtime.funnel import Overloaded
+from services.runtime.retention import Retention
 from services.runtime.service import Heard, Misheard, Unheard
 from services.runtime.settings import Settings
 from services.runtime.shell import Shell
@@ -283,11 +284,29 @@ async def test_what_is_said_outside_is_heard_once_and_acknowledged(start: Start)
 
 
 async def test_closed_cases_are_forgotten_after_their_time_and_open_ones_never(start: Start) -> None:
-    from services.runtime.retention import Retention
-
     async with start() as shell:
         await shell.command(case(1), said("close", case(1)).data, time=shell.clock.now() - timedelta(days=91))
         await shell.command(case(2), said("close", case(2)).data, time=shell.clock.now() - timedelta(days=89))
         await shell.command(case(3), said("count", case(3)).data, time=shell.clock.now() - timedelta(days=91))
         await Retention(shell.database, shell.clock, shell.settings).run_once(100)
         assert [await shell.read(case(n)) is None for n in (1, 2, 3)] == [True, False, False]
+
+
+async def test_old_messages_are_forgotten_when_published_and_never_before(start: Start) -> None:
+    async with start() as shell:
+        await shell.command(case(1), said("say 2", case(1)).data)
+        await shell.command(case(2), said("say 1", case(2)).data)
+        await shell.batches.drain()
+        async with shell.database.begin() as connection:
+            old = "said_at = said_at - interval '31 days'"
+            await connection.execute(text(f"UPDATE outbox SET {old}"))
+            (waiting,) = (
+                await connection.execute(text("SELECT * FROM outbox WHERE case_id = :id"), {"id": case(2)})
+            ).all()
+            # This one is still to be published, and is young enough not to be relayed while we look.
+            mark = text("INSERT INTO unpublished (case_id, message_id) VALUES (:id, :message)")
+            await connection.execute(mark, {"id": case(2), "message": waiting.message_id})
+        await Retention(shell.database, shell.clock, shell.settings).run_once(100)
+        async with shell.database.connect() as connection:
+            kept = (await connection.execute(text("SELECT case_id FROM outbox"))).scalars().all()
+        assert kept == [case(2)]

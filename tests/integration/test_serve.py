@@ -1,0 +1,92 @@
+"""``onedoor serve``: one service against given addresses, as a cluster runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local.processes import kept_port
+
+COMMAND = [sys.executable, "-m", "services.cli"]
+
+
+@contextmanager
+def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, Path]]:
+    """A process that serves routing: itself, its address, its log."""
+    port = kept_port(tmp_path / "port")
+    own = {
+        "ONEDOOR_DATABASE": database,
+        "ONEDOOR_KAFKA": kafka,
+        "ONEDOOR_PORT": str(port),
+        "ONEDOOR_SECRET_KEY": "k" * 32,
+        "ONEDOOR_TOPIC_PREFIX": "serve-",
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen([*COMMAND, "serve", "routing"], env={**os.environ, **own}, stdout=out, stderr=out)
+    try:
+        yield process, f"http://127.0.0.1:{port}", log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answer(address: str, path: str) -> tuple[int, str]:
+    """Status and body; 0 while nobody listens."""
+    try:
+        with urllib.request.urlopen(address + path, timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def until(address: str, path: str, status: int, words: str = "", seconds: float = 30) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        found, body = answer(address, path)
+        if found == status and words in body:
+            return body
+        assert time.monotonic() < deadline, f"{path} answers {found}: {body}"
+        time.sleep(0.05)
+
+
+def test_it_says_when_it_is_ready_and_leaves_in_good_order(
+    database_url: str, kafka_address: str, tmp_path: Path
+) -> None:
+    migrated = subprocess.run([*COMMAND, "migrate", "routing", "--database", database_url], check=False)
+    assert migrated.returncode == 0
+    with serving(database_url, kafka_address, tmp_path) as (process, address, log):
+        assert json.loads(until(address, "/health/ready", 200)) == {"status": "ready", "faults": []}
+        assert answer(address, "/health/live")[0] == 200
+        assert "onedoor_dead_letters_total" in answer(address, "/metrics")[1]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[-1]["event"] == "stopped"
+    assert {line["service"] for line in lines} == {"routing"}
+
+
+def test_a_database_that_is_not_up_to_date_is_named_with_what_to_do(
+    database_url: str, kafka_address: str, tmp_path: Path
+) -> None:
+    with serving(database_url, kafka_address, tmp_path) as (process, address, _):
+        until(address, "/health/ready", 503, "run 'onedoor migrate'")
+        assert answer(address, "/health/live")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+def test_without_kafka_it_waits_and_says_so(database_url: str, tmp_path: Path) -> None:
+    with serving(database_url, "127.0.0.1:1", tmp_path) as (process, address, _):
+        until(address, "/health/ready", 503, "not a member of the consumer group")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
