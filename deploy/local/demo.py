@@ -68,7 +68,6 @@ class Progress:
     """How far the demo is."""
 
     wanted: int
-    posted: int = 0
     first_decided_s: float | None = None
     figures: Figures | None = None
     hurried: bool = False
@@ -145,15 +144,14 @@ async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progres
         arrivals = zip(_arrivals(progress.wanted), bodies(sample(), progress.wanted), strict=True)
         for number, (at, body) in enumerate(arrivals):
             await asyncio.sleep(max(0.0, clock.machine_seconds(at)))
-            posts.create_task(_post(client, intake, number, body, progress))
+            posts.create_task(_post(client, intake, number, body))
 
 
-async def _post(client: httpx2.AsyncClient, intake: str, number: int, body: bytes, progress: Progress) -> None:
+async def _post(client: httpx2.AsyncClient, intake: str, number: int, body: bytes) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": f"demo-{number}"}
     answer = await client.post(f"{intake}/cases", content=body, headers=headers)
     if answer.status_code != httpx2.codes.CREATED:
         raise DemoFailed(f"intake answered {answer.status_code}: {answer.text}")
-    progress.posted += 1
 
 
 async def _watch(

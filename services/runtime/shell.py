@@ -25,6 +25,7 @@ from services.runtime.consumer import Consumer
 from services.runtime.database import open_database
 from services.runtime.effects import LOOK_S, Effects
 from services.runtime.funnel import Funnel, Overloaded
+from services.runtime.http import Server
 from services.runtime.loops import forever
 from services.runtime.outbox import Relay
 from services.runtime.retention import Retention
@@ -209,7 +210,7 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
 
     async with Shell(service, settings) as shell:
         app: FastAPI = application(shell)
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 app,
                 host=settings.host,
@@ -222,7 +223,6 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
                 server_header=False,
             )
         )
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())
         log.info("started", host=settings.host, port=settings.port, topics=list(shell.consumer.topics))

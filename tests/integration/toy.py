@@ -6,7 +6,7 @@ It hears ``AlertWithdrawn`` and does what the reason says: count, say so many me
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -164,6 +164,3 @@ async def eventually(condition: Any, seconds: float = 20.0) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"still not so after {seconds} s: {condition.__name__}")
         await asyncio.sleep(0.02)
-
-
-PATIENT = timedelta(seconds=20)

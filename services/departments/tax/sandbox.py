@@ -13,8 +13,8 @@ import socket
 import time
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from urllib.parse import parse_qs, unquote, unquote_plus
 
@@ -34,6 +34,7 @@ from services.departments.sdk.sandbox import Office, stopped
 from services.departments.tax.settings import SandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
 from services.runtime.clock import open_clock
+from services.runtime.http import Server
 
 NONSENSE = "<html>系统繁忙</html>"
 MOST_ENTRIES = 1000
@@ -181,14 +182,6 @@ def _json(body: BaseModel, status: int) -> Response:
     return Response(body.model_dump_json(by_alias=True, exclude_none=True), status, media_type="application/json")
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves the process's signals to the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _listener(host: str, port: int) -> socket.socket:
     # The protocol is named, since asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each
     # answer waits 40 ms for the acknowledgement of its headers.
@@ -206,7 +199,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[str]
     await office.open()
     app = TaxSandbox(settings, office).application()
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    server = _Server(config)
+    server = Server(config)
     with _listener(settings.host, settings.port) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
