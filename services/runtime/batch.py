@@ -1,17 +1,21 @@
 """One transaction a batch: load, fold the core, save, say, commit, publish.
 
-Everything a service does to a case goes through `Batches.run`, whether it came from Kafka, by HTTP, from an
-alarm or from the outside world. The number of statements does not grow with the number of messages, and one
-bad message never fails its batch.
+Everything a service does to a case goes through `Batches`, whether it came from Kafka, by HTTP, from an alarm or from
+the outside world, and one batch at a time in each process. The number of statements does not grow with the number of
+messages, and one bad message never fails its batch.
+
+What a process has written it remembers, decoded, for the cases it wrote last: a case's messages mostly come within
+seconds of each other, to the same process. Whoever writes a case counts its version up and writes only over the
+version that it knows, so that what is remembered is either still so or found out when the batch is saved.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,7 +25,7 @@ from contracts.envelope import Envelope, Impossible, Message, Step, Value, Woken
 from contracts.topics import topic_of
 from services.runtime import store, telemetry
 from services.runtime.clock import Clock
-from services.runtime.service import Service
+from services.runtime.service import Call, Service
 from services.runtime.store import DeadLetter, Overtaken, Row, Said
 
 S = TypeVar("S", bound=Value)
@@ -31,6 +35,9 @@ Publish = Callable[[Sequence[Said]], Awaitable[Sequence[Said]]]
 
 PUBLICATIONS = 8
 """Most batches whose messages are on their way to Kafka while the next one is handled."""
+
+REMEMBERED = 2000
+"""How many cases a process remembers decoded: those of the last few seconds under full load, some 20 MB."""
 
 NOT_WOKEN = timedelta(minutes=1)
 """Machine time after which a case that could not be woken is tried again."""
@@ -58,15 +65,39 @@ class Received:
         return self.raw is not None
 
 
+class Caller(Protocol):
+    """Who puts questions to the outside world, and may take one on in the very commit that opens it."""
+
+    def reserve(self) -> datetime | None:
+        """Room for one more question: the end of its lease, or None when there is none now."""
+
+    def start(self, calls: Sequence[Call]) -> None:
+        """Put these questions: the commit that leases them is done."""
+
+    def release(self, calls: Sequence[Call]) -> None:
+        """These will not be put: the commit failed."""
+
+
 @dataclass(slots=True)
-class _Outcome:
+class _Known(Generic[S]):
+    """A case as it was last written: its row, and its state decoded."""
+
+    row: Row
+    state: S
+
+
+@dataclass(slots=True)
+class _Outcome(Generic[S]):
     """What a batch has led to so far; thrown away and made anew if the batch has to be done again."""
 
-    changed: list[Row] = field(default_factory=list)
+    changed: list[_Known[S]] = field(default_factory=list)
+    blocked: set[str] = field(default_factory=set)
+    """Cases with a parked message that later ones wait behind. They are not remembered."""
     said: list[Envelope[Message]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     answers: list[tuple["asyncio.Future[Value]", Value | Exception]] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
+    leased: list[Call] = field(default_factory=list)
     calls: int = 0
     duplicates: int = 0
 
@@ -79,15 +110,18 @@ class Batches(Generic[S]):
         self.source = f"/onedoor/{service.name}"
         self.database = database
         self.clock = clock
+        self.caller: Caller | None = None
         self.alarm = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_wake = datetime.max.replace(tzinfo=UTC)
         """The next alarm known of."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
+        self._writing = asyncio.Lock()
+        self._known: OrderedDict[str, _Known[S]] = OrderedDict()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
-        self._published: list[Said] = []
+        self._published: list[UUID] = []
 
     async def run(self, received: Sequence[Received], letters: Sequence[DeadLetter] = ()) -> None:
         """Handle these messages and park these letters in one commit, then publish what was said.
@@ -97,42 +131,63 @@ class Batches(Generic[S]):
         by_case: dict[str, list[Received]] = defaultdict(list)
         for one in received:
             by_case[one.envelope.subject].append(one)
+        blocking = {letter.case_id for letter in letters if letter.blocking}
+        cases = sorted(by_case.keys() | blocking)
 
-        async def load(connection: AsyncConnection) -> _Outcome:
-            rows = await store.load(connection, list(by_case)) if by_case else {}
-            stopped = await store.blocked(connection, by_case) if by_case else set()
-            outcome = _Outcome(letters=list(letters))
-            for case_id in sorted(by_case):
-                self._fold(case_id, rows.get(case_id), by_case[case_id], outcome, stopped=case_id in stopped)
-            return outcome
+        async def fold(connection: AsyncConnection, outcome: _Outcome[S]) -> None:
+            outcome.letters += letters
+            known = await self._load(connection, cases, outcome.blocked)
+            outcome.blocked |= blocking
+            for case_id in cases:
+                before = known.get(case_id)
+                taken = self._fold(case_id, before, by_case.get(case_id, ()), outcome)
+                if case_id in outcome.blocked and before is not None and not taken:
+                    # Counting the version up tells whoever remembers this case that it is not as it was.
+                    outcome.changed.append(_Known(replace(before.row, version=before.row.version + 1), before.state))
 
-        await self._commit(load)
+        await self._commit(fold)
 
     async def wake(self, limit: int) -> int:
         """Wake the cases whose alarm has come, at most ``limit``; how many there were."""
         woken = 0
 
-        async def load(connection: AsyncConnection) -> _Outcome:
+        async def fold(connection: AsyncConnection, outcome: _Outcome[S]) -> None:
             nonlocal woken
             now = self.clock.now()
             rows = await store.load_due(connection, now, limit)
             woken = len(rows)
-            stopped = await store.blocked(connection, rows) if rows else set()
-            outcome = _Outcome()
+            outcome.blocked = await store.blocked(connection, rows) if rows else set()
             for case_id, row in sorted(rows.items()):
+                known = self._decoded(row)
                 cause = _woken_id(case_id, row.version)
                 envelope = envelop(Woken(), id=cause, source=self.source, subject=case_id, time=now)
-                self._fold(case_id, row, [Received(envelope)], outcome, stopped=case_id in stopped)
-            # A case that could not be woken is looked at again later, and does not keep the others from waking.
-            missed = rows.keys() - {row.case_id for row in outcome.changed}
-            outcome.changed += [_later(rows[case_id], self.clock.after(NOT_WOKEN)) for case_id in sorted(missed)]
-            return outcome
+                if not self._fold(case_id, known, [Received(envelope)], outcome):
+                    # It is looked at again later, and does not keep the others from waking.
+                    later = replace(row, version=row.version + 1, wake_at=self.clock.after(NOT_WOKEN))
+                    outcome.changed.append(_Known(later, known.state))
 
-        await self._commit(load)
+        await self._commit(fold)
         return woken
 
+    async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:
+        """Take a lease on questions that are due, at most ``limit``."""
+        async with self._writing:
+            async with self.database.begin() as connection:
+                rows = await store.claim_calls(connection, self.clock.now(), lease_until, limit)
+            calls = []
+            for row in rows:
+                before = self._known.get(row.case_id)
+                fresh = before is not None and before.row.version == row.version - 1
+                state = before.state if fresh and before else self._decoded(row).state
+                self._remember(_Known(row, state))
+                if (question := self.service.asks(state)) is None:
+                    log.error("a case without a question was due to put one", case_id=row.case_id)
+                else:
+                    calls.append(Call(row.case_id, question))
+        return calls
+
     async def flush(self) -> None:
-        """Take the mark off published messages now, rather than with the next batch."""
+        """Note that messages are published now, rather than with the next batch."""
         if published := self._take_published():
             async with self.database.begin() as connection:
                 await store.mark_published(connection, published)
@@ -143,37 +198,79 @@ class Batches(Generic[S]):
             await asyncio.wait(self._publishing)
         await self.flush()
 
-    def _take_published(self) -> list[Said]:
+    def _take_published(self) -> list[UUID]:
         published, self._published = self._published, []
         return published
 
-    async def _commit(self, load: Callable[[AsyncConnection], Awaitable[_Outcome]]) -> None:
-        # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
-        # more by the relay, which does no harm.
-        published = self._take_published()
-        while True:
-            try:
-                async with self.database.begin() as connection:
-                    outcome = await load(connection)
-                    said = [_said(envelope) for envelope in outcome.said]
-                    if outcome.changed:
-                        await store.save(connection, outcome.changed)
-                    if said:
-                        await store.say(connection, said)
-                        if self.service.project is not None:
-                            await self.service.project(connection, outcome.said)
-                    if outcome.letters:
-                        await store.park(connection, outcome.letters)
-                    if published:
-                        await store.mark_published(connection, published)
-                break
-            except Overtaken:
-                log.info("batch overtaken; doing it again")
+    async def _load(self, connection: AsyncConnection, cases: Sequence[str], blocked: set[str]) -> dict[str, _Known[S]]:
+        """These cases as they stand, from memory or from their table. Those remembered were not ``blocked``.
+
+        What is remembered may have been overtaken; then saving the batch fails and it is done again.
+        """
+        known = {case_id: self._known[case_id] for case_id in cases if case_id in self._known}
+        if missing := [case_id for case_id in cases if case_id not in known]:
+            rows = await store.load(connection, missing)
+            known |= {case_id: self._decoded(row) for case_id, row in rows.items()}
+            blocked |= await store.blocked(connection, missing)
+        return known
+
+    def _decoded(self, row: Row) -> _Known[S]:
+        known = self._known.get(row.case_id)
+        if known is not None and known.row.version == row.version:
+            return known
+        return _Known(row, self.service.state.model_validate_json(row.state))
+
+    def _remember(self, known: _Known[S]) -> None:
+        self._known[known.row.case_id] = known
+        self._known.move_to_end(known.row.case_id)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _forget(self, cases: Iterable[str]) -> None:
+        for case_id in cases:
+            self._known.pop(case_id, None)
+
+    async def _commit(self, fold: Callable[[AsyncConnection, _Outcome[S]], Awaitable[None]]) -> None:
+        """Load and fold, write, commit; then remember, tell, publish."""
+        async with self._writing:
+            # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
+            # more by the relay, which does no harm.
+            published = self._take_published()
+            while True:
+                outcome: _Outcome[S] = _Outcome()
+                try:
+                    async with self.database.begin() as connection:
+                        await fold(connection, outcome)
+                        said = [_said(envelope) for envelope in outcome.said]
+                        batch = await self._write(connection, outcome, said, published)
+                    break
+                except BaseException as error:
+                    if self.caller is not None:
+                        self.caller.release(outcome.leased)
+                    self._known.clear()  # what was remembered may be what was wrong
+                    if not isinstance(error, Overtaken):
+                        raise
+                    log.info("batch overtaken; doing it again")
+            for known in outcome.changed:
+                self._remember(known)
+            self._forget(outcome.blocked)
         self._tell(outcome)
         if said:
-            await self._send(said)
+            await self._send(batch, said)
 
-    def _tell(self, outcome: _Outcome) -> None:
+    async def _write(
+        self, connection: AsyncConnection, outcome: _Outcome[S], said: Sequence[Said], published: Sequence[UUID]
+    ) -> UUID | None:
+        batch = None
+        if outcome.changed or said or published:
+            batch = await store.save(connection, [known.row for known in outcome.changed], said, published)
+        if said and self.service.project is not None:
+            await self.service.project(connection, outcome.said)
+        if outcome.letters:
+            await store.park(connection, outcome.letters)
+        return batch
+
+    def _tell(self, outcome: _Outcome[S]) -> None:
         """Tell those who wait that the batch is committed."""
         for letter in outcome.letters:
             telemetry.DEAD_LETTERS.inc()
@@ -189,6 +286,8 @@ class Batches(Generic[S]):
         if outcome.wakes and (soonest := min(outcome.wakes)) < self.next_wake:
             self.next_wake = soonest
             self.alarm.set()
+        if self.caller is not None and outcome.leased:
+            self.caller.start(outcome.leased)
         if outcome.calls:
             self.call_due.set()
         for answer, result in outcome.answers:
@@ -199,12 +298,13 @@ class Batches(Generic[S]):
             else:
                 answer.set_result(result)
 
-    async def _send(self, said: Sequence[Said]) -> None:
+    async def _send(self, batch: UUID | None, said: Sequence[Said]) -> None:
         """Publish beside the next batches; wait only when too many publications are under way."""
 
         async def publish() -> None:
             acknowledged = await self._publish(said)
-            self._published.extend(acknowledged)  # only now: the list is another one after every commit
+            if batch is not None and len(acknowledged) == len(said):
+                self._published.append(batch)  # otherwise the relay publishes all of it again
 
         task = asyncio.create_task(publish())
         self._publishing.add(task)
@@ -212,15 +312,13 @@ class Batches(Generic[S]):
         if len(self._publishing) >= PUBLICATIONS:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
 
-    def _fold(
-        self, case_id: str, row: Row | None, received: Iterable[Received], outcome: _Outcome, *, stopped: bool
-    ) -> None:
-        """Fold one case's messages into its state, in the order in which they came."""
-        seen = row.seen if row else b""
+    def _fold(self, case_id: str, known: _Known[S] | None, received: Iterable[Received], outcome: _Outcome[S]) -> bool:
+        """Fold one case's messages into its state, in the order in which they came; whether any was taken."""
+        seen = known.row.seen if known else b""
         heard = {seen[at : at + 16] for at in range(0, len(seen), 16)}
-        loaded = self.service.state.model_validate_json(row.state) if row and row.state is not None else None
-        state = loaded
+        state = known.state if known else None
         last: tuple[Step[S], Envelope[Message]] | None = None
+        stopped = case_id in outcome.blocked
         answered = False
         for one in received:
             envelope = one.envelope
@@ -250,44 +348,56 @@ class Batches(Generic[S]):
             if one.answer is not None:
                 outcome.answers.append((one.answer, step.state))
         if last is not None:
-            changed = self._row(case_id, row, loaded, *last, seen, outcome)
-            if row is not None and changed.call == row.call and not answered:
-                changed.call_at = row.call_at  # the same question, being put or planned already
-            outcome.changed.append(changed)
+            outcome.changed.append(self._changed(case_id, known, *last, seen, outcome, answered=answered))
+        if stopped:
+            outcome.blocked.add(case_id)
+        return last is not None
 
-    def _row(
+    def _changed(
         self,
         case_id: str,
-        row: Row | None,
-        loaded: S | None,
+        known: _Known[S] | None,
         step: Step[S],
         envelope: Envelope[Message],
         seen: bytes,
-        outcome: _Outcome,
-    ) -> Row:
-        """The case's row after its last step."""
-        unchanged = row is not None and step.state is loaded
+        outcome: _Outcome[S],
+        *,
+        answered: bool,
+    ) -> _Known[S]:
+        """The case after its last step."""
+        row = known.row if known else None
+        unchanged = known is not None and step.state is known.state
         wake_at = self._wake_at(row, step)
         if wake_at is not None:
             outcome.wakes.append(wake_at)
-        call = call_at = None
-        if step.call is not None:
-            call = step.call.model_dump_json()
-            call_at = self.clock.after(step.call_after)
-            outcome.calls += 1
         closed_at = None
         if step.closed:
             closed_at = row.closed_at if row and row.closed_at else envelope.time
-        return Row(
+        changed = Row(
             case_id=case_id,
             version=row.version + 1 if row else 1,
             state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
             seen=seen[-16 * store.SEEN_KEPT :],
-            closed_at=closed_at,
             wake_at=wake_at,
-            call=call,
-            call_at=call_at,
+            call_at=self._call_at(case_id, None if answered else known, step, outcome),
+            closed_at=closed_at,
         )
+        return _Known(changed, step.state)
+
+    def _call_at(self, case_id: str, known: _Known[S] | None, step: Step[S], outcome: _Outcome[S]) -> datetime | None:
+        """When to put the case's question. One that is wanted now is taken on in this commit if there is room.
+
+        ``known``: the case before, unless its question has just been answered.
+        """
+        if step.call is None:
+            return None
+        if known is not None and known.row.call_at is not None and self.service.asks(known.state) == step.call:
+            return known.row.call_at  # being put or planned already
+        if not step.call_after and self.caller is not None and (lease_until := self.caller.reserve()):
+            outcome.leased.append(Call(case_id, step.call))
+            return lease_until
+        outcome.calls += 1
+        return self.clock.after(step.call_after)
 
     def _wake_at(self, row: Row | None, step: Step[S]) -> datetime | None:
         """When to wake the case next: at its deadline, or when it has waited long enough for an answer.
@@ -315,7 +425,13 @@ class Batches(Generic[S]):
         )
 
     def _refuse(
-        self, one: Received, reason: str, outcome: _Outcome, *, blocking: bool = False, error: Exception | None = None
+        self,
+        one: Received,
+        reason: str,
+        outcome: _Outcome[S],
+        *,
+        blocking: bool = False,
+        error: Exception | None = None,
     ) -> None:
         """A message that the core will not take: a dead letter, and an answer to whoever waits for one."""
         if one.answer is not None:
@@ -348,10 +464,6 @@ def dead_letter(
     for part in (topic.encode(), key or b"", value or b""):
         digest.update(len(part).to_bytes(4, "big") + part)
     return DeadLetter(UUID(bytes=digest.digest()), case_id, reason, topic, origin, key, value, blocking)
-
-
-def _later(row: Row, wake_at: datetime) -> Row:
-    return replace(row, version=row.version + 1, wake_at=wake_at)
 
 
 def _said(envelope: Envelope[Message]) -> Said:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -11,15 +11,32 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from contracts.codec import Unreadable, decode
-from contracts.envelope import CaseId
+from contracts.envelope import CaseId, Message
 from services.runtime import kafka, telemetry
-from services.runtime.batch import Batches, Received, dead_letter
-from services.runtime.loops import Pace
+from services.runtime.batch import Received, dead_letter
+from services.runtime.funnel import Funnel, Unavailable
 from services.runtime.settings import Settings
 from services.runtime.store import DeadLetter
+
+METADATA_AGE_S = 5.0
+"""Machine seconds after which a consumer looks again which topics and partitions there are.
+
+A group that is formed while a cluster has no topics is given no partitions, and nothing but this look tells its
+members that there are some by now. aiokafka's own 5 minutes would be 5 minutes of silence.
+"""
+
+FETCH_WAIT_S = 0.1
+"""Machine seconds that Kafka holds an empty answer back. While it does, aiokafka asks for nothing of the partitions
+whose records were still unread when it asked."""
+
+ACKNOWLEDGE_S = 2.0
+"""Machine seconds that Kafka has to take an acknowledgement; else it is put again with the next.
+
+aiokafka itself would try for as long as Kafka is away or lacks a topic, and hold up whoever waits: the flushing, and
+the joining of a group anew.
+"""
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
@@ -46,6 +63,8 @@ class _Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self, leaving: Callable[[], Awaitable[None]]) -> None:
         self.joined = False
+        self.generation = 0
+        """Counts the assignments."""
         self._leaving = leaving
 
     async def on_partitions_revoked(self, revoked: object) -> None:
@@ -54,6 +73,7 @@ class _Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self.joined = False
 
     async def on_partitions_assigned(self, assigned: object) -> None:
+        self.generation += 1
         self.joined = True
 
 
@@ -64,9 +84,11 @@ class Consumer:
     have seen. While the database is away the consumer holds its batch and tries again.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], batches: Batches) -> None:  # type: ignore[type-arg]
-        self._batches = batches
-        self._consumes = frozenset(batches.service.consumes)
+    def __init__(
+        self, settings: Settings, topics: Sequence[str], consumes: Iterable[type[Message]], funnel: Funnel
+    ) -> None:
+        self._funnel = funnel
+        self._consumes = frozenset(consumes)
         self._limit = DeadLetterLimit(settings.dead_letters_a_minute)
         self.topics = tuple(topics)
         self.stopped: str | None = None
@@ -77,6 +99,7 @@ class Consumer:
             security=kafka.security(settings),
             consumer_only=True,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=int(METADATA_AGE_S * 1000),
             apply_types=False,
             logger=None,
             graceful_timeout=8.0,
@@ -84,7 +107,9 @@ class Consumer:
         self._group = _Group(self.acknowledge)
         self._handled: dict[TopicPartition, int] = {}
         """What has been committed to the database and not yet acknowledged to Kafka: the next offset of each."""
-        self._pace = Pace()
+        self._handled_in = 0
+        """The generation to which these offsets belong. Another may count from the beginning of another log: to
+        acknowledge an old offset there would skip what nobody has read."""
         self._most = settings.batch
         self._prefix = settings.topic_prefix
         self._subscriber = self._broker.subscriber(
@@ -95,6 +120,7 @@ class Consumer:
             batch=True,
             max_records=settings.batch,
             batch_timeout_ms=10,
+            fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=10_000,
@@ -134,7 +160,7 @@ class Consumer:
 
     async def _handle(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
         """One batch: decode, run, acknowledge."""
-        started = time.perf_counter()
+        started, generation = time.perf_counter(), self._group.generation
         received, letters = self._decode(records)
         if self._limit.exceeded(len(letters), time.monotonic()):
             await self._stop_loudly(len(letters))
@@ -142,19 +168,17 @@ class Consumer:
         backoff = 0.1
         while True:
             try:
-                await self._batches.run(received, letters)
+                await self._funnel.take(received, letters)
                 break
-            except (DBAPIError, OSError) as error:
-                log.warning("the database is away; trying again", error=repr(error), backoff_s=backoff)
+            except Unavailable:
+                log.warning("the database is away; trying again", records=len(records), backoff_s=backoff)
                 await asyncio.sleep(backoff)
                 backoff = min(10.0, backoff * 2)
         telemetry.MESSAGES.labels("kafka").inc(len(records))
         telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            self._handled[partition] = max(self._handled.get(partition, 0), record.offset + 1)
+        self._note(records, generation)
         if len(records) < self._most:
-            await self._pace.keep(time.perf_counter() - started)
+            await self._funnel.pace.rest()
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""
@@ -172,17 +196,30 @@ class Consumer:
                 received.append(Received(envelope, origin, topic, record.value))
         return received, letters
 
+    def _note(self, records: Sequence[ConsumerRecord[Any, Any]], generation: int) -> None:
+        """These have been handled; they were read in that generation of the group."""
+        if generation != self._group.generation:
+            return  # they are read and dropped again, if they are still there
+        if generation != self._handled_in:
+            self._handled, self._handled_in = {}, generation
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            self._handled[partition] = max(self._handled.get(partition, 0), record.offset + 1)
+
     async def acknowledge(self) -> None:
         """Tell Kafka what has been handled. Called now and then: what is read again meanwhile is dropped as seen."""
         consumer = self._subscriber.consumer
-        if consumer is None or not self._handled:
+        if consumer is None or not self._handled or self._handled_in != self._group.generation:
             return
-        handled, self._handled = self._handled, {}
-        mine = consumer.assignment()
+        handled, mine = dict(self._handled), consumer.assignment()
         try:
-            await consumer.commit({partition: offset for partition, offset in handled.items() if partition in mine})
-        except KafkaError as error:
+            async with asyncio.timeout(ACKNOWLEDGE_S):
+                await consumer.commit({partition: offset for partition, offset in handled.items() if partition in mine})
+        except (KafkaError, TimeoutError) as error:
             log.info("not acknowledged; the records will be read and dropped again", error=repr(error))
+            return
+        # What has been handled meanwhile stays for the next time.
+        self._handled = {p: offset for p, offset in self._handled.items() if handled.get(p) != offset}
 
     async def _stop_loudly(self, letters: int) -> None:
         """Too much cannot be read: leave the records in Kafka and wait for a person."""

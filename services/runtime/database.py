@@ -1,5 +1,6 @@
 """Connections to PostgreSQL."""
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 SERVER_SETTINGS = {
@@ -9,6 +10,18 @@ SERVER_SETTINGS = {
     # done often is done by key, so whole tables are read only where there is no other way.
     "enable_seqscan": "off",
 }
+
+
+_CONTENT = ("22", "23", "54")
+"""Classes of SQLSTATE that speak of what was sent: data exception, constraint violation, program limit exceeded."""
+
+
+def refused(error: Exception) -> bool:
+    """Whether the server will not take what it was sent, now or later; else it is away or in trouble of its own."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith(_CONTENT) or isinstance(error.orig.__cause__, ValueError)
 
 
 def open_database(address: str, name: str, connections: int, *, check: bool = False) -> AsyncEngine:

@@ -30,10 +30,11 @@ _REPLAY = text("""
         SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM taken ORDER BY number
         ON CONFLICT (case_id, message_id) DO UPDATE SET event = excluded.event
     )
-    INSERT INTO unpublished (case_id, message_id, said_at)
-    SELECT case_id, letter_id, to_timestamp(0) + number * interval '1 microsecond' FROM taken
-    ON CONFLICT DO NOTHING
-    RETURNING case_id
+    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
+    SELECT gen_random_uuid(), to_timestamp(0) + min(number) * interval '1 microsecond',
+        array_agg(case_id ORDER BY number), array_agg(letter_id ORDER BY number)
+    FROM taken HAVING count(*) > 0
+    RETURNING cardinality(case_ids)
 """)
 
 _DROP = text("""
@@ -84,7 +85,7 @@ async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
     Letters without a case, and what the outside world said, cannot be handed back: their sender says them again.
     """
     async with database.begin() as connection:
-        return len((await connection.execute(_REPLAY, {"numbers": list(numbers)})).all())
+        return int(await connection.scalar(_REPLAY, {"numbers": list(numbers)}) or 0)
 
 
 async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:

@@ -1,21 +1,22 @@
 """Calls to the outside world: under a lease, outside any transaction, a bounded number at a time.
 
-A case's open question stands in its row. Claiming it moves its time to the end of a lease; if the process dies,
-the lease ends and any replica puts the question again, which the other side must bear. After several failures in
-a row the breaker opens: nothing is claimed for a while, then one question is put to try.
+When a case's open question is due stands in its row. Claiming it moves that time to the end of a lease; if the
+process dies, the lease ends and any replica puts the question again, which the other side must bear. A new question is
+claimed in the commit that opens it, as long as there is room. After several failures in a row the breaker opens:
+nothing is claimed for a while, then one question is put to try.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import text
 
 from contracts.envelope import Impossible, Message, Value, envelop
-from services.runtime import store, telemetry
+from services.runtime import telemetry
 from services.runtime.batch import Batches, Received, dead_letter
 from services.runtime.clock import Clock
 from services.runtime.funnel import Funnel
@@ -77,9 +78,8 @@ class Effects(Generic[S]):
         slots: int,
         timeout: timedelta,
     ) -> None:
-        if service.question is None or service.failed is None:
-            raise TypeError(f"{service.name} has an outside, so it needs a question and what a failed one is")
-        self._question: type[Message] = service.question
+        if service.failed is None:
+            raise TypeError(f"{service.name} has an outside, so it needs to say what a failed question is")
         self._failed = service.failed
         self._source = f"/onedoor/{service.name}"
         self._outside = outside
@@ -87,27 +87,50 @@ class Effects(Generic[S]):
         self._funnel = funnel
         self._clock = clock
         self._free = slots
+        self._refused = False
+        """Questions are due for which there was no room."""
         self._timeout = timeout
         self._breaker = Breaker()
         self._asking: set[asyncio.Task[None]] = set()
+        batches.caller = self
 
-    async def ask_once(self) -> bool:
-        """Claim and start as many due calls as may be made; whether more may be due."""
-        permitted = self._breaker.permits(self._free, time.monotonic())
-        telemetry.BREAKER_OPEN.set(self._breaker.open)
-        if not permitted:
-            return False
-        now = self._clock.now()
-        lease_until = self._clock.after(2 * self._timeout)
-        async with self._batches.database.begin() as connection:
-            claimed = await store.claim_calls(connection, now, lease_until, permitted)
-        calls = [Call(case_id, self._question.model_validate_json(question)) for case_id, question in claimed]
-        self._free -= len(calls)
+    def reserve(self) -> datetime | None:
+        """Room for one question more: the end of its lease. See `batch.Caller`."""
+        if self._breaker.open or not self._free:
+            self._refused = True
+            return None
+        self._free -= 1
+        return self._lease()
+
+    def start(self, calls: Sequence[Call]) -> None:
+        """Put these questions. Their leases are committed."""
         bulk = self._outside.bulk
         for first in range(0, len(calls), bulk):
             task = asyncio.create_task(self._ask(calls[first : first + bulk]))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
+
+    def release(self, calls: Sequence[Call]) -> None:
+        """These will not be put, or have been: there is room for others."""
+        self._free += len(calls)
+        if self._refused:
+            self._batches.call_due.set()
+
+    async def ask_once(self) -> bool:
+        """Claim and start as many due calls as may be made; whether more may be due."""
+        permitted = self._breaker.permits(self._free, time.monotonic())
+        telemetry.BREAKER_OPEN.set(self._breaker.open)
+        self._refused = False
+        if not permitted:
+            self._refused = not self._free
+            return False
+        self._free -= permitted
+        calls: Sequence[Call] = ()
+        try:
+            calls = await self._batches.claim_calls(self._lease(), permitted)
+        finally:
+            self._free += permitted - len(calls)
+        self.start(calls)
         return len(calls) == permitted
 
     async def drain(self) -> None:
@@ -123,9 +146,11 @@ class Effects(Generic[S]):
         except Exception as error:
             answers = [error] * len(calls)
         finally:
-            self._free += len(calls)
+            self.release(calls)
         await self._bring(calls, [await self._judged(*pair) for pair in zip(calls, answers, strict=True)])
-        self._batches.call_due.set()
+
+    def _lease(self) -> datetime:
+        return self._clock.after(2 * self._timeout)
 
     async def _judged(self, call: Call, answer: Message | Exception) -> Message:
         """What the core is told: the answer, or that there is none. Nonsense is kept; the rest trips the breaker."""

@@ -1,17 +1,21 @@
-"""Group commit: messages that arrive one by one are handled together.
+"""One batch loop a process: what comes from Kafka, by HTTP and from the outside world is handled together.
 
-While one batch commits, those that arrive meanwhile wait and make the next. Nobody waits for a batch to fill.
+While one batch commits, what arrives meanwhile waits and makes the next. Nobody waits for a batch to fill.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from contracts.envelope import Value
 from services.runtime import telemetry
-from services.runtime.batch import Batches, Received
+from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.database import refused
 from services.runtime.loops import Pace
+from services.runtime.store import DeadLetter
 
 FULL = 10
 
@@ -26,47 +30,131 @@ class Unavailable(Exception):
     """The database is away; nothing has happened."""
 
 
+@dataclass(slots=True)
+class _Work:
+    """What is handled in one commit, and who is told when it is committed."""
+
+    received: Sequence[Received]
+    letters: Sequence[DeadLetter] = ()
+    done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits that nothing has happened."""
+        for one in self.received:
+            if one.answer is not None and not one.answer.done():
+                one.answer.set_exception(error)
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def cancel(self) -> None:
+        for one in self.received:
+            if one.answer is not None:
+                one.answer.cancel()
+        self.done.cancel()
+
+
 class Funnel:
     """Gathers messages into batches and tells each sender what became of its own."""
 
     def __init__(self, batches: Batches, limit: int) -> None:  # type: ignore[type-arg]
         self._batches = batches
         self._limit = limit
-        self._waiting: list[Received] = []
+        self._waiting: deque[_Work] = deque()
+        self._messages = 0
         self._arrived = asyncio.Event()
-        self._pace = Pace()
+        self.pace = Pace()
 
     @property
     def full(self) -> bool:
         """Whether ten batches are waiting already. Who can be sent away is sent away then."""
-        return len(self._waiting) >= FULL * self._limit
+        return self._messages >= FULL * self._limit
 
     async def put(self, received: Sequence[Received]) -> list[Value | BaseException]:
         """Handle these, in this order within a case; for each, the state that it led to or what went wrong."""
         loop = asyncio.get_running_loop()
         for one in received:
             one.answer = loop.create_future()
-        self._waiting.extend(received)
-        self._arrived.set()
+        self._add(_Work(received))
         return await asyncio.gather(*(one.answer for one in received if one.answer), return_exceptions=True)
+
+    async def take(self, received: Sequence[Received], letters: Sequence[DeadLetter]) -> None:
+        """Handle these records and park these letters. Raises `Unavailable`; then nothing has happened."""
+        work = _Work(received, letters)
+        self._add(work)
+        await work.done
 
     async def run(self) -> None:
         """Handle what arrives, until cancelled."""
         while True:
             await self._arrived.wait()
-            await self._pace.keep()
-            batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-            if not self._waiting:
-                self._arrived.clear()
+            await self.pace.keep()
+            batch = self._next()
             try:
-                await self._batches.run(batch)
-            except Exception as error:
-                log.exception("batch failed", messages=len(batch))
-                away = isinstance(error, DBAPIError | OSError)
-                for one in batch:
+                await self._handle(batch)
+            except asyncio.CancelledError:
+                for work in batch:
+                    work.cancel()
+                raise
+            self.pace.handled(sum(len(work.received) for work in batch))
+
+    def _add(self, work: _Work) -> None:
+        # Most of those who put wait for their answers instead; a failure that nobody asks for is no fault of theirs.
+        work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting.append(work)
+        self._messages += len(work.received)
+        self._arrived.set()
+
+    def _next(self) -> list[_Work]:
+        batch: list[_Work] = []
+        messages = 0
+        while self._waiting and messages < self._limit:
+            work = self._waiting.popleft()
+            batch.append(work)
+            messages += len(work.received)
+        self._messages -= messages
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
+
+    async def _handle(self, batch: Sequence[_Work]) -> None:
+        received = [one for work in batch for one in work.received]
+        try:
+            await self._batches.run(received, [letter for work in batch for letter in work.letters])
+        except Exception as error:
+            if not refused(error) and isinstance(error, SQLAlchemyError | OSError):
+                log.warning("the database is away", error=repr(error), messages=len(received))
+                for work in batch:
+                    work.fail(Unavailable("the database is away"))
+                return
+            log.exception("batch failed; handling its messages one by one", messages=len(received))
+            for work in batch:
+                await self._handle_singly(work)
+            return
+        for work in batch:
+            if not work.done.done():
+                work.done.set_result(None)
+
+    async def _handle_singly(self, work: _Work) -> None:
+        """Find the message that cannot be stored: it is parked, or its sender told, and the others go on."""
+        try:
+            for one in work.received:
+                try:
+                    await self._batches.run([one])
+                except Exception as error:
+                    if not refused(error) and isinstance(error, SQLAlchemyError | OSError):
+                        raise
+                    log.exception("a message cannot be stored", message_id=str(one.envelope.id), type=one.envelope.type)
                     if one.answer is not None and not one.answer.done():
-                        one.answer.set_exception(Unavailable("the database is away") if away else error)
-            finally:
-                for one in batch:
-                    if one.answer is not None and not one.answer.done():
-                        one.answer.cancel()
+                        one.answer.set_exception(error)
+                    if one.raw is not None:
+                        subject = one.envelope.subject
+                        reason = f"what follows from it cannot be stored: {type(error).__name__}"
+                        letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, True)
+                        await self._batches.run([], [letter])
+            await self._batches.run([], work.letters)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the database is away", error=repr(error))
+            work.fail(Unavailable("the database is away"))
+        else:
+            if not work.done.done():
+                work.done.set_result(None)

@@ -11,26 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.runtime import store, telemetry
 from services.runtime.batch import Publish
 
+BATCHES = 20
+"""Most batches published at once: ten thousand messages if all are full."""
+
 log = telemetry.logger(__name__)
 
 
 class Relay:
-    """Publishes messages that have waited too long."""
+    """Publishes messages that have waited too long, a batch at a time as they were said."""
 
     def __init__(self, database: AsyncEngine, publish: Publish, age: timedelta) -> None:
         self._database = database
         self._publish = publish
         self._age = age
 
-    async def run_once(self, limit: int) -> int:
-        """Publish at most ``limit`` messages that have waited longer than ``age``; how many were acknowledged."""
+    async def run_once(self, limit: int = BATCHES) -> bool:
+        """Publish at most ``limit`` batches that have waited longer than ``age``; whether there may be more."""
         async with self._database.begin() as connection:
             waiting = await store.claim_unpublished(connection, self._age, limit)
             if not waiting:
-                return 0
-            published = await self._publish(waiting)
+                return False
+            said = [one for batch in waiting.values() for one in batch]
+            acknowledged = {one.message_id for one in await self._publish(said)}
+            published = [
+                batch for batch, messages in waiting.items() if acknowledged.issuperset(m.message_id for m in messages)
+            ]
             if published:
                 await store.mark_published(connection, published)
-        telemetry.RELAYED.inc(len(published))
-        log.info("relayed", messages=len(published), waiting=len(waiting))
-        return len(published)
+        telemetry.RELAYED.inc(len(acknowledged))
+        log.info("relayed", messages=len(acknowledged), waiting=len(said))
+        return len(published) == limit

@@ -76,6 +76,30 @@ _TABLES_V1 = (
     "CREATE UNIQUE INDEX dead_letters_number ON dead_letters (number)",
 )
 
+_TABLES_V2 = (
+    # A batch's messages are published together, and one row for all of them is written and deleted.
+    "ALTER TABLE unpublished RENAME TO unpublished_v1",
+    """
+    CREATE TABLE unpublished (
+        batch_id uuid PRIMARY KEY,
+        said_at timestamptz NOT NULL DEFAULT now(),
+        case_ids text[] NOT NULL,
+        message_ids uuid[] NOT NULL
+    )
+    """,
+    "COMMENT ON TABLE unpublished IS 'batches whose rows of the outbox are not all known to be in Kafka yet'",
+    """
+    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
+    SELECT gen_random_uuid(), min(said_at), array_agg(case_id ORDER BY said_at), array_agg(message_id ORDER BY said_at)
+    FROM unpublished_v1 HAVING count(*) > 0
+    """,
+    "DROP TABLE unpublished_v1",
+    # Both carry the moment of their transaction, so that one is never taken for older than the other.
+    "ALTER TABLE outbox ALTER COLUMN said_at SET DEFAULT now()",
+    # The question a case has open follows from its state.
+    "ALTER TABLE cases DROP COLUMN call",
+)
+
 
 class Operations(Protocol):
     """What of alembic's operations is needed here."""
@@ -86,6 +110,12 @@ class Operations(Protocol):
 def create_runtime_tables_v1(op: Operations) -> None:
     """The tables that every service has: states, outbox, dead letters."""
     for statement in _TABLES_V1:
+        op.execute(statement)
+
+
+def change_runtime_tables_v2(op: Operations) -> None:
+    """One row a batch for what waits for publication; no question is stored beside the state it follows from."""
+    for statement in _TABLES_V2:
         op.execute(statement)
 
 

@@ -90,6 +90,7 @@ class Service(Generic[S]):
     """A service: a pure core, and where it touches the world.
 
     ``name`` names its database, its consumer group and its CloudEvents source.
+    ``asks``: the question to the outside world that a case in this state has open; the core's steps say the same.
     ``failed`` turns a failed call into the message that tells the core so.
     """
 
@@ -98,7 +99,7 @@ class Service(Generic[S]):
     state: type[S]
     consumes: tuple[type[Message], ...]
     migrations: Path
-    question: type[Message] | None = None
+    asks: Callable[[S], Message | None] = lambda state: None
     failed: Callable[[Call, Exception], Message] | None = None
     outside: "Callable[[Shell[S]], Outside] | None" = None
     routes: "Callable[[Shell[S]], APIRouter] | None" = None

@@ -40,6 +40,9 @@ FLUSH_S = 1.0
 """Machine seconds after which what was handled is acknowledged to Kafka, and what Kafka acknowledged loses its mark
 even if no batch comes along."""
 
+TOPICS_S = 5.0
+"""Machine seconds between two looks at whether the topics are there. A cluster that has lost its log has none."""
+
 log = telemetry.logger(__name__)
 
 
@@ -57,8 +60,8 @@ class Shell(Generic[S]):
         self.batches: Batches[S] = Batches(service, self.database, self.clock, self.publisher.publish)
         self.funnel = Funnel(self.batches, settings.batch)
         topics = topics_for(service.consumes, settings.systems_of(service.name))
-        self.consumer = Consumer(settings, topics, self.batches)
-        self._topics = topics_for(TOPICS, settings.systems)
+        self.consumer = Consumer(settings, topics, service.consumes, self.funnel)
+        self._topics = kafka.Topics(settings, topics_for(TOPICS, settings.systems))
         self._tasks: list[asyncio.Task[None]] = []
         self._effects: Effects[S] | None = None
         self._stack = AsyncExitStack()
@@ -126,6 +129,7 @@ class Shell(Generic[S]):
         """Start: database loops first, Kafka when it is there."""
         self._stack.push_async_callback(self.database.dispose)
         self._stack.push_async_callback(self.publisher.close)
+        self._stack.push_async_callback(self._topics.close)
         self._stack.push_async_callback(self.batches.drain)
         settings, batches = self.settings, self.batches
         timers = Timers(batches, settings.batch)
@@ -138,7 +142,7 @@ class Shell(Generic[S]):
             return False
 
         async def relayed() -> bool:
-            return await relay.run_once(settings.batch) == settings.batch
+            return await relay.run_once()
 
         self._start("funnel", self.funnel.run())
         self._start("timers", forever("timers", timers.run_once, timers.pause, batches.alarm))
@@ -150,6 +154,7 @@ class Shell(Generic[S]):
         if self.service.outside is not None:
             await self._open_outside(self.service.outside)
         self._start("consumer", self._consume())
+        self._start("topics", forever("topics", self._topics.run_once, lambda: TOPICS_S))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -187,7 +192,7 @@ class Shell(Generic[S]):
         """Join the group as soon as Kafka and its topics are there."""
         while True:
             try:
-                await kafka.ensure_topics(self.settings, self._topics)
+                await self._topics.ensure()
                 await self.consumer.start()
                 return
             except (KafkaError, OSError) as error:

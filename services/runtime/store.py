@@ -1,13 +1,14 @@
 """The statements of the shell: each handles a whole batch, however large.
 
-States, the ids they have seen, alarms and open questions stand in one row a case. ``seen`` is one string of
-bytes, sixteen an id: it is read and written whole, and PostgreSQL needs no array of arrays for it.
+States, the ids they have seen, and alarms stand in one row a case. ``seen`` is one string of bytes, sixteen an id: it
+is read and written whole, and PostgreSQL needs no array of arrays for it. Every write of a case counts its version
+up, so that who holds version n knows all that its row says.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,16 +23,19 @@ class Overtaken(Exception):
 
 @dataclass(slots=True)
 class Row:
-    """A case as it stands in the table, on its way through a batch."""
+    """A case as it stands in the table, on its way through a batch.
+
+    ``call_at``: when to put the case's open question to the outside world; while it is being put, the end of the
+    lease. None without a question.
+    """
 
     case_id: str
     version: int
-    state: str | None
+    state: str
     seen: bytes
-    closed_at: datetime | None = None
     wake_at: datetime | None = None
-    call: str | None = None
     call_at: datetime | None = None
+    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,9 @@ class DeadLetter:
     """For the log, where the record could be read."""
 
 
-_COLUMNS = "case_id, version, state, seen, closed_at, wake_at, call, call_at"
+_COLUMNS = "case_id, version, state, seen, wake_at, call_at, closed_at"
 
-_LOAD = text(f"SELECT {_COLUMNS} FROM cases WHERE case_id = ANY(:ids) ORDER BY case_id FOR UPDATE")
+_LOAD = text(f"SELECT {_COLUMNS} FROM cases WHERE case_id = ANY(:ids)")
 
 _DUE = text(f"SELECT {_COLUMNS} FROM cases WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED")
 
@@ -71,34 +75,32 @@ _BLOCKED = text(
 )
 
 _SAVE = text("""
-    INSERT INTO cases (case_id, version, state, seen, wake_at, call, call_at, closed_at)
-    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:states AS text[]),
-        CAST(:seen AS bytea[]), CAST(:wakes AS timestamptz[]), CAST(:calls AS text[]),
-        CAST(:call_ats AS timestamptz[]), CAST(:closed AS timestamptz[]))
-    ON CONFLICT (case_id) DO UPDATE SET version = excluded.version, state = excluded.state,
-        seen = excluded.seen, wake_at = excluded.wake_at, call = excluded.call, call_at = excluded.call_at,
-        closed_at = excluded.closed_at
-    WHERE cases.version = excluded.version - 1
-""")
-
-_SAY = text("""
-    WITH said AS (
+    WITH saved AS (
+        INSERT INTO cases (case_id, version, state, seen, wake_at, call_at, closed_at)
+        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:states AS text[]),
+            CAST(:seen AS bytea[]), CAST(:wakes AS timestamptz[]), CAST(:calls AS timestamptz[]),
+            CAST(:closed AS timestamptz[]))
+        ON CONFLICT (case_id) DO UPDATE SET version = excluded.version, state = excluded.state,
+            seen = excluded.seen, wake_at = excluded.wake_at, call_at = excluded.call_at,
+            closed_at = excluded.closed_at
+        WHERE cases.version = excluded.version - 1
+        RETURNING 1
+    ), said AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
-        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:messages AS uuid[]), CAST(:topics AS text[]),
+        SELECT * FROM unnest(CAST(:said_of AS text[]), CAST(:messages AS uuid[]), CAST(:topics AS text[]),
             CAST(:events AS text[]))
         ON CONFLICT DO NOTHING
-        RETURNING case_id, message_id
+    ), noted AS (
+        INSERT INTO unpublished (batch_id, case_ids, message_ids)
+        SELECT :batch, CAST(:said_of AS text[]), CAST(:messages AS uuid[])
+        WHERE cardinality(CAST(:messages AS uuid[])) > 0
+    ), published AS (
+        DELETE FROM unpublished WHERE batch_id = ANY(:published)
     )
-    INSERT INTO unpublished (case_id, message_id) SELECT case_id, message_id FROM said
+    SELECT count(*) FROM saved
 """)
 
-_PUBLISHED = text("""
-    WITH free AS MATERIALIZED (
-        SELECT u.ctid AS place FROM unnest(CAST(:ids AS text[]), CAST(:messages AS uuid[])) AS p (case_id, message_id)
-        JOIN unpublished u USING (case_id, message_id) FOR UPDATE OF u SKIP LOCKED
-    )
-    DELETE FROM unpublished USING free WHERE unpublished.ctid = free.place
-""")
+_PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
 _PARK = text("""
     INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin, key, value)
@@ -109,36 +111,41 @@ _PARK = text("""
         reason = excluded.reason, origin = excluded.origin, settled_at = NULL
 """)
 
-_CLAIM_CALLS = text("""
-    UPDATE cases SET call_at = :lease_until WHERE case_id IN (
+_CLAIM_CALLS = text(f"""
+    UPDATE cases SET call_at = :lease_until, version = version + 1 WHERE case_id IN (
         SELECT case_id FROM cases WHERE call_at <= :now ORDER BY call_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) RETURNING case_id, call
+    ) RETURNING {_COLUMNS}
 """)
 
 _UNPUBLISHED = text("""
-    SELECT u.case_id, u.message_id, o.topic, o.event FROM unpublished u JOIN outbox o USING (case_id, message_id)
-    WHERE u.said_at < clock_timestamp() - CAST(:age AS interval)
-    ORDER BY u.said_at LIMIT :limit FOR UPDATE OF u SKIP LOCKED
+    WITH waiting AS MATERIALIZED (
+        SELECT batch_id, said_at, case_ids, message_ids FROM unpublished
+        WHERE said_at < clock_timestamp() - CAST(:age AS interval)
+        ORDER BY said_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    SELECT w.batch_id, o.case_id, o.message_id, o.topic, o.event
+    FROM waiting w, unnest(w.case_ids, w.message_ids) WITH ORDINALITY AS u (case_id, message_id, place)
+    JOIN outbox o USING (case_id, message_id)
+    ORDER BY w.said_at, w.batch_id, u.place
 """)
 
 _FORGET_CASES = text("""
     DELETE FROM cases WHERE case_id IN (
-        SELECT case_id FROM cases WHERE closed_at < :before AND wake_at IS NULL AND call IS NULL
+        SELECT case_id FROM cases WHERE closed_at < :before AND wake_at IS NULL AND call_at IS NULL
         ORDER BY closed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
 _FORGET_SAID = text("""
-    DELETE FROM outbox o WHERE (case_id, message_id) IN (
+    DELETE FROM outbox WHERE (case_id, message_id) IN (
         SELECT case_id, message_id FROM outbox
-        WHERE said_at < clock_timestamp() - CAST(:age AS interval) LIMIT :limit)
-    AND NOT EXISTS (SELECT FROM unpublished u WHERE u.case_id = o.case_id AND u.message_id = o.message_id)
+        WHERE said_at < least(clock_timestamp() - CAST(:age AS interval), (SELECT min(said_at) FROM unpublished))
+        LIMIT :limit)
 """)
 
 
 async def load(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Row]:
-    """Lock and read the states of these cases, in the order of their ids, so that batches never deadlock."""
-    rows = await connection.execute(_LOAD, {"ids": sorted(case_ids)})
-    return {row.case_id: Row(*row) for row in rows}
+    """Read these cases as they stand. Nothing is locked: `save` notices whoever comes between."""
+    return {row.case_id: Row(*row) for row in await connection.execute(_LOAD, {"ids": case_ids})}
 
 
 async def load_due(connection: AsyncConnection, now: datetime, limit: int) -> dict[str, Row]:
@@ -153,9 +160,16 @@ async def blocked(connection: AsyncConnection, case_ids: Iterable[str]) -> set[s
     return {row.case_id for row in rows}
 
 
-async def save(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write the states back. Raises `Overtaken` if any of them has been written by another since `load`."""
-    result = await connection.execute(
+async def save(
+    connection: AsyncConnection, rows: Sequence[Row], said: Sequence[Said], published: Sequence[UUID]
+) -> UUID:
+    """Write a batch: its cases, its messages into the outbox, and that earlier batches are known to be in Kafka.
+
+    The id under which this batch's messages wait for publication. Raises `Overtaken` if any of the cases has been
+    written by another since it was read. ``rows`` are in the order of their case ids, so that batches never deadlock.
+    """
+    batch = uuid4()
+    saved = await connection.scalar(
         _SAVE,
         {
             "ids": [row.case_id for row in rows],
@@ -163,34 +177,24 @@ async def save(connection: AsyncConnection, rows: Sequence[Row]) -> None:
             "states": [row.state for row in rows],
             "seen": [row.seen for row in rows],
             "wakes": [row.wake_at for row in rows],
-            "calls": [row.call for row in rows],
-            "call_ats": [row.call_at for row in rows],
+            "calls": [row.call_at for row in rows],
             "closed": [row.closed_at for row in rows],
+            "said_of": [one.case_id for one in said],
+            "messages": [one.message_id for one in said],
+            "topics": [one.topic for one in said],
+            "events": [one.event.decode() for one in said],
+            "batch": batch,
+            "published": published,
         },
     )
-    if result.rowcount != len(rows):
+    if saved != len(rows):
         raise Overtaken
+    return batch
 
 
-async def say(connection: AsyncConnection, messages: Sequence[Said]) -> None:
-    """Put the messages into the outbox, marked as not yet published."""
-    await connection.execute(
-        _SAY,
-        {
-            "ids": [said.case_id for said in messages],
-            "messages": [said.message_id for said in messages],
-            "topics": [said.topic for said in messages],
-            "events": [said.event.decode() for said in messages],
-        },
-    )
-
-
-async def mark_published(connection: AsyncConnection, messages: Sequence[Said]) -> None:
-    """Take the mark off messages that Kafka has acknowledged."""
-    await connection.execute(
-        _PUBLISHED,
-        {"ids": [said.case_id for said in messages], "messages": [said.message_id for said in messages]},
-    )
+async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -> None:
+    """Note that all messages of these batches are in Kafka."""
+    await connection.execute(_PUBLISHED, {"published": batches})
 
 
 async def park(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> None:
@@ -210,18 +214,19 @@ async def park(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> No
     )
 
 
-async def claim_calls(
-    connection: AsyncConnection, now: datetime, lease_until: datetime, limit: int
-) -> list[tuple[str, str]]:
-    """Take a lease on cases whose question is due: (case id, question)."""
+async def claim_calls(connection: AsyncConnection, now: datetime, lease_until: datetime, limit: int) -> list[Row]:
+    """Take a lease on cases whose question is due, and read them."""
     rows = await connection.execute(_CLAIM_CALLS, {"now": now, "lease_until": lease_until, "limit": limit})
-    return [(row.case_id, row.call) for row in rows]
+    return [Row(*row) for row in rows]
 
 
-async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> list[Said]:
-    """Lock messages that have waited for publication longer than ``age``, whoever said them."""
-    rows = await connection.execute(_UNPUBLISHED, {"age": age, "limit": limit})
-    return [Said(row.case_id, row.message_id, row.topic, row.event.encode()) for row in rows]
+async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[Said]]:
+    """Lock at most ``limit`` batches that have waited for publication longer than ``age``, whoever said them."""
+    waiting: dict[UUID, list[Said]] = {}
+    for row in await connection.execute(_UNPUBLISHED, {"age": age, "limit": limit}):
+        said = Said(row.case_id, row.message_id, row.topic, row.event.encode())
+        waiting.setdefault(row.batch_id, []).append(said)
+    return waiting
 
 
 async def forget_cases(connection: AsyncConnection, before: datetime, limit: int) -> int:

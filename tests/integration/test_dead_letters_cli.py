@@ -78,7 +78,9 @@ def waiting(address: str) -> list[str]:
     """What is to be published, in that order."""
 
     async def read(connection: AsyncConnection) -> list[str]:
-        query = "SELECT event FROM outbox JOIN unpublished u USING (case_id, message_id) ORDER BY u.said_at"
+        query = """
+            SELECT event FROM unpublished, unnest(message_ids) WITH ORDINALITY AS u (message_id, place)
+            JOIN outbox USING (message_id) ORDER BY unpublished.said_at, place"""
         return [row.event for row in await connection.execute(text(query))]
 
     return in_database(address, read)

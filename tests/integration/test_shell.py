@@ -302,8 +302,10 @@ async def test_old_messages_are_forgotten_when_published_and_never_before(start:
                 await connection.execute(text("SELECT * FROM outbox WHERE case_id = :id"), {"id": case(2)})
             ).all()
             # This one is still to be published, and is young enough not to be relayed while we look.
-            mark = text("INSERT INTO unpublished (case_id, message_id) VALUES (:id, :message)")
-            await connection.execute(mark, {"id": case(2), "message": waiting.message_id})
+            mark = text("INSERT INTO unpublished VALUES (gen_random_uuid(), :said_at, ARRAY[:id], :messages)")
+            await connection.execute(
+                mark, {"said_at": waiting.said_at, "id": case(2), "messages": [waiting.message_id]}
+            )
         await Retention(shell.database, shell.clock, shell.settings).run_once(100)
         async with shell.database.connect() as connection:
             kept = (await connection.execute(text("SELECT case_id FROM outbox"))).scalars().all()

@@ -49,6 +49,11 @@ class Tally(Value):
     closed: bool = False
 
 
+def question(tally: Tally) -> Question | None:
+    """What the toy wants to know."""
+    return Question(asks=tally.asking) if tally.asking else None
+
+
 def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
     """Do as the message says."""
     tally = state or Tally()
@@ -78,8 +83,7 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
             keep = says.startswith("failed")
             update: dict[str, Any] = {"answers": (*tally.answers, says)}
             tally = tally.model_copy(update=update if keep else update | {"asking": None})
-    question = Question(asks=tally.asking) if tally.asking else None
-    return Step(tally, out, wake=tally.wake, call=question, closed=tally.closed)
+    return Step(tally, out, wake=tally.wake, call=question(tally), closed=tally.closed)
 
 
 def toy(**changes: Any) -> Service[Tally]:
@@ -90,7 +94,7 @@ def toy(**changes: Any) -> Service[Tally]:
         "state": Tally,
         "consumes": (AlertWithdrawn,),
         "migrations": Path(__file__).parent / "toy_migrations",
-        "question": Question,
+        "asks": question,
         "failed": lambda call, error: Answer(says=f"failed: {error}"),
     }
     return Service(**parts | changes)

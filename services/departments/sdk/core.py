@@ -155,7 +155,7 @@ def _move(task: Task, answer: Answer) -> Task:
         case Decision():
             return Task(request=task.request, state=state, decision=answer)
         case Receipt():
-            return task.model_copy(update={"state": state, "receipt": answer})
+            return task.replace(state=state, receipt=answer)
         case Posted():
             return task
 
@@ -172,11 +172,11 @@ def _must_agree(task: Task, answer: Answer) -> None:
 
 
 def _pace(task: Task, pace: Pace, before: Task) -> Task:
-    return task.model_copy(update={"pace": pace, "asked": before.asked + 1 if before.pace is pace else 1})
+    return task.replace(pace=pace, asked=before.asked + 1 if before.pace is pace else 1)
 
 
 def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
-    if after == before:
+    if after is before:
         return _step(state)
     tasks = tuple(after if task is before else task for task in state.tasks)
     return _step(Tasks(tasks=tasks), *(_truth(after) if after.state is not before.state else ()))
@@ -184,22 +184,55 @@ def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
 
 def _truth(task: Task) -> tuple[Message, ...]:
     """What there is to tell about a task."""
-    named = {name: getattr(task.request, name) for name in ("task_id", "step", "department", "system", "requested_at")}
-    if task.decision is not None:
-        return (TaskDone(**named, **dict(task.decision)),)
-    if task.receipt is not None:
-        return (TaskDelivered(**named, **dict(task.receipt)),)
+    request, receipt, decision = task.request, task.receipt, task.decision
+    if decision is not None:
+        done = TaskDone(
+            task_id=request.task_id,
+            step=request.step,
+            department=request.department,
+            system=request.system,
+            reference=decision.reference,
+            requested_at=request.requested_at,
+            delivered_at=decision.delivered_at,
+            outcome=decision.outcome,
+            document=decision.document,
+            opinion=decision.opinion,
+            decided_at=decision.decided_at,
+        )
+        return (done,)
+    if receipt is not None:
+        delivered = TaskDelivered(
+            task_id=request.task_id,
+            step=request.step,
+            department=request.department,
+            system=request.system,
+            reference=receipt.reference,
+            requested_at=request.requested_at,
+            delivered_at=receipt.delivered_at,
+        )
+        return (delivered,)
     return ()
 
 
 def _step(state: Tasks, *out: Message) -> Step[Tasks]:
-    """The step, with the one question that comes next: a new task's first, then whichever was asked least."""
-    undecided = [task for task in state.tasks if task.state is not TaskState.DONE]
-    if not undecided:
+    """The step, with the question that comes next."""
+    task = _next(state)
+    if task is None:
         return Step(state, out, closed=True)
-    task = min(undecided, key=lambda task: task.asked)
     wait = patience(task.asked, *PATIENCE[task.pace]) if task.pace else timedelta()
     return Step(state, out, call=Submit(task=task.request), call_after=wait)
+
+
+def question(state: Tasks) -> Submit | None:
+    """The one question that this case has open, if any."""
+    task = _next(state)
+    return Submit(task=task.request) if task is not None else None
+
+
+def _next(state: Tasks) -> Task | None:
+    """Whose turn it is: a new task's first, then whichever was asked least."""
+    undecided = (task for task in state.tasks if task.state is not TaskState.DONE)
+    return min(undecided, key=lambda task: task.asked, default=None)
 
 
 def _find(state: Tasks, task_id: str) -> Task:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from contracts.tasks import TaskRequested
 from services.departments.sdk.adapter import Adapter, Clock
-from services.departments.sdk.core import Tasks, handle
-from services.departments.sdk.messages import Submit
+from services.departments.sdk.core import Tasks, handle, question
 from services.departments.sdk.outside import DepartmentOutside, failed
 from services.runtime.service import Outside, Service
 
@@ -32,7 +31,7 @@ def department(name: str, adapter: Callable[[Clock], Adapter]) -> Service[Tasks]
         state=Tasks,
         consumes=(TaskRequested,),
         migrations=MIGRATIONS,
-        question=Submit,
+        asks=question,
         failed=failed,
         outside=outside,
     )

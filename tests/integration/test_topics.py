@@ -1,0 +1,107 @@
+"""A broker that comes back without its log: the topics return by themselves, and all that was under way completes."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from deploy.local.engines import Engines
+from deploy.local.kafka import Kafka
+from services.runtime.kafka import Topics, Unfit, ensure_topics
+from tests.integration.asking import conversation
+from tests.integration.toy import settings
+
+CASES = 400
+A_SECOND = 40
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Kafka]:
+    """A broker of this test's own, that it may ruin."""
+    broker = Kafka(tmp_path / "kafka", lambda _: None)
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+async def topics_of(broker: Kafka) -> dict[str, Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
+    await admin.start()
+    try:
+        return {topic["topic"]: topic for topic in await admin.describe_topics()}
+    finally:
+        await admin.close()
+
+
+async def without_its_log(broker: Kafka) -> None:
+    """Stop the broker, delete its whole folder, start it: nothing of what it knew is left."""
+    await broker.stop()
+    await asyncio.to_thread(shutil.rmtree, broker.folder)
+    await broker.start()
+
+
+async def test_topics_that_are_gone_are_made_again(broker: Kafka) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, topic_prefix="a-")
+    topics = Topics(of, ["one", "two"])
+    try:
+        assert await topics.run_once() is False
+        assert {"a-one", "a-two"} <= (await topics_of(broker)).keys()
+        address = broker.address
+        await without_its_log(broker)
+        assert broker.address == address, "whoever knew the broker would not find it again"
+        assert not {"a-one", "a-two"} & (await topics_of(broker)).keys()
+        await topics.run_once()
+        assert {"a-one", "a-two"} <= (await topics_of(broker)).keys()
+        await broker.stop()
+        assert await topics.run_once() is False, "a broker that is away is no fault"
+        await broker.start()
+        await topics.run_once()
+        assert {"a-one", "a-two"} <= (await topics_of(broker)).keys()
+    finally:
+        await topics.close()
+
+
+async def test_several_may_make_the_same_topics_at_once(broker: Kafka) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address)
+    await asyncio.gather(*(ensure_topics(of, ["one", "two", "three"]) for _ in range(8)))
+    assert {"one", "two", "three"} <= (await topics_of(broker)).keys()
+
+
+async def test_more_replicas_than_brokers_are_refused_with_both_numbers(broker: Kafka) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, replication=3)
+    with pytest.raises(Unfit, match="3 replicas are wanted and 1 brokers are there"):
+        await ensure_topics(of, ["one"])
+    assert "one" not in await topics_of(broker)
+
+
+@pytest.mark.timeout(150)
+async def test_a_broker_loses_everything_under_load_and_every_case_completes_once(
+    broker: Kafka, engines: Engines
+) -> None:
+    async with conversation(broker.address, engines.postgres, CASES, A_SECOND) as talk:
+        await talk.reach(CASES // 4, seconds=30)
+        await without_its_log(broker)
+        await talk.all_complete_and_nothing_twice(seconds=60)
+    await nothing_unread_is_acknowledged(broker)
+
+
+async def nothing_unread_is_acknowledged(broker: Kafka) -> None:
+    """No group has acknowledged more than there is: the old log's offsets were not carried over to the new one."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
+    await admin.start()
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.address)
+    try:
+        async with consumer:
+            for group in ("onedoor-asker", "onedoor-answerer"):
+                acknowledged = await admin.list_consumer_group_offsets(group)
+                assert acknowledged
+                ends = await consumer.end_offsets(list(acknowledged))
+                for partition, of in acknowledged.items():
+                    assert of.offset <= ends[partition], (group, partition)
+    finally:
+        await admin.close()
