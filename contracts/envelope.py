@@ -5,11 +5,10 @@ whole event is one JSON document in the record's value, so that a plain console 
 record's key is the case id, which is also the event's ``subject``.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
@@ -34,10 +33,31 @@ Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 """A moment with its zone, in the years 1900 to 2300: a deadline reckoned from it is still a date. Ours are in UTC."""
 
 
+_fill = object.__setattr__
+"""What is frozen can be filled from outside only."""
+
+
 class Value(BaseModel):
     """A part of a message: frozen, and deaf to fields a newer writer may have added."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def replace(self, **news: object) -> Self:
+        """A copy with these fields in place of its own: what pydantic's ``model_copy`` does, at half the price.
+
+        Like there, nothing is checked but the names: put in what was taken from a checked message, or made as one.
+        Raises `TypeError` for a field that this value does not have.
+        """
+        fields = self.__dict__ | news
+        if len(fields) != len(self.__dict__):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(news.keys() - self.__dict__.keys()))}")
+        copy = object.__new__(type(self))
+        # These four are all that an instance of pydantic consists of.
+        _fill(copy, "__dict__", fields)
+        _fill(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__ | news.keys())
+        _fill(copy, "__pydantic_extra__", None)
+        _fill(copy, "__pydantic_private__", None)
+        return copy
 
 
 class Message(Value):
@@ -106,8 +126,7 @@ def derive_id(cause: UUID, source: str, index: int) -> UUID:
 S = TypeVar("S", bound=Value)
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Step(NamedTuple, Generic[S]):
     """What a core answers to one message: the case's new state, and what is to happen next.
 
     There are two kinds of time. Lawful time (deadlines) is a moment of the clock that all services share, and

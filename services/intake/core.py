@@ -19,7 +19,10 @@ from contracts.working_time import OfficeHours, published_calendar, resolve
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=6)
 
-_PROGRESS = tuple(StepState)
+_CALENDAR = published_calendar()
+_HOURS = OfficeHours()
+
+_PROGRESS = {state: place for place, state in enumerate(StepState)}
 """Later states are further: what has been dropped stays dropped, whatever is heard late."""
 
 
@@ -155,7 +158,14 @@ def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
         if case.fingerprint != command.fingerprint:
             raise KeyReused
         return _waiting(case)
-    accepted = CaseAccepted.model_validate(dict(command))
+    accepted = CaseAccepted(
+        plan=command.plan,
+        region=command.region,
+        channel=command.channel,
+        applicant=command.applicant,
+        materials=command.materials,
+        accepted_at=command.accepted_at,
+    )
     new = Case(
         accepted=accepted,
         fingerprint=command.fingerprint,
@@ -168,9 +178,8 @@ def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
 def _due(plan: Plan, accepted_at: datetime) -> CaseDue | None:
     if plan.limits is None:
         return None
-    calendar, hours = published_calendar(), OfficeHours()
-    committed = resolve(plan.limits.committed, accepted_at, calendar, hours)
-    statutory = resolve(plan.limits.statutory, accepted_at, calendar, hours)
+    committed = resolve(plan.limits.committed, accepted_at, _CALENDAR, _HOURS)
+    statutory = resolve(plan.limits.statutory, accepted_at, _CALENDAR, _HOURS)
     return CaseDue(
         committed=committed.at,
         statutory=statutory.at,
@@ -182,37 +191,36 @@ def _ask_again(case: Case) -> Step[Case]:
     """Say the acceptance again: routing answers with a decision, monitor with its commitments, as often as asked."""
     if case.answered:
         return _waiting(case)
-    return _waiting(case.model_copy(update={"asked": case.asked + 1}), case.accepted)
+    return _waiting(case.replace(asked=case.asked + 1), case.accepted)
 
 
 def _heard(case: Case, message: Heard, said_at: datetime) -> Case:
     match message:
         case TaskDelivered():
-            report = StepCourse(
-                step=message.step,
-                state=StepState.DELIVERED,
-                requested_at=message.requested_at,
-                delivered_at=message.delivered_at,
-            )
-            return _reported(case, (report,))
+            return _reported(case, (_receipt(message),), of_routing=False)
         case TaskDone():
-            return _reported(case, (_answer(message),))
+            return _reported(case, (_answer(message),), of_routing=False)
         case CaseReported():
-            return _reported(case, _of_routing(message))
+            return _reported(case, message.steps, of_routing=True)
         case CaseDecided():
-            return _decided(_reported(case, _of_routing(message)), message)
+            return _decided(_reported(case, message.steps, of_routing=True), message)
         case CommitmentsOpened():
             return _committed(case, message, said_at)
         case _:
             assert_never(message)
 
 
-def _of_routing(message: CaseReported | CaseDecided) -> tuple[StepCourse, ...]:
-    return tuple(StepCourse(**dict(step), settled=step.decided_at is not None) for step in message.steps)
+def _receipt(delivered: TaskDelivered) -> StepReport:
+    return StepReport(
+        step=delivered.step,
+        state=StepState.DELIVERED,
+        requested_at=delivered.requested_at,
+        delivered_at=delivered.delivered_at,
+    )
 
 
-def _answer(done: TaskDone) -> StepCourse:
-    return StepCourse(
+def _answer(done: TaskDone) -> StepReport:
+    return StepReport(
         step=done.step,
         state=StepState.DONE,
         requested_at=done.requested_at,
@@ -223,54 +231,65 @@ def _answer(done: TaskDone) -> StepCourse:
     )
 
 
-def _reported(case: Case, reports: tuple[StepCourse, ...]) -> Case:
+def _reported(case: Case, reports: tuple[StepReport, ...], *, of_routing: bool) -> Case:
     known = {step.step: step for step in case.steps}
     for report in reports:
         if report.step not in known:
             raise Impossible(f"the plan of this case has no step {report.step}")
-        known[report.step] = _merged(known[report.step], report)
-    return case.model_copy(update={"steps": tuple(known.values())})
+        known[report.step] = _merged(known[report.step], report, settled=of_routing)
+    return case.replace(steps=tuple(known.values()))
 
 
-def _merged(one: StepCourse, other: StepCourse) -> StepCourse:
+def _merged(course: StepCourse, report: StepReport, *, settled: bool) -> StepCourse:
     """What the two say together of the same step.
 
     The furthest state, the earliest dates, and one answer whole: two answers are never mixed.
     """
-    answer = min((report for report in (one, other) if report.decided_at), key=_order_of_answers, default=one)
-    return StepCourse(
-        step=one.step,
-        state=max(one.state, other.state, key=_PROGRESS.index),
-        requested_at=_earlier(one.requested_at, other.requested_at),
-        delivered_at=_earlier(one.delivered_at, other.delivered_at),
-        decided_at=answer.decided_at,
-        outcome=answer.outcome,
-        document=answer.document,
-        settled=answer.settled,
-    )
+    news: dict[str, object] = {
+        "state": max(course.state, report.state, key=_PROGRESS.__getitem__),
+        "requested_at": _earlier(course.requested_at, report.requested_at),
+        "delivered_at": _earlier(course.delivered_at, report.delivered_at),
+    }
+    if _is_answer(course, report, settled=settled):
+        news["decided_at"] = report.decided_at
+        news["outcome"] = report.outcome
+        news["document"] = report.document
+        news["settled"] = settled
+    return course.replace(**news)
 
 
-def _order_of_answers(course: StepCourse) -> tuple[bool, datetime | None, str, str]:
+def _is_answer(course: StepCourse, report: StepReport, *, settled: bool) -> bool:
+    """Whether the report brings an answer that holds against the one that is known."""
+    if report.decided_at is None or course.decided_at is None:
+        return report.decided_at is not None
+    return _order_of_answers(report, settled) < _order_of_answers(course, course.settled)
+
+
+def _order_of_answers(report: StepReport, settled: bool) -> tuple[bool, datetime | None, str, str]:
     """The first in this order holds: routing's word before the department's, then the earlier."""
-    return not course.settled, course.decided_at, course.outcome or "", course.document or ""
+    return not settled, report.decided_at, report.outcome or "", report.document or ""
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((at for at in (one, other) if at), default=None)
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
 
 
 def _decided(case: Case, decided: CaseDecided) -> Case:
     news = Decision(decided_at=decided.decided_at, outcome=decided.outcome)
     earliest = min((d for d in (case.decision, news) if d), key=lambda d: (d.decided_at, d.outcome))
-    return case.model_copy(update={"decision": earliest})
+    return case.replace(decision=earliest)
 
 
 def _committed(case: Case, opened: CommitmentsOpened, said_at: datetime) -> Case:
     held = {known.commitment.key: known for known in case.commitments}
     for commitment in opened.commitments:
         news = Held(said_at=said_at, commitment=commitment)
-        held[commitment.key] = max((held.get(commitment.key, news), news), key=_order_of_words)
-    return case.model_copy(update={"commitments": tuple(held[key] for key in sorted(held)), "monitored": True})
+        known = held.get(commitment.key)
+        if known is None or _order_of_words(known) < _order_of_words(news):
+            held[commitment.key] = news
+    return case.replace(commitments=tuple(held[key] for key in sorted(held)), monitored=True)
 
 
 def _order_of_words(held: Held) -> tuple[datetime, str]:
@@ -280,7 +299,7 @@ def _order_of_words(held: Held) -> tuple[datetime, str]:
 
 def _settled(case: Case) -> Step[Case]:
     """Once all is answered the count of questions is forgotten, so that only what was heard makes the state."""
-    return _waiting(case.model_copy(update={"asked": 0}) if case.answered else case)
+    return _waiting(case.replace(asked=0) if case.answered and case.asked else case)
 
 
 def _waiting(case: Case, *out: Message) -> Step[Case]:

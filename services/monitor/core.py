@@ -11,9 +11,7 @@ from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, Commit
 from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, StepReport, StepState
 from contracts.tasks import TaskDone, TaskRequested
-from contracts.working_time import OfficeHours, published_calendar
-from services.monitor.ladder import moments
-from services.monitor.state import CASE, DueDates, MonitoredCase, Raised, Watch, step_key
+from services.monitor.state import CASE, MonitoredCase, Raised, Watch, step_key
 
 CONSUMES = (CaseAccepted, TaskRequested, TaskDone, CaseReported, CaseDecided)
 
@@ -27,8 +25,7 @@ LONGEST_PATIENCE = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
 """What is done exactly when it is due is in time; one microsecond later is late."""
 
-_CALENDAR = published_calendar()
-_HOURS = OfficeHours()
+_WARNING = Rung.WARNING
 
 
 def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
@@ -38,7 +35,7 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
     now: datetime | None = None
     match envelope.data:
         case CaseAccepted() as message:
-            known = _dated(_accept(known, message))
+            known = _accept(known, message)
             answers = (_opened(known),)
         case TaskRequested() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at)
@@ -57,8 +54,8 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
         case _:
             raise Impossible(f"{envelope.type} is not for monitor")
     if not known.routed and isinstance(envelope.data, OF_ROUTING):
-        known = known.model_copy(update={"routed": True})
-    known, alerts = _climb(_dated(known), envelope.time, now)
+        known = known.replace(routed=True)
+    known, alerts = _climb(known, envelope.time, now)
     known, questions = _verify(known, now)
     return _step(known, (*answers, *alerts, *questions))
 
@@ -71,16 +68,10 @@ def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
     plan = message.plan
     owed = {CASE: (plan.lead_department, plan.limits)}
     owed |= {step_key(step.step): (step.department, step.limits) for step in plan.steps if step.limits}
-    watches = []
-    for key in sorted(owed):
-        watch = state.watch(key) or Watch(key=key)
-        owner, limits = owed[key]
-        watches.append(watch.model_copy(update={"owner": owner, "limits": limits, "due": None}))
+    begun = _learn(state, CASE, opened_at=message.accepted_at)
     # What has been heard of steps without a limit is dropped: nothing is owed there.
-    accepted = state.model_copy(
-        update={"matter": plan.matter, "region": message.region, "watches": tuple(watches)},
-    )
-    return _learn(accepted, CASE, opened_at=message.accepted_at)
+    watches = tuple((begun.watch(key) or Watch(key=key)).owe(*owed[key]) for key in sorted(owed))
+    return begun.replace(matter=plan.matter, region=message.region, watches=watches)
 
 
 def _learn(
@@ -97,7 +88,8 @@ def _learn(
         if state.matter is not None:
             return state
         watch = Watch(key=key)
-    return state.replace(watch.learn(opened_at=opened_at, ended_at=ended_at, open_at=open_at))
+    learnt = watch.learn(opened_at=opened_at, ended_at=ended_at, open_at=open_at)
+    return state if learnt is watch else state.put(learnt)
 
 
 def _learn_steps(
@@ -117,19 +109,6 @@ def _learn_steps(
     return state
 
 
-def _dated(state: MonitoredCase) -> MonitoredCase:
-    """The due dates of every commitment that has begun."""
-    changed = []
-    for watch in state.watches:
-        if watch.due is None and watch.limits is not None and watch.opened_at is not None:
-            try:
-                due = DueDates(**moments(watch.limits, watch.opened_at, _CALENDAR, _HOURS)._asdict())
-            except ValueError:
-                raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
-            changed.append(watch.model_copy(update={"due": due}))
-    return state.replace(*changed)
-
-
 def _opened(state: MonitoredCase) -> CommitmentsOpened:
     return CommitmentsOpened(commitments=tuple(c for watch in state.watches if (c := watch.commitment())))
 
@@ -137,18 +116,18 @@ def _opened(state: MonitoredCase) -> CommitmentsOpened:
 def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
     """Fire every rung that the facts call for and has not fired, and withdraw those that an answer proves wrong."""
     out: list[Message] = []
-    changed = []
+    if state.matter is None or state.region is None:
+        return state, out  # the acceptance has yet to be heard
     for watch in state.watches:
-        if watch.due is None or watch.owner is None or state.matter is None or state.region is None:
-            continue  # not begun, or the acceptance has yet to be heard
+        if watch.due is None or watch.owner is None:
+            continue  # not begun
         ended_at = state.ended_at(watch)
         if ended_at is None and now is None and watch.open_at is None:
             continue  # nothing has been heard that could call for a rung
         if ended_at is not None and not watch.raised and ended_at <= min(watch.due.warning, watch.due.red):
             continue  # answered before the first rung
         raised = list(watch.raised)
-        for rung in Rung:
-            due_at = watch.due.of(rung)
+        for rung, due_at in watch.due.ladder():
             fired = watch.fired(rung)
             if fired is None and _is_due(watch, rung, due_at, ended_at, now):
                 # What is heard late may carry a time before the rung was due; it was not raised then.
@@ -165,12 +144,12 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
                 )
                 out.append(alert)
             elif fired and not fired.withdrawn and ended_at is not None and ended_at <= due_at:
-                raised[raised.index(fired)] = fired.model_copy(update={"withdrawn": True})
+                raised[raised.index(fired)] = fired.replace(withdrawn=True)
                 at = max(heard_at, fired.raised_at)
                 out.append(AlertWithdrawn(commitment=watch.key, rung=rung, reason=IN_TIME, withdrawn_at=at))
         if tuple(raised) != watch.raised:
-            changed.append(watch.model_copy(update={"raised": tuple(raised)}))
-    return state.replace(*changed), out
+            state = state.put(watch.replace(raised=tuple(raised)))
+    return state, out
 
 
 def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None) -> bool:
@@ -189,9 +168,9 @@ def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | Non
 def _verify(state: MonitoredCase, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
     """Ask routing before a card is issued, and forget the question when nothing hangs on it any longer."""
     if now is not None and _cards(state, now):
-        return state.model_copy(update={"asked": state.asked + 1, "asked_at": now}), [CaseAsked()]
+        return state.replace(asked=state.asked + 1, asked_at=now), [CaseAsked()]
     if state.asked_at is not None and not _cards(state, state.asked_at):
-        return state.model_copy(update={"asked": 0, "asked_at": None}), []
+        return state.replace(asked=0, asked_at=None), []
     return state, []
 
 
@@ -205,24 +184,24 @@ def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
 
     Cards only once routing knows the case: asked any sooner, it could not tell this case from one that is made up.
     """
+    if state.decided_at is not None:
+        return []  # nothing is open any longer
     return [
-        (rung, watch.due.of(rung) + (timedelta() if rung is Rung.WARNING else _INSTANT))
+        (rung, due_at if rung is _WARNING else due_at + _INSTANT)
         for watch in state.watches
-        if watch.due is not None and state.ended_at(watch) is None
-        for rung in Rung
-        if watch.fired(rung) is None and (rung is Rung.WARNING or state.routed)
+        for rung, due_at in watch.ahead()
+        if rung is _WARNING or state.routed
     ]
 
 
 def _step(state: MonitoredCase, out: tuple[Message, ...]) -> Step[MonitoredCase]:
     # A card that routing has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
-    wakes = [at for rung, at in _ahead(state) if rung is Rung.WARNING or asked_at is None or at > asked_at]
-    case = state.watch(CASE)
+    wakes = [at for rung, at in _ahead(state) if rung is _WARNING or asked_at is None or at > asked_at]
     return Step(
         state=state,
         out=out,
         wake=min(wakes, default=None),
         again=patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None,
-        closed=state.matter is not None and case is not None and case.ended_at is not None,
+        closed=state.matter is not None and state.decided_at is not None,
     )

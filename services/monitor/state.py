@@ -5,10 +5,16 @@ from typing import Self
 
 from contracts.cases import Region
 from contracts.commitments import Commitment, CommitmentKey, Rung
-from contracts.envelope import Code, Instant, Name, Value
+from contracts.envelope import Code, Impossible, Instant, Name, Value
 from contracts.plans import Limits
+from contracts.working_time import OfficeHours, published_calendar
+from services.monitor.ladder import moments
 
 CASE: CommitmentKey = "case"
+
+_WARNING, _YELLOW, _RED = Rung
+_CALENDAR = published_calendar()
+_HOURS = OfficeHours()
 
 
 def step_key(step: Code) -> CommitmentKey:
@@ -24,15 +30,13 @@ class DueDates(Value):
     red: Instant
     provisional: bool = False
 
+    def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
+        """The rungs from the lowest to the highest, each with the moment at which it falls due."""
+        return (_WARNING, self.warning), (_YELLOW, self.yellow), (_RED, self.red)
+
     def of(self, rung: Rung) -> datetime:
         """When this rung falls due."""
-        match rung:
-            case Rung.WARNING:
-                return self.warning
-            case Rung.YELLOW:
-                return self.yellow
-            case Rung.RED:
-                return self.red
+        return dict(self.ladder())[rung]
 
 
 class Raised(Value):
@@ -47,7 +51,7 @@ class Watch(Value):
     """One commitment. ``owner`` and ``limits`` come with the acceptance, which may be heard last.
 
     ``opened_at`` and ``ended_at`` are the earliest moments heard of, ``open_at`` the latest moment at which
-    routing knew it to be still open.
+    routing knew it to be still open. ``due`` follows from ``limits`` and ``opened_at``, wherever both are known.
     """
 
     key: CommitmentKey
@@ -59,22 +63,40 @@ class Watch(Value):
     due: DueDates | None = None
     raised: tuple[Raised, ...] = ()
 
+    def owe(self, owner: Name, limits: Limits | None) -> Self:
+        """This commitment with what the acceptance says of it. Raises `Impossible` as `learn` does."""
+        return self.replace(owner=owner, limits=limits, due=_due(self.key, limits, self.opened_at))
+
     def learn(
         self, *, opened_at: datetime | None = None, ended_at: datetime | None = None, open_at: datetime | None = None
     ) -> Self:
-        """This commitment with these facts merged in; itself if they are no news."""
+        """This commitment with these facts merged in; itself if they are no news.
+
+        Raises `Impossible` if it would be due beyond the calendar.
+        """
         news: dict[str, object] = {}
         if opened_at is not None and (self.opened_at is None or opened_at < self.opened_at):
-            news |= {"opened_at": opened_at, "due": None}
+            news["opened_at"] = opened_at
+            news["due"] = _due(self.key, self.limits, opened_at)
         if ended_at is not None and (self.ended_at is None or ended_at < self.ended_at):
-            news |= {"ended_at": ended_at}
+            news["ended_at"] = ended_at
         if open_at is not None and (self.open_at is None or open_at > self.open_at):
-            news |= {"open_at": open_at}
-        return self.model_copy(update=news) if news else self
+            news["open_at"] = open_at
+        return self.replace(**news) if news else self
 
     def fired(self, rung: Rung) -> Raised | None:
         """How this rung fired, if it has."""
-        return next((raised for raised in self.raised if raised.rung == rung), None)
+        for raised in self.raised:
+            if raised.rung is rung:
+                return raised
+        return None
+
+    def ahead(self) -> tuple[tuple[Rung, datetime], ...]:
+        """The rungs that have not fired and may still do so, each with the moment at which it falls due."""
+        if self.due is None or self.ended_at is not None:
+            return ()
+        ladder = self.due.ladder()
+        return tuple(one for one in ladder if self.fired(one[0]) is None) if self.raised else ladder
 
     def commitment(self) -> Commitment | None:
         """The commitment as it is told to others; ``None`` while it is not open."""
@@ -104,19 +126,39 @@ class MonitoredCase(Value):
     asked: int = 0
     asked_at: Instant | None = None
 
+    @property
+    def decided_at(self) -> datetime | None:
+        """When the case as a whole was answered."""
+        case = self.watch(CASE)
+        return case.ended_at if case is not None else None
+
     def watch(self, key: CommitmentKey) -> Watch | None:
         """The commitment of this name."""
-        return next((watch for watch in self.watches if watch.key == key), None)
+        for watch in self.watches:
+            if watch.key == key:
+                return watch
+        return None
 
     def ended_at(self, watch: Watch) -> datetime | None:
         """When this commitment was answered. No step is owed any longer once its case is decided."""
-        case = self.watch(CASE)
-        ends = [at for at in (watch.ended_at, case.ended_at if case else None) if at is not None]
-        return min(ends, default=None)
+        own, of_case = watch.ended_at, self.decided_at
+        if own is None or of_case is None:
+            return own or of_case
+        return min(own, of_case)
 
-    def replace(self, *changed: Watch) -> Self:
-        """This case with these commitments put in place of those of the same name; itself if that is no news."""
-        if all(self.watch(watch.key) is watch for watch in changed):
-            return self
-        watches = {watch.key: watch for watch in (*self.watches, *changed)}
-        return self.model_copy(update={"watches": tuple(watches[key] for key in sorted(watches))})
+    def put(self, changed: Watch) -> Self:
+        """This case with this commitment, in place of the one of the same name if there is one."""
+        watches = {watch.key: watch for watch in self.watches}
+        watches[changed.key] = changed
+        return self.replace(watches=tuple(watches[key] for key in sorted(watches)))
+
+
+def _due(key: CommitmentKey, limits: Limits | None, opened_at: datetime | None) -> DueDates | None:
+    """When the rungs fall due; ``None`` as long as it is not known of what, or from when on."""
+    if limits is None or opened_at is None:
+        return None
+    try:
+        warning, yellow, red, provisional = moments(limits, opened_at, _CALENDAR, _HOURS)
+        return DueDates(warning=warning, yellow=yellow, red=red, provisional=provisional)
+    except ValueError:
+        raise Impossible(f"the deadline of {key} lies beyond the calendar") from None

@@ -91,7 +91,7 @@ def _delivered(course: Course, delivered: TaskDelivered) -> Course:
     step = _find(course, delivered.step)
     if step.state is not StepState.REQUESTED:
         return course
-    return _with(course, step.to(StepState.DELIVERED, delivered_at=delivered.delivered_at))
+    return course.replace(steps=_with(course.steps, step.to(StepState.DELIVERED, delivered_at=delivered.delivered_at)))
 
 
 def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
@@ -107,7 +107,7 @@ def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
         outcome=done.outcome,
         document=done.document,
     )
-    return _advanced(case_id, _with(course, decided).model_copy(update={"asked": 1}))
+    return _advanced(case_id, course.replace(steps=_with(course.steps, decided), asked=1))
 
 
 def _asked_again(case_id: str, course: Course) -> Step[Course]:
@@ -115,21 +115,23 @@ def _asked_again(case_id: str, course: Course) -> Step[Course]:
     owing = [step for step in course.steps if step.state in OPEN]
     if not owing:
         return _step(course)
-    again = course.model_copy(update={"asked": course.asked + 1})
+    again = course.replace(asked=course.asked + 1)
     return _step(again, *(_request(case_id, again, step) for step in owing))
 
 
 def _advanced(case_id: str, course: Course) -> Step[Course]:
     """Start what can start; decide when nothing is left to do."""
-    before = {step.name: step.state for step in course.steps}
-    course = course.model_copy(update={"steps": advance(course.steps, course.accepted_at)})
-    if finished(course.steps):
-        outcome, decided_at = verdict(course.steps)
-        course = course.model_copy(update={"outcome": outcome, "decided_at": decided_at})
+    steps = advance(course.steps, course.accepted_at)
+    if finished(steps):
+        outcome, decided_at = verdict(steps)
+        course = course.replace(steps=steps, outcome=outcome, decided_at=decided_at)
         return _step(course, _truth(course))
     started = [
-        step for step in course.steps if step.state is StepState.REQUESTED and before[step.name] is StepState.WAITING
+        now
+        for was, now in zip(course.steps, steps, strict=True)
+        if was.state is StepState.WAITING and now.state is StepState.REQUESTED
     ]
+    course = course.replace(steps=steps)
     return _step(course, *(_request(case_id, course, step) for step in started))
 
 
@@ -180,6 +182,5 @@ def _find(course: Course, name: str) -> StepCourse:
     raise Impossible(f"the case has no step {name}")
 
 
-def _with(course: Course, changed: StepCourse) -> Course:
-    steps = tuple(changed if step.name == changed.name else step for step in course.steps)
-    return course.model_copy(update={"steps": steps})
+def _with(steps: Steps, changed: StepCourse) -> Steps:
+    return tuple(changed if step.name == changed.name else step for step in steps)

@@ -1,5 +1,6 @@
 """A plan on its way: which steps can start, which never will, and when all is done. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
@@ -40,7 +41,7 @@ class StepCourse(Value):
         """The step after a move. Raises `Impossible` for one that `MOVES` does not have."""
         if state not in MOVES[self.state]:
             raise Impossible(f"step {self.name} is {self.state} and cannot become {state}")
-        return self.model_copy(update={"state": state, **facts})
+        return self.replace(state=state, **facts)
 
     def report(self) -> StepReport:
         """What others are told of this step."""
@@ -64,17 +65,19 @@ def advance(steps: Steps, accepted_at: datetime) -> Steps:
     A step counts as asked for from the moment its last prerequisite was decided, or from acceptance if it has
     none: the order in which the answers reached us does not change it.
     """
-    while True:
+    while any(step.state is _S.WAITING for step in steps):
         by_name = {step.name: step for step in steps}
-        moved = tuple(_advanced(step, [by_name[name] for name in step.plan.after], accepted_at) for step in steps)
+        moved = tuple(_advanced(step, by_name, accepted_at) for step in steps)
         if moved == steps:
-            return steps
+            break
         steps = moved
+    return steps
 
 
-def _advanced(step: StepCourse, prerequisites: list[StepCourse], accepted_at: datetime) -> StepCourse:
+def _advanced(step: StepCourse, by_name: Mapping[str, StepCourse], accepted_at: datetime) -> StepCourse:
     if step.state is not _S.WAITING:
         return step
+    prerequisites = [by_name[name] for name in step.plan.after]
     if any(before.state is _S.DROPPED or before.outcome is Outcome.REFUSED for before in prerequisites):
         return step.to(_S.DROPPED)
     if all(before.outcome is Outcome.APPROVED for before in prerequisites):

@@ -1,0 +1,192 @@
+"""Processor time of the pure part, without any engine: folding a case's messages, and writing and reading them.
+
+One whole case of the benchmark's catalogue is played through all cores once. Then each core folds again what it
+heard, and each message and state is written and read again, as often as it takes to time it.
+"""
+
+import gc
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from contracts.cases import Applicant, Channel
+from contracts.codec import decode, encode
+from contracts.envelope import Core, Envelope, Message, Step, Value, derive_id, envelop
+from contracts.flows import FLOWS
+from contracts.plans import Outcome
+from contracts.topics import topic_of
+from services.departments.sdk import core as departments
+from services.departments.sdk.messages import Decision, Submit, Submitted
+from services.intake import catalogue as catalogues
+from services.intake import core as intake
+from services.monitor import core as monitor
+from services.monitor.state import MonitoredCase
+from services.routing import core as routing
+from tests.benchmarks.report import Figure, figure, table
+
+CATALOGUE = Path(__file__).parent / "catalogue.yaml"
+CASE_ID = "K7Q2-9MXF-4TBA-3"
+NOW = datetime(2026, 3, 2, 2, 0, 0, 123456, tzinfo=UTC)
+ROUNDS = 40
+REPEATS = 60
+"""The fastest of so many measurements counts: whatever else the machine does can only make it slower."""
+
+CORES: dict[str, tuple[Core[Any], type[Value]]] = {
+    "intake": (intake.handle, intake.Case),
+    "routing": (routing.handle, routing.Course),
+    "departments": (departments.handle, departments.Tasks),
+    "monitor": (monitor.handle, MonitoredCase),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message that one core was given, and the step that it answered with."""
+
+    role: str
+    before: Value | None
+    envelope: Envelope[Message]
+    step: Step[Any]
+
+
+@dataclass(slots=True)
+class Case:
+    """A case on its way through all cores, each message heard in the order in which it was said."""
+
+    heard: list[Heard] = field(default_factory=list)
+    said: list[Envelope[Message]] = field(default_factory=list)
+    _states: dict[str, Value] = field(default_factory=dict)
+    _waiting: deque[tuple[str, Envelope[Message]]] = field(default_factory=deque)
+
+    def play(self, first: Envelope[Message]) -> None:
+        """Let intake hear this, and everybody what follows from it, until nobody has anything more to say."""
+        self._waiting.append(("intake", first))
+        while self._waiting:
+            self._hear(*self._waiting.popleft())
+
+    def _hear(self, place: str, envelope: Envelope[Message]) -> None:
+        """``place`` is where the state is kept: a role, and for a department its system as well."""
+        role, _, system = place.partition(" ")
+        before = self._states.get(place)
+        step = CORES[role][0](before, envelope)
+        self._states[place] = step.state
+        self.heard.append(Heard(role, before, envelope, step))
+        for index, message in enumerate(step.out):
+            self._say(_because(message, envelope, place, index))
+        if isinstance(step.call, Submit) and not step.call_after:
+            answer = Submitted(task_id=step.call.task.task_id, answer=_decision(system))
+            self._waiting.append((place, _because(answer, envelope, place, len(step.out))))
+
+    def _say(self, envelope: Envelope[Message]) -> None:
+        self.said.append(envelope)
+        for role in FLOWS[type(envelope.data)].hearers:
+            place = f"{role} {envelope.data.system}" if role == "departments" else role  # type: ignore[attr-defined]
+            self._waiting.append((place, envelope))
+
+
+def _because(message: Message, cause: Envelope[Message], source: str, index: int) -> Envelope[Message]:
+    return envelop(
+        message,
+        id=derive_id(cause.id, source, index),
+        source=f"/onedoor/{source.split()[-1]}",
+        subject=cause.subject,
+        time=cause.time,
+        cause=cause.id,
+    )
+
+
+def _decision(system: str) -> Decision:
+    return Decision(
+        reference=f"{system}-450103-000123",
+        delivered_at=NOW,
+        outcome=Outcome.APPROVED,
+        document=f"{system}-2026-000123",
+        decided_at=NOW,
+    )
+
+
+def application() -> Envelope[Message]:
+    """The command that the benchmark's case begins with."""
+    catalogue = catalogues.load(CATALOGUE)
+    command = intake.AcceptCase(
+        plan=catalogues.plan_for(catalogue, catalogue.bundles[0]),
+        region="450103",
+        channel=Channel.WEB,
+        applicant=Applicant(kind="person", name="李华", id_number="450103199001011234"),
+        materials=("申请人身份证明 Proof of the applicant's identity",),
+        accepted_at=NOW,
+        fingerprint="f" * 64,
+    )
+    return envelop(command, id=UUID(int=1), source="/onedoor/intake", subject=CASE_ID, time=NOW)
+
+
+def spent_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
+    """Microseconds that doing it takes for one sample, on average over all of them."""
+    kept = list(samples)
+    fastest = float("inf")
+    gc.disable()
+    try:
+        for _ in range(REPEATS):
+            began = time.process_time()
+            for _ in range(ROUNDS):
+                for sample in kept:
+                    do(sample)
+            fastest = min(fastest, time.process_time() - began)
+    finally:
+        gc.enable()
+    return 1e6 * fastest / ROUNDS / len(kept)
+
+
+def _core_figures(role: str, heard: Sequence[Heard]) -> list[Figure]:
+    core, state = CORES[role]
+    states = [one.step.state for one in heard]
+    stored = [one.model_dump_json(exclude_defaults=True) for one in states]
+    return [
+        figure(f"{role}: messages of one case", len(heard), "messages"),
+        figure(f"{role}: fold", spent_us(lambda one: core(one.before, one.envelope), heard), "us a message"),
+        figure(
+            f"{role}: write the state", spent_us(lambda one: one.model_dump_json(exclude_defaults=True), states), "us"
+        ),
+        figure(f"{role}: read the state", spent_us(state.model_validate_json, stored), "us"),
+        figure(f"{role}: size of the last state", len(stored[-1].encode()), "bytes"),
+    ]
+
+
+def _message_figures(said: Sequence[Envelope[Message]]) -> list[Figure]:
+    of_type: dict[str, list[Envelope[Message]]] = defaultdict(list)
+    for envelope in said:
+        of_type[type(envelope.data).__name__].append(envelope)
+    figures = []
+    for name, envelopes in (*of_type.items(), ("all messages", said)):
+        records = [(encode(one), one.subject.encode(), topic_of(one.data)) for one in envelopes]
+        figures += [
+            figure(f"{name}: envelop", spent_us(_again, envelopes), "us a message"),
+            figure(f"{name}: encode", spent_us(encode, envelopes), "us a message"),
+            figure(f"{name}: decode", spent_us(lambda record: decode(*record), records), "us a message"),
+            figure(f"{name}: size", sum(len(value) for value, _, _ in records) / len(records), "bytes"),
+        ]
+    return figures
+
+
+def _again(one: Envelope[Message]) -> Envelope[Message]:
+    return envelop(one.data, id=one.id, source=one.source, subject=one.subject, time=one.time, cause=one.causationid)
+
+
+def measure() -> list[Figure]:
+    """Fold, write and read one whole case."""
+    case = Case()
+    case.play(application())
+    of_role: dict[str, list[Heard]] = defaultdict(list)
+    for one in case.heard:
+        of_role[one.role].append(one)
+    figures = [line for role in CORES for line in _core_figures(role, of_role[role])]
+    return figures + _message_figures(case.said)
+
+
+if __name__ == "__main__":
+    print(table(measure()))
