@@ -12,19 +12,20 @@ version that it knows, so that what is remembered is either still so or found ou
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.codec import encode
-from contracts.envelope import Envelope, Impossible, Message, Step, Value, Woken, derive_id, envelop
+from contracts.envelope import Envelope, Message, Value, Woken, envelop
 from contracts.topics import topic_of
 from services.runtime import store, telemetry
 from services.runtime.clock import Clock
+from services.runtime.fold import Caller, Folder, Known, Outcome, Received
 from services.runtime.service import Call, Service
 from services.runtime.store import DeadLetter, Overtaken, Row, Said
 
@@ -45,72 +46,14 @@ NOT_WOKEN = timedelta(minutes=1)
 log = telemetry.logger(__name__)
 
 
-@dataclass(slots=True)
-class Received:
-    """A message on its way into the core.
-
-    ``origin``, ``topic`` and ``raw`` say where a Kafka record came from; a message of our own has none and its
-    ``answer`` is told what became of it. ``answers_call``: it is what the outside world said to the open question.
-    """
-
-    envelope: Envelope[Message]
-    origin: str = ""
-    topic: str = ""
-    raw: bytes | None = None
-    answer: "asyncio.Future[Value] | None" = None
-    answers_call: bool = False
-
-    @property
-    def from_kafka(self) -> bool:
-        return self.raw is not None
-
-
-class Caller(Protocol):
-    """Who puts questions to the outside world, and may take one on in the very commit that opens it."""
-
-    def reserve(self) -> datetime | None:
-        """Room for one more question: the end of its lease, or None when there is none now."""
-
-    def start(self, calls: Sequence[Call]) -> None:
-        """Put these questions: the commit that leases them is done."""
-
-    def release(self, calls: Sequence[Call]) -> None:
-        """These will not be put: the commit failed."""
-
-
-@dataclass(slots=True)
-class _Known(Generic[S]):
-    """A case as it was last written: its row, and its state decoded."""
-
-    row: Row
-    state: S
-
-
-@dataclass(slots=True)
-class _Outcome(Generic[S]):
-    """What a batch has led to so far; thrown away and made anew if the batch has to be done again."""
-
-    changed: list[_Known[S]] = field(default_factory=list)
-    blocked: set[str] = field(default_factory=set)
-    """Cases with a parked message that later ones wait behind. They are not remembered."""
-    said: list[Envelope[Message]] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    answers: list[tuple["asyncio.Future[Value]", Value | Exception]] = field(default_factory=list)
-    wakes: list[datetime] = field(default_factory=list)
-    leased: list[Call] = field(default_factory=list)
-    calls: int = 0
-    duplicates: int = 0
-
-
 class Batches(Generic[S]):
     """Runs a service's core over batches of messages against its own database."""
 
     def __init__(self, service: Service[S], database: AsyncEngine, clock: Clock, publish: Publish) -> None:
         self.service = service
-        self.source = f"/onedoor/{service.name}"
         self.database = database
         self.clock = clock
-        self.caller: Caller | None = None
+        self._folder = Folder(service, clock)
         self.alarm = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_wake = datetime.max.replace(tzinfo=UTC)
@@ -118,10 +61,24 @@ class Batches(Generic[S]):
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._writing = asyncio.Lock()
-        self._known: OrderedDict[str, _Known[S]] = OrderedDict()
+        self._known: OrderedDict[str, Known[S]] = OrderedDict()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
         self._published: list[UUID] = []
+
+    @property
+    def source(self) -> str:
+        """What our messages name as their source."""
+        return self._folder.source
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who puts questions to the outside world, where the service has any."""
+        return self._folder.caller
+
+    @caller.setter
+    def caller(self, caller: Caller) -> None:
+        self._folder.caller = caller
 
     async def run(self, received: Sequence[Received], letters: Sequence[DeadLetter] = ()) -> None:
         """Handle these messages and park these letters in one commit, then publish what was said.
@@ -134,16 +91,16 @@ class Batches(Generic[S]):
         blocking = {letter.case_id for letter in letters if letter.blocking}
         cases = sorted(by_case.keys() | blocking)
 
-        async def fold(connection: AsyncConnection, outcome: _Outcome[S]) -> None:
+        async def fold(connection: AsyncConnection, outcome: Outcome[S]) -> None:
             outcome.letters += letters
             known = await self._load(connection, cases, outcome.blocked)
             outcome.blocked |= blocking
             for case_id in cases:
                 before = known.get(case_id)
-                taken = self._fold(case_id, before, by_case.get(case_id, ()), outcome)
+                taken = self._folder.fold(case_id, before, by_case.get(case_id, ()), outcome)
                 if case_id in outcome.blocked and before is not None and not taken:
                     # Counting the version up tells whoever remembers this case that it is not as it was.
-                    outcome.changed.append(_Known(replace(before.row, version=before.row.version + 1), before.state))
+                    outcome.changed.append(Known(replace(before.row, version=before.row.version + 1), before.state))
 
         await self._commit(fold)
 
@@ -151,7 +108,7 @@ class Batches(Generic[S]):
         """Wake the cases whose alarm has come, at most ``limit``; how many there were."""
         woken = 0
 
-        async def fold(connection: AsyncConnection, outcome: _Outcome[S]) -> None:
+        async def fold(connection: AsyncConnection, outcome: Outcome[S]) -> None:
             nonlocal woken
             now = self.clock.now()
             rows = await store.load_due(connection, now, limit)
@@ -160,11 +117,11 @@ class Batches(Generic[S]):
             for case_id, row in sorted(rows.items()):
                 known = self._decoded(row)
                 cause = _woken_id(case_id, row.version)
-                envelope = envelop(Woken(), id=cause, source=self.source, subject=case_id, time=now)
-                if not self._fold(case_id, known, [Received(envelope)], outcome):
+                envelope = envelop(Woken(), id=cause, source=self._folder.source, subject=case_id, time=now)
+                if not self._folder.fold(case_id, known, [Received(envelope)], outcome):
                     # It is looked at again later, and does not keep the others from waking.
                     later = replace(row, version=row.version + 1, wake_at=self.clock.after(NOT_WOKEN))
-                    outcome.changed.append(_Known(later, known.state))
+                    outcome.changed.append(Known(later, known.state))
 
         await self._commit(fold)
         return woken
@@ -179,7 +136,7 @@ class Batches(Generic[S]):
                 before = self._known.get(row.case_id)
                 fresh = before is not None and before.row.version == row.version - 1
                 state = before.state if fresh and before else self._decoded(row).state
-                self._remember(_Known(row, state))
+                self._remember(Known(row, state))
                 if (question := self.service.asks(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
                 else:
@@ -202,7 +159,7 @@ class Batches(Generic[S]):
         published, self._published = self._published, []
         return published
 
-    async def _load(self, connection: AsyncConnection, cases: Sequence[str], blocked: set[str]) -> dict[str, _Known[S]]:
+    async def _load(self, connection: AsyncConnection, cases: Sequence[str], blocked: set[str]) -> dict[str, Known[S]]:
         """These cases as they stand, from memory or from their table. Those remembered were not ``blocked``.
 
         What is remembered may have been overtaken; then saving the batch fails and it is done again.
@@ -214,13 +171,13 @@ class Batches(Generic[S]):
             blocked |= await store.blocked(connection, missing)
         return known
 
-    def _decoded(self, row: Row) -> _Known[S]:
+    def _decoded(self, row: Row) -> Known[S]:
         known = self._known.get(row.case_id)
         if known is not None and known.row.version == row.version:
             return known
-        return _Known(row, self.service.state.model_validate_json(row.state))
+        return Known(row, self.service.state.model_validate_json(row.state))
 
-    def _remember(self, known: _Known[S]) -> None:
+    def _remember(self, known: Known[S]) -> None:
         self._known[known.row.case_id] = known
         self._known.move_to_end(known.row.case_id)
         while len(self._known) > REMEMBERED:
@@ -230,14 +187,14 @@ class Batches(Generic[S]):
         for case_id in cases:
             self._known.pop(case_id, None)
 
-    async def _commit(self, fold: Callable[[AsyncConnection, _Outcome[S]], Awaitable[None]]) -> None:
+    async def _commit(self, fold: Callable[[AsyncConnection, Outcome[S]], Awaitable[None]]) -> None:
         """Load and fold, write, commit; then remember, tell, publish."""
         async with self._writing:
             # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
             # more by the relay, which does no harm.
             published = self._take_published()
             while True:
-                outcome: _Outcome[S] = _Outcome()
+                outcome: Outcome[S] = Outcome()
                 try:
                     async with self.database.begin() as connection:
                         await fold(connection, outcome)
@@ -259,7 +216,7 @@ class Batches(Generic[S]):
             await self._send(batch, said)
 
     async def _write(
-        self, connection: AsyncConnection, outcome: _Outcome[S], said: Sequence[Said], published: Sequence[UUID]
+        self, connection: AsyncConnection, outcome: Outcome[S], said: Sequence[Said], published: Sequence[UUID]
     ) -> UUID | None:
         batch = None
         if outcome.changed or said or published:
@@ -270,7 +227,7 @@ class Batches(Generic[S]):
             await store.park(connection, outcome.letters)
         return batch
 
-    def _tell(self, outcome: _Outcome[S]) -> None:
+    def _tell(self, outcome: Outcome[S]) -> None:
         """Tell those who wait that the batch is committed."""
         for letter in outcome.letters:
             telemetry.DEAD_LETTERS.inc()
@@ -311,159 +268,6 @@ class Batches(Generic[S]):
         task.add_done_callback(self._publishing.discard)
         if len(self._publishing) >= PUBLICATIONS:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
-
-    def _fold(self, case_id: str, known: _Known[S] | None, received: Iterable[Received], outcome: _Outcome[S]) -> bool:
-        """Fold one case's messages into its state, in the order in which they came; whether any was taken."""
-        seen = known.row.seen if known else b""
-        heard = {seen[at : at + 16] for at in range(0, len(seen), 16)}
-        state = known.state if known else None
-        last: tuple[Step[S], Envelope[Message]] | None = None
-        stopped = case_id in outcome.blocked
-        answered = False
-        for one in received:
-            envelope = one.envelope
-            if one.from_kafka and envelope.id.bytes in heard:
-                outcome.duplicates += 1
-                continue
-            if stopped:
-                self._refuse(one, "waits behind an earlier message of its case", outcome, blocking=True)
-                continue
-            try:
-                step = self.service.core(state, envelope)
-            except Impossible as error:
-                self._refuse(one, str(error), outcome, error=error)
-                continue
-            except Exception as error:
-                log.exception("the core failed", case_id=case_id, message_id=str(envelope.id), type=envelope.type)
-                self._refuse(one, f"the core failed: {type(error).__name__}", outcome, blocking=True, error=error)
-                stopped = one.from_kafka
-                continue
-            state = step.state
-            last = step, envelope
-            answered = answered or one.answers_call
-            if one.from_kafka:
-                heard.add(envelope.id.bytes)
-                seen += envelope.id.bytes
-            outcome.said.extend(self._envelop(message, envelope, index) for index, message in enumerate(step.out))
-            if one.answer is not None:
-                outcome.answers.append((one.answer, step.state))
-        if last is not None:
-            outcome.changed.append(self._changed(case_id, known, *last, seen, outcome, answered=answered))
-        if stopped:
-            outcome.blocked.add(case_id)
-        return last is not None
-
-    def _changed(
-        self,
-        case_id: str,
-        known: _Known[S] | None,
-        step: Step[S],
-        envelope: Envelope[Message],
-        seen: bytes,
-        outcome: _Outcome[S],
-        *,
-        answered: bool,
-    ) -> _Known[S]:
-        """The case after its last step."""
-        row = known.row if known else None
-        unchanged = known is not None and step.state is known.state
-        wake_at = self._wake_at(row, step)
-        if wake_at is not None:
-            outcome.wakes.append(wake_at)
-        closed_at = None
-        if step.closed:
-            closed_at = row.closed_at if row and row.closed_at else envelope.time
-        changed = Row(
-            case_id=case_id,
-            version=row.version + 1 if row else 1,
-            state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
-            seen=seen[-16 * store.SEEN_KEPT :],
-            wake_at=wake_at,
-            call_at=self._call_at(case_id, None if answered else known, step, outcome),
-            closed_at=closed_at,
-        )
-        return _Known(changed, step.state)
-
-    def _call_at(self, case_id: str, known: _Known[S] | None, step: Step[S], outcome: _Outcome[S]) -> datetime | None:
-        """When to put the case's question. One that is wanted now is taken on in this commit if there is room.
-
-        ``known``: the case before, unless its question has just been answered.
-        """
-        if step.call is None:
-            return None
-        if known is not None and known.row.call_at is not None and self.service.asks(known.state) == step.call:
-            return known.row.call_at  # being put or planned already
-        if not step.call_after and self.caller is not None and (lease_until := self.caller.reserve()):
-            outcome.leased.append(Call(case_id, step.call))
-            return lease_until
-        outcome.calls += 1
-        return self.clock.after(step.call_after)
-
-    def _wake_at(self, row: Row | None, step: Step[S]) -> datetime | None:
-        """When to wake the case next: at its deadline, or when it has waited long enough for an answer.
-
-        An alarm that leaves at least half of the patience stays as it is: PostgreSQL writes a row whose indexed
-        columns have not changed at a fraction of the price (heap-only tuples).
-        """
-        if step.again is None:
-            return step.wake
-        wanted = self.clock.after(step.again)
-        if step.wake is not None:
-            wanted = min(wanted, step.wake)
-        if row is not None and row.wake_at is not None and self.clock.after(step.again / 2) <= row.wake_at <= wanted:
-            return row.wake_at
-        return wanted
-
-    def _envelop(self, message: Message, cause: Envelope[Message], index: int) -> Envelope[Message]:
-        return envelop(
-            message,
-            id=derive_id(cause.id, self.source, index),
-            source=self.source,
-            subject=cause.subject,
-            time=cause.time,
-            cause=cause.id,
-        )
-
-    def _refuse(
-        self,
-        one: Received,
-        reason: str,
-        outcome: _Outcome[S],
-        *,
-        blocking: bool = False,
-        error: Exception | None = None,
-    ) -> None:
-        """A message that the core will not take: a dead letter, and an answer to whoever waits for one."""
-        if one.answer is not None:
-            outcome.answers.append((one.answer, error or Impossible(reason)))
-        if one.raw is not None:
-            subject = one.envelope.subject
-            letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, blocking)
-            outcome.letters.append(replace(letter, message_id=one.envelope.id))
-        elif one.answer is None:
-            log.error(
-                "not taken",
-                case_id=one.envelope.subject,
-                message_id=str(one.envelope.id),
-                type=one.envelope.type,
-                reason=reason,
-            )
-
-
-def dead_letter(
-    reason: str,
-    topic: str,
-    origin: str,
-    key: bytes | None,
-    value: bytes | None,
-    case_id: str = "",
-    blocking: bool = False,
-) -> DeadLetter:
-    """A letter with an id of its content, so that the same record parked twice is one letter."""
-    digest = blake2b(digest_size=16)
-    for part in (topic.encode(), key or b"", value or b""):
-        digest.update(len(part).to_bytes(4, "big") + part)
-    return DeadLetter(UUID(bytes=digest.digest()), case_id, reason, topic, origin, key, value, blocking)
 
 
 def _said(envelope: Envelope[Message]) -> Said:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.codec import Unreadable, decode
 from contracts.envelope import CaseId, Message
 from services.runtime import kafka, telemetry
-from services.runtime.batch import Received, dead_letter
+from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel, Unavailable
 from services.runtime.settings import Settings
 from services.runtime.store import DeadLetter

@@ -17,8 +17,9 @@ from sqlalchemy import text
 
 from contracts.envelope import Impossible, Message, Value, envelop
 from services.runtime import telemetry
-from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.batch import Batches
 from services.runtime.clock import Clock
+from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel
 from services.runtime.service import Call, Heard, Misheard, Outside, Service, Unheard
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from contracts.envelope import Value
 from services.runtime import telemetry
-from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.batch import Batches
 from services.runtime.database import refused
+from services.runtime.fold import Received, dead_letter
 from services.runtime.loops import Pace
 from services.runtime.store import DeadLetter
 

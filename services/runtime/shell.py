@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.envelope import Message, Value, envelop
 from contracts.topics import TOPICS, topics_for
 from services.runtime import kafka, telemetry
-from services.runtime.batch import Batches, Received
+from services.runtime.batch import Batches
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
 from services.runtime.database import open_database
 from services.runtime.effects import LOOK_S, Effects
+from services.runtime.fold import Received
 from services.runtime.funnel import Funnel, Overloaded
 from services.runtime.http import Server
 from services.runtime.loops import forever

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contracts.codec import decode
 from contracts.envelope import Impossible
 from services.runtime import dead_letters, schema
-from services.runtime.batch import Batches, Received, dead_letter
+from services.runtime.batch import Batches
 from services.runtime.clock import SystemClock
+from services.runtime.fold import Received, dead_letter
 from services.runtime.outbox import Relay
 from services.runtime.store import SEEN_KEPT, Said
 from tests.integration.toy import Tally, case, from_kafka, said, toy

@@ -15,7 +15,7 @@ from deploy.local.engines import Engines
 from services.cli import app
 from services.operator.databases import connected
 from services.runtime import schema, store
-from services.runtime.batch import dead_letter
+from services.runtime.fold import dead_letter
 from services.runtime.store import DeadLetter
 from tests.integration.toy import TOPIC, case, said, toy
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from contracts.codec import encode
 from contracts.commitments import AlertWithdrawn, CaseAsked, Rung
 from contracts.envelope import Envelope, Impossible, Instant, Message, Step, Value, Woken, envelop
-from services.runtime.batch import Received
+from services.runtime.fold import Received
 from services.runtime.service import Call, Heard, Misheard, Service
 from services.runtime.settings import Settings
 

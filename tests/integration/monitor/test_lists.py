@@ -19,8 +19,9 @@ from deploy.local.postgres import Postgres
 from services.monitor.app import SERVICE
 from services.monitor.projection import project
 from services.monitor.state import MonitoredCase
-from services.runtime.batch import Batches, Received
+from services.runtime.batch import Batches
 from services.runtime.clock import SystemClock
+from services.runtime.fold import Received
 from services.runtime.schema import migrate
 from services.runtime.settings import Settings
 from services.runtime.shell import Shell
