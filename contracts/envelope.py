@@ -46,6 +46,8 @@ class Value(BaseModel):
         """A copy with these fields in place of its own: what pydantic's ``model_copy`` does, at half the price.
 
         Like there, nothing is checked but the names: put in what was taken from a checked message, or made as one.
+        A value has no private attributes and caches nothing, so that its fields are all there is to copy.
+
         Raises `TypeError` for a field that this value does not have.
         """
         fields = self.__dict__ | news

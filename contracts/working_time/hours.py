@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -30,8 +31,13 @@ class OfficeHours:
 
     def opening(self, ordinal: int) -> datetime:
         """The opening of business on the day with this proleptic ordinal, in UTC."""
-        return datetime.combine(datetime.fromordinal(ordinal), self.opens, self.tz).astimezone(UTC)
+        return _instant(ordinal, self.opens, self.tz)
 
     def closing(self, ordinal: int) -> datetime:
         """The close of business on the day with this proleptic ordinal, in UTC."""
-        return datetime.combine(datetime.fromordinal(ordinal), self.closes, self.tz).astimezone(UTC)
+        return _instant(ordinal, self.closes, self.tz)
+
+
+@lru_cache(maxsize=4096)  # thousands of cases are due at the same few moments
+def _instant(ordinal: int, at: time, tz: ZoneInfo) -> datetime:
+    return datetime.combine(datetime.fromordinal(ordinal), at, tz).astimezone(UTC)

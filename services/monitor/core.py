@@ -62,8 +62,9 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
 
 def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
     """Merge the acceptance: what each commitment is, who owes it, and when the case's own began."""
-    case = state.watch(CASE) or Watch(key=CASE)
-    if state.matter is not None and case.opened_at is not None and message.accepted_at >= case.opened_at:
+    case = state.watch(CASE)
+    began_at = case.opened_at if case is not None else None
+    if state.matter is not None and began_at is not None and message.accepted_at >= began_at:
         return state
     plan = message.plan
     owed = {CASE: (plan.lead_department, plan.limits)}

@@ -84,7 +84,7 @@ def _opened(case_id: str, accepted: CaseAccepted) -> Step[Course]:
         accepted_at=accepted.accepted_at,
         steps=tuple(StepCourse(plan=step) for step in accepted.plan.steps),
     )
-    return _advanced(case_id, course)
+    return _advanced(case_id, course, course.steps)
 
 
 def _delivered(course: Course, delivered: TaskDelivered) -> Course:
@@ -107,7 +107,7 @@ def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
         outcome=done.outcome,
         document=done.document,
     )
-    return _advanced(case_id, course.replace(steps=_with(course.steps, decided), asked=1))
+    return _advanced(case_id, course, _with(course.steps, decided))
 
 
 def _asked_again(case_id: str, course: Course) -> Step[Course]:
@@ -119,19 +119,19 @@ def _asked_again(case_id: str, course: Course) -> Step[Course]:
     return _step(again, *(_request(case_id, again, step) for step in owing))
 
 
-def _advanced(case_id: str, course: Course) -> Step[Course]:
-    """Start what can start; decide when nothing is left to do."""
-    steps = advance(course.steps, course.accepted_at)
-    if finished(steps):
-        outcome, decided_at = verdict(steps)
-        course = course.replace(steps=steps, outcome=outcome, decided_at=decided_at)
+def _advanced(case_id: str, course: Course, steps: Steps) -> Step[Course]:
+    """The course with these steps: start what can start; decide when nothing is left to do."""
+    moved = advance(steps, course.accepted_at)
+    if finished(moved):
+        outcome, decided_at = verdict(moved)
+        course = course.replace(steps=moved, asked=1, outcome=outcome, decided_at=decided_at)
         return _step(course, _truth(course))
+    course = course.replace(steps=moved, asked=1)
     started = [
         now
-        for was, now in zip(course.steps, steps, strict=True)
+        for was, now in zip(steps, moved, strict=True)
         if was.state is StepState.WAITING and now.state is StepState.REQUESTED
     ]
-    course = course.replace(steps=steps)
     return _step(course, *(_request(case_id, course, step) for step in started))
 
 

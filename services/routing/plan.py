@@ -21,6 +21,9 @@ MOVES: dict[StepState, frozenset[StepState]] = {
 OPEN = frozenset({_S.REQUESTED, _S.DELIVERED})
 """A department has been asked and has not answered."""
 
+ENDED = frozenset({_S.DONE, _S.DROPPED})
+"""Nothing more can become of the step."""
+
 
 class StepCourse(Value):
     """A step of the plan and how far it has come."""
@@ -88,7 +91,7 @@ def _advanced(step: StepCourse, by_name: Mapping[str, StepCourse], accepted_at: 
 
 def finished(steps: Steps) -> bool:
     """Whether no step is open and none can start any more. Ask after `advance`."""
-    return all(step.state in (_S.DONE, _S.DROPPED) for step in steps)
+    return all(step.state in ENDED for step in steps)
 
 
 def verdict(steps: Steps) -> tuple[Outcome, datetime]:

@@ -1,0 +1,73 @@
+"""States that lie in databases stay readable: those in ``states/`` were written by earlier versions of the cores.
+
+A core may come to write its state in another way. Then a file is added here, and the old one stays.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.envelope import Core, Envelope, Message, Value, Woken, envelop
+from services.departments.sdk import core as departments
+from services.departments.sdk.messages import Submit
+from services.intake import core as intake
+from services.monitor import core as monitor
+from services.monitor.state import MonitoredCase
+from services.routing import core as routing
+
+STATES = Path(__file__).parent / "states"
+CASE_ID = "K7Q2-9MXF-4TBA-3"
+
+CORES: dict[str, tuple[Core[Any], type[Value]]] = {
+    "intake": (intake.handle, intake.Case),
+    "routing": (routing.handle, routing.Course),
+    "departments": (departments.handle, departments.Tasks),
+    "monitor": (monitor.handle, MonitoredCase),
+}
+
+
+def stored(service: str) -> Any:
+    return CORES[service][1].model_validate_json((STATES / f"{service}.json").read_bytes())
+
+
+def woken() -> Envelope[Message]:
+    time = datetime(2026, 3, 10, 2, 1, tzinfo=UTC)
+    return envelop(Woken(), id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
+
+
+@pytest.mark.parametrize("service", CORES)
+def test_nothing_of_a_stored_state_is_lost(service: str) -> None:
+    written = stored(service).model_dump_json(exclude_defaults=True)
+    assert json.loads(written) == json.loads((STATES / f"{service}.json").read_text())
+
+
+def test_intake_goes_on_from_a_stored_state() -> None:
+    case = stored("intake")
+    step = intake.handle(case, woken())
+    assert step.out == (case.accepted,)
+    assert step.state.asked == case.asked + 1 == 3
+
+
+def test_routing_goes_on_from_a_stored_state() -> None:
+    step = routing.handle(stored("routing"), woken())
+    assert [message.step for message in step.out] == ["licence", "premises"]  # type: ignore[attr-defined]
+    assert step.state.asked == 3
+
+
+def test_a_department_goes_on_from_a_stored_state() -> None:
+    tasks = stored("departments")
+    step = departments.handle(tasks, woken())
+    assert step.call == Submit(task=tasks.tasks[0].request)
+    assert step.call_after == timedelta(hours=1)
+
+
+def test_monitor_goes_on_from_a_stored_state() -> None:
+    case = stored("monitor")
+    step = monitor.handle(case, woken())
+    assert [type(message).__name__ for message in step.out] == ["CaseAsked"]
+    assert step.state.asked == case.asked + 1 == 2
+    assert step.wake == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)
