@@ -21,8 +21,8 @@ class Flow(NamedTuple):
 
 FLOWS: dict[type[Message], Flow] = {
     CaseAccepted: Flow("intake", ("monitor", "routing")),
-    TaskRequested: Flow("routing", ("departments", "monitor")),
-    TaskDelivered: Flow("departments", ("intake", "routing")),
+    TaskRequested: Flow("routing", ("departments",)),
+    TaskDelivered: Flow("departments", ("intake", "monitor", "routing")),
     TaskDone: Flow("departments", ("intake", "monitor", "routing")),
     CaseReported: Flow("routing", ("intake", "monitor")),
     CaseDecided: Flow("routing", ("intake", "monitor")),

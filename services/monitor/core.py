@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from contracts.cases import CaseAccepted
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
 from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, patience
-from contracts.plans import CaseDecided, CaseReported, StepReport, StepState
-from contracts.tasks import TaskDone, TaskRequested
+from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
+from contracts.tasks import TaskDelivered, TaskDone
 from services.monitor.state import CASE, MonitoredCase, Raised, Watch, step_key
 
-CONSUMES = (CaseAccepted, TaskRequested, TaskDone, CaseReported, CaseDecided)
-
-OF_ROUTING = (TaskRequested, TaskDone, CaseReported, CaseDecided)
+OF_ROUTING = (TaskDelivered, TaskDone, CaseReported, CaseDecided)
 """What nobody says of a case unless routing knows it."""
+
+CONSUMES = (CaseAccepted, *OF_ROUTING)
 
 IN_TIME = "answered in time; the answer was late on its way"
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -37,10 +37,12 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
         case CaseAccepted() as message:
             known = _accept(known, message)
             answers = (_opened(known),)
-        case TaskRequested() as message:
+        case TaskDelivered() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at)
         case TaskDone() as message:
-            known = _learn(known, step_key(message.step), ended_at=message.decided_at)
+            known = _learn(known, step_key(message.step), opened_at=message.requested_at, ended_at=message.decided_at)
+            if message.outcome is Outcome.APPROVED:
+                known = known.approve(message.step, message.decided_at)
         case CaseReported() as message:
             known = _learn(known, CASE, open_at=envelope.time)
             known = _learn_steps(known, message.steps, envelope.time, open_at=envelope.time)
@@ -53,10 +55,11 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
             now = envelope.time
         case _:
             raise Impossible(f"{envelope.type} is not for monitor")
-    if not known.routed and isinstance(envelope.data, OF_ROUTING):
+    first_of_routing = not known.routed and isinstance(envelope.data, OF_ROUTING)
+    if first_of_routing:
         known = known.replace(routed=True)
     known, alerts = _climb(known, envelope.time, now)
-    known, questions = _verify(known, now)
+    known, questions = _verify(known, now, first_of_routing)
     return _step(known, (*answers, *alerts, *questions))
 
 
@@ -67,12 +70,17 @@ def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
     if state.matter is not None and began_at is not None and message.accepted_at >= began_at:
         return state
     plan = message.plan
-    owed = {CASE: (plan.lead_department, plan.limits)}
-    owed |= {step_key(step.step): (step.department, step.limits) for step in plan.steps if step.limits}
-    begun = _learn(state, CASE, opened_at=message.accepted_at)
+    owed = {CASE: Watch(key=CASE, owner=plan.lead_department, limits=plan.limits)}
+    for step in plan.steps:
+        if step.limits:
+            key = step_key(step.step)
+            owed[key] = Watch(key=key, owner=step.department, limits=step.limits, after=step.after)
     # What has been heard of steps without a limit is dropped: nothing is owed there.
-    watches = tuple((begun.watch(key) or Watch(key=key)).owe(*owed[key]) for key in sorted(owed))
-    return begun.replace(matter=plan.matter, region=message.region, watches=watches)
+    watches = tuple(owed[key].merge(state.watch(key), message.accepted_at) for key in sorted(owed))
+    accepted = state.replace(matter=plan.matter, region=message.region, watches=watches, approvals=())
+    for name, approved_at in state.approvals:
+        accepted = accepted.approve(name, approved_at)
+    return accepted
 
 
 def _learn(
@@ -166,13 +174,20 @@ def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | Non
     return watch.open_at is not None and due_at < watch.open_at
 
 
-def _verify(state: MonitoredCase, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
-    """Ask routing before a card is issued, and forget the question when nothing hangs on it any longer."""
+def _verify(state: MonitoredCase, now: datetime | None, first_of_routing: bool) -> tuple[MonitoredCase, list[Message]]:
+    """Ask routing before a card is issued, and forget the question when nothing hangs on it any longer.
+
+    The first question waits until something shows that routing knows the case, or for as long as it would wait for
+    the answer: asked any sooner, routing could not tell this case from one that is made up.
+    """
     if now is not None and _cards(state, now):
-        return state.replace(asked=state.asked + 1, asked_at=now), [CaseAsked()]
-    if state.asked_at is not None and not _cards(state, state.asked_at):
+        asked = state.replace(asked=state.asked + 1, asked_at=now)
+        return asked, [CaseAsked()] if state.routed or state.asked else []
+    if state.asked_at is None:
+        return state, []
+    if not _cards(state, state.asked_at):
         return state.replace(asked=0, asked_at=None), []
-    return state, []
+    return state, [CaseAsked()] if first_of_routing else []
 
 
 def _cards(state: MonitoredCase, until: datetime) -> bool:
@@ -181,17 +196,13 @@ def _cards(state: MonitoredCase, until: datetime) -> bool:
 
 
 def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
-    """The rungs of open commitments that have not fired, with the first moment at which they may.
-
-    Cards only once routing knows the case: asked any sooner, it could not tell this case from one that is made up.
-    """
+    """The rungs of open commitments that have not fired, with the first moment at which they may."""
     if state.decided_at is not None:
         return []  # nothing is open any longer
     return [
         (rung, due_at if rung is _WARNING else due_at + _INSTANT)
         for watch in state.watches
         for rung, due_at in watch.ahead()
-        if rung is _WARNING or state.routed
     ]
 
 

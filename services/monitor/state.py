@@ -48,10 +48,11 @@ class Raised(Value):
 
 
 class Watch(Value):
-    """One commitment. ``owner`` and ``limits`` come with the acceptance, which may be heard last.
+    """One commitment. ``owner``, ``limits`` and ``after`` come with the acceptance, which may be heard last.
 
     ``opened_at`` and ``ended_at`` are the earliest moments heard of, ``open_at`` the latest moment at which
     routing knew it to be still open. ``due`` follows from ``limits`` and ``opened_at``, wherever both are known.
+    ``after``: the steps that must be approved before this one begins.
     """
 
     key: CommitmentKey
@@ -62,10 +63,18 @@ class Watch(Value):
     open_at: Instant | None = None
     due: DueDates | None = None
     raised: tuple[Raised, ...] = ()
+    after: tuple[Code, ...] = ()
 
-    def owe(self, owner: Name, limits: Limits | None) -> Self:
-        """This commitment with what the acceptance says of it. Raises `Impossible` as `learn` does."""
-        return self.replace(owner=owner, limits=limits, due=_due(self.key, limits, self.opened_at))
+    def merge(self, heard: "Watch | None", accepted_at: datetime) -> Self:
+        """This commitment, as the acceptance has it, with what has been heard of it. Raises `Impossible` as `learn`.
+
+        What waits for no other step begins with the acceptance.
+        """
+        begins_at = None if self.after else accepted_at
+        if heard is None:
+            return self.learn(opened_at=begins_at)
+        known = self.learn(opened_at=heard.opened_at, ended_at=heard.ended_at, open_at=heard.open_at)
+        return known.learn(opened_at=begins_at).replace(raised=heard.raised)
 
     def learn(
         self, *, opened_at: datetime | None = None, ended_at: datetime | None = None, open_at: datetime | None = None
@@ -115,6 +124,7 @@ class Watch(Value):
 class MonitoredCase(Value):
     """A case as monitor knows it. ``matter`` and ``region`` are unknown until the acceptance is heard.
 
+    ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``asked`` counts how often routing has been asked the question that is open now, last at ``asked_at``.
     """
@@ -122,6 +132,7 @@ class MonitoredCase(Value):
     matter: Code | None = None
     region: Region | None = None
     watches: tuple[Watch, ...] = ()
+    approvals: tuple[tuple[Code, Instant], ...] = ()
     routed: bool = False
     asked: int = 0
     asked_at: Instant | None = None
@@ -145,6 +156,18 @@ class MonitoredCase(Value):
         if own is None or of_case is None:
             return own or of_case
         return min(own, of_case)
+
+    def approve(self, step: Code, approved_at: datetime) -> Self:
+        """This case with that step approved; what has waited for nothing else begins at the last approval."""
+        if self.matter is not None and not any(step in watch.after for watch in self.watches):
+            return self
+        approvals = dict(self.approvals)
+        approvals[step] = min(approvals.get(step, approved_at), approved_at)
+        case = self.replace(approvals=tuple(sorted(approvals.items())))
+        for watch in self.watches:
+            if step in watch.after and approvals.keys() >= set(watch.after):
+                case = case.put(watch.learn(opened_at=max(approvals[name] for name in watch.after)))
+        return case
 
     def put(self, changed: Watch) -> Self:
         """This case with this commitment, in place of the one of the same name if there is one."""

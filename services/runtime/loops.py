@@ -12,14 +12,12 @@ LONGEST_BACKOFF_S = 30.0
 PACE_S = 0.02
 """Machine time from one batch to the next where nothing is known of their size."""
 
-LONGEST_PACE_S = 0.1
-
-GATHERING_S2 = 2e-5
+GATHERING_S2 = 1e-5
 """Square seconds a message: a batch of n messages is followed by the next after sqrt(n * this), at the least.
 
-Each batch costs a commit and several round trips, however small it is. At r messages a second the pace so comes to
-r * this: 8 ms at 400 a second, when the processor has time to spare and whoever waits wants to wait little; 40 ms at
-2,000, when the price of a batch has to be shared by many.
+Each batch costs a commit and a few round trips, however small it is. At r messages a second the pace so comes to
+r * this: 4 ms at 400 a second, when the processor has time to spare and whoever waits wants to wait little; 20 ms at
+2,000, when the price of a batch has to be shared by many. Beyond that batches grow by themselves.
 """
 
 log = telemetry.logger(__name__)
@@ -41,9 +39,8 @@ class Pace:
         self._next = self._began + PACE_S
 
     def handled(self, messages: int) -> None:
-        """The batch is done: the more it held, and the longer it took, the more the next one gathers."""
-        took_s = time.monotonic() - self._began
-        self._next = self._began + min(max(2 * took_s, sqrt(GATHERING_S2 * messages)), max(LONGEST_PACE_S, took_s))
+        """The batch is done: the more it held, the more the next one gathers."""
+        self._next = self._began + sqrt(GATHERING_S2 * messages)
 
     async def rest(self) -> None:
         """Wait for most of the time until the next batch, for whoever wants to bring what has gathered into it."""

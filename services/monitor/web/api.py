@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import text
 
 from contracts.cases import Region
@@ -13,6 +13,8 @@ from contracts.commitments import Commitment, CommitmentKey, Rung
 from contracts.envelope import CaseId, Code, Name
 from services.monitor.figures import AllFigures, figures
 from services.monitor.state import CASE, MonitoredCase, Raised
+from services.runtime.moments import written_out
+from services.runtime.openapi import refusals
 from services.runtime.problems import FieldFault, wrong_fields
 from services.runtime.security import staff_only
 
@@ -47,16 +49,22 @@ class AlertPage(BaseModel):
     next: str | None
 
 
+Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
+
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL's text has no place for that character."""
+
+
 class AlertFilter(BaseModel):
     """Which alerts are wanted; all that is given must hold."""
 
     model_config = ConfigDict(extra="forbid")
 
-    owner: Name | None = None
+    owner: Annotated[Name, Field(pattern=NO_NUL)] | None = None
     rung: Rung | None = None
     case: CaseId | None = None
     matter: Code | None = None
-    since: AwareDatetime | None = Field(None, description="Raised at this moment or later.")
+    since: Written | None = Field(None, description="Raised at this moment or later.")
     after: str | None = Field(None, max_length=500, description="Continue after the page that gave this as `next`.")
     limit: int = Field(100, ge=1, le=1000)
 
@@ -109,7 +117,8 @@ _CONDITIONS = {
 
 def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff."""
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"])
+    refused = refusals(401, 403, 422, 503)
+    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
 
     @router.get("/alerts")
     async def alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
@@ -134,7 +143,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             row = (await connection.execute(_SUMMARY, {"now": shell.clock.now()})).one()
         return Summary.model_validate(row._asdict())
 
-    @router.get("/commitments/{case_id}")
+    @router.get("/commitments/{case_id}", responses=refusals(404))
     async def commitments(case_id: Annotated[CaseId, Path()]) -> CaseView:
         state = await shell.read(case_id)
         if state is None:
@@ -167,7 +176,10 @@ def _cursor(last: AlertView) -> str:
 
 def _position(cursor: str) -> Position:
     try:
-        return _POSITION.validate_json(urlsafe_b64decode(cursor))
+        position = _POSITION.validate_json(urlsafe_b64decode(cursor))
+        if "\0" in position[2]:
+            raise ValueError("no commitment has such a key")
+        return position
     except (ValueError, ValidationError):
         fault = FieldFault(
             parameter="after", detail="Not the `next` of an earlier page", detail_zh="不是前一页给出的位置"

@@ -27,7 +27,7 @@ from services.runtime.settings import Settings
 from services.runtime.shell import Shell
 from services.runtime.store import Said
 from services.runtime.web import application
-from tests.unit.monitor.histories import accepted, at, decided, done, report, reported, requested
+from tests.unit.monitor.histories import accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")
 STEP_YELLOW = at("2026-03-03 17:30")
@@ -43,7 +43,7 @@ Told = tuple[str, Message, datetime]
 def told() -> list[Told]:
     """Four cases: one in time, one late in everything, one whose card was withdrawn, and one open."""
     begun = [
-        (case, said, MONDAY) for case in (GOOD, LATE, WITHDRAWN, OPEN) for said in (accepted(MONDAY), requested(MONDAY))
+        (case, said, MONDAY) for case in (GOOD, LATE, WITHDRAWN, OPEN) for said in (accepted(MONDAY), delivered(MONDAY))
     ]
     ask_at = STEP_YELLOW + INSTANT
     still_open = reported(report("licence", StepState.DELIVERED, MONDAY))

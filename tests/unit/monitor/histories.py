@@ -19,7 +19,7 @@ from contracts.plans import (
     StepReport,
     StepState,
 )
-from contracts.tasks import TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone
 from services.monitor.core import handle
 from services.monitor.state import MonitoredCase
 
@@ -40,8 +40,8 @@ def _limit(end: int | datetime) -> Limit:
     return Limit(working_days=end) if isinstance(end, int) else Limit(due_at=end)
 
 
-def plan(whole: Limits | None = None, licence: Limits | None = None) -> Plan:
-    """Commerce leads; a licence with a limit of its own, and a tax registration without."""
+def plan(whole: Limits | None = None, licence: Limits | None = None, tax: Limits | None = None) -> Plan:
+    """Commerce leads; a licence with a limit of its own, and a tax registration after it, without unless given one."""
     return Plan(
         matter="start-business",
         matter_name="Starting a business",
@@ -64,6 +64,7 @@ def plan(whole: Limits | None = None, licence: Limits | None = None) -> Plan:
                 department="Tax",
                 system="tax",
                 after=("licence",),
+                limits=tax,
             ),
         ),
     )
@@ -75,17 +76,15 @@ def accepted(moment: datetime, of: Plan | None = None) -> CaseAccepted:
     )
 
 
-def requested(moment: datetime, step: str = "licence") -> TaskRequested:
-    return TaskRequested(
+def delivered(moment: datetime, step: str = "licence") -> TaskDelivered:
+    return TaskDelivered(
         task_id=f"{CASE_ID}/{step}",
         step=step,
-        item=step,
-        item_name=step,
         department="Market office",
         system="commerce",
-        region="440305",
-        applicant=APPLICANT,
+        reference="4403-1",
         requested_at=moment,
+        delivered_at=moment,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
 from contracts.envelope import Impossible, Message, UnknownCase, Woken
-from contracts.plans import StepState
+from contracts.plans import Outcome, StepState
 from services.monitor.core import IN_TIME, handle
 from services.monitor.state import MonitoredCase
 from tests.unit.monitor.histories import (
@@ -14,13 +14,13 @@ from tests.unit.monitor.histories import (
     accepted,
     at,
     decided,
+    delivered,
     done,
     heard,
     limits,
     plan,
     report,
     reported,
-    requested,
 )
 
 MONDAY = at("2026-03-02 10:00")
@@ -36,7 +36,7 @@ OPEN = report("licence", StepState.DELIVERED, MONDAY)
 
 def opened() -> Monitor:
     """A case accepted and its licence asked for on Monday."""
-    return Monitor().hear_all([(accepted(MONDAY), MONDAY), (requested(MONDAY), MONDAY)])
+    return Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
 
 
 def rungs(said: tuple[Message, ...]) -> list[tuple[str, Rung]]:
@@ -44,32 +44,44 @@ def rungs(said: tuple[Message, ...]) -> list[tuple[str, Rung]]:
     return [(message.commitment, message.rung) for message in said if isinstance(message, AlertRaised)]
 
 
-def test_acceptance_is_answered_with_the_commitment_of_the_case() -> None:
-    (said,) = Monitor().hear(accepted(MONDAY), MONDAY)
+def test_acceptance_is_answered_with_the_commitments_of_the_case_and_of_the_steps_that_begin_with_it() -> None:
+    (said,) = Monitor().hear(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY)
     assert isinstance(said, CommitmentsOpened)
-    (case,) = said.commitments
+    case, licence = said.commitments
     assert (case.key, case.owner, case.opened_at) == ("case", "Commerce", MONDAY)
     assert (case.committed_due, case.statutory_due, case.provisional) == (CASE_YELLOW, CASE_RED, False)
+    assert (licence.key, licence.owner, licence.committed_due) == ("step/licence", "Market office", STEP_YELLOW)
 
 
-def test_a_step_opens_silently_and_a_repeated_acceptance_is_told_of_it() -> None:
+def test_a_step_begins_when_those_before_it_are_approved_and_a_repeated_acceptance_is_told_of_it() -> None:
     monitor = Monitor()
-    monitor.hear(accepted(MONDAY), MONDAY)
-    assert monitor.hear(requested(MONDAY), MONDAY) == ()
-    (said,) = monitor.hear(accepted(MONDAY), MONDAY)
+    of = plan(tax=limits(2, 4))
+    monitor.hear(accepted(MONDAY, of), MONDAY)
+    later = MONDAY + timedelta(hours=1)
+    assert monitor.hear(done(later), later) == ()
+    (said,) = monitor.hear(accepted(MONDAY, of), MONDAY)
     assert isinstance(said, CommitmentsOpened)
-    assert [(c.key, c.owner, c.committed_due) for c in said.commitments] == [
-        ("case", "Commerce", CASE_YELLOW),
-        ("step/licence", "Market office", STEP_YELLOW),
+    assert [(c.key, c.opened_at) for c in said.commitments] == [
+        ("case", MONDAY),
+        ("step/licence", MONDAY),
+        ("step/tax", later),
     ]
+
+
+def test_a_step_does_not_begin_after_a_refusal() -> None:
+    refused = done(MONDAY).replace(outcome=Outcome.REFUSED)
+    monitor = Monitor().hear_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY), (refused, MONDAY)])
+    assert monitor.state is not None
+    tax = monitor.state.watch("step/tax")
+    assert tax is not None and tax.opened_at is None
 
 
 def test_a_step_without_a_limit_of_its_own_is_not_kept() -> None:
     monitor = Monitor()
-    monitor.hear(requested(MONDAY, "tax"), MONDAY)
+    monitor.hear(delivered(MONDAY, "tax"), MONDAY)
     monitor.hear(accepted(MONDAY), MONDAY)
     before = monitor.state
-    monitor.hear(requested(MONDAY, "tax"), MONDAY)
+    monitor.hear(delivered(MONDAY, "tax"), MONDAY)
     monitor.hear(done(MONDAY, "tax"), MONDAY)
     assert monitor.state is before, "no news is no new state, so that the row need not be written again"
     assert before is not None
@@ -78,7 +90,7 @@ def test_a_step_without_a_limit_of_its_own_is_not_kept() -> None:
 
 def test_nothing_opens_before_the_acceptance_is_known() -> None:
     monitor = Monitor()
-    assert monitor.hear(requested(MONDAY), MONDAY) == ()
+    assert monitor.hear(delivered(MONDAY), MONDAY) == ()
     assert monitor.wake is None
     (said,) = monitor.hear(accepted(MONDAY), MONDAY)
     assert isinstance(said, CommitmentsOpened)
@@ -143,13 +155,18 @@ def test_routing_is_asked_only_about_a_case_that_it_knows() -> None:
     """Else its answer would be that there is no such case. It hears of the case as we do: sooner or later."""
     monitor = Monitor()
     monitor.hear(accepted(MONDAY), MONDAY)
-    (warning,) = monitor.hear(Woken(), CASE_YELLOW + INSTANT)
+    (warning,) = monitor.hear(Woken(), STEP_YELLOW + INSTANT)
     assert isinstance(warning, AlertRaised)
-    assert monitor.again is None
-    assert monitor.hear(Woken(), CASE_YELLOW + INSTANT) == ()
-    monitor.hear(requested(MONDAY, "tax"), MONDAY)
-    assert monitor.wake == CASE_YELLOW + INSTANT
-    assert monitor.hear(Woken(), CASE_YELLOW + 2 * INSTANT) == (CaseAsked(),)
+    assert monitor.again == timedelta(seconds=30)
+    assert monitor.hear(delivered(MONDAY, "tax"), MONDAY) == (CaseAsked(),)
+    assert monitor.hear(delivered(MONDAY, "licence"), MONDAY) == (), "it has been asked"
+
+
+def test_routing_is_asked_after_a_while_even_if_nothing_shows_that_it_knows_the_case() -> None:
+    monitor = Monitor()
+    monitor.hear(accepted(MONDAY), MONDAY)
+    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    assert monitor.hear(Woken(), STEP_YELLOW + 2 * INSTANT) == (CaseAsked(),)
 
 
 def test_routing_is_asked_slower_and_slower() -> None:
@@ -170,7 +187,7 @@ def test_routing_is_asked_slower_and_slower() -> None:
 def test_one_question_for_all_cards_due_at_the_same_minute() -> None:
     monitor = Monitor()
     same = plan(whole=limits(1, 1), licence=limits(1, 1))
-    monitor.hear_all([(accepted(MONDAY, same), MONDAY), (requested(MONDAY), MONDAY), (Woken(), STEP_WARNING)])
+    monitor.hear_all([(accepted(MONDAY, same), MONDAY), (delivered(MONDAY), MONDAY), (Woken(), STEP_WARNING)])
     late = STEP_YELLOW + timedelta(seconds=1)
     assert monitor.hear(Woken(), late) == (CaseAsked(),)
     assert rungs(monitor.hear(reported(OPEN), late)) == [
@@ -256,11 +273,12 @@ def test_a_dropped_step_is_owed_until_the_case_is_decided() -> None:
     ]
 
 
-def test_a_lost_request_is_made_good_by_routings_report() -> None:
+def test_a_lost_answer_is_made_good_by_routings_report() -> None:
     monitor = Monitor()
-    monitor.hear(accepted(MONDAY), MONDAY)
+    monitor.hear(accepted(MONDAY, plan(licence=limits(5, 10), tax=limits(1, 3))), MONDAY)
     assert monitor.wake == CASE_WARNING
-    monitor.hear(reported(OPEN), MONDAY)
+    tax = report("tax", StepState.DELIVERED, MONDAY)
+    monitor.hear(reported(report("licence", StepState.DONE, MONDAY, decided_at=MONDAY), tax), MONDAY)
     assert monitor.wake == STEP_WARNING
 
 
@@ -276,7 +294,7 @@ def test_a_case_that_ends_before_it_starts_is_in_time() -> None:
 def test_a_late_case_climbs_the_whole_ladder_once() -> None:
     due = at("2026-03-12 13:41:31.788")
     monitor = Monitor()
-    monitor.hear(accepted(MONDAY, plan(whole=limits(due, due))), MONDAY)
+    monitor.hear(accepted(MONDAY, plan(whole=limits(due, due), licence=limits(30, 30))), MONDAY)
     assert rungs(monitor.hear(decided(due + INSTANT), due + INSTANT)) == [
         ("case", Rung.WARNING),
         ("case", Rung.YELLOW),

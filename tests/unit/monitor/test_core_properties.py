@@ -9,7 +9,7 @@ from contracts.commitments import AlertRaised, CaseAsked, CommitmentKey, Rung
 from contracts.envelope import Message, Woken
 from contracts.plans import StepState
 from services.monitor.state import CASE, MonitoredCase
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, done, limits, plan, report, reported, requested
+from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
 
 START = at("2026-03-02 10:00")
 Timed = tuple[Message, datetime]
@@ -26,23 +26,24 @@ ends = st.one_of(st.integers(0, 6), moments)
 @st.composite
 def histories(draw: st.DrawFn, *, finished: bool = False) -> list[Timed]:
     """What may truly happen to a case: each thing at one moment, told in messages of that moment or later."""
-    of = plan(whole=limits(draw(ends), draw(ends)), licence=limits(draw(ends), draw(ends)))
-    asked_at, step_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
-    messages: list[Timed] = [(accepted(START, of), START), (requested(asked_at), asked_at)]
+    of = plan(*(limits(draw(ends), draw(ends)) for _ in range(3)))
+    step_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
+    messages: list[Timed] = [(accepted(START, of), START), (delivered(START), START)]
     answered = finished or draw(st.booleans())
     if answered:
         messages.append((done(step_at), step_at))
     for time in draw(st.lists(moments, max_size=3)):
         if answered and time >= step_at:
-            step = report("licence", StepState.DONE, asked_at, decided_at=step_at)
-        elif time >= asked_at:
-            step = report("licence", StepState.DELIVERED, asked_at)
+            steps = [report("licence", StepState.DONE, START, decided_at=step_at)]
+            steps.append(report("tax", StepState.DELIVERED, step_at))
         else:
-            step = report("licence", StepState.WAITING, None)
-        if not answered or time <= case_at:
-            messages.append((reported(step), time))
+            steps = [report("licence", StepState.DELIVERED, START), report("tax", StepState.WAITING, None)]
+        if not answered or time <= tax_at:
+            messages.append((reported(*steps), time))
     if finished or (answered and draw(st.booleans())):
-        steps = (report("licence", StepState.DONE, asked_at, decided_at=step_at),)
+        messages.append((done(tax_at, "tax"), tax_at))
+        steps = [report("licence", StepState.DONE, START, decided_at=step_at)]
+        steps.append(report("tax", StepState.DONE, step_at, decided_at=tax_at))
         messages.append((decided(case_at, *steps), case_at))
     return messages
 
@@ -103,7 +104,7 @@ def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
     committed: int | datetime, statutory: int | datetime, step_committed: int | datetime, step_statutory: int | datetime
 ) -> None:
     of = plan(whole=limits(committed, statutory), licence=limits(step_committed, step_statutory))
-    monitor = Monitor().hear_all([(accepted(START, of), START), (requested(START), START)])
+    monitor = Monitor().hear_all([(accepted(START, of), START), (delivered(START), START)])
     now = START
     while monitor.wake is not None:
         now = max(now, monitor.wake)
