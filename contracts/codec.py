@@ -26,13 +26,15 @@ def encode(envelope: Envelope[Message]) -> bytes:
 def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Message]:
     """Read one record.
 
-    Raises `Unreadable` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or
-    version, on the wrong topic, or keyed by another case than it speaks of.
+    Raises `Unreadable` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or version,
+    on the wrong topic, keyed by another case than it speaks of, or with a NUL character in it.
     """
     if value is None:
         raise Unreadable("the record is empty")
     if len(value) > MAX_RECORD_BYTES:
         raise Unreadable(f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed")
+    if b"\\u0000" in value:
+        raise Unreadable("the record holds a NUL character")  # nobody's name has one, and PostgreSQL's text cannot
     try:
         envelope = _ANY.validate_json(value)
     except ValidationError as error:

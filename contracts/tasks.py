@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.cases import Applicant, Region
 from contracts.envelope import Code, Instant, Message, Name, Value
-from contracts.plans import Limits, Outcome
+from contracts.plans import Limits, Outcome, PlanStep
 
 TaskId = Annotated[str, Field(min_length=1, max_length=96)]
 """``case number/step``: the idempotency key towards the department's own system."""
@@ -70,3 +70,17 @@ class TaskDone(Message):
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
     decided_at: Instant
+
+
+def task_id(case_id: str, step: Code) -> TaskId:
+    """The id of the task that asks for this step of this case."""
+    return f"{case_id}/{step}"
+
+
+def is_asked(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
+    """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
+    return (
+        said.task_id == task_id(case_id, step.step)
+        and said.system == step.system
+        and said.department == step.department
+    )

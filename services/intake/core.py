@@ -13,7 +13,7 @@ from contracts.cases import Applicant, CaseAccepted, Channel, Region
 from contracts.commitments import Commitment, CommitmentsOpened
 from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone
+from contracts.tasks import TaskDelivered, TaskDone, is_asked
 from contracts.working_time import OfficeHours, published_calendar, resolve
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -150,7 +150,7 @@ def handle(state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
     case = cast(Case, state)
     if isinstance(message, Woken):
         return _ask_again(case)
-    return _settled(_heard(case, cast(Heard, message), envelope.time))
+    return _settled(_heard(envelope.subject, case, cast(Heard, message), envelope.time))
 
 
 def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
@@ -194,11 +194,13 @@ def _ask_again(case: Case) -> Step[Case]:
     return _waiting(case.replace(asked=case.asked + 1), case.accepted)
 
 
-def _heard(case: Case, message: Heard, said_at: datetime) -> Case:
+def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
     match message:
         case TaskDelivered():
+            _must_be_asked(case_id, case, message)
             return _reported(case, (_receipt(message),), of_routing=False)
         case TaskDone():
+            _must_be_asked(case_id, case, message)
             return _reported(case, (_answer(message),), of_routing=False)
         case CaseReported():
             return _reported(case, message.steps, of_routing=True)
@@ -208,6 +210,13 @@ def _heard(case: Case, message: Heard, said_at: datetime) -> Case:
             return _committed(case, message, said_at)
         case _:
             assert_never(message)
+
+
+def _must_be_asked(case_id: str, case: Case, said: TaskDelivered | TaskDone) -> None:
+    """Raise `Impossible` when somebody speaks for a step who has not been asked for it."""
+    for step in case.accepted.plan.steps:
+        if step.step == said.step and not is_asked(said, case_id, step):
+            raise Impossible(f"step {step.step} is asked of {step.system}, under another task")
 
 
 def _receipt(delivered: TaskDelivered) -> StepReport:

@@ -7,7 +7,7 @@ from contracts.cases import Applicant, CaseAccepted, Region
 from contracts.commitments import CaseAsked
 from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepState
-from contracts.tasks import Document, TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import Document, TaskDelivered, TaskDone, TaskRequested, is_asked, task_id
 from services.routing.plan import OPEN, StepCourse, Steps, advance, finished, verdict
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -67,7 +67,7 @@ def handle(state: Course | None, envelope: Envelope[Message]) -> Step[Course]:
         case CaseAccepted() | CaseAsked() if state is not None:
             return _step(state, _truth(state))
         case TaskDelivered() as delivered if state is not None:
-            return _step(_delivered(state, delivered))
+            return _step(_delivered(case_id, state, delivered))
         case TaskDone() as done if state is not None:
             return _done(case_id, state, done)
         case Woken() if state is not None:
@@ -87,15 +87,15 @@ def _opened(case_id: str, accepted: CaseAccepted) -> Step[Course]:
     return _advanced(case_id, course, course.steps)
 
 
-def _delivered(course: Course, delivered: TaskDelivered) -> Course:
-    step = _find(course, delivered.step)
+def _delivered(case_id: str, course: Course, delivered: TaskDelivered) -> Course:
+    step = _find(case_id, course, delivered)
     if step.state is not StepState.REQUESTED:
         return course
     return course.replace(steps=_with(course.steps, step.to(StepState.DELIVERED, delivered_at=delivered.delivered_at)))
 
 
 def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
-    step = _find(course, done.step)
+    step = _find(case_id, course, done)
     if step.state is StepState.DONE:
         if step.outcome is not done.outcome:
             raise Impossible(f"step {step.name} was {step.outcome}, and now it is said to be {done.outcome}")
@@ -144,7 +144,7 @@ def _request(case_id: str, course: Course, step: StepCourse) -> TaskRequested:
         if before.name in step.plan.after and before.document is not None
     )
     return TaskRequested(
-        task_id=f"{case_id}/{step.name}",
+        task_id=task_id(case_id, step.name),
         step=step.name,
         item=step.plan.item,
         item_name=step.plan.item_name,
@@ -173,9 +173,12 @@ def _step(course: Course, *out: Message) -> Step[Course]:
     return Step(course, out, again=patience(course.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
 
 
-def _find(course: Course, name: str) -> StepCourse:
+def _find(case_id: str, course: Course, said: TaskDelivered | TaskDone) -> StepCourse:
+    name = said.step
     for step in course.steps:
         if step.name == name:
+            if not is_asked(said, case_id, step.plan):
+                raise Impossible(f"step {name} is asked of {step.plan.system}, under another task")
             if step.state in (StepState.WAITING, StepState.DROPPED):
                 raise Impossible(f"step {name} is {step.state}: nobody was asked for it")
             return step

@@ -24,7 +24,8 @@ from contracts.codec import encode
 from contracts.envelope import Envelope, Message, Value, Woken, envelop
 from contracts.topics import topic_of
 from services.runtime import store, telemetry
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, machine_now
+from services.runtime.database import transaction
 from services.runtime.fold import Caller, Folder, Known, Outcome, Received
 from services.runtime.service import Call, Service
 from services.runtime.store import DeadLetter, Overtaken, Row, Said
@@ -36,6 +37,8 @@ Publish = Callable[[Sequence[Said]], Awaitable[Sequence[Said]]]
 
 PUBLICATIONS = 8
 """Most batches whose messages are on their way to Kafka while the next one is handled."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 REMEMBERED = 2000
 """How many cases a process remembers decoded: those of the last few seconds under full load, some 20 MB."""
@@ -53,11 +56,11 @@ class Batches(Generic[S]):
         self.service = service
         self.database = database
         self.clock = clock
-        self._folder = Folder(service, clock)
+        self._folder = Folder(service)
         self.alarm = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
-        self.next_wake = datetime.max.replace(tzinfo=UTC)
-        """The next alarm known of."""
+        self.next_wake = self.next_wait = NEVER
+        """The next alarm known of, by the settable clock and by the machine's."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._writing = asyncio.Lock()
@@ -95,6 +98,7 @@ class Batches(Generic[S]):
             outcome.letters += letters
             known = await self._load(connection, cases, outcome.blocked)
             outcome.blocked |= blocking
+            outcome.touched = cases
             for case_id in cases:
                 before = known.get(case_id)
                 taken = self._folder.fold(case_id, before, by_case.get(case_id, ()), outcome)
@@ -111,8 +115,9 @@ class Batches(Generic[S]):
         async def fold(connection: AsyncConnection, outcome: Outcome[S]) -> None:
             nonlocal woken
             now = self.clock.now()
-            rows = await store.load_due(connection, now, limit)
+            rows = await store.load_due(connection, now, machine_now(), limit)
             woken = len(rows)
+            outcome.touched = list(rows)
             outcome.blocked = await store.blocked(connection, rows) if rows else set()
             for case_id, row in sorted(rows.items()):
                 known = self._decoded(row)
@@ -120,7 +125,7 @@ class Batches(Generic[S]):
                 envelope = envelop(Woken(), id=cause, source=self._folder.source, subject=case_id, time=now)
                 if not self._folder.fold(case_id, known, [Received(envelope)], outcome):
                     # It is looked at again later, and does not keep the others from waking.
-                    later = replace(row, version=row.version + 1, wake_at=self.clock.after(NOT_WOKEN))
+                    later = replace(row, version=row.version + 1, wake_at=None, again_at=machine_now() + NOT_WOKEN)
                     outcome.changed.append(Known(later, known.state))
 
         await self._commit(fold)
@@ -129,8 +134,8 @@ class Batches(Generic[S]):
     async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:
         """Take a lease on questions that are due, at most ``limit``."""
         async with self._writing:
-            async with self.database.begin() as connection:
-                rows = await store.claim_calls(connection, self.clock.now(), lease_until, limit)
+            async with transaction(self.database) as connection:
+                rows = await store.claim_calls(connection, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
                 before = self._known.get(row.case_id)
@@ -146,7 +151,7 @@ class Batches(Generic[S]):
     async def flush(self) -> None:
         """Note that messages are published now, rather than with the next batch."""
         if published := self._take_published():
-            async with self.database.begin() as connection:
+            async with transaction(self.database) as connection:
                 await store.mark_published(connection, published)
 
     async def drain(self) -> None:
@@ -196,7 +201,7 @@ class Batches(Generic[S]):
             while True:
                 outcome: Outcome[S] = Outcome()
                 try:
-                    async with self.database.begin() as connection:
+                    async with transaction(self.database) as connection:
                         await fold(connection, outcome)
                         said = [_said(envelope) for envelope in outcome.said]
                         batch = await self._write(connection, outcome, said, published)
@@ -204,7 +209,7 @@ class Batches(Generic[S]):
                 except BaseException as error:
                     if self.caller is not None:
                         self.caller.release(outcome.leased)
-                    self._known.clear()  # what was remembered may be what was wrong
+                    self._forget(outcome.touched)  # what was remembered may be what was wrong
                     if not isinstance(error, Overtaken):
                         raise
                     log.info("batch overtaken; doing it again")
@@ -240,8 +245,9 @@ class Batches(Generic[S]):
                 origin=letter.origin,
             )
         telemetry.DUPLICATES.inc(outcome.duplicates)
-        if outcome.wakes and (soonest := min(outcome.wakes)) < self.next_wake:
-            self.next_wake = soonest
+        wake, wait = min(outcome.wakes, default=NEVER), min(outcome.waits, default=NEVER)
+        if wake < self.next_wake or wait < self.next_wait:
+            self.next_wake, self.next_wait = min(wake, self.next_wake), min(wait, self.next_wait)
             self.alarm.set()
         if self.caller is not None and outcome.leased:
             self.caller.start(outcome.leased)

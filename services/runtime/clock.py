@@ -16,14 +16,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor ns, moment shown us, speed
 
 
+def machine_now() -> datetime:
+    """The moment by the machine's own clock, in UTC: what patience is counted by, whatever the settable clock shows."""
+    return datetime.now(UTC)
+
+
 class Clock(Protocol):
     """Tells the moment. It may jump, and run at another speed than the machine's clock."""
 
     def now(self) -> datetime:
         """The moment, in UTC."""
-
-    def after(self, patience: timedelta) -> datetime:
-        """What this clock will show when so much machine time has passed, unless it is set."""
 
     def machine_seconds(self, until: datetime) -> float:
         """How much machine time, in seconds, passes until this clock shows ``until``; infinite if it stands."""
@@ -34,9 +36,6 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-    def after(self, patience: timedelta) -> datetime:
-        return self.now() + patience
 
     def machine_seconds(self, until: datetime) -> float:
         return (until - self.now()).total_seconds()
@@ -67,10 +66,6 @@ class FileClock:
     def now(self) -> datetime:
         anchor, shown, speed = self._read()
         return _EPOCH + timedelta(microseconds=shown + (time.monotonic_ns() - anchor) / 1000 * speed)
-
-    def after(self, patience: timedelta) -> datetime:
-        # On a clock that stands, patience still ends: as soon as the clock is moved past it.
-        return self.now() + patience * (self._read()[2] or 1.0)
 
     def machine_seconds(self, until: datetime) -> float:
         speed = self._read()[2]

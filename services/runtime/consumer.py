@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -17,6 +18,7 @@ from contracts.envelope import CaseId, Message
 from services.runtime import kafka, telemetry
 from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel, Unavailable
+from services.runtime.loops import LONGEST_BACKOFF_S
 from services.runtime.settings import Settings
 from services.runtime.store import DeadLetter
 
@@ -94,7 +96,7 @@ class Consumer:
         self.stopped: str | None = None
         """Why the consumer has stopped by itself, or None."""
         self._broker = KafkaBroker(
-            settings.kafka,
+            kafka.addresses(settings),
             client_id=kafka.client_id(settings),
             security=kafka.security(settings),
             consumer_only=True,
@@ -126,6 +128,8 @@ class Consumer:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             listener=self._group,
+            # Each replica reads the same partition numbers of every topic, and so all that is said of a case.
+            partition_assignment_strategy=(RangePartitionAssignor,),
             parser=_parse,
             decoder=_records,
         )
@@ -173,7 +177,7 @@ class Consumer:
             except Unavailable:
                 log.warning("the database is away; trying again", records=len(records), backoff_s=backoff)
                 await asyncio.sleep(backoff)
-                backoff = min(10.0, backoff * 2)
+                backoff = min(LONGEST_BACKOFF_S, backoff * 2)
         telemetry.MESSAGES.labels("kafka").inc(len(records))
         telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
         self._note(records, generation)

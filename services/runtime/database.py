@@ -1,7 +1,12 @@
-"""Connections to PostgreSQL."""
+"""Connections to PostgreSQL, and how long anybody waits for one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 SERVER_SETTINGS = {
     "jit": "off",
@@ -9,11 +14,22 @@ SERVER_SETTINGS = {
     # whole table, and go on doing so for minutes while the table grows: until the next ANALYZE. Everything that is
     # done often is done by key, so whole tables are read only where there is no other way.
     "enable_seqscan": "off",
+    # A process that is frozen, or whose network is, must not keep others from the cases it has locked.
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
+    "tcp_keepalives_idle": "10",
 }
 
+TRANSACTION_S = 20.0
+"""Machine seconds after which a transaction is given up with its connection: a server that is gone without a word
+would be waited for as long as the process lives."""
 
-_CONTENT = ("22", "23", "54")
-"""Classes of SQLSTATE that speak of what was sent: data exception, constraint violation, program limit exceeded."""
+CONNECT_S = 5.0
+
+
+_CONTENT = ("21", "22", "23", "54")
+"""Classes of SQLSTATE that speak of what was sent: cardinality, data, constraint, program limit."""
 
 
 def refused(error: Exception) -> bool:
@@ -34,7 +50,25 @@ def open_database(address: str, name: str, connections: int, *, check: bool = Fa
         address,
         pool_size=connections,
         max_overflow=0,
+        pool_timeout=TRANSACTION_S,
         pool_pre_ping=check,
         hide_parameters=True,
-        connect_args={"server_settings": {"application_name": name, **SERVER_SETTINGS}},
+        connect_args={"timeout": CONNECT_S, "server_settings": {"application_name": name, **SERVER_SETTINGS}},
     )
+
+
+@asynccontextmanager
+async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> AsyncIterator[AsyncConnection]:
+    """A transaction whose connection is cut when the limit, in machine seconds, is over.
+
+    Raises `DBAPIError` then, whatever it was waiting for. Nothing is said to the server any more, not even that the
+    transaction is over: there would be no answer.
+    """
+    async with database.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        guard = asyncio.get_running_loop().call_later(limit_s, driver.terminate)
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            guard.cancel()

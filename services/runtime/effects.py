@@ -18,7 +18,8 @@ from sqlalchemy import text
 from contracts.envelope import Impossible, Message, Value, envelop
 from services.runtime import telemetry
 from services.runtime.batch import Batches
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, machine_now
+from services.runtime.database import TRANSACTION_S, transaction
 from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel
 from services.runtime.service import Call, Heard, Misheard, Outside, Service, Unheard
@@ -151,7 +152,7 @@ class Effects(Generic[S]):
         await self._bring(calls, [await self._judged(*pair) for pair in zip(calls, answers, strict=True)])
 
     def _lease(self) -> datetime:
-        return self._clock.after(2 * self._timeout)
+        return machine_now() + 2 * self._timeout
 
     async def _judged(self, call: Call, answer: Message | Exception) -> Message:
         """What the core is told: the answer, or that there is none. Nonsense is kept; the rest trips the breaker."""
@@ -187,7 +188,10 @@ class Effects(Generic[S]):
 
     async def listen_once(self, limit: int) -> bool:
         """Take in what the outside world said by itself, one replica at a time; whether there may be more."""
-        async with self._batches.database.connect() as connection, connection.begin():
+        limit_s = self._timeout.total_seconds() + TRANSACTION_S
+        async with transaction(self._batches.database, limit_s) as connection:
+            # The lock is kept while the outside world is listened to, which may take longer than a statement should.
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             locked = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LISTENER_LOCK})
             if not locked:
                 return False

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from contracts.envelope import Envelope, Impossible, Message, Step, Value, derive_id, envelop
 from services.runtime import store, telemetry
-from services.runtime.clock import Clock
+from services.runtime.clock import machine_now
 from services.runtime.service import Call, Service
 from services.runtime.store import DeadLetter, Row
 
@@ -67,6 +67,7 @@ class Known(Generic[S]):
 class Outcome(Generic[S]):
     """What a batch has led to so far; thrown away and made anew if the batch has to be done again."""
 
+    touched: Sequence[str] = ()
     changed: list[Known[S]] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
     """Cases with a parked message that later ones wait behind. They are not remembered."""
@@ -74,6 +75,7 @@ class Outcome(Generic[S]):
     letters: list[DeadLetter] = field(default_factory=list)
     answers: list[tuple["asyncio.Future[Value]", Value | Exception]] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
+    waits: list[datetime] = field(default_factory=list)
     leased: list[Call] = field(default_factory=list)
     calls: int = 0
     duplicates: int = 0
@@ -82,10 +84,9 @@ class Outcome(Generic[S]):
 class Folder(Generic[S]):
     """Folds messages with a service's core."""
 
-    def __init__(self, service: Service[S], clock: Clock) -> None:
+    def __init__(self, service: Service[S]) -> None:
         self.service = service
         self.source = f"/onedoor/{service.name}"
-        self.clock = clock
         self.caller: Caller | None = None
 
     def fold(self, case_id: str, known: Known[S] | None, received: Iterable[Received], outcome: Outcome[S]) -> bool:
@@ -143,9 +144,11 @@ class Folder(Generic[S]):
         """The case after its last step."""
         row = known.row if known else None
         unchanged = known is not None and step.state is known.state
-        wake_at = self._wake_at(row, step)
-        if wake_at is not None:
-            outcome.wakes.append(wake_at)
+        again_at = _again_at(row, step)
+        if step.wake is not None:
+            outcome.wakes.append(step.wake)
+        if again_at is not None:
+            outcome.waits.append(again_at)
         closed_at = None
         if step.closed:
             closed_at = row.closed_at if row and row.closed_at else envelope.time
@@ -154,7 +157,8 @@ class Folder(Generic[S]):
             version=row.version + 1 if row else 1,
             state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
             seen=seen[-16 * store.SEEN_KEPT :],
-            wake_at=wake_at,
+            wake_at=step.wake,
+            again_at=again_at,
             call_at=self._call_at(case_id, None if answered else known, step, outcome),
             closed_at=closed_at,
         )
@@ -173,22 +177,7 @@ class Folder(Generic[S]):
             outcome.leased.append(Call(case_id, step.call))
             return lease_until
         outcome.calls += 1
-        return self.clock.after(step.call_after)
-
-    def _wake_at(self, row: Row | None, step: Step[S]) -> datetime | None:
-        """When to wake the case next: at its deadline, or when it has waited long enough for an answer.
-
-        An alarm that leaves at least half of the patience stays as it is: PostgreSQL writes a row whose indexed
-        columns have not changed at a fraction of the price (heap-only tuples).
-        """
-        if step.again is None:
-            return step.wake
-        wanted = self.clock.after(step.again)
-        if step.wake is not None:
-            wanted = min(wanted, step.wake)
-        if row is not None and row.wake_at is not None and self.clock.after(step.again / 2) <= row.wake_at <= wanted:
-            return row.wake_at
-        return wanted
+        return machine_now() + step.call_after
 
     def _envelop(self, message: Message, cause: Envelope[Message], index: int) -> Envelope[Message]:
         return envelop(
@@ -224,6 +213,20 @@ class Folder(Generic[S]):
                 type=one.envelope.type,
                 reason=reason,
             )
+
+
+def _again_at(row: Row | None, step: Step[S]) -> datetime | None:
+    """Until when to wait for an answer.
+
+    An alarm that leaves at least half of the patience stays as it is: PostgreSQL writes a row whose indexed columns
+    have not changed at a fraction of the price (heap-only tuples).
+    """
+    if step.again is None:
+        return None
+    now = machine_now()
+    if row is not None and row.again_at is not None and now + step.again / 2 <= row.again_at <= now + step.again:
+        return row.again_at
+    return now + step.again
 
 
 def dead_letter(

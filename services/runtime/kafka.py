@@ -38,6 +38,11 @@ def security(settings: Settings) -> BaseSecurity:
     )
 
 
+def addresses(settings: Settings) -> list[str]:
+    """Where the cluster is asked first. A list: FastStream takes a string for one address, commas and all."""
+    return [address.strip() for address in settings.kafka.split(",")]
+
+
 def client_id(settings: Settings) -> str:
     """What this process is called in the cluster's logs."""
     return f"onedoor-{settings.service}-{settings.replica}"
@@ -46,7 +51,7 @@ def client_id(settings: Settings) -> str:
 def connection(settings: Settings) -> dict[str, Any]:
     """The arguments by which any aiokafka client reaches the cluster of these settings."""
     return {
-        "bootstrap_servers": settings.kafka,
+        "bootstrap_servers": addresses(settings),
         "client_id": client_id(settings),
         **parse_security(security(settings)),
     }
@@ -117,7 +122,7 @@ class Topics:
         if cluster["controller_id"] not in brokers:
             raise Unfit("the cluster has no controller yet")
         if len(brokers) < self._settings.replication:
-            raise Unfit(f"{self._settings.replication} replicas are wanted and {len(brokers)} brokers are there")
+            raise Unfit(f"replicas wanted: {self._settings.replication}; brokers there: {len(brokers)}")
         log.info("creating topics", topics=list(names))
         answer = await admin.create_topics([_topic(self._settings, name) for name in names])
         for name, code, *_ in answer.topic_errors:
@@ -215,6 +220,8 @@ class Publisher:
                     max_batch_size=512 * 1024,
                     max_request_size=8 * MAX_RECORD_BYTES,
                     request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
+                    # A cluster that is away or short of a topic is not there sooner for being asked ten times a second.
+                    retry_backoff_ms=500,
                 )
                 try:
                     await producer.start()

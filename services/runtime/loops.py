@@ -7,7 +7,8 @@ from math import sqrt
 
 from services.runtime import telemetry
 
-LONGEST_BACKOFF_S = 30.0
+LONGEST_BACKOFF_S = 2.0
+"""Machine time between two attempts of what failed: one costs little, and who comes back wants to be noticed soon."""
 
 PACE_S = 0.02
 """Machine time from one batch to the next where nothing is known of their size."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime import store, telemetry
 from services.runtime.batch import Publish
+from services.runtime.database import transaction
 
 BATCHES = 20
 """Most batches published at once: ten thousand messages if all are full."""
@@ -27,7 +28,7 @@ class Relay:
 
     async def run_once(self, limit: int = BATCHES) -> bool:
         """Publish at most ``limit`` batches that have waited longer than ``age``; whether there may be more."""
-        async with self._database.begin() as connection:
+        async with transaction(self._database) as connection:
             waiting = await store.claim_unpublished(connection, self._age, limit)
             if not waiting:
                 return False

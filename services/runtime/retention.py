@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime import store, telemetry
 from services.runtime.clock import Clock
+from services.runtime.database import transaction
 from services.runtime.settings import Settings
 
 log = telemetry.logger(__name__)
@@ -26,7 +27,7 @@ class Retention:
 
     async def run_once(self, limit: int) -> bool:
         """Forget at most ``limit`` states and ``limit`` messages; whether there may be more."""
-        async with self._database.begin() as connection:
+        async with transaction(self._database) as connection:
             cases = await store.forget_cases(connection, self._clock.now() - self._closed, limit)
             said = await store.forget_said(connection, self._said, limit)
         if cases or said:

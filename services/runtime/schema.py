@@ -98,6 +98,13 @@ _TABLES_V2 = (
     "ALTER TABLE outbox ALTER COLUMN said_at SET DEFAULT now()",
     # The question a case has open follows from its state.
     "ALTER TABLE cases DROP COLUMN call",
+    # Lawful time is told by a clock that may be set, patience by one that nobody sets: each has its alarm.
+    "ALTER TABLE cases ADD COLUMN again_at timestamptz",
+    "COMMENT ON COLUMN cases.wake_at IS 'when the case wants to be looked at next, by the settable clock: a deadline'",
+    "COMMENT ON COLUMN cases.again_at IS 'until when the case waits for an answer, by the machine''s clock'",
+    "COMMENT ON COLUMN cases.call_at IS 'when to put the question, or the end of its lease, by the machine''s clock'",
+    "CREATE INDEX cases_again ON cases (again_at) WHERE again_at IS NOT NULL",
+    "ALTER TABLE outbox SET (toast_tuple_target = 8160)",
 )
 
 
@@ -114,7 +121,7 @@ def create_runtime_tables_v1(op: Operations) -> None:
 
 
 def change_runtime_tables_v2(op: Operations) -> None:
-    """One row a batch for what waits for publication; no question is stored beside the state it follows from."""
+    """One row a batch for what waits for publication; patience apart from deadlines; no question beside its state."""
     for statement in _TABLES_V2:
         op.execute(statement)
 

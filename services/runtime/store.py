@@ -25,8 +25,9 @@ class Overtaken(Exception):
 class Row:
     """A case as it stands in the table, on its way through a batch.
 
-    ``call_at``: when to put the case's open question to the outside world; while it is being put, the end of the
-    lease. None without a question.
+    ``wake_at`` is a moment of the settable clock, the other alarms are machine time: ``again_at`` is until when the
+    case waits for an answer, ``call_at`` when to put its open question to the outside world; while that is being put,
+    the end of the lease. Each is None where there is nothing to wait for.
     """
 
     case_id: str
@@ -34,6 +35,7 @@ class Row:
     state: str
     seen: bytes
     wake_at: datetime | None = None
+    again_at: datetime | None = None
     call_at: datetime | None = None
     closed_at: datetime | None = None
 
@@ -64,11 +66,17 @@ class DeadLetter:
     """For the log, where the record could be read."""
 
 
-_COLUMNS = "case_id, version, state, seen, wake_at, call_at, closed_at"
+_COLUMNS = "case_id, version, state, seen, wake_at, again_at, call_at, closed_at"
 
 _LOAD = text(f"SELECT {_COLUMNS} FROM cases WHERE case_id = ANY(:ids)")
 
 _DUE = text(f"SELECT {_COLUMNS} FROM cases WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED")
+
+_WAITED = text(
+    f"SELECT {_COLUMNS} FROM cases WHERE again_at <= :now ORDER BY again_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+
+_NEXT = text("SELECT (SELECT min(wake_at) FROM cases), (SELECT min(again_at) FROM cases)")
 
 _BLOCKED = text(
     "SELECT DISTINCT case_id FROM dead_letters WHERE case_id = ANY(:ids) AND status = 'parked' AND blocking"
@@ -76,13 +84,13 @@ _BLOCKED = text(
 
 _SAVE = text("""
     WITH saved AS (
-        INSERT INTO cases (case_id, version, state, seen, wake_at, call_at, closed_at)
+        INSERT INTO cases (case_id, version, state, seen, wake_at, again_at, call_at, closed_at)
         SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:states AS text[]),
-            CAST(:seen AS bytea[]), CAST(:wakes AS timestamptz[]), CAST(:calls AS timestamptz[]),
-            CAST(:closed AS timestamptz[]))
+            CAST(:seen AS bytea[]), CAST(:wakes AS timestamptz[]), CAST(:again AS timestamptz[]),
+            CAST(:calls AS timestamptz[]), CAST(:closed AS timestamptz[]))
         ON CONFLICT (case_id) DO UPDATE SET version = excluded.version, state = excluded.state,
-            seen = excluded.seen, wake_at = excluded.wake_at, call_at = excluded.call_at,
-            closed_at = excluded.closed_at
+            seen = excluded.seen, wake_at = excluded.wake_at, again_at = excluded.again_at,
+            call_at = excluded.call_at, closed_at = excluded.closed_at
         WHERE cases.version = excluded.version - 1
         RETURNING 1
     ), said AS (
@@ -131,7 +139,8 @@ _UNPUBLISHED = text("""
 
 _FORGET_CASES = text("""
     DELETE FROM cases WHERE case_id IN (
-        SELECT case_id FROM cases WHERE closed_at < :before AND wake_at IS NULL AND call_at IS NULL
+        SELECT case_id FROM cases WHERE closed_at < :before
+            AND wake_at IS NULL AND again_at IS NULL AND call_at IS NULL
         ORDER BY closed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
@@ -148,10 +157,19 @@ async def load(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str
     return {row.case_id: Row(*row) for row in await connection.execute(_LOAD, {"ids": case_ids})}
 
 
-async def load_due(connection: AsyncConnection, now: datetime, limit: int) -> dict[str, Row]:
-    """Lock and read the cases whose alarm has come, passing over those that another process holds."""
-    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
-    return {row.case_id: Row(*row) for row in rows}
+async def load_due(connection: AsyncConnection, now: datetime, machine_now: datetime, limit: int) -> dict[str, Row]:
+    """Lock and read the cases whose alarm has come, by either clock, passing over those that another process holds."""
+    due = {row.case_id: Row(*row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})}
+    if len(due) < limit:
+        waited = await connection.execute(_WAITED, {"now": machine_now, "limit": limit - len(due)})
+        due |= {row.case_id: Row(*row) for row in waited}
+    return due
+
+
+async def next_alarms(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
+    """The next moment of the settable clock, and of machine time, at which a case wants to be woken."""
+    wake_at, again_at = (await connection.execute(_NEXT)).one()
+    return wake_at, again_at
 
 
 async def blocked(connection: AsyncConnection, case_ids: Iterable[str]) -> set[str]:
@@ -177,6 +195,7 @@ async def save(
             "states": [row.state for row in rows],
             "seen": [row.seen for row in rows],
             "wakes": [row.wake_at for row in rows],
+            "again": [row.again_at for row in rows],
             "calls": [row.call_at for row in rows],
             "closed": [row.closed_at for row in rows],
             "said_of": [one.case_id for one in said],
@@ -198,7 +217,8 @@ async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -
 
 
 async def park(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> None:
-    """Keep what could not be handled. The same letter parked again changes nothing."""
+    """Keep what could not be handled. The same letter parked again changes nothing; twice in one batch, it is one."""
+    letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
     await connection.execute(
         _PARK,
         {
@@ -215,7 +235,7 @@ async def park(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> No
 
 
 async def claim_calls(connection: AsyncConnection, now: datetime, lease_until: datetime, limit: int) -> list[Row]:
-    """Take a lease on cases whose question is due, and read them."""
+    """Take a lease on cases whose question is due, and read them. Both moments are machine time."""
     rows = await connection.execute(_CLAIM_CALLS, {"now": now, "lease_until": lease_until, "limit": limit})
     return [Row(*row) for row in rows]
 

@@ -1,22 +1,17 @@
 """Alarms: cases that asked to be looked at are woken when the clock gets there, by whichever replica is first."""
 
 import asyncio
-from datetime import UTC, datetime
 
-from sqlalchemy import text
-
-from services.runtime.batch import Batches
-from services.runtime.clock import FileClock
-
-_NEXT_WAKE = text("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
+from services.runtime import store
+from services.runtime.batch import NEVER, Batches
+from services.runtime.clock import FileClock, machine_now
+from services.runtime.database import transaction
 
 IDLE_S = 1.0
 """Longest machine time between two looks at the table: another replica may have left something there."""
 
 WATCH_S = 0.02
 """Machine time between two looks at a settable clock."""
-
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Timers:
@@ -31,15 +26,18 @@ class Timers:
         batches = self._batches
         if await batches.wake(self._limit) == self._limit:
             return True
-        batches.next_wake = NEVER  # batches that commit meanwhile make it sooner
-        async with batches.database.connect() as connection:
-            found = await connection.scalar(_NEXT_WAKE)
-        batches.next_wake = min(batches.next_wake, found or NEVER)
+        batches.next_wake = batches.next_wait = NEVER  # batches that commit meanwhile make them sooner
+        async with transaction(batches.database) as connection:
+            wake_at, again_at = await store.next_alarms(connection)
+        batches.next_wake = min(batches.next_wake, wake_at or NEVER)
+        batches.next_wait = min(batches.next_wait, again_at or NEVER)
         return False
 
     def pause(self) -> float:
         """Machine seconds until the next alarm, as far as is known now."""
-        return min(IDLE_S, max(0.0, self._batches.clock.machine_seconds(self._batches.next_wake)))
+        batches = self._batches
+        waits_s = (batches.next_wait - machine_now()).total_seconds()
+        return max(0.0, min(IDLE_S, waits_s, batches.clock.machine_seconds(batches.next_wake)))
 
 
 async def watch(clock: FileClock, *signals: asyncio.Event) -> None:

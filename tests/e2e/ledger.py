@@ -70,7 +70,8 @@ class _Service:
             event = json.loads(row["event"])
             said[event["type"].removeprefix("onedoor.").removesuffix(".v1")].append((row["case_id"], event["data"]))
         states = await database.fetch("SELECT case_id, state FROM cases ORDER BY case_id")
-        open_ones = "SELECT case_id FROM cases WHERE closed_at IS NULL OR call IS NOT NULL OR wake_at IS NOT NULL"
+        alarms = "coalesce(wake_at, again_at, call_at)"
+        open_ones = f"SELECT case_id FROM cases WHERE closed_at IS NULL OR {alarms} IS NOT NULL"
         return cls(
             states=[(row["case_id"], json.loads(row["state"])) for row in states],
             said=said,

@@ -222,7 +222,7 @@ PLANTED = [
     ("onedoor_routing", f"{AGAIN} replace(event, '证', '假') FROM outbox WHERE {DECISION}", "decided 2 times"),
     ("onedoor_routing", f"UPDATE outbox SET event = replace(event, '证', '假') WHERE {DECISION}", "假.* in the case"),
     ("onedoor_routing", f"UPDATE cases SET closed_at = NULL WHERE {CASE}", "routing: 1 cases are unfinished"),
-    ("onedoor_tax", f"UPDATE cases SET call = '{{}}', call_at = now() WHERE {CASE}", "tax: 1 cases are unfinished"),
+    ("onedoor_tax", f"UPDATE cases SET call_at = now() WHERE {CASE}", "tax: 1 cases are unfinished"),
     (
         "onedoor_land",
         f"{AGAIN} replace(event, '地受', '另受') FROM outbox WHERE {CASE}",
@@ -230,7 +230,7 @@ PLANTED = [
     ),
     (
         "onedoor_land",
-        f"INSERT INTO unpublished SELECT case_id FROM cases WHERE {CASE}",
+        f"INSERT INTO unpublished SELECT '', now(), ARRAY[case_id], ARRAY[''] FROM cases WHERE {CASE}",
         "land: 1 messages are unpublished",
     ),
     (

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Value, Woken, patience
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, task_id
 from services.departments.sdk.messages import (
     Answer,
     Decided,
@@ -94,6 +94,8 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
     """
     message = envelope.data
     if isinstance(message, TaskRequested):
+        if message.task_id != task_id(envelope.subject, message.step):
+            raise Impossible(f"task {message.task_id} is not of this case and step")
         return _requested(state or Tasks(), message)
     if state is None:
         raise UnknownCase(envelope.subject)

@@ -220,7 +220,7 @@ def test_a_fault_of_ours_tells_nothing(shell: MemoryShell, monkeypatch: pytest.M
 async def test_a_case_is_shown_with_its_secret(shell: MemoryShell) -> None:
     receipt = post(shell).json()
     number, secret = receipt["number"], receipt["secret"]
-    await shell.command(number, done("taxes", 20))
+    await shell.command(number, done("taxes", 20).replace(task_id=f"{number}/taxes"))
     client = client_of(shell)
     response = client.get(f"/cases/{number}", headers={"Case-Secret": secret})
     assert response.status_code == 200
