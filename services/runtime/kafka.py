@@ -181,11 +181,17 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._away_until = 0.0
+        self._reached: dict[tuple[str, int], int] = {}
+        """The highest offset acknowledged, by topic and partition."""
+        self.log_lost = False
+        """Kafka has acknowledged a lower offset than before: its log is another one, and what was in the old is gone.
+        Whoever makes good for it takes the mark off."""
 
     async def publish(self, said: Sequence[Said]) -> Sequence[Said]:
         """Send these; those that were acknowledged."""
         if time.monotonic() < self._away_until:
             return ()
+        reached = dict(self._reached)  # what was acknowledged before these are sent
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 producer = await self._started()
@@ -199,10 +205,24 @@ class Publisher:
         except (KafkaError, TimeoutError, OSError) as error:
             await self._away(error)
             return ()
-        failed = [result for result in results if isinstance(result, BaseException)]
-        if failed:
-            await self._away(failed[0])
-        return [one for one, result in zip(said, results, strict=True) if not isinstance(result, BaseException)]
+        acknowledged, fault = [], None
+        for one, result in zip(said, results, strict=True):
+            if isinstance(result, BaseException):
+                fault = result
+                continue
+            acknowledged.append(one)
+            self._note(reached, (result.topic, result.partition), result.offset)
+        if fault is not None:
+            await self._away(fault)
+        return acknowledged
+
+    def _note(self, reached: dict[tuple[str, int], int], partition: tuple[str, int], offset: int) -> None:
+        if offset < reached.get(partition, 0):
+            log.warning("Kafka's log is another one than before", topic=partition[0], partition=partition[1])
+            self.log_lost = True
+            self._reached.clear()
+            reached.clear()
+        self._reached[partition] = max(offset, self._reached.get(partition, 0))
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""

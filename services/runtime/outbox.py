@@ -12,6 +12,10 @@ from services.runtime import store, telemetry
 from services.runtime.batch import Publish
 from services.runtime.database import transaction
 
+SAID_AGAIN = timedelta(hours=1)
+"""How far back messages are said again when Kafka has lost its log. What somebody has not read for longer than this
+is asked for again by whoever needs it."""
+
 BATCHES = 20
 """Most batches published at once: ten thousand messages if all are full."""
 
@@ -42,3 +46,9 @@ class Relay:
         telemetry.RELAYED.inc(len(acknowledged))
         log.info("relayed", messages=len(acknowledged), waiting=len(said))
         return len(published) == limit
+
+    async def say_again(self) -> None:
+        """Kafka's log is lost: publish again what was said of late. Who has heard it drops it."""
+        async with transaction(self._database) as connection:
+            messages = await store.say_again(connection, SAID_AGAIN)
+        log.warning("Kafka's log was lost; saying again what was said within the hour", messages=messages)

@@ -140,6 +140,9 @@ class Shell(Generic[S]):
         async def flush() -> bool:
             await batches.flush()
             await self.consumer.acknowledge()
+            if self.publisher.log_lost:
+                await relay.say_again()
+                self.publisher.log_lost = False
             return False
 
         async def relayed() -> bool:

@@ -137,6 +137,16 @@ _UNPUBLISHED = text("""
     ORDER BY w.said_at, w.batch_id, u.place
 """)
 
+_SAY_AGAIN = text("""
+    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
+    SELECT gen_random_uuid(), min(said_at), array_agg(case_id ORDER BY said_at), array_agg(message_id ORDER BY said_at)
+    FROM (
+        SELECT case_id, message_id, said_at, row_number() OVER (ORDER BY said_at) / 500 AS batch
+        FROM outbox WHERE said_at > clock_timestamp() - CAST(:age AS interval)
+    ) AS recent GROUP BY batch
+    RETURNING cardinality(message_ids)
+""")
+
 _FORGET_CASES = text("""
     DELETE FROM cases WHERE case_id IN (
         SELECT case_id FROM cases WHERE closed_at < :before
@@ -247,6 +257,11 @@ async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: 
         said = Said(row.case_id, row.message_id, row.topic, row.event.encode())
         waiting.setdefault(row.batch_id, []).append(said)
     return waiting
+
+
+async def say_again(connection: AsyncConnection, age: timedelta) -> int:
+    """Mark all messages younger than ``age`` as not known to be in Kafka; how many they are."""
+    return sum((await connection.scalars(_SAY_AGAIN, {"age": age})).all())
 
 
 async def forget_cases(connection: AsyncConnection, before: datetime, limit: int) -> int:

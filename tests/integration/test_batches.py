@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from contracts.codec import decode
-from contracts.envelope import Impossible
+from contracts.envelope import Envelope, Impossible, Message
 from services.runtime import dead_letters, schema
 from services.runtime.batch import Batches
 from services.runtime.clock import SystemClock
+from services.runtime.database import transaction
 from services.runtime.fold import Received, dead_letter
+from services.runtime.funnel import Funnel
 from services.runtime.outbox import Relay
 from services.runtime.store import SEEN_KEPT, Said
 from tests.integration.toy import Tally, case, from_kafka, said, toy
@@ -159,6 +162,46 @@ async def test_what_kafka_did_not_take_is_relayed_by_anybody(
     assert len(kafka.published) == 5
     assert not await rows(database, "SELECT 1 FROM unpublished")
     assert len({one.message_id for one in kafka.published}) == 5
+
+
+async def test_when_kafkas_log_is_lost_all_is_said_again_as_it_was(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    for n in range(3):
+        await batches.run([from_kafka(said("say 2", case(n)))])
+    await batches.drain()
+    first, kafka.published = kafka.published, []
+    relay = Relay(database, kafka.publish, timedelta())
+    await relay.say_again()
+    await relay.run_once()
+    assert kafka.published == first
+    assert not await rows(database, "SELECT 1 FROM unpublished")
+
+
+async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
+    database: AsyncEngine, kafka: Kafka
+) -> None:
+    async def project(connection: AsyncConnection, said: Sequence[Envelope[Message]]) -> None:
+        if case(2) in [envelope.subject for envelope in said]:
+            await connection.execute(text("SELECT CAST('no number' AS int)"))
+
+    batches = Batches(toy(project=project), database, SystemClock(), kafka.publish)
+    funnel = Funnel(batches, 100)
+    running = asyncio.create_task(funnel.run())
+    await funnel.take([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])
+    running.cancel()
+    assert [(await tally(database, case(n))).heard for n in (1, 3)] == [("say 1",), ("say 1",)]
+    (letter,) = await dead_letters.letters(database)
+    assert (letter.case_id, letter.blocking) == (case(2), True)
+    assert "cannot be stored" in letter.reason
+
+
+async def test_a_transaction_that_hangs_is_given_up_with_its_connection(database: AsyncEngine) -> None:
+    with pytest.raises(DBAPIError):
+        async with transaction(database, limit_s=0.2) as connection:
+            await connection.execute(text("SELECT pg_sleep(30)"))
+    async with transaction(database) as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
 
 
 async def test_that_messages_are_published_is_written_with_the_next_batch(

@@ -5,13 +5,14 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.codec import encode
 from services.runtime import kafka
 from services.runtime.batch import Publish
 from services.runtime.store import Said
 from tests.integration.test_batches import Kafka
-from tests.integration.toy import TOPIC, case, said, settings
+from tests.integration.toy import TOPIC, case, eventually, said, settings
 
 NOWHERE = "127.0.0.1:1"
 
@@ -70,3 +71,26 @@ async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
     async with consumer:
         found = {(await consumer.getone()).value for _ in range(50)}
     assert found == {one.event for one in some}
+
+
+async def test_another_log_is_noticed(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await kafka.ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
+    try:
+        some = messages(50)
+        assert len(await publisher.publish(some)) == len(await publisher.publish(some)) == 50
+        assert not publisher.log_lost
+        await admin.delete_topics([of.topic_prefix + TOPIC])
+        await kafka.ensure_topics(of, [TOPIC])
+
+        async def taken() -> bool:
+            return len(await publisher.publish(some)) == 50
+
+        await eventually(taken)
+        assert publisher.log_lost
+    finally:
+        await admin.close()
+        await publisher.close()
