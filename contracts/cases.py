@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from contracts.envelope import Instant, Message, Name, Value
-from contracts.plans import Plan
+from contracts.plans import MOST_MATERIALS, Plan
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
 """A county's code of administrative division (GB/T 2260), six digits."""
@@ -44,5 +44,5 @@ class CaseAccepted(Message):
     channel: Channel
     applicant: Applicant | None = None
     """None for a case imported from another system, which keeps the applicant to itself."""
-    materials: tuple[Name, ...] = ()
+    materials: Annotated[tuple[Name, ...], Field(max_length=MOST_MATERIALS)] = ()
     accepted_at: Instant

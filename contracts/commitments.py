@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.cases import Region
 from contracts.envelope import Code, Instant, Message, Name, Value
+from contracts.plans import MOST_STEPS
 
 CommitmentKey = Annotated[str, Field(min_length=1, max_length=80)]
 """``case`` for the case as a whole, ``step/<step>`` for one step of it."""
@@ -37,7 +38,8 @@ class CommitmentsOpened(Message):
 
     type: ClassVar[str] = "onedoor.commitments.opened.v1"
 
-    commitments: tuple[Commitment, ...]
+    commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_STEPS + 1)]
+    """One for the case and one for each of its steps, at the most."""
 
 
 class AlertRaised(Message):

@@ -11,6 +11,14 @@ Fen = Annotated[int, Field(ge=0)]
 """Money in fen, the hundredth of a yuan."""
 
 
+MOST_STEPS = 64
+"""Steps of one plan. A record is small and what follows from it must be: each step is a message of its own."""
+
+MOST_MATERIALS = 100
+
+MOST_FEES = 32
+
+
 class Limit(Value):
     """A time limit: so many working days from the event, or a moment fixed by somebody else."""
 
@@ -49,9 +57,9 @@ class PlanStep(Value):
     department: Name
     system: Code
     """Which of the department's systems is asked; it names the topics of its adapter."""
-    after: tuple[Code, ...] = ()
+    after: Annotated[tuple[Code, ...], Field(max_length=MOST_STEPS)] = ()
     limits: Limits | None = None
-    fees: tuple[Fee, ...] = ()
+    fees: Annotated[tuple[Fee, ...], Field(max_length=MOST_FEES)] = ()
 
 
 class Plan(Value):
@@ -63,7 +71,7 @@ class Plan(Value):
     lead_department: Name
     limits: Limits | None = None
     """None where nobody has promised a time: such a case is never late."""
-    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1)]
+    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=MOST_STEPS)]
 
     @model_validator(mode="after")
     def _steps_can_start(self) -> Self:
@@ -112,7 +120,7 @@ class CaseReported(Message):
 
     type: ClassVar[str] = "onedoor.case.reported.v1"
 
-    steps: tuple[StepReport, ...]
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MOST_STEPS)]
 
 
 class CaseDecided(Message):
@@ -122,4 +130,4 @@ class CaseDecided(Message):
 
     outcome: Outcome
     decided_at: Instant
-    steps: tuple[StepReport, ...]
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MOST_STEPS)]

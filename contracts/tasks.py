@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.cases import Applicant, Region
 from contracts.envelope import Code, Instant, Message, Name, Value
-from contracts.plans import Limits, Outcome, PlanStep
+from contracts.plans import MOST_MATERIALS, MOST_STEPS, Limits, Outcome, PlanStep
 
 TaskId = Annotated[str, Field(min_length=1, max_length=96)]
 """``case number/step``: the idempotency key towards the department's own system."""
@@ -33,8 +33,8 @@ class TaskRequested(Message):
     region: Region
     applicant: Applicant | None = None
     """None for a case imported from another system, which keeps the applicant to itself."""
-    materials: tuple[Name, ...] = ()
-    documents: tuple[Document, ...] = ()
+    materials: Annotated[tuple[Name, ...], Field(max_length=MOST_MATERIALS)] = ()
+    documents: Annotated[tuple[Document, ...], Field(max_length=MOST_STEPS)] = ()
     limits: Limits | None = None
     requested_at: Instant
 

@@ -3,13 +3,24 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from contracts.cases import Channel, Region
 from contracts.envelope import Code
+from contracts.plans import MOST_MATERIALS
 from services.intake.catalogue.models import WorkingDays
 from services.intake.identity import is_citizen_number, is_credit_code
+from services.runtime.moments import written_out
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
@@ -17,7 +28,7 @@ _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """Words on one line, without control characters."""
 
-When = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+When = Annotated[AwareDatetime, BeforeValidator(written_out), Field(ge=_EARLIEST, le=_LATEST)]
 """A moment with its time zone, of the years in which cases are handled and fall due."""
 
 
@@ -54,7 +65,7 @@ class CaseRequest(Request):
     bundle: Code | None = None
     item: Code | None = None
     applicant: ApplicantRequest
-    materials: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
+    materials: Annotated[tuple[Line, ...], Field(max_length=MOST_MATERIALS)] = ()
     """Materials handed in, each by its code or its name in the catalogue."""
     region: Region
     channel: Channel
