@@ -1,13 +1,17 @@
 """Writes the list of alerts, in the commit of the batch that raised them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.commitments import AlertRaised, AlertWithdrawn
 from contracts.envelope import Envelope, Message
 from services.runtime import telemetry
+
+LINES = 20
+"""Alerts of one batch that each have a line in the log. More than that are a flood, and one line tells of it."""
 
 log = telemetry.logger(__name__)
 
@@ -32,7 +36,7 @@ _WITHDRAW = text("""
 
 
 async def project(connection: AsyncConnection, said: Sequence[Envelope[Message]]) -> None:
-    """Write one row an alert, and mark those withdrawn; each new one is also a line in the log.
+    """Write one row an alert, and mark those withdrawn; each new one, unless there are many, is also a line in the log.
 
     At most two statements, however many messages. The log is written before the commit: should that fail, the
     line appears once more with the next attempt. The table is the record, the log a view of it.
@@ -54,8 +58,7 @@ async def project(connection: AsyncConnection, said: Sequence[Envelope[Message]]
                 "raised": [alert.raised_at for _, alert in raised],
             },
         )
-        for row in rows:
-            log.warning("alert", **row._mapping)
+        _log("alert", list(rows))
     if withdrawn:
         rows = await connection.execute(
             _WITHDRAW,
@@ -67,5 +70,12 @@ async def project(connection: AsyncConnection, said: Sequence[Envelope[Message]]
                 "withdrawn": [alert.withdrawn_at for _, alert in withdrawn],
             },
         )
-        for row in rows:
-            log.warning("alert withdrawn", **row._mapping)
+        _log("alert withdrawn", list(rows))
+
+
+def _log(event: str, rows: Sequence[Row[Any]]) -> None:
+    if len(rows) > LINES:
+        log.warning(f"{event}: many at once", alerts=len(rows), owners=len({row.owner for row in rows}))
+        return
+    for row in rows:
+        log.warning(event, **row._mapping)

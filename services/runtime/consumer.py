@@ -29,6 +29,9 @@ A group that is formed while a cluster has no topics is given no partitions, and
 members that there are some by now. aiokafka's own 5 minutes would be 5 minutes of silence.
 """
 
+REQUEST_S = 12.0
+"""Machine seconds after which a silent connection is given up: more than the 10 of a session."""
+
 FETCH_WAIT_S = 0.1
 """Machine seconds that Kafka holds an empty answer back. While it does, aiokafka asks for nothing of the partitions
 whose records were still unread when it asked."""
@@ -102,6 +105,8 @@ class Consumer:
             consumer_only=True,
             allow_auto_create_topics=False,
             metadata_max_age_ms=int(METADATA_AGE_S * 1000),
+            request_timeout_ms=int(REQUEST_S * 1000),
+            retry_backoff_ms=kafka.RETRY_MS,
             apply_types=False,
             logger=None,
             graceful_timeout=8.0,

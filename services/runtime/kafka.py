@@ -21,6 +21,10 @@ from services.runtime.store import Said
 PUBLISH_TIMEOUT_S = 5.0
 """Machine seconds after which Kafka counts as away and what was said is left to the relay."""
 
+RETRY_MS = 500
+"""Machine milliseconds between two attempts of a client to reach Kafka. aiokafka's own 100 keep a processor busy that
+Kafka needs to start."""
+
 AWAY_S = 2.0
 """Machine seconds during which nothing is sent to a Kafka that has just failed to answer."""
 
@@ -240,8 +244,7 @@ class Publisher:
                     max_batch_size=512 * 1024,
                     max_request_size=8 * MAX_RECORD_BYTES,
                     request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
-                    # A cluster that is away or short of a topic is not there sooner for being asked ten times a second.
-                    retry_backoff_ms=500,
+                    retry_backoff_ms=RETRY_MS,
                 )
                 try:
                     await producer.start()

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
@@ -17,7 +18,28 @@ RELAYED = Counter("onedoor_relayed_total", "Messages published late, because who
 LAG = Gauge("onedoor_lag_records", "Records in Kafka that this process has yet to read.")
 CALLS = Counter("onedoor_calls_total", "Questions put to the outside world, by how they ended.", ["outcome"])
 BREAKER_OPEN = Gauge("onedoor_breaker_open", "1 while the outside world is not asked because it failed too often.")
+HTTP_REFUSED = Counter(
+    "onedoor_http_refused_total", "Connections given up or refused before a request was read whole.", ["reason"]
+)
 CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when too many dead letters have stopped the consumer.")
+
+
+SELDOM_S = 10.0
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same thing once in a while: each attempt to reach a Kafka that is away is a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line may be written; a line is known by its text before anything is filled in."""
+        if record.created - self._said.get(str(record.msg), 0.0) < SELDOM_S:
+            return False
+        self._said[str(record.msg)] = record.created
+        return True
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -55,4 +77,11 @@ def configure(service: str, replica: str, level: str) -> None:
     root.setLevel(level)
     for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # A logger's filter sees what is said to that logger and not to those below it, so it goes before the handler.
+    handler.addFilter(_only_of("aiokafka", Seldom()))
     structlog.contextvars.bind_contextvars(service=service, replica=replica)
+
+
+def _only_of(library: str, filter: logging.Filter) -> Callable[[logging.LogRecord], bool]:
+    """This filter for one library's lines; all others pass."""
+    return lambda record: not record.name.startswith(library) or filter.filter(record)
