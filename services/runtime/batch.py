@@ -11,7 +11,7 @@ version that it knows, so that what is remembered is either still so or found ou
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -52,11 +52,18 @@ log = telemetry.logger(__name__)
 class Batches(Generic[S]):
     """Runs a service's core over batches of messages against its own database."""
 
-    def __init__(self, service: Service[S], database: AsyncEngine, clock: Clock, publish: Publish) -> None:
+    def __init__(
+        self,
+        service: Service[S],
+        database: AsyncEngine,
+        clock: Clock,
+        publish: Publish,
+        topics: Collection[str] | None = None,
+    ) -> None:
         self.service = service
         self.database = database
         self.clock = clock
-        self._folder = Folder(service)
+        self._folder = Folder(service, topics)
         self.alarm = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_wake = self.next_wait = NEVER

@@ -4,7 +4,7 @@ No statement is made here: `batch` reads the cases before and writes the outcome
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from contracts.envelope import Envelope, Impossible, Message, Step, Value, derive_id, envelop
+from contracts.topics import topic_of
 from services.runtime import store, telemetry
 from services.runtime.clock import machine_now
 from services.runtime.service import Call, Service
@@ -82,10 +83,11 @@ class Outcome(Generic[S]):
 
 
 class Folder(Generic[S]):
-    """Folds messages with a service's core."""
+    """Folds messages with a service's core. ``topics``: those there are to say something on; None for all."""
 
-    def __init__(self, service: Service[S]) -> None:
+    def __init__(self, service: Service[S], topics: Collection[str] | None) -> None:
         self.service = service
+        self._topics = topics
         self.source = f"/onedoor/{service.name}"
         self.caller: Caller | None = None
 
@@ -107,6 +109,7 @@ class Folder(Generic[S]):
                 continue
             try:
                 step = self.service.core(state, envelope)
+                self._must_be_sayable(step.out)
             except Impossible as error:
                 self._refuse(one, str(error), outcome, error=error)
                 continue
@@ -178,6 +181,12 @@ class Folder(Generic[S]):
             return lease_until
         outcome.calls += 1
         return machine_now() + step.call_after
+
+    def _must_be_sayable(self, messages: Iterable[Message]) -> None:
+        """Raise `Impossible` for a message on a topic that this installation does not have: nobody would hear it."""
+        for message in messages:
+            if self._topics is not None and (topic := topic_of(message)) not in self._topics:
+                raise Impossible(f"{topic} is no topic of this installation")
 
     def _envelop(self, message: Message, cause: Envelope[Message], index: int) -> Envelope[Message]:
         return envelop(

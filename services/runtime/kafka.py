@@ -25,6 +25,9 @@ RETRY_MS = 500
 """Machine milliseconds between two attempts of a client to reach Kafka. aiokafka's own 100 keep a processor busy that
 Kafka needs to start."""
 
+TOPIC_S = 1.0
+"""Machine seconds that are spent on finding out whether Kafka has a topic."""
+
 AWAY_S = 2.0
 """Machine seconds during which nothing is sent to a Kafka that has just failed to answer."""
 
@@ -196,29 +199,44 @@ class Publisher:
         if time.monotonic() < self._away_until:
             return ()
         reached = dict(self._reached)  # what was acknowledged before these are sent
+        sent: list[tuple[Said, asyncio.Future[Any]]] = []
+        fault: BaseException | None = None
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 producer = await self._started()
-                futures = [
-                    await producer.send(
-                        self._prefix + one.topic, one.event, key=one.case_id.encode(), headers=CONTENT_TYPE_HEADER
-                    )
-                    for one in said
-                ]
-                results = await asyncio.gather(*futures, return_exceptions=True)
+                absent = [topic for topic in {one.topic for one in said} if not await self._is_there(producer, topic)]
+                for one in said:
+                    if one.topic not in absent:
+                        topic, key = self._prefix + one.topic, one.case_id.encode()
+                        sent.append((one, await producer.send(topic, one.event, key=key, headers=CONTENT_TYPE_HEADER)))
+                if sent:
+                    await asyncio.wait([future for _, future in sent])
         except (KafkaError, TimeoutError, OSError) as error:
-            await self._away(error)
-            return ()
-        acknowledged, fault = [], None
-        for one, result in zip(said, results, strict=True):
-            if isinstance(result, BaseException):
-                fault = result
-                continue
-            acknowledged.append(one)
-            self._note(reached, (result.topic, result.partition), result.offset)
+            fault = error
+        acknowledged = []
+        for one, future in sent:
+            if future.done() and not future.cancelled() and (failure := future.exception()) is None:
+                result = future.result()
+                acknowledged.append(one)
+                self._note(reached, (result.topic, result.partition), result.offset)
+            elif future.done():
+                fault = failure or fault
         if fault is not None:
             await self._away(fault)
         return acknowledged
+
+    async def _is_there(self, producer: AIOKafkaProducer, topic: str) -> bool:
+        """Whether Kafka has this topic. One that is not there must not hold up what is said on the others."""
+        name = self._prefix + topic
+        if name in producer.client.cluster.topics():
+            return True
+        try:
+            async with asyncio.timeout(TOPIC_S):
+                await producer.partitions_for(name)
+            return True
+        except (KafkaError, TimeoutError) as error:
+            log.warning("no such topic; what is said on it waits", topic=topic, error=repr(error))
+            return False
 
     def _note(self, reached: dict[tuple[str, int], int], partition: tuple[str, int], offset: int) -> None:
         if offset < reached.get(partition, 0):

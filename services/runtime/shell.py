@@ -58,11 +58,14 @@ class Shell(Generic[S]):
             settings.database.get_secret_value(), f"onedoor {service.name}", settings.database_connections
         )
         self.publisher = kafka.Publisher(settings)
-        self.batches: Batches[S] = Batches(service, self.database, self.clock, self.publisher.publish)
+        all_topics = topics_for(TOPICS, settings.systems)
+        self.batches: Batches[S] = Batches(
+            service, self.database, self.clock, self.publisher.publish, frozenset(all_topics)
+        )
         self.funnel = Funnel(self.batches, settings.batch)
         topics = topics_for(service.consumes, settings.systems_of(service.name))
         self.consumer = Consumer(settings, topics, service.consumes, self.funnel)
-        self._topics = kafka.Topics(settings, topics_for(TOPICS, settings.systems))
+        self._topics = kafka.Topics(settings, all_topics)
         self._tasks: list[asyncio.Task[None]] = []
         self._effects: Effects[S] | None = None
         self._stack = AsyncExitStack()

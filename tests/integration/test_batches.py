@@ -196,6 +196,14 @@ async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
     assert "cannot be stored" in letter.reason
 
 
+async def test_what_would_be_said_where_nobody_hears_it_is_impossible(database: AsyncEngine, kafka: Kafka) -> None:
+    batches = Batches(toy(), database, SystemClock(), kafka.publish, {"onedoor.alerts"})
+    await batches.run([from_kafka(said("say 1", case(1))), from_kafka(said("count", case(2)))])
+    (letter,) = await dead_letters.letters(database)
+    assert (letter.case_id, letter.reason) == (case(1), "onedoor.questions is no topic of this installation")
+    assert (await tally(database, case(2))).heard == ("count",)
+
+
 async def test_a_transaction_that_hangs_is_given_up_with_its_connection(database: AsyncEngine) -> None:
     with pytest.raises(DBAPIError):
         async with transaction(database, limit_s=0.2) as connection:

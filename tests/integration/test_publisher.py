@@ -1,6 +1,7 @@
 """The publisher and the double that stands for it in other tests keep the same promises."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -93,4 +94,17 @@ async def test_another_log_is_noticed(kafka_address: str) -> None:
         assert publisher.log_lost
     finally:
         await admin.close()
+        await publisher.close()
+
+
+async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await kafka.ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    try:
+        nowhere, *some = messages(5)
+        nowhere = replace(nowhere, topic="onedoor.tasks.nowhere")
+        assert await publisher.publish([nowhere, *some]) == some
+        assert await publisher.publish(some) == some, "and Kafka does not count as away for it"
+    finally:
         await publisher.close()
