@@ -58,10 +58,19 @@ def _replicas(values: list[str]) -> dict[str, int]:
     return replicas
 
 
+def _broker_count(count: int) -> int:
+    if count not in (1, 3):
+        raise typer.BadParameter(f"{count}: say 1, or 3, of which one may be lost; of two, none may")
+    return count
+
+
 @app.command()
 def up(
     folder: Annotated[Path, typer.Option(help="Where the data, logs and addresses are kept.")] = Path("data"),
     replicas: Annotated[list[str], typer.Option(help="Processes of a service: monitor=2.")] = [],  # noqa: B006 - typer copies it
+    brokers: Annotated[
+        int, typer.Option(callback=_broker_count, help="Nodes of Kafka, 1 or 3. Of three, any one may be lost.")
+    ] = 1,
     sandboxes: Annotated[bool, typer.Option(help="Start stand-ins for the departments' own systems.")] = True,
     plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
 ) -> None:
@@ -69,7 +78,7 @@ def up(
     from deploy.local.up import run
     from deploy.local.wiring import Options
 
-    raise typer.Exit(run(folder, Options(replicas=_replicas(replicas), sandboxes=sandboxes), plain))
+    raise typer.Exit(run(folder, Options(replicas=_replicas(replicas), brokers=brokers, sandboxes=sandboxes), plain))
 
 
 @app.command()
@@ -153,6 +162,28 @@ def replay(
     from deploy.local.replay import run
 
     raise typer.Exit(run(file, json, limit_days, zone, plain))
+
+
+@app.command()
+def audit(
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of an 'onedoor up'; before the address, and 'data' without one.")
+    ] = None,
+    database: Annotated[
+        str,
+        typer.Option(envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for the name."),
+    ] = "",
+    replay: Annotated[str, typer.Option(help="Cases whose messages are folded anew: a number, or all.")] = "1000",
+    patience: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds after which what was said and not heard counts as lost.")
+    ] = 60,
+    json: Annotated[Path | None, typer.Option(help="Write the result to this file as well.")] = None,
+) -> None:
+    """Examine every promise in the databases and the departments' books; exit status 1 if one is broken."""
+    from services.operator.audit.command import run
+
+    with _plain_faults():
+        raise typer.Exit(run(folder, database, replay, patience, json))
 
 
 @app.command()

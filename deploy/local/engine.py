@@ -24,7 +24,7 @@ class EngineFailed(Exception):
 class Engine(ABC):
     """One engine. Start it from a thread that lives as long as it (see `launch`)."""
 
-    name: ClassVar[str]
+    name: str
     stop_signal: ClassVar[signal.Signals]
     quit_signal: ClassVar[signal.Signals]
     """What ends it sooner when nobody will read its data again."""

@@ -18,20 +18,26 @@ def _silent(_: str) -> None:
 class Engines:
     """Both engines in one folder. ``async with Engines(folder) as engines`` starts and stops them.
 
-    Each may also be killed and started again by itself: ``engines.broker``, ``engines.postgres``.
-    Raises FolderInUse if another process runs engines in the folder, EngineFailed if one does not start.
+    ``brokers`` is the number of Kafka's nodes, 1 or 3. Each engine may also be killed and started again by itself:
+    ``engines.brokers``, ``engines.postgres``. Raises FolderInUse if another process runs engines in the folder,
+    OtherBrokers if the folder keeps the log of another number of nodes, EngineFailed if one does not start.
     """
 
-    def __init__(self, folder: Path, notify: Notify = _silent) -> None:
+    def __init__(self, folder: Path, notify: Notify = _silent, brokers: int = 1) -> None:
         self.folder = folder.resolve()
-        self.broker = Kafka(self.folder / "kafka", notify)
+        self.brokers = Kafka.cluster(self.folder, notify, brokers)
         self.postgres = Postgres(self.folder / "postgres", notify)
         self._lock: FolderLock | None = None
 
     @property
+    def broker(self) -> Kafka:
+        """The broker, or the first of several."""
+        return self.brokers[0]
+
+    @property
     def kafka(self) -> str:
-        """The broker's ``host:port``."""
-        return self.broker.address
+        """Where Kafka is reached: each broker's ``host:port``, comma separated."""
+        return ",".join(broker.address for broker in self.brokers)
 
     def database_url(self, name: str) -> str:
         """The address of a database for SQLAlchemy, password included: not for logs."""
@@ -40,10 +46,10 @@ class Engines:
     @property
     def all(self) -> tuple[Engine, ...]:
         """The engines, in the order in which they are stopped."""
-        return self.broker, self.postgres
+        return *self.brokers, self.postgres
 
     async def start(self) -> None:
-        """Start both at the same time and return when both answer."""
+        """Start all at the same time and return when all answer."""
         self._lock = FolderLock(self.folder)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -57,9 +63,10 @@ class Engines:
             raise
 
     async def stop(self) -> None:
-        """Stop both in good order: Kafka, then PostgreSQL."""
-        for engine in self.all:
-            await engine.stop()
+        """Stop all in good order: Kafka, then PostgreSQL."""
+        # Together: a node hands over to its peers before it goes, and the last ones find no majority to ask.
+        await asyncio.gather(*(broker.stop() for broker in self.brokers))
+        await self.postgres.stop()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

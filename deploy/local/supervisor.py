@@ -66,6 +66,8 @@ class Supervised:
     fork: Fork | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     keeper: "asyncio.Task[None] | None" = None
+    wanted: bool = True
+    """Whether it is to be started again when it ends."""
 
     @property
     def pid(self) -> int | None:
@@ -114,6 +116,18 @@ class Supervisor:
         process.keeper = asyncio.create_task(self._keep(process), name=f"keep {specification.name}")
         return process
 
+    async def drop(self, name: str) -> None:
+        """Stop a process in good order and keep it alive no longer."""
+        process = self.processes.pop(name)
+        process.wanted = False
+        if process.phase is Phase.PAUSING and process.keeper is not None:
+            process.keeper.cancel()
+        elif process.fork is not None:
+            await process.fork.stop(STOP_SECONDS)
+        if process.keeper is not None:
+            await asyncio.wait([process.keeper])
+        process.phase = Phase.STOPPED
+
     async def all_ready(self, timeout_seconds: float) -> None:
         """Wait until every process has been ready. Raises NotReady."""
         try:
@@ -142,10 +156,14 @@ class Supervisor:
             began = time.monotonic()
             try:
                 process.fork = await self._fork(process.specification, process.log)
+                if not process.wanted:  # dropped while it was being forked
+                    await process.fork.stop(STOP_SECONDS)
                 status = await self._watch(process, process.fork)
                 ending = _status(status)
             except ZygoteDied:
                 ending = "the zygote ended"
+            if not process.wanted:
+                return
             if time.monotonic() - began > STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             process.ready.clear()

@@ -79,8 +79,8 @@ async def _up(folder: Path, options: Options, console: Console) -> None:
 
 
 def _lines(platform: Platform) -> Iterator[str]:
-    yield f"kafka {platform.engines.kafka}"
-    yield f"postgres {platform.engines.postgres.address}"
+    for engine in platform.engines.all:
+        yield f"{engine.name} {engine.address}"
     for process in platform.processes.values():
         yield f"{process.specification.name} {process.specification.address}".rstrip()
 

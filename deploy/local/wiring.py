@@ -46,6 +46,8 @@ class Options:
     clock: str = "system"
     systems: tuple[str, ...] = SYSTEMS
     replicas: Mapping[str, int] = field(default_factory=dict)
+    brokers: int = 1
+    """Nodes of Kafka, 1 or 3. Of three, any one may be lost."""
     sandboxes: bool = True
     """Whether stand-ins take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class Wiring:
             "ONEDOOR_DATABASE": self._database_url(f"onedoor_{name}"),
             # Enough for four replicas of a service; each more costs every consumer with every fetch.
             "ONEDOOR_PARTITIONS": "4",
+            "ONEDOOR_REPLICATION": str(self._options.brokers),
             "ONEDOOR_HOST": HOST,
             "ONEDOOR_CLOCK": self._options.clock,
             "ONEDOOR_SECRET_KEY": self._secret("secret-key"),

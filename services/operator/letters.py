@@ -123,10 +123,11 @@ def content(raw: bytes | None) -> Iterator[str]:
     if words is not None:
         try:
             document = json.loads(words)
+            indented = json.dumps(document, indent=2, ensure_ascii=False)
         except (ValueError, RecursionError):
-            document = None
+            document, indented = None, ""
         if isinstance(document, dict | list):
-            yield from (f"  {clean(line)}" for line in json.dumps(document, indent=2, ensure_ascii=False).splitlines())
+            yield from (f"  {clean(line)}" for line in indented.splitlines())
             return
         if words.isprintable() and words:
             yield f"  {words}"

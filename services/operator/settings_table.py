@@ -21,6 +21,7 @@ from services.departments.sdk.sandbox import OfficeSettings
 from services.departments.tax.settings import SandboxSettings as TaxSandbox
 from services.departments.tax.settings import TaxSettings
 from services.intake.settings import IntakeSettings
+from services.operator.audit.settings import AuditSettings
 from services.runtime.settings import Settings
 
 _INTRODUCTION = """\
@@ -50,6 +51,9 @@ GROUPS = (
     Group("The land adapter", "Read by the service `land`, beside those of every service.", LandSettings),
     Group(
         "The recorded department", "Read by the service `recorded`, which `onedoor replay` starts.", RecordedSettings
+    ),
+    Group(
+        "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
     ),
     Group("Every stand-in", "Read by each process of `onedoor sandbox`. Not for production.", OfficeSettings),
     Group("The tax stand-in", "Beside those of every stand-in.", TaxSandbox, OfficeSettings),

@@ -20,12 +20,12 @@ COMMAND = [sys.executable, "-m", "services.cli"]
 class Up:
     """``onedoor up --plain`` in a folder, with what it says in a file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(exist_ok=True)
         self._output = folder.parent / "output.txt"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*COMMAND, "up", "--plain", "--folder", folder, "--replicas", "monitor=2"],
+                [*COMMAND, "up", "--plain", "--folder", folder, "--replicas", "monitor=2", *options],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

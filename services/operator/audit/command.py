@@ -1,0 +1,62 @@
+"""``onedoor audit``, between the command line and the examination."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import typer
+from rich.console import Console
+
+from services.configuration import read
+from services.operator.audit.places import places
+from services.operator.audit.report import show, write
+from services.operator.audit.run import Wanted, audit
+from services.operator.audit.settings import AuditSettings
+from services.operator.databases import Unreachable, WrongChoice
+
+BROKEN = 1
+NOT_DONE = 2
+"""A setting is wrong, or a service's database cannot be read: nothing is known of the invariants."""
+
+PIPED_WIDTH = 120
+
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""A database that ends, or that has other tables than are expected, while it is read."""
+
+
+def run(folder: Path | None, database: str, replay: str, patience_s: float, json: Path | None) -> int:
+    """Examine, print, write; the exit status. Raises `WrongSetting`."""
+    try:
+        found = places(folder, database, read(AuditSettings))
+        wanted = Wanted(_number(replay), patience_s)
+        # Progress goes where it does not mix with the result.
+        report = asyncio.run(audit(found, wanted, Console(stderr=True, highlight=False)))
+        if json is not None:
+            write(report, json)
+    except (WrongChoice, Unreachable, *_AWAY) as reason:
+        typer.echo(str(reason) or type(reason).__name__, err=True)
+        return NOT_DONE
+    except ExceptionGroup as group:
+        away, others = group.split(_AWAY)
+        if away is None or others is not None:
+            raise
+        typer.echo(f"{_first(away)}. Is every database running, and up to date ('onedoor migrate')?", err=True)
+        return NOT_DONE
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else PIPED_WIDTH
+    show(report, console)
+    return BROKEN if report.broken else 0
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The first of the errors in it."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
+
+
+def _number(replay: str) -> int | None:
+    if replay == "all":
+        return None
+    if not replay.isdigit():
+        raise WrongChoice(f"--replay {replay}: say a number of cases, or all")
+    return int(replay)

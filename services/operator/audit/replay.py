@@ -1,0 +1,136 @@
+"""Folds what was said to a case once more, and compares what comes of it with what a service holds.
+
+This is the one place where the services' cores are used: they are what is examined. A service remembers the ids of
+what it has heard, in order; the ledgers of all others say what stood in each. What no message determines is left out:
+how often somebody has asked, and the rungs of the ladder, which the clock decides (`ladder` examines them).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.codec import Unreadable, decode
+from contracts.envelope import Envelope, Impossible, Message, envelop
+from services.cli import SERVICES, load
+from services.departments.sdk.messages import Decided, Decision, Receipt, Received
+from services.intake.core import AcceptCase
+from services.operator.audit.dossier import Dossier, Kept, Said
+from services.operator.audit.invariants import Fault, Grounds, Invariant, at
+
+SEEN_KEPT = 128
+"""A row that remembers so many ids may have forgotten earlier ones, and cannot be folded from the beginning."""
+
+_NOT_SAID: Mapping[str, Any] = {
+    "intake": {"asked": True},
+    "routing": {"asked": True},
+    "monitor": {"asked": True, "asked_at": True, "watches": {"__all__": {"raised"}}},
+}
+"""What no message determines, by service."""
+
+_NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"pace", "asked"}}}
+
+
+class Incomplete(Exception):
+    """Not all that the case has heard is still on record."""
+
+
+def replay(case: Dossier, grounds: Grounds) -> tuple[int, list[Fault]]:
+    """How many of the case's states could be folded anew, and what is wrong with them."""
+    ledger = {message.message_id: message for said in case.said.values() for message in said}
+    examined, faults = 0, []
+    for service in case.rows:
+        kept = case.kept(service)
+        if kept is None or service not in SERVICES:
+            continue
+        try:
+            what = _difference(case, service, kept, ledger, grounds)
+        except Incomplete:
+            continue
+        examined += 1
+        if what is not None:
+            faults.append(Fault(Invariant.LEDGER, case.case_id, f"{service}: {what}"))
+    return examined, faults
+
+
+def _difference(case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, Said], grounds: Grounds) -> str | None:
+    """What is wrong, without repeating anything of the content. Raises `Incomplete`."""
+    if len(kept.seen) >= SEEN_KEPT:
+        raise Incomplete
+    declared = load(service)
+    state: Any = None
+    try:
+        for envelope in _heard(case, service, kept, ledger, grounds):
+            state = declared.core(state, envelope).state
+    except _Unsaid as unsaid:
+        return str(unsaid)
+    except (Impossible, Unreadable) as impossible:
+        return f"what it has heard cannot be true of it: {impossible}"
+    if state is None:
+        return "it holds a state, and has heard nothing"
+    left_out = _NOT_SAID.get(service, _NOT_SAID_BY_A_DEPARTMENT)
+    stored = declared.state.model_validate_json(kept.text)
+    for name in type(state).model_fields:
+        if _plain(state, left_out, name) != _plain(stored, left_out, name):
+            return f"its messages lead to another {name!r} than it holds"
+    return None
+
+
+def _plain(state: Any, left_out: Mapping[str, Any], name: str) -> Any:
+    return state.model_dump(mode="json", include={name}, exclude=left_out).get(name)
+
+
+class _Unsaid(Exception):
+    """It has heard what nobody has said."""
+
+
+def _heard(
+    case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, Said], grounds: Grounds
+) -> Iterator[Envelope[Message]]:
+    """All that came to the case, in its order: from Kafka as it stands in ``seen``, from outside as it was told."""
+    if service == "intake":
+        yield _application(case, kept)
+    for message_id in kept.seen:
+        said = ledger.get(message_id)
+        if said is None:
+            if _began(case) > grounds.kept_since:
+                raise _Unsaid("it has heard a message that nobody has said")
+            raise Incomplete
+        yield decode(said.text.encode(), case.case_id.encode(), said.topic)
+    if service not in _NOT_SAID:
+        yield from _of_the_department(case, service)
+
+
+def _began(case: Dossier) -> datetime:
+    """When the case was accepted; as long ago as can be if nobody knows."""
+    intake = case.kept("intake")
+    accepted = at(intake.state["accepted"]["accepted_at"]) if intake is not None else None
+    return accepted or datetime.fromisoformat("1900-01-01T00:00:00Z")
+
+
+def _application(case: Dossier, kept: Kept) -> Envelope[Message]:
+    """The command that began the case, from the acceptance that was said of it."""
+    for said in case.ledger("intake", "case.accepted"):
+        command = AcceptCase(**said.data, fingerprint=kept.state["fingerprint"])
+        return _own(case, "intake", command, said)
+    raise Incomplete
+
+
+def _of_the_department(case: Dossier, service: str) -> Iterator[Envelope[Message]]:
+    """What the department answered, from what its service told of it."""
+    for said in case.said.get(service, ()):
+        data = said.data
+        if said.kind == "task.delivered":
+            yield _own(case, service, Received(task_id=data["task_id"], receipt=_part(Receipt, data)), said)
+        elif said.kind == "task.done":
+            yield _own(case, service, Decided(task_id=data["task_id"], decision=_part(Decision, data)), said)
+
+
+def _part(kind: Any, data: Mapping[str, Any]) -> Any:
+    return kind.model_validate_json(json.dumps(data))
+
+
+def _own(case: Dossier, service: str, message: Message, said: Said) -> Envelope[Message]:
+    moment = datetime.fromisoformat(said.event["time"])
+    return envelop(message, id=said.message_id, source=f"/onedoor/{service}", subject=case.case_id, time=moment)

@@ -1,0 +1,35 @@
+"""Whose books ``onedoor audit`` may read, and what it must know of the services' settings. Prefix ``ONEDOOR_``."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.runtime.settings import System
+
+
+class AuditSettings(BaseSettings):
+    """Settings of the command. Those that services have too must be the same here."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+
+    systems: Annotated[tuple[System, ...], NoDecode] = Field(
+        ("tax", "commerce", "land"), description="The department systems in use, comma separated."
+    )
+    clock: str = Field("system", description="'system', or the path of the clock file that the services read.")
+    closed_retention_days: int = Field(90, ge=2, description="As the services have it.")
+    outbox_retention_days: int = Field(30, ge=1, description="As the services have it.")
+    audit_books: dict[System, SecretStr] = Field(
+        {},
+        description="Departments' own books: for each system the address of a PostgreSQL database that may be read.",
+    )
+    audit_queries: dict[System, str] = Field(
+        {},
+        description="For each system the query that reads its books as task_id, number, outcome ('approved' or "
+        "'refused'), received_at and decided_at; without it, the table books of the stand-ins.",
+    )
+
+    @field_validator("systems", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,245 @@
+"""What more replicas, more partitions and more brokers change: ratios, each trial beside the first in one run.
+
+``python -m tests.benchmarks.scaling [CASES]``. The work is routing's, the service that hears of every case from every
+side: acceptances come in all at once, and when each case has been planned, the answers of its three departments. It
+needs no HTTP and no department, so that the trials differ in nothing but what they are about.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+
+from contracts.cases import CaseAccepted
+from contracts.codec import CONTENT_TYPE_HEADER, encode
+from contracts.envelope import Envelope, Message
+from contracts.topics import TOPICS, topic_of, topics_for
+from deploy.local.engines import Engines
+from deploy.local.supervisor import Supervised, Supervisor
+from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
+from services.runtime.kafka import ensure_topics
+from services.runtime.settings import Settings
+from tests.benchmarks import seeds, stage
+from tests.benchmarks.report import Figure, figure, keep, table
+
+CASES = 3000
+RECORDS_A_CASE = 1 + len(SYSTEMS)
+"""What routing hears of a case: its acceptance, and an answer of each department."""
+
+IDLE_S = 5.0
+LONGEST_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One way to run routing."""
+
+    name: str
+    replicas: int = 1
+    partitions: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a trial gave. Processor time is in seconds: while the records were handled, and in a second at rest."""
+
+    records_a_second: float
+    routing_s: float
+    kafka_s: float
+    postgres_s: float
+    routing_idle: float
+    kafka_idle: float
+
+
+BASE = Trial("one replica, 4 partitions")
+TWO = Trial("two replicas", replicas=2)
+THREE = Trial("three replicas of 4 partitions", replicas=3)
+MANY = Trial("64 partitions a topic", partitions=64)
+
+
+class Bench:
+    """The engines, with so many brokers, and a supervisor for routing's replicas."""
+
+    def __init__(self, place: Path, brokers: int) -> None:
+        self._place = place
+        self._brokers = brokers
+        self._engines = Engines(place, brokers=brokers)
+        for engine in self._engines.all:
+            engine.throwaway = True
+        self._supervisor = Supervisor(place / "logs", PRELOAD, print)
+        heard = seeds.played(seeds.measured_plan(), answered=True).heard("routing")
+        self._accepted = [one for one in heard if isinstance(one.data, CaseAccepted)]
+        self._answers = [one for one in heard if not isinstance(one.data, CaseAccepted)]
+
+    async def __aenter__(self) -> "Bench":
+        try:
+            self._supervisor.start()
+            await self._engines.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._supervisor.stop()
+        await self._engines.stop()
+
+    async def run(self, trial: Trial, cases: int) -> Result:
+        """One trial, with topics and a database of its own."""
+        prefix = f"{uuid4().hex[:6]}-"
+        database = f"trial_{prefix[:-1]}"
+        await self._engines.postgres.create_database(database)
+        own = {
+            "ONEDOOR_TOPIC_PREFIX": prefix,
+            "ONEDOOR_DATABASE": self._engines.database_url(database),
+            "ONEDOOR_PARTITIONS": str(trial.partitions),
+        }
+        options = Options(
+            sandboxes=False, brokers=self._brokers, replicas={"routing": trial.replicas}, extra={"routing": own}
+        )
+        wiring = Wiring(self._place, self._engines.kafka, self._engines.database_url, options)
+        for task in wiring.migrations():
+            if task.name == "migrate-routing":
+                await self._supervisor.run(task)
+        await ensure_topics(
+            Settings(
+                service="routing",
+                kafka=self._engines.kafka,
+                topic_prefix=prefix,
+                database=self._engines.database_url(database),
+                secret_key="k" * 32,
+                partitions=trial.partitions,
+                replication=self._brokers,
+            ),
+            topics_for(TOPICS, SYSTEMS),
+        )
+        replicas = [
+            self._supervisor.keep(specification)
+            for specification in wiring.services()
+            if specification.arguments == ("serve", "routing")
+        ]
+        await self._supervisor.all_ready(stage.READY_S)
+        try:
+            return await self._measure(replicas, prefix, database, cases)
+        finally:
+            for process in replicas:
+                await self._supervisor.drop(process.specification.name)
+
+    async def _measure(self, replicas: Sequence[Supervised], prefix: str, database: str, cases: int) -> Result:
+        pids = {process.specification.name: process.pid for process in replicas if process.pid is not None}
+        pids |= {engine.name: engine.process.pid for engine in self._engines.all if engine.process is not None}
+        rest = await self._idle(pids)
+        connection = await self._engines.postgres.connect(database)
+        try:
+
+            async def planned() -> bool:
+                return bool(await connection.fetchval("SELECT count(*) FROM cases") >= cases)
+
+            async def decided() -> bool:
+                found = await connection.fetchval("SELECT count(*) FROM cases WHERE closed_at IS NOT NULL")
+                return bool(found >= cases)
+
+            before, began = stage.processor_seconds(pids), time.perf_counter()
+            await self._say(self._accepted, prefix, cases)
+            await stage.until("every case is planned", planned, LONGEST_S, look_s=0.05)
+            await self._say(self._answers, prefix, cases)
+            await stage.until("every case is decided", decided, LONGEST_S, look_s=0.05)
+            seconds = time.perf_counter() - began
+            parked = await connection.fetchval("SELECT count(*) FROM dead_letters")
+        finally:
+            await connection.close()
+        if parked:
+            raise RuntimeError(f"{parked} records were parked: the trial measured something else")
+        spent = {name: after - before[name] for name, after in stage.processor_seconds(pids).items()}
+        return Result(
+            records_a_second=cases * RECORDS_A_CASE / seconds,
+            routing_s=_sum(spent, "routing"),
+            kafka_s=_sum(spent, "kafka"),
+            postgres_s=_sum(spent, "postgres"),
+            routing_idle=_sum(rest, "routing"),
+            kafka_idle=_sum(rest, "kafka"),
+        )
+
+    async def _idle(self, pids: dict[str, int]) -> dict[str, float]:
+        """Processor time of each process in a second in which nothing is to be done."""
+        before = stage.processor_seconds(pids)
+        await asyncio.sleep(IDLE_S)
+        return {name: (after - before[name]) / IDLE_S for name, after in stage.processor_seconds(pids).items()}
+
+    async def _say(self, envelopes: Sequence[Envelope[Message]], prefix: str, cases: int) -> None:
+        """Say these about so many cases, each under its own number and with ids of its own."""
+        templates = [(prefix + topic_of(one.data), encode(one), str(one.id).encode()) for one in envelopes]
+        of, acks = seeds.CASE_ID.encode(), []
+        async with AIOKafkaProducer(
+            bootstrap_servers=self._engines.kafka, acks="all", linger_ms=1, max_batch_size=512 * 1024
+        ) as producer:
+            for number in range(cases):
+                case_id = seeds.number_of(number).encode()
+                for topic, event, own in templates:
+                    value = event.replace(of, case_id).replace(own, str(uuid4()).encode())
+                    acks.append(await producer.send(topic, value, key=case_id, headers=CONTENT_TYPE_HEADER))
+            await asyncio.gather(*acks)
+
+
+def _sum(spent: dict[str, float], name: str) -> float:
+    """Of all processes whose name begins so."""
+    return sum(seconds for process, seconds in spent.items() if process.startswith(name))
+
+
+async def measure(cases: int) -> list[Figure]:
+    """All trials, one after another."""
+    results: dict[str, Result] = {}
+    with stage.folder("scaling-one") as place:
+        async with Bench(place, brokers=1) as bench:
+            await bench.run(Trial("warm"), cases // 3)
+            for trial in (BASE, TWO, THREE, MANY):
+                results[trial.name] = await bench.run(trial, cases)
+                print(trial.name, results[trial.name], flush=True)
+    with stage.folder("scaling-three") as place:
+        async with Bench(place, brokers=3) as bench:
+            await bench.run(Trial("warm"), cases // 3)
+            results["three brokers"] = await bench.run(BASE, cases)
+            print("three brokers", results["three brokers"], flush=True)
+    return _figures(results, cases)
+
+
+def _figures(results: dict[str, Result], cases: int) -> list[Figure]:
+    base = results[BASE.name]
+    records = cases * RECORDS_A_CASE
+    made = [
+        figure(f"scaling: {BASE.name}, routing's records", base.records_a_second, "1/s"),
+        figure("scaling: the same, processor time of routing", 1000 * base.routing_s / records, "ms a record"),
+        figure("scaling: the same, processor time of PostgreSQL", 1000 * base.postgres_s / records, "ms a record"),
+        figure("scaling: the same, processor time of Kafka", 1000 * base.kafka_s / records, "ms a record"),
+        figure("scaling: the same, processor of routing at rest", base.routing_idle, "1"),
+    ]
+    for name, result in results.items():
+        if name == BASE.name:
+            continue
+        ratios = {
+            "records a second": result.records_a_second / base.records_a_second,
+            "processor time of routing": result.routing_s / base.routing_s,
+            "processor time of Kafka": result.kafka_s / base.kafka_s,
+            "processor time of PostgreSQL": result.postgres_s / base.postgres_s,
+            "processor of routing at rest": result.routing_idle / base.routing_idle,
+            "processor of Kafka at rest": result.kafka_idle / base.kafka_idle,
+        }
+        made += [figure(f"scaling: {name}, {what}", ratio, "1", ratio_to=BASE.name) for what, ratio in ratios.items()]
+    return made
+
+
+def main() -> None:
+    """Measure, and merge the figures into ``build/bench.json``."""
+    cases = int(sys.argv[1]) if len(sys.argv) > 1 else CASES
+    figures = asyncio.run(measure(cases))
+    keep(figures)
+    print(table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""``onedoor audit`` on a real run: silent on a sound system, moving or at rest, and loud about whatever is planted."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from rich.console import Console
+
+from deploy.local.people import applications
+from deploy.local.wiring import SYSTEMS
+from services.departments.sdk.office import Manner
+from services.intake.catalogue import sample
+from services.operator.audit.invariants import Invariant
+from services.operator.audit.places import Books, Places, places
+from services.operator.audit.report import Report
+from services.operator.audit.run import Wanted, audit
+from services.operator.audit.settings import AuditSettings
+from services.runtime.clock import FileClock
+from tests.e2e.centre import Answer, Centre, running, until
+from tests.integration.broken_promises import KEYS, PLANTED, Planted
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+FINISHED = 100
+LEFT_OPEN = 30
+"""Cases that are under way when everything is stopped."""
+
+MANNER = Manner(mean_days=1.0, late_share=0.06, late_days=12, refused_share=0.05)
+DAYS_A_SECOND = 1.5
+PATIENCE_S = 3.0
+AT_ONCE = 4
+QUIET = Console(quiet=True)
+
+
+@dataclass
+class Run:
+    """A centre at rest, some of its cases still open, and what was found while it moved."""
+
+    centre: Centre
+    places: Places
+    meanwhile: list[Report] = field(default_factory=list)
+
+    async def audit(self, where: Places | None = None, replay: int | None = None) -> Report:
+        return await audit(where or self.places, Wanted(replay, PATIENCE_S), QUIET)
+
+    def with_database(self, name: str, copy: str) -> Places:
+        """The same places, but for one database."""
+        address = self.centre.platform.engines.database_url(copy)
+        if name.startswith("office_"):
+            return replace(self.places, books={**self.places.books, name.removeprefix("office_"): Books(address)})
+        return replace(self.places, services={**self.places.services, name.removeprefix("onedoor_"): address})
+
+
+def settings(centre: Centre) -> AuditSettings:
+    return AuditSettings(clock=str(centre.platform.folder / "clock"), closed_retention_days=3650)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
+    async with running(tmp_path_factory.mktemp("audited"), MANNER, DAYS_A_SECOND) as centre:
+        run = Run(centre, places(centre.platform.folder, "", settings(centre)))
+        await _all_decided(run)
+        clock = FileClock(centre.platform.folder / "clock")
+        clock.set(clock.now(), 0)  # departments take what comes, and decide nothing
+        await _some_open(centre)
+        await centre.platform.supervisor.stop()
+        yield run
+
+
+async def _all_decided(run: Run) -> None:
+    """Most of the cases, from beginning to end, with one audit after another beside them."""
+    wanted = list(applications(sample(), FINISHED))
+    receipts: list[Answer] = []
+
+    async def apply() -> None:
+        for number, application in enumerate(wanted):
+            receipts.append(await run.centre.apply(application, f"audited-{number}"))
+
+    async def look() -> None:
+        while True:
+            run.meanwhile.append(await run.audit())
+
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        await tasks.create_task(apply())
+        for receipt in receipts:
+            await run.centre.follow(receipt, 120)
+        looking.cancel()
+
+
+async def _some_open(centre: Centre) -> None:
+    """The last cases have come to their departments, and no further."""
+    for number, application in enumerate(applications(sample(), LEFT_OPEN, seed=8)):
+        await centre.apply(application, f"open-{number}")
+
+    async def delivered() -> bool:
+        query = "SELECT FROM cases WHERE closed_at IS NULL AND state LIKE '%\"delivered\"%'"
+        return all([await centre.rows(f"onedoor_{system}", query) for system in SYSTEMS])
+
+    await until("every department has taken a task of theirs", delivered, 30)
+
+
+def broken(report: Report) -> dict[str, list[tuple[str, str]]]:
+    return {name.value: finding.first for name, finding in report.findings.items() if finding.broken}
+
+
+async def test_it_is_silent_while_cases_move(run: Run) -> None:
+    assert len(run.meanwhile) >= 3
+    assert [broken(report) for report in run.meanwhile] == [{}] * len(run.meanwhile)
+
+
+async def test_it_is_silent_at_rest_with_open_cases(run: Run) -> None:
+    report = await run.audit()
+    assert broken(report) == {}
+    examined = {name: finding.examined for name, finding in report.findings.items()}
+    assert examined[Invariant.DECIDED] == FINISHED + LEFT_OPEN
+    assert min(examined[name] for name in Invariant if name is not Invariant.PARKED) > FINISHED
+    assert not [note for note in report.notes if "not examined" in note]
+
+
+async def plant(run: Run, database: str, statement: str, copy: str) -> Places:
+    """The places with a copy of one database, in which the statement has been carried out."""
+    await run.centre.platform.engines.postgres.create_database(copy, template=database)
+    connection = await run.centre.platform.engines.postgres.connect(copy)
+    try:
+        for table, keys in KEYS.items():
+            for key in keys:
+                await connection.execute(f"ALTER TABLE IF EXISTS {table} DROP CONSTRAINT {key}")
+        done = await connection.execute(statement)
+        assert not done.endswith(" 0"), f"{done}: nothing was planted by {statement}"
+    finally:
+        await connection.close()
+    return run.with_database(database, copy)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def findings(run: Run) -> list[Report]:
+    """What was found after each of `PLANTED`, several at a time: an audit mostly waits before it looks again."""
+    slots = asyncio.Semaphore(AT_ONCE)
+    # A database can be copied only while nobody reads it, so all are copied first.
+    copies = [await plant(run, one.database, one.statement, f"planted_{place}") for place, one in enumerate(PLANTED)]
+
+    async def found(one: Planted, where: Places) -> Report:
+        async with slots:
+            return await run.audit(where, replay=None if one.invariant is Invariant.LEDGER else 0)
+
+    reports = await asyncio.gather(*(found(*pair) for pair in zip(PLANTED, copies, strict=True)))
+    for place in range(len(PLANTED)):
+        await run.centre.platform.engines.postgres.drop_database(f"planted_{place}")
+    return reports
+
+
+@pytest.mark.parametrize("place", range(len(PLANTED)))
+async def test_what_is_planted_is_found(findings: list[Report], place: int) -> None:
+    one = PLANTED[place]
+    found = findings[place].findings[one.invariant].first
+    assert any(re.search(one.expected, what) for _, what in found), (one, broken(findings[place]))
+
+
+async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> None:
+    address = run.centre.platform.engines.database_url("office_of_nobody")
+    report = await run.audit(replace(run.places, books={**run.places.books, "tax": Books(address)}))
+    assert broken(report) == {}
+    (note,) = (note for note in report.notes if "not examined" in note)
+    assert re.match(r"the books of tax are not examined: .*office_of_nobody.* does not exist", note)
+
+
+async def test_books_of_another_shape_are_read_by_a_query(run: Run) -> None:
+    table = "(SELECT task_id AS ours, number AS theirs, outcome AS o, received_at AS r, decide_at AS d FROM books) AS x"
+    query = f"SELECT ours AS task_id, theirs AS number, o AS outcome, r AS received_at, d AS decided_at FROM {table}"
+    books = {name: Books(found.address, query) for name, found in run.places.books.items()}
+    assert broken(await run.audit(replace(run.places, books=books))) == {}
+    wrong = {
+        name: Books(found.address, query.replace("theirs AS", "theirs || 'x' AS")) for name, found in books.items()
+    }
+    assert list(broken(await run.audit(replace(run.places, books=wrong)))) == ["tasks"]
+
+
+async def onedoor_audit(run: Run, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of the command."""
+    environment = {**os.environ, "ONEDOOR_CLOCK": str(run.centre.platform.folder / "clock")}
+    environment |= {"ONEDOOR_CLOSED_RETENTION_DAYS": "3650"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.cli", "audit", "--folder", str(run.centre.platform.folder), *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def test_the_command_tells_by_its_status_and_in_a_file(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "audit.json"
+    status, output, errors = await onedoor_audit(run, "--json", str(file), "--replay", "20")
+    assert status == 0, output + errors
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written["invariants"]["decided"]["examined"] == FINISHED + LEFT_OPEN
+    assert written["invariants"]["ledger"]["examined"] <= 20 * 6
+    assert f"folded anew for 20 of {FINISHED + LEFT_OPEN} cases" in output
+    connection = await run.centre.platform.engines.postgres.connect("onedoor_routing")
+    try:
+        number = await connection.fetchval("SELECT min(case_id) FROM cases WHERE closed_at IS NULL")
+        again_at = await connection.fetchval("SELECT again_at FROM cases WHERE case_id = $1", number)
+        await connection.execute("UPDATE cases SET again_at = NULL WHERE case_id = $1", number)
+        status, output, _ = await onedoor_audit(run, "--patience", "2")
+        assert status == 1
+        assert f"{number}  open at routing, and nothing will move it" in output
+    finally:
+        await connection.execute("UPDATE cases SET again_at = $2 WHERE case_id = $1", number, again_at)
+        await connection.close()
+
+
+async def test_a_database_that_is_not_as_it_should_be_is_no_result(run: Run) -> None:
+    status, _, errors = await onedoor_audit(run, "--replay", "some")
+    assert (status, "say a number of cases, or all" in errors) == (2, True)
+    postgres = run.centre.platform.engines.postgres
+    await postgres.create_database("onedoor_water")
+    try:
+        os.environ["ONEDOOR_SYSTEMS"] = "tax,commerce,land,water"
+        status, _, errors = await onedoor_audit(run)
+    finally:
+        del os.environ["ONEDOOR_SYSTEMS"]
+        await postgres.drop_database("onedoor_water")
+    assert (status, "onedoor migrate" in errors) == (2, True), errors

@@ -1,0 +1,213 @@
+"""Three brokers on one machine: any one may be lost, with its log, and nothing else is."""
+
+import asyncio
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from deploy.local.engines import Engines
+from deploy.local.kafka import Kafka, OtherBrokers
+from deploy.local.processes import until
+from services.runtime.kafka import ensure_topics
+from tests.integration.asking import conversation
+from tests.integration.test_local_up import Up, all_gone, run
+from tests.integration.toy import settings
+
+TOPIC = "onedoor.questions"
+CASES = 600
+A_SECOND = 40
+AWAY_S = 4.0
+"""For so long the lost broker stays away: the others must have gone on by then."""
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def three(tmp_path: Path) -> AsyncIterator[tuple[Kafka, ...]]:
+    """Three brokers of this test's own, that it may ruin."""
+    brokers = Kafka.cluster(tmp_path, lambda _: None, 3)
+    async with asyncio.TaskGroup() as starts:
+        for broker in brokers:
+            starts.create_task(broker.start())
+    yield brokers
+    await asyncio.gather(*(broker.stop() for broker in brokers))
+
+
+def addresses(brokers: tuple[Kafka, ...]) -> str:
+    return ",".join(broker.address for broker in brokers)
+
+
+async def partitions(kafka: str, *topics: str) -> list[dict[str, Any]]:
+    """How the partitions of these topics stand, as some broker knows it; of all topics if none is named."""
+    while True:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        try:
+            await admin.start()
+            found = await admin.describe_topics()
+        except KafkaError:  # the broker that happened to be asked has just been killed
+            continue
+        finally:
+            await admin.close()
+        return [part for topic in found if not topics or topic["topic"] in topics for part in topic["partitions"]]
+
+
+async def setting(kafka: str, topic: str, name: str) -> str:
+    """What holds for a topic, wherever it was set."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: None})]
+        )
+    finally:
+        await admin.close()
+    ((_, _, _, _, ((found, value, *_),)),) = answer.resources
+    assert found == name
+    return str(value)
+
+
+async def leader(kafka: str, brokers: tuple[Kafka, ...]) -> Kafka:
+    """The broker that leads the first partition of the toy's questions, once the broker that is asked knows it."""
+    found: list[int] = []
+
+    async def known() -> bool:
+        found[:] = [int(part["leader"]) for part in await partitions(kafka, TOPIC) if part["partition"] == 0]
+        return bool(found) and found[0] > 0
+
+    assert await until(known, timeout_seconds=15)
+    return brokers[found[0] - 1]
+
+
+async def lose(broker: Kafka) -> None:
+    """Kill it and delete its folder."""
+    broker.kill()
+    await asyncio.to_thread(shutil.rmtree, broker.folder)
+
+
+async def in_sync(kafka: str) -> bool:
+    """Whether every partition is on all three brokers, up to its last record."""
+    return all(len(part["replicas"]) == len(part["isr"]) == 3 for part in await partitions(kafka))
+
+
+async def all_in_sync(kafka: str) -> None:
+    assert await until(lambda: in_sync(kafka), timeout_seconds=30), await partitions(kafka)
+
+
+async def test_what_was_acknowledged_outlives_its_leader_and_the_leaders_disk(three: tuple[Kafka, ...]) -> None:
+    kafka = addresses(three)
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka, replication=3, partitions=1)
+    await ensure_topics(of, [TOPIC])
+    acknowledged: set[bytes] = set()
+    lost = await leader(kafka, three)
+    killed = asyncio.Event()
+
+    async def produce() -> None:
+        """As many as Kafka takes, until well after the loss; what it refuses is not counted."""
+        async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", request_timeout_ms=5_000) as producer:
+            after, number = 0, 0
+            while after < 200:
+                value = b"%d" % (number := number + 1)
+                try:
+                    await producer.send_and_wait(TOPIC, value, partition=0)
+                except KafkaError:
+                    continue
+                acknowledged.add(value)
+                after += killed.is_set()
+                if len(acknowledged) == 300:
+                    killed.set()
+                    await lose(lost)
+
+    async with asyncio.timeout(60):
+        await produce()
+    await lost.start()
+    await all_in_sync(kafka)
+    (await leader(kafka, three)).kill()  # and now another: what it knew is also where the lost one came back
+    found: set[bytes] = set()
+    async with AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        async with asyncio.timeout(30):
+            while not acknowledged <= found:
+                found |= {
+                    record.value for of_one in (await consumer.getmany(timeout_ms=200)).values() for record in of_one
+                }
+
+
+async def test_one_of_three_dies_under_load_and_all_goes_on(three: tuple[Kafka, ...], engines: Engines) -> None:
+    kafka = addresses(three)
+    async with conversation(kafka, engines.postgres, CASES, A_SECOND, replication=3) as talk:
+        await talk.reach(CASES // 4, seconds=30)
+        for topic in (TOPIC, "__consumer_offsets"):
+            assert {len(part["replicas"]) for part in await partitions(kafka, topic)} == {3}
+            assert await setting(kafka, topic, "min.insync.replicas") == "2"
+            assert await setting(kafka, topic, "unclean.leader.election.enable") == "false"
+        lost = await leader(kafka, three)
+        began, closed = time.monotonic(), await talk.closed()
+        await lose(lost)
+        # More than can have been under way: the two others carry new cases from end to end.
+        await talk.reach(closed + 2 * A_SECOND, seconds=15)
+        print(f"\n{2 * A_SECOND} cases were completed in the {time.monotonic() - began:.1f} s after the loss")
+        await asyncio.sleep(max(0.0, began + AWAY_S - time.monotonic()))
+        await lost.start()
+        await all_in_sync(kafka)
+        await talk.all_complete_and_nothing_twice(seconds=60)
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(("kafka",), 3), (("kafka-1", "kafka-2", "kafka-3"), 1)])
+def test_a_log_of_another_number_of_brokers_is_refused_and_left_alone(
+    tmp_path: Path, there: tuple[str, ...], wanted: int
+) -> None:
+    for name in there:
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data" / "meta.properties").write_text("version=1\n")
+    result = run("up", "--plain", "--folder", str(tmp_path), "--brokers", str(wanted))
+    assert result.returncode == 1
+    assert f"({', '.join(there)})" in result.stdout
+    assert f"start with --brokers {wanted}" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    assert sorted(path.name for path in tmp_path.glob("kafka*")) == list(there)
+    with pytest.raises(OtherBrokers):
+        Engines(tmp_path, brokers=wanted)
+
+
+def test_a_lost_broker_alone_is_no_other_number(tmp_path: Path) -> None:
+    for name in ("kafka-1", "kafka-3"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data" / "meta.properties").write_text("version=1\n")
+    assert [broker.name for broker in Engines(tmp_path, brokers=3).brokers] == ["kafka-1", "kafka-2", "kafka-3"]
+
+
+@pytest.mark.parametrize("brokers", ["0", "2", "4"])
+def test_no_other_number_is_offered(brokers: str) -> None:
+    assert run("up", "--brokers", brokers).returncode == 2
+
+
+async def test_up_keeps_each_of_three_brokers_alive(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data", "--brokers", "3")
+    await up.ready()
+    kafka = ",".join(up.address(f"kafka-{node}") for node in (1, 2, 3))
+    assert {len(part["replicas"]) for part in await partitions(kafka, "onedoor.cases")} == {3}
+    family = up.family()
+    (victim,) = [one for one in family if "kafka-2/server.properties" in " ".join(one.cmdline())]
+    victim.send_signal(signal.SIGKILL)
+    psutil.wait_procs([victim])
+
+    async def missed() -> bool:
+        return "kafka-2 ended: starting it again" in up.said and not await in_sync(kafka)
+
+    assert await until(missed, timeout_seconds=15), up.said
+    await all_in_sync(kafka)
+    assert "not ready" not in up.said
+    family = up.family()
+    assert sum("kafka.Kafka" in one.cmdline() for one in family) == 3
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(timeout=40) == 0
+    assert await all_gone(family)

@@ -1,0 +1,84 @@
+"""The pure parts of the measurements: what they count, and how they are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks import cost, latency, seeds
+from tests.benchmarks.report import figure, keep, merged, met, quantile, table
+
+
+def test_a_quantile_is_the_nearest_rank() -> None:
+    values = [float(n) for n in range(100, 0, -1)]
+    assert [quantile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
+    assert quantile([7.0], 0.01) == 7
+    for values, share in (([], 0.5), ([1.0], 0.0), ([1.0], 1.1)):
+        with pytest.raises(ValueError, match="no quantile"):
+            quantile(values, share)
+
+
+def test_a_target_is_a_floor_or_a_ceiling() -> None:
+    assert met(figure("rate", 500, "cases/s", 500)) is True
+    assert met(figure("rate", 499, "cases/s", 500)) is False
+    assert met(figure("p99", 80, "ms", 80, at_most=True)) is True
+    assert met(figure("p99", 81, "ms", 80, at_most=True)) is False
+    assert met(figure("seen", 1, "1")) is None
+    assert "MISSED: at most 80" in table([figure("p99", 81, "ms", 80, at_most=True)])
+
+
+def test_news_takes_the_place_of_what_was_known(tmp_path: Path) -> None:
+    first, again, other = figure("a", 1, "s"), figure("a", 2, "s"), figure("b", 3, "s")
+    assert merged([first, other], [again]) == [again, other]
+    output = tmp_path / "bench.json"
+    keep([first, other], output)
+    keep([again], output)
+    assert json.loads(output.read_text()) == [again, other]
+
+
+def test_statements_are_read_from_the_servers_log() -> None:
+    log = (
+        "2026-11-22 LOG:  something without a mark\n"
+        "~onedoor~onedoor_intake|onedoor intake|LOG:  execute __asyncpg_1: \n\tINSERT INTO cases\n\t  VALUES ($1)\n"
+        "~onedoor~onedoor_intake|onedoor intake|LOG:  statement: BEGIN;\n"
+        "~onedoor~onedoor_intake|benchmark|LOG:  statement: SELECT 1\n"
+        "~onedoor~onedoor_tax|onedoor tax|ERROR:  statement: nonsense\n"
+        "~onedoor~onedoor_intake|onedoor intake|LOG:  execute __asyncpg_1: \n\tINSERT INTO cases VALUES ($1)\n"
+    )
+    assert cost.statements(log.splitlines(keepends=True)) == {
+        ("onedoor_intake", "INSERT INTO cases VALUES ($1)"): 2,
+        ("onedoor_intake", "BEGIN;"): 1,
+    }
+
+
+def test_every_message_of_a_case_has_its_reason() -> None:
+    life = seeds.played(seeds.measured_plan(), answered=True)
+    assert {envelope.type for said in life.said.values() for envelope in said} <= set(cost.WHY_MESSAGE)
+
+
+def test_moments_of_an_open_loop_come_at_the_rate_asked_for() -> None:
+    found = latency.moments(rate=100, seconds=50)
+    assert found == sorted(found) and found[0] > 0 and found[-1] < 50
+    assert 4700 < len(found) < 5300
+
+
+def test_every_copy_has_a_number_of_its_own() -> None:
+    numbers = {seeds.number_of(n) for n in range(10_000)}
+    assert len(numbers) == 10_000
+    assert all(len(number) == len(seeds.CASE_ID) for number in numbers)
+
+
+def test_a_played_case_is_closed_everywhere_or_open_everywhere() -> None:
+    closed, still_open = (seeds.played(seeds.measured_plan(), answered=answered) for answered in (True, False))
+    assert all(closed.last(name).step.closed for name in closed.kept)
+    assert not any(still_open.last(name).step.closed for name in still_open.kept)
+    assert set(closed.kept) == {"intake", "routing", "monitor", "tax", "commerce", "land"}
+
+
+def test_measurements_are_named_with_their_counts() -> None:
+    assert list(bench.chosen([])) == list(bench.MEASUREMENTS)
+    assert bench.chosen(["latency", "due:1000"]) == {"latency": None, "due": 1000}
+    for wrong in ("nothing", "due:", "due:0", "due:many"):
+        with pytest.raises(ValueError, match=wrong.split(":", maxsplit=1)[0]):
+            bench.chosen([wrong])

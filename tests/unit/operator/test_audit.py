@@ -1,0 +1,221 @@
+"""The audit's rules on single dossiers, from a case that went through the real cores; and its bookkeeping."""
+
+from collections.abc import AsyncIterator
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from contracts.codec import encode
+from contracts.topics import topic_of
+from services.operator.audit.command import run
+from services.operator.audit.dossier import Alert, Dossier, Entry, Kept, Said
+from services.operator.audit.invariants import Fault, Grounds, Invariant
+from services.operator.audit.judge import judge
+from services.operator.audit.places import places
+from services.operator.audit.replay import replay
+from services.operator.audit.report import SHOWN, Report
+from services.operator.audit.settings import AuditSettings
+from services.operator.audit.sieve import merged
+from services.operator.databases import WrongChoice
+from tests.benchmarks.decided_cases import CASE, Service, one_case
+
+ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+NOW = ACCEPTED_AT + timedelta(days=1)
+LONG_AGO = ACCEPTED_AT - timedelta(days=60)
+GROUNDS = Grounds(now=NOW, soon=NOW + timedelta(hours=1), kept_since=LONG_AGO, closed_since=LONG_AGO)
+SYSTEMS = ("tax", "commerce", "land")
+
+
+@cache
+def services() -> dict[str, Service]:
+    return one_case(ACCEPTED_AT)
+
+
+def decided() -> Dossier:
+    """A case that is decided, closed and sound."""
+    dossier = Dossier(CASE)
+    for name, service in services().items():
+        text = service.state.model_dump_json(exclude_defaults=True)
+        seen = tuple(UUID(bytes=service.seen[at : at + 16]) for at in range(0, len(service.seen), 16))
+        dossier.rows[name].append(Kept(from_json(text), text, seen, None, None, None, service.closed_at))
+        for envelope in service.said:
+            value = encode(envelope).decode()
+            dossier.said[name].append(
+                Said(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
+            )
+    for system in SYSTEMS:
+        for task in dossier.rows[system][0].state["tasks"]:
+            known, task_id = task["decision"], task["request"]["task_id"]
+            at = datetime.fromisoformat(known["decided_at"])
+            dossier.books[system] = [Entry(task_id, known["reference"], known["outcome"], at, at)]
+    return dossier
+
+
+def changed(dossier: Dossier, service: str, **news: Any) -> Dossier:
+    """The dossier with other columns in this service's row."""
+    row = dossier.rows[service][0]
+    columns = {name: getattr(row, name) for name in Kept.__slots__} | news
+    dossier.rows[service][0] = Kept(**columns)
+    return dossier
+
+
+def open_at_tax(*, asks: bool) -> Dossier:
+    """The same case before tax has answered; ``asks``: with everybody's alarms and questions."""
+    dossier = decided()
+    del dossier.said["tax"][:]
+    dossier.said["routing"] = [said for said in dossier.said["routing"] if said.kind != "case.decided"]
+    states = {name: deepcopy(rows[0].state) for name, rows in dossier.rows.items()}
+    (task,) = states["tax"]["tasks"]
+    del task["decision"], task["state"]
+    del states["routing"]["outcome"], states["routing"]["decided_at"], states["intake"]["decision"]
+    for step in (*states["routing"]["steps"], *states["intake"]["steps"]):
+        if "证tax" in step["document"]:
+            del step["document"], step["outcome"], step["decided_at"]
+            step["state"] = "requested"
+    for watch in states["monitor"]["watches"]:
+        if watch["key"] in ("case", "step/assessment"):
+            del watch["ended_at"]
+    dossier.books["tax"] = []
+    later = NOW if asks else None
+    for name in ("intake", "routing", "monitor"):
+        changed(dossier, name, state=states[name], again_at=later, closed_at=None)
+    return changed(dossier, "tax", state=states["tax"], call_at=later, closed_at=None)
+
+
+def whats(dossier: Dossier, grounds: Grounds = GROUNDS) -> list[str]:
+    return [fault.what for fault in judge(dossier, grounds)]
+
+
+def test_a_sound_case_is_judged_sound() -> None:
+    assert judge(decided(), GROUNDS) == []
+
+
+def test_its_messages_lead_to_its_states() -> None:
+    assert replay(decided(), GROUNDS) == (6, [])
+
+
+def test_an_open_case_is_sound_as_long_as_somebody_asks() -> None:
+    assert whats(open_at_tax(asks=True)) == []
+    found = " | ".join(whats(open_at_tax(asks=False)))
+    for expected in ("open at intake, and nothing", "open at routing, and nothing", "open at tax, and nothing"):
+        assert expected in found
+
+
+def test_a_department_that_has_yet_to_be_reached_is_no_fault() -> None:
+    dossier = open_at_tax(asks=True)
+    del dossier.rows["tax"]
+    assert whats(dossier) == []
+    changed(dossier, "routing", again_at=None)
+    assert any("unknown to tax, and nobody will ask again" in what for what in whats(dossier))
+
+
+def test_a_decision_that_monitor_missed_is_waited_for_and_then_a_fault() -> None:
+    dossier = decided()
+    state = deepcopy(dossier.rows["monitor"][0].state)
+    for watch in state["watches"]:
+        watch.pop("ended_at", None)
+    changed(dossier, "monitor", state=state, closed_at=None)
+    early = replace(GROUNDS, now=ACCEPTED_AT)  # before any rung is due
+    (fault,) = judge(dossier, early)
+    assert fault.waits and fault.invariant is Invariant.COMMITMENTS
+    assert judge(changed(dossier, "monitor", wake_at=NOW), early) == []
+
+
+def test_what_is_forgotten_is_not_missed() -> None:
+    dossier = decided()
+    dossier.said.clear()
+    del dossier.rows["intake"]
+    later = Grounds(NOW, NOW, kept_since=NOW, closed_since=NOW)
+    assert whats(dossier, later) == []
+    assert whats(dossier) != []
+    assert replay(dossier, later) == (0, [])
+
+
+def test_a_card_that_is_due_waits_for_routings_word_and_no_longer() -> None:
+    late = ACCEPTED_AT + timedelta(days=90)
+    grounds = Grounds(late, late + timedelta(hours=1), LONG_AGO, LONG_AGO)
+    assert whats(changed(open_at_tax(asks=True), "monitor", wake_at=late), grounds) == []
+    asking = changed(open_at_tax(asks=True), "monitor", again_at=late + timedelta(minutes=30))
+    assert whats(asking, grounds) == []
+    forgot = changed(open_at_tax(asks=True), "monitor", wake_at=late + timedelta(days=1), again_at=None)
+    assert {what.split(",")[0] for what in whats(forgot, grounds)} == {
+        f"{key}: {rung} is due" for key in ("case", "step/assessment") for rung in ("warning", "yellow", "red")
+    }
+
+
+def test_a_rung_must_be_listed_and_said_and_late() -> None:
+    dossier = decided()
+    state = deepcopy(dossier.rows["monitor"][0].state)
+    state["watches"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
+    changed(dossier, "monitor", state=state)
+    assert sorted(whats(dossier)) == [
+        "case: warning has been said 0 times",
+        "case: warning is listed 0 times",
+        "case: warning stands, and the answer was in time",
+    ]
+    dossier.alerts = [Alert("case", "warning", withdrawn=True)]
+    assert "case: warning is withdrawn in the list or at monitor, and not in both" in whats(dossier)
+
+
+def test_seen_ids_that_were_dropped_or_made_up_are_noticed() -> None:
+    for service in ("intake", "routing", "monitor", *SYSTEMS):
+        seen = decided().rows[service][0].seen
+        forged = changed(decided(), service, seen=(*seen, uuid4()))
+        assert [fault.what for fault in replay(forged, GROUNDS)[1]] == [
+            f"{service}: it has heard a message that nobody has said"
+        ]
+        dropped = changed(decided(), service, seen=())
+        assert replay(dropped, GROUNDS)[1], f"{service} forgot all that it has heard"
+
+
+def test_the_report_counts_cases_and_names_the_first() -> None:
+    report = Report()
+    for number in range(3 * SHOWN, 0, -1):
+        case = f"case {number:03}"
+        report.add([Fault(Invariant.TASKS, case, "one"), Fault(Invariant.TASKS, case, "another")])
+    finding = report.findings[Invariant.TASKS]
+    assert finding.broken == 3 * SHOWN
+    assert finding.first == [(f"case {number:03}", "one; another") for number in range(1, SHOWN + 1)]
+    assert report.broken and not Report().broken
+
+
+async def test_streams_are_merged_in_order_each_number_once() -> None:
+    async def stream(numbers: str) -> AsyncIterator[str]:
+        for number in numbers:
+            yield number
+
+    assert [one async for one in merged([stream("acd"), stream(""), stream("abd"), stream("z")])] == [*"abcdz"]
+
+
+@pytest.mark.parametrize(
+    ("address", "settings", "expected"),
+    [
+        ("postgresql+asyncpg://u:p@h/onedoor", {}, "put {service} in it"),
+        ("mysql://u:p@h/{service}", {}, "must be like postgresql"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"water": SecretStr("x")}}, "water is none of"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"tax": SecretStr("x")}}, "tax must be like"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
+    ],
+)
+def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(WrongChoice, match=expected):
+        places(None, address, AuditSettings(**settings))
+
+
+def test_books_that_are_not_named_are_not_examined() -> None:
+    found = places(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings())
+    assert set(found.closed_books) == set(SYSTEMS) and found.books == {}
+
+
+def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "nothing", "", "10", 1, None) == 2
+    assert "no folder of 'onedoor up'" in capsys.readouterr().err
+    assert run(tmp_path, "", "many", 1, None) == 2
