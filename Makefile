@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := contracts services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench pins clean run-tools test-tools
+.PHONY: help demo up test lint bench hostile chaos pins clean run-tools test-tools bench-tools
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -25,14 +25,23 @@ lint: test-tools ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: test-tools ## whole cases a second, beside a floor program; written to build/bench.json
-	@exec $(BIN)/python -m tests.benchmarks.cases
+bench: bench-tools ## all measurements, or those named: BENCH="latency due:100000"; written to build/bench.json
+	@exec $(BIN)/python -m tests.benchmarks $(BENCH)
+
+chaos: test-tools ## faults under load for CHAOS_MINUTES (30), drawn from CHAOS_SEED; the report is in build/chaos
+	@exec $(BIN)/python -m tests.chaos
+
+hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED names the same ones again
+	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \
+		HOSTILE_SEED=$(or $(HOSTILE_SEED),$(shell date +%s)) $(BIN)/python -m pytest -s tests/hostile
 
 pins: test-tools ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --upgrade pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --upgrade --group test -c requirements/run.txt -o requirements/test.txt
+	$(BIN)/uv pip compile $(COMPILE) --upgrade --group bench $(PINNED) -o requirements/bench.txt
 	echo uv | $(BIN)/uv pip compile $(COMPILE) --upgrade - -o requirements/install.txt
 
+PINNED := -c requirements/run.txt -c requirements/test.txt
 COMPILE := --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove .venv and everything that was built; ./data stays
@@ -44,3 +53,6 @@ run-tools:
 
 test-tools:
 	@$(PYTHON) deploy/install.py test
+
+bench-tools:
+	@$(PYTHON) deploy/install.py test bench

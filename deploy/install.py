@@ -1,4 +1,4 @@
-"""Installs onedoor into ``.venv`` of this checkout: ``python3 deploy/install.py [test]``.
+"""Installs onedoor into ``.venv`` of this checkout: ``python3 deploy/install.py [test] [bench]``.
 
 Needs Python 3.11 or newer and nothing else, so it uses the standard library only. A second run finds that
 nothing has changed and returns at once. Packages come from whatever index pip is set up for here.
@@ -17,15 +17,19 @@ ENVIRONMENT = CHECKOUT / ".venv"
 BIN = ENVIRONMENT / "bin"
 RUN = CHECKOUT / "requirements" / "run.txt"
 TEST = CHECKOUT / "requirements" / "test.txt"
+BENCH = CHECKOUT / "requirements" / "bench.txt"
 INSTALLER = CHECKOUT / "requirements" / "install.txt"
 NEWEST_KNOWN_TO_FAIL = (3, 10)
 
 
 def main(wanted: list[str]) -> None:
-    """Install what is needed to run onedoor, and with ``test`` what its tests and checks need."""
+    """Install what is needed to run onedoor.
+
+    With ``test`` also what its tests and checks need, with ``bench`` what it is measured beside.
+    """
     if sys.version_info[:2] <= NEWEST_KNOWN_TO_FAIL:
         sys.exit(f"onedoor needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
-    requirements = [RUN, TEST] if "test" in wanted else [RUN]
+    requirements = [RUN, *(file for file in (TEST, BENCH) if file.stem in wanted)]
     if _is_done(requirements):
         return
     (CHECKOUT / "build").mkdir(exist_ok=True)

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
+from aiokafka.partitioner import murmur2
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -174,6 +176,16 @@ def _topic(settings: Settings, name: str) -> NewTopic:
     )
 
 
+@lru_cache(maxsize=4096)
+def _place(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def _partition(key: bytes, partitions: Sequence[int], available: Sequence[int]) -> int:
+    """Kafka's own choice of a key's partition. A case says several things, and its key is hashed in Python."""
+    return partitions[_place(key) % len(partitions)]
+
+
 class Publisher:
     """Sends messages to Kafka and says which of them it acknowledged.
 
@@ -263,6 +275,7 @@ class Publisher:
                     max_request_size=8 * MAX_RECORD_BYTES,
                     request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
                     retry_backoff_ms=RETRY_MS,
+                    partitioner=_partition,
                 )
                 try:
                     await producer.start()

@@ -5,15 +5,14 @@ department reads it again and says again what it knows.
 """
 
 import asyncio
-import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from pydantic_core import to_json
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.tasks import TaskRequested
 from services.departments.commerce.settings import CommerceSettings
@@ -27,20 +26,20 @@ from services.departments.commerce.translate import (
     receipt,
 )
 from services.departments.sdk.adapter import Clock, heard, not_understood
+from services.departments.sdk.looks import pauses
 from services.departments.sdk.messages import Answer, Decision, Posted, Receipt
-from services.runtime.database import SERVER_SETTINGS
+from services.departments.sdk.tables import open_tables
 from services.runtime.service import Heard, Misheard
 
-LOOK_S = 0.02
-"""Seconds between two looks whether the department has taken what was put."""
-
-_PUT = insert(
-    "up_pro_accept",
-    ACCEPT_COLUMNS,
-    "DO UPDATE SET cd_operation = 'U', cd_batch = excluded.cd_batch, cd_time = excluded.cd_time, fetched_at = NULL",
+_PUT = text(
+    insert(
+        "up_pro_accept",
+        ACCEPT_COLUMNS,
+        "DO UPDATE SET cd_operation = 'U', cd_batch = excluded.cd_batch, cd_time = excluded.cd_time, fetched_at = NULL",
+    )
 )
 
-_UNTAKEN = text("SELECT count(*) FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL")
+_UNTAKEN = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
 
 _PROCESS = "SELECT id, project_no, event_name, event_start_time, remark FROM up_pro_process"
 
@@ -58,8 +57,12 @@ _RESULTS_OF = text(f"{_RESULT} WHERE r.project_no = ANY(:task_ids) ORDER BY r.id
 _PROCESSES_UNREAD = text(f"{_PROCESS} WHERE fetched_at IS NULL ORDER BY id LIMIT :limit")
 _RESULTS_UNREAD = text(f"{_RESULT} WHERE r.fetched_at IS NULL ORDER BY r.id LIMIT :limit")
 
-_PROCESSES_READ = text("UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:ids) AND fetched_at IS NULL")
-_RESULTS_READ = text("UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:ids) AND fetched_at IS NULL")
+_READ = text("""
+    WITH processes AS (
+        UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:processes) AND fetched_at IS NULL
+    )
+    UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:results) AND fetched_at IS NULL
+""")
 
 
 class Read(NamedTuple):
@@ -78,18 +81,8 @@ class CommerceAdapter:
     def __init__(self, settings: CommerceSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._database: AsyncEngine = create_async_engine(
-            settings.exchange.get_secret_value(),
-            hide_parameters=True,  # an error's text must not repeat an applicant's data
-            pool_size=settings.connections,
-            max_overflow=0,
-            pool_pre_ping=True,
-            pool_timeout=settings.timeout_s,
-            connect_args={
-                "timeout": settings.timeout_s,
-                "command_timeout": settings.timeout_s,
-                "server_settings": SERVER_SETTINGS,
-            },
+        self._database = open_tables(
+            settings.exchange.get_secret_value(), "onedoor commerce", settings.connections, settings.timeout_s
         )
 
     async def open(self) -> None:
@@ -103,10 +96,10 @@ class CommerceAdapter:
         task_ids = sorted(by_id)  # in one order, so that two lots never wait for each other
         batch, now = uuid4().hex, self._clock.now()
         rows = [accept_row(by_id[task_id], self._settings.org_code, batch, now) for task_id in task_ids]
-        async with self._database.begin() as connection:
-            await connection.execute(_PUT, {"rows": json.dumps(rows)})
+        async with self._database.connect() as connection:
+            await connection.execute(_PUT, {"rows": to_json(rows).decode()})
         await self._until_taken(task_ids)
-        async with self._database.begin() as connection:
+        async with self._database.connect() as connection:
             known = await self._known(connection, task_ids)
         return [known.get(task.task_id, Posted()) for task in tasks]
 
@@ -120,17 +113,16 @@ class CommerceAdapter:
         return [_heard(row, mark) for mark, row in marked]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        async with self._database.begin() as connection:
+        async with self._database.connect() as connection:
             await _mark(connection, receipts)
 
     async def _until_taken(self, task_ids: Sequence[str]) -> None:
         """Wait for the department to read the rows, but not longer than the settings allow."""
-        deadline = time.monotonic() + self._settings.wait_s
-        while time.monotonic() < deadline:
+        for pause in pauses(self._settings.wait_s):
+            await asyncio.sleep(pause)
             async with self._database.connect() as connection:
                 if not await connection.scalar(_UNTAKEN, {"task_ids": task_ids}):
                     return
-            await asyncio.sleep(LOOK_S)
 
     async def _known(self, connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, Receipt | Decision]:
         """What the tables say of these tasks by now. What is not understood is left to `listen`, unread.
@@ -151,9 +143,12 @@ class CommerceAdapter:
 
 
 async def _mark(connection: AsyncConnection, read: Sequence[Read]) -> None:
-    for result, statement in ((False, _PROCESSES_READ), (True, _RESULTS_READ)):
-        if ids := [one.id for one in read if one.result is result]:
-            await connection.execute(statement, {"ids": ids})
+    if read:
+        ids = {
+            "processes": [one.id for one in read if not one.result],
+            "results": [one.id for one in read if one.result],
+        }
+        await connection.execute(_READ, ids)
 
 
 def _said(row: Row[Any], *, result: bool) -> Receipt | Decision:

@@ -1,9 +1,9 @@
 """A stand-in for the commerce department's own system: an office that works on the exchange tables."""
 
-import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,8 +15,8 @@ from services.departments.sdk.adapter import Clock
 from services.departments.sdk.books import Entry
 from services.departments.sdk.office import Mistake
 from services.departments.sdk.sandbox import Office, at_work, stopped
+from services.departments.sdk.tables import open_tables
 from services.runtime.clock import open_clock
-from services.runtime.database import open_database
 
 LOT = 1000
 """Most rows worked on at a time."""
@@ -26,8 +26,6 @@ NONSENSE = "??"
 _UNREAD = text(
     "SELECT id, project_no, task_code, cd_batch FROM up_pro_accept WHERE fetched_at IS NULL ORDER BY id LIMIT :limit"
 )
-
-_READ = text("UPDATE up_pro_accept SET fetched_at = now() WHERE id = ANY(:ids)")
 
 _CONTROL = ("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time")
 
@@ -39,13 +37,23 @@ _SAY_TAKEN = insert(
         *("event_start_time", "event_end_time", "remark"),
     ),
     "DO NOTHING",
+    "taken",
 )
 
 _SAY_DECIDED = insert(
     "up_pro_result",
     (*_CONTROL, "is_delivery_results", "result_type", "result_date", "result_explain", "result_cetr_no"),
     "DO NOTHING",
+    "decided",
 )
+
+# Answers and the reader's mark in one statement: a row is either unread or answered.
+_ANSWER = text(f"""
+    WITH taken AS ({_SAY_TAKEN}), decided AS ({_SAY_DECIDED})
+    UPDATE up_pro_accept SET fetched_at = now() WHERE id = ANY(:ids)
+""")
+
+_TELL = text(_SAY_DECIDED)
 
 JsonRow = dict[str, str | None]
 
@@ -79,22 +87,21 @@ class CommerceSandbox:
         results = [
             self._result_row(entry, f"{entry.number}/{entry.submissions}", batches[entry.task_id]) for entry in decided
         ]
-        # Answers and the reader's mark in one transaction: a row is either unread or answered.
-        async with self._exchange.begin() as connection:
-            await connection.execute(_SAY_TAKEN, {"rows": json.dumps(taken)})
-            if results:
-                await connection.execute(_SAY_DECIDED, {"rows": json.dumps(results)})
-            await connection.execute(_READ, {"ids": [row.id for row in rows]})
-        if decided:
-            await self._office.told(entry.task_id for entry in decided)
+        answers = {
+            "taken": _array(taken),
+            "decided": _array(results),
+            "ids": [row.id for row in rows],
+        }
+        async with self._exchange.connect() as connection:
+            await connection.execute(_ANSWER, answers)
         return True
 
     async def _tell(self) -> bool:
         entries = await self._office.untold(LOT)
         if not entries:
             return False
-        async with self._exchange.begin() as connection:
-            await connection.execute(_SAY_DECIDED, {"rows": json.dumps(list(self._told_rows(entries)))})
+        async with self._exchange.connect() as connection:
+            await connection.execute(_TELL, {"decided": _array(list(self._told_rows(entries)))})
         await self._office.told(entry.task_id for entry in entries)
         return True
 
@@ -137,11 +144,15 @@ class CommerceSandbox:
         }
 
 
+def _array(rows: Sequence[JsonRow]) -> str:
+    return to_json(rows).decode()
+
+
 @asynccontextmanager
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
     """The stand-in, at work."""
     office = Office("commerce", "商受", settings, clock)
-    exchange = open_database(settings.exchange.get_secret_value(), "office commerce", 2, check=True)
+    exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 2)
     await office.open()
     await create_tables(exchange)
     sandbox = CommerceSandbox(office, exchange)

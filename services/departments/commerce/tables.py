@@ -8,7 +8,7 @@ so that a reader who remembers the last id would miss some.
 
 from collections.abc import Iterable
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _CONTROL = """
@@ -107,19 +107,19 @@ _DDL = (
 
 async def create_tables(database: AsyncEngine) -> None:
     """Make the exchange tables, unless they are there."""
-    async with database.begin() as connection:
+    async with database.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         for statement in _DDL:
             await connection.execute(text(statement))
 
 
-def insert(table: str, columns: Iterable[str], conflict: str) -> TextClause:
+def insert(table: str, columns: Iterable[str], conflict: str, rows: str = "rows") -> str:
     """The statement that puts any number of rows, one JSON array bound as ``:rows``, into an exchange table.
 
     The names are written into the statement: they come from this package and from nowhere else.
     """
     listed = ", ".join(columns)
-    return text(
+    return (
         f"INSERT INTO {table} ({listed}) SELECT {listed} "  # see above
-        f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) "
+        f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:{rows} AS jsonb)) "
         f"ON CONFLICT (row_guid) {conflict}"
     )

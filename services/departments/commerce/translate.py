@@ -3,7 +3,7 @@
 Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity papers, those of GA/T 517.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.plans import Outcome
 from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Decision, Receipt
+from services.departments.sdk.messages import Decision, Receipt, in_utc
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -71,8 +71,8 @@ def local(at: datetime) -> str:
 
 
 def moment(at: datetime) -> datetime:
-    """The moment that a local time of the tables stands for, in UTC."""
-    return at.replace(tzinfo=_ZONE).astimezone(UTC)
+    """The moment that a local time of the tables stands for, in UTC. Raises `ValueError` at the edge of time."""
+    return in_utc(at.replace(tzinfo=_ZONE))
 
 
 def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datetime) -> dict[str, str | None]:

@@ -87,7 +87,6 @@ class LandSandbox:
         self._leave(file.name, (self._answered(entry, decided=entry.decided(now)) for entry in entries.values()))
         # Only now: killed in between, the office answers the file once more.
         _remove(file)
-        await self._office.told(entry.task_id for entry in entries.values() if entry.decided(now))
 
     def _answered(self, entry: Entry, *, decided: bool) -> bytes:
         if entry.errs(Mistake.SILENT):

@@ -43,7 +43,8 @@ _TAKE = text("""
             CAST(:mistakes AS text[]), CAST(:told_ats AS timestamptz[]))
             AS t (task_id, decide_at, outcome, mistake, told_at)
     ) AS applications
-    ON CONFLICT (office, task_id) DO UPDATE SET submissions = books.submissions + 1
+    ON CONFLICT (office, task_id) DO UPDATE SET submissions = books.submissions + 1, told_at = coalesce(
+        books.told_at, CASE WHEN books.decide_at <= excluded.received_at THEN excluded.received_at END)
     RETURNING task_id, number, received_at, decide_at, outcome, mistake, submissions
 """)
 
@@ -66,6 +67,10 @@ _ALL = text("""
 """)
 
 
+AT_FIRST = Mistake.SILENT, Mistake.GARBLED_RECEIPT
+"""Mistakes of the first answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One application in the books."""
@@ -83,8 +88,7 @@ class Entry:
 
     def errs(self, mistake: Mistake) -> bool:
         """Whether this mistake is being made now: those of the first answer are made once."""
-        at_first = mistake in (Mistake.SILENT, Mistake.GARBLED_RECEIPT)
-        return self.mistake is mistake and (self.submissions == 1 or not at_first)
+        return self.mistake is mistake and (self.submissions == 1 or mistake not in AT_FIRST)
 
     @property
     def certificate(self) -> str | None:
@@ -106,12 +110,17 @@ class Books:
 
     async def open(self) -> None:
         """Make the tables, unless they are there."""
-        async with self._database.begin() as connection:
+        database = self._database.execution_options(isolation_level="READ COMMITTED")  # all in one transaction
+        async with database.begin() as connection:
             for statement in _TABLES:
                 await connection.execute(text(statement))
 
     async def take(self, fates: Mapping[str, Fate], now: datetime) -> dict[str, Entry]:
-        """Enter new tasks with these fates; count one more submission of those already there."""
+        """Enter new tasks with these fates; count one more submission of those already there.
+
+        What is decided by now counts as told: it is in the answer. Should that be lost, whoever wants to know asks
+        again.
+        """
         task_ids = sorted(fates)  # in one order, so that two of these never wait for each other
         chosen = [fates[task_id] for task_id in task_ids]
         values = {
@@ -122,7 +131,7 @@ class Books:
             "decide_ats": [fate.decide_at for fate in chosen],
             "outcomes": [fate.outcome.value for fate in chosen],
             "mistakes": [fate.mistake.value if fate.mistake else None for fate in chosen],
-            "told_ats": [now if fate.mistake is Mistake.LOST else None for fate in chosen],
+            "told_ats": [now if _told(fate, now) else None for fate in chosen],
         }
         async with self._database.begin() as connection:
             rows = await connection.execute(_TAKE, values)
@@ -144,6 +153,11 @@ class Books:
         async with self._database.connect() as connection:
             rows = await connection.execute(_ALL, {"office": self._office})
             return {row.task_id: _entry(*row) for row in rows}
+
+
+def _told(fate: Fate, now: datetime) -> bool:
+    """Whether there is nothing left to tell about an application that has just been taken."""
+    return fate.mistake is Mistake.LOST or (fate.decide_at <= now and fate.mistake not in AT_FIRST)
 
 
 def _entry(

@@ -1,6 +1,6 @@
 """What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -9,7 +9,16 @@ from contracts.envelope import Instant, Message, Name, Value
 from contracts.plans import Outcome
 from contracts.tasks import TaskId, TaskRequested
 
-DepartmentTime = Annotated[Instant, AfterValidator(lambda at: at.astimezone(UTC))]
+
+def in_utc(at: datetime) -> datetime:
+    """The same moment in UTC. Raises `ValueError` where the calendar ends: such a time is nonsense like any other."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time at the edge of the calendar") from None
+
+
+DepartmentTime = Annotated[Instant, AfterValidator(in_utc)]
 """A moment of a department's own clock, in whatever zone it was told; kept in UTC."""
 
 

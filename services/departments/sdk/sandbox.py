@@ -15,7 +15,8 @@ from contracts.envelope import Instant
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.books import Books, Entry
 from services.departments.sdk.office import Manner, Mistake, fate
-from services.runtime.database import open_database
+from services.departments.sdk.tables import open_tables
+from services.runtime.loops import PACE_S
 
 TRY_AGAIN_S = 1.0
 """Seconds an office waits when its books or its letter box cannot be reached."""
@@ -70,7 +71,7 @@ class Office:
     def __init__(self, name: str, prefix: str, settings: OfficeSettings, clock: Clock) -> None:
         self._settings = settings
         self._manner = settings.manner()
-        self._database = open_database(settings.database.get_secret_value(), f"office {name}", 4, check=True)
+        self._database = open_tables(settings.database.get_secret_value(), f"office {name}", 4)
         self.clock = clock
         self.books = Books(self._database, name, prefix)
 
@@ -88,7 +89,10 @@ class Office:
         return since is not None and since <= now and (until is None or now < until)
 
     async def take(self, items: Mapping[str, str]) -> dict[str, Entry]:
-        """Take applications (task id -> item), all in one transaction; their entries, by task id."""
+        """Take applications (task id -> item), all at once; their entries, by task id, for the answer.
+
+        What is decided by now is in that answer, so that it need not be told again.
+        """
         now = self.clock.now()
         fates = {task_id: fate(self._manner, task_id, item, now) for task_id, item in items.items()}
         return await self.books.take(fates, now)
@@ -103,7 +107,10 @@ class Office:
 
 @asynccontextmanager
 async def at_work(work_once: Callable[[], Awaitable[bool]], poll_s: float) -> AsyncIterator[None]:
-    """Have an office work beside the body: again at once while there is work, otherwise every ``poll_s`` seconds."""
+    """Have an office work beside the body: every ``poll_s`` seconds, and sooner again while there is work.
+
+    A round costs the same for one application as for many, so that even then some may gather.
+    """
     working = asyncio.create_task(_work(work_once, poll_s))
     try:
         yield
@@ -121,8 +128,7 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float) -> None
             log.warning("the office cannot work; trying again", error=type(error).__name__)
             await asyncio.sleep(TRY_AGAIN_S)
             continue
-        if not busy:
-            await asyncio.sleep(poll_s)
+        await asyncio.sleep(min(poll_s, PACE_S) if busy else poll_s)
 
 
 async def stopped() -> None:

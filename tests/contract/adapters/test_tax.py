@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from authlib.integrations.base_client import OAuthError
 
 from services.departments.sdk.conformance import task
 from services.departments.sdk.messages import Receipt
 from services.departments.tax.adapter import TaxAdapter
+from services.departments.tax.client import TaxAway, TokenRefused
 from services.departments.tax.sandbox import Tokens
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import application
@@ -40,7 +40,7 @@ async def test_a_wrong_secret_is_refused(site: TaxSite) -> None:
     await adapter.open()
     (answer,) = await adapter.submit([task(1)])
     await adapter.close()
-    assert isinstance(answer, OAuthError)
+    assert isinstance(answer, TokenRefused)
     assert answer.error == "invalid_client"
 
 
@@ -56,7 +56,7 @@ async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
     site.away_from = site.clock.now()
     await site.go_away()
     await site.come_back()
-    with pytest.raises(httpx2.HTTPStatusError, match="503"):
+    with pytest.raises(TaxAway, match="503"):
         await site.adapter.listen(1)
 
 

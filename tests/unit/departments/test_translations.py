@@ -156,3 +156,23 @@ def test_faults_are_named_without_their_values() -> None:
     assert "idNumber: string_type" in str(fault)
     assert "110105" not in str(fault)
     assert fault.raw == b"raw"
+
+
+def test_a_time_at_the_edge_of_the_calendar_is_nonsense_like_any_other() -> None:
+    """In UTC it would lie outside, which is no `ValueError` by itself; one such line must not keep the others."""
+    first = "0001-01-01T00:00:00"
+    standing = tax.Standing(
+        task_id=TASK_ID, number="受1号", received_at=datetime.fromisoformat(f"{first}+08:00"), status="handling"
+    )
+    with pytest.raises(ValidationError):
+        tax.answer(standing)
+    with pytest.raises(ValueError, match="edge"):
+        land.moment("00010101000000")
+    with pytest.raises(ValueError, match="edge"):
+        commerce.moment(datetime.fromisoformat(first))
+
+
+@pytest.mark.parametrize("written", ["20260230000000", "20261301000000", "20260301250000", "00000101000000"])
+def test_a_day_or_an_hour_that_there_is_not(written: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        land.moment(written)

@@ -1,0 +1,116 @@
+"""How long ``onedoor audit`` takes over a million cases, and how much memory: ``python -m tests.benchmarks.audit``."""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+from deploy.local.postgres import Postgres
+from deploy.local.wiring import SYSTEMS
+from services.cli import load
+from services.departments.sdk.books import Books
+from services.runtime import schema
+from services.runtime.database import open_database
+from tests.benchmarks.decided_cases import Service, enter, fill, one_case
+from tests.benchmarks.report import Figure, figure
+
+CASES = 1_000_000
+TARGET_S = 60.0
+"""For a million cases on two cores."""
+
+LOOK_S = 0.1
+
+
+async def measure(cases: int, folder: Path) -> list[Figure]:
+    """Make so many cases in an installation of their own, and audit it in a process of its own."""
+    postgres = Postgres(folder / "postgres", notify=print)
+    await postgres.start()
+    try:
+        began = time.perf_counter()
+        await _make(postgres, cases)
+        made = time.perf_counter() - began
+        seconds, peak, report = await _audited(folder)
+    finally:
+        await postgres.stop()
+    assert not report["broken"], report
+    examined = report["invariants"]["decided"]["examined"]
+    assert examined == cases, examined
+    return [
+        figure("audited cases", cases, "cases"),
+        figure("seconds to make them", made, "s"),
+        figure("audit", seconds, "s", TARGET_S * max(1.0, cases / CASES), at_most=True),
+        figure("peak memory of the audit", peak / 1e6, "MB"),
+    ]
+
+
+async def _make(postgres: Postgres, cases: int) -> None:
+    services = one_case((datetime.now(UTC) - timedelta(days=2)).replace(microsecond=123456))
+    for service in services.values():
+        await postgres.create_database(f"onedoor_{service.name}")
+        address = postgres.url(f"onedoor_{service.name}")
+        await asyncio.to_thread(schema.migrate, service.name, load(service.name).migrations, address)
+    waiting = iter(services.values())
+
+    async def worker() -> None:
+        for service in waiting:
+            await _fill(postgres, service, cases)
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(2):
+            workers.create_task(worker())
+
+
+async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
+    connection = await postgres.connect(f"onedoor_{service.name}")
+    try:
+        await fill(connection, service, 1, cases)
+    finally:
+        await connection.close()
+    if service.name not in SYSTEMS:
+        return
+    await postgres.create_database(f"office_{service.name}")
+    database = open_database(postgres.url(f"office_{service.name}"), "benchmark", 2)
+    await Books(database, service.name, "").open()
+    await database.dispose()
+    connection = await postgres.connect(f"office_{service.name}")
+    try:
+        await enter(connection, service, 1, cases)
+    finally:
+        await connection.close()
+
+
+async def _audited(folder: Path) -> tuple[float, int, dict[str, dict[str, dict[str, int]]]]:
+    """Seconds, most bytes resident, and the report."""
+    output = folder / "audit.json"
+    command = (sys.executable, "-m", "services.cli", "audit", "--folder", str(folder), "--json", str(output))
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(*command)
+    watched, peak = psutil.Process(process.pid), 0
+    while process.returncode is None:
+        try:
+            peak = max(peak, watched.memory_info().rss)
+        except psutil.NoSuchProcess:
+            break
+        await asyncio.sleep(LOOK_S)
+    await process.wait()
+    return time.perf_counter() - began, peak, json.loads(output.read_text(encoding="utf-8"))
+
+
+def figures(cases: int = CASES) -> list[Figure]:
+    """Measure in a folder that is removed afterwards; 31 GB for a million cases."""
+    with tempfile.TemporaryDirectory(prefix="onedoor-audit-") as folder:
+        return asyncio.run(measure(cases, Path(folder)))
+
+
+def main() -> None:
+    """Measure, and print the figures as JSON."""
+    print(json.dumps(figures(int(sys.argv[1]) if len(sys.argv) > 1 else CASES), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Any number of decided cases, made by SQL: all databases of an installation, and the departments' books.
+
+One case is taken through the real cores; its states and messages become patterns, in which PostgreSQL puts another
+number for each of the others. So they are sound by construction, and as large as real ones.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from contracts.cases import Applicant, Channel
+from contracts.codec import encode
+from contracts.envelope import Envelope, Message, derive_id, envelop
+from contracts.plans import Outcome
+from contracts.tasks import TaskDone, TaskRequested
+from contracts.topics import topic_of
+from services.cli import load
+from services.departments.sdk.messages import Decision, Submitted
+from services.intake.catalogue import load as load_catalogue
+from services.intake.catalogue import matter_of, plan_for
+from services.intake.core import AcceptCase
+
+CATALOGUE = Path(__file__).parent / "catalogue.yaml"
+
+CASE = "9999-9999-9999-9"
+NUMBER = "@@@@@@@"
+"""What stands in the patterns for the case's number, and for a department's number."""
+
+_CASE_OF = """(SELECT i, lpad(i::text, 7, '0') AS n, regexp_replace(upper(left(md5(i::text), 12)), '(....)(....)(....)',
+    '\\1-\\2-\\3-0') AS id FROM generate_series($1::int, $2::int) AS i) AS c"""
+
+
+@dataclass
+class Service:
+    """What a service's database holds of the one case."""
+
+    name: str
+    state: Any = None
+    seen: bytes = b""
+    version: int = 0
+    closed_at: datetime | None = None
+    said: list[Envelope[Message]] = field(default_factory=list)
+
+    def hear(self, envelope: Envelope[Message], *, from_kafka: bool = True) -> list[Envelope[Message]]:
+        """Take a message as the shell would; what is said to it."""
+        step = load(self.name).core(self.state, envelope)
+        self.state, self.version = step.state, self.version + 1
+        self.closed_at = self.closed_at or (envelope.time if step.closed else None)
+        self.seen += envelope.id.bytes if from_kafka else b""
+        source = f"/onedoor/{self.name}"
+        said = [
+            envelop(
+                message,
+                id=derive_id(envelope.id, source, index),
+                source=source,
+                subject=CASE,
+                time=envelope.time,
+                cause=envelope.id,
+            )
+            for index, message in enumerate(step.out)
+        ]
+        self.said += said
+        return said
+
+
+def one_case(accepted_at: datetime) -> dict[str, Service]:
+    """A case from acceptance to its end, an hour later."""
+    services = {name: Service(name) for name in ("intake", "routing", "monitor")}
+    catalogue = load_catalogue(CATALOGUE)
+    matter = matter_of(catalogue, "three-departments")
+    assert matter is not None
+    accept = AcceptCase(
+        plan=plan_for(catalogue, matter),
+        region="450103",
+        channel=Channel.WEB,
+        applicant=Applicant(kind="person", name="罗洋超", id_number="450103196612031293"),
+        materials=("Proof of the applicant's identity (申请人身份证明)",),
+        accepted_at=accepted_at,
+        fingerprint="f" * 64,
+    )
+    command = envelop(accept, id=UUID(int=1), source="/onedoor/intake", subject=CASE, time=accepted_at)
+    on_their_way = services["intake"].hear(command, from_kafka=False)
+    while on_their_way:
+        envelope = on_their_way.pop(0)
+        if isinstance(envelope.data, TaskRequested):
+            on_their_way += _answered(services, envelope, accepted_at + timedelta(minutes=10 + len(services)))
+            continue
+        for service in list(services.values()):
+            if type(envelope.data) in load(service.name).consumes:
+                on_their_way += service.hear(envelope)
+    assert all(service.closed_at for service in services.values())
+    return services
+
+
+def _answered(services: dict[str, Service], request: Envelope[Message], at: datetime) -> list[Envelope[Message]]:
+    """What the department's service says to this request, once its department has decided."""
+    task = request.data
+    assert isinstance(task, TaskRequested)
+    department = services.setdefault(task.system, Service(task.system))
+    department.hear(request)
+    number = f"{task.system}受〔2026〕{NUMBER}"
+    decision = Decision(
+        reference=number,
+        delivered_at=at,
+        outcome=Outcome.APPROVED,
+        document=f"证{number}",
+        opinion="同意",
+        decided_at=at,
+    )
+    answer = Submitted(task_id=task.task_id, answer=decision)
+    cause = UUID(int=100 + len(services))
+    envelope = envelop(answer, id=cause, source=f"/onedoor/{task.system}", subject=CASE, time=at)
+    return department.hear(envelope, from_kafka=False)
+
+
+async def fill(connection: "asyncpg.Connection[asyncpg.Record]", service: Service, first: int, last: int) -> None:
+    """The rows of the cases with these numbers in a service's database, which `schema.migrate` has made."""
+    await connection.execute("ALTER TABLE outbox DROP CONSTRAINT IF EXISTS outbox_pkey")
+    for table in ("cases", "outbox"):
+        await connection.execute(f"ALTER TABLE {table} SET UNLOGGED")  # what is made up need not survive a crash
+    pattern = service.state.model_dump_json(exclude_defaults=True)
+    await connection.execute(
+        f"""INSERT INTO cases (case_id, version, state, seen, closed_at)
+        SELECT id, $3, replace(replace($4, '{CASE}', id), '{NUMBER}', n), $5, $6 FROM {_CASE_OF}""",
+        *(first, last, service.version, pattern, service.seen, service.closed_at),
+    )
+    for message in service.said:
+        await connection.execute(
+            f"""INSERT INTO outbox (case_id, message_id, topic, event, said_at)
+            SELECT id, $3, $4, replace(replace($5, '{CASE}', id), '{NUMBER}', n), $6 FROM {_CASE_OF}""",
+            *(first, last, message.id, topic_of(message.data), encode(message).decode(), message.time),
+        )
+    await connection.execute("ALTER TABLE outbox ADD PRIMARY KEY (case_id, message_id)")
+    for table in ("cases", "outbox"):
+        await connection.execute(f"VACUUM ANALYZE {table}")
+
+
+async def enter(connection: "asyncpg.Connection[asyncpg.Record]", service: Service, first: int, last: int) -> None:
+    """The same cases in the department's own books, which its office has opened."""
+    (done,) = (message.data for message in service.said)
+    assert isinstance(done, TaskDone)
+    await connection.execute(
+        f"""INSERT INTO books (office, task_id, number, received_at, decide_at, outcome)
+        SELECT $3, id || $4, replace($5, '{NUMBER}', n), $6, $7, $8 FROM {_CASE_OF}""",
+        *(first, last, service.name, done.task_id.removeprefix(CASE), done.reference),
+        *(done.delivered_at, done.decided_at, done.outcome.value),
+    )
+    await connection.execute("VACUUM ANALYZE books")

@@ -1,0 +1,192 @@
+"""A million commitments due in the same minute, two monitors: how long until every rung has fired, each once.
+
+``python -m tests.benchmarks.due [COMMITMENTS] [cards]``. The tables are filled with open cases of one commitment each,
+all of which are to be warned of at the same moment; then the clock steps past it. With ``cards`` it steps past the
+committed limit afterwards as well: monitor asks about every case before it issues a card, and a responder in routing's
+place answers that the case is open.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from contracts.codec import CONTENT_TYPE_HEADER, encode
+from contracts.commitments import AlertRaised, CaseAsked, Rung
+from contracts.envelope import envelop
+from contracts.plans import CaseReported
+from contracts.topics import TOPICS
+from deploy.local.supervisor import Supervised
+from deploy.local.wiring import Options
+from services.monitor.state import MonitoredCase
+from services.runtime.clock import FileClock
+from tests.benchmarks import seeds, stage
+from tests.benchmarks.report import Figure, figure, keep, table
+
+COMMITMENTS = 1_000_000
+MONITORS = 2
+TARGET_S = 60.0
+LONGEST_S = 900.0
+LOOK_S = 0.2
+PROGRESS_S = 15.0
+
+
+class Watcher:
+    """Looks at the monitors while they work: the most memory each has had, and the processor time of each."""
+
+    def __init__(self, processes: list[Supervised]) -> None:
+        self._pids = {one.specification.name: one.pid for one in processes if one.pid is not None}
+        self._began = stage.processor_seconds(self._pids)
+        self.most_mb = dict.fromkeys(self._pids, 0.0)
+
+    def look(self) -> None:
+        for name, pid in self._pids.items():
+            self.most_mb[name] = max(self.most_mb[name], stage.resident_mb(pid))
+
+    def spent(self) -> dict[str, float]:
+        return {name: s - self._began[name] for name, s in stage.processor_seconds(self._pids).items()}
+
+
+async def _records(consumer: AIOKafkaConsumer, topic: str) -> int:
+    partitions = [TopicPartition(topic, number) for number in range(4)]
+    return int(sum((await consumer.end_offsets(partitions)).values()))
+
+
+async def _fired(
+    consumer: AIOKafkaConsumer, already: int, count: int, watcher: Watcher, server_pid: int, what: str
+) -> float:
+    """Seconds until so many alerts more are in Kafka."""
+    began = told = time.monotonic()
+    server = psutil.Process(server_pid)
+    while (fired := await _records(consumer, TOPICS[AlertRaised]) - already) < count:
+        watcher.look()
+        now = time.monotonic()
+        if now - began > LONGEST_S:
+            raise TimeoutError(f"{fired} of {count} {what} after {LONGEST_S:.0f} s")
+        if now - told > PROGRESS_S:
+            told = now
+            resident = sum(one.memory_info().rss for one in server.children()) / stage.MEGABYTE
+            print(f"{now - began:4.0f} s: {fired} {what}, {watcher.most_mb}, PostgreSQL {resident:.0f} MB", flush=True)
+        await asyncio.sleep(LOOK_S)
+    return time.monotonic() - began
+
+
+@asynccontextmanager
+async def responder(kafka: str, clock: FileClock) -> AsyncIterator[None]:
+    """Says in routing's place, of every case that monitor asks about, that it is open."""
+    message = CaseReported(steps=())
+    id_mark, time_mark = uuid4(), seeds.ACCEPTED_AT
+    template = encode(envelop(message, id=id_mark, source="/onedoor/routing", subject=seeds.CASE_ID, time=time_mark))
+    before, after = template.split(str(id_mark).encode())
+    moment = time_mark.isoformat().replace("+00:00", "Z").encode()
+    consumer = AIOKafkaConsumer(TOPICS[CaseAsked], bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=512 * 1024)
+
+    async def answer() -> None:
+        while True:
+            polled = await consumer.getmany(timeout_ms=200, max_records=2000)
+            at = clock.now().isoformat().replace("+00:00", "Z").encode()
+            for record in (one for records in polled.values() for one in records):
+                own = b"%b%b%b" % (before, str(uuid4()).encode(), after)
+                value = own.replace(seeds.CASE_ID.encode(), record.key).replace(moment, at)
+                await producer.send(TOPICS[CaseReported], value, key=record.key, headers=CONTENT_TYPE_HEADER)
+
+    async with producer, consumer:
+        answering = asyncio.create_task(answer())
+        try:
+            yield
+        finally:
+            answering.cancel()
+            await asyncio.wait([answering])
+
+
+async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figure]:
+    """Seconds until all warnings have fired, and with ``cards`` all yellow cards."""
+    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
+    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
+    if due is None:
+        raise AssertionError("an accepted case has its deadlines")
+    with stage.folder("due") as place:
+        clock = FileClock.create(place / "clock", due.warning - timedelta(minutes=1), speed=0)
+        options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
+        async with stage.Stage(place, options) as ground:
+            await ground.database("monitor")
+            connection = await ground.connect("monitor")
+            began = time.monotonic()
+            await seeds.fill_cases(connection, kept, count, wake_at=f"'{due.warning.isoformat()}'::timestamptz")
+            await seeds.settle(connection)
+            print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
+            watcher = Watcher(await ground.serve("monitor"))
+            async with AIOKafkaConsumer(bootstrap_servers=ground.engines.kafka) as consumer:
+                figures = await _step(ground, consumer, clock, due.warning, Rung.WARNING, 0, count, watcher)
+                if cards:
+                    async with responder(ground.engines.kafka, clock):
+                        figures += await _step(ground, consumer, clock, due.yellow, Rung.YELLOW, count, count, watcher)
+            await connection.close()
+    figures.append(
+        figure("memory of a monitor while a million fall due", max(watcher.most_mb.values()), "MB", 150, at_most=True)
+    )
+    return figures
+
+
+async def _step(
+    ground: stage.Stage,
+    consumer: AIOKafkaConsumer,
+    clock: FileClock,
+    at: datetime,
+    rung: Rung,
+    already: int,
+    count: int,
+    watcher: Watcher,
+) -> list[Figure]:
+    """Step past the moment; the figures of this rung, once each alert is known to stand once."""
+    engines = {one.name: one.process.pid for one in ground.engines.all if one.process is not None}
+    before = watcher.spent() | stage.processor_seconds(engines)
+    clock.set(at + timedelta(seconds=1), speed=1)
+    seconds = await _fired(consumer, already, count, watcher, engines["postgres"], f"alerts of {rung}")
+    spent = watcher.spent() | stage.processor_seconds(engines)
+    print(f"{rung}: {count} in {seconds:.1f} s, {count / seconds:.0f}/s; processor microseconds an alert:")
+    print({name: round(1e6 * (s - before[name]) / count, 1) for name, s in spent.items()})
+    connection = await ground.connect("monitor")
+    try:
+        wrong = await _wrong(connection, rung, count)
+    finally:
+        await connection.close()
+    said = await _records(consumer, TOPICS[AlertRaised]) - already
+    return [
+        figure(f"{count} commitments due at once, two monitors: {rung}", seconds, "s", TARGET_S, at_most=True),
+        figure(f"of these not fired, or not exactly once ({rung})", wrong, "commitments", 0, at_most=True),
+        figure(f"records said more than once ({rung}; harmless, known by their ids)", said - count, "records"),
+    ]
+
+
+async def _wrong(connection: "stage.Connection", rung: Rung, count: int) -> int:
+    """How many commitments have not exactly one alert of this rung in the list and one in the ledger."""
+    listed = await connection.fetchval("SELECT count(*) FROM alerts WHERE rung = $1", rung.value, timeout=300)
+    ledger = await connection.fetchrow(
+        "SELECT count(*) AS said, count(DISTINCT case_id) AS cases FROM outbox"
+        " WHERE topic = $1 AND event LIKE '%\"rung\":\"' || $2 || '\"%'",
+        TOPICS[AlertRaised],
+        rung.value,
+        timeout=300,
+    )
+    said, cases = int(ledger["said"]), int(ledger["cases"])
+    return abs(count - int(listed)) + abs(count - cases) + abs(said - cases)
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+    figures = asyncio.run(measure(*counts, cards="cards" in sys.argv))
+    keep(figures)
+    print("\n" + table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""What the platform adds to a case, from the sending of the application to its decision at intake.
+
+``python -m tests.benchmarks.latency [FULL_LOAD_CASES_A_SECOND] [SECONDS]``. At a fifth of full load, applications come
+at random moments (an open loop: nobody waits for another's answer). Begin and end are read from one machine's clock:
+the client's at the sending, and PostgreSQL's at the commit that made intake's row what it is at the end, which is the
+decision or, if that comes later, monitor's deadlines. So nothing in the platform need be asked or told.
+
+The stand-ins decide as they take an application and look at their letter boxes every twenty milliseconds. The time
+they take is not taken off: what is measured is an upper bound of what the platform adds.
+"""
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from deploy.local.platform import Platform
+from deploy.local.postgres import Postgres
+from deploy.local.wiring import SYSTEMS
+from tests.benchmarks import stage
+from tests.benchmarks.load import post_all, requests
+from tests.benchmarks.report import Figure, figure, keep, quantile, table
+
+FULL_LOAD = 400.0
+SHARE = 1 / 5
+SECONDS = 60.0
+WARM = 1000
+WARM_S = 5.0
+TARGET_MS = 80.0
+LOOKS_S = "0.02"
+SEED = 5
+
+SHARES = (0.5, 0.95, 0.99)
+
+
+@dataclass(slots=True)
+class Sent:
+    """One application: when it was sent and answered, by the machine's clock."""
+
+    at: float
+    answered: float
+    number: str
+
+
+class Client:
+    """Sends applications when their moments have come, each over a connection that is free then."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
+        """Each in its turn, so that none is idle for so long that the server closes it."""
+
+    async def prepare(self, connections: int) -> None:
+        """Open connections beforehand."""
+        self._free.extend([await asyncio.open_connection("127.0.0.1", self._port) for _ in range(connections)])
+
+    async def send(self, request: bytes) -> Sent:
+        """Raises `RuntimeError` on any answer but 201."""
+        reader, writer = self._free.popleft() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
+        at = time.time()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 201"):
+            raise RuntimeError(f"intake answered {head[:200]!r}")
+        body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        answered = time.time()
+        self._free.append((reader, writer))
+        return Sent(at, answered, body.split(b'"number":"')[1].split(b'"')[0].decode())
+
+    def close(self) -> None:
+        for _, writer in self._free:
+            writer.close()
+
+
+def moments(rate: float, seconds: float, seed: int = SEED) -> list[float]:
+    """Random moments, so many a second on average, from 0 to ``seconds`` (a Poisson process)."""
+    random = Random(seed)
+    found: list[float] = []
+    at = random.expovariate(rate)
+    while at < seconds:
+        found.append(at)
+        at += random.expovariate(rate)
+    return found
+
+
+async def _open_loop(client: Client, made: Sequence[bytes], rate: float, seconds: float) -> list[Sent]:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    sending = []
+    for at, request in zip(moments(rate, seconds), made, strict=False):
+        await asyncio.sleep(max(0.0, began + at - loop.time()))
+        sending.append(asyncio.create_task(client.send(request)))
+    return list(await asyncio.gather(*sending))
+
+
+_SAID = """
+    SELECT case_id, extract(epoch FROM max(pg_xact_commit_timestamp(xmin)))::float8 FROM outbox
+    WHERE event::jsonb ->> 'type' = $1 GROUP BY 1
+"""
+_CLOSED = (
+    "SELECT case_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM cases WHERE closed_at IS NOT NULL"
+)
+
+ACCEPTED = "accepted: sent, checked, committed at intake"
+ASKED = "asked: heard by routing, requests committed"
+ANSWERED = "answered: by the last of the departments, its answer committed"
+DECIDED = "decided: joined by routing, committed"
+HEARD = "heard: decision committed at intake"
+HOPS = (ACCEPTED, ASKED, ANSWERED, DECIDED, HEARD)
+
+
+async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """When each hop of each case was committed, and each department's answer: epoch seconds by case."""
+
+    async def read(service: str, query: str, *arguments: str) -> dict[str, float]:
+        connection = await server.connect(f"onedoor_{service}")
+        try:
+            return dict(await connection.fetch(query, *arguments))
+        finally:
+            await connection.close()
+
+    answers = {system: await read(system, _SAID, "onedoor.task.done.v1") for system in SYSTEMS}
+    hops = {
+        ACCEPTED: await read("intake", _SAID, "onedoor.case.accepted.v1"),
+        ASKED: await read("routing", _SAID, "onedoor.task.requested.v1"),
+        DECIDED: await read("routing", _SAID, "onedoor.case.decided.v1"),
+        HEARD: await read("intake", _CLOSED),
+    }
+    hops[ANSWERED] = {case: max(answers[system][case] for system in SYSTEMS) for case in hops[DECIDED]}
+    return hops, answers
+
+
+async def measure(full_load: float = FULL_LOAD, seconds: float = SECONDS) -> list[Figure]:
+    """Latency at a fifth of the full load given, in milliseconds."""
+    rate = full_load * SHARE
+    looks = {f"sandbox-{system}": {"ONEDOOR_SANDBOX_POLL_S": LOOKS_S} for system in SYSTEMS}
+    with stage.folder("latency") as place:
+        await stage.set_server(place, {"track_commit_timestamp": "on"})
+        async with Platform(place, stage.options(looks), print) as platform:
+            server = platform.engines.postgres
+            async with stage.Closed(server) as closed:
+                port = stage.intake_port(platform)
+                wanted = len(moments(rate, WARM_S)) + len(moments(rate, seconds))
+                made = requests(WARM + wanted)
+                await post_all(port, made[:WARM])
+                await closed.wait(WARM)
+                client = Client(port)
+                await client.prepare(16)
+                warm = await _open_loop(client, made[WARM:], rate, WARM_S)
+                others = stage.Others()
+                sent = await _open_loop(client, made[WARM + len(warm) :], rate, seconds)
+                taken = others.share()
+                client.close()
+                await closed.wait(WARM + len(warm) + len(sent))
+            hops, answers = await _commits(server)
+    print(f"{100 * taken:.0f}% of the processors were taken by others meanwhile")
+    return [
+        *_told(rate, sent, hops, answers),
+        figure("share of the processors that others took while latency was measured", taken, "1"),
+    ]
+
+
+def _told(
+    rate: float, sent: Sequence[Sent], hops: dict[str, dict[str, float]], answers: dict[str, dict[str, float]]
+) -> list[Figure]:
+    taken: dict[str, list[float]] = {name: [] for name in ("end to end", "answer to the applicant", *HOPS, *answers)}
+    for one in sent:
+        at = one.at
+        for hop in HOPS:
+            taken[hop].append(1000 * (hops[hop][one.number] - at))
+            at = hops[hop][one.number]
+        taken["end to end"].append(1000 * (hops[HEARD][one.number] - one.at))
+        taken["answer to the applicant"].append(1000 * (one.answered - one.at))
+        for system, done in answers.items():
+            taken[system].append(1000 * (done[one.number] - hops[ASKED][one.number]))
+    print(f"{len(sent)} cases at {rate:.0f} a second; milliseconds")
+    print(f"{'':66} {'p50':>7} {'p95':>7} {'p99':>7} {'most':>7}")
+    for name, values in taken.items():
+        label = f"  of these, {name} alone" if name in answers else name
+        print(f"{label:66} " + " ".join(f"{quantile(values, share):7.1f}" for share in (*SHARES, 1.0)))
+    whole = taken["end to end"]
+    return [
+        figure("latency p50 at a fifth of full load", quantile(whole, 0.5), "ms"),
+        figure("latency p95 at a fifth of full load", quantile(whole, 0.95), "ms"),
+        figure("latency p99 at a fifth of full load", quantile(whole, 0.99), "ms", TARGET_MS, at_most=True),
+        figure("latency p99 of the answer to the applicant", quantile(taken["answer to the applicant"], 0.99), "ms"),
+        *(figure(f"latency p99, {hop.split(':')[0]}", quantile(taken[hop], 0.99), "ms") for hop in HOPS),
+        figure("cases a second while latency was measured", rate, "cases/s"),
+    ]
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    arguments = [float(one) for one in sys.argv[1:]]
+    figures = asyncio.run(measure(*arguments))
+    keep(figures)
+    print("\n" + table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Resident memory of each service: with a million open cases, and with a million records to catch up with.
+
+``python -m tests.benchmarks.memory [COUNT] [SERVICE ...]``. A service's resident memory counts what it shares with the
+process it was forked from as well. The records are those that the service hears of cases which it knows; they are read
+until none is left, or for a minute.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+
+from contracts.codec import CONTENT_TYPE_HEADER, encode
+from contracts.envelope import Envelope, Message
+from contracts.topics import TOPICS, topic_of, topics_for
+from deploy.local.supervisor import Supervised
+from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
+from services.runtime import kafka
+from services.runtime.settings import Settings
+from tests.benchmarks import seeds, stage
+from tests.benchmarks.report import Figure, figure, keep, table
+
+COUNT = 1_000_000
+SERVICES = (*CORE_SERVICES, *SYSTEMS)
+PARTITIONS = 4
+REST_S = 8.0
+CATCHING_UP_S = 60.0
+LOOK_S = 0.25
+BATCH_BYTES = 256 * 1024
+TARGET_MB = 150.0
+
+
+async def measure(count: int = COUNT, services: Sequence[str] = SERVICES) -> list[Figure]:
+    """The most megabytes that each service had, in either state."""
+    figures = []
+    for service in services:
+        with stage.folder("memory") as place:
+            async with stage.Stage(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(stage.CATALOGUE)}})) as ground:
+                await ground.database(service)
+                figures += [await _with_open_cases(ground, service, count), await _catching_up(ground, service, count)]
+    return figures
+
+
+async def _with_open_cases(ground: stage.Stage, service: str, count: int) -> Figure:
+    life = seeds.played(seeds.measured_plan(), answered=False)
+    await _fill(ground, service, life.last(service), count)
+    most = await _most_mb(ground, service, REST_S)
+    await _empty(ground, service)
+    return figure(f"memory of {service} with {count} open cases", most, "MB", TARGET_MB, at_most=True)
+
+
+async def _catching_up(ground: stage.Stage, service: str, count: int) -> Figure:
+    """``count`` records about cases that the service knows as it does before it hears the first of them."""
+    life = seeds.played(seeds.measured_plan(), answered=True)
+    heard = life.heard(service)
+    if service in ("intake", "routing"):  # they would not take an answer about a case they do not know
+        known = life.first(service)
+        heard = [envelope for envelope in heard if envelope is not known.heard]
+        await _fill(ground, service, known, count // len(heard))
+    await _produce(ground, heard, count // len(heard))
+    most = await _most_mb(ground, service, CATCHING_UP_S, catching_up=count)
+    name = f"memory of {service} catching up with {count} records"
+    return figure(name, most, "MB", TARGET_MB, at_most=True)
+
+
+async def _fill(ground: stage.Stage, service: str, kept: seeds.Kept, count: int) -> None:
+    connection = await ground.connect(service)
+    try:
+        await seeds.fill_cases(connection, kept, count)
+        await seeds.settle(connection)
+    finally:
+        await connection.close()
+
+
+async def _empty(ground: stage.Stage, service: str) -> None:
+    connection = await ground.connect(service)
+    try:
+        await connection.execute("TRUNCATE cases, outbox, unpublished, dead_letters")
+    finally:
+        await connection.close()
+
+
+async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], cases: int) -> None:
+    """Put copies of the messages about so many cases into Kafka, in whole batches."""
+    settings = Settings(
+        service="benchmark",
+        kafka=ground.engines.kafka,
+        database="postgresql+asyncpg://nowhere",
+        secret_key="k" * 32,
+        partitions=PARTITIONS,
+    )
+    await kafka.ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+    mark = seeds.CASE_ID.encode()
+    async with AIOKafkaProducer(bootstrap_servers=ground.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
+        for envelope in messages:
+            topic, template = topic_of(envelope.data), encode(envelope)
+            sent = []
+            for partition in range(PARTITIONS):
+                batch = producer.create_batch()
+                for number in range(partition, cases, PARTITIONS):
+                    key = seeds.number_of(number).encode()
+                    own = {"key": key, "value": template.replace(mark, key), "headers": CONTENT_TYPE_HEADER}
+                    if batch.append(timestamp=None, **own) is None:
+                        sent.append(await producer.send_batch(batch, topic, partition=partition))
+                        batch = producer.create_batch()
+                        batch.append(timestamp=None, **own)
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            await asyncio.gather(*sent)
+
+
+async def _most_mb(ground: stage.Stage, service: str, seconds: float, catching_up: int = 0) -> float:
+    """The most memory of the service while it runs for so long, or until it has caught up."""
+    (process,) = await ground.serve(service)
+    connection = await ground.connect(service)
+    try:
+        most, began = 0.0, time.monotonic()
+        while time.monotonic() - began < seconds:
+            most = max(most, _resident_mb(process))
+            await asyncio.sleep(LOOK_S)
+        if catching_up:
+            written = await connection.fetchval("SELECT sum(version) FROM cases", timeout=300)
+            letters = await connection.fetchval("SELECT count(*) FROM dead_letters", timeout=300)
+            print(f"{service}: {most:.0f} MB; {written} row versions of {catching_up} records, {letters} letters")
+            if letters:
+                raise RuntimeError(f"{letters} records were refused: not what the service hears")
+        return most
+    finally:
+        await connection.close()
+        await ground.stop([process])
+
+
+def _resident_mb(process: Supervised) -> float:
+    if process.pid is None:
+        raise RuntimeError(f"{process.specification.name} has ended: see {process.log}")
+    return stage.resident_mb(process.pid)
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    services = [one for one in sys.argv[1:] if one in SERVICES] or SERVICES
+    counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+    figures = asyncio.run(measure(counts[0] if counts else COUNT, services))
+    keep(figures)
+    print("\n" + table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""What one look for due alarms costs monitor with ten million open cases, against ten thousand.
+
+``python -m tests.benchmarks.tick [MANY] [FEW]``. Both tables stand on one server, and looks at either take turns: with
+nothing due, and with a hundred due, which are woken, warned of and written back.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from contracts.envelope import Value
+from services.cli import load
+from services.monitor.state import MonitoredCase
+from services.runtime.batch import Batches
+from services.runtime.clock import FileClock
+from services.runtime.database import open_database
+from services.runtime.store import Said
+from services.runtime.timers import Timers
+from tests.benchmarks import seeds, stage
+from tests.benchmarks.report import Figure, figure, keep, table
+
+MANY, FEW = 10_000_000, 10_000
+LOOKS = 300
+DUE, ROUNDS = 100, 40
+LIMIT = 500
+TARGET = 1.2
+
+
+class Monitor:
+    """Monitor's timers on one of the tables, without Kafka: what is said counts as published."""
+
+    def __init__(self, url: str, clock: FileClock) -> None:
+        self._database = open_database(url, "benchmark", 2)
+        self._batches: Batches[Value] = Batches(load("monitor"), self._database, clock, _published)
+        self._timers = Timers(self._batches, LIMIT)
+
+    async def look(self) -> float:
+        """One look; machine milliseconds."""
+        began = time.perf_counter()
+        await self._timers.run_once()
+        return 1000 * (time.perf_counter() - began)
+
+    async def close(self) -> None:
+        await self._batches.drain()
+        await self._database.dispose()
+
+
+async def _published(said: Sequence[Said]) -> Sequence[Said]:
+    return said
+
+
+async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
+    """Milliseconds a look at either table, and how many times more the large one costs."""
+    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
+    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
+    if due is None:
+        raise AssertionError("an accepted case has its deadlines")
+    with stage.folder("tick") as place:
+        clock = FileClock.create(place / "clock", due.warning - timedelta(hours=1), speed=0)
+        async with stage.Stage(place) as ground:
+            await ground.database("monitor")
+            await ground.engines.postgres.create_database("onedoor_few", template="onedoor_monitor")
+            began = time.monotonic()
+            for service, count in (("few", few), ("monitor", many)):
+                await _fill(ground, service, kept, count, due.warning, due.yellow)
+            print(f"{many + few} open cases made in {time.monotonic() - began:.0f} s", flush=True)
+            monitors = {
+                count: Monitor(ground.engines.database_url(f"onedoor_{service}"), clock)
+                for service, count in (("few", few), ("monitor", many))
+            }
+            idle = await _taking_turns(monitors, LOOKS)
+            busy: dict[int, list[float]] = {few: [], many: []}
+            for number in range(ROUNDS):
+                clock.set(due.warning + timedelta(minutes=number, seconds=1), speed=0)
+                for count, took in (await _taking_turns(monitors, 1)).items():
+                    busy[count] += took
+            for service, count in (("few", few), ("monitor", many)):
+                await monitors[count].close()
+                await _all_warned(ground, service)
+    figures = []
+    for name, looks in (("with nothing due", idle), (f"with {DUE} due", busy)):
+        small, large = median(looks[few]), median(looks[many])
+        figures += [
+            figure(f"a look {name}, {few} open", small, "ms"),
+            figure(f"a look {name}, {many} open", large, "ms"),
+            figure(f"the same, {many} against {few}", large / small, "times", TARGET, f"{few} open", at_most=True),
+        ]
+        figures[-1]["name"] = f"a look {name}, {many} open against {few}"
+    return figures
+
+
+async def _taking_turns(monitors: dict[int, Monitor], times: int) -> dict[int, list[float]]:
+    took: dict[int, list[float]] = {count: [] for count in monitors}
+    for number in range(times):
+        order = list(monitors.items())
+        for count, monitor in order if number % 2 else reversed(order):
+            took[count].append(await monitor.look())
+    return took
+
+
+async def _fill(
+    ground: stage.Stage, service: str, kept: seeds.Kept, count: int, warning: datetime, yellow: datetime
+) -> None:
+    """Open cases: a hundred to be warned of in each of the first minutes, the others warned of long before yellow."""
+    soon = f"'{warning.isoformat()}'::timestamptz + (n / {DUE}) * interval '1 minute'"
+    late = f"'{yellow.isoformat()}'::timestamptz + (n % 86400) * interval '1 second'"
+    connection = await ground.connect(service)
+    try:
+        # Written closely: nearly all of them are only there, and ten million as they grow would fill the disk.
+        await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
+        wake_at = f"CASE WHEN n < {DUE * ROUNDS} THEN {soon} ELSE {late} END"
+        await seeds.fill_cases(connection, kept, count, wake_at=wake_at)
+        await connection.execute("ALTER TABLE cases SET (fillfactor = 50)")
+        await seeds.settle(connection)
+    finally:
+        await connection.close()
+
+
+async def _all_warned(ground: stage.Stage, service: str) -> None:
+    connection = await ground.connect(service)
+    try:
+        warned = await connection.fetchval("SELECT count(*) FROM alerts")
+    finally:
+        await connection.close()
+    if warned != DUE * ROUNDS:
+        raise RuntimeError(f"{warned} of {DUE * ROUNDS} cases were warned of: the looks did not do their work")
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    figures = asyncio.run(measure(*(int(one) for one in sys.argv[1:])))
+    keep(figures)
+    print("\n" + table(figures))
+
+
+if __name__ == "__main__":
+    main()
