@@ -10,6 +10,7 @@ version that it knows, so that what is remembered is either still so or found ou
 """
 
 import asyncio
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -71,6 +72,8 @@ class Batches(Generic[S]):
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._writing = asyncio.Lock()
+        self._began: float | None = None
+        """Machine time at which the batch in hand began."""
         self._known: OrderedDict[str, Known[S]] = OrderedDict()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
@@ -89,6 +92,11 @@ class Batches(Generic[S]):
     @caller.setter
     def caller(self, caller: Caller) -> None:
         self._folder.caller = caller
+
+    @property
+    def in_hand_s(self) -> float:
+        """Machine seconds for which the present batch has been in hand; 0 without one."""
+        return time.monotonic() - self._began if self._began is not None else 0.0
 
     async def run(self, received: Sequence[Received], letters: Sequence[DeadLetter] = ()) -> None:
         """Handle these messages and park these letters in one commit, then publish what was said.
@@ -202,30 +210,41 @@ class Batches(Generic[S]):
     async def _commit(self, fold: Callable[[AsyncConnection, Outcome[S]], Awaitable[None]]) -> None:
         """Load and fold, write, commit; then remember, tell, publish."""
         async with self._writing:
-            # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
-            # more by the relay, which does no harm.
-            published = self._take_published()
-            while True:
-                outcome: Outcome[S] = Outcome()
-                try:
-                    async with transaction(self.database) as connection:
-                        await fold(connection, outcome)
-                        said = [_said(envelope) for envelope in outcome.said]
-                        batch = await self._write(connection, outcome, said, published)
-                    break
-                except BaseException as error:
-                    if self.caller is not None:
-                        self.caller.release(outcome.leased)
-                    self._forget(outcome.touched)  # what was remembered may be what was wrong
-                    if not isinstance(error, Overtaken):
-                        raise
-                    log.info("batch overtaken; doing it again")
-            for known in outcome.changed:
-                self._remember(known)
-            self._forget(outcome.blocked)
+            self._began = time.monotonic()
+            try:
+                batch, outcome, said = await self._write_whole(fold)
+            finally:
+                self._began = None
         self._tell(outcome)
         if said:
             await self._send(batch, said)
+
+    async def _write_whole(
+        self, fold: Callable[[AsyncConnection, Outcome[S]], Awaitable[None]]
+    ) -> tuple[UUID | None, Outcome[S], list[Said]]:
+        """One transaction; done again for as long as another process comes between."""
+        # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
+        # more by the relay, which does no harm.
+        published = self._take_published()
+        while True:
+            outcome: Outcome[S] = Outcome()
+            try:
+                async with transaction(self.database) as connection:
+                    await fold(connection, outcome)
+                    said = [_said(envelope) for envelope in outcome.said]
+                    batch = await self._write(connection, outcome, said, published)
+                break
+            except BaseException as error:
+                if self.caller is not None:
+                    self.caller.release(outcome.leased)
+                self._forget(outcome.touched)  # what was remembered may be what was wrong
+                if not isinstance(error, Overtaken):
+                    raise
+                log.info("batch overtaken; doing it again")
+        for known in outcome.changed:
+            self._remember(known)
+        self._forget(outcome.blocked)
+        return batch, outcome, said
 
     async def _write(
         self, connection: AsyncConnection, outcome: Outcome[S], said: Sequence[Said], published: Sequence[UUID]

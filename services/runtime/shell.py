@@ -22,7 +22,7 @@ from services.runtime import kafka, telemetry
 from services.runtime.batch import Batches
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.consumer import Consumer
-from services.runtime.database import open_database
+from services.runtime.database import TRANSACTION_S, open_database
 from services.runtime.effects import LOOK_S, Effects
 from services.runtime.fold import Received
 from services.runtime.funnel import Funnel, Overloaded
@@ -117,6 +117,8 @@ class Shell(Generic[S]):
                 faults.append("Kafka: lag not known")
             else:
                 telemetry.LAG.set(lag)
+        if (in_hand_s := self.batches.in_hand_s) > TRANSACTION_S:
+            faults.append(f"database: a batch has been in hand for {in_hand_s:.0f} s")
         expected = head(self.service.migrations)
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
