@@ -38,6 +38,10 @@ class TaxAway(Exception):
         super().__init__(f"the tax department answered {status}")
 
 
+ABOUT_WHAT_WAS_SENT = frozenset({400, 409, 413, 415, 422})
+"""Statuses that speak of one request (RFC 9110, section 15.5): the department is there, and will not have this."""
+
+
 class NotHttp(Exception):
     """What came back was no answer in HTTP."""
 
@@ -109,8 +113,8 @@ class TaxClient:
     ) -> bytes:
         """The answer to a request with a token; with a new one, once, where the old is no longer honoured.
 
-        Raises `TaxAway` for an answer that is not a success, `Unheard` for one that is too long, `TokenRefused`
-        when we are not let in, and `NotHttp`, `aiohttp.ClientError` or `TimeoutError` when there is no answer.
+        Raises `TaxAway` for an answer that is not a success, `Unheard` for one that is too long or says that the
+        department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`, `aiohttp.ClientError` or `TimeoutError` when there is no answer.
         """
         async with self._slots:
             token = await self._good_token(None)
@@ -119,6 +123,8 @@ class TaxClient:
                 token = await self._good_token(token)
                 status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
         if not HTTPStatus(200) <= status < HTTPStatus(300):
+            if status in ABOUT_WHAT_WAS_SENT:
+                raise Unheard(f"the tax department will not take what it was sent: {status}", answer[:KEPT_BYTES])
             raise TaxAway(status)
         return answer
 

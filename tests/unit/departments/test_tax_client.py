@@ -135,6 +135,16 @@ async def test_where_the_token_office_is_away_so_is_the_department(client: TaxCl
         await get(client)
 
 
+async def test_what_it_will_not_take_is_no_absence(client: TaxClient, department: Department) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=422, text="no such item")
+
+    department.answer = refuse
+    with pytest.raises(Unheard, match="422") as refused:
+        await get(client)
+    assert refused.value.raw == b"no such item"
+
+
 async def test_a_redirect_is_not_followed(client: TaxClient, department: Department) -> None:
     async def elsewhere(_: web.Request) -> web.StreamResponse:
         return web.Response(status=307, headers={"Location": "/elsewhere"})
