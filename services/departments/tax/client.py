@@ -114,7 +114,8 @@ class TaxClient:
         """The answer to a request with a token; with a new one, once, where the old is no longer honoured.
 
         Raises `TaxAway` for an answer that is not a success, `Unheard` for one that is too long or says that the
-        department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`, `aiohttp.ClientError` or `TimeoutError` when there is no answer.
+        department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`,
+        `aiohttp.ClientError` or `TimeoutError` when there is no answer.
         """
         async with self._slots:
             token = await self._good_token(None)
