@@ -36,6 +36,10 @@ FETCH_WAIT_S = 0.1
 """Machine seconds that Kafka holds an empty answer back. While it does, aiokafka asks for nothing of the partitions
 whose records were still unread when it asked."""
 
+FETCHED_BYTES = 4 * 1024 * 1024
+"""Most that is read ahead at once, some thousands of records: whoever catches up with a long backlog needs no more
+memory than whoever keeps up."""
+
 ACKNOWLEDGE_S = 2.0
 """Machine seconds that Kafka has to take an acknowledgement; else it is put again with the next.
 
@@ -128,6 +132,8 @@ class Consumer:
             max_records=settings.batch,
             batch_timeout_ms=10,
             fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
+            fetch_max_bytes=FETCHED_BYTES,
+            max_partition_fetch_bytes=FETCHED_BYTES // 16,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=10_000,

@@ -14,6 +14,7 @@ from statistics import median
 from contracts.envelope import Value
 from services.cli import load
 from services.monitor.state import MonitoredCase
+from services.runtime import telemetry
 from services.runtime.batch import Batches
 from services.runtime.clock import FileClock
 from services.runtime.database import open_database
@@ -54,6 +55,7 @@ async def _published(said: Sequence[Said]) -> Sequence[Said]:
 
 async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     """Milliseconds a look at either table, and how many times more the large one costs."""
+    telemetry.configure("monitor", "benchmark", "ERROR")  # each alert is a line in the log otherwise
     kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
     due = MonitoredCase.model_validate_json(kept.state).watches[0].due
     if due is None:

@@ -230,7 +230,8 @@ PLANTED = [
     ),
     (
         "onedoor_land",
-        f"INSERT INTO unpublished SELECT '', now(), ARRAY[case_id], ARRAY[''] FROM cases WHERE {CASE}",
+        "INSERT INTO unpublished SELECT gen_random_uuid(), now(), ARRAY[case_id], ARRAY[gen_random_uuid()]"
+        f" FROM cases WHERE {CASE}",
         "land: 1 messages are unpublished",
     ),
     (
