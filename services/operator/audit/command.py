@@ -31,21 +31,32 @@ def run(folder: Path | None, database: str, replay: str, patience_s: float, json
         wanted = Wanted(_number(replay), patience_s)
         # Progress goes where it does not mix with the result.
         report = asyncio.run(audit(found, wanted, Console(stderr=True, highlight=False)))
-        if json is not None:
-            write(report, json)
-    except (WrongChoice, Unreachable, *_AWAY) as reason:
-        typer.echo(str(reason) or type(reason).__name__, err=True)
+    except (WrongChoice, Unreachable) as reason:
+        typer.echo(str(reason), err=True)
+        return NOT_DONE
+    except _AWAY as reason:
+        typer.echo(_what_to_do(reason), err=True)
         return NOT_DONE
     except ExceptionGroup as group:
         away, others = group.split(_AWAY)
         if away is None or others is not None:
             raise
-        typer.echo(f"{_first(away)}. Is every database running, and up to date ('onedoor migrate')?", err=True)
+        typer.echo(_what_to_do(_first(away)), err=True)
         return NOT_DONE
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else PIPED_WIDTH
     show(report, console)
+    if json is not None:
+        try:
+            write(report, json)
+        except OSError as reason:
+            typer.echo(f"the result cannot be written: {reason}", err=True)
+            return NOT_DONE
     return BROKEN if report.broken else 0
+
+
+def _what_to_do(error: Exception) -> str:
+    return f"{str(error) or type(error).__name__}. Is every database running, and up to date ('onedoor migrate')?"
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

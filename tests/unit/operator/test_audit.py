@@ -219,3 +219,9 @@ def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest
     assert run(tmp_path / "nothing", "", "10", 1, None) == 2
     assert "no folder of 'onedoor up'" in capsys.readouterr().err
     assert run(tmp_path, "", "many", 1, None) == 2
+
+
+def test_a_database_that_nobody_serves_is_named_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(None, "postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", "10", 1, None) == 2
+    told = capsys.readouterr().err
+    assert "the database of intake at 127.0.0.1:1/onedoor_intake" in told and "hidden" not in told
