@@ -13,7 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from contracts.envelope import Impossible
 from services.runtime import telemetry
@@ -66,6 +68,18 @@ class FieldFault(BaseModel):
     parameter: str | None = None
     detail: str
     detail_zh: str
+
+
+class ProblemDetails(BaseModel):
+    """A problem as it goes over the wire. ``type`` tells kinds of problem apart."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+    detail: str | None = None
+    detail_zh: str | None = None
+    errors: list[FieldFault] | None = None
 
 
 class Problem(Exception):
@@ -135,6 +149,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Impossible)(_on_impossible)
     app.exception_handler(Overloaded)(_on_overload)
     app.exception_handler(Unavailable)(_on_absence)
+    app.exception_handler(ClientDisconnect)(_on_leaving)
+    app.exception_handler(NoConnectionFree)(_on_absence)
     app.exception_handler(DBAPIError)(_on_away)
     app.exception_handler(ConnectionError)(_on_away)
     app.exception_handler(Exception)(_on_fault)
@@ -161,7 +177,12 @@ async def _on_overload(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_absence(_: Request, error: Exception) -> JSONResponse:
-    return _plain(503, str(type(error).__doc__), {"Retry-After": "1"}).response()
+    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_leaving(_: Request, error: Exception) -> JSONResponse:
+    # The client left while it was sending, so nobody reads this; and it is nothing for the log.
+    return _plain(400).response()
 
 
 async def _on_away(_: Request, error: Exception) -> JSONResponse:

@@ -1,12 +1,17 @@
 """Who may use the pages and endpoints of staff and operators."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
+
+_TOKEN = HTTPBearer(auto_error=False, scheme_name="staff", description="The token of staff and operators.")
+
+Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_TOKEN)]
 
 
 def staff_only(api_token: SecretStr | None) -> Any:
@@ -18,17 +23,16 @@ def staff_only(api_token: SecretStr | None) -> Any:
     return Depends(_bearer(api_token.get_secret_value().encode()) if api_token is not None else _loopback)
 
 
-def _bearer(token: bytes) -> Callable[[Request], None]:
-    def check(request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+def _bearer(token: bytes) -> Callable[[HTTPAuthorizationCredentials | None], Awaitable[None]]:
+    async def check(given: Given) -> None:
         # In constant time, so that the time to refuse does not tell how much of a guess was right.
-        if scheme.lower() != "bearer" or not compare_digest(given.strip().encode(), token):
+        if given is None or not compare_digest(given.credentials.strip().encode(), token):
             raise HTTPException(401, "a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
 
     return check
 
 
-def _loopback(request: Request) -> None:
+async def _loopback(request: Request) -> None:
     # The Host header is looked at too: it tells apart what a proxy on this machine passes on for others, and what
     # a foreign page makes a browser on this machine ask by pointing its own name at this address.
     client = request.client.host if request.client is not None else ""

@@ -40,12 +40,10 @@ _SAVE = """
 _SAY = """
     WITH said AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
-        SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) RETURNING case_id, message_id
-    ) INSERT INTO unpublished (case_id, message_id) SELECT * FROM said
+        SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[])
+    ) INSERT INTO unpublished (batch_id, case_ids, message_ids) VALUES ($5, $1, $2)
 """
-_PUBLISHED = """
-    DELETE FROM unpublished WHERE (case_id, message_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
-"""
+_PUBLISHED = "DELETE FROM unpublished WHERE batch_id = ANY($1)"
 
 
 def event(kind: str, case_id: str) -> bytes:
@@ -63,7 +61,7 @@ class Role:
         self._producer = producer
         self._prefix = prefix
         self._state = "s" * STATES[name]
-        self._published: list[tuple[str, UUID]] = []
+        self._published: list[UUID] = []
 
     async def commit(self, cases: Sequence[str], out: Sequence[Out]) -> None:
         """The rows and messages of one batch."""
@@ -71,21 +69,21 @@ class Role:
         async with self._database.transaction():
             await self._database.fetch(_LOAD, ids)
             await self._database.execute(_SAVE, ids, [self._state] * len(ids))
-            said = [(case_id, uuid4()) for case_id, _, _ in out]
-            if said:
-                names, messages = [case_id for case_id, _ in said], [message for _, message in said]
+            batch = uuid4()
+            if out:
+                names, messages = [case_id for case_id, _, _ in out], [uuid4() for _ in out]
                 events = [value.decode() for _, _, value in out]
-                await self._database.execute(_SAY, names, messages, [topic for _, topic, _ in out], events)
+                await self._database.execute(_SAY, names, messages, [topic for _, topic, _ in out], events, batch)
             if self._published:
                 published, self._published = self._published, []
-                await self._database.execute(_PUBLISHED, *map(list, zip(*published, strict=True)))
+                await self._database.execute(_PUBLISHED, published)
         futures = [
             await self._producer.send(self._prefix + topic, value, key=case_id.encode())
             for case_id, topic, value in out
         ]
         if futures:
             await asyncio.gather(*futures)
-            self._published = said
+            self._published.append(batch)
 
     async def run(self, bootstrap: str, topics: Sequence[str], follow: Callable[[str, str], list[Out]]) -> None:
         """Until cancelled. ``follow`` says what a record of a topic about a case leads to."""
@@ -144,11 +142,11 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
         def department(system: str) -> Callable[[str, str], list[Out]]:
             return lambda case_id, _: [(case_id, f"onedoor.answers.{system}", event("task.done", case_id))]
 
-        tasks, said = [f"onedoor.tasks.{s}" for s in SYSTEMS], [f"onedoor.answers.{s}" for s in SYSTEMS]
+        said = [f"onedoor.answers.{s}" for s in SYSTEMS]
         read = {
-            "intake": ([*tasks, *said, "onedoor.decisions", "onedoor.commitments"], intake),
+            "intake": ([*said, "onedoor.decisions", "onedoor.commitments"], intake),
             "routing": (["onedoor.cases", *said], routing),
-            "monitor": (["onedoor.cases", *tasks, *said, "onedoor.decisions"], monitor),
+            "monitor": (["onedoor.cases", *said, "onedoor.decisions"], monitor),
             **{s: ([f"onedoor.tasks.{s}"], department(s)) for s in SYSTEMS},
         }
         running = [

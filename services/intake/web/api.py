@@ -7,9 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
 
 from contracts.cases import Applicant
-from contracts.plans import Plan
 from services.intake import catalogue as catalogues
-from services.intake.catalogue import Bundle, Catalogue, Item, Matter
 from services.intake.core import AcceptCase, Case, KeyReused
 from services.intake.numbers import (
     fingerprint,
@@ -22,8 +20,10 @@ from services.intake.numbers import (
 from services.intake.settings import IntakeSettings
 from services.intake.web import imports
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt
-from services.intake.web.body import described, read
+from services.intake.web.body import Plain, described, read
+from services.intake.web.offered import Offers
 from services.intake.web.requests import CaseRequest
+from services.runtime.openapi import OVERLOAD, refusals
 from services.runtime.problems import FieldFault, Problem, unreadable, wrong_fields
 
 if TYPE_CHECKING:
@@ -32,38 +32,55 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
 
+MAX_KEY_CHARACTERS = 255
+
+_KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+}
+
 
 def routes(shell: "Shell[Case]") -> APIRouter:
     """Intake's endpoints."""
     router = APIRouter(tags=["intake"])
     catalogue_file = IntakeSettings().catalogue
     offered = catalogues.load(catalogue_file) if catalogue_file else catalogues.sample()
+    offers = Offers(offered, shell.settings.systems)
     shown = catalogue_view(offered).model_dump_json()
     secret_key = shell.settings.secret_key.get_secret_value().encode()
 
-    @router.post("/cases", status_code=201, response_model=Receipt, openapi_extra=described(CaseRequest))
-    async def accept(
-        request: Request, idempotency_key: Annotated[str | None, Header(max_length=255)] = None
-    ) -> Response:
+    async def accept(request: Request) -> Response:
         """Accept an application. Posted again with the same ``Idempotency-Key``, it is the same case."""
+        key = _key(request.headers.get("idempotency-key"))
         application = _application(await read(request, MAX_BODY_BYTES))
-        matter = _matter(offered, application)
-        plan = _plan(offered, matter, shell.settings.systems)
+        offer = offers.asked_for(application)
         command = AcceptCase(
-            plan=plan,
+            plan=offer.plan,
             region=application.region,
             channel=application.channel,
             applicant=Applicant(**dict(application.applicant)),
-            materials=_materials(offered, matter, application.materials),
+            materials=offers.materials(offer, application.materials),
             accepted_at=shell.clock.now(),
             fingerprint=fingerprint(secret_key, application.model_dump_json()),
         )
-        key = _key(idempotency_key)
         number, case = await (_accept_once(shell, secret_key, key, command) if key else _accept_new(shell, command))
         answer = receipt(number, tracking_secret(secret_key, number), case)
         return _private(answer.model_dump_json(), 201, {"Location": answer.tracking})
 
-    @router.get("/cases/{number}", response_model=CaseView)
+    router.add_api_route(
+        "/cases",
+        accept,
+        methods=["POST"],
+        status_code=201,
+        response_model=Receipt,
+        responses=refusals(400, 413, 415, 422, *OVERLOAD),
+        route_class_override=Plain,
+        openapi_extra={**described(CaseRequest), "parameters": [_KEY_PARAMETER]},
+    )
+
+    @router.get("/cases/{number}", response_model=CaseView, responses=refusals(404, 422, 503))
     async def show(
         number: str, case_secret: Annotated[str, Header()] = "", secret: Annotated[str, Query()] = ""
     ) -> Response:
@@ -120,50 +137,15 @@ def _key(header: str | None) -> str | None:
     and most clients write bare."""
     if header is None:
         return None
+    if len(header) > MAX_KEY_CHARACTERS:
+        detail, detail_zh = f"has more than {MAX_KEY_CHARACTERS} characters", f"超过 {MAX_KEY_CHARACTERS} 个字符"
+        raise wrong_fields([FieldFault(parameter="idempotency-key", detail=detail, detail_zh=detail_zh)])
     key = header.strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not key:
         raise wrong_fields([FieldFault(parameter="Idempotency-Key", detail="is empty", detail_zh="不能为空")])
     return key
-
-
-def _matter(offered: Catalogue, application: CaseRequest) -> Matter:
-    """The bundle or item asked for."""
-    field, kind = ("bundle", Bundle) if application.bundle else ("item", Item)
-    code = application.bundle or application.item or ""
-    matter = catalogues.matter_of(offered, code)
-    if not isinstance(matter, kind):
-        detail, detail_zh = f"the catalogue has no such {field}", "目录中没有该事项"
-        raise wrong_fields([FieldFault(pointer=f"#/{field}", detail=detail, detail_zh=detail_zh)])
-    return matter
-
-
-def _plan(offered: Catalogue, matter: Matter, systems: tuple[str, ...]) -> Plan:
-    plan = catalogues.plan_for(offered, matter)
-    if away := sorted({step.department for step in plan.steps if step.system not in systems}):
-        names = ", ".join(away)
-        title, title_zh = "Departments of this matter are not connected here", "该事项涉及的部门尚未接入"
-        raise Problem(422, "department-not-connected", title, title_zh, detail=names, detail_zh=names)
-    return plan
-
-
-def _materials(offered: Catalogue, matter: Matter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The materials handed in, by their names in the catalogue; what it does not ask for keeps its own name.
-
-    Everything that is missing is said at once, as the law wants it (Administrative Licensing Law, art. 32).
-    """
-    named = {word: m.name.both for m in offered.materials for word in (m.code, m.name.zh, m.name.en, m.name.both)}
-    received = tuple(dict.fromkeys(named.get(material, material) for material in given))
-    missing = [m for m in catalogues.required_materials(offered, matter) if m.name.both not in received]
-    if missing:
-        title, title_zh = "Materials are missing", "申报材料不齐全"
-        errors = [
-            FieldFault(pointer="#/materials", detail=f"missing: {m.name.en}", detail_zh=f"缺少：{m.name.zh}")
-            for m in missing
-        ]
-        raise Problem(422, "materials-missing", title, title_zh, errors=errors)
-    return received
 
 
 def _private(content: str, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -1,11 +1,23 @@
 """Reading the body of a request without trusting its size."""
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request
-from pydantic import TypeAdapter
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
+from services.runtime.openapi import schema_of
 from services.runtime.problems import Problem
+
+
+class Plain(APIRoute):
+    """A route whose endpoint takes the request and gives the response, and nothing is looked at twice.
+
+    It costs half as much as one whose parameters FastAPI finds; what it takes is described by ``openapi_extra``.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
 
 
 async def read(request: Request, limit: int) -> bytes:
@@ -29,20 +41,7 @@ async def read(request: Request, limit: int) -> bytes:
 
 def described(body: Any) -> dict[str, Any]:
     """What OpenAPI says of a body of this type, which FastAPI cannot know since it does not read the body itself."""
-    schema = TypeAdapter(body).json_schema()
-    content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    """The schema without references, which would point into the wrong document."""
-    if isinstance(schema, list):
-        return [_inlined(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(part, definitions) for name, part in schema.items()}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
 
 
 def _too_large(limit: int) -> Problem:

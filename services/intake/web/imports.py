@@ -12,6 +12,7 @@ from services.intake.core import AcceptCase, Case
 from services.intake.numbers import fingerprint, number_for_reference
 from services.intake.web.body import described, read
 from services.intake.web.requests import ImportRow
+from services.runtime.openapi import OVERLOAD, refusals
 from services.runtime.problems import FieldFault, faults_of, unreadable
 from services.runtime.security import staff_only
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from services.runtime.shell import Shell
 
 MAX_BODY_BYTES = 1024 * 1024
+MOST_ROWS = 500
 
 _IMPORTED = "imported"
 """Matter, item and catalogue version of a case that was accepted elsewhere, under a catalogue not known here."""
 
-_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=500)])
+_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)])
 
 
 class Imported(BaseModel):
@@ -31,17 +33,22 @@ class Imported(BaseModel):
 
     row: int
     """Place in the request, from 0."""
-    reference: str | None
+    reference: str | None = None
     number: CaseId | None = None
     errors: list[FieldFault] | None = None
 
 
 def routes(shell: "Shell[Case]") -> APIRouter:
     """The endpoint for operators."""
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)])
+    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], responses=refusals(401, 403))
     secret_key = shell.settings.secret_key.get_secret_value().encode()
 
-    @router.post("/imports", openapi_extra=described(list[ImportRow]), response_model_exclude_none=True)
+    @router.post(
+        "/imports",
+        openapi_extra=described(Annotated[list[ImportRow], Field(min_length=1, max_length=MOST_ROWS)]),
+        response_model_exclude_none=True,
+        responses=refusals(400, 413, 415, 422, *OVERLOAD),
+    )
     async def take_over(request: Request) -> list[Imported]:
         """Take over up to 500 cases; each row succeeds or is rejected by itself. Repeating it changes nothing."""
         rows = _rows(await read(request, MAX_BODY_BYTES))

@@ -1,0 +1,130 @@
+"""A service centre under attack, and what an attack must not do to it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+
+from deploy.local.people import applications
+from deploy.local.platform import Platform
+from deploy.local.wiring import SYSTEMS, Options
+from services.intake.catalogue import sample
+from services.runtime.clock import FileClock
+from tests.e2e.centre import BEGINS, Centre, until
+
+TOKEN = "a-token-that-staff-have-0123456789"
+SPEED = 60
+"""A minute of the clock a second: nothing falls due that has not been due for long."""
+
+LOOK_S = 0.1
+FEW = 3
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def besieged(folder: Path) -> AsyncIterator[Centre]:
+    """A centre that parks as many dead letters as come, whose offices decide at once; its client is staff."""
+    clock = FileClock.create(folder / "clock", BEGINS, speed=0)
+    async with Platform(folder, _options(folder / "clock")) as platform:
+        clock.set(BEGINS, SPEED)
+        async with httpx2.AsyncClient(timeout=15, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+            yield Centre(platform, client)
+
+
+def _options(clock: Path) -> Options:
+    office = {"ONEDOOR_SANDBOX_AT_ONCE": "true", "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.05"}
+    extra: dict[str, Mapping[str, str]] = {
+        "*": {
+            "ONEDOOR_API_TOKEN": TOKEN,
+            "ONEDOOR_DEAD_LETTERS_A_MINUTE": "1000000",
+            "ONEDOOR_RELAY_AGE_S": "1",
+            "ONEDOOR_CLOSED_RETENTION_DAYS": "3650",
+        }
+    }
+    for system in SYSTEMS:
+        extra[f"sandbox-{system}"] = {**office, "ONEDOOR_SANDBOX_SEED": system}
+        extra[system] = {"ONEDOOR_LISTEN_INTERVAL_S": "0.1"}
+    return Options(clock=str(clock), extra=extra)
+
+
+def processes(platform: Platform) -> dict[str, tuple[int | None, int]]:
+    """Every process's number and how often it was started again: the same before and after, if none has died."""
+    return {name: (process.pid, process.restarts) for name, process in platform.processes.items()}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of the values does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+@dataclass
+class Neighbour:
+    """Somebody who applies all the time while others attack, over a new connection each time."""
+
+    centre: Centre
+    latencies_s: list[float] = field(default_factory=list)
+    """From the first byte sent to the answer."""
+    refused: list[str] = field(default_factory=list)
+    peak_bytes: int = 0
+    """The most memory that intake was seen to use."""
+    before_bytes: int = 0
+    _applications: Iterator[dict[str, Any]] = field(default_factory=lambda: applications(sample(), 100_000, seed=23))
+
+    async def apply(self) -> None:
+        """Apply until cancelled."""
+        process = psutil.Process(self.centre.platform.processes["intake"].pid)
+        self.before_bytes = process.memory_info().rss
+        for number in count():
+            began = time.monotonic()
+            try:
+                async with httpx2.AsyncClient(timeout=15) as client:
+                    answer = await client.post(
+                        f"{self.centre.platform.address('intake')}/cases",
+                        json=next(self._applications),
+                        headers={"Idempotency-Key": f"neighbour-{id(self)}-{number}"},
+                    )
+                if answer.status_code != httpx2.codes.CREATED:
+                    self.refused.append(f"{answer.status_code} {answer.text[:100]}")
+            except httpx2.TransportError as error:
+                self.refused.append(repr(error))
+            self.latencies_s.append(time.monotonic() - began)
+            self.peak_bytes = max(self.peak_bytes, process.memory_info().rss)
+            await asyncio.sleep(LOOK_S)
+
+    async def has_applied(self) -> bool:
+        """Often enough to know how it goes, or not any longer."""
+        return len(self.latencies_s) >= FEW or bool(self.refused)
+
+    @property
+    def waited_s(self) -> float:
+        """How long nineteen of twenty answers took at most: the twentieth may have met another load of the machine."""
+        return percentile(self.latencies_s, 0.95)
+
+    @property
+    def grown_mib(self) -> float:
+        """By how much intake's memory had grown when it was largest, in MiB."""
+        return (self.peak_bytes - self.before_bytes) / MIB
+
+
+@asynccontextmanager
+async def neighbour(centre: Centre) -> AsyncIterator[Neighbour]:
+    """A neighbour who applies while the body runs; at the end nobody has died and nobody was made to wait."""
+    before = processes(centre.platform)
+    one = Neighbour(centre)
+    applying = asyncio.create_task(one.apply())
+    try:
+        yield one
+        await until("the neighbour has applied a few times", one.has_applied, 10)
+    finally:
+        applying.cancel()
+        (end,) = await asyncio.gather(applying, return_exceptions=True)
+    assert isinstance(end, asyncio.CancelledError), end
+    assert one.refused == []
+    assert processes(centre.platform) == before

@@ -1,0 +1,102 @@
+"""Every endpoint of every service against its own OpenAPI document, and what staff alone may see."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+from tests.e2e.centre import Centre
+from tests.hostile.siege import TOKEN, processes
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+SERVICES = (*CORE_SERVICES, *SYSTEMS)
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "25"))
+SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
+
+NOT_CHECKED = "positive_data_acceptance"
+"""A schema cannot say what a check character is, nor which bundles the catalogue has."""
+
+RUNS = (
+    *((service, ("--exclude-path", "/imports", "--exclude-checks", NOT_CHECKED)) for service in SERVICES),
+    # Each row is refused by itself, in an answer that is 200.
+    ("intake", ("--include-path", "/imports", "--exclude-checks", f"{NOT_CHECKED},negative_data_rejection")),
+)
+"""Which service is tried, and what that must not look at."""
+
+OPERATING = {("get", "/health/live"), ("get", "/health/ready"), ("get", "/metrics")}
+OPEN = {
+    "intake": {("post", "/cases"), ("get", "/cases/{number}"), ("get", "/catalogue")},
+}
+"""What everybody may ask a service for, besides how it is: all else is for staff."""
+
+SANDBOX_PATHS = ("/oauth/token", "/applications", "/applications/decided", "/applications/decided/acknowledged", "/")
+JUNK = (b"", b"\xff\xfe", b"{", b"null", b"[" * 100_000, b'{"entries":["\\u0000"]}', b"grant_type=%ff", b"\x00" * 1000)
+
+
+async def document_of(centre: Centre, service: str) -> dict[str, Any]:
+    document: dict[str, Any] = (await centre.client.get(f"{centre.platform.address(service)}/openapi.json")).json()
+    return document
+
+
+@pytest.mark.parametrize(("service", "options"), RUNS)
+async def test_endpoints_are_as_they_are_described(
+    centre: Centre, service: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    before = processes(centre.platform)
+    log = centre.platform.folder / "logs" / f"{service}.log"
+    size = log.stat().st_size
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{centre.platform.address(service)}/openapi.json"),
+        *(*options, "--checks", "all", "--max-examples", str(EXAMPLES), "--seed", str(SEED)),
+        *("--header", f"Authorization: Bearer {TOKEN}", "--request-timeout", "10", "--max-response-time", "5"),
+        *("--workers", "2", "--no-shrink", "--warnings", "off", "--generation-database", "none", "--no-color"),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert processes(centre.platform) == before
+    with log.open("rb") as lines:
+        lines.seek(size)
+        assert b"Traceback" not in lines.read()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_all_but_what_is_public_wants_a_token(centre: Centre, service: str) -> None:
+    document = await document_of(centre, service)
+    operations = {(method, path): one for path, methods in document["paths"].items() for method, one in methods.items()}
+    public = OPERATING | OPEN.get(service, set())
+    assert {place for place, one in operations.items() if not one.get("security")} == public
+    async with httpx2.AsyncClient(base_url=centre.platform.address(service)) as stranger:
+        for method, path in operations.keys() - public:
+            for header in ({}, *({b"Authorization": given.encode("latin-1")} for given in WRONG)):
+                answer = await stranger.request(method, path.replace("{case_id}", "K7Q2-9MXF-4TBA-3"), headers=header)
+                assert answer.status_code == httpx2.codes.UNAUTHORIZED, (method, path, header)
+                assert answer.headers["www-authenticate"] == "Bearer"
+                assert answer.headers["content-type"] == "application/problem+json"
+
+
+WRONG = (
+    *("Bearer", "Bearer x", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"),
+    *(f"Bearer {TOKEN.upper()}", f"Bearer {TOKEN}, Bearer {TOKEN}", "Bearer ÿ", "Bearer " + "x" * 20_000),
+)
+
+
+async def test_the_stand_in_of_tax_survives_nonsense(centre: Centre) -> None:
+    before = processes(centre.platform)
+    port = (centre.platform.folder / "addresses" / "sandbox-tax.port").read_text().strip()
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as stranger:
+        for path in SANDBOX_PATHS:
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+                for junk in JUNK:
+                    given = {"Authorization": "Bearer x.y", "Content-Type": "application/json"}
+                    answer = await stranger.request(method, path, content=junk, headers=given)
+                    assert answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR, (method, path, junk[:20])
+    assert processes(centre.platform) == before
