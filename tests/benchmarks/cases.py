@@ -21,7 +21,7 @@ from services.runtime.settings import Settings
 from tests.benchmarks import floor, load
 
 HERE = Path(__file__).parent
-TARGET = 200.0
+TARGET = 500.0
 """Whole cases a second, on two cores, engines included."""
 
 Figure = dict[str, Any]
@@ -60,7 +60,7 @@ async def measure(count: int, folder: Path) -> list[Figure]:
         figure("whole cases", platform_rate, "cases/s", TARGET),
         figure("cases accepted by HTTP under that load", accepted, "cases/s"),
         figure("floor program", floor_rate, "cases/s"),
-        figure("share of the floor", platform_rate / floor_rate, "1", None, "floor program"),
+        figure("share of the floor", platform_rate / floor_rate, "1", 0.6, "floor program"),
         *(figure(f"processor time of {name}", 1000 * s / count, "ms a case") for name, s in spent.items()),
     ]
 
