@@ -22,6 +22,10 @@ IN_TIME = "answered in time; the answer was late on its way"
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=1)
 
+UNTIL_DECIDED = timedelta(days=1)
+"""Machine time after which routing is asked about an open case that no deadline will ask about: its decision may have
+been lost on its way to us alone."""
+
 _INSTANT = timedelta(microseconds=1)
 """What is done exactly when it is due is in time; one microsecond later is late."""
 
@@ -180,6 +184,8 @@ def _verify(state: MonitoredCase, now: datetime | None, first_of_routing: bool) 
     The first question waits until something shows that routing knows the case, or for as long as it would wait for
     the answer: asked any sooner, routing could not tell this case from one that is made up.
     """
+    if now is not None and _is_forgotten(state, _ahead(state)):
+        return state, [CaseAsked()]
     if now is not None and _cards(state, now):
         asked = state.replace(asked=state.asked + 1, asked_at=now)
         return asked, [CaseAsked()] if state.routed or state.asked else []
@@ -188,6 +194,11 @@ def _verify(state: MonitoredCase, now: datetime | None, first_of_routing: bool) 
     if not _cards(state, state.asked_at):
         return state.replace(asked=0, asked_at=None), []
     return state, [CaseAsked()] if first_of_routing else []
+
+
+def _is_forgotten(state: MonitoredCase, ahead: list[tuple[Rung, datetime]]) -> bool:
+    """Whether the case is open and no rung is left that would make us look at it again."""
+    return not ahead and state.matter is not None and state.decided_at is None
 
 
 def _cards(state: MonitoredCase, until: datetime) -> bool:
@@ -209,11 +220,13 @@ def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
 def _step(state: MonitoredCase, out: tuple[Message, ...]) -> Step[MonitoredCase]:
     # A card that routing has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
-    wakes = [at for rung, at in _ahead(state) if rung is _WARNING or asked_at is None or at > asked_at]
+    ahead = _ahead(state)
+    wakes = [at for rung, at in ahead if rung is _WARNING or asked_at is None or at > asked_at]
+    again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
     return Step(
         state=state,
         out=out,
         wake=min(wakes, default=None),
-        again=patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None,
+        again=UNTIL_DECIDED if _is_forgotten(state, ahead) else again,
         closed=state.matter is not None and state.decided_at is not None,
     )

@@ -169,6 +169,18 @@ def test_routing_is_asked_after_a_while_even_if_nothing_shows_that_it_knows_the_
     assert monitor.hear(Woken(), STEP_YELLOW + 2 * INSTANT) == (CaseAsked(),)
 
 
+def test_an_open_case_that_no_deadline_asks_about_is_asked_about_each_day() -> None:
+    """Its decision may have been lost on the way to monitor alone, and nobody says it again by himself."""
+    monitor = opened()
+    late = CASE_RED + timedelta(days=1)
+    assert monitor.hear(Woken(), late)[-1] == CaseAsked()
+    monitor.hear(reported(report("licence", StepState.DONE, MONDAY, decided_at=late)), late)
+    assert (monitor.wake, monitor.again) == (None, timedelta(days=1))
+    assert monitor.hear(Woken(), late + timedelta(days=1)) == (CaseAsked(),)
+    monitor.hear(decided(late), late + timedelta(days=1))
+    assert (monitor.wake, monitor.again) == (None, None)
+
+
 def test_routing_is_asked_slower_and_slower() -> None:
     monitor = opened()
     monitor.hear(Woken(), STEP_WARNING)
