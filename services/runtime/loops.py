@@ -12,15 +12,17 @@ LONGEST_BACKOFF_S = 2.0
 PACE_S = 0.02
 """Machine time from one batch to the next where nothing is known of their size."""
 
-LONGEST_PACE_S = 0.2
+SHORTEST_PACE_S, LONGEST_PACE_S = 0.03, 0.2
 
 GATHERING = 3e-8
 """How the pace follows the size of a batch: one of n messages is followed by the next after the cube root of
 GATHERING * n * n, in machine seconds, at the least.
 
-Each batch costs a commit and a few round trips, however small it is. At r messages a second the pace so comes to
-GATHERING * r * r: 5 ms at 400 a second, when the processor has time to spare and whoever waits wants to wait little;
-60 ms at 1,400, when the price of a batch has to be shared by many.
+Each batch costs a commit and a few round trips, however small it is: a millisecond and more of the processor. At r
+messages a second the pace so comes to GATHERING * r * r, 60 ms at 1,400 a second, when the price of a batch has to be
+shared by many. It is never shorter than SHORTEST_PACE_S: a dozen processes that handle messages one by one are busy
+with commits at a tenth of what they could carry, and then everybody waits. When little is going on, the last batch is
+long past and nobody waits.
 """
 
 log = telemetry.logger(__name__)
@@ -43,7 +45,9 @@ class Pace:
 
     def handled(self, messages: int) -> None:
         """The batch is done: the more it held, the more the next one gathers."""
-        self._next = self._began + min(LONGEST_PACE_S, (GATHERING * messages * messages) ** (1 / 3))
+        self._next = self._began + min(
+            LONGEST_PACE_S, max(SHORTEST_PACE_S, (GATHERING * messages * messages) ** (1 / 3))
+        )
 
     async def rest(self) -> None:
         """Wait for most of the time until the next batch, for whoever wants to bring what has gathered into it."""
