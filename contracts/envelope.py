@@ -125,6 +125,18 @@ def derive_id(cause: UUID, source: str, index: int) -> UUID:
     return UUID(int=number | 0x8 << 76 | 0x2 << 62)
 
 
+def follow(message: M, cause: Envelope[Message], source: str, index: int) -> Envelope[M]:
+    """The envelope of the ``index``-th message that ``source`` says because of ``cause``, at the time of its cause."""
+    return envelop(
+        message,
+        id=derive_id(cause.id, source, index),
+        source=source,
+        subject=cause.subject,
+        time=cause.time,
+        cause=cause.id,
+    )
+
+
 S = TypeVar("S", bound=Value)
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 SERVER_SETTINGS = {
@@ -32,26 +32,27 @@ _CONTENT = ("21", "22", "23", "54")
 """Classes of SQLSTATE that speak of what was sent: cardinality, data, constraint, program limit."""
 
 
-def refused(error: Exception) -> bool:
-    """Whether the server will not take what it was sent, now or later; else it is away or in trouble of its own."""
+def is_away(error: Exception) -> bool:
+    """Whether the database is away or in trouble of its own, so that the same may succeed later.
+
+    It is not when the server will not take what it was sent, and not for what is no error of the database.
+    """
     if not isinstance(error, DBAPIError) or error.orig is None:
-        return False
+        return isinstance(error, SQLAlchemyError | OSError)
     state = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith(_CONTENT) or isinstance(error.orig.__cause__, ValueError)
+    return not state.startswith(_CONTENT) and not isinstance(error.orig.__cause__, ValueError)
 
 
-def open_database(address: str, name: str, connections: int, *, check: bool = False) -> AsyncEngine:
+def open_database(address: str, name: str, connections: int) -> AsyncEngine:
     """A pool of at most so many connections, opened as they are needed; ``name`` is what the server calls them.
 
-    ``check``: see that a connection still works before it is used. Parameters never appear in errors or logs: they
-    may be somebody's personal data.
+    Parameters never appear in errors or logs: they may be somebody's personal data.
     """
     return create_async_engine(
         address,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=TRANSACTION_S,
-        pool_pre_ping=check,
         hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "server_settings": {"application_name": name, **SERVER_SETTINGS}},
     )

@@ -97,7 +97,7 @@ class Effects(Generic[S]):
         batches.caller = self
 
     def reserve(self) -> datetime | None:
-        """Room for one question more: the end of its lease. See `batch.Caller`."""
+        """Room for one question more: the end of its lease. See `fold.Caller`."""
         if self._breaker.open or not self._free:
             self._refused = True
             return None

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from contracts.envelope import Envelope, Impossible, Message, Step, Value, derive_id, envelop
+from contracts.envelope import Envelope, Impossible, Message, Step, Value, follow
 from contracts.topics import topic_of
 from services.runtime import store, telemetry
 from services.runtime.clock import machine_now
@@ -41,6 +41,12 @@ class Received:
     @property
     def from_kafka(self) -> bool:
         return self.raw is not None
+
+    def letter(self, reason: str, *, blocking: bool) -> DeadLetter:
+        """This message, which came from Kafka, as a dead letter."""
+        case_id = self.envelope.subject
+        letter = dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
+        return replace(letter, message_id=self.envelope.id)
 
 
 class Caller(Protocol):
@@ -124,7 +130,7 @@ class Folder(Generic[S]):
             if one.from_kafka:
                 heard.add(envelope.id.bytes)
                 seen += envelope.id.bytes
-            outcome.said.extend(self._envelop(message, envelope, index) for index, message in enumerate(step.out))
+            outcome.said.extend(follow(message, envelope, self.source, index) for index, message in enumerate(step.out))
             if one.answer is not None:
                 outcome.answers.append((one.answer, step.state))
         if last is not None:
@@ -188,16 +194,6 @@ class Folder(Generic[S]):
             if self._topics is not None and (topic := topic_of(message)) not in self._topics:
                 raise Impossible(f"{topic} is no topic of this installation")
 
-    def _envelop(self, message: Message, cause: Envelope[Message], index: int) -> Envelope[Message]:
-        return envelop(
-            message,
-            id=derive_id(cause.id, self.source, index),
-            source=self.source,
-            subject=cause.subject,
-            time=cause.time,
-            cause=cause.id,
-        )
-
     def _refuse(
         self,
         one: Received,
@@ -210,10 +206,8 @@ class Folder(Generic[S]):
         """A message that the core will not take: a dead letter, and an answer to whoever waits for one."""
         if one.answer is not None:
             outcome.answers.append((one.answer, error or Impossible(reason)))
-        if one.raw is not None:
-            subject = one.envelope.subject
-            letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, blocking)
-            outcome.letters.append(replace(letter, message_id=one.envelope.id))
+        if one.from_kafka:
+            outcome.letters.append(one.letter(reason, blocking=blocking))
         elif one.answer is None:
             log.error(
                 "not taken",

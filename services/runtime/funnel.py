@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from contracts.envelope import Value
 from services.runtime import telemetry
 from services.runtime.batch import Batches
-from services.runtime.database import refused
-from services.runtime.fold import Received, dead_letter
+from services.runtime.database import is_away
+from services.runtime.fold import Received
 from services.runtime.loops import Pace
 from services.runtime.store import DeadLetter
 
@@ -38,6 +38,11 @@ class _Work:
     received: Sequence[Received]
     letters: Sequence[DeadLetter] = ()
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def succeed(self) -> None:
+        """Tell whoever waits that all is committed. The messages' own answers have been told already."""
+        if not self.done.done():
+            self.done.set_result(None)
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that nothing has happened."""
@@ -122,7 +127,7 @@ class Funnel:
         try:
             await self._batches.run(received, [letter for work in batch for letter in work.letters])
         except Exception as error:
-            if not refused(error) and isinstance(error, SQLAlchemyError | OSError):
+            if is_away(error):
                 log.warning("the database is away", error=repr(error), messages=len(received))
                 for work in batch:
                     work.fail(Unavailable("the database is away"))
@@ -132,8 +137,7 @@ class Funnel:
                 await self._handle_singly(work)
             return
         for work in batch:
-            if not work.done.done():
-                work.done.set_result(None)
+            work.succeed()
 
     async def _handle_singly(self, work: _Work) -> None:
         """Find the message that cannot be stored: it is parked, or its sender told, and the others go on."""
@@ -142,20 +146,17 @@ class Funnel:
                 try:
                     await self._batches.run([one])
                 except Exception as error:
-                    if not refused(error) and isinstance(error, SQLAlchemyError | OSError):
+                    if is_away(error):
                         raise
                     log.exception("a message cannot be stored", message_id=str(one.envelope.id), type=one.envelope.type)
                     if one.answer is not None and not one.answer.done():
                         one.answer.set_exception(error)
-                    if one.raw is not None:
-                        subject = one.envelope.subject
+                    if one.from_kafka:
                         reason = f"what follows from it cannot be stored: {type(error).__name__}"
-                        letter = dead_letter(reason, one.topic, one.origin, subject.encode(), one.raw, subject, True)
-                        await self._batches.run([], [letter])
+                        await self._batches.run([], [one.letter(reason, blocking=True)])
             await self._batches.run([], work.letters)
         except (SQLAlchemyError, OSError) as error:
             log.warning("the database is away", error=repr(error))
             work.fail(Unavailable("the database is away"))
         else:
-            if not work.done.done():
-                work.done.set_result(None)
+            work.succeed()

@@ -151,15 +151,6 @@ class Topics:
         self._thin = thin
 
 
-async def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of the topics that do not exist, once. Raises `KafkaError` when the cluster will not."""
-    topics = Topics(settings, names)
-    try:
-        await topics.ensure()
-    finally:
-        await topics.close()
-
-
 def _topic(settings: Settings, name: str) -> NewTopic:
     return NewTopic(
         name,

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
@@ -28,14 +27,16 @@ SELDOM_S = 10.0
 
 
 class Seldom(logging.Filter):
-    """Lets a library say the same thing once in a while: each attempt to reach a Kafka that is away is a line."""
+    """Lets one library say the same thing once in a while: each attempt to reach a Kafka that is away is a line."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, library: str) -> None:
+        super().__init__(library)
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line may be written; a line is known by its text before anything is filled in."""
+        if not super().filter(record):
+            return True  # another's
         if record.created - self._said.get(str(record.msg), 0.0) < SELDOM_S:
             return False
         self._said[str(record.msg)] = record.created
@@ -78,10 +79,5 @@ def configure(service: str, replica: str, level: str) -> None:
     for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # A logger's filter sees what is said to that logger and not to those below it, so it goes before the handler.
-    handler.addFilter(_only_of("aiokafka", Seldom()))
+    handler.addFilter(Seldom("aiokafka"))
     structlog.contextvars.bind_contextvars(service=service, replica=replica)
-
-
-def _only_of(library: str, filter: logging.Filter) -> Callable[[logging.LogRecord], bool]:
-    """This filter for one library's lines; all others pass."""
-    return lambda record: not record.name.startswith(library) or filter.filter(record)

@@ -1,13 +1,11 @@
 """Whole cases a second on the real engines, beside the floor program, in one run."""
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 from sqlalchemy import text
@@ -16,20 +14,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from contracts.topics import TOPICS, topics_for
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
-from services.runtime import kafka, schema
+from services.runtime import schema
 from services.runtime.settings import Settings
 from tests.benchmarks import floor, load
+from tests.benchmarks.report import Figure, conclude, figure
+from tests.topics import ensure_topics
 
 HERE = Path(__file__).parent
 TARGET = 500.0
 """Whole cases a second, on two cores, engines included."""
-
-Figure = dict[str, Any]
-
-
-def figure(name: str, value: float, unit: str, target: float | None = None, ratio_to: str | None = None) -> Figure:
-    """One line of ``build/bench.json``."""
-    return {"name": name, "value": round(value, 3), "unit": unit, "target": target, "ratio_to": ratio_to}
 
 
 async def measure(count: int, folder: Path) -> list[Figure]:
@@ -117,7 +110,7 @@ async def _floor(platform: Platform, count: int) -> float:
         secret_key="k" * 32,
         partitions=4,
     )
-    await kafka.ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+    await ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
 
     def address(name: str) -> str:
         return platform.engines.database_url(name).replace("+asyncpg", "")
@@ -130,12 +123,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
     with tempfile.TemporaryDirectory(prefix="onedoor-bench-") as folder:
         figures = asyncio.run(measure(count, Path(folder)))
-    output = Path("build/bench.json")
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(figures, indent=1) + "\n")
-    for one in figures:
-        target = f"  (target {one['target']:g})" if one["target"] else ""
-        print(f"{one['name']:42} {one['value']:10.2f} {one['unit']}{target}")
+    conclude(figures)
 
 
 if __name__ == "__main__":

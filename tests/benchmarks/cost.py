@@ -22,7 +22,7 @@ from services.cli import load
 from services.runtime.settings import Settings
 from tests.benchmarks import stage
 from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
 
 CASES = 2000
 WARM = 500
@@ -363,8 +363,7 @@ def _told(
 def main() -> None:
     """Count and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

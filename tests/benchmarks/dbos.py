@@ -26,7 +26,7 @@ import uvloop
 
 from deploy.local.engines import Engines
 from tests.benchmarks import stage
-from tests.benchmarks.report import OUTPUT, Figure, figure, keep, table
+from tests.benchmarks.report import OUTPUT, Figure, conclude, figure
 
 CASES = 600
 WARM = 40
@@ -251,8 +251,7 @@ def main() -> None:
         work(sys.argv[2], sys.argv[3], int(sys.argv[4]))
         return
     figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES, _ours()))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import asyncpg
 
 from contracts.cases import Applicant, Channel
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, derive_id, envelop
+from contracts.envelope import Envelope, Message, envelop, follow
 from contracts.plans import Outcome
 from contracts.tasks import TaskDone, TaskRequested
 from contracts.topics import topic_of
@@ -52,17 +52,7 @@ class Service:
         self.closed_at = self.closed_at or (envelope.time if step.closed else None)
         self.seen += envelope.id.bytes if from_kafka else b""
         source = f"/onedoor/{self.name}"
-        said = [
-            envelop(
-                message,
-                id=derive_id(envelope.id, source, index),
-                source=source,
-                subject=CASE,
-                time=envelope.time,
-                cause=envelope.id,
-            )
-            for index, message in enumerate(step.out)
-        ]
+        said = [follow(message, envelope, source, index) for index, message in enumerate(step.out)]
         self.said += said
         return said
 

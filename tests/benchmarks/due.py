@@ -27,7 +27,7 @@ from deploy.local.wiring import Options
 from services.monitor.state import MonitoredCase
 from services.runtime.clock import FileClock
 from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
 
 COMMITMENTS = 1_000_000
 MONITORS = 2
@@ -184,8 +184,7 @@ def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     figures = asyncio.run(measure(*counts, cards="cards" in sys.argv))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from contracts.cases import Applicant, Channel
 from contracts.codec import decode, encode
-from contracts.envelope import Core, Envelope, Message, Step, Value, derive_id, envelop
+from contracts.envelope import Core, Envelope, Message, Step, Value, envelop, follow
 from contracts.flows import FLOWS
 from contracts.plans import Outcome
 from contracts.topics import topic_of
@@ -76,28 +76,18 @@ class Case:
         step = CORES[role][0](before, envelope)
         self._states[place] = step.state
         self.heard.append(Heard(role, before, envelope, step))
+        source = f"/onedoor/{system or role}"
         for index, message in enumerate(step.out):
-            self._say(_because(message, envelope, place, index))
+            self._say(follow(message, envelope, source, index))
         if isinstance(step.call, Submit) and not step.call_after:
             answer = Submitted(task_id=step.call.task.task_id, answer=_decision(system))
-            self._waiting.append((place, _because(answer, envelope, place, len(step.out))))
+            self._waiting.append((place, follow(answer, envelope, source, len(step.out))))
 
     def _say(self, envelope: Envelope[Message]) -> None:
         self.said.append(envelope)
         for role in FLOWS[type(envelope.data)].hearers:
             place = f"{role} {envelope.data.system}" if role == "departments" else role  # type: ignore[attr-defined]
             self._waiting.append((place, envelope))
-
-
-def _because(message: Message, cause: Envelope[Message], source: str, index: int) -> Envelope[Message]:
-    return envelop(
-        message,
-        id=derive_id(cause.id, source, index),
-        source=f"/onedoor/{source.split()[-1]}",
-        subject=cause.subject,
-        time=cause.time,
-        cause=cause.id,
-    )
 
 
 def _decision(system: str) -> Decision:

@@ -22,7 +22,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.wiring import SYSTEMS
 from tests.benchmarks import stage
 from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, figure, keep, quantile, table
+from tests.benchmarks.report import Figure, conclude, figure, quantile
 
 FULL_LOAD = 400.0
 SHARE = 1 / 5
@@ -196,8 +196,7 @@ def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     arguments = [float(one) for one in sys.argv[1:]]
     figures = asyncio.run(measure(*arguments))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from contracts.envelope import Envelope, Message
 from contracts.topics import TOPICS, topic_of, topics_for
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
-from services.runtime import kafka
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
+from tests.topics import ensure_topics
 
 COUNT = 1_000_000
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
@@ -91,7 +91,7 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
         secret_key="k" * 32,
         partitions=PARTITIONS,
     )
-    await kafka.ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+    await ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
     mark = seeds.CASE_ID.encode()
     async with AIOKafkaProducer(bootstrap_servers=ground.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
         for envelope in messages:
@@ -142,8 +142,7 @@ def main() -> None:
     services = [one for one in sys.argv[1:] if one in SERVICES] or SERVICES
     counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     figures = asyncio.run(measure(counts[0] if counts else COUNT, services))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

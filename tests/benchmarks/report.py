@@ -67,6 +67,12 @@ def keep(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
     return figures
 
 
+def conclude(figures: Sequence[Figure]) -> None:
+    """What a measurement that runs by itself does with its figures: they are kept, and shown."""
+    keep(figures)
+    print("\n" + table(figures))
+
+
 def table(figures: Iterable[Figure]) -> str:
     """The figures for a person to read, with targets met or missed."""
     lines = []

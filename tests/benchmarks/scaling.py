@@ -22,10 +22,10 @@ from contracts.topics import TOPICS, topic_of, topics_for
 from deploy.local.engines import Engines
 from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
-from services.runtime.kafka import ensure_topics
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
+from tests.topics import ensure_topics
 
 CASES = 3000
 RECORDS_A_CASE = 1 + len(SYSTEMS)
@@ -237,8 +237,7 @@ def main() -> None:
     """Measure, and merge the figures into ``build/bench.json``."""
     cases = int(sys.argv[1]) if len(sys.argv) > 1 else CASES
     figures = asyncio.run(measure(cases))
-    keep(figures)
-    print(table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ So what stands in the tables is what the services themselves would have written,
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ import asyncpg
 
 from contracts.cases import Applicant, Channel
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, Step, Value, derive_id, envelop
+from contracts.envelope import Envelope, Message, Step, Value, derive_id, envelop, follow
 from contracts.plans import Limit, Limits, Outcome, Plan
 from contracts.topics import TOPICS, topic_of, topics_for
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
@@ -85,14 +85,7 @@ class _Play:
         kept.append(Kept(state, len(kept) + 1, step, envelope))
         source = f"/onedoor/{name}"
         for index, message in enumerate(step.out):
-            own = envelop(
-                message,
-                id=derive_id(envelope.id, source, index),
-                source=source,
-                subject=CASE_ID,
-                time=envelope.time,
-                cause=envelope.id,
-            )
+            own = follow(message, envelope, source, index)
             self.life.said.setdefault(name, []).append(own)
             self.waiting.extend((hearer, own) for hearer in hearers(message))
         if isinstance(step.call, Submit) and len(kept) == 1:
@@ -209,28 +202,23 @@ async def fill_cases(
     ``wake_at`` is an SQL expression over ``n``; without it, copies that want an alarm have one far ahead.
     """
     step = kept.step
-    waits = step.wake is not None or step.again is not None
-    columns: Mapping[str, str] = {
+    columns = {
         "case_id": "id",
         "version": str(kept.version),
         "state": "replace($1, $2, id)",
         "seen": f"decode(repeat(md5(id), {kept.version}), 'hex')",
-        "wake_at": wake_at or (FAR if waits else "NULL"),
+        "wake_at": wake_at or (FAR if step.wake is not None else "NULL"),
+        "again_at": FAR if step.again is not None else "NULL",
         "call_at": FAR if step.call is not None else "NULL",
         "closed_at": "now()" if step.closed else "NULL",
-        "call": "replace($3, $2, id)" if step.call is not None else "NULL",
     }
-    known = {row[0] for row in await connection.fetch(_COLUMNS)}
-    own = {name: expression for name, expression in columns.items() if name in known}
-    call = step.call.model_dump_json() if step.call is not None else ""
     statement = (
-        f"INSERT INTO cases ({', '.join(own)}) SELECT {', '.join(own.values())}"
+        f"INSERT INTO cases ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
         f" FROM (SELECT n, {case_number()} AS id FROM generate_series({first}, {first + count - 1}) AS n) AS numbers"
-        " WHERE $3::text IS NOT NULL"
     )
     await connection.execute("SET synchronous_commit = off")
     async with without_indexes(connection, "cases"):
-        await connection.execute(statement, kept.state, CASE_ID, call, timeout=1200)
+        await connection.execute(statement, kept.state, CASE_ID, timeout=1200)
 
 
 async def fill_outbox(
@@ -254,6 +242,3 @@ async def settle(connection: "asyncpg.Connection[Any]") -> None:
     """Leave nothing to be done in the background because of what was filled in: neither to disk nor to statistics."""
     await connection.execute("VACUUM ANALYZE", timeout=1200)
     await connection.execute("CHECKPOINT", timeout=1200)
-
-
-_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = 'cases'::regclass AND attnum > 0 AND NOT attisdropped"

@@ -17,7 +17,7 @@ from deploy.local.platform import Platform
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
 
 MANY, FEW = 1_000_000, 10_000
 WARM = 300
@@ -149,8 +149,7 @@ def _figures(few: Side, many: Side) -> list[Figure]:
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(*(int(one) for one in sys.argv[1:])))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from services.runtime.database import open_database
 from services.runtime.store import Said
 from services.runtime.timers import Timers
 from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, figure, keep, table
+from tests.benchmarks.report import Figure, conclude, figure
 
 MANY, FEW = 10_000_000, 10_000
 LOOKS = 300
@@ -134,8 +134,7 @@ async def _all_warned(ground: stage.Stage, service: str) -> None:
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(*(int(one) for one in sys.argv[1:])))
-    keep(figures)
-    print("\n" + table(figures))
+    conclude(figures)
 
 
 if __name__ == "__main__":

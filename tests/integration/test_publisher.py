@@ -14,6 +14,7 @@ from services.runtime.batch import Publish
 from services.runtime.store import Said
 from tests.integration.test_batches import Kafka
 from tests.integration.toy import TOPIC, case, eventually, said, settings
+from tests.topics import ensure_topics
 
 NOWHERE = "127.0.0.1:1"
 
@@ -30,7 +31,7 @@ async def there(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIter
         yield Kafka().publish
         return
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address)
-    await kafka.ensure_topics(of, [TOPIC])
+    await ensure_topics(of, [TOPIC])
     publisher = kafka.Publisher(of)
     yield publisher.publish
     await publisher.close()
@@ -63,7 +64,7 @@ async def test_it_gives_back_nothing_and_does_not_raise_when_kafka_is_away(away:
 
 async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
-    await kafka.ensure_topics(of, [TOPIC])
+    await ensure_topics(of, [TOPIC])
     publisher = kafka.Publisher(of)
     some = messages(50)
     assert len(await publisher.publish(some)) == 50
@@ -76,7 +77,7 @@ async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
 
 async def test_another_log_is_noticed(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
-    await kafka.ensure_topics(of, [TOPIC])
+    await ensure_topics(of, [TOPIC])
     publisher = kafka.Publisher(of)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
     await admin.start()
@@ -85,7 +86,7 @@ async def test_another_log_is_noticed(kafka_address: str) -> None:
         assert len(await publisher.publish(some)) == len(await publisher.publish(some)) == 50
         assert not publisher.log_lost
         await admin.delete_topics([of.topic_prefix + TOPIC])
-        await kafka.ensure_topics(of, [TOPIC])
+        await ensure_topics(of, [TOPIC])
 
         async def taken() -> bool:
             return len(await publisher.publish(some)) == 50
@@ -99,7 +100,7 @@ async def test_another_log_is_noticed(kafka_address: str) -> None:
 
 async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
-    await kafka.ensure_topics(of, [TOPIC])
+    await ensure_topics(of, [TOPIC])
     publisher = kafka.Publisher(of)
     try:
         nowhere, *some = messages(5)

@@ -118,7 +118,7 @@ async def _accept_new(shell: "Shell[Case]", command: AcceptCase) -> tuple[str, C
     """Accept under a number that nobody has: should chance draw a number twice, another is drawn."""
     while True:
         entropy = token_bytes(16)
-        number, own = number_from(entropy), command.model_copy(update={"fingerprint": entropy.hex()})
+        number, own = number_from(entropy), command.replace(fingerprint=entropy.hex())
         try:
             return number, await shell.command(number, own)
         except KeyReused:
