@@ -13,22 +13,23 @@ import asyncio
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.codec import encode
 from contracts.envelope import Envelope, Message, Value, Woken, envelop
 from contracts.topics import topic_of
 from services.runtime import store, telemetry
 from services.runtime.clock import Clock, machine_now
-from services.runtime.database import transaction
+from services.runtime.database import Driver, Line, transaction
 from services.runtime.fold import Caller, Folder, Known, Outcome, Received
-from services.runtime.service import Call, Service
+from services.runtime.service import Call, Service, Statement
 from services.runtime.store import DeadLetter, Overtaken, Row, Said
 
 S = TypeVar("S", bound=Value)
@@ -71,6 +72,7 @@ class Batches(Generic[S]):
         """The next alarm known of, by the settable clock and by the machine's."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
+        self._line = Line(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
         """Machine time at which the batch in hand began."""
@@ -109,9 +111,9 @@ class Batches(Generic[S]):
         blocking = {letter.case_id for letter in letters if letter.blocking}
         cases = sorted(by_case.keys() | blocking)
 
-        async def fold(connection: AsyncConnection, outcome: Outcome[S]) -> None:
+        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
             outcome.letters += letters
-            known = await self._load(connection, cases, outcome.blocked)
+            known = await self._load(driver, cases, outcome.blocked)
             outcome.blocked |= blocking
             outcome.touched = cases
             for case_id in cases:
@@ -127,14 +129,14 @@ class Batches(Generic[S]):
         """Wake the cases whose alarm has come, at most ``limit``; how many there were."""
         woken = 0
 
-        async def fold(connection: AsyncConnection, outcome: Outcome[S]) -> None:
+        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
             nonlocal woken
             now = self.clock.now()
-            rows = await store.load_due(connection, now, machine_now(), limit)
-            woken = len(rows)
-            outcome.touched = list(rows)
-            outcome.blocked = await store.blocked(connection, rows) if rows else set()
-            for case_id, row in sorted(rows.items()):
+            due = await store.load_due(driver, now, machine_now(), limit)
+            woken = len(due.rows)
+            outcome.touched = list(due.rows)
+            outcome.blocked = due.blocked
+            for case_id, row in sorted(due.rows.items()):
                 known = self._decoded(row)
                 cause = _woken_id(case_id, row.version)
                 envelope = envelop(Woken(), id=cause, source=self._folder.source, subject=case_id, time=now)
@@ -143,14 +145,23 @@ class Batches(Generic[S]):
                     later = replace(row, version=row.version + 1, wake_at=None, again_at=machine_now() + NOT_WOKEN)
                     outcome.changed.append(Known(later, known.state))
 
-        await self._commit(fold)
+        await self._commit(fold, locking=True)
         return woken
+
+    async def look_ahead(self) -> bool:
+        """Read when the next alarms come, as far as this table says; whether one has come already."""
+        self.next_wake = self.next_wait = NEVER  # batches that commit meanwhile make them sooner
+        async with self._writing, self._line.hold() as driver:
+            wake_at, again_at = await store.next_alarms(driver)
+        self.next_wake = min(self.next_wake, wake_at or NEVER)
+        self.next_wait = min(self.next_wait, again_at or NEVER)
+        return self.next_wake <= self.clock.now() or self.next_wait <= machine_now()
 
     async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:
         """Take a lease on questions that are due, at most ``limit``."""
         async with self._writing:
-            async with transaction(self.database) as connection:
-                rows = await store.claim_calls(connection, machine_now(), lease_until, limit)
+            async with self._line.hold() as driver:
+                rows = await store.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
                 before = self._known.get(row.case_id)
@@ -170,25 +181,27 @@ class Batches(Generic[S]):
                 await store.mark_published(connection, published)
 
     async def drain(self) -> None:
-        """Wait until all that was said is published, or known to be left to the relay; then flush."""
+        """Wait until all that was said is published, or known to be left to the relay; flush, and let go of the
+        connection."""
         while self._publishing:
             await asyncio.wait(self._publishing)
         await self.flush()
+        await self._line.close()
 
     def _take_published(self) -> list[UUID]:
         published, self._published = self._published, []
         return published
 
-    async def _load(self, connection: AsyncConnection, cases: Sequence[str], blocked: set[str]) -> dict[str, Known[S]]:
+    async def _load(self, driver: Driver, cases: Sequence[str], blocked: set[str]) -> dict[str, Known[S]]:
         """These cases as they stand, from memory or from their table. Those remembered were not ``blocked``.
 
         What is remembered may have been overtaken; then saving the batch fails and it is done again.
         """
         known = {case_id: self._known[case_id] for case_id in cases if case_id in self._known}
         if missing := [case_id for case_id in cases if case_id not in known]:
-            rows = await store.load(connection, missing)
-            known |= {case_id: self._decoded(row) for case_id, row in rows.items()}
-            blocked |= await store.blocked(connection, missing)
+            loaded = await store.load(driver, missing)
+            known |= {case_id: self._decoded(row) for case_id, row in loaded.rows.items()}
+            blocked |= loaded.blocked
         return known
 
     def _decoded(self, row: Row) -> Known[S]:
@@ -207,12 +220,12 @@ class Batches(Generic[S]):
         for case_id in cases:
             self._known.pop(case_id, None)
 
-    async def _commit(self, fold: Callable[[AsyncConnection, Outcome[S]], Awaitable[None]]) -> None:
-        """Load and fold, write, commit; then remember, tell, publish."""
+    async def _commit(self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], *, locking: bool = False) -> None:
+        """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
         async with self._writing:
             self._began = time.monotonic()
             try:
-                batch, outcome, said = await self._write_whole(fold)
+                batch, outcome, said = await self._write_whole(fold, locking)
             finally:
                 self._began = None
         self._tell(outcome)
@@ -220,19 +233,26 @@ class Batches(Generic[S]):
             await self._send(batch, said)
 
     async def _write_whole(
-        self, fold: Callable[[AsyncConnection, Outcome[S]], Awaitable[None]]
+        self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], locking: bool
     ) -> tuple[UUID | None, Outcome[S], list[Said]]:
-        """One transaction; done again for as long as another process comes between."""
+        """One transaction, which needs no words where it is one statement; done again for as long as another process
+        comes between."""
         # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
         # more by the relay, which does no harm.
         published = self._take_published()
         while True:
             outcome: Outcome[S] = Outcome()
             try:
-                async with transaction(self.database) as connection:
-                    await fold(connection, outcome)
+                async with AsyncExitStack() as stack:
+                    driver = await stack.enter_async_context(self._line.hold())
+                    if locking:
+                        await stack.enter_async_context(driver.transaction())
+                    await fold(driver, outcome)
                     said = [_said(envelope) for envelope in outcome.said]
-                    batch = await self._write(connection, outcome, said, published)
+                    shown = self.service.project(outcome.said) if said and self.service.project else ()
+                    if not locking and (shown or outcome.letters):
+                        await stack.enter_async_context(driver.transaction())
+                    batch = await self._write(driver, outcome, said, shown, published)
                 break
             except BaseException as error:
                 if self.caller is not None:
@@ -247,15 +267,20 @@ class Batches(Generic[S]):
         return batch, outcome, said
 
     async def _write(
-        self, connection: AsyncConnection, outcome: Outcome[S], said: Sequence[Said], published: Sequence[UUID]
+        self,
+        driver: Driver,
+        outcome: Outcome[S],
+        said: Sequence[Said],
+        shown: Sequence[Statement],
+        published: Sequence[UUID],
     ) -> UUID | None:
         batch = None
         if outcome.changed or said or published:
-            batch = await store.save(connection, [known.row for known in outcome.changed], said, published)
-        if said and self.service.project is not None:
-            await self.service.project(connection, outcome.said)
+            batch = await store.save(driver, [known.row for known in outcome.changed], said, published)
+        for statement, arguments in shown:
+            await driver.execute(statement, *arguments)
         if outcome.letters:
-            await store.park(connection, outcome.letters)
+            await store.park(driver, outcome.letters)
         return batch
 
     def _tell(self, outcome: Outcome[S]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -46,6 +47,9 @@ ACKNOWLEDGE_S = 2.0
 aiokafka itself would try for as long as Kafka is away or lacks a topic, and hold up whoever waits: the flushing, and
 the joining of a group anew.
 """
+
+GATHER_MS = 5
+"""Machine milliseconds within which Kafka gives what it has. Most often it takes two."""
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
@@ -122,6 +126,8 @@ class Consumer:
         """The generation to which these offsets belong. Another may count from the beginning of another log: to
         acknowledge an old offset there would skip what nobody has read."""
         self._most = settings.batch
+        self._rested = False
+        """Whether records may have come while nobody looked."""
         self._prefix = settings.topic_prefix
         self._subscriber = self._broker.subscriber(
             *(self._prefix + topic for topic in topics),
@@ -174,8 +180,9 @@ class Consumer:
         return total
 
     async def _handle(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
-        """One batch: decode, run, acknowledge."""
+        """One batch: gather, decode, run, note for acknowledgement."""
         started, generation = time.perf_counter(), self._group.generation
+        records = await self._with_the_rest(records)
         received, letters = self._decode(records)
         if self._limit.exceeded(len(letters), time.monotonic()):
             await self._stop_loudly(len(letters))
@@ -192,8 +199,20 @@ class Consumer:
         telemetry.MESSAGES.labels("kafka").inc(len(records))
         telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
         self._note(records, generation)
-        if len(records) < self._most:
+        self._rested = len(records) < self._most
+        if self._rested:
             await self._funnel.pace.rest()
+
+    async def _with_the_rest(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> tuple[ConsumerRecord[Any, Any], ...]:
+        """These records, and after a rest those that came meanwhile.
+
+        Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
+        came after it during the rest would wait for the whole of the next one.
+        """
+        if not self._rested or self._subscriber.consumer is None:
+            return records
+        more = await self._subscriber.consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
+        return (*records, *chain.from_iterable(more.values()))
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 SERVER_SETTINGS = {
     "jit": "off",
@@ -32,15 +35,21 @@ _CONTENT = ("21", "22", "23", "54")
 """Classes of SQLSTATE that speak of what was sent: cardinality, data, constraint, program limit."""
 
 
+ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""All that goes wrong between us and the database."""
+
+
 def is_away(error: Exception) -> bool:
     """Whether the database is away or in trouble of its own, so that the same may succeed later.
 
     It is not when the server will not take what it was sent, and not for what is no error of the database.
     """
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return isinstance(error, SQLAlchemyError | OSError)
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return not state.startswith(_CONTENT) and not isinstance(error.orig.__cause__, ValueError)
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(cause, ValueError):  # asyncpg's word for what it cannot even send
+        return False
+    if isinstance(cause, asyncpg.PostgresError):
+        return not (cause.sqlstate or "").startswith(_CONTENT)
+    return isinstance(error, ERRORS)
 
 
 def open_database(address: str, name: str, connections: int) -> AsyncEngine:
@@ -52,6 +61,8 @@ def open_database(address: str, name: str, connections: int) -> AsyncEngine:
         address,
         pool_size=connections,
         max_overflow=0,
+        # The connection used last is the one whose server process is at hand; the others rest.
+        pool_use_lifo=True,
         pool_timeout=TRANSACTION_S,
         hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "server_settings": {"application_name": name, **SERVER_SETTINGS}},
@@ -73,3 +84,49 @@ async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> 
                 yield connection
         finally:
             guard.cancel()
+
+
+class Line:
+    """One connection kept for the batch loop, which makes the same few statements all day, and spoken to without
+    SQLAlchemy: what that does for each statement costs as much as asyncpg and the network together (decision 0013).
+
+    For one user at a time.
+    """
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+        self._open: tuple[AsyncConnection, Driver] | None = None
+
+    @asynccontextmanager
+    async def hold(self, limit_s: float = TRANSACTION_S) -> AsyncIterator[Driver]:
+        """The connection, opened if there is none; cut when the limit, in machine seconds, is over.
+
+        Outside a transaction each statement is committed by itself. Raises what asyncpg raises.
+        """
+        driver = await self._opened()
+        guard = asyncio.get_running_loop().call_later(limit_s, driver.terminate)
+        try:
+            yield driver
+        finally:
+            guard.cancel()
+            if driver.is_closed() or driver.is_in_transaction():
+                await self.close()
+
+    async def close(self) -> None:
+        """Give the connection up. It is opened anew when it is wanted."""
+        if self._open is not None:
+            (connection, driver), self._open = self._open, None
+            driver.terminate()
+            await connection.invalidate()
+            await connection.close()
+
+    async def _opened(self) -> Driver:
+        if self._open is not None and self._open[1].is_closed():
+            await self.close()
+        if self._open is None:
+            connection = await self._database.connect()
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            self._open = connection, driver
+            # Every statement goes by key, so that one plan serves all its arguments.
+            await driver.execute("SET plan_cache_mode = force_generic_plan")
+        return self._open[1]

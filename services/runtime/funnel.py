@@ -8,12 +8,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from contracts.envelope import Value
 from services.runtime import telemetry
 from services.runtime.batch import Batches
-from services.runtime.database import is_away
+from services.runtime.database import ERRORS, is_away
 from services.runtime.fold import Received
 from services.runtime.loops import Pace
 from services.runtime.store import DeadLetter
@@ -155,7 +153,7 @@ class Funnel:
                         reason = f"what follows from it cannot be stored: {type(error).__name__}"
                         await self._batches.run([], [one.letter(reason, blocking=True)])
             await self._batches.run([], work.letters)
-        except (SQLAlchemyError, OSError) as error:
+        except ERRORS as error:
             log.warning("the database is away", error=repr(error))
             work.fail(Unavailable("the database is away"))
         else:

@@ -1,6 +1,6 @@
 """What a service gives to the shell, and what the shell gives to a service."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -9,17 +9,18 @@ from contracts.envelope import Core, Envelope, Message, Value
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.runtime.shell import Shell
 
 S = TypeVar("S", bound=Value)
 
-Projection = Callable[["AsyncConnection", Sequence[Envelope[Message]]], Awaitable[None]]
-"""Writes the read models of a service, in the commit of the batch whose messages it is given.
+Statement = tuple[str, tuple[Any, ...]]
+"""A statement to PostgreSQL and what its $1, $2 and so on stand for."""
 
-It must use a number of statements that does not grow with the number of messages, and must bear being given
-the same message again.
+Projection = Callable[[Sequence[Envelope[Message]]], Sequence[Statement]]
+"""The statements that write the read models of a service, in the commit of the batch that says these messages.
+
+Their number must not grow with the number of messages, and they must bear the same message again.
 """
 
 

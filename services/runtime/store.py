@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.database import Driver
 
 SEEN_KEPT = 128
 """How many message ids a case remembers. A message repeated later than that meets an idempotent core."""
@@ -68,62 +71,62 @@ class DeadLetter:
 
 _COLUMNS = "case_id, version, state, seen, wake_at, again_at, call_at, closed_at"
 
-_LOAD = text(f"SELECT {_COLUMNS} FROM cases WHERE case_id = ANY(:ids)")
+_IS_BLOCKED = """EXISTS (
+    SELECT FROM dead_letters WHERE dead_letters.case_id = asked.case_id AND status = 'parked' AND blocking)"""
 
-_DUE = text(f"SELECT {_COLUMNS} FROM cases WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED")
+_LOAD = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED}
+    FROM unnest($1::text[]) AS asked (case_id) LEFT JOIN cases USING (case_id)
+"""
 
-_WAITED = text(
-    f"SELECT {_COLUMNS} FROM cases WHERE again_at <= :now ORDER BY again_at LIMIT :limit FOR UPDATE SKIP LOCKED"
-)
+_DUE = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+    WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
 
-_NEXT = text("SELECT (SELECT min(wake_at) FROM cases), (SELECT min(again_at) FROM cases)")
+_WAITED = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+    WHERE again_at <= $1 ORDER BY again_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
 
-_BLOCKED = text(
-    "SELECT DISTINCT case_id FROM dead_letters WHERE case_id = ANY(:ids) AND status = 'parked' AND blocking"
-)
+_NEXT = "SELECT (SELECT min(wake_at) FROM cases), (SELECT min(again_at) FROM cases)"
 
-_SAVE = text("""
+_SAVE = """
     WITH saved AS (
         INSERT INTO cases (case_id, version, state, seen, wake_at, again_at, call_at, closed_at)
-        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:states AS text[]),
-            CAST(:seen AS bytea[]), CAST(:wakes AS timestamptz[]), CAST(:again AS timestamptz[]),
-            CAST(:calls AS timestamptz[]), CAST(:closed AS timestamptz[]))
-        ON CONFLICT (case_id) DO UPDATE SET version = excluded.version, state = excluded.state,
-            seen = excluded.seen, wake_at = excluded.wake_at, again_at = excluded.again_at,
+        SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[],
+            $7::timestamptz[], $8::timestamptz[])
+        -- A version that is not the next one becomes none, which its column refuses, and nothing is written.
+        ON CONFLICT (case_id) DO UPDATE SET
+            version = CASE WHEN cases.version = excluded.version - 1 THEN excluded.version END,
+            state = excluded.state, seen = excluded.seen, wake_at = excluded.wake_at, again_at = excluded.again_at,
             call_at = excluded.call_at, closed_at = excluded.closed_at
-        WHERE cases.version = excluded.version - 1
-        RETURNING 1
     ), said AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
-        SELECT * FROM unnest(CAST(:said_of AS text[]), CAST(:messages AS uuid[]), CAST(:topics AS text[]),
-            CAST(:events AS text[]))
+        SELECT * FROM unnest($9::text[], $10::uuid[], $11::text[], $12::text[])
         ON CONFLICT DO NOTHING
     ), noted AS (
         INSERT INTO unpublished (batch_id, case_ids, message_ids)
-        SELECT :batch, CAST(:said_of AS text[]), CAST(:messages AS uuid[])
-        WHERE cardinality(CAST(:messages AS uuid[])) > 0
-    ), published AS (
-        DELETE FROM unpublished WHERE batch_id = ANY(:published)
+        SELECT $13::uuid, $9::text[], $10::uuid[] WHERE cardinality($10::uuid[]) > 0
     )
-    SELECT count(*) FROM saved
-""")
+    DELETE FROM unpublished WHERE batch_id = ANY($14::uuid[])
+"""
 
 _PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
-_PARK = text("""
+_PARK = """
     INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin, key, value)
-    SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:letters AS uuid[]), CAST(:blocking AS boolean[]),
-        CAST(:reasons AS text[]), CAST(:topics AS text[]), CAST(:origins AS text[]), CAST(:keys AS bytea[]),
-        CAST(:values AS bytea[]))
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+        $8::bytea[])
     ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
         reason = excluded.reason, origin = excluded.origin, settled_at = NULL
-""")
+"""
 
-_CLAIM_CALLS = text(f"""
-    UPDATE cases SET call_at = :lease_until, version = version + 1 WHERE case_id IN (
-        SELECT case_id FROM cases WHERE call_at <= :now ORDER BY call_at LIMIT :limit FOR UPDATE SKIP LOCKED
+_CLAIM_CALLS = f"""
+    UPDATE cases SET call_at = $1, version = version + 1 WHERE case_id IN (
+        SELECT case_id FROM cases WHERE call_at <= $2 ORDER BY call_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ) RETURNING {_COLUMNS}
-""")
+"""
 
 _UNPUBLISHED = text("""
     WITH waiting AS MATERIALIZED (
@@ -162,62 +165,74 @@ _FORGET_SAID = text("""
 """)
 
 
-async def load(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Row]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Cases as they stand, by case id, and which of them have a parked message that later ones must wait behind."""
+
+    rows: dict[str, Row]
+    blocked: set[str]
+
+
+async def load(driver: Driver, case_ids: Sequence[str]) -> Loaded:
     """Read these cases as they stand. Nothing is locked: `save` notices whoever comes between."""
-    return {row.case_id: Row(*row) for row in await connection.execute(_LOAD, {"ids": case_ids})}
+    return _loaded(await driver.fetch(_LOAD, case_ids))
 
 
-async def load_due(connection: AsyncConnection, now: datetime, machine_now: datetime, limit: int) -> dict[str, Row]:
+async def load_due(driver: Driver, now: datetime, machine_now: datetime, limit: int) -> Loaded:
     """Lock and read the cases whose alarm has come, by either clock, passing over those that another process holds."""
-    due = {row.case_id: Row(*row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})}
-    if len(due) < limit:
-        waited = await connection.execute(_WAITED, {"now": machine_now, "limit": limit - len(due)})
-        due |= {row.case_id: Row(*row) for row in waited}
-    return due
+    found = await driver.fetch(_DUE, now, limit)
+    if len(found) < limit:
+        found += await driver.fetch(_WAITED, machine_now, limit - len(found))
+    return _loaded(found)
 
 
-async def next_alarms(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
+def _loaded(records: Iterable[asyncpg.Record]) -> Loaded:
+    rows: dict[str, Row] = {}
+    blocked: set[str] = set()
+    for case_id, version, *columns, is_blocked in records:
+        if version is not None:
+            rows[case_id] = Row(case_id, version, *columns)
+        if is_blocked:
+            blocked.add(case_id)
+    return Loaded(rows, blocked)
+
+
+async def next_alarms(driver: Driver) -> tuple[datetime | None, datetime | None]:
     """The next moment of the settable clock, and of machine time, at which a case wants to be woken."""
-    wake_at, again_at = (await connection.execute(_NEXT)).one()
+    wake_at, again_at = await driver.fetchrow(_NEXT)
     return wake_at, again_at
 
 
-async def blocked(connection: AsyncConnection, case_ids: Iterable[str]) -> set[str]:
-    """Those of the cases that have a parked message which later ones must wait behind."""
-    rows = await connection.execute(_BLOCKED, {"ids": list(case_ids)})
-    return {row.case_id for row in rows}
-
-
-async def save(
-    connection: AsyncConnection, rows: Sequence[Row], said: Sequence[Said], published: Sequence[UUID]
-) -> UUID:
+async def save(driver: Driver, rows: Sequence[Row], said: Sequence[Said], published: Sequence[UUID]) -> UUID:
     """Write a batch: its cases, its messages into the outbox, and that earlier batches are known to be in Kafka.
 
-    The id under which this batch's messages wait for publication. Raises `Overtaken` if any of the cases has been
-    written by another since it was read. ``rows`` are in the order of their case ids, so that batches never deadlock.
+    All of it or nothing: it is one statement. The id under which this batch's messages wait for publication. Raises
+    `Overtaken` if any of the cases has been written by another since it was read. ``rows`` are in the order of their
+    case ids, so that batches never deadlock.
     """
     batch = uuid4()
-    saved = await connection.scalar(
-        _SAVE,
-        {
-            "ids": [row.case_id for row in rows],
-            "versions": [row.version for row in rows],
-            "states": [row.state for row in rows],
-            "seen": [row.seen for row in rows],
-            "wakes": [row.wake_at for row in rows],
-            "again": [row.again_at for row in rows],
-            "calls": [row.call_at for row in rows],
-            "closed": [row.closed_at for row in rows],
-            "said_of": [one.case_id for one in said],
-            "messages": [one.message_id for one in said],
-            "topics": [one.topic for one in said],
-            "events": [one.event.decode() for one in said],
-            "batch": batch,
-            "published": published,
-        },
-    )
-    if saved != len(rows):
-        raise Overtaken
+    try:
+        await driver.execute(
+            _SAVE,
+            [row.case_id for row in rows],
+            [row.version for row in rows],
+            [row.state for row in rows],
+            [row.seen for row in rows],
+            [row.wake_at for row in rows],
+            [row.again_at for row in rows],
+            [row.call_at for row in rows],
+            [row.closed_at for row in rows],
+            [one.case_id for one in said],
+            [one.message_id for one in said],
+            [one.topic for one in said],
+            [one.event.decode() for one in said],
+            batch,
+            published,
+        )
+    except asyncpg.NotNullViolationError as error:
+        if error.column_name == "version":
+            raise Overtaken from error
+        raise
     return batch
 
 
@@ -226,28 +241,25 @@ async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -
     await connection.execute(_PUBLISHED, {"published": batches})
 
 
-async def park(connection: AsyncConnection, letters: Sequence[DeadLetter]) -> None:
+async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
     """Keep what could not be handled. The same letter parked again changes nothing; twice in one batch, it is one."""
     letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
-    await connection.execute(
+    await driver.execute(
         _PARK,
-        {
-            "cases": [letter.case_id for letter in letters],
-            "letters": [letter.letter_id for letter in letters],
-            "blocking": [letter.blocking for letter in letters],
-            "reasons": [letter.reason for letter in letters],
-            "topics": [letter.topic for letter in letters],
-            "origins": [letter.origin for letter in letters],
-            "keys": [letter.key for letter in letters],
-            "values": [letter.value for letter in letters],
-        },
+        [letter.case_id for letter in letters],
+        [letter.letter_id for letter in letters],
+        [letter.blocking for letter in letters],
+        [letter.reason for letter in letters],
+        [letter.topic for letter in letters],
+        [letter.origin for letter in letters],
+        [letter.key for letter in letters],
+        [letter.value for letter in letters],
     )
 
 
-async def claim_calls(connection: AsyncConnection, now: datetime, lease_until: datetime, limit: int) -> list[Row]:
+async def claim_calls(driver: Driver, now: datetime, lease_until: datetime, limit: int) -> list[Row]:
     """Take a lease on cases whose question is due, and read them. Both moments are machine time."""
-    rows = await connection.execute(_CLAIM_CALLS, {"now": now, "lease_until": lease_until, "limit": limit})
-    return [Row(*row) for row in rows]
+    return [Row(*record) for record in await driver.fetch(_CLAIM_CALLS, lease_until, now, limit)]
 
 
 async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[Said]]:

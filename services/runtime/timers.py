@@ -2,13 +2,14 @@
 
 import asyncio
 
-from services.runtime import store
-from services.runtime.batch import NEVER, Batches
+from services.runtime.batch import Batches
 from services.runtime.clock import FileClock, machine_now
-from services.runtime.database import transaction
 
 IDLE_S = 1.0
 """Longest machine time between two looks at the table: another replica may have left something there."""
+
+SOON_S = 0.01
+"""Shortest machine time between two looks: what is due may be in the hands of another replica."""
 
 WATCH_S = 0.02
 """Machine time between two looks at a settable clock."""
@@ -23,21 +24,13 @@ class Timers:
 
     async def run_once(self) -> bool:
         """Wake at most ``limit`` due cases; whether there may be more."""
-        batches = self._batches
-        if await batches.wake(self._limit) == self._limit:
-            return True
-        batches.next_wake = batches.next_wait = NEVER  # batches that commit meanwhile make them sooner
-        async with transaction(batches.database) as connection:
-            wake_at, again_at = await store.next_alarms(connection)
-        batches.next_wake = min(batches.next_wake, wake_at or NEVER)
-        batches.next_wait = min(batches.next_wait, again_at or NEVER)
-        return False
+        return await self._batches.look_ahead() and await self._batches.wake(self._limit) > 0
 
     def pause(self) -> float:
         """Machine seconds until the next alarm, as far as is known now."""
         batches = self._batches
         waits_s = (batches.next_wait - machine_now()).total_seconds()
-        return max(0.0, min(IDLE_S, waits_s, batches.clock.machine_seconds(batches.next_wake)))
+        return max(SOON_S, min(IDLE_S, waits_s, batches.clock.machine_seconds(batches.next_wake)))
 
 
 async def watch(clock: FileClock, *signals: asyncio.Event) -> None:

@@ -1,7 +1,7 @@
 """``onedoor dead-letters`` as an operator types it, against the real PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from deploy.local.engines import Engines
 from services.cli import app
 from services.operator.databases import connected
 from services.runtime import schema, store
+from services.runtime.database import Line
 from services.runtime.fold import dead_letter
 from services.runtime.store import DeadLetter
 from tests.integration.toy import TOPIC, case, said, toy
@@ -45,13 +46,18 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A service's database with letters in it, named by the environment."""
     schema.migrate("toy", toy().migrations, database_url)
 
-    async def park(connection: AsyncConnection) -> None:
-        for letter in letters():  # one by one, so that their numbers are in this order
-            await store.park(connection, [letter])
-
-    in_database(database_url, park)
+    park(database_url, letters())
     monkeypatch.setenv("ONEDOOR_DATABASE", database_url)
     return database_url
+
+
+def park(address: str, letters: Sequence[DeadLetter]) -> None:
+    async def main() -> None:
+        async with connected(address) as engine, Line(engine).hold() as driver:
+            for letter in letters:  # one by one, so that their numbers are in this order
+                await store.park(driver, [letter])
+
+    asyncio.run(main())
 
 
 def in_database(address: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -162,7 +168,7 @@ def test_the_databases_of_a_folder_are_found(engines: Engines, monkeypatch: pyte
     asyncio.run(engines.postgres.create_database("onedoor_tax", template="template0"))
     try:
         schema.migrate("toy", toy().migrations, engines.database_url("onedoor_tax"))
-        in_database(engines.database_url("onedoor_tax"), lambda connection: store.park(connection, letters()[:1]))
+        park(engines.database_url("onedoor_tax"), letters()[:1])
         result = onedoor("list", "--folder", folder)
         assert result.exit_code == 1, "the databases of the other services are not there"
         assert "the core failed" in result.stdout and "onedoor_intake" in result.stderr
