@@ -60,7 +60,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             plan=offer.plan,
             region=application.region,
             channel=application.channel,
-            applicant=Applicant(**dict(application.applicant)),
+            applicant=Applicant(**vars(application.applicant)),
             materials=offers.materials(offer, application.materials),
             accepted_at=shell.clock.now(),
             fingerprint=fingerprint(secret_key, application.model_dump_json()),
