@@ -262,7 +262,9 @@ class Batches(Generic[S]):
                     raise
                 log.info("batch overtaken; doing it again")
         for known in outcome.changed:
-            self._remember(known)
+            # Of the many that wake at the same minute, few are heard of soon.
+            if not locking or known.row.case_id in self._known:
+                self._remember(known)
         self._forget(outcome.blocked)
         return batch, outcome, said
 

@@ -51,6 +51,8 @@ the joining of a group anew.
 GATHER_MS = 5
 """Machine milliseconds within which Kafka gives what it has. Most often it takes two."""
 
+Records = tuple[ConsumerRecord[Any, Any], ...]
+
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
 log = telemetry.logger(__name__)
@@ -179,7 +181,7 @@ class Consumer:
                 total += max(0, end - await consumer.position(partition))
         return total
 
-    async def _handle(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
+    async def _handle(self, records: Records) -> None:
         """One batch: gather, decode, run, note for acknowledgement."""
         started, generation = time.perf_counter(), self._group.generation
         records = await self._with_the_rest(records)
@@ -203,7 +205,9 @@ class Consumer:
         if self._rested:
             await self._funnel.pace.rest()
 
-    async def _with_the_rest(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> tuple[ConsumerRecord[Any, Any], ...]:
+    async def _with_the_rest(
+        self, records: tuple[ConsumerRecord[Any, Any], ...]
+    ) -> tuple[ConsumerRecord[Any, Any], ...]:
         """These records, and after a rest those that came meanwhile.
 
         Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
@@ -270,7 +274,7 @@ def _case_of(key: bytes | None) -> str:
         return ""
 
 
-async def _parse(records: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
+async def _parse(records: Records) -> KafkaMessage:
     """FastStream's message around raw records. Its own parser decodes headers, and one bad one fails a batch."""
     return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
 """One transaction a batch, against the real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -51,9 +51,26 @@ def kafka() -> Kafka:
     return Kafka()
 
 
+Process = Callable[..., Batches[Tally]]
+"""Makes one more process's batches, drained in the end: of the toy changed so, with these topics alone."""
+
+
 @pytest.fixture
-def batches(database: AsyncEngine, kafka: Kafka) -> Batches[Tally]:
-    return Batches(toy(), database, SystemClock(), kafka.publish)
+async def process(database: AsyncEngine, kafka: Kafka) -> AsyncIterator[Process]:
+    made: list[Batches[Tally]] = []
+
+    def process(topics: frozenset[str] | None = None, **changes: Any) -> Batches[Tally]:
+        made.append(Batches(toy(**changes), database, SystemClock(), kafka.publish, topics))
+        return made[-1]
+
+    yield process
+    for batches in made:
+        await batches.drain()
+
+
+@pytest.fixture
+def batches(process: Process) -> Batches[Tally]:
+    return process()
 
 
 async def rows(database: AsyncEngine, sql: str) -> list[Any]:
@@ -185,13 +202,13 @@ async def test_when_kafkas_log_is_lost_all_is_said_again_as_it_was(
 
 
 async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
-    database: AsyncEngine, kafka: Kafka
+    process: Process, database: AsyncEngine
 ) -> None:
     def project(said: Sequence[Envelope[Message]]) -> list[Statement]:
         told = case(2) in [envelope.subject for envelope in said]
         return [("SELECT CAST($1::text AS int)", ("no number",))] if told else []
 
-    batches = Batches(toy(project=project), database, SystemClock(), kafka.publish)
+    batches = process(project=project)
     funnel = Funnel(batches, 100)
     running = asyncio.create_task(funnel.run())
     await funnel.take([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])
@@ -202,8 +219,8 @@ async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
     assert "cannot be stored" in letter.reason
 
 
-async def test_what_would_be_said_where_nobody_hears_it_is_impossible(database: AsyncEngine, kafka: Kafka) -> None:
-    batches = Batches(toy(), database, SystemClock(), kafka.publish, {"onedoor.alerts"})
+async def test_what_would_be_said_where_nobody_hears_it_is_impossible(process: Process, database: AsyncEngine) -> None:
+    batches = process(frozenset({"onedoor.alerts"}))
     await batches.run([from_kafka(said("say 1", case(1))), from_kafka(said("count", case(2)))])
     (letter,) = await dead_letters.letters(database)
     assert (letter.case_id, letter.reason) == (case(1), "onedoor.questions is no topic of this installation")
@@ -230,22 +247,24 @@ async def test_that_messages_are_published_is_written_with_the_next_batch(
 
 
 async def test_two_processes_with_the_same_new_case_do_not_lose_either_message(
-    database: AsyncEngine, kafka: Kafka
+    process: Process, database: AsyncEngine
 ) -> None:
-    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(4)]
+    processes = [process() for _ in range(4)]
     words = [f"word{n}" for n in range(20)]
     await asyncio.gather(*(processes[n % 4].run([from_kafka(said(word, case(1)))]) for n, word in enumerate(words)))
     assert sorted((await tally(database, case(1))).heard) == sorted(words)
 
 
-async def test_batches_with_the_same_cases_in_other_orders_do_not_deadlock(database: AsyncEngine, kafka: Kafka) -> None:
-    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(4)]
+async def test_batches_with_the_same_cases_in_other_orders_do_not_deadlock(
+    process: Process, database: AsyncEngine
+) -> None:
+    processes = [process() for _ in range(4)]
     there = [case(n) for n in range(50)]
     await asyncio.gather(
         *(
-            process.run([from_kafka(said(f"{n}", one)) for one in (there if n % 2 else reversed(there))])
+            one_of_them.run([from_kafka(said(f"{n}", one)) for one in (there if n % 2 else reversed(there))])
             for n in range(5)
-            for process in processes
+            for one_of_them in processes
         )
     )
     assert {len((await tally(database, one)).heard) for one in there} == {20}
@@ -269,10 +288,10 @@ async def test_an_undecodable_record_is_parked_with_the_batch(batches: Batches[T
     assert await dead_letters.replay(database, [parked.number]) == 0, "nobody knows where it belongs"
 
 
-async def test_due_cases_are_woken_once_by_whichever_process_is_first(database: AsyncEngine, kafka: Kafka) -> None:
-    processes = [Batches(toy(), database, SystemClock(), kafka.publish) for _ in range(3)]
+async def test_due_cases_are_woken_once_by_whichever_process_is_first(process: Process, database: AsyncEngine) -> None:
+    processes = [process() for _ in range(3)]
     await processes[0].run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(n))) for n in range(100)])
-    woken = await asyncio.gather(*(process.wake(20) for process in processes for _ in range(4)))
+    woken = await asyncio.gather(*(one.wake(20) for one in processes for _ in range(4)))
     assert sum(woken) == 100
     assert {(await tally(database, case(n))).woken for n in range(100)} == {1}
     assert await processes[0].wake(20) == 0

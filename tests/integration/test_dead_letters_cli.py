@@ -53,9 +53,12 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def park(address: str, letters: Sequence[DeadLetter]) -> None:
     async def main() -> None:
-        async with connected(address) as engine, Line(engine).hold() as driver:
-            for letter in letters:  # one by one, so that their numbers are in this order
-                await store.park(driver, [letter])
+        async with connected(address) as engine:
+            line = Line(engine)
+            async with line.hold() as driver:
+                for letter in letters:  # one by one, so that their numbers are in this order
+                    await store.park(driver, [letter])
+            await line.close()
 
     asyncio.run(main())
 

@@ -1,11 +1,10 @@
 """What monitor shows to supervisors and operators, as JSON."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import text
 
 from contracts.cases import Region
@@ -15,14 +14,10 @@ from services.monitor.figures import AllFigures, figures
 from services.monitor.state import CASE, MonitoredCase, Raised
 from services.runtime.moments import written_out
 from services.runtime.openapi import refusals
-from services.runtime.problems import FieldFault, wrong_fields
 from services.runtime.security import staff_only
 
 if TYPE_CHECKING:
     from services.runtime.shell import Shell
-
-Position = tuple[AwareDatetime, CaseId, CommitmentKey, Rung]
-_POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 
 class AlertView(BaseModel):
@@ -46,7 +41,7 @@ class AlertPage(BaseModel):
     """Alerts, newest first. ``next`` is the ``after`` of the next page, null on the last."""
 
     alerts: list[AlertView]
-    next: str | None
+    next: int | None
 
 
 Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
@@ -65,7 +60,7 @@ class AlertFilter(BaseModel):
     case: CaseId | None = None
     matter: Code | None = None
     since: Written | None = Field(None, description="Raised at this moment or later.")
-    after: str | None = Field(None, max_length=500, description="Continue after the page that gave this as `next`.")
+    after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
     limit: int = Field(100, ge=1, le=1000)
 
 
@@ -101,17 +96,14 @@ _SUMMARY = text("""
     FROM cases
 """)
 
-# One place of the page order: rows are compared as a whole, so that no row is skipped or shown twice when several
-# share a moment, as they do: all deadlines end at the same minute of the day.
-_ORDER = "(raised_at, case_id, commitment, rung)"
-
 _CONDITIONS = {
     "owner": "owner = :owner",
     "rung": "rung = :rung",
     "case": "case_id = :case",
     "matter": "matter = :matter",
-    "since": "raised_at >= :since",
-    "after": f"{_ORDER} < (:raised_at, :case_id, :commitment, :position_rung)",
+    # The first of them ends the search, which goes backwards by number.
+    "since": "raised_at >= :since AND number >= (SELECT min(number) FROM alerts WHERE raised_at >= :since)",
+    "after": "number < :after",
 }
 
 
@@ -124,18 +116,15 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     async def alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
         given = wanted.model_dump(exclude_none=True, exclude={"limit"})
         conditions = " AND ".join(_CONDITIONS[name] for name in given) or "TRUE"
-        query = text(
-            f"SELECT * FROM alerts WHERE {conditions} "
-            "ORDER BY raised_at DESC, case_id DESC, commitment DESC, rung DESC LIMIT :limit"
-        )
-        if "after" in given:
-            keys = ("raised_at", "case_id", "commitment", "position_rung")
-            given |= zip(keys, _position(given.pop("after")), strict=True)
+        query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
         async with shell.database.connect() as connection:
             # One more than is shown tells whether there is a next page.
             rows = (await connection.execute(query, {**given, "limit": wanted.limit + 1})).all()
-        page = [AlertView.model_validate(row) for row in rows[: wanted.limit]]
-        return AlertPage(alerts=page, next=_cursor(page[-1]) if len(rows) > wanted.limit else None)
+        page = rows[: wanted.limit]
+        return AlertPage(
+            alerts=[AlertView.model_validate(row) for row in page],
+            next=page[-1].number if len(rows) > wanted.limit else None,
+        )
 
     @router.get("/commitments")
     async def summary() -> Summary:
@@ -167,21 +156,3 @@ def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
     case = state.watch(CASE)
     decided_at = case.ended_at if case else None
     return CaseView(case_id=case_id, matter=state.matter, region=state.region, decided_at=decided_at, commitments=views)
-
-
-def _cursor(last: AlertView) -> str:
-    position = (last.raised_at, last.case_id, last.commitment, last.rung)
-    return urlsafe_b64encode(_POSITION.dump_json(position)).decode()
-
-
-def _position(cursor: str) -> Position:
-    try:
-        position = _POSITION.validate_json(urlsafe_b64decode(cursor))
-        if "\0" in position[2]:
-            raise ValueError("no commitment has such a key")
-        return position
-    except (ValueError, ValidationError):
-        fault = FieldFault(
-            parameter="after", detail="Not the `next` of an earlier page", detail_zh="不是前一页给出的位置"
-        )
-        raise wrong_fields([fault]) from None
