@@ -20,15 +20,33 @@ MOST_FEES = 32
 
 
 class Limit(Value):
-    """A time limit: so many working days from the event, or a moment fixed by somebody else."""
+    """A time limit: a length of one kind from the event on, or a moment fixed by somebody else; the earlier of both.
+
+    Which days count, and how, is told by `contracts.working_time`.
+    """
 
     working_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    calendar_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    months: Annotated[int, Field(ge=1, le=120)] | None = None
+    working_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 3650)] | None = None
+    """Of the hours of business."""
     due_at: Instant | None = None
 
+    @property
+    def counted(self) -> bool:
+        """Whether the limit has a length."""
+        return self._lengths() > 0
+
+    def _lengths(self) -> int:
+        lengths = (self.working_days, self.calendar_days, self.months, self.working_minutes)
+        return sum(length is not None for length in lengths)
+
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.working_days is None) == (self.due_at is None):
-            raise ValueError("a limit has either working_days or due_at")
+    def _says_one_thing(self) -> Self:
+        if self._lengths() > 1:
+            raise ValueError("a limit has one of working_days, calendar_days, months and working_minutes")
+        if not self._lengths() and self.due_at is None:
+            raise ValueError("a limit needs a length or due_at")
         return self
 
 

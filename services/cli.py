@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.operator.calendar import app as calendar
 from services.operator.dead_letters import app as dead_letters
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(calendar, name="calendar")
 app.add_typer(dead_letters, name="dead-letters")
 
 

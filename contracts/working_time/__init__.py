@@ -1,18 +1,27 @@
 """How lawful time is counted: working days of a published calendar, to the close of business of a place.
 
 Pure: whoever counts says from when; nothing here reads a clock. The published calendar is data that comes with a
-library.
+library, and notices of holidays are data that are added to it.
 """
 
-from contracts.working_time.calendar import Calendar
-from contracts.working_time.deadlines import Due, due_after, resolve, working_days_before, working_days_between
+from contracts.working_time.calendar import Calendar, Day
+from contracts.working_time.course import Course, Extension, Rule, Suspended, Suspension, Terms, due, resolve
+from contracts.working_time.deadlines import Due, due_after, working_days_before, working_days_between
 from contracts.working_time.hours import OfficeHours
 from contracts.working_time.published import published_calendar
 
 __all__ = [
     "Calendar",
+    "Course",
+    "Day",
     "Due",
+    "Extension",
     "OfficeHours",
+    "Rule",
+    "Suspended",
+    "Suspension",
+    "Terms",
+    "due",
     "due_after",
     "published_calendar",
     "resolve",

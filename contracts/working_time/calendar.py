@@ -1,18 +1,26 @@
 """Which days are working days, and counting them quickly."""
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
+class Day(NamedTuple):
+    """What a notice says of one day: off, or worked; and why."""
+
+    off: bool
+    name: str
+    """The festival, in the words of the notice: 春节."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Calendar:
     """Working days of one region, as far as its holidays have been published.
 
-    ``holidays`` are days off that fall on Monday to Friday, ``makeup_days`` the Saturdays and Sundays worked
-    in their place. Both are looked at only from ``first_published`` to the day before ``first_unpublished``;
-    outside, Monday to Friday are taken as working days.
+    ``days`` are the days of which notices speak: holidays, and the Saturdays and Sundays worked in their place. All
+    others are working days from Monday to Friday. Notices are looked at only from ``first_published`` to the day
+    before ``first_unpublished``.
 
     Counting uses *ranks*: the rank of a day is the number of working days up to and including it, from the first
     day of the proleptic Gregorian calendar on. So a deadline is one look-up of a rank and one of a day, however
@@ -22,27 +30,44 @@ class Calendar:
     version: str
     """Names the data, so that a deadline can be explained and computed again."""
     region: str
-    holidays: frozenset[date] = field(repr=False)
-    makeup_days: frozenset[date] = field(repr=False)
+    days: Mapping[date, Day] = field(repr=False)
     first_published: date
     first_unpublished: date
     """The first day whose holidays are not yet known."""
-    _first: int = field(init=False, repr=False, compare=False)
-    _end: int = field(init=False, repr=False, compare=False)
-    _days: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    _rank_before: int = field(init=False, repr=False, compare=False)
-    _rank_at_end: int = field(init=False, repr=False, compare=False)
+    _first: int = field(init=False, repr=False)
+    _end: int = field(init=False, repr=False)
+    _ranks: tuple[int, ...] = field(init=False, repr=False)
+    """The rank of each published day."""
+    _working: tuple[int, ...] = field(init=False, repr=False)
+    """The ordinals of the published working days."""
+    _rank_before: int = field(init=False, repr=False)
+    _rank_at_end: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.first_published > self.first_unpublished:
             raise ValueError("the first unpublished day lies before the first published one")
         first, end = self.first_published.toordinal(), self.first_unpublished.toordinal()
-        days = tuple(_working(range(first, end), self.holidays, self.makeup_days))
-        object.__setattr__(self, "_first", first)
-        object.__setattr__(self, "_end", end)
-        object.__setattr__(self, "_days", days)
-        object.__setattr__(self, "_rank_before", _weekdays_to(first - 1))
-        object.__setattr__(self, "_rank_at_end", self._rank_before + len(days))
+        off = {day.toordinal(): said.off for day, said in self.days.items()}
+        working = [ordinal for ordinal in range(first, end) if not off.get(ordinal, ordinal % 7 in (6, 0))]
+        before = _weekdays_to(first - 1)
+        ranks, counted = [], set(working)
+        rank = before
+        for ordinal in range(first, end):
+            rank += ordinal in counted
+            ranks.append(rank)
+        for name, value in (
+            ("_first", first),
+            ("_end", end),
+            ("_ranks", tuple(ranks)),
+            ("_working", tuple(working)),
+            ("_rank_before", before),
+            ("_rank_at_end", rank),
+        ):
+            object.__setattr__(self, name, value)
+
+    def said_of(self, day: date) -> Day | None:
+        """What a notice that is in force here says of this day."""
+        return self.days.get(day) if self.first_published <= day < self.first_unpublished else None
 
     def is_working(self, day: date) -> bool:
         """Whether offices are open that day."""
@@ -64,26 +89,19 @@ class Calendar:
 
     def rank(self, ordinal: int) -> int:
         """How many working days there are up to and including the day with this proleptic ordinal."""
+        if self._first <= ordinal < self._end:
+            return self._ranks[ordinal - self._first]
         if ordinal >= self._end:
             return self._rank_at_end + _weekdays_to(ordinal) - _weekdays_to(self._end - 1)
-        if ordinal >= self._first:
-            return self._rank_before + bisect_right(self._days, ordinal)
         return _weekdays_to(ordinal)
 
     def nth(self, rank: int) -> int:
         """The ordinal of the working day that has this rank: the inverse of `rank` on working days."""
+        if self._rank_before < rank <= self._rank_at_end:
+            return self._working[rank - self._rank_before - 1]
         if rank > self._rank_at_end:
             return _weekday(_weekdays_to(self._end - 1) + rank - self._rank_at_end)
-        if rank > self._rank_before:
-            return self._days[rank - self._rank_before - 1]
         return _weekday(rank)
-
-
-def _working(ordinals: Iterable[int], holidays: frozenset[date], makeup_days: frozenset[date]) -> Iterable[int]:
-    for ordinal in ordinals:
-        day = date.fromordinal(ordinal)
-        if day in makeup_days or (day.weekday() < 5 and day not in holidays):
-            yield ordinal
 
 
 def _weekdays_to(ordinal: int) -> int:

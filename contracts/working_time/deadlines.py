@@ -5,9 +5,8 @@ The day of the event does not count and the last day counts to the close of busi
 """
 
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from contracts.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.hours import OfficeHours
 
@@ -27,22 +26,19 @@ def due_after(start: datetime, working_days: int, calendar: Calendar, hours: Off
     if working_days < 0:
         raise ValueError("a limit cannot be negative")
     local = hours.local(start)
-    today = local.toordinal()
-    rank = calendar.rank(today) + working_days
-    if working_days == 0 and not (calendar.is_working(local) and local.time() <= hours.closes):
-        # A filing must be completed on the spot, and nobody is there to do so on a day off or after closing: what
-        # comes in then is received when the office opens next. A deadline never lies before its event.
-        rank += 1
+    rank = calendar.rank(local.toordinal()) + working_days if working_days else rank_on_the_spot(local, calendar, hours)
     last = calendar.nth(rank)
     return Due(hours.closing(last), last >= calendar.first_unpublished.toordinal())
 
 
-def resolve(limit: Limit, start: datetime, calendar: Calendar, hours: OfficeHours) -> Due:
-    """When the limit ends for something that began at ``start``. A moment pinned by somebody else is never moved."""
-    if limit.working_days is not None:
-        return due_after(start, limit.working_days, calendar, hours)
-    # Without working days a limit is a pinned moment; its type cannot say so.
-    return Due(cast(datetime, limit.due_at), provisional=False)
+def rank_on_the_spot(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
+    """The rank of the working day on which a filing that came in at this local time must be completed.
+
+    Nobody is there to do so on a day off or after closing: what comes in then is received when the office opens next.
+    A deadline never lies before its event.
+    """
+    in_time = calendar.is_working(local) and local.time() <= hours.closes
+    return calendar.rank(local.toordinal()) + (not in_time)
 
 
 def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeHours) -> datetime:

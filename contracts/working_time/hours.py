@@ -1,9 +1,12 @@
 """When an office opens and closes."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+Session = tuple[time, time]
+"""From when to when an office is open without a break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +17,31 @@ class OfficeHours:
     """
 
     zone: str = "Asia/Shanghai"
-    opens: time = time(9, 0)
-    closes: time = time(17, 30)
+    sessions: tuple[Session, ...] = ((time(9, 0), time(17, 30)),)
+    """In the order of the day. A break at noon lies between two."""
     tz: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.opens >= self.closes:
-            raise ValueError(f"an office cannot open at {self.opens} and close at {self.closes}")
+        if not self.sessions:
+            raise ValueError("an office has to open at least once a day")
+        last = time.min
+        for opens, closes in self.sessions:
+            if opens >= closes:
+                raise ValueError(f"an office cannot open at {opens} and close at {closes}")
+            if opens < last:
+                raise ValueError(f"an office that closes at {last} cannot have opened at {opens}")
+            last = closes
         object.__setattr__(self, "tz", ZoneInfo(self.zone))
+
+    @property
+    def opens(self) -> time:
+        """When the day's business begins."""
+        return self.sessions[0][0]
+
+    @property
+    def closes(self) -> time:
+        """The close of business."""
+        return self.sessions[-1][1]
 
     def local(self, at: datetime) -> datetime:
         """The instant on the clock of this place. A time without a zone is refused: it is no instant."""
@@ -36,6 +56,11 @@ class OfficeHours:
     def closing(self, ordinal: int) -> datetime:
         """The close of business on the day with this proleptic ordinal, in UTC."""
         return _instant(ordinal, self.closes, self.tz)
+
+    def at(self, ordinal: int, microseconds: int) -> datetime:
+        """So far into the day with this proleptic ordinal, by the clock on the wall, in UTC."""
+        local = datetime.fromordinal(ordinal) + timedelta(microseconds=microseconds)
+        return local.replace(tzinfo=self.tz).astimezone(UTC)
 
 
 @lru_cache(maxsize=4096)  # thousands of cases are due at the same few moments

@@ -5,7 +5,8 @@ from functools import cache
 
 import chinese_calendar
 
-from contracts.working_time.calendar import Calendar
+from contracts.working_time.calendar import Calendar, Day
+from contracts.working_time.festivals import CHINESE
 
 
 @cache
@@ -15,11 +16,12 @@ def published_calendar() -> Calendar:
     Its data begin with 2004. The notice for a year appears in the autumn before; later years are unpublished.
     """
     years = {day.year for day in chinese_calendar.holidays}
+    off = {day: Day(True, CHINESE[str(name)]) for day, name in chinese_calendar.holidays.items()}
+    worked = {day: Day(False, CHINESE[str(name)]) for day, name in chinese_calendar.workdays.items()}
     return Calendar(
         version=f"chinesecalendar {chinese_calendar.__version__}",
         region="CN",
-        holidays=frozenset(chinese_calendar.holidays),
-        makeup_days=frozenset(chinese_calendar.workdays),
+        days=off | worked,
         first_published=date(min(years), 1, 1),
         first_unpublished=date(max(years) + 1, 1, 1),
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.working_time import Calendar, published_calendar
+from contracts.working_time import Calendar, Day, published_calendar
 
 ORACLE = Path(__file__).resolve().parents[4] / "shared" / "data" / "calendars" / "workdays-2007-2026.csv"
 DAYS = st.dates(date(1990, 1, 1), date(2060, 12, 31))
@@ -83,8 +83,7 @@ def test_a_calendar_of_ones_own() -> None:
     calendar = Calendar(
         version="test 1",
         region="450000",
-        holidays=frozenset({festival}),
-        makeup_days=frozenset({date(2026, 4, 25)}),
+        days={festival: Day(True, "三月三"), date(2026, 4, 25): Day(False, "三月三")},
         first_published=date(2026, 1, 1),
         first_unpublished=date(2027, 1, 1),
     )
@@ -94,7 +93,7 @@ def test_a_calendar_of_ones_own() -> None:
 
 def test_published_years_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValueError, match="first unpublished"):
-        Calendar("test", "CN", frozenset(), frozenset(), date(2027, 1, 1), date(2026, 1, 1))
+        Calendar("test", "CN", {}, date(2027, 1, 1), date(2026, 1, 1))
 
 
 def test_is_published_once() -> None:

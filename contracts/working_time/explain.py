@@ -1,0 +1,189 @@
+"""How a deadline comes about: each day that counted or did not, and why (期限推算)."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+
+from contracts.envelope import Value
+from contracts.working_time.calendar import Calendar
+from contracts.working_time.course import Axis, Course, Suspended, Suspension, Terms, Unit, axis_of, due, end
+from contracts.working_time.hours import OfficeHours
+
+CIVIL_CODE = "民法典"
+LICENSING_LAW = "行政许可法"
+
+MOST_DAYS = 4000
+"""Days of which an explanation speaks, at the most: ten years and more."""
+
+
+class DayKind(StrEnum):
+    """Why a day counts or does not."""
+
+    EVENT = "event"
+    """The day of the event itself does not count."""
+    COUNTED = "counted"
+    MAKEUP = "makeup"
+    """A Saturday or Sunday worked in place of a holiday counts."""
+    WEEKEND = "weekend"
+    HOLIDAY = "holiday"
+    SUSPENDED = "suspended"
+    ROLLED = "rolled"
+    """The limit has run, but its last day must be a working day."""
+
+
+class ExplainedDay(Value):
+    """One day of the course of a limit."""
+
+    day: date
+    kind: DayKind
+    counted: int
+    """How much of the limit it used up, in the limit's unit."""
+    total: int
+    """How much has been used up by its end."""
+    name: str = ""
+    """The festival, where a notice names one."""
+    reason: str = ""
+    article: str = ""
+    provisional: bool = False
+    """Whether it is a holiday is not yet published."""
+
+
+class Explanation(Value):
+    """The derivation of one deadline."""
+
+    began_at: datetime
+    starts_at: datetime
+    """From when time is counted: later than it began if the limit was restarted."""
+    amount: int
+    """The limit's length, an extension included, in ``unit``."""
+    extended_by: int = 0
+    unit: Unit
+    rule: str
+    region: str
+    calendar: str
+    """The version of the calendar."""
+    zone: str
+    due_at: datetime | None
+    """None while the limit is suspended."""
+    pinned: bool = False
+    """The moment was fixed by somebody else and is the earlier."""
+    first_not_firm: date | None = None
+    """The first day of the course whose holidays are not yet published: what follows may still move."""
+    suspended_since: datetime | None = None
+    left: int | None = None
+    """How much of a suspended limit is left."""
+    articles: tuple[str, ...]
+    days: tuple[ExplainedDay, ...]
+
+
+def explain(course: Course, terms: Terms) -> Explanation:
+    """The derivation of a counted limit. Raises `ValueError` for one without length, and as `due` does."""
+    if not course.limit.counted:
+        raise ValueError("a moment fixed by somebody else has no derivation")
+    found = due(course, terms)
+    axis = axis_of(course, terms)
+    hours = terms.hours
+    suspended = found if isinstance(found, Suspended) else None
+    reached = end(axis)
+    first = hours.local(course.starts_at).toordinal()
+    last = min(max(first, _last_day(axis, reached, terms)), first + MOST_DAYS)
+    days = _days(course, axis, first, last, terms)
+    at = None if isinstance(found, Suspended) else found.at
+    return Explanation(
+        began_at=course.began_at,
+        starts_at=course.starts_at,
+        amount=axis.amount,
+        extended_by=course.extension.days if course.extension else 0,
+        unit=axis.unit,
+        rule=terms.rule,
+        region=terms.calendar.region,
+        calendar=terms.calendar.version,
+        zone=hours.zone,
+        due_at=at,
+        pinned=at is not None and at == course.limit.due_at,
+        first_not_firm=next((day.day for day in days if day.provisional), None),
+        suspended_since=suspended.since if suspended else None,
+        left=suspended.left if suspended else None,
+        articles=tuple(_articles(course, axis)),
+        days=days,
+    )
+
+
+def _last_day(axis: Axis, reached: int | None, terms: Terms) -> int:
+    if reached is not None:
+        return axis.moment(reached)[1]
+    # As far as the open suspension, whose first day is shown.
+    return terms.hours.local(axis.spans[-1].of.since).toordinal()
+
+
+def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tuple[ExplainedDay, ...]:
+    calendar = terms.calendar
+    days = []
+    total = 0
+    for ordinal in range(first, last + 1):
+        day = date.fromordinal(ordinal)
+        counted = _used(axis, axis.at_end_of(ordinal)) - _used(axis, axis.at_end_of(ordinal - 1))
+        total += counted
+        said = calendar.said_of(day)
+        suspension = None if counted else _suspension(course.suspensions, day, axis.unit, terms.hours)
+        kind = _kind(axis, day, counted, total, first, calendar, suspension)
+        days.append(
+            ExplainedDay(
+                day=day,
+                kind=kind,
+                counted=counted,
+                total=total,
+                name=said.name if said and kind in (DayKind.HOLIDAY, DayKind.MAKEUP) else "",
+                reason=suspension.reason if suspension and kind is DayKind.SUSPENDED else "",
+                article=suspension.article if suspension and kind is DayKind.SUSPENDED else "",
+                provisional=day >= calendar.first_unpublished,
+            )
+        )
+    return tuple(days)
+
+
+def _used(axis: Axis, until: int) -> int:
+    """How much of the limit is used up where the axis has come this far."""
+    used = max(axis.start, until) - axis.start
+    for span in axis.spans:
+        ends = until if span.ends is None else min(until, span.ends)
+        used -= max(0, ends - span.begins)
+    return min(used, axis.amount)
+
+
+def _suspension(suspensions: Sequence[Suspension], day: date, unit: Unit, hours: OfficeHours) -> Suspension | None:
+    """What takes this day away, if anything does. The day of resumption is taken by the second only, in part."""
+    for one in suspensions:
+        until = date.max if one.until is None else hours.local(one.until).date()
+        if hours.local(one.since).date() <= day and (day < until or (day == until and unit is Unit.MICROSECONDS)):
+            return one
+    return None
+
+
+def _kind(
+    axis: Axis, day: date, counted: int, total: int, first: int, calendar: Calendar, suspension: Suspension | None
+) -> DayKind:
+    said = calendar.said_of(day)
+    if counted:
+        return DayKind.MAKEUP if said and not said.off else DayKind.COUNTED
+    if day.toordinal() == first and axis.unit is not Unit.MICROSECONDS:
+        return DayKind.EVENT
+    if suspension is not None and total < axis.amount:
+        return DayKind.SUSPENDED
+    if not calendar.is_working(day):
+        return DayKind.HOLIDAY if said and said.off else DayKind.WEEKEND
+    return DayKind.ROLLED if total >= axis.amount else DayKind.EVENT
+
+
+def _articles(course: Course, axis: Axis) -> list[str]:
+    articles = []
+    if axis.unit is not Unit.MICROSECONDS:
+        articles += [f"{CIVIL_CODE}第二百零一条", f"{CIVIL_CODE}第二百零三条"]
+    if course.limit.months is not None:
+        articles.append(f"{CIVIL_CODE}第二百零二条")
+    if axis.unit is Unit.WORKING_DAYS:
+        articles.append(f"{LICENSING_LAW}第八十二条")
+    if course.extension is not None:
+        articles.append(f"{LICENSING_LAW}第四十二条")
+    articles += [one.article for one in course.suspensions if one.article]
+    return list(dict.fromkeys(articles))

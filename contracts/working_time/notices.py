@@ -1,0 +1,153 @@
+"""Notices of holidays as data: the State Council's yearly ones, and those of regions that add to them.
+
+The form is the one in which the project ``holiday-cn`` publishes the State Council's notices; ``region`` is ours::
+
+    {"year": 2026, "region": "CN-45", "papers": ["https://..."],
+     "days": [{"name": "春节", "date": "2026-02-17", "isOffDay": true}]}
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from contracts.envelope import Name, Value
+from contracts.working_time.calendar import Calendar, Day
+
+NATION = "CN"
+
+Region = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
+"""The country, or one of its provinces by ISO 3166-2:CN: ``CN-45`` is Guangxi."""
+
+
+class FaultyNotice(ValueError):
+    """A notice that is not in force and will not be; the message has a line for each fault."""
+
+
+class NoticeDay(Value):
+    """One day off, or one worked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: Name
+    date: date
+    is_off_day: bool = Field(alias="isOffDay", strict=True)
+
+
+class Notice(Value):
+    """All that one notice says of one year, in one region. A later one for the same year replaces it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    year: Annotated[int, Field(ge=2000, le=2299)]
+    region: Region = NATION
+    papers: tuple[str, ...] = ()
+    days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
+
+    @model_validator(mode="after")
+    def _is_of_its_year(self) -> Self:
+        faults = []
+        places: dict[date, int] = {}
+        for place, day in enumerate(self.days, 1):
+            if day.date in places:
+                faults.append(f"day {place}: {day.date} is day {places[day.date]} already")
+            places[day.date] = place
+            # A holiday at the turn of the year is worked for in December, or lasts into January.
+            if not date(self.year - 1, 12, 1) <= day.date <= date(self.year + 1, 1, 31):
+                faults.append(f"day {place}: {day.date} is not of the year {self.year}")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def version(self) -> str:
+        """Names what it says, and nothing else: the same days under another paper are the same notice."""
+        said = "".join(f"{day.date}{day.is_off_day:d}" for day in sorted(self.days, key=lambda day: day.date))
+        return f"{self.region} {self.year} {sha256(said.encode()).hexdigest()[:8]}"
+
+
+def read(text: str | bytes) -> Notice:
+    """A notice from its JSON. Raises `FaultyNotice`."""
+    try:
+        return Notice.model_validate_json(text)
+    except ValidationError as error:
+        faults = [_fault(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        raise FaultyNotice("\n".join(faults)) from None
+
+
+def _fault(where: Sequence[int | str], what: str) -> str:
+    match where:
+        case ("days", int(place), *rest):
+            return f"day {place + 1}: {'.'.join(map(str, rest))}: {what}"
+        case ():
+            return what
+        case _:
+            return f"{'.'.join(map(str, where))}: {what}"
+
+
+def amended(calendar: Calendar, notice: Notice) -> Calendar:
+    """The calendar with this notice in force: a nation's in place of what was known of its year, a region's on top.
+
+    Raises `FaultyNotice` for a notice that cannot follow on this calendar.
+    """
+    said = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
+    end = calendar.first_unpublished
+    if notice.region == NATION:
+        if notice.year > end.year:
+            raise FaultyNotice(f"the notice for {end.year} comes first: nothing is known of that year")
+        if notice.year < calendar.first_published.year:
+            raise FaultyNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
+        kept = {day: known for day, known in calendar.days.items() if _year(day, known.name) != notice.year}
+        end = max(end, date(notice.year + 1, 1, 1))
+    elif notice.year >= end.year:
+        raise FaultyNotice(f"the nation's notice for {end.year} comes first; a region's adds to it")
+    else:
+        kept = dict(calendar.days)
+    return replace(
+        calendar,
+        version=f"{calendar.version}, {notice.version}",
+        region=notice.region if notice.region != NATION else calendar.region,
+        days=kept | said,
+        first_unpublished=end,
+    )
+
+
+def _year(day: date, festival: str) -> int:
+    """The year whose notice speaks of this day: what is off or worked in December for New Year's Day is of the next."""
+    return day.year + (day.month == 12 and "元旦" in festival)
+
+
+class Change(NamedTuple):
+    """A day that is counted in another way, or is known for the first time."""
+
+    day: date
+    kind: Literal["now off", "now worked", "now published"]
+    name: str
+
+
+def changes(before: Calendar, after: Calendar) -> list[Change]:
+    """How the second calendar differs: days off and worked in another way, in order, and years newly published."""
+    found = []
+    for day in sorted(before.days.keys() | after.days.keys()):
+        if before.is_working(day) != (working := after.is_working(day)):
+            said = after.said_of(day) or before.said_of(day)
+            found.append(Change(day, "now worked" if working else "now off", said.name if said else ""))
+    for year in range(before.first_unpublished.year, after.first_unpublished.year):
+        found.append(Change(date(year, 1, 1), "now published", str(year)))
+    return found
+
+
+def in_force(published: Calendar, notices: Sequence[Notice], region: str) -> Calendar:
+    """The calendar of a region by all these notices, of which the later ones replace earlier ones of the same year.
+
+    Those of other regions are passed over. Raises `FaultyNotice`.
+    """
+    latest = {(notice.region, notice.year): notice for notice in notices}
+    calendar = published
+    for key in sorted(latest):  # the nation before its regions, and years in their order
+        if key[0] in (NATION, region):
+            calendar = amended(calendar, latest[key])
+    return calendar

@@ -1,0 +1,124 @@
+"""Explanations of deadlines in words, Chinese and English."""
+
+from datetime import date, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from contracts.working_time.course import SECOND, Unit
+from contracts.working_time.explain import DayKind, ExplainedDay, Explanation
+from contracts.working_time.festivals import english
+
+Language = Literal["zh", "en"]
+
+_WEEKDAYS = {
+    "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+}
+
+_KINDS = {
+    "zh": {
+        DayKind.EVENT: "事件当日,不计",
+        DayKind.COUNTED: "计",
+        DayKind.MAKEUP: "调休上班,计",
+        DayKind.WEEKEND: "休息日,不计",
+        DayKind.HOLIDAY: "节假日,不计",
+        DayKind.SUSPENDED: "中止,不计",
+        DayKind.ROLLED: "期限顺延至此日",
+    },
+    "en": {
+        DayKind.EVENT: "day of the event, not counted",
+        DayKind.COUNTED: "counted",
+        DayKind.MAKEUP: "worked in place of a holiday, counted",
+        DayKind.WEEKEND: "day off, not counted",
+        DayKind.HOLIDAY: "holiday, not counted",
+        DayKind.SUSPENDED: "suspended, not counted",
+        DayKind.ROLLED: "the limit ends here",
+    },
+}
+
+_UNITS = {
+    "zh": {Unit.WORKING_DAYS: "个工作日", Unit.CALENDAR_DAYS: "日"},
+    "en": {Unit.WORKING_DAYS: "working days", Unit.CALENDAR_DAYS: "days"},
+}
+
+
+def amount(much: int, unit: Unit, language: Language) -> str:
+    """So much time in words: 5 working days; 1 d 02:30:00 of working time."""
+    if unit is not Unit.MICROSECONDS:
+        name = _UNITS[language][unit]
+        singular = language == "en" and much == 1
+        return f"{much}{'' if language == 'zh' else ' '}{name[:-1] if singular else name}"
+    minutes, seconds = divmod(much // SECOND, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    clock = f"{hours:02}:{minutes:02}:{seconds:02}"
+    if language == "zh":
+        return f"工作时间{days}天{clock}" if days else f"工作时间{clock}"
+    return f"{days} d {clock} of working time" if days else f"{clock} of working time"
+
+
+def moment(at: datetime, zone: str, language: Language) -> str:
+    """A moment on the clock of a place."""
+    local = at.astimezone(ZoneInfo(zone))
+    clock = f"{local:%H:%M}" if not (local.second or local.microsecond) else f"{local:%H:%M:%S}"
+    return f"{day_name(local.date(), language)} {clock}"
+
+
+def day_name(day: date, language: Language) -> str:
+    """A day with its weekday."""
+    weekday = _WEEKDAYS[language][day.weekday()]
+    return f"{day.isoformat()} {weekday}" if language == "zh" else f"{weekday} {day.isoformat()}"
+
+
+def summary(one: Explanation, language: Language) -> list[str]:
+    """What was decided, and by what, a sentence a line."""
+    zh = language == "zh"
+    length = amount(one.amount, one.unit, language)
+    began, starts = (moment(at, one.zone, language) for at in (one.began_at, one.starts_at))
+    lines = [f"{began} 起算,期限 {length}" if zh else f"Began {began}, limit {length}"]
+    if one.starts_at != one.began_at:
+        lines.append(f"{starts} 重新起算" if zh else f"Began anew {starts}")
+    if one.extended_by:
+        lines.append(f"其中延长 {one.extended_by} 日" if zh else f"Of which extended by {one.extended_by}")
+    if one.due_at is not None:
+        due = moment(one.due_at, one.zone, language)
+        lines.append(f"到期: {due}" if zh else f"Due: {due}")
+        if one.pinned:
+            lines.append(
+                "到期时刻由他人指定,早于推算" if zh else "The moment was fixed by somebody else and is the earlier"
+            )
+    if one.suspended_since is not None and one.left is not None:
+        since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
+        lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
+    if one.first_not_firm is not None:
+        first = day_name(one.first_not_firm, language)
+        lines.append(
+            f"暂定: 自 {first} 起的放假安排尚未公布"
+            if zh
+            else f"Provisional: holidays from {first} on are not yet published"
+        )
+    lines.append(f"日历: {one.calendar}" if zh else f"Calendar: {one.calendar}")
+    if one.articles:
+        lines.append(("依据: " if zh else "By: ") + "; ".join(one.articles))
+    return lines
+
+
+def day_line(one: ExplainedDay, unit: Unit, language: Language) -> str:
+    """One day: what it is, whether it counted, and why."""
+    words = [day_name(one.day, language), _KINDS[language][one.kind]]
+    if one.counted:
+        if unit is Unit.MICROSECONDS:
+            words.append(amount(one.counted, unit, language))
+        else:
+            words.append(f"第{one.total}日" if language == "zh" else f"day {one.total}")
+    if one.name:
+        words.append(one.name if language == "zh" else english(one.name))
+    words += [part for part in (one.reason, one.article) if part]
+    if one.provisional:
+        words.append("暂定" if language == "zh" else "provisional")
+    return "  ".join(words)
+
+
+def text(one: Explanation, language: Language) -> str:
+    """The whole derivation, a line a day."""
+    return "\n".join([*summary(one, language), "", *(day_line(day, one.unit, language) for day in one.days)])

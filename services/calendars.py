@@ -1,0 +1,50 @@
+"""The notices of holidays that are in force at a place: a folder of files, one for each year and region.
+
+Who replaces a notice writes the new file whole before it takes the place of the old one, which is kept in
+``replaced/``. So a reader sees one or the other, and can see what was in force before.
+"""
+
+from pathlib import Path
+
+from contracts.working_time import Calendar, published_calendar
+from contracts.working_time.notices import FaultyNotice, Notice, in_force, read
+
+REPLACED = "replaced"
+
+
+def notices(folder: Path) -> list[Notice]:
+    """All notices of a folder; none where there is no folder. Raises `FaultyNotice`, which names the file."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            notice = read(path.read_bytes())
+        except FaultyNotice as fault:
+            raise FaultyNotice(f"{path}: {fault}") from None
+        if path.name != _name(notice):
+            raise FaultyNotice(f"{path} holds the notice of {notice.region} for {notice.year}: call it {_name(notice)}")
+        found.append(notice)
+    return found
+
+
+def calendar(folder: Path, region: str, *more: Notice) -> Calendar:
+    """The calendar of a region by the notices of a folder and these. Raises `FaultyNotice`."""
+    return in_force(published_calendar(), [*notices(folder), *more], region)
+
+
+def put(folder: Path, notice: Notice) -> Path:
+    """Put a notice in force: its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _name(notice)
+    partial = path.with_suffix(".partial")
+    partial.write_text(notice.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    if path.exists():
+        old = read(path.read_bytes())
+        kept = folder / REPLACED / f"{path.stem} {old.version.rsplit(' ', 1)[1]}.json"
+        kept.parent.mkdir(exist_ok=True)
+        path.rename(kept)
+    partial.rename(path)
+    return path
+
+
+def _name(notice: Notice) -> str:
+    return f"{notice.region} {notice.year}.json"

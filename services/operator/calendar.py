@@ -1,0 +1,335 @@
+"""``onedoor calendar``: when something is due and why, and notices of holidays."""
+
+from datetime import datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from contracts.working_time.course import Rule
+
+if TYPE_CHECKING:
+    import csv
+    from collections.abc import Callable
+
+    from contracts.working_time import Course, Due, Suspended, Suspension, Terms
+
+app = typer.Typer(help="Lawful time: when something is due and why, and notices of holidays.", no_args_is_help=True)
+
+LANGUAGES = ("zh", "en")
+
+T = TypeVar("T")
+
+
+def _region(value: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from contracts.working_time.notices import Region
+
+    try:
+        TypeAdapter(Region).validate_python(value)
+    except ValidationError:
+        raise typer.BadParameter(f"{value!r}: say CN, or a province as CN-45") from None
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise typer.BadParameter(f"{value!r}: say {' or '.join(LANGUAGES)}")
+    return value
+
+
+From = Annotated[str | None, typer.Option("--from", help="When it began: 2026-09-28T10:00, local time of the place.")]
+Days = Annotated[int | None, typer.Option(min=0, max=3650, help="The limit in working days; 0 is on the spot.")]
+CalendarDays = Annotated[int | None, typer.Option(min=1, max=3650, help="The limit in calendar days.")]
+Months = Annotated[int | None, typer.Option(min=1, max=120, help="The limit in months.")]
+Minutes = Annotated[int | None, typer.Option(min=1, help="The limit in minutes of the hours of business.")]
+Suspend = Annotated[
+    list[str] | None,
+    typer.Option(help="Time that does not count, FROM..TO; TO is when it counts again, and left out if not yet."),
+]
+Extend = Annotated[int | None, typer.Option(min=1, help="Days by which the limit was extended.")]
+Restart = Annotated[str | None, typer.Option(help="When the limit began anew.")]
+Region = Annotated[str, typer.Option(callback=_region, help="CN, or a province whose own notices count too: CN-45.")]
+Count = Annotated[Rule, typer.Option("--rule", help="Whole days to closing, or elapsed working time to the second.")]
+Hours = Annotated[str, typer.Option(help="Hours of business: 09:00-12:00,13:30-17:30.")]
+Zone = Annotated[str, typer.Option(help="Time zone of the place, a name of the IANA database.")]
+Calendars = Annotated[
+    Path, typer.Option(envvar="ONEDOOR_CALENDARS", show_envvar=True, help="Folder of the notices in force.")
+]
+Language = Annotated[str, typer.Option(callback=_language, help="zh or en.")]
+
+FOLDER = Path("data") / "calendars"
+HOURS = "09:00-17:30"
+ZONE = "Asia/Shanghai"
+
+
+@app.command("due")
+def due_(
+    start: From = None,
+    days: Days = None,
+    calendar_days: CalendarDays = None,
+    months: Months = None,
+    minutes: Minutes = None,
+    suspend: Suspend = None,
+    extend: Extend = None,
+    restart: Restart = None,
+    region: Region = "CN",
+    rule: Count = Rule.DAY,
+    hours: Hours = HOURS,
+    zone: Zone = ZONE,
+    calendars: Calendars = FOLDER,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file with the columns start, limit_days and up to two suspensions; due is added."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the rows of a batch go; else they are printed.")] = None,
+) -> None:
+    """Say when something is due."""
+    from contracts.working_time import due
+
+    terms = _terms(region, rule, hours, zone, calendars)
+    if batch is not None:
+        if start is not None or days is not None:
+            raise typer.BadParameter("a batch has its own starts and limits; leave out --from and --days")
+        raise typer.Exit(_batch(batch, out, terms))
+    course = _course(start, days, calendar_days, months, minutes, suspend, extend, restart, terms)
+    found = _lawful(lambda: due(course, terms))
+    typer.echo(_as_json(found, terms) if json else _as_text(found, terms))
+
+
+@app.command()
+def explain(
+    start: From = None,
+    days: Days = None,
+    calendar_days: CalendarDays = None,
+    months: Months = None,
+    minutes: Minutes = None,
+    suspend: Suspend = None,
+    extend: Extend = None,
+    restart: Restart = None,
+    region: Region = "CN",
+    rule: Count = Rule.DAY,
+    hours: Hours = HOURS,
+    zone: Zone = ZONE,
+    calendars: Calendars = FOLDER,
+    language: Language = "zh",
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Draw the months into this SVG file as well.")] = None,
+) -> None:
+    """Show each day that counted or did not, and why."""
+    from contracts.working_time.explain import explain as derive
+    from contracts.working_time.picture import svg
+    from contracts.working_time.wording import text
+
+    terms = _terms(region, rule, hours, zone, calendars)
+    course = _course(start, days, calendar_days, months, minutes, suspend, extend, restart, terms)
+    found = _lawful(lambda: derive(course, terms))
+    typer.echo(found.model_dump_json(indent=1) if json else text(found, language))  # type: ignore[arg-type]
+    if picture is not None:
+        picture.write_text(svg(found, language), encoding="utf-8")  # type: ignore[arg-type]
+
+
+@app.command()
+def load(
+    notice: Annotated[Path, typer.Argument(help="A notice of holidays as JSON.")],
+    region: Annotated[str | None, typer.Option(help="Whose it is, if the file does not say: CN-45.")] = None,
+    calendars: Calendars = FOLDER,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show what a notice of holidays changes, ask, and put it in force."""
+    from contracts.working_time.festivals import english
+    from contracts.working_time.notices import FaultyNotice, changes, read
+    from contracts.working_time.wording import day_name
+    from services import calendars as kept
+
+    try:
+        said = read(notice.read_bytes())
+        if region is not None:
+            said = said.replace(region=_region(region))
+        before, after = kept.calendar(calendars, said.region), kept.calendar(calendars, said.region, said)
+    except FileNotFoundError:
+        raise typer.BadParameter(f"{notice}: there is no such file") from None
+    except FaultyNotice as faults:
+        typer.echo(f"{notice} is not put in force, and nothing has changed:", err=True)
+        for fault in str(faults).splitlines():
+            typer.echo(f"  {fault}", err=True)
+        raise typer.Exit(1) from None
+    found = changes(before, after)
+    if not found:
+        typer.echo(f"{said.version} is in force already; nothing changes")
+        return
+    for change in found:
+        name = f"{change.name} ({english(change.name)})" if change.name else ""
+        typer.echo(f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip())
+    if not yes and not typer.confirm(f"Put {said.version} in force?"):
+        typer.echo("nothing has changed")
+        raise typer.Exit(1)
+    typer.echo(f"in force: {kept.put(calendars, said)}")
+
+
+def _terms(region: str, rule: Rule, hours: str, zone: str, folder: Path) -> "Terms":
+    from zoneinfo import ZoneInfoNotFoundError
+
+    from contracts.working_time import OfficeHours, Terms
+    from contracts.working_time.notices import FaultyNotice
+    from services import calendars as kept
+
+    try:
+        counted = kept.calendar(folder, region)
+        sessions = tuple(_session(part) for part in hours.split(","))
+        terms = Terms(counted, OfficeHours(zone, sessions), rule)
+    except (FaultyNotice, ValueError, ZoneInfoNotFoundError) as fault:
+        raise typer.BadParameter(str(fault)) from None
+    if counted.region != region:
+        typer.echo(f"no notice of {region} is in force in {folder}; the nation's calendar counts", err=True)
+    return terms
+
+
+def _session(text: str) -> tuple[time, time]:
+    opens, _, closes = text.partition("-")
+    return time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip())
+
+
+def _moment(text: str, terms: "Terms") -> datetime:
+    """A moment as it is typed: local time of the place unless it has a zone; a day alone is its beginning."""
+    at = datetime.fromisoformat(text.strip())
+    return at if at.tzinfo else at.replace(tzinfo=terms.hours.tz)
+
+
+def _suspension(text: str, terms: "Terms") -> "Suspension":
+    from contracts.working_time import Suspension
+
+    since, dots, until = text.partition("..")
+    if not dots:
+        raise ValueError(f"{text!r}: say FROM..TO, or FROM.. if it lasts")
+    return Suspension(_moment(since, terms), _moment(until, terms) if until.strip() else None)
+
+
+def _course(
+    start: str | None,
+    days: int | None,
+    calendar_days: int | None,
+    months: int | None,
+    minutes: int | None,
+    suspend: list[str] | None,
+    extend: int | None,
+    restart: str | None,
+    terms: "Terms",
+) -> "Course":
+    from pydantic import ValidationError
+
+    from contracts.plans import Limit
+    from contracts.working_time import Course, Extension
+
+    if start is None:
+        raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
+    try:
+        began_at = _moment(start, terms)
+        return Course(
+            Limit(working_days=days, calendar_days=calendar_days, months=months, working_minutes=minutes),
+            began_at,
+            tuple(_suspension(one, terms) for one in suspend or ()),
+            Extension(extend, "as asked", began_at) if extend is not None else None,
+            _moment(restart, terms) if restart is not None else None,
+        )
+    except ValidationError:
+        raise typer.BadParameter("say one of --days, --calendar-days, --months and --minutes") from None
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
+
+
+def _lawful(reckon: "Callable[[], T]") -> T:
+    try:
+        return reckon()
+    except (OverflowError, ValueError):
+        raise typer.BadParameter("the limit ends beyond the year 9999") from None
+
+
+def _as_text(found: "Due | Suspended", terms: "Terms") -> str:
+    from contracts.working_time import Due
+    from contracts.working_time.wording import amount, moment
+
+    zone = terms.hours.zone
+    if not isinstance(found, Due):
+        return f"suspended since {moment(found.since, zone, 'en')}, {amount(found.left, found.unit, 'en')} left"
+    note = f"  provisional: holidays from {terms.calendar.first_unpublished} on are not yet published"
+    return moment(found.at, zone, "en") + (note if found.provisional else "")
+
+
+def _as_json(found: "Due | Suspended", terms: "Terms") -> str:
+    from pydantic_core import to_json
+
+    from contracts.working_time import Due
+
+    told: dict[str, object] = {"rule": terms.rule, "region": terms.calendar.region, "calendar": terms.calendar.version}
+    if isinstance(found, Due):
+        firm = None if not found.provisional else terms.calendar.first_unpublished
+        told |= {
+            "due_at": found.at.astimezone(terms.hours.tz),
+            "provisional": found.provisional,
+            "first_not_firm": firm,
+        }
+    else:
+        told |= {"due_at": None, "suspended_since": found.since, "left": found.left, "unit": found.unit}
+    return to_json(told).decode()
+
+
+def _batch(file: Path, out: Path | None, terms: "Terms") -> int:
+    """Write the rows with their due dates; 1 if some could not be reckoned, each of which is told of."""
+    import csv
+    import sys
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as rows:
+            reader = csv.DictReader(rows)
+            columns = list(reader.fieldnames or ())
+            if missing := {"start", "limit_days"} - set(columns):
+                raise typer.BadParameter(f"{file} lacks the columns {', '.join(sorted(missing))}")
+            columns += [] if "due" in columns else ["due"]
+            if out is None:
+                return _reckoned(reader, csv.DictWriter(sys.stdout, columns, lineterminator="\n"), terms)
+            with out.open("w", encoding="utf-8", newline="") as written:
+                return _reckoned(reader, csv.DictWriter(written, columns, lineterminator="\n"), terms)
+    except FileNotFoundError:
+        raise typer.BadParameter(f"{file}: there is no such file") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{file} is not UTF-8") from None
+
+
+def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms: "Terms") -> int:
+    status = 0
+    writer.writeheader()
+    for row in rows:
+        try:
+            row["due"] = _due_of(row, terms)
+        except (ValueError, OverflowError) as fault:
+            row["due"] = ""
+            status = 1
+            typer.echo(f"line {rows.line_num}: {fault}", err=True)
+        writer.writerow(row)
+    return status
+
+
+def _due_of(row: dict[str, str], terms: "Terms") -> str:
+    from contracts.plans import Limit
+    from contracts.working_time import Course, Due, Suspension, due
+
+    began_at = _moment(row["start"], terms)
+    suspensions = []
+    for which in ("", "_2"):
+        since, until = ((row.get(f"suspend_{end}{which}") or "").strip() for end in ("from", "to"))
+        if since:
+            suspensions.append(Suspension(_moment(since, terms), _moment(until, terms) if until else None))
+        elif until:
+            raise ValueError(f"suspend_to{which} without suspend_from{which}")
+    days = row["limit_days"].strip()
+    if not days.isdecimal() or int(days) > 3650:
+        raise ValueError(f"limit_days is {days!r}: say a number of working days from 0 to 3650")
+    found = due(Course(Limit(working_days=int(days)), began_at, tuple(suspensions)), terms)
+    if not isinstance(found, Due):
+        raise ValueError(f"nothing is due: suspended since {found.since.isoformat()}, {found.left} {found.unit} left")
+    local = found.at.astimezone(terms.hours.tz)
+    zoned = datetime.fromisoformat(row["start"].strip()).tzinfo is not None
+    return local.isoformat() if zoned else local.replace(tzinfo=None).isoformat()

@@ -1,0 +1,172 @@
+"""``onedoor calendar`` as it is typed."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from contracts.working_time import published_calendar
+from services.cli import app
+
+YEAR = published_calendar().first_unpublished.year
+NOTICE = {
+    "year": YEAR,
+    "papers": ["https://www.gov.cn/"],
+    "days": [{"name": "劳动节", "date": f"{YEAR}-05-03", "isOffDay": True}],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "calendars"
+
+
+def onedoor(folder: Path, *arguments: str, answer: str = "") -> Result:
+    environment = {"ONEDOOR_CALENDARS": str(folder)}
+    return CliRunner().invoke(app, ["calendar", *arguments], env=environment, input=answer)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--days", "5"), "Sat 2026-10-10 17:30"),
+        (("--days", "5", "--rule", "second"), "Sat 2026-10-10 10:00"),
+        (("--days", "5", "--suspend", "2026-09-29..2026-10-09"), "Wed 2026-10-14 17:30"),
+        (("--days", "5", "--suspend", "2026-09-29.."), "suspended since Tue 2026-09-29 00:00, 5 working days left"),
+        (("--days", "5", "--extend", "10"), "Fri 2026-10-23 17:30"),
+        (("--days", "5", "--restart", "2026-10-08T09:00"), "Wed 2026-10-14 17:30"),
+        (("--months", "1"), "Wed 2026-10-28 17:30"),
+        (("--calendar-days", "3"), "Thu 2026-10-08 17:30"),
+        (("--minutes", "480", "--hours", "09:00-12:00,13:30-17:30"), "Tue 2026-09-29 11:00"),
+    ],
+)
+def test_when_something_is_due(folder: Path, arguments: tuple[str, ...], told: str) -> None:
+    result = onedoor(folder, "due", "--from", "2026-09-28T10:00", *arguments)
+    assert (result.exit_code, result.stdout.strip()) == (0, told)
+
+
+def test_as_json(folder: Path) -> None:
+    result = onedoor(folder, "due", "--from", f"{YEAR - 1}-12-30T10:00", "--days", "9", "--json")
+    told = json.loads(result.stdout)
+    assert told["provisional"] is True and told["first_not_firm"] == f"{YEAR}-01-01"
+    assert told["due_at"].endswith("17:30:00+08:00") and told["rule"] == "day" and told["region"] == "CN"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("--days", "5"), "--from"),
+        (("--from", "nonsense", "--days", "5"), "nonsense"),
+        (("--from", "2026-09-28T10:00"), "one of --days"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--months", "1"), "one of --days"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--suspend", "2026-09-29"), "FROM..TO"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--suspend", "2026-09-29..2026-09-28"), "cannot end"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia/Nowhere"), "Asia/Nowhere"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "17:00-09:00"), "cannot open"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--region", "Guangxi"), "CN-45"),
+        (("--from", "9999-12-28T10:00", "--days", "50"), "9999"),
+        (("--batch", "nowhere.csv"), "no such file"),
+    ],
+)
+def test_what_cannot_be_reckoned_is_refused_with_its_reason(
+    folder: Path, arguments: tuple[str, ...], fault: str
+) -> None:
+    result = onedoor(folder, "due", *arguments)
+    assert result.exit_code == 2
+    assert fault in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_batch_comes_back_with_its_due_dates_and_faults_are_told_by_line(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        "case,start,limit_days,suspend_from,suspend_to,suspend_from_2,suspend_to_2",
+        "a,2026-09-28T10:00,5,,,,",
+        'b,2026-09-28T10:00:00+08:00,5,2026-09-29,2026-10-09,,"',
+        "c,yesterday,5,,,,",
+        "d,2026-09-28T10:00,many,,,,",
+        "e,2026-03-02T10:00,5,2026-03-04T15:00,2026-03-06T09:00,2026-03-10,2026-03-11",
+    ]
+    rows[2] = rows[2].rstrip('"')
+    file, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    result = onedoor(folder, "due", "--batch", str(file), "--out", str(out))
+    with out.open(encoding="utf-8", newline="") as written:
+        found = list(csv.DictReader(written))
+    assert [(row["case"], row["due"]) for row in found] == [
+        ("a", "2026-10-10T17:30:00"),
+        ("b", "2026-10-14T17:30:00+08:00"),
+        ("c", ""),
+        ("d", ""),
+        ("e", "2026-03-12T17:30:00"),
+    ]
+    assert found[4]["suspend_from_2"] == "2026-03-10"
+    assert result.exit_code == 1
+    assert "line 4" in result.stderr and "line 5: limit_days is 'many'" in result.stderr
+
+
+def test_a_batch_without_its_columns_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("begin,days\n2026-09-28,5\n", encoding="utf-8")
+    result = onedoor(folder, "due", "--batch", str(file))
+    assert result.exit_code == 2 and "limit_days, start" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_derivation_in_both_languages_and_as_a_picture(folder: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "october.svg"
+    asked = ("explain", "--from", "2026-09-28T10:00", "--days", "5")
+    chinese = onedoor(folder, *asked, "--picture", str(picture))
+    assert "到期: 2026-10-10 周六 17:30" in chinese.stdout and "国庆节" in chinese.stdout
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    assert "National Day" in onedoor(folder, *asked, "--language", "en").stdout
+    assert json.loads(onedoor(folder, *asked, "--json").stdout)["days"][0]["kind"] == "event"
+
+
+def test_a_notice_is_shown_asked_about_put_in_force_and_then_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notice.json"
+    file.write_text(json.dumps(NOTICE), encoding="utf-8")
+    due = ("due", "--from", f"{YEAR}-04-30T10:00", "--days", "1")
+    before = onedoor(folder, *due).stdout
+
+    refused = onedoor(folder, "load", str(file), answer="n\n")
+    assert refused.exit_code == 1 and "nothing has changed" in refused.stdout
+    assert f"{YEAR}-05-03  now off  劳动节 (Labour Day)" in refused.stdout
+    assert onedoor(folder, *due).stdout == before
+
+    taken = onedoor(folder, "load", str(file), answer="y\n")
+    assert taken.exit_code == 0 and "in force" in taken.stdout
+    after = onedoor(folder, *due).stdout
+    assert "provisional" in before and "provisional" not in after and before[:14] != after[:14]
+
+    again = onedoor(folder, "load", str(file))
+    assert again.exit_code == 0 and "nothing changes" in again.stdout
+
+
+def test_a_faulty_notice_leaves_what_was_in_force(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notice.json"
+    file.write_text(json.dumps({**NOTICE, "days": [*NOTICE["days"], *NOTICE["days"]]}), encoding="utf-8")  # type: ignore[misc]
+    result = onedoor(folder, "load", str(file), "--yes")
+    assert result.exit_code == 1 and "day 2" in result.stderr and "nothing has changed" in result.stderr
+    assert not folder.exists()
+
+
+def test_a_replaced_notice_is_kept(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notice.json"
+    for day in ("05-03", "05-04"):
+        said = {**NOTICE, "days": [{"name": "劳动节", "date": f"{YEAR}-{day}", "isOffDay": True}]}
+        file.write_text(json.dumps(said), encoding="utf-8")
+        assert onedoor(folder, "load", str(file), "--yes").exit_code == 0
+    assert len(list((folder / "replaced").iterdir())) == 1
+    assert [path.name for path in folder.glob("*.json")] == [f"CN {YEAR}.json"]
+
+
+def test_a_region_has_its_own(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notice.json"
+    festival = {"year": 2026, "days": [{"name": "壮族三月三", "date": "2026-04-20", "isOffDay": True}]}
+    file.write_text(json.dumps(festival), encoding="utf-8")
+    assert onedoor(folder, "load", str(file), "--region", "CN-45", "--yes").exit_code == 0
+    due = ("due", "--from", "2026-04-17T10:00", "--days", "1")
+    assert onedoor(folder, *due).stdout.startswith("Mon 2026-04-20")
+    assert onedoor(folder, *due, "--region", "CN-45").stdout.startswith("Tue 2026-04-21")
+    elsewhere = onedoor(folder, *due, "--region", "CN-44")
+    assert elsewhere.stdout.startswith("Mon") and "the nation's calendar counts" in elsewhere.stderr

@@ -1,0 +1,111 @@
+"""Derivations: as data, in words, as a picture."""
+
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.plans import Limit
+from contracts.working_time import Course, Extension, OfficeHours, Rule, Suspended, Terms, due
+from contracts.working_time.course import axis_of
+from contracts.working_time.explain import DayKind, explain
+from contracts.working_time.picture import svg
+from contracts.working_time.wording import Language, text
+from tests.unit.working_time.test_course import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
+
+
+def kinds(course: Course, terms: Terms = BY_DAY) -> list[str]:
+    return [f"{day.day:%m-%d} {day.kind} {day.total}" for day in explain(course, terms).days]
+
+
+def test_each_day_has_its_reason() -> None:
+    course = Course(days(4), at("2026-09-28T10:00"), (stay("2026-09-30T09:00", "2026-10-08T09:00"),))
+    assert kinds(course) == [
+        "09-28 event 0",
+        "09-29 counted 1",
+        *[f"{day} suspended 1" for day in ("09-30", "10-01", "10-02", "10-03", "10-04", "10-05", "10-06", "10-07")],
+        "10-08 counted 2",
+        "10-09 counted 3",
+        "10-10 makeup 4",
+    ]
+    found = explain(course, BY_DAY)
+    assert found.days[2].article == "行政许可法第四十五条" and found.days[2].reason == "专家评审"
+    assert "行政许可法第四十五条" in found.articles
+    assert found.due_at == at("2026-10-10T17:30")
+
+
+def test_days_off_have_their_names() -> None:
+    found = explain(Course(days(3), at("2026-09-30T10:00")), BY_DAY)
+    assert [(day.kind, day.name) for day in found.days[1:4]] == [(DayKind.HOLIDAY, "国庆节")] * 3
+    assert found.days[-1].kind is DayKind.MAKEUP
+
+
+def test_a_limit_in_days_that_ends_on_a_day_off_is_seen_to_go_on() -> None:
+    assert kinds(Course(Limit(calendar_days=5), at("2026-03-02T10:00")))[-3:] == [
+        "03-07 counted 5",
+        "03-08 weekend 5",
+        "03-09 rolled 5",
+    ]
+
+
+def test_a_filing_that_comes_in_on_a_saturday_is_seen_to_wait_for_monday() -> None:
+    assert kinds(Course(days(0), at("2026-03-07T10:00"))) == ["03-07 event 0", "03-08 weekend 0", "03-09 rolled 0"]
+
+
+def test_an_open_suspension_says_what_is_left() -> None:
+    found = explain(Course(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),)), BY_DAY)
+    assert (found.due_at, found.suspended_since, found.left) == (None, at("2026-03-04T15:00"), 4)
+    assert "尚余 4个工作日" in text(found, "zh") and "4 working days left" in text(found, "en")
+
+
+def test_a_year_not_yet_published_makes_it_provisional_from_its_first_day() -> None:
+    start = at(f"{CALENDAR.first_unpublished - timedelta(days=5)}T10:00")
+    found = explain(Course(days(10), start), BY_DAY)
+    assert found.first_not_firm == CALENDAR.first_unpublished
+    assert "暂定" in text(found, "zh") and "rovisional" in text(found, "en")
+
+
+def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
+    found = explain(Course(days(2), at("2026-03-05T10:00")), Terms(CALENDAR, HOURS, Rule.SECOND))
+    given_hours = [day.counted / 3_600_000_000 for day in found.days]
+    assert given_hours == [14, 24, 0, 0, 10]
+    assert "14:00:00" in text(found, "en") and "工作时间14:00:00" in text(found, "zh")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_picture_is_whole_and_has_every_day(language: Language) -> None:
+    extension = Extension(3, "案情复杂", at("2026-10-09T10:00"))
+    course = Course(days(10), at("2026-09-28T10:00"), (stay("2026-10-09T09:00", "2026-10-12T09:00"),), extension)
+    found = explain(course, BY_DAY)
+    picture = ElementTree.fromstring(svg(found, language))
+    words = [element.text or "" for element in picture.iter() if element.tag.endswith("text")]
+    assert words.count("15") >= 1 and any("2026" in word for word in words)
+    frames = [element for element in picture.iter() if element.get("stroke") == "#b3261e"]
+    assert len(frames) == 1
+    assert not [element for element in picture.iter() if "href" in "".join(element.attrib)], "nothing from outside"
+
+
+LIMITS = st.one_of(
+    st.builds(Limit, working_days=st.integers(1, 40)),
+    st.builds(Limit, calendar_days=st.integers(1, 60)),
+    st.builds(Limit, months=st.integers(1, 6)),
+    st.builds(Limit, working_minutes=st.integers(1, 5000)),
+)
+
+
+@given(courses(), LIMITS, st.sampled_from(Rule))
+def test_the_days_of_a_derivation_sum_to_the_limit(course: Course, limit: Limit, rule: Rule) -> None:
+    course = Course(limit, course.began_at, course.suspensions)
+    terms = Terms(CALENDAR, OfficeHours(), rule)
+    found, derived = due(course, terms), explain(course, terms)
+    counted = sum(day.counted for day in derived.days)
+    assert derived.days[-1].total == counted
+    if isinstance(found, Suspended):
+        assert counted + found.left == derived.amount
+    else:
+        assert counted == derived.amount == axis_of(course, terms).amount
+        assert derived.due_at == found.at
+        assert derived.days[-1].day == HOURS.local(found.at).date()
+    assert len({day.day for day in derived.days}) == len(derived.days)

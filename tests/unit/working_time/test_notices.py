@@ -1,0 +1,108 @@
+"""Notices of holidays as data."""
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contracts.working_time import Calendar, Course, Terms, due, published_calendar
+from contracts.working_time.notices import FaultyNotice, amended, changes, in_force, read
+from tests.unit.working_time.test_course import days
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "calendars"
+PUBLISHED = published_calendar()
+beside = pytest.mark.skipif(not SHARED.is_dir(), reason="the published notices are not beside this checkout")
+
+
+def notice(year: int, *said: tuple[str, bool], region: str = "CN", name: str = "春节", **more: Any) -> str:
+    listed = [{"name": name, "date": day, "isOffDay": off} for day, off in said]
+    return json.dumps({"year": year, "region": region, "days": listed, **more})
+
+
+def next_notice(calendar: Calendar) -> str:
+    year = calendar.first_unpublished.year
+    return notice(year, (f"{year}-05-03", True), name="劳动节")
+
+
+@beside
+def test_every_published_notice_is_in_force_already() -> None:
+    for path in sorted(SHARED.glob("20*.json")):
+        said = read(path.read_bytes())
+        assert changes(PUBLISHED, amended(PUBLISHED, said)) == [], path.name
+
+
+@beside
+@pytest.mark.parametrize(
+    ("before", "start", "limit", "then", "now"),
+    [
+        # May Day 2019 was lengthened to four days on 22 March, with two days worked for it.
+        ("2019-before-2019-03-22.json", "2019-04-29T10:00", 5, "2019-05-07", "2019-05-08"),
+        # The Spring Festival of 2020 was lengthened to 2 February on 27 January.
+        ("2020-before-2020-01-27.json", "2020-01-22T10:00", 3, "2020-02-01", "2020-02-04"),
+    ],
+)
+def test_both_amendments_move_what_was_due(before: str, start: str, limit: int, then: str, now: str) -> None:
+    began = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+    earlier = amended(PUBLISHED, read((SHARED / "amendments" / before).read_bytes()))
+    later = amended(earlier, read((SHARED / f"{before[:4]}.json").read_bytes()))
+    moved = [due(Course(days(limit), began), Terms(calendar)) for calendar in (earlier, later)]
+    assert [str(one[0].date()) for one in moved] == [then, now]
+    assert changes(later, PUBLISHED) == []
+
+
+def test_the_next_years_notice_makes_the_year_known() -> None:
+    after = amended(PUBLISHED, read(next_notice(PUBLISHED)))
+    year = PUBLISHED.first_unpublished.year
+    assert after.first_unpublished == date(year + 1, 1, 1)
+    assert not after.is_working(date(year, 5, 3))
+    assert changes(PUBLISHED, after)[-1].kind == "now published"
+
+
+def test_the_same_notice_again_changes_nothing() -> None:
+    said = read(next_notice(PUBLISHED))
+    once = amended(PUBLISHED, said)
+    assert changes(once, amended(once, said)) == []
+    assert read(next_notice(PUBLISHED)).version == said.version
+
+
+def test_a_region_adds_to_the_nation_and_others_do_not_see_it() -> None:
+    festival = read(notice(2026, ("2026-04-20", True), ("2026-04-25", False), region="CN-45", name="壮族三月三"))
+    guangxi = in_force(PUBLISHED, [festival], "CN-45")
+    assert not guangxi.is_working(date(2026, 4, 20)) and guangxi.is_working(date(2026, 4, 25))
+    assert guangxi.region == "CN-45" and festival.version in guangxi.version
+    assert in_force(PUBLISHED, [festival], "CN-44").is_working(date(2026, 4, 20))
+
+
+def test_a_regions_notice_stays_when_the_nations_is_amended() -> None:
+    festival = read(notice(2026, ("2026-04-20", True), region="CN-45"))
+    nation = read(notice(2026, ("2026-05-04", True)))
+    assert not in_force(PUBLISHED, [festival, nation], "CN-45").is_working(date(2026, 4, 20))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("nonsense", "Invalid JSON"),
+        ("{}", "year: Field required"),
+        (notice(2026), "at least 1 item"),
+        (notice(2026, ("2026-02-30", True)), "day 1: date"),
+        (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), "day 2: 2026-02-17 is day 1 already"),
+        (notice(2026, ("2024-02-17", True)), "day 1: 2024-02-17 is not of the year 2026"),
+        (notice(2026, ("2026-02-17", True), region="Guangxi"), "region"),
+        (notice(2026, ("2026-02-17", "yes")), "day 1: isOffDay"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_faulty_notice_is_refused_with_place_and_reason(text: str, fault: str) -> None:
+    with pytest.raises(FaultyNotice, match=fault):
+        read(text)
+
+
+def test_a_notice_that_leaves_a_year_out_is_refused() -> None:
+    year = PUBLISHED.first_unpublished.year
+    with pytest.raises(FaultyNotice, match=f"the notice for {year} comes first"):
+        amended(PUBLISHED, read(notice(year + 1, (f"{year + 1}-05-03", True))))
+    with pytest.raises(FaultyNotice, match="adds to it"):
+        amended(PUBLISHED, read(notice(year, (f"{year}-05-03", True), region="CN-45")))
