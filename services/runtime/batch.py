@@ -11,8 +11,8 @@ version that it knows, so that what is remembered is either still so or found ou
 
 import asyncio
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,7 @@ from services.runtime import store, telemetry
 from services.runtime.clock import Clock, machine_now
 from services.runtime.database import Driver, Line, transaction
 from services.runtime.fold import Caller, Folder, Known, Outcome, Received
+from services.runtime.memory import Memory
 from services.runtime.service import Call, Service, Statement
 from services.runtime.store import DeadLetter, Overtaken, Row, Said
 
@@ -41,9 +42,6 @@ PUBLICATIONS = 8
 """Most batches whose messages are on their way to Kafka while the next one is handled."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-
-REMEMBERED = 2000
-"""How many cases a process remembers decoded: those of the last few seconds under full load, some 20 MB."""
 
 NOT_WOKEN = timedelta(minutes=1)
 """Machine time after which a case that could not be woken is tried again."""
@@ -76,7 +74,7 @@ class Batches(Generic[S]):
         self._writing = asyncio.Lock()
         self._began: float | None = None
         """Machine time at which the batch in hand began."""
-        self._known: OrderedDict[str, Known[S]] = OrderedDict()
+        self._memory: Memory[S] = Memory()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
         self._published: list[UUID] = []
@@ -164,10 +162,10 @@ class Batches(Generic[S]):
                 rows = await store.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
-                before = self._known.get(row.case_id)
+                before = self._memory.get(row.case_id)
                 fresh = before is not None and before.row.version == row.version - 1
                 state = before.state if fresh and before else self._decoded(row).state
-                self._remember(Known(row, state))
+                self._memory.keep(Known(row, state))
                 if (question := self.service.asks(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
                 else:
@@ -197,7 +195,7 @@ class Batches(Generic[S]):
 
         What is remembered may have been overtaken; then saving the batch fails and it is done again.
         """
-        known = {case_id: self._known[case_id] for case_id in cases if case_id in self._known}
+        known = {case_id: kept for case_id in cases if (kept := self._memory.get(case_id)) is not None}
         if missing := [case_id for case_id in cases if case_id not in known]:
             loaded = await store.load(driver, missing)
             known |= {case_id: self._decoded(row) for case_id, row in loaded.rows.items()}
@@ -205,20 +203,10 @@ class Batches(Generic[S]):
         return known
 
     def _decoded(self, row: Row) -> Known[S]:
-        known = self._known.get(row.case_id)
+        known = self._memory.get(row.case_id)
         if known is not None and known.row.version == row.version:
             return known
         return Known(row, self.service.state.model_validate_json(row.state))
-
-    def _remember(self, known: Known[S]) -> None:
-        self._known[known.row.case_id] = known
-        self._known.move_to_end(known.row.case_id)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-
-    def _forget(self, cases: Iterable[str]) -> None:
-        for case_id in cases:
-            self._known.pop(case_id, None)
 
     async def _commit(self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], *, locking: bool = False) -> None:
         """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
@@ -257,15 +245,15 @@ class Batches(Generic[S]):
             except BaseException as error:
                 if self.caller is not None:
                     self.caller.release(outcome.leased)
-                self._forget(outcome.touched)  # what was remembered may be what was wrong
+                self._memory.forget(outcome.touched)  # what was remembered may be what was wrong
                 if not isinstance(error, Overtaken):
                     raise
                 log.info("batch overtaken; doing it again")
         for known in outcome.changed:
             # Of the many that wake at the same minute, few are heard of soon.
-            if not locking or known.row.case_id in self._known:
-                self._remember(known)
-        self._forget(outcome.blocked)
+            if not locking or known.row.case_id in self._memory:
+                self._memory.keep(known)
+        self._memory.forget(outcome.blocked)
         return batch, outcome, said
 
     async def _write(

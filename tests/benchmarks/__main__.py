@@ -63,6 +63,7 @@ async def _beside(module: Any, count: int | None) -> list[Figure]:
 
 MEASUREMENTS: dict[str, Run] = {
     "folds": _plainly,
+    "deadlines": _plainly,
     "cases": _in_a_folder,
     "dbos": _beside,
     "latency": _at_a_fifth,

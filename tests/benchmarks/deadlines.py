@@ -1,0 +1,151 @@
+"""Deadlines a second in one process, beside the libraries that people count working days with.
+
+``python -m tests.benchmarks.deadlines``. The same starts and limits for all: 1 to 45 working days from moments of the
+years 2022 and 2023, the last that all of them know. Ours goes from an instant to an instant, zones and closing included;
+the others, in their favour, from a date to a date. ``business-duration`` counts what lies between two days and finds no
+deadlines, so it counts, and so do we beside it. Whether they agree with the State Council's notices is told too.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+from contracts.plans import Limit
+from contracts.working_time import Course, OfficeHours, Suspension, Terms, due, published_calendar, resolve
+from contracts.working_time.deadlines import working_days_between
+from contracts.working_time.explain import explain
+from tests.benchmarks.report import Figure, conclude, figure
+
+TARGET = 500_000.0
+SEED = 11
+STARTS = 20_000
+SECONDS = 2.0
+"""How long each is measured, at the least."""
+
+_CALENDAR = published_calendar()
+_HOURS = OfficeHours()
+_TERMS = Terms(_CALENDAR, _HOURS)
+
+
+def works() -> list[tuple[datetime, int]]:
+    """Starts and limits."""
+    random = Random(SEED)
+    first = datetime(2022, 1, 1, tzinfo=UTC)
+    return [(first + timedelta(seconds=random.randrange(86_400 * 600)), random.randrange(1, 46)) for _ in range(STARTS)]
+
+
+def rate(work: Callable[[], int]) -> float:
+    """How many a second, over rounds that together last long enough."""
+    done, began = 0, time.perf_counter()
+    while (took := time.perf_counter() - began) < SECONDS:
+        done += work()
+    return done / took
+
+
+def measure() -> list[Figure]:
+    """Rates of deadlines and of counts, ours and the others', in one run."""
+    made = works()
+    limited = [(start, Limit(working_days=days)) for start, days in made]
+    stays = [(start, limit, (_stay(start),)) for start, limit in limited]
+
+    def ours() -> int:
+        for start, limit in limited:
+            resolve(limit, start, _CALENDAR, _HOURS)
+        return len(limited)
+
+    def suspended() -> int:
+        for start, limit, stay in stays:
+            due(Course(limit, start, stay), _TERMS)
+        return len(stays)
+
+    def explained() -> int:
+        for start, limit in limited[:200]:
+            explain(Course(limit, start), _TERMS)
+        return 200
+
+    deadlines = rate(ours)
+    figures = [
+        figure("deadlines a second", deadlines, "1/s", TARGET),
+        figure("deadlines a second, with a suspension", rate(suspended), "1/s"),
+        figure("deadlines a second, each explained", rate(explained), "1/s"),
+    ]
+    days = [(_HOURS.local(start).date(), limit) for start, limit in made]
+    lawful = [_CALENDAR.add_working_days(day, n) for day, n in days]
+    for name, deadline in (("workalendar", _workalendar()), ("holidays", _holidays())):
+        theirs, right = _beside(deadline, days, lawful)
+        figures += [
+            figure(f"deadlines a second against {name}", deadlines / theirs, "times", ratio_to=name),
+            figure(f"share of {name}'s deadlines that are lawful", right, "1"),
+        ]
+    counting = _counting(made)
+    return [*figures, figure("counts a second against business-duration", counting, "times")]
+
+
+def _stay(start: datetime) -> Suspension:
+    return Suspension(start + timedelta(days=2), start + timedelta(days=5))
+
+
+def _beside(
+    deadline: Callable[[date, int], date], days: Sequence[tuple[date, int]], lawful: Sequence[date]
+) -> tuple[float, float]:
+    right = sum(deadline(day, n) == expected for (day, n), expected in zip(days[:1000], lawful, strict=False)) / 1000
+
+    def work() -> int:
+        for day, n in days[:200]:
+            deadline(day, n)
+        return 200
+
+    return rate(work), right
+
+
+def _workalendar() -> Callable[[date, int], date]:
+    from workalendar.asia import China
+
+    calendar = China()
+
+    def deadline(day: date, n: int) -> date:
+        return calendar.add_working_days(day, n)  # type: ignore[no-any-return]
+
+    return deadline
+
+
+def _holidays() -> Callable[[date, int], date]:
+    import holidays
+
+    calendar = holidays.country_holidays("CN", years=range(2021, 2025))
+
+    def deadline(day: date, n: int) -> date:
+        return calendar.get_nth_working_day(day, n)
+
+    return deadline
+
+
+def _counting(made: Sequence[tuple[datetime, int]]) -> float:
+    """How many times faster than business-duration the working days between two moments are counted."""
+    from business_duration import businessDuration
+
+    off = [day for day, said in _CALENDAR.days.items() if said.off and day.year in (2022, 2023, 2024)]
+    spans = [(start, start + timedelta(days=2 * days)) for start, days in made]
+    naive = [(a.replace(tzinfo=None), b.replace(tzinfo=None)) for a, b in spans[:200]]
+
+    def ours() -> int:
+        for start, end in spans:
+            working_days_between(start, end, _CALENDAR, _HOURS)
+        return len(spans)
+
+    def theirs() -> int:
+        for start, end in naive:
+            businessDuration(start, end, _HOURS.opens, _HOURS.closes, holidaylist=off, unit="hour")
+        return len(naive)
+
+    return rate(ours) / rate(theirs)
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    conclude(measure())
+
+
+if __name__ == "__main__":
+    main()

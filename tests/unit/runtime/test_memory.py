@@ -1,0 +1,39 @@
+"""What a process remembers."""
+
+from contracts.envelope import Value
+from services.runtime.fold import Known
+from services.runtime.memory import Memory
+from services.runtime.store import Row
+
+
+def known(case_id: str, version: int, weight: int) -> Known[Value]:
+    return Known(Row(case_id, version, "x" * weight, b""), Value())
+
+
+def test_the_one_written_longest_ago_is_forgotten_when_there_is_too_much() -> None:
+    memory: Memory[Value] = Memory(most=100)
+    for case_id in "abc":
+        memory.keep(known(case_id, 1, 30))
+    memory.keep(known("a", 2, 30))
+    memory.keep(known("d", 1, 40))
+    assert [case_id in memory for case_id in "abcd"] == [True, False, True, True]
+    kept = memory.get("a")
+    assert kept is not None and kept.row.version == 2
+
+
+def test_one_that_weighs_more_than_all_is_not_remembered() -> None:
+    memory: Memory[Value] = Memory(most=100)
+    memory.keep(known("a", 1, 30))
+    memory.keep(known("b", 1, 101))
+    assert "a" not in memory and "b" not in memory
+    memory.keep(known("c", 1, 100))
+    assert "c" in memory
+
+
+def test_what_is_forgotten_weighs_nothing() -> None:
+    memory: Memory[Value] = Memory(most=100)
+    memory.keep(known("a", 1, 100))
+    memory.forget(["a", "never known"])
+    memory.keep(known("b", 1, 60))
+    memory.keep(known("b", 2, 100))
+    assert "b" in memory and memory.get("a") is None
