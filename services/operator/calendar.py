@@ -54,9 +54,7 @@ Region = Annotated[str, typer.Option(callback=_region, help="CN, or a province w
 Count = Annotated[Rule, typer.Option("--rule", help="Whole days to closing, or elapsed working time to the second.")]
 Hours = Annotated[str, typer.Option(help="Hours of business: 09:00-12:00,13:30-17:30.")]
 Zone = Annotated[str, typer.Option(help="Time zone of the place, a name of the IANA database.")]
-Calendars = Annotated[
-    Path, typer.Option(envvar="ONEDOOR_CALENDARS", show_envvar=True, help="Folder of the notices in force.")
-]
+Calendars = Annotated[Path, typer.Option(help="Folder of the notices in force.")]
 Language = Annotated[str, typer.Option(callback=_language, help="zh or en.")]
 
 FOLDER = Path("data") / "calendars"

@@ -1,9 +1,10 @@
 """Deadlines a second in one process, beside the libraries that people count working days with.
 
 ``python -m tests.benchmarks.deadlines``. The same starts and limits for all: 1 to 45 working days from moments of the
-years 2022 and 2023, the last that all of them know. Ours goes from an instant to an instant, zones and closing included;
-the others, in their favour, from a date to a date. ``business-duration`` counts what lies between two days and finds no
-deadlines, so it counts, and so do we beside it. Whether they agree with the State Council's notices is told too.
+years 2022 and 2023, the last that all of them know. Ours goes from an instant to an instant, zones and closing
+included; the others, in their favour, from a date to a date. ``business-duration`` counts what lies between two days
+and finds no deadlines, so it counts, and so do we beside it. Whether they agree with the State Council's notices is
+told too.
 """
 
 import time

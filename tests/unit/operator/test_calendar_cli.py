@@ -24,8 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def onedoor(folder: Path, *arguments: str, answer: str = "") -> Result:
-    environment = {"ONEDOOR_CALENDARS": str(folder)}
-    return CliRunner().invoke(app, ["calendar", *arguments], env=environment, input=answer)
+    return CliRunner().invoke(app, ["calendar", *arguments, "--calendars", str(folder)], input=answer)
 
 
 @pytest.mark.parametrize(
