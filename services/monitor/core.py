@@ -31,6 +31,9 @@ _INSTANT = timedelta(microseconds=1)
 
 _WARNING = Rung.WARNING
 
+Ahead = list[tuple[Rung, datetime]]
+"""Rungs of open commitments that have not fired, each with the first moment at which it may."""
+
 
 def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
     """Answer one message. Raises `Impossible` for a deadline beyond the calendar or a message not meant for us."""
@@ -63,8 +66,9 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
     if first_of_routing:
         known = known.replace(routed=True)
     known, alerts = _climb(known, envelope.time, now)
-    known, questions = _verify(known, now, first_of_routing)
-    return _step(known, (*answers, *alerts, *questions))
+    ahead = _ahead(known)
+    known, questions = _verify(known, ahead, now, first_of_routing)
+    return _step(known, ahead, (*answers, *alerts, *questions))
 
 
 def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -178,35 +182,37 @@ def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | Non
     return watch.open_at is not None and due_at < watch.open_at
 
 
-def _verify(state: MonitoredCase, now: datetime | None, first_of_routing: bool) -> tuple[MonitoredCase, list[Message]]:
+def _verify(
+    state: MonitoredCase, ahead: Ahead, now: datetime | None, first_of_routing: bool
+) -> tuple[MonitoredCase, list[Message]]:
     """Ask routing before a card is issued, and forget the question when nothing hangs on it any longer.
 
     The first question waits until something shows that routing knows the case, or for as long as it would wait for
     the answer: asked any sooner, routing could not tell this case from one that is made up.
     """
-    if now is not None and _is_forgotten(state, _ahead(state)):
+    if now is not None and _is_forgotten(state, ahead):
         return state, [CaseAsked()]
-    if now is not None and _cards(state, now):
+    if now is not None and _cards(ahead, now):
         asked = state.replace(asked=state.asked + 1, asked_at=now)
         return asked, [CaseAsked()] if state.routed or state.asked else []
     if state.asked_at is None:
         return state, []
-    if not _cards(state, state.asked_at):
+    if not _cards(ahead, state.asked_at):
         return state.replace(asked=0, asked_at=None), []
     return state, [CaseAsked()] if first_of_routing else []
 
 
-def _is_forgotten(state: MonitoredCase, ahead: list[tuple[Rung, datetime]]) -> bool:
+def _is_forgotten(state: MonitoredCase, ahead: Ahead) -> bool:
     """Whether the case is open and no rung is left that would make us look at it again."""
     return not ahead and state.matter is not None and state.decided_at is None
 
 
-def _cards(state: MonitoredCase, until: datetime) -> bool:
+def _cards(ahead: Ahead, until: datetime) -> bool:
     """Whether a card that may be called for at ``until`` is still to be verified."""
-    return any(rung is not Rung.WARNING and at <= until for rung, at in _ahead(state))
+    return any(rung is not _WARNING and at <= until for rung, at in ahead)
 
 
-def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
+def _ahead(state: MonitoredCase) -> Ahead:
     """The rungs of open commitments that have not fired, with the first moment at which they may."""
     if state.decided_at is not None:
         return []  # nothing is open any longer
@@ -217,10 +223,9 @@ def _ahead(state: MonitoredCase) -> list[tuple[Rung, datetime]]:
     ]
 
 
-def _step(state: MonitoredCase, out: tuple[Message, ...]) -> Step[MonitoredCase]:
+def _step(state: MonitoredCase, ahead: Ahead, out: tuple[Message, ...]) -> Step[MonitoredCase]:
     # A card that routing has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
-    ahead = _ahead(state)
     wakes = [at for rung, at in ahead if rung is _WARNING or asked_at is None or at > asked_at]
     again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
     return Step(
