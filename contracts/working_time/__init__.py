@@ -5,8 +5,8 @@ library, and notices of holidays are data that are added to it.
 """
 
 from contracts.working_time.calendar import Calendar, Day
-from contracts.working_time.course import Course, Extension, Rule, Suspended, Suspension, Terms, due, resolve
-from contracts.working_time.deadlines import Due, due_after, working_days_before, working_days_between
+from contracts.working_time.course import Course, Due, Extension, Rule, Suspended, Suspension, Terms
+from contracts.working_time.deadlines import due, due_after, resolve, working_days_before, working_days_between
 from contracts.working_time.hours import OfficeHours
 from contracts.working_time.published import published_calendar
 

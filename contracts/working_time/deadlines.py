@@ -5,17 +5,50 @@ The day of the event does not count and the last day counts to the close of busi
 """
 
 from datetime import datetime
-from typing import NamedTuple
 
+from contracts.plans import Limit
+from contracts.working_time.axis import axis_of, ending, rank_on_the_spot, used
 from contracts.working_time.calendar import Calendar
+from contracts.working_time.course import Course, Due, Suspended, Terms
 from contracts.working_time.hours import OfficeHours
 
 
-class Due(NamedTuple):
-    """When something is due, in UTC; provisional when holidays not yet published may still move it."""
+def due(course: Course, terms: Terms) -> Due | Suspended:
+    """When the limit ends. A moment pinned by somebody else is never moved, and counts if it is the earlier.
 
-    at: datetime
-    provisional: bool
+    Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
+    """
+    pinned = course.limit.due_at
+    if not course.limit.counted:
+        if pinned is None:
+            raise ValueError("a limit without length and moment")
+        return Due(pinned, provisional=False)
+    counted = _counted(course, terms)
+    if pinned is None:
+        return counted
+    if isinstance(counted, Suspended) or pinned <= counted.at:
+        return Due(pinned, provisional=False)
+    return counted
+
+
+def resolve(limit: Limit, start: datetime, calendar: Calendar, hours: OfficeHours) -> Due:
+    """When a limit ends by the day for something that began at ``start`` and whose course has been straight since."""
+    if limit.working_days is not None and limit.due_at is None:
+        return due_after(start, limit.working_days, calendar, hours)
+    found = due(Course(limit, start), Terms(calendar, hours))
+    if isinstance(found, Suspended):
+        raise AssertionError("what nothing suspends is not suspended")
+    return found
+
+
+def _counted(course: Course, terms: Terms) -> Due | Suspended:
+    axis = axis_of(course, terms)
+    found = ending(axis)
+    if found is None:
+        span = axis.spans[-1]
+        return Suspended(span.of.since, axis.amount - used(axis, span.begins), axis.unit)
+    at, ordinal = found
+    return Due(at, ordinal >= terms.calendar.first_unpublished.toordinal())
 
 
 def due_after(start: datetime, working_days: int, calendar: Calendar, hours: OfficeHours) -> Due:
@@ -29,16 +62,6 @@ def due_after(start: datetime, working_days: int, calendar: Calendar, hours: Off
     rank = calendar.rank(local.toordinal()) + working_days if working_days else rank_on_the_spot(local, calendar, hours)
     last = calendar.nth(rank)
     return Due(hours.closing(last), last >= calendar.first_unpublished.toordinal())
-
-
-def rank_on_the_spot(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
-    """The rank of the working day on which a filing that came in at this local time must be completed.
-
-    Nobody is there to do so on a day off or after closing: what comes in then is received when the office opens next.
-    A deadline never lies before its event.
-    """
-    in_time = calendar.is_working(local) and local.time() <= hours.closes
-    return calendar.rank(local.toordinal()) + (not in_time)
 
 
 def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeHours) -> datetime:

@@ -5,8 +5,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from contracts.envelope import Value
+from contracts.working_time.axis import Axis, axis_of, ending, used
 from contracts.working_time.calendar import Calendar
-from contracts.working_time.course import Axis, Course, Suspended, Suspension, Terms, Unit, axis_of, due, end
+from contracts.working_time.course import Course, Suspended, Suspension, Terms, Unit
+from contracts.working_time.deadlines import due
 from contracts.working_time.hours import OfficeHours
 
 CIVIL_CODE = "民法典"
@@ -84,9 +86,8 @@ def explain(course: Course, terms: Terms) -> Explanation:
     axis = axis_of(course, terms)
     hours = terms.hours
     suspended = found if isinstance(found, Suspended) else None
-    reached = end(axis)
     first = hours.local(course.starts_at).toordinal()
-    last = min(max(first, _last_day(axis, reached, terms)), first + MOST_DAYS)
+    last = min(max(first, _last_day(axis, terms)), first + MOST_DAYS)
     days = _days(course, axis, first, last, terms)
     at = None if isinstance(found, Suspended) else found.at
     return Explanation(
@@ -109,9 +110,9 @@ def explain(course: Course, terms: Terms) -> Explanation:
     )
 
 
-def _last_day(axis: Axis, reached: int | None, terms: Terms) -> int:
-    if reached is not None:
-        return axis.moment(reached)[1]
+def _last_day(axis: Axis, terms: Terms) -> int:
+    if (found := ending(axis)) is not None:
+        return found[1]
     # As far as the open suspension, whose first day is shown.
     return terms.hours.local(axis.spans[-1].of.since).toordinal()
 
@@ -122,7 +123,7 @@ def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tu
     total = 0
     for ordinal in range(first, last + 1):
         day = date.fromordinal(ordinal)
-        counted = _used(axis, axis.at_end_of(ordinal)) - _used(axis, axis.at_end_of(ordinal - 1))
+        counted = used(axis, axis.at_end_of(ordinal)) - used(axis, axis.at_end_of(ordinal - 1))
         total += counted
         said = calendar.said_of(day)
         suspension = None if counted else _suspension(course.suspensions, day, axis.unit, terms.hours)
@@ -140,15 +141,6 @@ def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tu
             )
         )
     return tuple(days)
-
-
-def _used(axis: Axis, until: int) -> int:
-    """How much of the limit is used up where the axis has come this far."""
-    used = max(axis.start, until) - axis.start
-    for span in axis.spans:
-        ends = until if span.ends is None else min(until, span.ends)
-        used -= max(0, ends - span.begins)
-    return min(used, axis.amount)
 
 
 def _suspension(suspensions: Sequence[Suspension], day: date, unit: Unit, hours: OfficeHours) -> Suspension | None:

@@ -4,7 +4,8 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from contracts.working_time.course import SECOND, Unit
+from contracts.working_time.axis import SECOND
+from contracts.working_time.course import Unit
 from contracts.working_time.explain import DayKind, ExplainedDay, Explanation
 from contracts.working_time.festivals import english
 

@@ -24,7 +24,8 @@ from contracts.working_time import (
     due,
     published_calendar,
 )
-from contracts.working_time.course import SECOND, Unit
+from contracts.working_time.axis import SECOND
+from contracts.working_time.course import Unit
 from tests.unit.working_time import naive
 
 CALENDAR = published_calendar()
@@ -120,6 +121,10 @@ def test_calendar_days_are_suspended_too_and_may_end_in_no_suspension() -> None:
     limit = Limit(calendar_days=5)
     three = stay("2026-03-03T09:00", "2026-03-06T09:00")
     assert due(Course(limit, at("2026-03-02T10:00"), (three,)), BY_DAY) == closing("2026-03-10")
+    still_open = stay("2026-03-09T09:00")  # what would roll into a suspension without an end is not due
+    assert due(Course(limit, at("2026-03-02T10:00"), (still_open,)), BY_DAY) == Suspended(
+        at("2026-03-09T09:00"), 0, Unit.CALENDAR_DAYS
+    )
     over_the_end = stay("2026-03-09T09:00", "2026-03-11T09:00")  # the Saturday would roll into it
     assert due(Course(limit, at("2026-03-02T10:00"), (over_the_end,)), BY_DAY) == closing("2026-03-11")
 

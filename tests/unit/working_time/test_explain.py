@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.plans import Limit
 from contracts.working_time import Course, Extension, OfficeHours, Rule, Suspended, Terms, due
-from contracts.working_time.course import axis_of
+from contracts.working_time.axis import axis_of
 from contracts.working_time.explain import DayKind, explain
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language, text

@@ -1,0 +1,254 @@
+"""Counted time as a number: how far a limit reaches on it, and what suspensions take away.
+
+For each kind of limit and rule of counting there is such an axis; on it, they are all counted alike.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time
+from typing import NamedTuple
+
+from contracts.plans import Limit
+from contracts.working_time.calendar import Calendar
+from contracts.working_time.course import Course, Rule, Suspension, Terms, Unit
+from contracts.working_time.hours import OfficeHours
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+"""By the second, time is counted in whole microseconds: no moment is rounded."""
+
+
+class Span(NamedTuple):
+    """A suspension on an axis of counted time: it takes away what lies between, and is open without an end."""
+
+    begins: int
+    ends: int | None
+    of: Suspension
+
+
+class Axis(NamedTuple):
+    """Counted time as a number that grows while time counts and stands still while it does not."""
+
+    start: int
+    amount: int
+    """How far from the start the limit reaches."""
+    spans: tuple[Span, ...]
+    """What is taken away after the start, in order, none overlapping another."""
+    moment: Callable[[int], tuple[datetime, int] | None]
+    """The moment at which a limit that reaches this number ends, and the ordinal of its local day; None if an open
+    suspension lies before it."""
+    at_end_of: Callable[[int], int]
+    """The number at the end of the local day with this ordinal."""
+    unit: Unit
+
+
+def ending(axis: Axis) -> tuple[datetime, int] | None:
+    """When the limit ends, and the ordinal of that local day; None while an open suspension lies before it."""
+    reached = _reached(axis)
+    return None if reached is None else axis.moment(reached)
+
+
+def _reached(axis: Axis) -> int | None:
+    """The number that the limit reaches."""
+    target = axis.start + axis.amount
+    for span in axis.spans:
+        # Whole days: the last day must lie after the suspension's first. To the second: late is what is later.
+        if span.begins > target or (axis.unit is not Unit.MICROSECONDS and span.begins == target):
+            break
+        if span.ends is None:
+            return None
+        target += span.ends - span.begins
+    return target
+
+
+def used(axis: Axis, until: int) -> int:
+    """How much of the limit is used up where the axis has come this far."""
+    used = max(axis.start, until) - axis.start
+    for span in axis.spans:
+        ends = until if span.ends is None else min(until, span.ends)
+        used -= max(0, ends - span.begins)
+    return min(used, axis.amount)
+
+
+def axis_of(course: Course, terms: Terms) -> Axis:
+    """The axis on which this limit is counted."""
+    limit, calendar, hours = course.limit, terms.calendar, terms.hours
+    more = course.extension.days if course.extension else 0
+    start = hours.local(course.starts_at)
+    if limit.working_minutes is not None:
+        clock = WorkingClock(calendar, hours, within_hours=True)
+        return _by_the_second(course, clock, 60 * SECOND * limit.working_minutes + more * clock.day)
+    if limit.working_days == 0 and not more:
+        return _on_the_spot(start, terms)
+    if terms.rule is Rule.SECOND:
+        if limit.working_days is not None:
+            clock = WorkingClock(calendar, hours, within_hours=False)
+            return _by_the_second(course, clock, (limit.working_days + more) * DAY)
+        return _by_the_second(course, WallClock(hours), (_calendar_days(limit, start) + more) * DAY)
+    if limit.working_days is not None:
+        first = calendar.rank(start.toordinal())
+        spans = _day_spans(course, hours, calendar.rank)
+        moment = _closing(hours, calendar.nth)
+        return Axis(first, limit.working_days + more, spans, moment, calendar.rank, Unit.WORKING_DAYS)
+    spans = _day_spans(course, hours, _itself)
+
+    def on_a_working_day(ordinal: int) -> int | None:
+        """Where the last day is a day off, the day after it is the last (Civil Code, article 203)."""
+        while True:
+            span = _span_of(spans, ordinal)
+            if span is None and calendar.is_working(date.fromordinal(ordinal)):
+                return ordinal
+            if span is not None and span.ends is None:
+                return None
+            ordinal += 1
+
+    days = _calendar_days(limit, start) + more
+    return Axis(start.toordinal(), days, spans, _closing(hours, on_a_working_day), _itself, Unit.CALENDAR_DAYS)
+
+
+def _on_the_spot(start: datetime, terms: Terms) -> Axis:
+    """A filing (备案) must be completed on the spot; nothing suspends what takes no time."""
+    calendar, hours = terms.calendar, terms.hours
+    rank = rank_on_the_spot(start, calendar, hours)
+    return Axis(rank, 0, (), _closing(hours, calendar.nth), calendar.rank, Unit.WORKING_DAYS)
+
+
+def _closing(hours: OfficeHours, day: Callable[[int], int | None]) -> Callable[[int], tuple[datetime, int] | None]:
+    def moment(reached: int) -> tuple[datetime, int] | None:
+        ordinal = day(reached)
+        return None if ordinal is None else (hours.closing(ordinal), ordinal)
+
+    return moment
+
+
+def _itself(ordinal: int) -> int:
+    return ordinal
+
+
+def _span_of(spans: Sequence[Span], ordinal: int) -> Span | None:
+    return next((one for one in spans if one.begins < ordinal and (one.ends is None or ordinal <= one.ends)), None)
+
+
+def _calendar_days(limit: Limit, start: datetime) -> int:
+    """The days of a limit in days or in months. A month ends on the day of the same number, or on its last (Civil
+    Code, article 202)."""
+    if limit.calendar_days is not None:
+        return limit.calendar_days
+    if limit.months is None:
+        raise ValueError("a limit without length")
+    years, month = divmod(start.month - 1 + limit.months, 12)
+    year, month = start.year + years, month + 1
+    last = date(year, month, min(start.day, monthrange(year, month)[1]))
+    return last.toordinal() - start.toordinal()
+
+
+def _day_spans(course: Course, hours: OfficeHours, number: Callable[[int], int]) -> tuple[Span, ...]:
+    """Suspensions by whole days: from the day of the suspension to the day before the resumption."""
+    first = number(hours.local(course.starts_at).toordinal())
+
+    def spans() -> Iterable[Span]:
+        for one in course.suspensions:
+            begins = max(first, number(hours.local(one.since).toordinal() - 1))
+            ends = None if one.until is None else number(hours.local(one.until).toordinal() - 1)
+            yield Span(begins, ends, one)
+
+    return _in_order(spans(), first)
+
+
+class WallClock:
+    """Time by the clock on the wall of a place, in microseconds."""
+
+    def __init__(self, hours: OfficeHours) -> None:
+        self._hours = hours
+
+    def position(self, at: datetime) -> int:
+        """How much has passed since the first day there is."""
+        local = self._hours.local(at)
+        return local.toordinal() * DAY + _into_the_day(local.time())
+
+    def moment(self, position: int) -> tuple[datetime, int]:
+        """The moment at which so much has passed, and the ordinal of its day."""
+        ordinal, into = divmod(position, DAY)
+        return self._hours.at(ordinal, into), ordinal
+
+    def at_end_of(self, ordinal: int) -> int:
+        """How much has passed at the end of that day."""
+        return (ordinal + 1) * DAY
+
+
+class WorkingClock:
+    """Time of working days, of whole ones or of their hours of business alone, in microseconds."""
+
+    def __init__(self, calendar: Calendar, hours: OfficeHours, *, within_hours: bool) -> None:
+        self._calendar = calendar
+        self._hours = hours
+        self._sessions: tuple[tuple[int, int], ...] = ((0, DAY),)
+        if within_hours:
+            self._sessions = tuple((_into_the_day(opens), _into_the_day(closes)) for opens, closes in hours.sessions)
+        self.day = sum(closes - opens for opens, closes in self._sessions)
+        """How much of a working day counts."""
+
+    def position(self, at: datetime) -> int:
+        """How much has counted since the first day there is."""
+        local = self._hours.local(at)
+        ordinal = local.toordinal()
+        before = self._calendar.rank(ordinal - 1)
+        position = before * self.day
+        if self._calendar.rank(ordinal) > before:
+            now = _into_the_day(local.time())
+            position += sum(max(0, min(now, closes) - opens) for opens, closes in self._sessions)
+        return position
+
+    def moment(self, position: int) -> tuple[datetime, int]:
+        """The last moment at which no more has counted: where a day is used up, the beginning of the next."""
+        days, left = divmod(position, self.day)
+        ordinal = self._calendar.nth(days + 1)
+        for opens, closes in self._sessions:
+            if left < closes - opens:
+                return self._hours.at(ordinal, opens + left), ordinal
+            left -= closes - opens
+        raise AssertionError("what is left of a day is less than the day")
+
+    def at_end_of(self, ordinal: int) -> int:
+        """How much has counted at the end of that day."""
+        return self._calendar.rank(ordinal) * self.day
+
+
+def _by_the_second(course: Course, clock: WallClock | WorkingClock, amount: int) -> Axis:
+    start = clock.position(course.starts_at)
+
+    def spans() -> Iterable[Span]:
+        for one in course.suspensions:
+            ends = None if one.until is None else clock.position(one.until)
+            yield Span(max(start, clock.position(one.since)), ends, one)
+
+    return Axis(start, amount, _in_order(spans(), start), clock.moment, clock.at_end_of, Unit.MICROSECONDS)
+
+
+def _in_order(spans: Iterable[Span], start: int) -> tuple[Span, ...]:
+    """These spans without what lies before the start, and without what another has taken already."""
+    kept: list[Span] = []
+    reached = start
+    for span in sorted(spans, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.of.since)):
+        begins = max(reached, span.begins)
+        if span.ends is None:
+            kept.append(Span(begins, None, span.of))
+            break
+        if span.ends > begins:
+            kept.append(Span(begins, span.ends, span.of))
+            reached = span.ends
+    return tuple(kept)
+
+
+def _into_the_day(at: time) -> int:
+    return ((at.hour * 60 + at.minute) * 60 + at.second) * SECOND + at.microsecond
+
+
+def rank_on_the_spot(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
+    """The rank of the working day on which a filing that came in at this local time must be completed.
+
+    Nobody is there to do so on a day off or after closing: what comes in then is received when the office opens next.
+    A deadline never lies before its event.
+    """
+    in_time = calendar.is_working(local) and local.time() <= hours.closes
+    return calendar.rank(local.toordinal()) + (not in_time)
