@@ -68,7 +68,7 @@ class Explanation(Value):
     due_at: datetime | None
     """None while the limit is suspended."""
     pinned: bool = False
-    """The moment was fixed by somebody else and is the earlier."""
+    """The moment was fixed by somebody else, and no limit ends sooner."""
     first_not_firm: date | None = None
     """The first day of the course whose holidays are not yet published: what follows may still move."""
     suspended_since: datetime | None = None
@@ -79,12 +79,25 @@ class Explanation(Value):
 
 
 def explain(course: Course, terms: Terms) -> Explanation:
-    """The derivation of a counted limit. Raises `ValueError` for one without length, and as `due` does."""
-    if not course.limit.counted:
-        raise ValueError("a moment fixed by somebody else has no derivation")
+    """The derivation of a limit; of a moment fixed by somebody else there is no more to say. Raises as `due` does."""
     found = due(course, terms)
-    axis = axis_of(course, terms)
     hours = terms.hours
+    if not course.limit.counted:
+        return Explanation(
+            began_at=course.began_at,
+            starts_at=course.starts_at,
+            amount=0,
+            unit=Unit.WORKING_DAYS,
+            rule=terms.rule,
+            region=terms.calendar.region,
+            calendar=terms.calendar.version,
+            zone=hours.zone,
+            due_at=course.limit.due_at,
+            pinned=True,
+            articles=(),
+            days=(),
+        )
+    axis = axis_of(course, terms)
     suspended = found if isinstance(found, Suspended) else None
     first = hours.local(course.starts_at).toordinal()
     last = min(max(first, _last_day(axis, terms)), first + MOST_DAYS)

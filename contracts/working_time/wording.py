@@ -76,7 +76,9 @@ def summary(one: Explanation, language: Language) -> list[str]:
     zh = language == "zh"
     length = amount(one.amount, one.unit, language)
     began, starts = (moment(at, one.zone, language) for at in (one.began_at, one.starts_at))
-    lines = [f"{began} 起算,期限 {length}" if zh else f"Began {began}, limit {length}"]
+    lines = [f"{began} 起算" if zh else f"Began {began}"]
+    if one.days:
+        lines[0] += f",期限 {length}" if zh else f", limit {length}"
     if one.starts_at != one.began_at:
         lines.append(f"{starts} 重新起算" if zh else f"Began anew {starts}")
     if one.extended_by:
@@ -85,9 +87,7 @@ def summary(one: Explanation, language: Language) -> list[str]:
         due = moment(one.due_at, one.zone, language)
         lines.append(f"到期: {due}" if zh else f"Due: {due}")
         if one.pinned:
-            lines.append(
-                "到期时刻由他人指定,早于推算" if zh else "The moment was fixed by somebody else and is the earlier"
-            )
+            lines.append("到期时刻由他人指定" if zh else "The moment was fixed by somebody else")
     if one.suspended_since is not None and one.left is not None:
         since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
         lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")

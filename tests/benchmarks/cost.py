@@ -55,18 +55,18 @@ WHY_STATEMENT = (
     (re.compile(r"^(BEGIN|COMMIT|ROLLBACK)"), "the transaction around a batch, or around a look"),
     (re.compile(r"INSERT INTO cases"), "writes all that a batch leads to: states, what is said, what waits for Kafka"),
     (
-        re.compile(r"^SELECT .* FROM cases WHERE case_id = ANY"),
-        "loads those of a batch's cases that are not remembered",
+        re.compile(r"AS asked \(case_id\) LEFT JOIN cases"),
+        "loads those of a batch's cases that are not remembered, and whether they wait behind a letter",
     ),
-    (re.compile(r"FROM dead_letters"), "whether a case waits behind a letter"),
     (re.compile(r"^UPDATE cases SET call_at"), "takes a lease on open questions that are due"),
     (re.compile(r"min\(wake_at\)"), "when the next alarm is"),
-    (re.compile(r"^SELECT .* FROM cases WHERE wake_at"), "whose alarm is due"),
+    (re.compile(r"FROM cases AS asked"), "whose alarm is due"),
     (re.compile(r"^DELETE FROM unpublished|unpublished u"), "forgets what Kafka has acknowledged"),
     (re.compile(r"FROM unpublished"), "whether something waits for Kafka too long"),
     (re.compile(r"INSERT INTO (outbox|unpublished)"), "writes what a batch says"),
     (re.compile(r"INSERT INTO alerts|UPDATE alerts"), "lists the alerts"),
     (re.compile(r"pg_try_advisory"), "one replica listens to the department at a time"),
+    (re.compile(r"^SET LOCAL idle_in"), "its transaction stays open while the department is listened to"),
 )
 
 _EXECUTED = re.compile(

@@ -1,15 +1,21 @@
 """What monitor shows to supervisors and operators, as JSON."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import text
 
 from contracts.cases import Region
 from contracts.commitments import Commitment, CommitmentKey, Rung
 from contracts.envelope import CaseId, Code, Name
+from contracts.working_time.explain import Explanation
+from contracts.working_time.picture import svg
+from contracts.working_time.wording import Language
+from contracts.working_time.wording import text as in_words
+from services.monitor.derivation import LimitKind, derived
 from services.monitor.figures import AllFigures, figures
 from services.monitor.state import CASE, MonitoredCase, Raised
 from services.runtime.moments import written_out
@@ -81,6 +87,25 @@ class CaseView(BaseModel):
     commitments: list[CommitmentView]
 
 
+class Form(StrEnum):
+    """How a derivation is told."""
+
+    JSON = "json"
+    TEXT = "text"
+    PICTURE = "picture"
+
+
+class DerivationWanted(BaseModel):
+    """Of which commitment, by which of its limits, and how it is to be told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    commitment: CommitmentKey = CASE
+    limit: LimitKind = LimitKind.COMMITTED
+    form: Form = Form.JSON
+    language: Language = "zh"
+
+
 class Summary(BaseModel):
     """How much monitor has in hand."""
 
@@ -138,6 +163,24 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         if state is None:
             raise HTTPException(404, f"monitor knows no case {case_id}")
         return _case_view(case_id, state)
+
+    @router.get(
+        "/commitments/{case_id}/derivation",
+        responses=refusals(404) | {200: {"content": {"text/plain": {}, "image/svg+xml": {}}}},
+        response_model=Explanation,
+    )
+    async def derivation(case_id: Annotated[CaseId, Path()], wanted: Annotated[DerivationWanted, Query()]) -> Response:
+        state = await shell.read(case_id)
+        found = derived(state, wanted.commitment, wanted.limit) if state is not None else None
+        if found is None:
+            raise HTTPException(404, f"monitor holds no such commitment of case {case_id}")
+        match wanted.form:
+            case Form.JSON:
+                return Response(found.model_dump_json(), media_type="application/json")
+            case Form.TEXT:
+                return Response(in_words(found, wanted.language), media_type="text/plain; charset=utf-8")
+            case Form.PICTURE:
+                return Response(svg(found, wanted.language), media_type="image/svg+xml")
 
     @router.get("/figures")
     async def all_figures() -> AllFigures:

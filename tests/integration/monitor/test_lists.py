@@ -149,6 +149,24 @@ async def test_alerts_commitments_and_figures(shell: Shell[MonitoredCase]) -> No
     }
 
 
+async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture(shell: Shell[MonitoredCase]) -> None:
+    await tell(shell, told())
+    async with client(shell) as http:
+        held = (await http.get(f"/commitments/{OPEN}")).json()["commitments"]
+        for commitment in held:
+            for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
+                asked = {"commitment": commitment["key"], "limit": limit}
+                derivation = (await http.get(f"/commitments/{OPEN}/derivation", params=asked)).json()
+                assert derivation["due_at"] == commitment[due], "what is told is what is held"
+                assert sum(day["counted"] for day in derivation["days"]) == derivation["amount"]
+        words = await http.get(f"/commitments/{OPEN}/derivation", params={"form": "text", "language": "en"})
+        assert words.headers["content-type"].startswith("text/plain") and "Due: Mon 2026-03-09 17:30" in words.text
+        picture = await http.get(f"/commitments/{OPEN}/derivation", params={"form": "picture"})
+        assert picture.headers["content-type"] == "image/svg+xml" and picture.text.startswith("<svg")
+        unknown = await http.get(f"/commitments/{OPEN}/derivation", params={"commitment": "step/none"})
+        assert unknown.status_code == 404
+
+
 async def test_figures_of_nothing(shell: Shell[MonitoredCase]) -> None:
     async with client(shell) as http:
         figures = (await http.get("/figures")).json()
@@ -168,6 +186,8 @@ async def test_wrong_requests(shell: Shell[MonitoredCase]) -> None:
             ("/alerts?limit=0", 422),
             ("/commitments/nonsense", 422),
             (f"/commitments/{GOOD}", 404),
+            (f"/commitments/{GOOD}/derivation", 404),
+            (f"/commitments/{GOOD}/derivation?form=song", 422),
         ]:
             answer = await http.get(path)
             assert (path, answer.status_code) == (path, status)
@@ -175,11 +195,11 @@ async def test_wrong_requests(shell: Shell[MonitoredCase]) -> None:
 
 
 async def test_only_staff_is_answered(shell: Shell[MonitoredCase]) -> None:
-    paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", "/figures")
+    paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", f"/commitments/{GOOD}/derivation", "/figures")
     async with client(shell, host="192.0.2.7") as http:
-        assert [(await http.get(path)).status_code for path in paths] == [403] * 4
+        assert {(await http.get(path)).status_code for path in paths} == {403}
     async with client(shell, headers={"Host": "attacker.example"}) as http:
-        assert [(await http.get(path)).status_code for path in paths] == [403] * 4
+        assert {(await http.get(path)).status_code for path in paths} == {403}
     shell.settings = shell.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
     async with client(shell) as http:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):

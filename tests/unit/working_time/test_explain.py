@@ -74,6 +74,12 @@ def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
     assert "14:00:00" in text(found, "en") and "工作时间14:00:00" in text(found, "zh")
 
 
+def test_of_a_moment_fixed_by_somebody_else_there_is_no_more_to_say() -> None:
+    found = explain(Course(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
+    assert (found.due_at, found.pinned, found.days) == (at("2026-03-05T12:00"), True, ())
+    assert "fixed by somebody else" in text(found, "en") and svg(found, "zh").startswith("<svg")
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_picture_is_whole_and_has_every_day(language: Language) -> None:
     extension = Extension(3, "案情复杂", at("2026-10-09T10:00"))
