@@ -38,7 +38,7 @@ S = TypeVar("S", bound=Value)
 Publish = Callable[[Sequence[Said]], Awaitable[Sequence[Said]]]
 """Publishes messages and returns those that Kafka acknowledged."""
 
-PUBLICATIONS = 8
+PUBLICATIONS = 3
 """Most batches whose messages are on their way to Kafka while the next one is handled."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
