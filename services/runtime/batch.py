@@ -12,8 +12,8 @@ version that it knows, so that what is remembered is either still so or found ou
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -73,7 +73,7 @@ class Batches(Generic[S]):
         self._line = Line(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
-        """Machine time at which the batch in hand began."""
+        """Machine time at which what is in hand began."""
         self._memory: Memory[S] = Memory()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
@@ -95,7 +95,7 @@ class Batches(Generic[S]):
 
     @property
     def in_hand_s(self) -> float:
-        """Machine seconds for which the present batch has been in hand; 0 without one."""
+        """Machine seconds for which a batch, or a look for work, has been in hand; 0 without one."""
         return time.monotonic() - self._began if self._began is not None else 0.0
 
     async def run(self, received: Sequence[Received], letters: Sequence[DeadLetter] = ()) -> None:
@@ -149,7 +149,7 @@ class Batches(Generic[S]):
     async def look_ahead(self) -> bool:
         """Read when the next alarms come, as far as this table says; whether one has come already."""
         self.next_wake = self.next_wait = NEVER  # batches that commit meanwhile make them sooner
-        async with self._writing, self._line.hold() as driver:
+        async with self._turn() as driver:
             wake_at, again_at = await store.next_alarms(driver)
         self.next_wake = min(self.next_wake, wake_at or NEVER)
         self.next_wait = min(self.next_wait, again_at or NEVER)
@@ -157,9 +157,8 @@ class Batches(Generic[S]):
 
     async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:
         """Take a lease on questions that are due, at most ``limit``."""
-        async with self._writing:
-            async with self._line.hold() as driver:
-                rows = await store.claim_calls(driver, machine_now(), lease_until, limit)
+        async with self._turn() as driver:
+            rows = await store.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
                 before = self._memory.get(row.case_id)
@@ -208,20 +207,27 @@ class Batches(Generic[S]):
             return known
         return Known(row, self.service.state.model_validate_json(row.state))
 
-    async def _commit(self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], *, locking: bool = False) -> None:
-        """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[Driver]:
+        """The loop's connection, for one at a time."""
         async with self._writing:
             self._began = time.monotonic()
             try:
-                batch, outcome, said = await self._write_whole(fold, locking)
+                async with self._line.hold() as driver:
+                    yield driver
             finally:
                 self._began = None
+
+    async def _commit(self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], *, locking: bool = False) -> None:
+        """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
+        async with self._turn() as driver:
+            batch, outcome, said = await self._write_whole(driver, fold, locking)
         self._tell(outcome)
         if said:
             await self._send(batch, said)
 
     async def _write_whole(
-        self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], locking: bool
+        self, driver: Driver, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], locking: bool
     ) -> tuple[UUID | None, Outcome[S], list[Said]]:
         """One transaction, which needs no words where it is one statement; done again for as long as another process
         comes between."""
@@ -232,7 +238,6 @@ class Batches(Generic[S]):
             outcome: Outcome[S] = Outcome()
             try:
                 async with AsyncExitStack() as stack:
-                    driver = await stack.enter_async_context(self._line.hold())
                     if locking:
                         await stack.enter_async_context(driver.transaction())
                     await fold(driver, outcome)
