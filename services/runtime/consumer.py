@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import TypeAdapter, ValidationError
@@ -47,6 +48,9 @@ ACKNOWLEDGE_S = 2.0
 aiokafka itself would try for as long as Kafka is away or lacks a topic, and hold up whoever waits: the flushing, and
 the joining of a group anew.
 """
+
+IDLE_MS = 500
+"""Machine milliseconds after which somebody who waits for records looks whether he is still wanted."""
 
 GATHER_MS = 5
 """Machine milliseconds within which Kafka gives what it has. Most often it takes two."""
@@ -124,6 +128,8 @@ class Consumer:
         self._group = _Group(self.acknowledge)
         self._handled: dict[TopicPartition, int] = {}
         """What has been committed to the database and not yet acknowledged to Kafka: the next offset of each."""
+        self._read_in = 0
+        """The generation in which the latest records were read; of several reads, the first."""
         self._handled_in = 0
         """The generation to which these offsets belong. Another may count from the beginning of another log: to
         acknowledge an old offset there would skip what nobody has read."""
@@ -137,8 +143,6 @@ class Consumer:
             # A replica that comes back takes up its partitions at once, without waiting for its own ghost to expire.
             group_instance_id=f"{settings.service}-{settings.replica}",
             batch=True,
-            max_records=settings.batch,
-            batch_timeout_ms=10,
             fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
             fetch_max_bytes=FETCHED_BYTES,
             max_partition_fetch_bytes=FETCHED_BYTES // 16,
@@ -153,6 +157,8 @@ class Consumer:
             decoder=_records,
         )
         self._subscriber(self._handle)
+        # FastStream's own asks and sleeps in turns, which delays what comes and is never quite idle.
+        self._subscriber.get_msg = self._read  # type: ignore[method-assign]
 
     async def start(self) -> None:
         """Join the group. Raises `KafkaError` when the cluster is away."""
@@ -181,10 +187,25 @@ class Consumer:
                 total += max(0, end - await consumer.position(partition))
         return total
 
+    async def _read(self, consumer: AIOKafkaConsumer) -> Records:
+        """Wait for records, a while at the most; after a rest, gather those that came meanwhile.
+
+        Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
+        came after it during the rest would wait for the whole of the next one.
+        """
+        found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._most)
+        self._read_in = self._group.generation
+        records = list(chain.from_iterable(found.values()))
+        if records and self._rested:
+            # What has been read must be handled: who reads on acknowledges past it. What is wrong is told next time.
+            with suppress(KafkaError, ConsumerStoppedError):
+                more = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
+                records += chain.from_iterable(more.values())
+        return tuple(records)
+
     async def _handle(self, records: Records) -> None:
-        """One batch: gather, decode, run, note for acknowledgement."""
-        started, generation = time.perf_counter(), self._group.generation
-        records = await self._with_the_rest(records)
+        """One batch: decode, run, note for acknowledgement."""
+        started, generation = time.perf_counter(), self._read_in
         received, letters = self._decode(records)
         if self._limit.exceeded(len(letters), time.monotonic()):
             await self._stop_loudly(len(letters))
@@ -204,19 +225,6 @@ class Consumer:
         self._rested = len(records) < self._most
         if self._rested:
             await self._funnel.pace.rest()
-
-    async def _with_the_rest(
-        self, records: tuple[ConsumerRecord[Any, Any], ...]
-    ) -> tuple[ConsumerRecord[Any, Any], ...]:
-        """These records, and after a rest those that came meanwhile.
-
-        Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
-        came after it during the rest would wait for the whole of the next one.
-        """
-        if not self._rested or self._subscriber.consumer is None:
-            return records
-        more = await self._subscriber.consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
-        return (*records, *chain.from_iterable(more.values()))
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""
