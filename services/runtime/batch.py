@@ -46,6 +46,9 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 NOT_WOKEN = timedelta(minutes=1)
 """Machine time after which a case that could not be woken is tried again."""
 
+PATIENT_S = 30.0
+"""Machine seconds for which nobody is asked again once what we have said was held up: the answers are on their way."""
+
 log = telemetry.logger(__name__)
 
 
@@ -68,6 +71,8 @@ class Batches(Generic[S]):
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_wake = self.next_wait = NEVER
         """The next alarm known of, by the settable clock and by the machine's."""
+        self._patient_until = 0.0
+        """Machine time until which nobody is asked again."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._line = Line(database)
@@ -130,7 +135,7 @@ class Batches(Generic[S]):
         async def fold(driver: Driver, outcome: Outcome[S]) -> None:
             nonlocal woken
             now = self.clock.now()
-            due = await store.load_due(driver, now, machine_now(), limit)
+            due = await store.load_due(driver, now, None if self._patient_s > 0 else machine_now(), limit)
             woken = len(due.rows)
             outcome.touched = list(due.rows)
             outcome.blocked = due.blocked
@@ -146,6 +151,17 @@ class Batches(Generic[S]):
         await self._commit(fold, locking=True)
         return woken
 
+    def be_patient(self) -> None:
+        """What we have said is held up on its way to Kafka: to say it again would only make more of it.
+
+        So nobody is asked again until some time after this was last so. Deadlines do not wait.
+        """
+        self._patient_until = time.monotonic() + PATIENT_S
+
+    @property
+    def _patient_s(self) -> float:
+        return self._patient_until - time.monotonic()
+
     async def look_ahead(self) -> bool:
         """Read when the next alarms come, as far as this table says; whether one has come already."""
         self.next_wake = self.next_wait = NEVER  # batches that commit meanwhile make them sooner
@@ -153,6 +169,8 @@ class Batches(Generic[S]):
             wake_at, again_at = await store.next_alarms(driver)
         self.next_wake = min(self.next_wake, wake_at or NEVER)
         self.next_wait = min(self.next_wait, again_at or NEVER)
+        if (patient_s := self._patient_s) > 0:
+            self.next_wait = max(self.next_wait, machine_now() + timedelta(seconds=patient_s))
         return self.next_wake <= self.clock.now() or self.next_wait <= machine_now()
 
     async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:

@@ -193,6 +193,8 @@ class Publisher:
         self._away_until = 0.0
         self._reached: dict[tuple[str, int], int] = {}
         """The highest offset acknowledged, by topic and partition."""
+        self.away = False
+        """Kafka did not acknowledge what was sent last."""
         self.log_lost = False
         """Kafka has acknowledged a lower offset than before: its log is another one, and what was in the old is gone.
         Whoever makes good for it takes the mark off."""
@@ -226,6 +228,8 @@ class Publisher:
                 fault = failure or fault
         if fault is not None:
             await self._away(fault)
+        elif sent:
+            self.away = False
         return acknowledged
 
     async def _is_there(self, producer: AIOKafkaProducer, topic: str) -> bool:
@@ -277,6 +281,7 @@ class Publisher:
             return self._producer
 
     async def _away(self, error: BaseException) -> None:
+        self.away = True
         self._away_until = time.monotonic() + AWAY_S
         log.warning("Kafka did not acknowledge; the relay will publish", error=repr(error))
         if self._producer is not None:

@@ -151,7 +151,10 @@ class Shell(Generic[S]):
             return False
 
         async def relayed() -> bool:
-            return await relay.run_once()
+            more = await relay.run_once()
+            if relay.busy or self.publisher.away:
+                batches.be_patient()
+            return more
 
         self._start("funnel", self.funnel.run())
         self._start("timers", forever("timers", timers.run_once, timers.pause, batches.alarm))

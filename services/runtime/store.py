@@ -178,10 +178,13 @@ async def load(driver: Driver, case_ids: Sequence[str]) -> Loaded:
     return _loaded(await driver.fetch(_LOAD, case_ids))
 
 
-async def load_due(driver: Driver, now: datetime, machine_now: datetime, limit: int) -> Loaded:
-    """Lock and read the cases whose alarm has come, by either clock, passing over those that another process holds."""
+async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, limit: int) -> Loaded:
+    """Lock and read the cases whose alarm has come, by either clock, passing over those that another process holds.
+
+    Without ``machine_now`` those that wait for an answer are left to wait.
+    """
     found = await driver.fetch(_DUE, now, limit)
-    if len(found) < limit:
+    if len(found) < limit and machine_now is not None:
         found += await driver.fetch(_WAITED, machine_now, limit - len(found))
     return _loaded(found)
 

@@ -20,8 +20,9 @@ RECOVERY_S = 60.0
 WINDOW_S = 5.0
 """Seconds over which throughput is measured."""
 
-DRAIN_S = 120.0
-"""Seconds in which every case that was accepted must be finished once nothing new comes in."""
+DRAIN_S = 180.0
+"""Seconds in which every case that was accepted must be finished once nothing new comes in: those of five minutes
+without Kafka take two."""
 
 SETTLE_S = 20.0
 """Seconds in which what is merely on its way arrives after that."""
@@ -117,13 +118,16 @@ class Run:
         if not answered:
             outcome.wrong.append(f"{self.applicants.waiting} applicants were not answered within {DRAIN_S:g} s")
         while time.monotonic() < began + DRAIN_S:
-            if answered and not self.gauge.unfinished:
+            if answered and self.gauge.at_rest:
                 outcome.drained_s = time.monotonic() - began
                 break
             await asyncio.sleep(0.2)
         if outcome.drained_s is None:
             left = {name: len(cases) for name, cases in self.gauge.left.items() if cases}
-            outcome.wrong.append(f"cases not finished after {DRAIN_S:g} s: {left}, such as {self._some_left()}")
+            waiting = {name: batches for name, batches in self.gauge.unpublished.items() if batches}
+            outcome.wrong.append(
+                f"not at rest after {DRAIN_S:g} s: cases {left}, such as {self._some_left()}; batches {waiting}"
+            )
         self._said_are_heard = self._said_are_heard and outcome.fault.said_are_heard
         question = Question(
             urls={},

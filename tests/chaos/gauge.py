@@ -29,6 +29,8 @@ class Gauge:
     """Grows while cases come in."""
     left: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in SERVICES})
     """Cases not yet closed at a service, with the time of their receipt."""
+    unpublished: dict[str, int] = field(default_factory=dict)
+    """How many batches of a service wait to be published, or to be known to be."""
     closed: dict[str, list[tuple[float, int]]] = field(default_factory=lambda: {name: [] for name in SERVICES})
     """At which look how many more were closed."""
     _connections: dict[str, "asyncpg.Connection[asyncpg.Record]"] = field(default_factory=dict)
@@ -68,11 +70,18 @@ class Gauge:
         """Cases that some service has not closed."""
         return len(set().union(*self.left.values()))
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether every case is closed everywhere, and nothing that was said waits to be published."""
+        return not self.unfinished and not any(self.unpublished.values())
+
     async def _look(self, service: str) -> None:
         left = self.left[service]
         try:
             async with asyncio.timeout(10):
-                rows = await (await self._connected(service)).fetch(_CLOSED, list(left)) if left else []
+                connection = await self._connected(service)
+                rows = await connection.fetch(_CLOSED, list(left)) if left else []
+                self.unpublished[service] = await connection.fetchval("SELECT count(*) FROM unpublished")
         except _AWAY:
             await self._forget(service)
             return

@@ -180,8 +180,11 @@ async def test_what_kafka_did_not_take_is_relayed_by_anybody(
     relay = Relay(database, kafka.publish, timedelta())
     await relay.run_once()
     assert await rows(database, "SELECT cardinality(message_ids) FROM unpublished") == [(5,)]
+    assert not relay.busy
     kafka.away = False
-    await asyncio.gather(relay.run_once(), Relay(database, kafka.publish, timedelta()).run_once())
+    other = Relay(database, kafka.publish, timedelta())
+    await asyncio.gather(relay.run_once(), other.run_once())
+    assert relay.busy != other.busy, "one of them has published it"
     assert len(kafka.published) == 5
     assert not await rows(database, "SELECT 1 FROM unpublished")
     assert len({one.message_id for one in kafka.published}) == 5
@@ -307,6 +310,24 @@ async def test_a_case_that_cannot_be_woken_does_not_keep_others_from_waking(
     assert (await tally(database, case(2))).woken == 1
     assert (await tally(database, case(1))).woken == 0
     assert await batches.wake(10) == 0, "it is looked at again later"
+
+
+async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_again(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([from_kafka(said("count", case(1)))])
+    await batches.run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(2)))])
+    async with database.begin() as connection:
+        await connection.execute(text(f"UPDATE cases SET again_at = now() WHERE case_id = '{case(1)}'"))
+    batches.be_patient()
+    assert await batches.look_ahead(), "a deadline has come"
+    assert await batches.wake(10) == 1
+    assert [(await tally(database, case(n))).woken for n in (1, 2)] == [0, 1]
+    assert not await batches.look_ahead()
+    batches._patient_until = 0.0
+    assert await batches.look_ahead()
+    assert await batches.wake(10) == 1
+    assert (await tally(database, case(1))).woken == 1
 
 
 async def test_commands_are_told_what_became_of_them(batches: Batches[Tally]) -> None:
