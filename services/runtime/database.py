@@ -127,6 +127,10 @@ class Line:
             connection = await self._database.connect()
             driver: Any = (await connection.get_raw_connection()).driver_connection
             self._open = connection, driver
-            # Every statement goes by key, so that one plan serves all its arguments.
-            await driver.execute("SET plan_cache_mode = force_generic_plan")
+            try:
+                # Every statement goes by key, so that one plan serves all its arguments.
+                await driver.execute("SET plan_cache_mode = force_generic_plan", timeout=CONNECT_S)
+            except BaseException:
+                await self.close()
+                raise
         return self._open[1]
