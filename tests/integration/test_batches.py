@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,7 +16,7 @@ from contracts.envelope import Envelope, Impossible, Message
 from services.runtime import dead_letters, schema
 from services.runtime.batch import Batches
 from services.runtime.clock import SystemClock
-from services.runtime.database import transaction
+from services.runtime.database import Line, is_away, transaction
 from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel
 from services.runtime.outbox import Relay
@@ -236,6 +237,27 @@ async def test_a_transaction_that_hangs_is_given_up_with_its_connection(database
             await connection.execute(text("SELECT pg_sleep(30)"))
     async with transaction(database) as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_line_that_hangs_or_is_left_in_a_transaction_is_given_up_and_opened_anew(database: AsyncEngine) -> None:
+    line = Line(database)
+    with pytest.raises(asyncpg.PostgresError) as cut:
+        async with line.hold(limit_s=0.2) as driver:
+            await driver.execute("SELECT pg_sleep(30)")
+    assert is_away(cut.value)
+    async with line.hold() as driver:
+        await driver.execute("BEGIN")
+    async with line.hold() as another:
+        assert another is not driver and not another.is_in_transaction()
+        with pytest.raises(asyncpg.PostgresError) as refused:
+            await another.execute("SELECT CAST('no number' AS int)")
+    assert not is_away(refused.value)
+    async with line.hold() as same:
+        assert same is another, "what the server refuses is no fault of the line"
+        with pytest.raises(asyncpg.DataError) as unsendable:
+            await same.execute("SELECT $1::int", "no number")
+    assert not is_away(unsendable.value)
+    await line.close()
 
 
 async def test_that_messages_are_published_is_written_with_the_next_batch(
