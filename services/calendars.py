@@ -1,7 +1,7 @@
 """The notices of holidays that are in force at a place: a folder of files, one for each year and region.
 
-Who replaces a notice writes the new file whole before it takes the place of the old one, which is kept in
-``replaced/``. So a reader sees one or the other, and can see what was in force before.
+Who replaces a notice writes the new file whole before it takes the place of the old one, of which a copy is kept in
+``replaced/``. So a reader sees one or the other at any moment, and can see what was in force before.
 """
 
 from pathlib import Path
@@ -14,10 +14,14 @@ REPLACED = "replaced"
 
 def notices(folder: Path) -> list[Notice]:
     """All notices of a folder; none where there is no folder. Raises `FaultyNotice`, which names the file."""
+    if folder.exists() and not folder.is_dir():
+        raise FaultyNotice(f"{folder} is no folder")
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             notice = read(path.read_bytes())
+        except OSError as fault:
+            raise FaultyNotice(f"{path}: {fault.strerror}") from None
         except FaultyNotice as fault:
             raise FaultyNotice(f"{path}: {fault}") from None
         if path.name != _name(notice):
@@ -41,8 +45,8 @@ def put(folder: Path, notice: Notice) -> Path:
         old = read(path.read_bytes())
         kept = folder / REPLACED / f"{path.stem} {old.version.rsplit(' ', 1)[1]}.json"
         kept.parent.mkdir(exist_ok=True)
-        path.rename(kept)
-    partial.rename(path)
+        kept.write_bytes(path.read_bytes())
+    partial.replace(path)
     return path
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
+
+TURN_OF_THE_YEAR = timedelta(days=3)
 
 
 class Day(NamedTuple):
@@ -64,6 +66,12 @@ class Calendar:
             ("_rank_at_end", rank),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def first_not_firm(self) -> date:
+        """The first day that a notice to come may still change: next year's speaks of the days before New Year too,
+        the earliest so far of 29 December."""
+        return self.first_unpublished - TURN_OF_THE_YEAR
 
     def said_of(self, day: date) -> Day | None:
         """What a notice that is in force here says of this day."""

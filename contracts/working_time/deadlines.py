@@ -26,8 +26,11 @@ def due(course: Course, terms: Terms) -> Due | Suspended:
     counted = _counted(course, terms)
     if pinned is None:
         return counted
-    if isinstance(counted, Suspended) or pinned <= counted.at:
+    if isinstance(counted, Suspended):
         return Due(pinned, provisional=False)
+    if pinned <= counted.at:
+        # What is counted may yet become the earlier, unless all days before the moment are firm.
+        return Due(pinned, counted.provisional and terms.hours.local(pinned).date() >= terms.calendar.first_not_firm)
     return counted
 
 
@@ -48,7 +51,7 @@ def _counted(course: Course, terms: Terms) -> Due | Suspended:
         span = axis.spans[-1]
         return Suspended(span.of.since, axis.amount - used(axis, span.begins), axis.unit)
     at, ordinal = found
-    return Due(at, ordinal >= terms.calendar.first_unpublished.toordinal())
+    return Due(at, ordinal >= terms.calendar.first_not_firm.toordinal())
 
 
 def due_after(start: datetime, working_days: int, calendar: Calendar, hours: OfficeHours) -> Due:
@@ -61,7 +64,7 @@ def due_after(start: datetime, working_days: int, calendar: Calendar, hours: Off
     local = hours.local(start)
     rank = calendar.rank(local.toordinal()) + working_days if working_days else rank_on_the_spot(local, calendar, hours)
     last = calendar.nth(rank)
-    return Due(hours.closing(last), last >= calendar.first_unpublished.toordinal())
+    return Due(hours.closing(last), last >= calendar.first_not_firm.toordinal())
 
 
 def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeHours) -> datetime:

@@ -7,15 +7,15 @@ from enum import StrEnum
 from contracts.envelope import Value
 from contracts.working_time.axis import Axis, axis_of, ending, used
 from contracts.working_time.calendar import Calendar
-from contracts.working_time.course import Course, Suspended, Suspension, Terms, Unit
+from contracts.working_time.course import Course, Due, Suspended, Suspension, Terms, Unit
 from contracts.working_time.deadlines import due
 from contracts.working_time.hours import OfficeHours
 
 CIVIL_CODE = "民法典"
 LICENSING_LAW = "行政许可法"
 
-MOST_DAYS = 4000
-"""Days of which an explanation speaks, at the most: ten years and more."""
+MOST_DAYS = 20_000
+"""Days of which an explanation speaks, at the most: more than any limit has that nothing suspends."""
 
 
 class DayKind(StrEnum):
@@ -47,7 +47,7 @@ class ExplainedDay(Value):
     reason: str = ""
     article: str = ""
     provisional: bool = False
-    """Whether it is a holiday is not yet published."""
+    """A notice to come may still change whether it counts."""
 
 
 class Explanation(Value):
@@ -70,10 +70,12 @@ class Explanation(Value):
     pinned: bool = False
     """The moment was fixed by somebody else, and no limit ends sooner."""
     first_not_firm: date | None = None
-    """The first day of the course whose holidays are not yet published: what follows may still move."""
+    """Of a provisional deadline, the first day that a notice to come may still change."""
     suspended_since: datetime | None = None
     left: int | None = None
     """How much of a suspended limit is left."""
+    cut: bool = False
+    """The days are too many: those at the end are left out."""
     articles: tuple[str, ...]
     days: tuple[ExplainedDay, ...]
 
@@ -100,9 +102,11 @@ def explain(course: Course, terms: Terms) -> Explanation:
     axis = axis_of(course, terms)
     suspended = found if isinstance(found, Suspended) else None
     first = hours.local(course.starts_at).toordinal()
-    last = min(max(first, _last_day(axis, terms)), first + MOST_DAYS)
-    days = _days(course, axis, first, last, terms)
     at = None if isinstance(found, Suspended) else found.at
+    pinned = at is not None and at == course.limit.due_at
+    end = hours.local(at).toordinal() if pinned and at is not None else _last_day(axis, terms)
+    last = min(max(first, end), first + MOST_DAYS)
+    days = _days(course, axis, first, last, terms)
     return Explanation(
         began_at=course.began_at,
         starts_at=course.starts_at,
@@ -114,8 +118,9 @@ def explain(course: Course, terms: Terms) -> Explanation:
         calendar=terms.calendar.version,
         zone=hours.zone,
         due_at=at,
-        pinned=at is not None and at == course.limit.due_at,
-        first_not_firm=next((day.day for day in days if day.provisional), None),
+        pinned=pinned,
+        cut=last < end,
+        first_not_firm=terms.calendar.first_not_firm if isinstance(found, Due) and found.provisional else None,
         suspended_since=suspended.since if suspended else None,
         left=suspended.left if suspended else None,
         articles=tuple(_articles(course, axis)),
@@ -150,7 +155,7 @@ def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tu
                 name=said.name if said and kind in (DayKind.HOLIDAY, DayKind.MAKEUP) else "",
                 reason=suspension.reason if suspension and kind is DayKind.SUSPENDED else "",
                 article=suspension.article if suspension and kind is DayKind.SUSPENDED else "",
-                provisional=day >= calendar.first_unpublished,
+                provisional=day >= calendar.first_not_firm,
             )
         )
     return tuple(days)
@@ -173,7 +178,7 @@ def _kind(
         return DayKind.MAKEUP if said and not said.off else DayKind.COUNTED
     if day.toordinal() == first and axis.unit is not Unit.MICROSECONDS:
         return DayKind.EVENT
-    if suspension is not None and total < axis.amount:
+    if suspension is not None and (total < axis.amount or axis.unit is Unit.CALENDAR_DAYS):
         return DayKind.SUSPENDED
     if not calendar.is_working(day):
         return DayKind.HOLIDAY if said and said.off else DayKind.WEEKEND

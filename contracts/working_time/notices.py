@@ -65,7 +65,8 @@ class Notice(Value):
     @property
     def version(self) -> str:
         """Names what it says, and nothing else: the same days under another paper are the same notice."""
-        said = "".join(f"{day.date}{day.is_off_day:d}" for day in sorted(self.days, key=lambda day: day.date))
+        days = sorted(self.days, key=lambda day: day.date)
+        said = "".join(f"{day.date}{day.is_off_day:d}{day.name}" for day in days)
         return f"{self.region} {self.year} {sha256(said.encode()).hexdigest()[:8]}"
 
 
@@ -95,11 +96,11 @@ def amended(calendar: Calendar, notice: Notice) -> Calendar:
     """
     said = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
     end = calendar.first_unpublished
+    if notice.year < calendar.first_published.year:
+        raise FaultyNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
     if notice.region == NATION:
         if notice.year > end.year:
             raise FaultyNotice(f"the notice for {end.year} comes first: nothing is known of that year")
-        if notice.year < calendar.first_published.year:
-            raise FaultyNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
         kept = {day: known for day, known in calendar.days.items() if _year(day, known.name) != notice.year}
         end = max(end, date(notice.year + 1, 1, 1))
     elif notice.year >= end.year:

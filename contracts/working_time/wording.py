@@ -44,18 +44,16 @@ _UNITS = {
 
 
 def amount(much: int, unit: Unit, language: Language) -> str:
-    """So much time in words: 5 working days; 1 d 02:30:00 of working time."""
+    """So much time in words: 5 working days; 26:30:00 of working time, in hours however many, since a day of business
+    has fewer than a day."""
     if unit is not Unit.MICROSECONDS:
         name = _UNITS[language][unit]
         singular = language == "en" and much == 1
         return f"{much}{'' if language == 'zh' else ' '}{name[:-1] if singular else name}"
     minutes, seconds = divmod(much // SECOND, 60)
     hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
     clock = f"{hours:02}:{minutes:02}:{seconds:02}"
-    if language == "zh":
-        return f"工作时间{days}天{clock}" if days else f"工作时间{clock}"
-    return f"{days} d {clock} of working time" if days else f"{clock} of working time"
+    return f"工作时间{clock}" if language == "zh" else f"{clock} of working time"
 
 
 def moment(at: datetime, zone: str, language: Language) -> str:
@@ -98,6 +96,9 @@ def summary(one: Explanation, language: Language) -> list[str]:
             if zh
             else f"Provisional: holidays from {first} on are not yet published"
         )
+    if one.cut:
+        last = day_name(one.days[-1].day, language)
+        lines.append(f"{last} 以后的日子从略" if zh else f"The days after {last} are left out")
     lines.append(f"日历: {one.calendar}" if zh else f"Calendar: {one.calendar}")
     if one.articles:
         lines.append(("依据: " if zh else "By: ") + "; ".join(one.articles))

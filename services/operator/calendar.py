@@ -1,5 +1,6 @@
 """``onedoor calendar``: when something is due and why, and notices of holidays."""
 
+from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -10,7 +11,7 @@ from contracts.working_time.course import Rule
 
 if TYPE_CHECKING:
     import csv
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from contracts.working_time import Course, Due, Suspended, Suspension, Terms
 
@@ -43,7 +44,9 @@ From = Annotated[str | None, typer.Option("--from", help="When it began: 2026-09
 Days = Annotated[int | None, typer.Option(min=0, max=3650, help="The limit in working days; 0 is on the spot.")]
 CalendarDays = Annotated[int | None, typer.Option(min=1, max=3650, help="The limit in calendar days.")]
 Months = Annotated[int | None, typer.Option(min=1, max=120, help="The limit in months.")]
-Minutes = Annotated[int | None, typer.Option(min=1, help="The limit in minutes of the hours of business.")]
+Minutes = Annotated[
+    int | None, typer.Option(min=1, max=60 * 24 * 3650, help="The limit in minutes of the hours of business.")
+]
 Suspend = Annotated[
     list[str] | None,
     typer.Option(help="Time that does not count, FROM..TO; TO is when it counts again, and left out if not yet."),
@@ -89,9 +92,17 @@ def due_(
 
     terms = _terms(region, rule, hours, zone, calendars)
     if batch is not None:
-        if start is not None or days is not None:
-            raise typer.BadParameter("a batch has its own starts and limits; leave out --from and --days")
+        if (
+            suspend
+            or json
+            or any(one is not None for one in (start, days, calendar_days, months, minutes, extend, restart))
+        ):
+            raise typer.BadParameter(
+                "a batch says all of its courses itself; only --region, --rule, --hours and --zone go with it"
+            )
         raise typer.Exit(_batch(batch, out, terms))
+    if out is not None:
+        raise typer.BadParameter("--out goes with --batch")
     course = _course(start, days, calendar_days, months, minutes, suspend, extend, restart, terms)
     found = _lawful(lambda: due(course, terms))
     typer.echo(_as_json(found, terms) if json else _as_text(found, terms))
@@ -126,7 +137,9 @@ def explain(
     found = _lawful(lambda: derive(course, terms))
     typer.echo(found.model_dump_json(indent=1) if json else text(found, language))  # type: ignore[arg-type]
     if picture is not None:
-        picture.write_text(svg(found, language), encoding="utf-8")  # type: ignore[arg-type]
+        drawn = _lawful(lambda: svg(found, language))  # type: ignore[arg-type]
+        with _plain_faults():
+            picture.write_text(drawn, encoding="utf-8")
 
 
 @app.command()
@@ -138,33 +151,39 @@ def load(
 ) -> None:
     """Show what a notice of holidays changes, ask, and put it in force."""
     from contracts.working_time.festivals import english
-    from contracts.working_time.notices import FaultyNotice, changes, read
+    from contracts.working_time.notices import NATION, FaultyNotice, changes, read
     from contracts.working_time.wording import day_name
     from services import calendars as kept
 
     try:
-        said = read(notice.read_bytes())
+        with _plain_faults():
+            said = read(notice.read_bytes())
         if region is not None:
+            if "region" in said.model_fields_set and said.region != region:
+                raise typer.BadParameter(f"the notice says itself that it is of {said.region}")
             said = said.replace(region=_region(region))
         before, after = kept.calendar(calendars, said.region), kept.calendar(calendars, said.region, said)
-    except FileNotFoundError:
-        raise typer.BadParameter(f"{notice}: there is no such file") from None
     except FaultyNotice as faults:
         typer.echo(f"{notice} is not put in force, and nothing has changed:", err=True)
         for fault in str(faults).splitlines():
             typer.echo(f"  {fault}", err=True)
         raise typer.Exit(1) from None
     found = changes(before, after)
-    if not found:
+    if said.version in before.version.split(", ") or (
+        said.region == NATION and not found and said.year < before.first_unpublished.year
+    ):
         typer.echo(f"{said.version} is in force already; nothing changes")
         return
+    if not found:
+        typer.echo("no day is counted in another way")
     for change in found:
         name = f"{change.name} ({english(change.name)})" if change.name else ""
         typer.echo(f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip())
     if not yes and not typer.confirm(f"Put {said.version} in force?"):
         typer.echo("nothing has changed")
         raise typer.Exit(1)
-    typer.echo(f"in force: {kept.put(calendars, said)}")
+    with _plain_faults():
+        typer.echo(f"in force: {kept.put(calendars, said)}")
 
 
 def _terms(region: str, rule: Rule, hours: str, zone: str, folder: Path) -> "Terms":
@@ -178,16 +197,20 @@ def _terms(region: str, rule: Rule, hours: str, zone: str, folder: Path) -> "Ter
         counted = kept.calendar(folder, region)
         sessions = tuple(_session(part) for part in hours.split(","))
         terms = Terms(counted, OfficeHours(zone, sessions), rule)
-    except (FaultyNotice, ValueError, ZoneInfoNotFoundError) as fault:
+    except (FaultyNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
+    except (ZoneInfoNotFoundError, OSError):
+        raise typer.BadParameter(f"{zone!r} is no time zone: say Asia/Shanghai") from None
     if counted.region != region:
         typer.echo(f"no notice of {region} is in force in {folder}; the nation's calendar counts", err=True)
     return terms
 
 
 def _session(text: str) -> tuple[time, time]:
-    opens, _, closes = text.partition("-")
-    return time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip())
+    opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
+    if opens.tzinfo or closes.tzinfo:
+        raise ValueError("hours of business are told without a zone")
+    return opens, closes
 
 
 def _moment(text: str, terms: "Terms") -> datetime:
@@ -252,7 +275,7 @@ def _as_text(found: "Due | Suspended", terms: "Terms") -> str:
     zone = terms.hours.zone
     if not isinstance(found, Due):
         return f"suspended since {moment(found.since, zone, 'en')}, {amount(found.left, found.unit, 'en')} left"
-    note = f"  provisional: holidays from {terms.calendar.first_unpublished} on are not yet published"
+    note = f"  provisional: holidays from {terms.calendar.first_not_firm} on are not yet published"
     return moment(found.at, zone, "en") + (note if found.provisional else "")
 
 
@@ -263,7 +286,7 @@ def _as_json(found: "Due | Suspended", terms: "Terms") -> str:
 
     told: dict[str, object] = {"rule": terms.rule, "region": terms.calendar.region, "calendar": terms.calendar.version}
     if isinstance(found, Due):
-        firm = None if not found.provisional else terms.calendar.first_unpublished
+        firm = None if not found.provisional else terms.calendar.first_not_firm
         told |= {
             "due_at": found.at.astimezone(terms.hours.tz),
             "provisional": found.provisional,
@@ -275,32 +298,52 @@ def _as_json(found: "Due | Suspended", terms: "Terms") -> str:
 
 
 def _batch(file: Path, out: Path | None, terms: "Terms") -> int:
-    """Write the rows with their due dates; 1 if some could not be reckoned, each of which is told of."""
+    """Write the rows with their due dates; 1 if some could not be reckoned, each of which is told of.
+
+    A file comes to be whole or not at all, so that it may be the one that is read.
+    """
     import csv
     import sys
 
     try:
-        with file.open(encoding="utf-8-sig", newline="") as rows:
+        with _plain_faults(), file.open(encoding="utf-8-sig", newline="") as rows:
             reader = csv.DictReader(rows)
             columns = list(reader.fieldnames or ())
             if missing := {"start", "limit_days"} - set(columns):
                 raise typer.BadParameter(f"{file} lacks the columns {', '.join(sorted(missing))}")
+            if len(set(columns)) < len(columns):
+                raise typer.BadParameter(f"{file} names a column twice")
             columns += [] if "due" in columns else ["due"]
             if out is None:
                 return _reckoned(reader, csv.DictWriter(sys.stdout, columns, lineterminator="\n"), terms)
-            with out.open("w", encoding="utf-8", newline="") as written:
-                return _reckoned(reader, csv.DictWriter(written, columns, lineterminator="\n"), terms)
-    except FileNotFoundError:
-        raise typer.BadParameter(f"{file}: there is no such file") from None
+            partial = out.with_name(f"{out.name}.partial")
+            with partial.open("w", encoding="utf-8", newline="") as written:
+                status = _reckoned(reader, csv.DictWriter(written, columns, lineterminator="\n"), terms)
+            partial.replace(out)
+            return status
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{file} is not UTF-8") from None
+    except csv.Error as fault:
+        raise typer.BadParameter(f"{file}: {fault}") from None
+
+
+@contextmanager
+def _plain_faults() -> "Iterator[None]":
+    """What is wrong with a file is told in a line."""
+    try:
+        yield
+    except OSError as fault:
+        raise typer.BadParameter(f"{fault.filename}: {fault.strerror}") from None
 
 
 def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms: "Terms") -> int:
     status = 0
     writer.writeheader()
     for row in rows:
+        more = row.pop(None, None)
         try:
+            if more is not None:
+                raise ValueError("more cells than there are columns")
             row["due"] = _due_of(row, terms)
         except (ValueError, OverflowError) as fault:
             row["due"] = ""
@@ -314,7 +357,10 @@ def _due_of(row: dict[str, str], terms: "Terms") -> str:
     from contracts.plans import Limit
     from contracts.working_time import Course, Due, Suspension, due
 
-    began_at = _moment(row["start"], terms)
+    start, days = (row["start"] or "").strip(), (row["limit_days"] or "").strip()
+    if not start:
+        raise ValueError("start is missing")
+    began_at = _moment(start, terms)
     suspensions = []
     for which in ("", "_2"):
         since, until = ((row.get(f"suspend_{end}{which}") or "").strip() for end in ("from", "to"))
@@ -322,12 +368,11 @@ def _due_of(row: dict[str, str], terms: "Terms") -> str:
             suspensions.append(Suspension(_moment(since, terms), _moment(until, terms) if until else None))
         elif until:
             raise ValueError(f"suspend_to{which} without suspend_from{which}")
-    days = row["limit_days"].strip()
     if not days.isdecimal() or int(days) > 3650:
         raise ValueError(f"limit_days is {days!r}: say a number of working days from 0 to 3650")
     found = due(Course(Limit(working_days=int(days)), began_at, tuple(suspensions)), terms)
     if not isinstance(found, Due):
         raise ValueError(f"nothing is due: suspended since {found.since.isoformat()}, {found.left} {found.unit} left")
     local = found.at.astimezone(terms.hours.tz)
-    zoned = datetime.fromisoformat(row["start"].strip()).tzinfo is not None
+    zoned = datetime.fromisoformat(start).tzinfo is not None
     return local.isoformat() if zoned else local.replace(tzinfo=None).isoformat()

@@ -49,7 +49,7 @@ def test_when_something_is_due(folder: Path, arguments: tuple[str, ...], told: s
 def test_as_json(folder: Path) -> None:
     result = onedoor(folder, "due", "--from", f"{YEAR - 1}-12-30T10:00", "--days", "9", "--json")
     told = json.loads(result.stdout)
-    assert told["provisional"] is True and told["first_not_firm"] == f"{YEAR}-01-01"
+    assert told["provisional"] is True and told["first_not_firm"] == f"{YEAR - 1}-12-29"
     assert told["due_at"].endswith("17:30:00+08:00") and told["rule"] == "day" and told["region"] == "CN"
 
 
@@ -66,7 +66,13 @@ def test_as_json(folder: Path) -> None:
         (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "17:00-09:00"), "cannot open"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--region", "Guangxi"), "CN-45"),
         (("--from", "9999-12-28T10:00", "--days", "50"), "9999"),
-        (("--batch", "nowhere.csv"), "no such file"),
+        (("--batch", "nowhere.csv"), "nowhere.csv: No such file"),
+        (("--batch", "."), "directory"),
+        (("--batch", "nowhere.csv", "--extend", "3"), "a batch tells its courses itself"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--out", "x.csv"), "--out goes with --batch"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia"), "no time zone"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "09:00Z-17:00"), "without a zone"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "nine"), "unpack"),
     ],
 )
 def test_what_cannot_be_reckoned_is_refused_with_its_reason(
@@ -102,6 +108,25 @@ def test_a_batch_comes_back_with_its_due_dates_and_faults_are_told_by_line(folde
     assert found[4]["suspend_from_2"] == "2026-03-10"
     assert result.exit_code == 1
     assert "line 4" in result.stderr and "line 5: limit_days is 'many'" in result.stderr
+
+
+def test_a_batch_may_be_written_over_itself_and_odd_rows_keep_the_others(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    rows = ["start,limit_days", *["2026-09-28T10:00,5"] * 3000, "2026-09-28T10:00", "2026-09-28T10:00,5,,", ",5"]
+    file.write_text("\n".join([*rows, "2026-09-28T10:00,5"]), encoding="utf-8")
+    result = onedoor(folder, "due", "--batch", str(file), "--out", str(file))
+    with file.open(encoding="utf-8", newline="") as written:
+        due = [row["due"] for row in csv.DictReader(written)]
+    assert due == ["2026-10-10T17:30:00"] * 3000 + [""] * 3 + ["2026-10-10T17:30:00"]
+    assert result.exit_code == 1
+    faults = ("limit_days is ''", "more cells than there are columns", "start is missing")
+    assert [fault in line for fault, line in zip(faults, result.stderr.splitlines(), strict=True)] == [True] * 3
+
+
+def test_a_batch_that_names_a_column_twice_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("start,limit_days,start\n2026-09-28T10:00,5,x\n", encoding="utf-8")
+    assert "twice" in onedoor(folder, "due", "--batch", str(file)).stderr
 
 
 def test_a_batch_without_its_columns_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -157,6 +182,54 @@ def test_a_replaced_notice_is_kept(folder: Path, tmp_path: Path) -> None:
         assert onedoor(folder, "load", str(file), "--yes").exit_code == 0
     assert len(list((folder / "replaced").iterdir())) == 1
     assert [path.name for path in folder.glob("*.json")] == [f"CN {YEAR}.json"]
+
+
+def test_a_notice_that_was_interrupted_leaves_the_old_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "notice.json"
+    file.write_text(json.dumps(NOTICE), encoding="utf-8")
+    assert onedoor(folder, "load", str(file), "--yes").exit_code == 0
+    before = (folder / f"CN {YEAR}.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "disk")
+
+    monkeypatch.setattr(Path, "replace", full)
+    file.write_text(json.dumps({**NOTICE, "days": [{"name": "劳动节", "date": f"{YEAR}-05-04", "isOffDay": True}]}))
+    result = onedoor(folder, "load", str(file), "--yes")
+    assert result.exit_code == 2 and "No space left" in result.stderr
+    assert (folder / f"CN {YEAR}.json").read_bytes() == before
+
+
+def test_a_notice_is_not_taken_for_another_regions(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notice.json"
+    festival = {"year": 2026, "region": "CN-45", "days": [{"name": "节", "date": "2026-05-01", "isOffDay": True}]}
+    file.write_text(json.dumps(festival), encoding="utf-8")
+    assert "CN-45" in onedoor(folder, "load", str(file), "--region", "CN-44", "--yes").stderr
+    # It is off by the nation's notice already; should that change, the region's stands.
+    taken = onedoor(folder, "load", str(file), "--yes")
+    assert "no day is counted in another way" in taken.stdout and "in force" in taken.stdout
+    assert "nothing changes" in onedoor(folder, "load", str(file), "--yes").stdout
+
+
+@pytest.mark.parametrize("spoilt", ["CN 2027.json", "other.json"])
+def test_a_folder_with_something_odd_in_it_is_told_of(folder: Path, spoilt: str) -> None:
+    (folder / spoilt).mkdir(parents=True)
+    result = onedoor(folder, "due", "--from", "2026-09-28T10:00", "--days", "5")
+    assert result.exit_code == 2 and "directory" in result.stderr
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = onedoor(tmp_path / "file", "due", "--from", "2026-09-28T10:00", "--days", "5")
+    assert result.exit_code == 2 and "no folder" in result.stderr
+
+
+def test_a_picture_that_cannot_be_written_is_told_of(folder: Path) -> None:
+    asked = ("explain", "--from", "2026-09-28T10:00", "--days", "5", "--picture", "no/such/place.svg")
+    result = onedoor(folder, *asked)
+    assert result.exit_code == 2 and "No such file" in result.stderr
 
 
 def test_a_region_has_its_own(folder: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.plans import Limit
-from contracts.working_time import Course, Extension, OfficeHours, Rule, Suspended, Terms, due
+from contracts.working_time import Course, Due, Extension, OfficeHours, Rule, Suspended, Terms, due
 from contracts.working_time.axis import axis_of
 from contracts.working_time.explain import DayKind, explain
+from contracts.working_time.notices import amended, read
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language, text
 from tests.unit.working_time.test_course import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
@@ -63,8 +64,41 @@ def test_an_open_suspension_says_what_is_left() -> None:
 def test_a_year_not_yet_published_makes_it_provisional_from_its_first_day() -> None:
     start = at(f"{CALENDAR.first_unpublished - timedelta(days=5)}T10:00")
     found = explain(Course(days(10), start), BY_DAY)
-    assert found.first_not_firm == CALENDAR.first_unpublished
+    assert found.first_not_firm == CALENDAR.first_not_firm
     assert "暂定" in text(found, "zh") and "rovisional" in text(found, "en")
+
+
+def test_a_deadline_late_in_december_is_not_firm_before_the_next_notice() -> None:
+    start = at(f"{CALENDAR.first_unpublished.year - 1}-12-24T10:00")
+    found = due(Course(days(4), start), BY_DAY)
+    assert isinstance(found, Due) and found.provisional
+    year = CALENDAR.first_unpublished.year
+    said = f'''{{"year": {year}, "days": [{{"name": "元旦", "date": "{year - 1}-12-30", "isOffDay": true}}]}}'''
+    moved = due(Course(days(4), start), Terms(amended(CALENDAR, read(said))))
+    assert isinstance(moved, Due) and moved.at > found.at and not moved.provisional
+
+
+def test_a_fixed_moment_is_as_firm_as_what_is_counted_up_to_it() -> None:
+    start = at(f"{CALENDAR.first_unpublished.year - 1}-12-20T10:00")
+    soon, late = (start + timedelta(days=days) for days in (3, 40))
+    assert due(Course(Limit(working_days=29, due_at=soon), start), BY_DAY) == Due(soon, provisional=False)
+    assert due(Course(Limit(working_days=29, due_at=late - timedelta(days=20)), start), BY_DAY)[1] is True
+    explained = explain(Course(Limit(working_days=300, due_at=soon), start), BY_DAY)
+    assert explained.pinned and explained.first_not_firm is None
+    assert explained.days[-1].day == HOURS.local(soon).date()
+
+
+def test_a_suspension_after_the_last_of_the_days_is_told_as_one() -> None:
+    course = Course(Limit(calendar_days=5), at("2026-03-02T10:00"), (stay("2026-03-09T09:00", "2026-03-11T09:00"),))
+    assert kinds(course)[-3:] == ["03-09 suspended 5", "03-10 suspended 5", "03-11 rolled 5"]
+
+
+def test_the_longest_limits_are_told_whole() -> None:
+    found = explain(Course(days(3650), at("2012-06-01T10:00")), BY_DAY)
+    assert found.days[-1].total == 3650 and not found.cut
+    forever = stay("2012-06-04T10:00", "2112-06-04T10:00")
+    cut = explain(Course(days(3650), at("2012-06-01T10:00"), (forever,)), BY_DAY)
+    assert cut.cut and "are left out" in text(cut, "en") and "从略" in text(cut, "zh")
 
 
 def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
