@@ -92,14 +92,9 @@ def due_(
 
     terms = _terms(region, rule, hours, zone, calendars)
     if batch is not None:
-        if (
-            suspend
-            or json
-            or any(one is not None for one in (start, days, calendar_days, months, minutes, extend, restart))
-        ):
-            raise typer.BadParameter(
-                "a batch says all of its courses itself; only --region, --rule, --hours and --zone go with it"
-            )
+        alone = (start, days, calendar_days, months, minutes, extend, restart)
+        if suspend or json or any(one is not None for one in alone):
+            raise typer.BadParameter("a batch tells its courses itself; --region, --rule, --hours, --zone go with it")
         raise typer.Exit(_batch(batch, out, terms))
     if out is not None:
         raise typer.BadParameter("--out goes with --batch")
@@ -169,9 +164,8 @@ def load(
             typer.echo(f"  {fault}", err=True)
         raise typer.Exit(1) from None
     found = changes(before, after)
-    if said.version in before.version.split(", ") or (
-        said.region == NATION and not found and said.year < before.first_unpublished.year
-    ):
+    known = said.region == NATION and said.year < before.first_unpublished.year and not found
+    if known or said.version in before.version.split(", "):
         typer.echo(f"{said.version} is in force already; nothing changes")
         return
     if not found:
@@ -207,7 +201,10 @@ def _terms(region: str, rule: Rule, hours: str, zone: str, folder: Path) -> "Ter
 
 
 def _session(text: str) -> tuple[time, time]:
-    opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
+    try:
+        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
+    except ValueError:
+        raise ValueError(f"{text!r} are no hours of business: say 09:00-17:30") from None
     if opens.tzinfo or closes.tzinfo:
         raise ValueError("hours of business are told without a zone")
     return opens, closes
