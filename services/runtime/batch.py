@@ -46,8 +46,9 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 NOT_WOKEN = timedelta(minutes=1)
 """Machine time after which a case that could not be woken is tried again."""
 
-PATIENT_S = 30.0
-"""Machine seconds for which nobody is asked again once what we have said was held up: the answers are on their way."""
+PATIENT_S, MOST_PATIENT_S = 30.0, 600.0
+"""Machine seconds for which nobody is asked again once what we have said was held up: the answers are on their way. And
+for how long at a stretch: what is held up may be for one partition alone, and others wait for other answers."""
 
 log = telemetry.logger(__name__)
 
@@ -71,8 +72,8 @@ class Batches(Generic[S]):
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_wake = self.next_wait = NEVER
         """The next alarm known of, by the settable clock and by the machine's."""
-        self._patient_until = 0.0
-        """Machine time until which nobody is asked again."""
+        self._patient_since = self._patient_until = 0.0
+        """Machine times from and until which nobody is asked again."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._line = Line(database)
@@ -156,7 +157,11 @@ class Batches(Generic[S]):
 
         So nobody is asked again until some time after this was last so. Deadlines do not wait.
         """
-        self._patient_until = time.monotonic() + PATIENT_S
+        now = time.monotonic()
+        if now > self._patient_until:
+            self._patient_since = now
+        if now < self._patient_since + MOST_PATIENT_S:
+            self._patient_until = now + PATIENT_S
 
     @property
     def _patient_s(self) -> float:
@@ -182,7 +187,10 @@ class Batches(Generic[S]):
                 before = self._memory.get(row.case_id)
                 fresh = before is not None and before.row.version == row.version - 1
                 state = before.state if fresh and before else self._decoded(row).state
-                self._memory.keep(Known(row, state))
+                if fresh:
+                    self._memory.keep(Known(row, state))
+                else:
+                    self._memory.forget((row.case_id,))  # it may have come to be blocked
                 if (question := self.service.asks(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
                 else:
@@ -200,8 +208,10 @@ class Batches(Generic[S]):
         connection."""
         while self._publishing:
             await asyncio.wait(self._publishing)
-        await self.flush()
-        await self._line.close()
+        try:
+            await self.flush()
+        finally:
+            await self._line.close()
 
     def _take_published(self) -> list[UUID]:
         published, self._published = self._published, []
@@ -273,9 +283,13 @@ class Batches(Generic[S]):
                     raise
                 log.info("batch overtaken; doing it again")
         for known in outcome.changed:
-            # Of the many that wake at the same minute, few are heard of soon.
-            if not locking or known.row.case_id in self._memory:
+            kept = self._memory.get(known.row.case_id)
+            # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
+            # may have come to be blocked.
+            if not locking or (kept is not None and kept.row.version == known.row.version - 1):
                 self._memory.keep(known)
+            else:
+                self._memory.forget((known.row.case_id,))
         self._memory.forget(outcome.blocked)
         return batch, outcome, said
 

@@ -193,13 +193,23 @@ class Consumer:
         Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
         came after it during the rest would wait for the whole of the next one.
         """
-        found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._most)
+        try:
+            found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._most)
+        except (KafkaError, ConsumerStoppedError):
+            raise  # FastStream waits, and reads on
+        except Exception as error:
+            # The client has stumbled over a record, and has passed over what it had read with it. To read on would
+            # acknowledge past that.
+            await self._stop_loudly(f"Kafka's client cannot read a record: {error!r}")
+            return ()
         self._read_in = self._group.generation
         records = list(chain.from_iterable(found.values()))
-        if records and self._rested:
-            # What has been read must be handled: who reads on acknowledges past it. What is wrong is told next time.
-            with suppress(KafkaError, ConsumerStoppedError):
-                more = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
+        if records and self._rested and self._group.joined:
+            # What has been read must be handled, whatever happens now. What is wrong is told by the next reading. The
+            # time-out is for a group that is formed anew meanwhile: aiokafka would wait for it.
+            with suppress(Exception):
+                async with asyncio.timeout(10 * GATHER_MS / 1000):
+                    more = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
                 records += chain.from_iterable(more.values())
         return tuple(records)
 
@@ -208,7 +218,7 @@ class Consumer:
         started, generation = time.perf_counter(), self._read_in
         received, letters = self._decode(records)
         if self._limit.exceeded(len(letters), time.monotonic()):
-            await self._stop_loudly(len(letters))
+            await self._stop_loudly(f"too many dead letters within a minute, {len(letters)} of them in the last batch")
             return
         backoff = 0.1
         while True:
@@ -267,9 +277,9 @@ class Consumer:
         # What has been handled meanwhile stays for the next time.
         self._handled = {p: offset for p, offset in self._handled.items() if handled.get(p) != offset}
 
-    async def _stop_loudly(self, letters: int) -> None:
+    async def _stop_loudly(self, reason: str) -> None:
         """Too much cannot be read: leave the records in Kafka and wait for a person."""
-        self.stopped = f"too many dead letters within a minute, {letters} of them in the last batch"
+        self.stopped = reason
         telemetry.CONSUMER_STOPPED.set(1)
         log.critical("the consumer has stopped; mend the cause and restart the service", reason=self.stopped)
         asyncio.get_running_loop().create_task(self._broker.stop())

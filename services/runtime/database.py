@@ -35,7 +35,13 @@ _CONTENT = ("21", "22", "23", "54")
 """Classes of SQLSTATE that speak of what was sent: cardinality, data, constraint, program limit."""
 
 
-ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+ERRORS = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection was lost in the middle of something
+    OSError,
+)
 """All that goes wrong between us and the database."""
 
 
@@ -105,11 +111,16 @@ class Line:
         """
         driver = await self._opened()
         guard = asyncio.get_running_loop().call_later(limit_s, driver.terminate)
+        sound = False
         try:
             yield driver
+            sound = True
+        except asyncpg.PostgresError:
+            sound = True  # the server has answered
+            raise
         finally:
             guard.cancel()
-            if driver.is_closed() or driver.is_in_transaction():
+            if not sound or driver.is_closed() or driver.is_in_transaction():
                 await self.close()
 
     async def close(self) -> None:
@@ -126,6 +137,9 @@ class Line:
         if self._open is None:
             connection = await self._database.connect()
             driver: Any = (await connection.get_raw_connection()).driver_connection
+            while driver.is_closed():  # it lay in the pool while the server went away
+                await connection.invalidate()
+                driver = (await connection.get_raw_connection()).driver_connection
             self._open = connection, driver
             try:
                 # Every statement goes by key, so that one plan serves all its arguments.

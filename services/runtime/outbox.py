@@ -29,14 +29,14 @@ class Relay:
         self._database = database
         self._publish = publish
         self._age = age
-        self.busy = False
-        """Messages that had waited were published in the latest run: there was a backlog, and it shrinks."""
+        self.waiting = self.busy = False
+        """Whether messages had waited at the latest run, and whether some of them were published then."""
 
     async def run_once(self, limit: int = BATCHES) -> bool:
         """Publish at most ``limit`` batches that have waited longer than ``age``; whether there may be more."""
         async with transaction(self._database) as connection:
             waiting = await store.claim_unpublished(connection, self._age, limit)
-            self.busy = False
+            self.waiting, self.busy = bool(waiting), False
             if not waiting:
                 return False
             said = [one for batch in waiting.values() for one in batch]

@@ -152,7 +152,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ClientDisconnect)(_on_leaving)
     app.exception_handler(NoConnectionFree)(_on_absence)
     app.exception_handler(DBAPIError)(_on_away)
-    app.exception_handler(ConnectionError)(_on_away)
+    app.exception_handler(OSError)(_on_away)
     app.exception_handler(Exception)(_on_fault)
 
 

@@ -152,7 +152,7 @@ class Shell(Generic[S]):
 
         async def relayed() -> bool:
             more = await relay.run_once()
-            if relay.busy or self.publisher.away:
+            if relay.busy or (relay.waiting and self.publisher.away):
                 batches.be_patient()
             return more
 

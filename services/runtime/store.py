@@ -109,7 +109,9 @@ _SAVE = """
         INSERT INTO unpublished (batch_id, case_ids, message_ids)
         SELECT $13::uuid, $9::text[], $10::uuid[] WHERE cardinality($10::uuid[]) > 0
     )
-    DELETE FROM unpublished WHERE batch_id = ANY($14::uuid[])
+    -- Who publishes one of them again meanwhile deletes it himself.
+    DELETE FROM unpublished WHERE batch_id IN (
+        SELECT batch_id FROM unpublished WHERE batch_id = ANY($14::uuid[]) FOR UPDATE SKIP LOCKED)
 """
 
 _PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")

@@ -13,7 +13,7 @@ from deploy.local.processes import until
 
 SERVICES = ("intake", "routing", "monitor", "tax", "commerce", "land")
 LOOK_S = 0.5
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _CLOSED = "SELECT case_id FROM cases WHERE case_id = ANY($1) AND closed_at IS NOT NULL"
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contracts.codec import decode
 from contracts.envelope import Envelope, Impossible, Message
 from services.runtime import dead_letters, schema
-from services.runtime.batch import Batches
-from services.runtime.clock import SystemClock
+from services.runtime.batch import MOST_PATIENT_S, Batches
+from services.runtime.clock import SystemClock, machine_now
 from services.runtime.database import Line, is_away, transaction
 from services.runtime.fold import Received, dead_letter
 from services.runtime.funnel import Funnel
@@ -257,6 +257,7 @@ async def test_a_line_that_hangs_or_is_left_in_a_transaction_is_given_up_and_ope
         with pytest.raises(asyncpg.DataError) as unsendable:
             await same.execute("SELECT $1::int", "no number")
     assert not is_away(unsendable.value)
+    assert is_away(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
     await line.close()
 
 
@@ -334,6 +335,18 @@ async def test_a_case_that_cannot_be_woken_does_not_keep_others_from_waking(
     assert await batches.wake(10) == 0, "it is looked at again later"
 
 
+async def test_a_blocked_case_stays_blocked_when_its_question_is_put(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([from_kafka(said("ask tax", case(1)))])
+    await batches.run([from_kafka(said("fail", case(1)))])
+    (call,) = await batches.claim_calls(machine_now() + timedelta(minutes=1), 10)
+    assert call.case_id == case(1)
+    await batches.run([from_kafka(said("count", case(1)))])
+    assert (await tally(database, case(1))).heard == ("ask tax",)
+    assert [letter.blocking for letter in await dead_letters.letters(database)] == [True, True]
+
+
 async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_again(
     batches: Batches[Tally], database: AsyncEngine
 ) -> None:
@@ -346,6 +359,10 @@ async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_aga
     assert await batches.wake(10) == 1
     assert [(await tally(database, case(n))).woken for n in (1, 2)] == [0, 1]
     assert not await batches.look_ahead()
+    batches._patient_since -= MOST_PATIENT_S
+    until = batches._patient_until
+    batches.be_patient()
+    assert batches._patient_until == until, "not for ever: what is held up may be for one partition alone"
     batches._patient_until = 0.0
     assert await batches.look_ahead()
     assert await batches.wake(10) == 1
