@@ -193,24 +193,24 @@ class Consumer:
         Kafka's answer was there as soon as one record was, and while that is unread aiokafka asks for no more. What
         came after it during the rest would wait for the whole of the next one.
         """
+        records: list[ConsumerRecord[Any, Any]] = []
         try:
             found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._most)
+            self._read_in = self._group.generation
+            records += chain.from_iterable(found.values())
+            if records and self._rested and self._group.joined:
+                # What has been read must be handled. What is wrong with Kafka is told by the next reading, and where
+                # the group is formed anew meanwhile, aiokafka would wait for it.
+                with suppress(KafkaError, ConsumerStoppedError, TimeoutError):
+                    async with asyncio.timeout(10 * GATHER_MS / 1000):
+                        more = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
+                    records += chain.from_iterable(more.values())
         except (KafkaError, ConsumerStoppedError):
             raise  # FastStream waits, and reads on
         except Exception as error:
-            # The client has stumbled over a record, and has passed over what it had read with it. To read on would
-            # acknowledge past that.
+            # The client has stumbled over a record, and has passed over what it had read with it: whoever read on
+            # would acknowledge past that.
             await self._stop_loudly(f"Kafka's client cannot read a record: {error!r}")
-            return ()
-        self._read_in = self._group.generation
-        records = list(chain.from_iterable(found.values()))
-        if records and self._rested and self._group.joined:
-            # What has been read must be handled, whatever happens now. What is wrong is told by the next reading. The
-            # time-out is for a group that is formed anew meanwhile: aiokafka would wait for it.
-            with suppress(Exception):
-                async with asyncio.timeout(10 * GATHER_MS / 1000):
-                    more = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._most)
-                records += chain.from_iterable(more.values())
         return tuple(records)
 
     async def _handle(self, records: Records) -> None:

@@ -106,7 +106,8 @@ def _workalendar() -> Callable[[date, int], date]:
     calendar = China()
 
     def deadline(day: date, n: int) -> date:
-        return calendar.add_working_days(day, n)  # type: ignore[no-any-return]
+        found: date = calendar.add_working_days(day, n)
+        return found
 
     return deadline
 
@@ -117,7 +118,8 @@ def _holidays() -> Callable[[date, int], date]:
     calendar = holidays.country_holidays("CN", years=range(2021, 2025))
 
     def deadline(day: date, n: int) -> date:
-        return calendar.get_nth_working_day(day, n)
+        found: date = calendar.get_nth_working_day(day, n)
+        return found
 
     return deadline
 
