@@ -38,7 +38,7 @@ log = telemetry.logger(__name__)
 class Breaker:
     """Opens after ``failures`` failures in a row, for ``first_s`` seconds; each trial that fails doubles the wait."""
 
-    def __init__(self, failures: int = 5, first_s: float = 1.0, longest_s: float = 60.0) -> None:
+    def __init__(self, failures: int = 5, first_s: float = 1.0, longest_s: float = 15.0) -> None:
         self._allowed = failures
         self._longest_s = longest_s
         self._first_s = first_s
