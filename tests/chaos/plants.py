@@ -66,8 +66,8 @@ PLANTS = (
     Plant(
         "messages go straight to Kafka, past the outbox",
         "services/runtime/batch.py",
-        "await self._write(connection, outcome, said, published)",
-        "await self._write(connection, outcome, [], published)",
+        "await self._write(driver, outcome, said, shown, published)",
+        "await self._write(driver, outcome, [], shown, published)",
         "power cut",
         r"which nobody has said",
     ),

@@ -14,6 +14,7 @@ DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 DONE = "event LIKE '%\"onedoor.task.done.v1\"%'"
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
+LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
 APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
 ALERTED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%')"
@@ -156,7 +157,12 @@ PLANTED = [
         Invariant.RUNGS, "onedoor_monitor", f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1", "been said 2 times"
     ),
     Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "been said 0 times"),
-    Planted(Invariant.RUNGS, "onedoor_monitor", "INSERT INTO alerts TABLE alerts LIMIT 1", "listed 2 times"),
+    Planted(
+        Invariant.RUNGS,
+        "onedoor_monitor",
+        f"INSERT INTO alerts ({LISTED}) SELECT {LISTED} FROM alerts LIMIT 1",
+        "listed 2 times",
+    ),
     Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM alerts WHERE {FIRST_ALERT}", "listed 0 times"),
     Planted(
         Invariant.RUNGS,
