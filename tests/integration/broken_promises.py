@@ -16,7 +16,8 @@ DONE = "event LIKE '%\"onedoor.task.done.v1\"%'"
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
 LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
-APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
+APPROVED = "task_id = (SELECT task_id FROM books WHERE outcome = 'approved' ORDER BY decide_at LIMIT 1)"
+"""The one decided first: its service has heard of it."""
 ALERTED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%')"
 
 WEB = '"channel":"web"'
