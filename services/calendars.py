@@ -42,10 +42,10 @@ def put(folder: Path, notice: Notice) -> Path:
     partial = path.with_suffix(".partial")
     partial.write_text(notice.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
     if path.exists():
-        old = read(path.read_bytes())
-        kept = folder / REPLACED / f"{path.stem} {old.version.rsplit(' ', 1)[1]}.json"
+        old = path.read_bytes()
+        kept = folder / REPLACED / f"{path.stem} {read(old).version.rsplit(' ', 1)[1]}.json"
         kept.parent.mkdir(exist_ok=True)
-        kept.write_bytes(path.read_bytes())
+        kept.write_bytes(old)
     partial.replace(path)
     return path
 

@@ -4,7 +4,7 @@ For each kind of limit and rule of counting there is such an axis; on it, they a
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple
 
@@ -144,15 +144,8 @@ def _calendar_days(limit: Limit, start: datetime) -> int:
 
 def _day_spans(course: Course, hours: OfficeHours, number: Callable[[int], int]) -> tuple[Span, ...]:
     """Suspensions by whole days: from the day of the suspension to the day before the resumption."""
-    first = number(hours.local(course.starts_at).toordinal())
-
-    def spans() -> Iterable[Span]:
-        for one in course.suspensions:
-            begins = max(first, number(hours.local(one.since).toordinal() - 1))
-            ends = None if one.until is None else number(hours.local(one.until).toordinal() - 1)
-            yield Span(begins, ends, one)
-
-    return _in_order(spans(), first)
+    start = number(hours.local(course.starts_at).toordinal())
+    return _spans(course, start, lambda at: number(hours.local(at).toordinal() - 1))
 
 
 class WallClock:
@@ -216,20 +209,19 @@ class WorkingClock:
 
 def _by_the_second(course: Course, clock: WallClock | WorkingClock, amount: int) -> Axis:
     start = clock.position(course.starts_at)
-
-    def spans() -> Iterable[Span]:
-        for one in course.suspensions:
-            ends = None if one.until is None else clock.position(one.until)
-            yield Span(max(start, clock.position(one.since)), ends, one)
-
-    return Axis(start, amount, _in_order(spans(), start), clock.moment, clock.at_end_of, Unit.MICROSECONDS)
+    spans = _spans(course, start, clock.position)
+    return Axis(start, amount, spans, clock.moment, clock.at_end_of, Unit.MICROSECONDS)
 
 
-def _in_order(spans: Iterable[Span], start: int) -> tuple[Span, ...]:
-    """These spans without what lies before the start, and without what another has taken already."""
+def _spans(course: Course, start: int, position: Callable[[datetime], int]) -> tuple[Span, ...]:
+    """The suspensions in order, without what lies before the start, and without what another has taken already."""
+    found = [
+        Span(max(start, position(one.since)), None if one.until is None else position(one.until), one)
+        for one in course.suspensions
+    ]
     kept: list[Span] = []
     reached = start
-    for span in sorted(spans, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.of.since)):
+    for span in sorted(found, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.of.since)):
         begins = max(reached, span.begins)
         if span.ends is None:
             kept.append(Span(begins, None, span.of))

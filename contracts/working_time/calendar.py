@@ -50,20 +50,20 @@ class Calendar:
             raise ValueError("the first unpublished day lies before the first published one")
         first, end = self.first_published.toordinal(), self.first_unpublished.toordinal()
         off = {day.toordinal(): said.off for day, said in self.days.items()}
-        working = [ordinal for ordinal in range(first, end) if not off.get(ordinal, ordinal % 7 in (6, 0))]
         before = _weekdays_to(first - 1)
-        ranks, counted = [], set(working)
-        rank = before
+        working: list[int] = []
+        ranks: list[int] = []
         for ordinal in range(first, end):
-            rank += ordinal in counted
-            ranks.append(rank)
+            if not off.get(ordinal, ordinal % 7 in (6, 0)):
+                working.append(ordinal)
+            ranks.append(before + len(working))
         for name, value in (
             ("_first", first),
             ("_end", end),
             ("_ranks", tuple(ranks)),
             ("_working", tuple(working)),
             ("_rank_before", before),
-            ("_rank_at_end", rank),
+            ("_rank_at_end", before + len(working)),
         ):
             object.__setattr__(self, name, value)
 

@@ -3,11 +3,9 @@
 from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-
-from contracts.working_time.course import Rule
 
 if TYPE_CHECKING:
     import csv
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from contracts.working_time import Course, Due, Suspended, Suspension, Terms
 
 app = typer.Typer(help="Lawful time: when something is due and why, and notices of holidays.", no_args_is_help=True)
-
-LANGUAGES = ("zh", "en")
 
 T = TypeVar("T")
 
@@ -31,12 +27,6 @@ def _region(value: str) -> str:
         TypeAdapter(Region).validate_python(value)
     except ValidationError:
         raise typer.BadParameter(f"{value!r}: say CN, or a province as CN-45") from None
-    return value
-
-
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
-        raise typer.BadParameter(f"{value!r}: say {' or '.join(LANGUAGES)}")
     return value
 
 
@@ -54,11 +44,11 @@ Suspend = Annotated[
 Extend = Annotated[int | None, typer.Option(min=1, help="Days by which the limit was extended.")]
 Restart = Annotated[str | None, typer.Option(help="When the limit began anew.")]
 Region = Annotated[str, typer.Option(callback=_region, help="CN, or a province whose own notices count too: CN-45.")]
-Count = Annotated[Rule, typer.Option("--rule", help="Whole days to closing, or elapsed working time to the second.")]
+Rule = Annotated[Literal["day", "second"], typer.Option(help="Whole days to closing, or elapsed time to the second.")]
 Hours = Annotated[str, typer.Option(help="Hours of business: 09:00-12:00,13:30-17:30.")]
 Zone = Annotated[str, typer.Option(help="Time zone of the place, a name of the IANA database.")]
 Calendars = Annotated[Path, typer.Option(help="Folder of the notices in force.")]
-Language = Annotated[str, typer.Option(callback=_language, help="zh or en.")]
+Language = Annotated[Literal["zh", "en"], typer.Option(help="Chinese or English.")]
 
 FOLDER = Path("data") / "calendars"
 HOURS = "09:00-17:30"
@@ -76,7 +66,7 @@ def due_(
     extend: Extend = None,
     restart: Restart = None,
     region: Region = "CN",
-    rule: Count = Rule.DAY,
+    rule: Rule = "day",
     hours: Hours = HOURS,
     zone: Zone = ZONE,
     calendars: Calendars = FOLDER,
@@ -114,7 +104,7 @@ def explain(
     extend: Extend = None,
     restart: Restart = None,
     region: Region = "CN",
-    rule: Count = Rule.DAY,
+    rule: Rule = "day",
     hours: Hours = HOURS,
     zone: Zone = ZONE,
     calendars: Calendars = FOLDER,
@@ -130,9 +120,9 @@ def explain(
     terms = _terms(region, rule, hours, zone, calendars)
     course = _course(start, days, calendar_days, months, minutes, suspend, extend, restart, terms)
     found = _lawful(lambda: derive(course, terms))
-    typer.echo(found.model_dump_json(indent=1) if json else text(found, language))  # type: ignore[arg-type]
+    typer.echo(found.model_dump_json(indent=1) if json else text(found, language))
     if picture is not None:
-        drawn = _lawful(lambda: svg(found, language))  # type: ignore[arg-type]
+        drawn = _lawful(lambda: svg(found, language))
         with _plain_faults():
             picture.write_text(drawn, encoding="utf-8")
 
@@ -180,17 +170,17 @@ def load(
         typer.echo(f"in force: {kept.put(calendars, said)}")
 
 
-def _terms(region: str, rule: Rule, hours: str, zone: str, folder: Path) -> "Terms":
+def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Terms":
     from zoneinfo import ZoneInfoNotFoundError
 
-    from contracts.working_time import OfficeHours, Terms
+    from contracts.working_time import OfficeHours, Rule, Terms
     from contracts.working_time.notices import FaultyNotice
     from services import calendars as kept
 
     try:
         counted = kept.calendar(folder, region)
         sessions = tuple(_session(part) for part in hours.split(","))
-        terms = Terms(counted, OfficeHours(zone, sessions), rule)
+        terms = Terms(counted, OfficeHours(zone, sessions), Rule(rule))
     except (FaultyNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
     except (ZoneInfoNotFoundError, OSError):
@@ -216,12 +206,16 @@ def _moment(text: str, terms: "Terms") -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=terms.hours.tz)
 
 
-def _suspension(text: str, terms: "Terms") -> "Suspension":
-    from contracts.working_time import Suspension
-
+def _span(text: str, terms: "Terms") -> "Suspension":
     since, dots, until = text.partition("..")
     if not dots:
         raise ValueError(f"{text!r}: say FROM..TO, or FROM.. if it lasts")
+    return _suspension(since, until, terms)
+
+
+def _suspension(since: str, until: str, terms: "Terms") -> "Suspension":
+    from contracts.working_time import Suspension
+
     return Suspension(_moment(since, terms), _moment(until, terms) if until.strip() else None)
 
 
@@ -248,7 +242,7 @@ def _course(
         return Course(
             Limit(working_days=days, calendar_days=calendar_days, months=months, working_minutes=minutes),
             began_at,
-            tuple(_suspension(one, terms) for one in suspend or ()),
+            tuple(_span(one, terms) for one in suspend or ()),
             Extension(extend, "as asked", began_at) if extend is not None else None,
             _moment(restart, terms) if restart is not None else None,
         )
@@ -352,7 +346,7 @@ def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms:
 
 def _due_of(row: dict[str, str], terms: "Terms") -> str:
     from contracts.plans import Limit
-    from contracts.working_time import Course, Due, Suspension, due
+    from contracts.working_time import Course, Due, due
 
     start, days = (row["start"] or "").strip(), (row["limit_days"] or "").strip()
     if not start:
@@ -362,7 +356,7 @@ def _due_of(row: dict[str, str], terms: "Terms") -> str:
     for which in ("", "_2"):
         since, until = ((row.get(f"suspend_{end}{which}") or "").strip() for end in ("from", "to"))
         if since:
-            suspensions.append(Suspension(_moment(since, terms), _moment(until, terms) if until else None))
+            suspensions.append(_suspension(since, until, terms))
         elif until:
             raise ValueError(f"suspend_to{which} without suspend_from{which}")
     if not days.isdecimal() or int(days) > 3650:

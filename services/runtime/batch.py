@@ -184,12 +184,11 @@ class Batches(Generic[S]):
             rows = await store.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
-                before = self._memory.get(row.case_id)
-                fresh = before is not None and before.row.version == row.version - 1
-                state = before.state if fresh and before else self._decoded(row).state
-                if fresh:
+                if before := self._memory.before(row):
+                    state = before.state
                     self._memory.keep(Known(row, state))
                 else:
+                    state = self._decoded(row).state
                     self._memory.forget((row.case_id,))  # it may have come to be blocked
                 if (question := self.service.asks(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
@@ -283,10 +282,9 @@ class Batches(Generic[S]):
                     raise
                 log.info("batch overtaken; doing it again")
         for known in outcome.changed:
-            kept = self._memory.get(known.row.case_id)
             # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
             # may have come to be blocked.
-            if not locking or (kept is not None and kept.row.version == known.row.version - 1):
+            if not locking or self._memory.before(known.row):
                 self._memory.keep(known)
             else:
                 self._memory.forget((known.row.case_id,))

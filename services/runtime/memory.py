@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from contracts.envelope import Value
 from services.runtime.fold import Known
+from services.runtime.store import Row
 
 S = TypeVar("S", bound=Value)
 
@@ -22,12 +23,14 @@ class Memory(Generic[S]):
         self._weight = 0
         self._cases: OrderedDict[str, Known[S]] = OrderedDict()
 
-    def __contains__(self, case_id: str) -> bool:
-        return case_id in self._cases
-
     def get(self, case_id: str) -> Known[S] | None:
         """The case as it was last written by this process, or None."""
         return self._cases.get(case_id)
+
+    def before(self, row: Row) -> Known[S] | None:
+        """The case as it was before this row was written, if that is what is remembered: nobody came between."""
+        kept = self._cases.get(row.case_id)
+        return kept if kept is not None and kept.row.version == row.version - 1 else None
 
     def keep(self, known: Known[S]) -> None:
         """Remember this case as it was just written."""
