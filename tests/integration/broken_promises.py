@@ -12,7 +12,8 @@ OPEN = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NULL)"
 CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"证%')"
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
-DONE = "event LIKE '%\"onedoor.task.done.v1\"%'"
+FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
+"""The first task that was asked of tax: not every case comes to it, where another has refused before."""
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
 LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
@@ -84,13 +85,13 @@ PLANTED = [
     Planted(
         Invariant.TASKS,
         "onedoor_routing",
-        "DELETE FROM outbox WHERE ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')",
+        f"DELETE FROM outbox WHERE {FIRST_OF_TAX}",
         "has not been asked for",
     ),
     Planted(
         Invariant.TASKS,
         "onedoor_routing",
-        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE topic = 'onedoor.tasks.tax' AND {CERTIFIED}",
+        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {FIRST_OF_TAX}",
         "asked for in different ways",
     ),
     Planted(Invariant.TASKS, "onedoor_tax", f"DELETE FROM cases WHERE {CLOSED}", "unknown to tax"),
