@@ -1,6 +1,7 @@
 """What the engines have in common: a child process with a folder, a log and a lasting address."""
 
 import asyncio
+import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
@@ -96,9 +97,13 @@ class Engine(ABC):
         """Run a tool of the engine to its end. Raises EngineFailed with what it said."""
         log = self.folder / f"{Path(command[0]).name}.log"
         process = launch(command, log=log, env=ENVIRONMENT, unprivileged=unprivileged)
-        if not await ended(process, _START_SECONDS):
-            process.kill()
-        if process.wait() != 0:
+        try:
+            await ended(process, _START_SECONDS)
+        finally:  # also when the start is broken off: what a tool goes on to write would outlast the folder
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # with its children: it leads a session of its own
+            status = process.wait()
+        if status != 0:
             raise EngineFailed(f"{self.name}: {Path(command[0]).name} failed. {log_tail(log)}")
 
     @abstractmethod

@@ -135,3 +135,18 @@ async def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
     async with Engines(tmp_path) as engines:
         assert all(engine.running for engine in engines.all)
     assert processes_in(tmp_path) == []
+
+
+async def test_a_start_that_is_broken_off_leaves_no_tool_behind(tmp_path: Path) -> None:
+    """Each tool that prepares an engine writes into its folder, which may be deleted next."""
+    engines = Engines(tmp_path)
+
+    async def at_work() -> bool:
+        return any("initdb" in " ".join(process.cmdline()) for process in processes_in(tmp_path))
+
+    starting = asyncio.create_task(engines.start())
+    assert await until(at_work, timeout_seconds=30)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert [process.cmdline() for process in processes_in(tmp_path)] == []
