@@ -85,7 +85,8 @@ class Applicants:
                 turn += 1
                 began = time.monotonic()
                 status = 0
-                with suppress(httpx2.TransportError):
+                # The latter where the other side goes between the connection and the first look at it.
+                with suppress(httpx2.TransportError, AttributeError):
                     door = doors[turn % len(doors)] if doors else "http://127.0.0.1:9"
                     answer = await client.post(f"{door}/cases", content=body, headers=headers)
                     status = answer.status_code
