@@ -10,7 +10,37 @@ from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_STEPS
 
 CommitmentKey = Annotated[str, Field(min_length=1, max_length=80)]
-"""``case`` for the case as a whole, ``step/<step>`` for one step of it."""
+"""``case`` for the case as a whole, ``step/<step>`` for one step of it; else the kind and, where a case may have
+several, which: ``notice``, ``complaint/2``."""
+
+
+class Kind(StrEnum):
+    """What a commitment is about, which is what its key begins with."""
+
+    CASE = "case"
+    STEP = "step"
+    PROCEDURE = "procedure"
+    """A special procedure, while it lasts (特别程序)."""
+    ACCEPTANCE = "acceptance"
+    """An application by web that is neither accepted nor refused (网上受理)."""
+    NOTICE = "notice"
+    """The one-time notice of what is missing (一次性告知)."""
+    DELIVERY = "delivery"
+    """The decision on its way to the applicant (出证, 送达)."""
+    COMPLAINT = "complaint"
+    CONSULTATION = "consultation"
+
+
+def kind_of(key: CommitmentKey) -> Kind:
+    """What the commitment of this key is about. Raises `ValueError` for a key of no known kind."""
+    return Kind(key.partition("/")[0])
+
+
+MOST_CLOCKS = MOST_STEPS + 64
+"""Commitments of one case: itself, its steps, and what else runs beside them."""
+
+Turn = Annotated[int, Field(ge=1)]
+"""Which time it is that this rung of this commitment is raised: 1 unless an earlier one was withdrawn."""
 
 
 class Rung(StrEnum):
@@ -21,8 +51,17 @@ class Rung(StrEnum):
     RED = "red"
 
 
+class Pause(Value):
+    """A limit that stands still: nothing is due until it runs again (中止)."""
+
+    since: Instant
+    left: Annotated[int, Field(ge=0)]
+    """How much of the committed limit is left, in ``unit``."""
+    unit: Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class Commitment(Value):
-    """A deadline somebody answers for."""
+    """A deadline somebody answers for. While it is paused, the moments are when it would be due had it run on."""
 
     key: CommitmentKey
     owner: Name
@@ -31,6 +70,7 @@ class Commitment(Value):
     statutory_due: Instant
     provisional: bool = False
     """Reaches into a year whose holidays are not yet published, and will be computed again."""
+    pause: Pause | None = None
 
 
 class CommitmentsOpened(Message):
@@ -42,8 +82,43 @@ class CommitmentsOpened(Message):
     """One for the case and one for each of its steps, at the most."""
 
 
+class Cause(StrEnum):
+    """Why a deadline moved."""
+
+    RULES = "rules"
+    """Another calendar, other hours or another ladder came into force."""
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    RESTARTED = "restarted"
+    EXTENDED = "extended"
+    BEGUN_EARLIER = "begun-earlier"
+    """It turned out to have begun sooner than was known."""
+
+
+class Move(Value):
+    """One deadline before and after."""
+
+    commitment: Commitment
+    """As it is now."""
+    committed_before: Instant
+    statutory_before: Instant
+    paused_before: bool = False
+
+
+class CommitmentsMoved(Message):
+    """Deadlines that have been said are other ones now."""
+
+    type: ClassVar[str] = "onedoor.commitments.moved.v1"
+
+    moves: Annotated[tuple[Move, ...], Field(min_length=1, max_length=MOST_CLOCKS)]
+    cause: Cause
+    edition: Annotated[int, Field(ge=0)] = 0
+    """Of the rules by which they are reckoned now; 0 are those that the program came with."""
+
+
 class AlertRaised(Message):
-    """A rung of the ladder has been reached. Said once for each rung of each commitment."""
+    """A rung of the ladder has been reached. Said once for each rung of each commitment, unless it was withdrawn
+    because the deadline moved, and the moved deadline passes too."""
 
     type: ClassVar[str] = "onedoor.alert.raised.v1"
 
@@ -55,10 +130,11 @@ class AlertRaised(Message):
     due_at: Instant
     """When the rung fell due."""
     raised_at: Instant
+    turn: Turn = 1
 
 
 class AlertWithdrawn(Message):
-    """A rung that was raised turned out wrong: the answer was in time and late on its way."""
+    """A rung that was raised turned out wrong: the answer was in time and late on its way, or the deadline moved."""
 
     type: ClassVar[str] = "onedoor.alert.withdrawn.v1"
 
@@ -66,6 +142,7 @@ class AlertWithdrawn(Message):
     rung: Rung
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     withdrawn_at: Instant
+    turn: Turn = 1
 
 
 class CaseAsked(Message):

@@ -75,6 +75,12 @@ class Woken(Message):
     type: ClassVar[str] = "onedoor.woken.v1"
 
 
+class Revised(Message):
+    """The rules that a service keeps to have a new edition. Local to a service; never on Kafka."""
+
+    type: ClassVar[str] = "onedoor.revised.v1"
+
+
 D = TypeVar("D", bound=Message, covariant=True)
 M = TypeVar("M", bound=Message)
 

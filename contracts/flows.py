@@ -6,7 +6,7 @@ The rights of each role on Kafka follow from this table, and the AsyncAPI docume
 from typing import NamedTuple
 
 from contracts.cases import CaseAccepted
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
 from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
@@ -28,6 +28,7 @@ FLOWS: dict[type[Message], Flow] = {
     CaseDecided: Flow("routing", ("intake", "monitor")),
     CaseAsked: Flow("monitor", ("routing",)),
     CommitmentsOpened: Flow("monitor", ("intake",)),
+    CommitmentsMoved: Flow("monitor", ("intake",)),
     AlertRaised: Flow("monitor", ()),
     AlertWithdrawn: Flow("monitor", ()),
 }

@@ -7,7 +7,7 @@ be given the right to read and write its own two topics and nothing else.
 from collections.abc import Iterable
 
 from contracts.cases import CaseAccepted
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
 from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
@@ -21,6 +21,7 @@ TOPICS: dict[type[Message], str] = {
     CaseDecided: "onedoor.decisions",
     CaseAsked: "onedoor.questions",
     CommitmentsOpened: "onedoor.commitments",
+    CommitmentsMoved: "onedoor.commitments",
     AlertRaised: "onedoor.alerts",
     AlertWithdrawn: "onedoor.alerts",
 }

@@ -10,6 +10,7 @@ import typer
 
 from services.operator.calendar import app as calendar
 from services.operator.dead_letters import app as dead_letters
+from services.operator.rules import app as rules
 
 if TYPE_CHECKING:
     from services.runtime.service import Service
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(calendar, name="calendar")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(rules, name="rules")
 
 
 def load(name: str) -> "Service[Any]":

@@ -9,6 +9,17 @@ Session = tuple[time, time]
 """From when to when an office is open without a break."""
 
 
+def session(text: str) -> Session:
+    """A session as it is written: ``09:00-12:00``. Raises `ValueError`."""
+    try:
+        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
+    except ValueError:
+        raise ValueError(f"{text!r} are no hours of business: say 09:00-17:30") from None
+    if opens.tzinfo or closes.tzinfo:
+        raise ValueError("hours of business are told without a zone")
+    return opens, closes
+
+
 @dataclass(frozen=True, slots=True)
 class OfficeHours:
     """The hours of business of a place, in its own time zone (a name of the IANA time zone database).

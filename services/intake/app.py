@@ -1,19 +1,31 @@
 """The intake service, as it is given to the shell."""
 
+from functools import partial
 from pathlib import Path
 
-from contracts.commitments import CommitmentsOpened
+from contracts.commitments import CommitmentsMoved, CommitmentsOpened
+from contracts.envelope import Core
 from contracts.plans import CaseDecided, CaseReported
 from contracts.tasks import TaskDelivered, TaskDone
+from contracts.working_time.almanac import Almanac, Places, almanac
 from services.intake.core import Case, handle
 from services.intake.web.api import routes
+from services.runtime.editions import Edition
 from services.runtime.service import Service
+
+
+def under(edition: Edition) -> Core[Case]:
+    """The core that reckons by this almanac. Raises `ValueError` for one that cannot be read."""
+    return partial(handle, Places(Almanac.model_validate_json(edition.body)))
+
 
 SERVICE = Service(
     name="intake",
-    core=handle,
+    core=partial(handle, Places(almanac())),
     state=Case,
-    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened),
+    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened, CommitmentsMoved),
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
+    rules=lambda: almanac().model_dump(mode="json", by_alias=True),
+    under=under,
 )

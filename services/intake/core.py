@@ -10,17 +10,27 @@ from typing import Annotated, ClassVar, assert_never, cast
 from pydantic import Field
 
 from contracts.cases import Applicant, CaseAccepted, Channel, Region
-from contracts.commitments import Commitment, CommitmentsOpened
-from contracts.envelope import Envelope, Impossible, Instant, Message, Name, Step, UnknownCase, Value, Woken, patience
+from contracts.commitments import Commitment, CommitmentsMoved, CommitmentsOpened
+from contracts.envelope import (
+    Envelope,
+    Impossible,
+    Instant,
+    Message,
+    Name,
+    Revised,
+    Step,
+    UnknownCase,
+    Value,
+    Woken,
+    patience,
+)
 from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
 from contracts.tasks import TaskDelivered, TaskDone, is_asked
-from contracts.working_time import OfficeHours, published_calendar, resolve
+from contracts.working_time import Terms, resolve
+from contracts.working_time.almanac import Places
 
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=6)
-
-_CALENDAR = published_calendar()
-_HOURS = OfficeHours()
 
 _PROGRESS = {state: place for place, state in enumerate(StepState)}
 """Later states are further: what has been dropped stays dropped, whatever is heard late."""
@@ -111,7 +121,7 @@ class Case(Value):
         return self.decision is not None and self.monitored
 
 
-Heard = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened
+Heard = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened | CommitmentsMoved
 """What others say of an accepted case."""
 
 MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
@@ -121,6 +131,7 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CommitmentsOpened): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CommitmentsMoved): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, Woken): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseDecided): CaseState.DECIDED,
     (CaseState.DECIDED, AcceptCase): CaseState.DECIDED,
@@ -128,32 +139,35 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
     (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
     (CaseState.DECIDED, CommitmentsOpened): CaseState.DECIDED,
+    (CaseState.DECIDED, CommitmentsMoved): CaseState.DECIDED,
     (CaseState.DECIDED, Woken): CaseState.DECIDED,
     (CaseState.DECIDED, CaseDecided): CaseState.DECIDED,
 }
 """Every legal move of a case: its state, the message, its next state. ``None`` is a case not yet known."""
 
 
-def handle(state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
-    """One message for one case.
+def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
+    """One message for one case, with deadlines reckoned as time is counted at its place.
 
     Raises `UnknownCase` for a message about a case never accepted here, `KeyReused` for a second application under
     the number of the first, and `Impossible` for what cannot be true of the case.
     """
     message = envelope.data
+    if isinstance(message, Revised) and state is not None:
+        return _waiting(state)  # monitor holds the deadlines, and tells of those that move
     if (state.state if state else None, type(message)) not in MOVES:
         if state is None:
             raise UnknownCase(envelope.subject)
         raise Impossible(f"{message.type} means nothing to a case that is {state.state}")
     if isinstance(message, AcceptCase):
-        return _accept(state, message)
+        return _accept(state, message, places.terms(message.region))
     case = cast(Case, state)
     if isinstance(message, Woken):
         return _ask_again(case)
     return _settled(_heard(envelope.subject, case, cast(Heard, message), envelope.time))
 
 
-def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
+def _accept(case: Case | None, command: AcceptCase, terms: Terms) -> Step[Case]:
     if case is not None:
         if case.fingerprint != command.fingerprint:
             raise KeyReused
@@ -169,17 +183,17 @@ def _accept(case: Case | None, command: AcceptCase) -> Step[Case]:
     new = Case(
         accepted=accepted,
         fingerprint=command.fingerprint,
-        due_at_acceptance=_due(command.plan, command.accepted_at),
+        due_at_acceptance=_due(command.plan, command.accepted_at, terms),
         steps=tuple(StepCourse(step=step.step, state=StepState.WAITING) for step in command.plan.steps),
     )
     return _waiting(new, accepted)
 
 
-def _due(plan: Plan, accepted_at: datetime) -> CaseDue | None:
+def _due(plan: Plan, accepted_at: datetime, terms: Terms) -> CaseDue | None:
     if plan.limits is None:
         return None
-    committed = resolve(plan.limits.committed, accepted_at, _CALENDAR, _HOURS)
-    statutory = resolve(plan.limits.statutory, accepted_at, _CALENDAR, _HOURS)
+    committed = resolve(plan.limits.committed, accepted_at, terms.calendar, terms.hours)
+    statutory = resolve(plan.limits.statutory, accepted_at, terms.calendar, terms.hours)
     return CaseDue(
         committed=committed.at,
         statutory=statutory.at,
@@ -207,7 +221,9 @@ def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
         case CaseDecided():
             return _decided(_reported(case, message.steps, of_routing=True), message)
         case CommitmentsOpened():
-            return _committed(case, message, said_at)
+            return _committed(case, message.commitments, said_at).replace(monitored=True)
+        case CommitmentsMoved():
+            return _committed(case, tuple(move.commitment for move in message.moves), said_at)
         case _:
             assert_never(message)
 
@@ -291,14 +307,14 @@ def _decided(case: Case, decided: CaseDecided) -> Case:
     return case.replace(decision=earliest)
 
 
-def _committed(case: Case, opened: CommitmentsOpened, said_at: datetime) -> Case:
+def _committed(case: Case, commitments: tuple[Commitment, ...], said_at: datetime) -> Case:
     held = {known.commitment.key: known for known in case.commitments}
-    for commitment in opened.commitments:
+    for commitment in commitments:
         news = Held(said_at=said_at, commitment=commitment)
         known = held.get(commitment.key)
         if known is None or _order_of_words(known) < _order_of_words(news):
             held[commitment.key] = news
-    return case.replace(commitments=tuple(held[key] for key in sorted(held)), monitored=True)
+    return case.replace(commitments=tuple(held[key] for key in sorted(held)))
 
 
 def _order_of_words(held: Held) -> tuple[datetime, str]:

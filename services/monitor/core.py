@@ -1,16 +1,28 @@
 """Monitor's core: holds every commitment of a case to its deadlines. Pure.
 
-Messages come in any order, late and more than once. So each is first merged into the facts (`state`), and then
-what is to be said follows from the facts alone (`_climb`): which rungs ought to have fired, less those that have.
+Messages come in any order, late and more than once. So each is first merged into the facts (`state`), then the
+deadlines are reckoned from the facts by the rules (`_reckon`), and what is to be said follows from both (`_climb`):
+which rungs ought to have fired, less those that have.
 """
 
 from datetime import datetime, timedelta
 
 from contracts.cases import CaseAccepted
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
-from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, patience
+from contracts.commitments import (
+    AlertRaised,
+    AlertWithdrawn,
+    CaseAsked,
+    Cause,
+    CommitmentsMoved,
+    CommitmentsOpened,
+    Move,
+    Rung,
+)
+from contracts.envelope import Envelope, Impossible, Message, Revised, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
 from contracts.tasks import TaskDelivered, TaskDone
+from services.monitor.ladder import due_dates
+from services.monitor.rules import Rules
 from services.monitor.state import CASE, MonitoredCase, Raised, Watch, step_key
 
 OF_ROUTING = (TaskDelivered, TaskDone, CaseReported, CaseDecided)
@@ -19,6 +31,7 @@ OF_ROUTING = (TaskDelivered, TaskDone, CaseReported, CaseDecided)
 CONSUMES = (CaseAccepted, *OF_ROUTING)
 
 IN_TIME = "answered in time; the answer was late on its way"
+MOVED = "not due: the deadline has moved"
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=1)
 
@@ -35,15 +48,16 @@ Ahead = list[tuple[Rung, datetime]]
 """Rungs of open commitments that have not fired, each with the first moment at which it may."""
 
 
-def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
-    """Answer one message. Raises `Impossible` for a deadline beyond the calendar or a message not meant for us."""
+def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
+    """Answer one message by the rules in force.
+
+    Raises `Impossible` for a deadline beyond the calendar or a message not meant for us.
+    """
     known = state or MonitoredCase()
-    answers: tuple[Message, ...] = ()
     now: datetime | None = None
     match envelope.data:
         case CaseAccepted() as message:
             known = _accept(known, message)
-            answers = (_opened(known),)
         case TaskDelivered() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at)
         case TaskDone() as message:
@@ -56,7 +70,7 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
         case CaseDecided() as message:
             known = _learn(known, CASE, ended_at=message.decided_at)
             known = _learn_steps(known, message.steps, message.decided_at)
-        case Woken():
+        case Woken() | Revised():
             if state is None:
                 raise UnknownCase(envelope.subject)
             now = envelope.time
@@ -65,10 +79,11 @@ def handle(state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[Mon
     first_of_routing = not known.routed and isinstance(envelope.data, OF_ROUTING)
     if first_of_routing:
         known = known.replace(routed=True)
+    known, told = _reckon(state, known, rules, asked=isinstance(envelope.data, CaseAccepted))
     known, alerts = _climb(known, envelope.time, now)
     ahead = _ahead(known)
     known, questions = _verify(known, ahead, now, first_of_routing)
-    return _step(known, ahead, (*answers, *alerts, *questions))
+    return _step(known, ahead, (*told, *alerts, *questions))
 
 
 def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -126,6 +141,68 @@ def _learn_steps(
     return state
 
 
+def _reckon(
+    before: MonitoredCase | None, known: MonitoredCase, rules: Rules, *, asked: bool
+) -> tuple[MonitoredCase, list[Message]]:
+    """Reckon the deadlines that what is known now may have moved, and tell of those that have begun or moved.
+
+    What has ended keeps the deadline that it had, whatever the rules become. ``asked``: somebody wants to know all.
+    """
+    if known.region is None or known.matter is None:
+        return known, []  # the acceptance has yet to be heard
+    moves: list[Move] = []
+    begun = False
+    revised = False
+    for watch in known.watches:
+        was = before.watch(watch.key) if before is not None else None
+        of_old = watch.edition != rules.edition and known.ended_at(watch) is None
+        if watch is was and watch.due is not None and not of_old:
+            continue
+        reckoned = _reckoned(watch, rules, known.region, known.matter)
+        if reckoned is watch:
+            continue
+        known = known.put(reckoned)
+        revised = revised or of_old
+        if watch.due is None:
+            begun = True
+        elif move := _move(watch, reckoned):
+            moves.append(move)
+    told: list[Message] = []
+    if asked or begun:
+        told.append(_opened(known))
+    if moves:
+        cause = Cause.RULES if revised else Cause.BEGUN_EARLIER
+        told.append(CommitmentsMoved(moves=tuple(moves), cause=cause, edition=rules.edition))
+    return known, told
+
+
+def _reckoned(watch: Watch, rules: Rules, region: str, matter: str) -> Watch:
+    """The commitment with its deadlines by these rules; itself where they are what they were."""
+    run = watch.run()
+    if run is None or watch.limits is None:
+        return watch
+    try:
+        due = due_dates(watch.limits, run, rules.ladder(watch.key, region, matter), rules.terms(region))
+    except (ValueError, OverflowError):
+        raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
+    if due == watch.due:
+        return watch
+    return watch.replace(due=due, edition=rules.edition)
+
+
+def _move(was: Watch, now: Watch) -> Move | None:
+    """How a deadline that has been told moved; None where only its rungs did."""
+    before, after = was.commitment(), now.commitment()
+    if before is None or after is None or before == after:
+        return None
+    return Move(
+        commitment=after,
+        committed_before=before.committed_due,
+        statutory_before=before.statutory_due,
+        paused_before=before.pause is not None,
+    )
+
+
 def _opened(state: MonitoredCase) -> CommitmentsOpened:
     return CommitmentsOpened(commitments=tuple(c for watch in state.watches if (c := watch.commitment())))
 
@@ -139,34 +216,50 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
         if watch.due is None or watch.owner is None:
             continue  # not begun
         ended_at = state.ended_at(watch)
-        if ended_at is None and now is None and watch.open_at is None:
+        if ended_at is None and now is None and watch.open_at is None and not watch.raised:
             continue  # nothing has been heard that could call for a rung
-        if ended_at is not None and not watch.raised and ended_at <= min(watch.due.warning, watch.due.red):
+        ladder = watch.due.ladder()
+        if ended_at is not None and not watch.raised and all(ended_at <= due_at for _, due_at in ladder):
             continue  # answered before the first rung
         raised = list(watch.raised)
-        for rung, due_at in watch.due.ladder():
-            fired = watch.fired(rung)
-            if fired is None and _is_due(watch, rung, due_at, ended_at, now):
-                # What is heard late may carry a time before the rung was due; it was not raised then.
-                at = max(heard_at, due_at)
-                raised.append(Raised(rung=rung, raised_at=at))
-                alert = AlertRaised(
-                    commitment=watch.key,
-                    rung=rung,
-                    owner=watch.owner,
-                    matter=state.matter,
-                    region=state.region,
-                    due_at=due_at,
-                    raised_at=at,
-                )
-                out.append(alert)
-            elif fired and not fired.withdrawn and ended_at is not None and ended_at <= due_at:
-                raised[raised.index(fired)] = fired.replace(withdrawn=True)
+        for place, fired in enumerate(raised):
+            if not fired.withdrawn and (reason := _wrong(fired, watch.due.of(fired.rung), ended_at)):
+                raised[place] = fired.replace(withdrawn=True)
                 at = max(heard_at, fired.raised_at)
-                out.append(AlertWithdrawn(commitment=watch.key, rung=rung, reason=IN_TIME, withdrawn_at=at))
+                out.append(
+                    AlertWithdrawn(
+                        commitment=watch.key, rung=fired.rung, reason=reason, withdrawn_at=at, turn=fired.turn
+                    )
+                )
+        stand = {fired.rung for fired in raised if not fired.withdrawn}
+        for rung, due_at in ladder:
+            if rung in stand or not _is_due(watch, rung, due_at, ended_at, now):
+                continue
+            # What is heard late may carry a time before the rung was due; it was not raised then.
+            at = max(heard_at, due_at)
+            turn = 1 + sum(fired.rung is rung for fired in raised)
+            raised.append(Raised(rung=rung, raised_at=at, turn=turn))
+            alert = AlertRaised(
+                commitment=watch.key,
+                rung=rung,
+                owner=watch.owner,
+                matter=state.matter,
+                region=state.region,
+                due_at=due_at,
+                raised_at=at,
+                turn=turn,
+            )
+            out.append(alert)
         if tuple(raised) != watch.raised:
             state = state.put(watch.replace(raised=tuple(raised)))
     return state, out
+
+
+def _wrong(fired: Raised, due_at: datetime | None, ended_at: datetime | None) -> str | None:
+    """Why a rung that fired ought not to have, by what is known now."""
+    if due_at is None or due_at > fired.raised_at:
+        return MOVED
+    return IN_TIME if ended_at is not None and ended_at <= due_at else None
 
 
 def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None) -> bool:

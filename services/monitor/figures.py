@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.working_time import Calendar, OfficeHours, published_calendar, working_days_between
+from contracts.working_time import Calendar, OfficeHours, Terms, working_days_between
 
 Kind = Literal["case", "step"]
 
@@ -80,7 +80,8 @@ _TALLIES = text("""
         CAST(opened_at AT TIME ZONE :zone AS date) AS opened_on,
         CAST(ended_at AT TIME ZONE :zone AS date) AS ended_on,
         count(*) AS accepted,
-        count(*) FILTER (WHERE ended_at > CAST(watch -> 'due' ->> 'yellow' AS timestamptz)) AS late,
+        count(*) FILTER (WHERE ended_at > CAST(
+            coalesce(watch -> 'due' ->> 'committed', watch -> 'due' ->> 'yellow') AS timestamptz)) AS late,
         count(*) FILTER (WHERE watch @@ CAST(:warning AS jsonpath)) AS warned,
         count(*) FILTER (WHERE watch @@ CAST(:yellow AS jsonpath)) AS yellow,
         count(*) FILTER (WHERE watch @@ CAST(:red AS jsonpath)) AS red
@@ -91,9 +92,12 @@ _TALLIES = text("""
 _STANDING = 'exists($.raised[*] ? (@.rung == "{}" && !exists(@.withdrawn)))'
 
 
-async def figures(connection: AsyncConnection) -> AllFigures:
-    """The figures of all cases remembered: the running ones, and the closed ones within the retention time."""
-    hours = OfficeHours()
+async def figures(connection: AsyncConnection, terms: Terms) -> AllFigures:
+    """The figures of all cases remembered: the running ones, and the closed ones within the retention time.
+
+    Days are counted by ``terms``, the same for all regions.
+    """
+    hours = terms.hours
     standing = {rung: _STANDING.format(rung) for rung in ("warning", "yellow", "red")}
     rows = await connection.execute(_TALLIES, {"zone": hours.zone, **standing})
     tallies = [
@@ -111,7 +115,7 @@ async def figures(connection: AsyncConnection) -> AllFigures:
         )
         for row in rows
     ]
-    return tabulate(tallies, published_calendar(), hours)
+    return tabulate(tallies, terms.calendar, hours)
 
 
 def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> AllFigures:

@@ -1,73 +1,192 @@
-"""The supervision ladder's rule (预警, 黄牌, 红牌), as data, and the moments that follow from it. Pure."""
+"""When the rungs of the supervision ladder (预警, 黄牌, 红牌) fall due, and the limits they follow from. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
-from contracts.plans import Limits
-from contracts.working_time import Calendar, OfficeHours, resolve, working_days_before
+from contracts.commitments import Pause, Rung
+from contracts.envelope import Instant, Value
+from contracts.plans import Limit, Limits
+from contracts.working_time import (
+    Course,
+    Due,
+    Extension,
+    Rule,
+    Suspended,
+    Suspension,
+    Terms,
+    due,
+    due_after,
+    resolve,
+    working_days_before,
+)
+from services.monitor.rules import Ladder, LimitKind, RungRule
 
 
 @dataclass(frozen=True, slots=True)
-class LadderRule:
-    """When a warning falls due. The yellow card is due at the committed limit, the red one at the statutory one.
+class Run:
+    """How the time of a commitment has run: from when on, and what suspended, restarted or lengthened it."""
 
-    The warning comes when office opens on the working day that lies ``most_days`` before the day on which the
-    committed limit ends, or ``1 / share_of_limit`` of the limit before it if that is less. A moment pinned by
-    somebody else has no known length: there it is always ``most_days``.
+    began_at: datetime
+    suspensions: tuple[Suspension, ...] = ()
+    extension: Extension | None = None
+    restarted_at: datetime | None = None
+
+    @property
+    def straight(self) -> bool:
+        """Whether nothing has happened to it."""
+        return not self.suspensions and self.extension is None and self.restarted_at is None
+
+    @property
+    def starts_at(self) -> datetime:
+        """From when time is counted."""
+        return self.began_at if self.restarted_at is None else max(self.began_at, self.restarted_at)
+
+    def course(self, limit: Limit, more_days: int = 0) -> Course:
+        """The course of this limit, or of one so many days longer."""
+        extension = self.extension
+        if more_days:
+            days = more_days + (extension.days if extension else 0)
+            extension = Extension(days, "what the rung allows", self.began_at)
+        return Course(limit, self.began_at, self.suspensions, extension, self.restarted_at)
+
+
+class DueDates(Value):
+    """When each rung falls due, and each limit ends.
+
+    A rung that there is not has no moment; nor has one that falls due only after an open suspension. ``committed`` and
+    ``statutory`` are left out where they are the moments of the yellow and the red rung.
     """
 
-    most_days: int
-    share_of_limit: int
+    warning: Instant | None = None
+    yellow: Instant | None = None
+    red: Instant | None = None
+    committed: Instant | None = None
+    statutory: Instant | None = None
+    provisional: bool = False
+    """Holidays not yet published may still move one of the limits."""
+    pause: Pause | None = None
 
-    def days_before(self, working_days: int | None) -> int:
-        """How many working days before the last day of the limit the warning comes."""
-        return self.most_days if working_days is None else min(self.most_days, working_days // self.share_of_limit)
+    def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
+        """The rungs from the lowest to the highest, each with the moment at which it falls due."""
+        found = ((Rung.WARNING, self.warning), (Rung.YELLOW, self.yellow), (Rung.RED, self.red))
+        return tuple((rung, at) for rung, at in found if at is not None)
+
+    def of(self, rung: Rung) -> datetime | None:
+        """When this rung falls due."""
+        return dict(self.ladder()).get(rung)
+
+    @property
+    def committed_due(self) -> datetime:
+        """When the committed limit ends; of a paused one, when it would have had it run on."""
+        return _known(self.committed or self.yellow)
+
+    @property
+    def statutory_due(self) -> datetime:
+        """When the statutory limit ends; of a paused one, when it would have had it run on."""
+        return _known(self.statutory or self.red)
 
 
-RULE = LadderRule(most_days=2, share_of_limit=2)
-
-
-class Moments(NamedTuple):
-    """When each rung of one commitment falls due, in UTC; ``provisional`` as in `contracts.working_time.Due`."""
-
-    warning: datetime
-    yellow: datetime
-    red: datetime
-    provisional: bool
-
-
-def moments(
-    limits: Limits, opened_at: datetime, calendar: Calendar, hours: OfficeHours, rule: LadderRule = RULE
-) -> Moments:
-    """The ladder of a commitment that began at ``opened_at``.
+def due_dates(limits: Limits, run: Run, ladder: Ladder, terms: Terms) -> DueDates:
+    """When each rung of a commitment falls due.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
     """
-    committed = resolve(limits.committed, opened_at, calendar, hours)
-    statutory = resolve(limits.statutory, opened_at, calendar, hours)
-    return Moments(
-        warning=_warning(limits.committed.working_days, opened_at, committed.at, calendar, hours, rule),
-        yellow=committed.at,
-        red=statutory.at,
+    ends = {
+        LimitKind.COMMITTED: _end(limits.committed, run, terms),
+        LimitKind.STATUTORY: _end(limits.statutory, run, terms),
+    }
+    rungs = {rung: _moment(rule, limits, ends[rule.limit], run, terms) for rung, rule in ladder.items()}
+    paused = next((end for end in ends.values() if isinstance(end, Suspended)), None)
+    committed, statutory = (_as_if_it_ran(end, kind, limits, run, terms) for kind, end in ends.items())
+    yellow, red = rungs.get(Rung.YELLOW), rungs.get(Rung.RED)
+    return DueDates(
+        warning=rungs.get(Rung.WARNING),
+        yellow=yellow,
+        red=red,
+        committed=committed.at if committed.at != yellow else None,
+        statutory=statutory.at if statutory.at != red else None,
         provisional=committed.provisional or statutory.provisional,
+        pause=Pause(since=paused.since, left=paused.left, unit=paused.unit) if paused is not None else None,
     )
 
 
-def _warning(
-    working_days: int | None,
-    opened_at: datetime,
-    committed_due: datetime,
-    calendar: Calendar,
-    hours: OfficeHours,
-    rule: LadderRule,
-) -> datetime:
-    if working_days == 0:
-        # What must be done on the spot leaves no time to warn in. A warning at the opening would warn of every
-        # filing, so it falls due with the yellow card and only the late ones are warned of.
-        return committed_due
-    days = rule.days_before(working_days)
-    opening = working_days_before(committed_due, days, calendar, hours)
-    # Never before there was anything to warn of, and never after the card it warns of: a commitment that was
-    # broken when it was opened climbs the ladder in order all the same.
-    return min(max(opening, opened_at), committed_due)
+def _end(limit: Limit, run: Run, terms: Terms) -> Due | Suspended:
+    if run.straight and terms.rule is Rule.DAY:
+        return resolve(limit, run.began_at, terms.calendar, terms.hours)
+    return due(run.course(limit), terms)
+
+
+def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: Run, terms: Terms) -> Due:
+    if isinstance(end, Due):
+        return end
+    running = replace(run, suspensions=tuple(one for one in run.suspensions if one.until is not None))
+    limit = limits.committed if kind is LimitKind.COMMITTED else limits.statutory
+    found = _end(limit, running, terms)
+    assert isinstance(found, Due), "what nothing suspends is not suspended"
+    return found
+
+
+def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+    """When one rung falls due; None if an open suspension lies before it."""
+    limit = limits.committed if rule.limit is LimitKind.COMMITTED else limits.statutory
+    if rule.early:
+        return _early(rule, limit, end, run, terms)
+    if rule.days_over == 0:
+        return end.at if isinstance(end, Due) else None
+    if not limit.counted:  # days after a moment that somebody else has fixed
+        return due_after(_fixed(limit), rule.days_over, terms.calendar, terms.hours).at
+    found = due(run.course(limit.replace(due_at=None), rule.days_over), terms)
+    return found.at if isinstance(found, Due) else None
+
+
+def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+    """When so much of the limit is left, or used.
+
+    Never before there was anything to warn of, and never after the end of the limit: a commitment that was broken when
+    it was opened climbs the ladder in order all the same.
+    """
+    if limit.working_days == 0 and isinstance(end, Due):
+        # What must be done on the spot leaves no time to warn in. A warning at the opening would warn of every filing,
+        # so it falls due with the limit and only the late ones are warned of.
+        return end.at
+    found = _begins(rule, limit, end, run, terms)
+    if found is None:
+        return None
+    found = max(found, run.starts_at)
+    return min(found, end.at) if isinstance(end, Due) else found
+
+
+def _begins(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+    """When the day begins that has so many days of the limit after it."""
+    days = limit.working_days
+    if days is not None and limit.due_at is None:
+        days += run.extension.days if run.extension else 0
+        used = days - rule.days_before(days) - (terms.rule is Rule.SECOND)
+        if used <= 0:
+            return run.starts_at
+        if run.straight and terms.rule is Rule.DAY:
+            reached: Due | Suspended = due_after(run.began_at, used, terms.calendar, terms.hours)
+        else:  # the extension is within ``used``
+            course = Course(Limit(working_days=used), run.began_at, run.suspensions, None, run.restarted_at)
+            reached = due(course, terms)
+        if isinstance(reached, Suspended):
+            return None
+        if terms.rule is Rule.SECOND:
+            return reached.at
+        return terms.hours.opening(terms.hours.local(reached.at).toordinal())
+    if limit.working_minutes is not None and rule.share_used is not None:
+        minutes = max(1, int(limit.working_minutes * rule.share_used))
+        reached = due(run.course(Limit(working_minutes=minutes)), terms)
+        return reached.at if isinstance(reached, Due) else None
+    if isinstance(end, Suspended):
+        return None
+    return working_days_before(end.at, rule.days_before(None), terms.calendar, terms.hours)
+
+
+def _fixed(limit: Limit) -> datetime:
+    return _known(limit.due_at)
+
+
+def _known(at: datetime | None) -> datetime:
+    assert at is not None
+    return at

@@ -13,18 +13,18 @@ LINES = 20
 log = telemetry.logger(__name__)
 
 _RAISE = """
-    INSERT INTO alerts (case_id, commitment, rung, owner, matter, region, due_at, raised_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-        $8::timestamptz[])
+    INSERT INTO alerts (case_id, commitment, rung, turn, owner, matter, region, due_at, raised_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
+        $8::timestamptz[], $9::timestamptz[])
     ON CONFLICT DO NOTHING
 """
 
 _WITHDRAW = """
     UPDATE alerts SET withdrawn_at = said.withdrawn_at, reason = said.reason
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-        AS said (case_id, commitment, rung, reason, withdrawn_at)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[])
+        AS said (case_id, commitment, rung, turn, reason, withdrawn_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
-        AND alerts.withdrawn_at IS NULL
+        AND alerts.turn = said.turn AND alerts.withdrawn_at IS NULL
 """
 
 
@@ -41,13 +41,13 @@ def project(said: Sequence[Envelope[Message]]) -> Sequence[Statement]:
     if raised:
         _log("alert", raised)
         columns = (
-            (case, one.commitment, one.rung, one.owner, one.matter, one.region, one.due_at, one.raised_at)
+            (case, one.commitment, one.rung, one.turn, one.owner, one.matter, one.region, one.due_at, one.raised_at)
             for case, one in raised
         )
         statements.append((_RAISE, tuple(zip(*columns, strict=True))))
     if withdrawn:
         _log("alert withdrawn", withdrawn)
-        marks = ((case, one.commitment, one.rung, one.reason, one.withdrawn_at) for case, one in withdrawn)
+        marks = ((case, one.commitment, one.rung, one.turn, one.reason, one.withdrawn_at) for case, one in withdrawn)
         statements.append((_WITHDRAW, tuple(zip(*marks, strict=True))))
     return statements
 

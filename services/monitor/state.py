@@ -4,17 +4,12 @@ from datetime import datetime
 from typing import Self
 
 from contracts.cases import Region
-from contracts.commitments import Commitment, CommitmentKey, Rung
-from contracts.envelope import Code, Impossible, Instant, Name, Value
+from contracts.commitments import Commitment, CommitmentKey, Rung, Turn
+from contracts.envelope import Code, Instant, Name, Value
 from contracts.plans import Limits
-from contracts.working_time import OfficeHours, published_calendar
-from services.monitor.ladder import moments
+from services.monitor.ladder import DueDates, Run
 
 CASE: CommitmentKey = "case"
-
-_WARNING, _YELLOW, _RED = Rung
-_CALENDAR = published_calendar()
-_HOURS = OfficeHours()
 
 
 def step_key(step: Code) -> CommitmentKey:
@@ -22,37 +17,21 @@ def step_key(step: Code) -> CommitmentKey:
     return f"step/{step}"
 
 
-class DueDates(Value):
-    """When each rung falls due."""
-
-    warning: Instant
-    yellow: Instant
-    red: Instant
-    provisional: bool = False
-
-    def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
-        """The rungs from the lowest to the highest, each with the moment at which it falls due."""
-        return (_WARNING, self.warning), (_YELLOW, self.yellow), (_RED, self.red)
-
-    def of(self, rung: Rung) -> datetime:
-        """When this rung falls due."""
-        return dict(self.ladder())[rung]
-
-
 class Raised(Value):
-    """A rung that has fired. It stays here when it is withdrawn, so that it never fires a second time."""
+    """A rung that has fired. It stays here when it is withdrawn: nothing that was said is forgotten."""
 
     rung: Rung
     raised_at: Instant
     withdrawn: bool = False
+    turn: Turn = 1
 
 
 class Watch(Value):
     """One commitment. ``owner``, ``limits`` and ``after`` come with the acceptance, which may be heard last.
 
     ``opened_at`` and ``ended_at`` are the earliest moments heard of, ``open_at`` the latest moment at which
-    routing knew it to be still open. ``due`` follows from ``limits`` and ``opened_at``, wherever both are known.
-    ``after``: the steps that must be approved before this one begins.
+    routing knew it to be still open. ``due`` follows from all this, by the rules of ``edition``, wherever enough is
+    known. ``after``: the steps that must be approved before this one begins.
     """
 
     key: CommitmentKey
@@ -62,11 +41,12 @@ class Watch(Value):
     ended_at: Instant | None = None
     open_at: Instant | None = None
     due: DueDates | None = None
+    edition: int = 0
     raised: tuple[Raised, ...] = ()
     after: tuple[Code, ...] = ()
 
     def merge(self, heard: "Watch | None", accepted_at: datetime) -> Self:
-        """This commitment, as the acceptance has it, with what has been heard of it. Raises `Impossible` as `learn`.
+        """This commitment, as the acceptance has it, with what has been heard of it.
 
         What waits for no other step begins with the acceptance.
         """
@@ -79,33 +59,30 @@ class Watch(Value):
     def learn(
         self, *, opened_at: datetime | None = None, ended_at: datetime | None = None, open_at: datetime | None = None
     ) -> Self:
-        """This commitment with these facts merged in; itself if they are no news.
-
-        Raises `Impossible` if it would be due beyond the calendar.
-        """
+        """This commitment with these facts merged in; itself if they are no news."""
         news: dict[str, object] = {}
         if opened_at is not None and (self.opened_at is None or opened_at < self.opened_at):
             news["opened_at"] = opened_at
-            news["due"] = _due(self.key, self.limits, opened_at)
         if ended_at is not None and (self.ended_at is None or ended_at < self.ended_at):
             news["ended_at"] = ended_at
         if open_at is not None and (self.open_at is None or open_at > self.open_at):
             news["open_at"] = open_at
         return self.replace(**news) if news else self
 
-    def fired(self, rung: Rung) -> Raised | None:
-        """How this rung fired, if it has."""
-        for raised in self.raised:
-            if raised.rung is rung:
-                return raised
-        return None
+    def run(self) -> Run | None:
+        """How its time has run; None before it has begun."""
+        return Run(self.opened_at) if self.opened_at is not None else None
+
+    def standing(self, rung: Rung) -> Raised | None:
+        """How this rung fired, if it has and was not withdrawn."""
+        return next((one for one in self.raised if one.rung is rung and not one.withdrawn), None)
 
     def ahead(self) -> tuple[tuple[Rung, datetime], ...]:
-        """The rungs that have not fired and may still do so, each with the moment at which it falls due."""
+        """The rungs that do not stand and may still fire, each with the moment at which it falls due."""
         if self.due is None or self.ended_at is not None:
             return ()
         ladder = self.due.ladder()
-        return tuple(one for one in ladder if self.fired(one[0]) is None) if self.raised else ladder
+        return tuple(one for one in ladder if self.standing(one[0]) is None) if self.raised else ladder
 
     def commitment(self) -> Commitment | None:
         """The commitment as it is told to others; ``None`` while it is not open."""
@@ -115,9 +92,10 @@ class Watch(Value):
             key=self.key,
             owner=self.owner,
             opened_at=self.opened_at,
-            committed_due=self.due.yellow,
-            statutory_due=self.due.red,
+            committed_due=self.due.committed_due,
+            statutory_due=self.due.statutory_due,
             provisional=self.due.provisional,
+            pause=self.due.pause,
         )
 
 
@@ -174,14 +152,3 @@ class MonitoredCase(Value):
         watches = {watch.key: watch for watch in self.watches}
         watches[changed.key] = changed
         return self.replace(watches=tuple(watches[key] for key in sorted(watches)))
-
-
-def _due(key: CommitmentKey, limits: Limits | None, opened_at: datetime | None) -> DueDates | None:
-    """When the rungs fall due; ``None`` as long as it is not known of what, or from when on."""
-    if limits is None or opened_at is None:
-        return None
-    try:
-        warning, yellow, red, provisional = moments(limits, opened_at, _CALENDAR, _HOURS)
-        return DueDates(warning=warning, yellow=yellow, red=red, provisional=provisional)
-    except ValueError:
-        raise Impossible(f"the deadline of {key} lies beyond the calendar") from None

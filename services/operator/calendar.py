@@ -1,11 +1,13 @@
 """``onedoor calendar``: when something is due and why, and notices of holidays."""
 
 from contextlib import contextmanager
-from datetime import datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
+
+from services.operator.rules import Database, Folder, follow_notices
 
 if TYPE_CHECKING:
     import csv
@@ -132,13 +134,14 @@ def load(
     notice: Annotated[Path, typer.Argument(help="A notice of holidays as JSON.")],
     region: Annotated[str | None, typer.Option(help="Whose it is, if the file does not say: CN-45.")] = None,
     calendars: Calendars = FOLDER,
+    database: Database = "",
+    folder: Folder = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Show what a notice of holidays changes, ask, and put it in force."""
-    from contracts.working_time.festivals import english
+    """Show what a notice of holidays changes, ask, and put it in force: open deadlines are reckoned anew."""
     from contracts.working_time.notices import NATION, FaultyNotice, changes, read
-    from contracts.working_time.wording import day_name
     from services import calendars as kept
+    from services.operator.rule_changes import told
 
     try:
         with _plain_faults():
@@ -160,26 +163,31 @@ def load(
         return
     if not found:
         typer.echo("no day is counted in another way")
-    for change in found:
-        name = f"{change.name} ({english(change.name)})" if change.name else ""
-        typer.echo(f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip())
+    for line in told(found):
+        typer.echo(line)
     if not yes and not typer.confirm(f"Put {said.version} in force?"):
         typer.echo("nothing has changed")
         raise typer.Exit(1)
+    # Monitor first: should its database be away, nothing has changed.
+    in_force = [one for one in kept.notices(calendars) if (one.region, one.year) != (said.region, said.year)]
+    followed = follow_notices(database, folder, [*in_force, said])
     with _plain_faults():
-        typer.echo(f"in force: {kept.put(calendars, said)}")
+        typer.echo(f"kept as {kept.put(calendars, said)}")
+    if not followed:
+        typer.echo("no monitor is here: name its database, or say 'onedoor rules apply' where it is")
 
 
 def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Terms":
     from zoneinfo import ZoneInfoNotFoundError
 
     from contracts.working_time import OfficeHours, Rule, Terms
+    from contracts.working_time.hours import session
     from contracts.working_time.notices import FaultyNotice
     from services import calendars as kept
 
     try:
         counted = kept.calendar(folder, region)
-        sessions = tuple(_session(part) for part in hours.split(","))
+        sessions = tuple(session(part) for part in hours.split(","))
         terms = Terms(counted, OfficeHours(zone, sessions), Rule(rule))
     except (FaultyNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
@@ -188,16 +196,6 @@ def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Term
     if counted.region != region:
         typer.echo(f"no notice of {region} is in force in {folder}; the nation's calendar counts", err=True)
     return terms
-
-
-def _session(text: str) -> tuple[time, time]:
-    try:
-        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
-    except ValueError:
-        raise ValueError(f"{text!r} are no hours of business: say 09:00-17:30") from None
-    if opens.tzinfo or closes.tzinfo:
-        raise ValueError("hours of business are told without a zone")
-    return opens, closes
 
 
 def _moment(text: str, terms: "Terms") -> datetime:

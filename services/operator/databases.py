@@ -1,8 +1,10 @@
 """Which databases a command is about: those of an ``onedoor up``, or those that an address names."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 from sqlalchemy.engine import make_url
@@ -12,6 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from deploy.local.running import NothingKept, database_url
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+
+T = TypeVar("T")
 
 DEFAULT_FOLDER = Path("data")
 ALL = (*CORE_SERVICES, *SYSTEMS)
@@ -65,6 +69,16 @@ async def connected(address: str) -> AsyncIterator[AsyncEngine]:
         raise Unreachable(f"{shown}: {_why(error)}. Is it running, and up to date ('onedoor migrate')?") from None
     finally:
         await engine.dispose()
+
+
+def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    """Do it on this database. Raises Unreachable."""
+
+    async def main() -> T:
+        async with connected(address) as engine:
+            return await work(engine)
+
+    return asyncio.run(main())
 
 
 def _why(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """``onedoor dead-letters``: look at what could not be handled, hand it back, or set it aside."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
@@ -186,14 +185,10 @@ def _on_one(
 
 def _on(address: str, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
     """Do it on this database. Raises _Failed."""
-    from services.operator.databases import Unreachable, connected
-
-    async def main() -> T:
-        async with connected(address) as engine:
-            return await work(engine)
+    from services.operator.databases import Unreachable, on
 
     try:
-        return asyncio.run(main())
+        return on(address, work)
     except Unreachable as error:
         raise _Failed(str(error)) from None
 

@@ -23,15 +23,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, Value, Woken, envelop
+from contracts.envelope import Envelope, Message, Revised, Value, Woken, envelop
 from contracts.topics import topic_of
-from services.runtime import store, telemetry
+from services.runtime import editions, store, telemetry
 from services.runtime.clock import Clock, machine_now
 from services.runtime.database import Driver, Line, transaction
 from services.runtime.fold import Caller, Folder, Known, Outcome, Received
 from services.runtime.memory import Memory
 from services.runtime.service import Call, Service, Statement
-from services.runtime.store import DeadLetter, Overtaken, Row, Said
+from services.runtime.store import DeadLetter, Loaded, Overtaken, Row, Said
 
 S = TypeVar("S", bound=Value)
 
@@ -76,6 +76,8 @@ class Batches(Generic[S]):
         """Machine times from and until which nobody is asked again."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
+        self._edition: int | None = None
+        """The edition of its rules that the core keeps to; None until it is known, and where there are no rules."""
         self._line = Line(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
@@ -151,6 +153,69 @@ class Batches(Generic[S]):
 
         await self._commit(fold, locking=True)
         return woken
+
+    async def revise(self, limit: int) -> bool:
+        """Have the next open cases follow the edition in force, of ``limit`` cases; whether there may be more to do."""
+        if self.service.under is None:
+            return False
+        async with self._turn() as driver:
+            number, behind = await editions.stands(driver)
+            if number != self._edition:
+                await self._renew(driver)
+        if number == 0 and self.service.rules is not None:
+            # So that a newer program, which may come with others, goes on by the same ones.
+            async with transaction(self.database) as connection:
+                await editions.put(connection, self.service.rules(), "what onedoor came with", first=True)
+            return True
+        if not behind:
+            return False
+        more = False
+
+        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
+            nonlocal more
+            after = await editions.under_way(driver, number)
+            more = after is not None and number == self._edition
+            if after is None or not more:
+                return
+            last, count = await editions.stretch(driver, after, limit)
+            if last is not None:
+                self._revise(await store.load_open(driver, after, last), number, outcome)
+            await editions.mark(driver, number, last, count, len(outcome.changed))
+            if last is None:
+                more = False
+                log.info("every open case follows the rules in force", edition=number)
+
+        await self._commit(fold, locking=True)
+        return more
+
+    def _revise(self, loaded: Loaded, edition: int, outcome: Outcome[S]) -> None:
+        """Fold the message that the rules are new; a case in which nothing changes is not written."""
+        now = self.clock.now()
+        outcome.touched = list(loaded.rows)
+        for case_id, row in loaded.rows.items():
+            if case_id in loaded.blocked:
+                continue  # it follows with its next message: what it waits for may change all of it
+            known = self._decoded(row)
+            cause = UUID(bytes=blake2b(b"%b/edition %d" % (case_id.encode(), edition), digest_size=16).digest())
+            envelope = envelop(Revised(), id=cause, source=self._folder.source, subject=case_id, time=now)
+            taken = self._folder.fold(case_id, known, [Received(envelope)], outcome)
+            if taken and outcome.changed[-1].state is known.state:
+                outcome.changed.pop()
+
+    async def _renew(self, driver: Driver) -> None:
+        """Keep to the edition in force. Raises `editions.UnusableEdition`."""
+        if self.service.under is None:
+            return
+        found = await editions.latest(driver)
+        number = found.number if found else 0
+        if number == self._edition:
+            return
+        try:
+            self._folder.core = self.service.under(found) if found else self.service.core
+        except ValueError as error:
+            raise editions.UnusableEdition(f"edition {number} of the rules cannot be used: {error}") from error
+        self._edition = number
+        log.info("keeping to the rules in force", edition=number)
 
     def be_patient(self) -> None:
         """What we have said is held up on its way to Kafka: to say it again would only make more of it.
@@ -261,6 +326,8 @@ class Batches(Generic[S]):
         # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
         # more by the relay, which does no harm.
         published = self._take_published()
+        if self._edition is None:
+            await self._renew(driver)
         while True:
             outcome: Outcome[S] = Outcome()
             try:
@@ -281,6 +348,7 @@ class Batches(Generic[S]):
                 if not isinstance(error, Overtaken):
                     raise
                 log.info("batch overtaken; doing it again")
+            await self._renew(driver)
         for known in outcome.changed:
             # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
             # may have come to be blocked.
@@ -301,7 +369,8 @@ class Batches(Generic[S]):
     ) -> UUID | None:
         batch = None
         if outcome.changed or said or published:
-            batch = await store.save(driver, [known.row for known in outcome.changed], said, published)
+            rows = [known.row for known in outcome.changed]
+            batch = await store.save(driver, rows, said, published, self._edition)
         for statement, arguments in shown:
             await driver.execute(statement, *arguments)
         if outcome.letters:

@@ -93,6 +93,8 @@ class Folder(Generic[S]):
 
     def __init__(self, service: Service[S], topics: Collection[str] | None) -> None:
         self.service = service
+        self.core = service.core
+        """By the edition of the rules that is in force."""
         self._topics = topics
         self.source = f"/onedoor/{service.name}"
         self.caller: Caller | None = None
@@ -114,7 +116,7 @@ class Folder(Generic[S]):
                 self._refuse(one, "waits behind an earlier message of its case", outcome, blocking=True)
                 continue
             try:
-                step = self.service.core(state, envelope)
+                step = self.core(state, envelope)
                 self._must_be_sayable(step.out)
             except Impossible as error:
                 self._refuse(one, str(error), outcome, error=error)

@@ -8,6 +8,8 @@ function here, called by one more file in each service's history.
 from pathlib import Path
 from typing import Protocol
 
+from services.runtime import editions
+
 HERE = Path(__file__).parent
 
 _TABLES_V1 = (
@@ -123,6 +125,12 @@ def create_runtime_tables_v1(op: Operations) -> None:
 def change_runtime_tables_v2(op: Operations) -> None:
     """One row a batch for what waits for publication; patience apart from deadlines; no question beside its state."""
     for statement in _TABLES_V2:
+        op.execute(statement)
+
+
+def create_editions(op: Operations) -> None:
+    """For services that keep to rules of which there are editions."""
+    for statement in editions.TABLE:
         op.execute(statement)
 
 

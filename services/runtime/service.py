@@ -1,11 +1,12 @@
 """What a service gives to the shell, and what the shell gives to a service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from contracts.envelope import Core, Envelope, Message, Value
+from services.runtime.editions import Edition
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -93,6 +94,8 @@ class Service(Generic[S]):
     ``name`` names its database, its consumer group and its CloudEvents source.
     ``asks``: the question to the outside world that a case in this state has open; the core's steps say the same.
     ``failed`` turns a failed call into the message that tells the core so.
+    ``rules``: where the service keeps to rules of which there are editions (`editions`), those that it comes with.
+    ``under``: the core that keeps to an edition of them; raises `ValueError` for one that cannot be read.
     """
 
     name: str
@@ -105,3 +108,5 @@ class Service(Generic[S]):
     outside: "Callable[[Shell[S]], Outside] | None" = None
     routes: "Callable[[Shell[S]], APIRouter] | None" = None
     project: Projection | None = None
+    rules: Callable[[], Mapping[str, Any]] | None = None
+    under: Callable[[Edition], Core[S]] | None = None

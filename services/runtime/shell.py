@@ -44,6 +44,12 @@ even if no batch comes along."""
 TOPICS_S = 5.0
 """Machine seconds between two looks at whether the topics are there. A cluster that has lost its log has none."""
 
+REVISION_S = 1.0
+"""Machine seconds between two looks at whether open cases have to follow a new edition of the rules."""
+
+REVISED_AT_ONCE = 1000
+"""Cases of one transaction then: other batches wait for it."""
+
 log = telemetry.logger(__name__)
 
 
@@ -162,6 +168,8 @@ class Shell(Generic[S]):
             self._start("clock", watch(self.clock, batches.alarm, batches.call_due))
         self._start("flush", forever("flush", flush, lambda: FLUSH_S))
         self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
+        if self.service.under is not None:
+            self._start("revision", forever("revision", lambda: batches.revise(REVISED_AT_ONCE), lambda: REVISION_S))
         self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))
         if self.service.outside is not None:
             await self._open_outside(self.service.outside)

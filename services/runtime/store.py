@@ -14,6 +14,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.runtime import editions
 from services.runtime.database import Driver
 
 SEEN_KEPT = 128
@@ -89,13 +90,20 @@ _WAITED = f"""
     WHERE again_at <= $1 ORDER BY again_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
+_OPEN = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id FOR UPDATE
+"""
+
 _NEXT = "SELECT (SELECT min(wake_at) FROM cases), (SELECT min(again_at) FROM cases)"
 
 _SAVE = """
     WITH saved AS (
         INSERT INTO cases (case_id, version, state, seen, wake_at, again_at, call_at, closed_at)
-        SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[],
+        SELECT case_id, {version}, state, seen, wake_at, again_at, call_at, closed_at
+        FROM unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[])
+            AS row (case_id, version, state, seen, wake_at, again_at, call_at, closed_at)
         -- A version that is not the next one becomes none, which its column refuses, and nothing is written.
         ON CONFLICT (case_id) DO UPDATE SET
             version = CASE WHEN cases.version = excluded.version - 1 THEN excluded.version END,
@@ -113,6 +121,11 @@ _SAVE = """
     DELETE FROM unpublished WHERE batch_id IN (
         SELECT batch_id FROM unpublished WHERE batch_id = ANY($14::uuid[]) FOR UPDATE SKIP LOCKED)
 """
+
+_SAVE_ALWAYS = _SAVE.format(version="version")
+
+_SAVE_BY_EDITION = _SAVE.format(version=f"CASE WHEN $15 = ({editions.LATEST}) THEN version END")
+"""Folded by rules that are no longer in force, a version becomes none as well."""
 
 _PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
@@ -191,6 +204,11 @@ async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, 
     return _loaded(found)
 
 
+async def load_open(driver: Driver, after: str, last: str) -> Loaded:
+    """Lock and read the open cases between two numbers, the second one included."""
+    return _loaded(await driver.fetch(_OPEN, after, last))
+
+
 def _loaded(records: Iterable[asyncpg.Record]) -> Loaded:
     rows: dict[str, Row] = {}
     blocked: set[str] = set()
@@ -208,17 +226,20 @@ async def next_alarms(driver: Driver) -> tuple[datetime | None, datetime | None]
     return wake_at, again_at
 
 
-async def save(driver: Driver, rows: Sequence[Row], said: Sequence[Said], published: Sequence[UUID]) -> UUID:
+async def save(
+    driver: Driver, rows: Sequence[Row], said: Sequence[Said], published: Sequence[UUID], edition: int | None = None
+) -> UUID:
     """Write a batch: its cases, its messages into the outbox, and that earlier batches are known to be in Kafka.
 
     All of it or nothing: it is one statement. The id under which this batch's messages wait for publication. Raises
-    `Overtaken` if any of the cases has been written by another since it was read. ``rows`` are in the order of their
-    case ids, so that batches never deadlock.
+    `Overtaken` if any of the cases has been written by another since it was read, or if ``edition``, by which they were
+    folded, is not in force any longer. ``rows`` are in the order of their case ids, so that batches never deadlock.
     """
     batch = uuid4()
+    by_edition = () if edition is None else (edition,)
     try:
         await driver.execute(
-            _SAVE,
+            _SAVE_ALWAYS if edition is None else _SAVE_BY_EDITION,
             [row.case_id for row in rows],
             [row.version for row in rows],
             [row.state for row in rows],
@@ -233,6 +254,7 @@ async def save(driver: Driver, rows: Sequence[Row], said: Sequence[Said], publis
             [one.event.decode() for one in said],
             batch,
             published,
+            *by_edition,
         )
     except asyncpg.NotNullViolationError as error:
         if error.column_name == "version":

@@ -24,7 +24,6 @@ from contracts.plans import CaseReported
 from contracts.topics import TOPICS
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
-from services.monitor.state import MonitoredCase
 from services.runtime.clock import FileClock
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
@@ -109,25 +108,23 @@ async def responder(kafka: str, clock: FileClock) -> AsyncIterator[None]:
 async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figure]:
     """Seconds until all warnings have fired, and with ``cards`` all yellow cards."""
     kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
-    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
-    if due is None:
-        raise AssertionError("an accepted case has its deadlines")
+    warning, yellow = seeds.first_rungs(kept)
     with stage.folder("due") as place:
-        clock = FileClock.create(place / "clock", due.warning - timedelta(minutes=1), speed=0)
+        clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
         options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
         async with stage.Stage(place, options) as ground:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
             began = time.monotonic()
-            await seeds.fill_cases(connection, kept, count, wake_at=f"'{due.warning.isoformat()}'::timestamptz")
+            await seeds.fill_cases(connection, kept, count, wake_at=f"'{warning.isoformat()}'::timestamptz")
             await seeds.settle(connection)
             print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
             watcher = Watcher(await ground.serve("monitor"))
             async with AIOKafkaConsumer(bootstrap_servers=ground.engines.kafka) as consumer:
-                figures = await _step(ground, consumer, clock, due.warning, Rung.WARNING, 0, count, watcher)
+                figures = await _step(ground, consumer, clock, warning, Rung.WARNING, 0, count, watcher)
                 if cards:
                     async with responder(ground.engines.kafka, clock):
-                        figures += await _step(ground, consumer, clock, due.yellow, Rung.YELLOW, count, count, watcher)
+                        figures += await _step(ground, consumer, clock, yellow, Rung.YELLOW, count, count, watcher)
             await connection.close()
     figures.append(
         figure("memory of a monitor while a million fall due", max(watcher.most_mb.values()), "MB", 150, at_most=True)

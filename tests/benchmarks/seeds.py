@@ -24,6 +24,7 @@ from services.departments.sdk.messages import Answer, Decision, Receipt, Submit,
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue.plans import matter_of, plan_for
 from services.intake.core import AcceptCase
+from services.monitor.state import MonitoredCase
 from tests.benchmarks.stage import CATALOGUE
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
@@ -192,6 +193,14 @@ async def without_indexes(connection: "asyncpg.Connection[Any]", table: str) -> 
         await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {key['conname']} {key['is']}")
     for index in indexes:
         await connection.execute(str(index["is"]))
+
+
+def first_rungs(kept: Kept) -> tuple[datetime, datetime]:
+    """When the warning and the yellow card of the first commitment that monitor keeps fall due."""
+    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
+    if due is None or due.warning is None or due.yellow is None:
+        raise AssertionError("an accepted case has its deadlines")
+    return due.warning, due.yellow
 
 
 async def fill_cases(

@@ -13,7 +13,6 @@ from statistics import median
 
 from contracts.envelope import Value
 from services.cli import load
-from services.monitor.state import MonitoredCase
 from services.runtime import telemetry
 from services.runtime.batch import Batches
 from services.runtime.clock import FileClock
@@ -57,17 +56,15 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     """Milliseconds a look at either table, and how many times more the large one costs."""
     telemetry.configure("monitor", "benchmark", "ERROR")  # each alert is a line in the log otherwise
     kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
-    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
-    if due is None:
-        raise AssertionError("an accepted case has its deadlines")
+    warning, yellow = seeds.first_rungs(kept)
     with stage.folder("tick") as place:
-        clock = FileClock.create(place / "clock", due.warning - timedelta(hours=1), speed=0)
+        clock = FileClock.create(place / "clock", warning - timedelta(hours=1), speed=0)
         async with stage.Stage(place) as ground:
             await ground.database("monitor")
             await ground.engines.postgres.create_database("onedoor_few", template="onedoor_monitor")
             began = time.monotonic()
             for service, count in (("few", few), ("monitor", many)):
-                await _fill(ground, service, kept, count, due.warning, due.yellow)
+                await _fill(ground, service, kept, count, warning, yellow)
             print(f"{many + few} open cases made in {time.monotonic() - began:.0f} s", flush=True)
             monitors = {
                 count: Monitor(ground.engines.database_url(f"onedoor_{service}"), clock)
@@ -76,7 +73,7 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
             idle = await _taking_turns(monitors, LOOKS)
             busy: dict[int, list[float]] = {few: [], many: []}
             for number in range(ROUNDS):
-                clock.set(due.warning + timedelta(minutes=number, seconds=1), speed=0)
+                clock.set(warning + timedelta(minutes=number, seconds=1), speed=0)
                 for count, took in (await _taking_turns(monitors, 1)).items():
                     busy[count] += took
             for service, count in (("few", few), ("monitor", many)):

@@ -5,6 +5,7 @@ A core may come to write its state in another way. Then a file is added here, an
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,21 +13,24 @@ from uuid import UUID
 import pytest
 
 from contracts.envelope import Core, Envelope, Message, Value, Woken, envelop
+from contracts.working_time.almanac import Places, almanac
 from services.departments.sdk import core as departments
 from services.departments.sdk.messages import Submit
 from services.intake import core as intake
 from services.monitor import core as monitor
+from services.monitor.rulebook import shipped
 from services.monitor.state import MonitoredCase
 from services.routing import core as routing
 
 STATES = Path(__file__).parent / "states"
+PLACES = Places(almanac())
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
-    "intake": (intake.handle, intake.Case),
+    "intake": (partial(intake.handle, PLACES), intake.Case),
     "routing": (routing.handle, routing.Course),
     "departments": (departments.handle, departments.Tasks),
-    "monitor": (monitor.handle, MonitoredCase),
+    "monitor": (partial(monitor.handle, shipped()), MonitoredCase),
 }
 
 
@@ -47,7 +51,7 @@ def test_nothing_of_a_stored_state_is_lost(service: str) -> None:
 
 def test_intake_goes_on_from_a_stored_state() -> None:
     case = stored("intake")
-    step = intake.handle(case, woken())
+    step = intake.handle(PLACES, case, woken())
     assert step.out == (case.accepted,)
     assert step.state.asked == case.asked + 1 == 3
 
@@ -67,7 +71,7 @@ def test_a_department_goes_on_from_a_stored_state() -> None:
 
 def test_monitor_goes_on_from_a_stored_state() -> None:
     case = stored("monitor")
-    step = monitor.handle(case, woken())
+    step = monitor.handle(shipped(), case, woken())
     assert [type(message).__name__ for message in step.out] == ["CaseAsked"]
     assert step.state.asked == case.asked + 1 == 2
     assert step.wake == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)

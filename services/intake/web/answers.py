@@ -8,7 +8,7 @@ from contracts.cases import Channel
 from contracts.commitments import Commitment
 from contracts.envelope import CaseId
 from contracts.plans import Fen, Outcome, PlanStep, StepState
-from contracts.working_time import OfficeHours, published_calendar, resolve
+from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text
 from services.intake.catalogue.plans import items_of
@@ -213,19 +213,8 @@ def _step_view(planned: PlanStep, course: StepCourse, held: CaseDue | None) -> S
         decided_at=course.decided_at,
         outcome=course.outcome,
         document=course.document,
-        due=held or _due_of_step(planned, course),
+        due=held,
     )
-
-
-def _due_of_step(planned: PlanStep, course: StepCourse) -> CaseDue | None:
-    """The deadline of a step as long as monitor has not been heard to hold it."""
-    if planned.limits is None or course.requested_at is None:
-        return None
-    calendar, hours = published_calendar(), OfficeHours()
-    committed = resolve(planned.limits.committed, course.requested_at, calendar, hours)
-    statutory = resolve(planned.limits.statutory, course.requested_at, calendar, hours)
-    provisional = committed.provisional or statutory.provisional
-    return CaseDue(committed=committed.at, statutory=statutory.at, provisional=provisional)
 
 
 def _due(held: Commitment) -> CaseDue:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
@@ -15,9 +16,12 @@ from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language
 from contracts.working_time.wording import text as in_words
-from services.monitor.derivation import LimitKind, derived
+from services.monitor import rulebook
+from services.monitor.derivation import derived
 from services.monitor.figures import AllFigures, figures
+from services.monitor.rules import LimitKind, Rules, RuleSet
 from services.monitor.state import CASE, MonitoredCase, Raised
+from services.runtime import editions
 from services.runtime.moments import written_out
 from services.runtime.openapi import refusals
 from services.runtime.security import staff_only
@@ -34,6 +38,7 @@ class AlertView(BaseModel):
     case_id: CaseId
     commitment: CommitmentKey
     rung: Rung
+    turn: int
     owner: Name
     matter: Code
     region: Region
@@ -51,6 +56,8 @@ class AlertPage(BaseModel):
 
 
 Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
+
+MOST_EDITIONS = 100
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text has no place for that character."""
@@ -104,6 +111,19 @@ class DerivationWanted(BaseModel):
     limit: LimitKind = LimitKind.COMMITTED
     form: Form = Form.JSON
     language: Language = "zh"
+
+
+class EditionView(BaseModel):
+    """An edition of the rules, and how far the open cases follow it. Moments are the machine's."""
+
+    number: int
+    summary: str = Field(description="What was new.")
+    made_at: datetime
+    looked_at: int = Field(description="Cases that have been gone through, open or closed.")
+    moved: int = Field(description="Of these, cases in which something changed.")
+    cases: int = Field(description="Cases there are, about.")
+    began_at: datetime | None
+    done_at: datetime | None = Field(description="When every open case followed; null until then.")
 
 
 class Summary(BaseModel):
@@ -171,7 +191,10 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     )
     async def derivation(case_id: Annotated[CaseId, Path()], wanted: Annotated[DerivationWanted, Query()]) -> Response:
         state = await shell.read(case_id)
-        found = derived(state, wanted.commitment, wanted.limit) if state is not None else None
+        watch = state.watch(wanted.commitment) if state is not None else None
+        found = None
+        if state is not None and watch is not None:
+            found = derived(state, wanted.commitment, wanted.limit, await _rules(shell, watch.edition))
         if found is None:
             raise HTTPException(404, f"monitor holds no such commitment of case {case_id}")
         match wanted.form:
@@ -182,12 +205,40 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             case Form.PICTURE:
                 return Response(svg(found, wanted.language), media_type="image/svg+xml")
 
+    @router.get("/rules")
+    async def rules() -> list[EditionView]:
+        async with shell.database.connect() as connection:
+            found = await editions.progress(connection, MOST_EDITIONS)
+        return [EditionView(**one._asdict()) for one in found]
+
+    @router.get("/rules/{edition}", responses=refusals(404))
+    async def rules_of(edition: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
+        return (await _rules(shell, edition)).said
+
     @router.get("/figures")
     async def all_figures() -> AllFigures:
         async with shell.database.connect() as connection:
-            return await figures(connection)
+            found = await editions.in_force(connection)
+            rules = _edition(*found) if found is not None else rulebook.shipped()
+            return await figures(connection, rules.terms(""))
 
     return router
+
+
+async def _rules(shell: "Shell[MonitoredCase]", number: int) -> Rules:
+    """The rules of that edition."""
+    if number == 0:
+        return rulebook.shipped()
+    async with shell.database.connect() as connection:
+        body = await editions.body(connection, number)
+    if body is None:
+        raise HTTPException(404, f"edition {number} of the rules is not on record")
+    return _edition(number, body)
+
+
+@lru_cache(maxsize=8)
+def _edition(number: int, body: str) -> Rules:
+    return rulebook.edition(number, body)
 
 
 def _case_view(case_id: str, state: MonitoredCase) -> CaseView:

@@ -22,8 +22,10 @@ _UNPUBLISHED = """
     WHERE case_ids && $1 AND u.case_id = ANY($1)
 """
 _PARKED = "SELECT case_id, blocking FROM dead_letters WHERE case_id = ANY($1) AND status = 'parked'"
+_EDITIONS = "SELECT number, body FROM editions"
+
 _ALERTS = """
-    SELECT case_id, commitment, rung, withdrawn_at IS NOT NULL AS withdrawn FROM alerts WHERE case_id = ANY($1)
+    SELECT case_id, commitment, rung, turn, withdrawn_at IS NOT NULL AS withdrawn FROM alerts WHERE case_id = ANY($1)
 """
 _BOOKS = """
     SELECT split_part(task_id, '/', 1) AS case_id, task_id, number, outcome, received_at, decided_at
@@ -89,12 +91,15 @@ class Alert:
 
     commitment: str
     rung: str
+    turn: int
     withdrawn: bool
 
 
 @dataclass(slots=True)
 class Dossier:
-    """A case. ``books`` has no entry for a department whose books were not read."""
+    """A case. ``books`` has no entry for a department whose books were not read; ``editions`` of monitor's rules are
+    there where they were asked for, by their numbers.
+    """
 
     case_id: str
     rows: dict[str, list[Kept]] = field(default_factory=lambda: defaultdict(list))
@@ -102,6 +107,7 @@ class Dossier:
     books: dict[str, list[Entry]] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     parked: dict[str, int] = field(default_factory=dict)
+    editions: Mapping[int, str] = field(default_factory=dict)
 
     def kept(self, service: str) -> Kept | None:
         """The case's row at this service."""
@@ -115,7 +121,7 @@ class Dossier:
 
 
 async def dossiers(
-    tables: Tables, places: Places, case_ids: Sequence[str], *, with_books: bool = True
+    tables: Tables, places: Places, case_ids: Sequence[str], *, with_books: bool = True, with_editions: bool = False
 ) -> dict[str, Dossier]:
     """All that is known of these cases.
 
@@ -131,8 +137,13 @@ async def dossiers(
                 found[row["case_id"]].books[system].append(Entry(*tuple(row)[1:]))
     for name, connection in tables.services.items():
         await _read(name, connection, found)
+    if with_editions:
+        # Read last: whatever a case was reckoned by is there by now.
+        editions = {row["number"]: row["body"] for row in await tables.services["monitor"].fetch(_EDITIONS)}
+        for dossier in found.values():
+            dossier.editions = editions
     for row in await tables.services["monitor"].fetch(_ALERTS, list(found)):
-        found[row["case_id"]].alerts.append(Alert(row["commitment"], row["rung"], row["withdrawn"]))
+        found[row["case_id"]].alerts.append(Alert(row["commitment"], row["rung"], row["turn"], row["withdrawn"]))
     return found
 
 

@@ -100,7 +100,8 @@ class Inquest:
         soon = datetime.now(UTC) + ASKED_AGAIN
         grounds = Grounds(now, soon, self._since.kept_since, self._since.closed_since)
         wrong = {}
-        for case_id, dossier in (await dossiers(self._tables, self._places, case_ids, with_books=not fold)).items():
+        found = await dossiers(self._tables, self._places, case_ids, with_books=not fold, with_editions=fold)
+        for case_id, dossier in found.items():
             faults = self._folded(dossier, grounds, count) if fold else judge(dossier, grounds)
             if faults:
                 wrong[case_id] = set(faults)

@@ -118,21 +118,25 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
         if raised:
             yield f"{watch['key']}: a rung fired, and nothing is due"
         return
-    fired = Counter(one["rung"] for one in raised)
-    stands = {one["rung"] for one in raised if not one.get("withdrawn", False)}
+    turns = Counter((one["rung"], one.get("turn", 1)) for one in raised)
+    yield from (f"{watch['key']}: {rung} fired {times} times" for (rung, _), times in turns.items() if times > 1)
+    standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
     ended = min((end for end in (at(watch.get("ended_at")), case_ended) if end is not None), default=None)
     for rung in RUNGS:
-        due_at = at(watch["due"][rung])
-        assert due_at is not None
+        due_at = at(watch["due"].get(rung))
         name = f"{watch['key']}: {rung}"
-        if fired[rung] > 1:
-            yield f"{name} fired {fired[rung]} times"
-        if ended is not None:
-            if due_at < ended and rung not in stands:
+        stands = standing[rung] > 0
+        if standing[rung] > 1:
+            yield f"{name} stands {standing[rung]} times"
+        if due_at is None:
+            if stands:
+                yield f"{name} stands, and is not due"
+        elif ended is not None:
+            if due_at < ended and not stands:
                 yield f"{name} has not fired, and the answer was late"
-            elif due_at >= ended and rung in stands:
+            elif due_at >= ended and stands:
                 yield f"{name} stands, and the answer was in time"
-        elif fired[rung]:
+        elif stands:
             if due_at > grounds.now:
                 yield f"{name} fired before its time"
         elif due_at <= grounds.now and not _will_look(monitor, watch, rung, due_at, grounds):
@@ -156,12 +160,16 @@ def _will_look(monitor: Kept, watch: Json, rung: str, due_at: datetime, grounds:
 
 def _announced(case: Dossier, watches: list[Json], grounds: Grounds) -> Iterator[str]:
     """What has fired was listed once and said once, and nothing else was."""
-    fired = {(watch["key"], one["rung"]): one for watch in watches for one in watch.get("raised", [])}
-    listed = Counter((alert.commitment, alert.rung) for alert in case.alerts)
-    withdrawn = {(alert.commitment, alert.rung) for alert in case.alerts if alert.withdrawn}
-    said = Counter((m.data["commitment"], m.data["rung"]) for m in case.ledger("monitor", "alert.raised"))
+    fired = {
+        (watch["key"], one["rung"], one.get("turn", 1)): one for watch in watches for one in watch.get("raised", [])
+    }
+    listed = Counter((alert.commitment, alert.rung, alert.turn) for alert in case.alerts)
+    withdrawn = {(alert.commitment, alert.rung, alert.turn) for alert in case.alerts if alert.withdrawn}
+    said = Counter(
+        (m.data["commitment"], m.data["rung"], m.data.get("turn", 1)) for m in case.ledger("monitor", "alert.raised")
+    )
     for key in sorted({*fired, *listed, *said}):
-        name = f"{key[0]}: {key[1]}"
+        name = f"{key[0]}: {key[1]}" if key[2] == 1 else f"{key[0]}: {key[1]}, turn {key[2]}"
         if key not in fired:
             yield f"{name} is listed or said, and has not fired"
             continue

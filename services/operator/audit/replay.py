@@ -2,32 +2,36 @@
 
 This is the one place where the services' cores are used: they are what is examined. A service remembers the ids of
 what it has heard, in order; the ledgers of all others say what stood in each. What no message determines is left out:
-how often somebody has asked, and the rungs of the ladder, which the clock decides (`ladder` examines them).
+how often somebody has asked, and the rungs of the ladder, which the clock decides (`ladder` examines them). Deadlines
+are reckoned anew, by the edition of the rules that they name.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from contracts.codec import Unreadable, decode
-from contracts.envelope import Envelope, Impossible, Message, envelop
+from contracts.envelope import Core, Envelope, Impossible, Message, envelop
 from services.cli import SERVICES, load
 from services.departments.sdk.messages import Decided, Decision, Receipt, Received
 from services.intake.core import AcceptCase
 from services.operator.audit.dossier import Dossier, Kept, Said
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
+from services.runtime.editions import Edition
 
 SEEN_KEPT = 128
 """A row that remembers so many ids may have forgotten earlier ones, and cannot be folded from the beginning."""
 
 _NOT_SAID: Mapping[str, Any] = {
-    "intake": {"asked": True},
+    "intake": {"asked": True, "due_at_acceptance": True},
     "routing": {"asked": True},
     "monitor": {"asked": True, "asked_at": True, "watches": {"__all__": {"raised"}}},
 }
-"""What no message determines, by service."""
+"""What no message determines, by service. What a case was thought to be due at its acceptance followed from the
+calendar of that day."""
 
 _NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"pace", "asked"}}}
 
@@ -58,23 +62,53 @@ def _difference(case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, S
     """What is wrong, without repeating anything of the content. Raises `Incomplete`."""
     if len(kept.seen) >= SEEN_KEPT:
         raise Incomplete
-    declared = load(service)
-    state: Any = None
-    try:
-        for envelope in _heard(case, service, kept, ledger, grounds):
-            state = declared.core(state, envelope).state
-    except _Unsaid as unsaid:
-        return str(unsaid)
-    except (Impossible, Unreadable) as impossible:
-        return f"what it has heard cannot be true of it: {impossible}"
-    if state is None:
-        return "it holds a state, and has heard nothing"
     left_out = _NOT_SAID.get(service, _NOT_SAID_BY_A_DEPARTMENT)
-    stored = declared.state.model_validate_json(kept.text)
-    for name in type(state).model_fields:
-        if _plain(state, left_out, name) != _plain(stored, left_out, name):
-            return f"its messages lead to another {name!r} than it holds"
+    stored = load(service).state.model_validate_json(kept.text)
+    editions = {watch.edition for watch in stored.watches} or {0} if service == "monitor" else {0}
+    for edition in sorted(editions):
+        state: Any = None
+        try:
+            core = _core(service, edition, case.editions.get(edition))
+            for envelope in _heard(case, service, kept, ledger, grounds):
+                state = core(state, envelope).state
+        except _Unsaid as unsaid:
+            return str(unsaid)
+        except (Impossible, Unreadable) as impossible:
+            return f"what it has heard cannot be true of it: {impossible}"
+        if state is None:
+            return "it holds a state, and has heard nothing"
+        for name in type(state).model_fields:
+            expected, found = _plain(state, left_out, name), _plain(stored, left_out, name)
+            if name == "watches":
+                expected, found = _of_edition(expected, found, edition)
+            if expected != found:
+                return f"its messages lead to another {name!r} than it holds"
     return None
+
+
+@cache
+def _core(service: str, edition: int, body: str | None) -> Core[Any]:
+    """The service's core, by the edition of its rules. Raises `Incomplete` if that is not on record."""
+    declared = load(service)
+    if edition == 0 or declared.under is None:
+        return declared.core
+    if body is None:
+        raise Incomplete
+    return declared.under(Edition(edition, body))
+
+
+def _of_edition(expected: list[Any], found: list[Any], edition: int) -> tuple[list[Any], list[Any]]:
+    """The commitments that were last reckoned by this edition; of the others, all but their deadlines."""
+
+    def bare(watch: Any) -> Any:
+        return {name: value for name, value in watch.items() if name not in ("due", "edition")}
+
+    others = {watch["key"] for watch in found if watch["edition"] != edition}
+
+    def comparable(watches: list[Any]) -> list[Any]:
+        return [bare(watch) if watch["key"] in others else watch for watch in watches]
+
+    return comparable(expected), comparable(found)
 
 
 def _plain(state: Any, left_out: Mapping[str, Any], name: str) -> Any:

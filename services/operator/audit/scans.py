@@ -159,15 +159,16 @@ def _wrong_rungs() -> str:
     Texts are compared to the second; what happened in the very second of a deadline is looked at by itself.
     """
     ended = " OR ".join(
-        f"left(due ->> '{rung}', 19) = left(ended, 19) OR (due ->> '{rung}' < ended) <> ({_STANDS.format(rung)})"
+        f"coalesce(left(due ->> '{rung}', 19) = left(ended, 19), false)"
+        f" OR coalesce(due ->> '{rung}' < ended, false) <> ({_STANDS.format(rung)})"
         for rung in _RUNGS
     )
-    open_ = " OR ".join(f"(due ->> '{rung}' <= $4) <> {_FIRED.format(rung)}" for rung in _RUNGS)
+    open_ = " OR ".join(f"coalesce(due ->> '{rung}' <= $4, false) <> {_FIRED.format(rung)}" for rung in _RUNGS)
     counted = " + ".join(f"{_FIRED.format(rung)}::int" for rung in _RUNGS)
     first = "left(least(due ->> 'warning', due ->> 'yellow', due ->> 'red'), 19)"
     return f"""
         CASE WHEN due IS NULL THEN raised IS NOT NULL
-            WHEN raised IS NULL THEN coalesce({first} <= left(coalesce(ended, $4), 19), true)
+            WHEN raised IS NULL THEN coalesce({first} <= left(coalesce(ended, $4), 19), false)
             WHEN jsonb_array_length(raised) <> {counted} THEN true
             WHEN ended IS NULL THEN coalesce({open_}, true)
             ELSE coalesce({ended}, true)

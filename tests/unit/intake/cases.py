@@ -1,6 +1,7 @@
 """An accepted case and what may be heard of it."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from contracts.cases import Applicant, Channel
@@ -8,8 +9,10 @@ from contracts.commitments import Commitment, CommitmentsOpened
 from contracts.envelope import Envelope, Message, Step, envelop
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
 from contracts.tasks import TaskDelivered, TaskDone
+from contracts.working_time.almanac import Places, almanac
+from services.intake import core
 from services.intake.catalogue import plan_for, sample
-from services.intake.core import AcceptCase, Case, handle
+from services.intake.core import AcceptCase, Case
 from services.intake.numbers import number_from
 from tests.unit.intake.persons import citizen_number
 
@@ -18,6 +21,10 @@ ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 PLAN = plan_for(sample(), sample().bundles[1])
 APPLICANT = Applicant(kind="person", name="王小明", id_number=citizen_number())
 STEPS = {step.step: step for step in PLAN.steps}
+
+
+handle = partial(core.handle, Places(almanac()))
+"""Intake's core by the calendar as it is published."""
 
 
 def at(hours: float) -> datetime:

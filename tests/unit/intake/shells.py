@@ -10,10 +10,11 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from contracts.envelope import Message, envelop
-from services.intake.core import Case, handle
+from services.intake.core import Case
 from services.intake.web.api import routes
 from services.runtime import problems
 from services.runtime.settings import Settings
+from tests.unit.intake.cases import handle
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 

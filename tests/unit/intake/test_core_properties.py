@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Envelope, Message, Woken
 from contracts.plans import Outcome, StepState
-from services.intake.core import Case, handle
+from services.intake.core import Case
 from services.intake.web.answers import case_view
 from tests.unit.intake.cases import (
     NUMBER,
@@ -15,6 +15,7 @@ from tests.unit.intake.cases import (
     decided,
     delivered,
     done,
+    handle,
     heard,
     report,
     reported,

@@ -21,6 +21,8 @@ from contracts.plans import (
 )
 from contracts.tasks import TaskDelivered, TaskDone
 from services.monitor.core import handle
+from services.monitor.rulebook import shipped
+from services.monitor.rules import Rules
 from services.monitor.state import MonitoredCase
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
@@ -122,14 +124,15 @@ def heard(message: Message, time: datetime) -> Envelope[Message]:
 class Monitor:
     """Folds one case and keeps what was said."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.rules = rules or shipped()
         self.state: MonitoredCase | None = None
         self.said: list[Message] = []
         self.step: Step[MonitoredCase] | None = None
 
     def hear(self, message: Message, time: datetime) -> tuple[Message, ...]:
         """What monitor says to this message."""
-        self.step = handle(self.state, heard(message, time))
+        self.step = handle(self.rules, self.state, heard(message, time))
         self.state = self.step.state
         self.said.extend(self.step.out)
         return self.step.out
@@ -150,11 +153,13 @@ class Monitor:
         return self.step.again
 
     def standing(self) -> set[tuple[CommitmentKey, Rung, datetime]]:
-        """The alerts raised and not withdrawn. Each rung may have been raised, and withdrawn, at most once."""
+        """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once a turn."""
         raised = [said for said in self.said if isinstance(said, AlertRaised)]
-        withdrawn = [(said.commitment, said.rung) for said in self.said if isinstance(said, AlertWithdrawn)]
-        keys = [(said.commitment, said.rung) for said in raised]
+        withdrawn = [(said.commitment, said.rung, said.turn) for said in self.said if isinstance(said, AlertWithdrawn)]
+        keys = [(said.commitment, said.rung, said.turn) for said in raised]
         assert len(set(keys)) == len(keys), "a rung has fired twice"
         assert len(set(withdrawn)) == len(withdrawn), "a rung was withdrawn twice"
         assert set(withdrawn) <= set(keys), "a rung was withdrawn that had not fired"
-        return {(a.commitment, a.rung, a.due_at) for a in raised if (a.commitment, a.rung) not in withdrawn}
+        standing = [a for a in raised if (a.commitment, a.rung, a.turn) not in withdrawn]
+        assert len({(a.commitment, a.rung) for a in standing}) == len(standing), "a rung stands twice"
+        return {(a.commitment, a.rung, a.due_at) for a in standing}

@@ -8,6 +8,7 @@ from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, Commit
 from contracts.envelope import Impossible, Message, UnknownCase, Woken
 from contracts.plans import Outcome, StepState
 from services.monitor.core import IN_TIME, handle
+from services.monitor.rulebook import shipped
 from services.monitor.state import MonitoredCase
 from tests.unit.monitor.histories import (
     Monitor,
@@ -58,14 +59,14 @@ def test_a_step_begins_when_those_before_it_are_approved_and_a_repeated_acceptan
     of = plan(tax=limits(2, 4))
     monitor.hear(accepted(MONDAY, of), MONDAY)
     later = MONDAY + timedelta(hours=1)
-    assert monitor.hear(done(later), later) == ()
-    (said,) = monitor.hear(accepted(MONDAY, of), MONDAY)
-    assert isinstance(said, CommitmentsOpened)
-    assert [(c.key, c.opened_at) for c in said.commitments] == [
-        ("case", MONDAY),
-        ("step/licence", MONDAY),
-        ("step/tax", later),
-    ]
+    for told in (monitor.hear(done(later), later), monitor.hear(accepted(MONDAY, of), MONDAY)):
+        (said,) = told
+        assert isinstance(said, CommitmentsOpened)
+        assert [(c.key, c.opened_at) for c in said.commitments] == [
+            ("case", MONDAY),
+            ("step/licence", MONDAY),
+            ("step/tax", later),
+        ]
 
 
 def test_a_step_does_not_begin_after_a_refusal() -> None:
@@ -316,12 +317,12 @@ def test_a_late_case_climbs_the_whole_ladder_once() -> None:
 
 def test_an_alarm_for_a_case_never_heard_of() -> None:
     with pytest.raises(UnknownCase):
-        handle(None, heard(Woken(), MONDAY))
+        handle(shipped(), None, heard(Woken(), MONDAY))
 
 
 def test_a_message_that_is_not_for_monitor() -> None:
     with pytest.raises(Impossible, match=r"onedoor\.case\.asked\.v1"):
-        handle(None, heard(CaseAsked(), MONDAY))
+        handle(shipped(), None, heard(CaseAsked(), MONDAY))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,7 @@ def test_a_message_that_is_not_for_monitor() -> None:
 def test_a_deadline_beyond_the_calendar_is_impossible(whole: object) -> None:
     accepted_at = datetime(2299, 12, 1, tzinfo=UTC)
     with pytest.raises(Impossible, match="case lies beyond the calendar"):
-        handle(None, heard(accepted(accepted_at, plan(whole=whole)), MONDAY))  # type: ignore[arg-type]
+        handle(shipped(), None, heard(accepted(accepted_at, plan(whole=whole)), MONDAY))  # type: ignore[arg-type]
 
 
 def test_the_state_stays_small() -> None:

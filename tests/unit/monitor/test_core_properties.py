@@ -69,7 +69,7 @@ def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, dateti
         ended_at = state.ended_at(watch)
         assert ended_at is not None
         assert watch.due is not None
-        found |= {(watch.key, rung, watch.due.of(rung)) for rung in Rung if watch.due.of(rung) < ended_at}
+        found |= {(watch.key, rung, due_at) for rung, due_at in watch.due.ladder() if due_at < ended_at}
     return found
 
 
@@ -114,10 +114,10 @@ def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
             assert monitor.wake is None or monitor.wake > now
             monitor.hear(reported(report("licence", StepState.REQUESTED, START)), now)
     assert monitor.standing() == {
-        (watch.key, rung, watch.due.of(rung))
+        (watch.key, rung, due_at)
         for watch in (monitor.state.watches if monitor.state else ())
         if watch.due is not None
-        for rung in Rung
+        for rung, due_at in watch.due.ladder()
     }
     assert len(monitor.standing()) == 6
     early = [a for a in monitor.said if isinstance(a, AlertRaised) and a.raised_at < a.due_at]

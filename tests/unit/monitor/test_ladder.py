@@ -4,9 +4,19 @@ from datetime import datetime
 
 import pytest
 
-from contracts.working_time import OfficeHours, published_calendar
-from services.monitor.ladder import RULE, moments
+from contracts.commitments import Rung
+from contracts.plans import Limits
+from contracts.working_time import published_calendar
+from services.monitor.ladder import DueDates, Run, due_dates
+from services.monitor.rulebook import shipped
 from tests.unit.monitor.histories import at, limits
+
+RULES = shipped()
+LADDER = RULES.ladder("case", "440305", "any")
+
+
+def found(of: Limits, opened: datetime) -> DueDates:
+    return due_dates(of, Run(opened), LADDER, RULES.terms("440305"))
 
 
 @pytest.mark.parametrize(
@@ -14,7 +24,7 @@ from tests.unit.monitor.histories import at, limits
     [(None, 2), (1, 0), (2, 1), (3, 1), (4, 2), (20, 2)],
 )
 def test_warning_comes_two_days_before_or_half_the_limit(days: int | None, before: int) -> None:
-    assert RULE.days_before(days) == before
+    assert LADDER[Rung.WARNING].days_before(days) == before
 
 
 @pytest.mark.parametrize(
@@ -33,8 +43,9 @@ def test_warning_comes_two_days_before_or_half_the_limit(days: int | None, befor
 def test_moments_of_limits_in_working_days(
     opened: str, committed: int, statutory: int, warning: str, yellow: str, red: str
 ) -> None:
-    rungs = moments(limits(committed, statutory), at(opened), published_calendar(), OfficeHours())
-    assert rungs == (at(warning), at(yellow), at(red), False)
+    assert found(limits(committed, statutory), at(opened)) == DueDates(
+        warning=at(warning), yellow=at(yellow), red=at(red)
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,10 +61,10 @@ def test_moments_of_limits_in_working_days(
     ],
 )
 def test_warning_of_a_pinned_moment(opened: datetime, due: datetime, warning: datetime) -> None:
-    assert moments(limits(due, due), opened, published_calendar(), OfficeHours()).warning == warning
+    assert found(limits(due, due), opened).warning == warning
 
 
 def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
     last = published_calendar().first_unpublished
     opened = datetime(last.year - 1, 12, 30, 2, tzinfo=at("2026-01-01 00:00").tzinfo)
-    assert moments(limits(1, 20), opened, published_calendar(), OfficeHours()).provisional
+    assert found(limits(1, 20), opened).provisional

@@ -161,7 +161,7 @@ def test_a_rung_must_be_listed_and_said_and_late() -> None:
         "case: warning is listed 0 times",
         "case: warning stands, and the answer was in time",
     ]
-    dossier.alerts = [Alert("case", "warning", withdrawn=True)]
+    dossier.alerts = [Alert("case", "warning", 1, withdrawn=True)]
     assert "case: warning is withdrawn in the list or at monitor, and not in both" in whats(dossier)
 
 

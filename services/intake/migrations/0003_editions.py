@@ -1,0 +1,12 @@
+"""Editions of the almanac."""
+
+from alembic import op
+
+from services.runtime.schema import create_editions
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    create_editions(op)

@@ -1,0 +1,199 @@
+"""The rules by which commitments are held, as data: calendars, hours, the ladder, and what a suspension stops. Pure.
+
+A *rule file* is what people write (``rules.yaml`` beside this file is the one that comes with onedoor). With the
+calendars it makes a *rule set*, which says all there is to know: a deadline can be reckoned from it again years later.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from contracts.commitments import CommitmentKey, Kind, Rung, kind_of
+from contracts.envelope import Code, Name, Value
+from contracts.working_time import Rule, Terms
+from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
+from contracts.working_time.notices import Notice
+
+
+class _Written(Value):
+    """A part of a rule file: a name that means nothing is a fault, not something to pass over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LimitKind(StrEnum):
+    """Which of the two limits of a commitment (承诺 / 法定时限)."""
+
+    COMMITTED = "committed"
+    STATUTORY = "statutory"
+
+
+class RungRule(_Written):
+    """When a rung falls due: at the end of a limit, some days after it, or while some of it is left.
+
+    ``days_left``: when the day begins that has so many days after it until the last. ``share_used``: not before so much
+    of the limit is used; alone, then. ``days_over``: when the limit and so many days more have passed.
+    """
+
+    limit: LimitKind = LimitKind.COMMITTED
+    days_left: Annotated[int, Field(ge=0, le=3650)] | None = None
+    share_used: Annotated[float, Field(gt=0, lt=1)] | None = None
+    days_over: Annotated[int, Field(ge=0, le=3650)] = 0
+
+    @property
+    def early(self) -> bool:
+        """Whether it falls due while some of the limit is left."""
+        return self.days_left is not None or self.share_used is not None
+
+    def days_before(self, days: int | None) -> int:
+        """How many days before the last of a limit of ``days`` it falls due; None is a length that nobody knows."""
+        most = self.days_left if self.days_left is not None else (days or 0)
+        if self.share_used is None or days is None:
+            return most
+        return min(most, int(days * (1 - self.share_used)))
+
+    @model_validator(mode="after")
+    def _is_before_or_after(self) -> Self:
+        if self.early and self.days_over:
+            raise ValueError("days_over goes with neither days_left nor share_used")
+        return self
+
+
+Ladder = dict[Rung, RungRule]
+"""The rungs there are, and when each falls due."""
+
+
+class LadderRule(_Written):
+    """The ladder of the commitments that fit: of these kinds, and where given of this region and these items."""
+
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    region: RegionPrefix | None = None
+    items: tuple[Code, ...] = ()
+    """Items or bundles, by their codes in the catalogue."""
+    rungs: Annotated[Ladder, Field(min_length=1)]
+
+    def fits(self, kind: Kind, region: str, item: str) -> bool:
+        """Whether it speaks of such a commitment."""
+        return (
+            kind in self.kinds
+            and (self.region is None or region.startswith(self.region))
+            and (not self.items or item in self.items)
+        )
+
+
+class Scope(StrEnum):
+    """What a suspension stops."""
+
+    CASE = "case"
+    STEP = "step"
+    """The step that it is about."""
+    STEPS = "steps"
+    """All steps."""
+
+
+class SuspensionKind(StrEnum):
+    """Why time does not count (Administrative Licensing Law, articles 32 and 45)."""
+
+    PROCEDURE = "procedure"
+    """A special procedure: hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
+    CORRECTION = "correction"
+    """The applicant mends what is missing (补正)."""
+    HOLD = "hold"
+    """A supervisor has stopped it, with a reason."""
+
+
+class RuleFile(_Written):
+    """What people write."""
+
+    version: Name
+    counting: Rule = Rule.DAY
+    ladder: Annotated[tuple[LadderRule, ...], Field(min_length=1)]
+    hours: AllHours
+    suspends: dict[SuspensionKind, tuple[Scope, ...]]
+
+    @model_validator(mode="after")
+    def _speaks_of_all(self) -> Self:
+        everywhere = {kind for rule in self.ladder if rule.region is None and not rule.items for kind in rule.kinds}
+        if missing := [kind for kind in Kind if kind not in everywhere]:
+            raise ValueError(f"ladder: nothing is said of {', '.join(missing)} in all regions, for all items")
+        if missing_kinds := [kind for kind in SuspensionKind if kind not in self.suspends]:
+            raise ValueError(f"suspends: nothing is said of {', '.join(missing_kinds)}")
+        return self
+
+
+class RuleSet(Value):
+    """Everything by which commitments are held, at one time."""
+
+    format: Literal[1] = 1
+    rules: RuleFile
+    almanac: Almanac
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The notices in force beside what is published."""
+        return self.almanac.notices
+
+
+class FaultyRules(ValueError):
+    """Rules that are not in force and will not be; the message has a line for each fault."""
+
+
+def rule_file(content: Any, lines: "Lines") -> RuleFile:
+    """A rule file from what its YAML says. ``lines`` tells on which line something stands. Raises `FaultyRules`."""
+    try:
+        return RuleFile.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        raise FaultyRules("\n".join(_fault(one["loc"], one["msg"], lines) for one in faults)) from None
+
+
+Lines = dict[tuple[int | str, ...], int]
+"""Where an entry stands in a file: its path, and the line."""
+
+
+def _fault(path: tuple[int | str, ...], what: str, lines: Lines) -> str:
+    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 1)
+    place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    what = what.removeprefix("Value error, ")
+    return f"line {line}: {place}: {what}" if place else f"line {line}: {what}"
+
+
+class Rules:
+    """A rule set, ready to be asked. Says the same of the same commitment for ever."""
+
+    def __init__(self, edition: int, said: RuleSet) -> None:
+        """``edition`` is the rule set's number. Raises `contracts.working_time.notices.FaultyNotice`."""
+        self.edition = edition
+        self.said = said
+        self._places = Places(said.almanac)
+        self._ladders: dict[tuple[Kind, str, str], Ladder] = {}
+
+    def terms(self, region: str) -> Terms:
+        """By what time is counted in a county, by its code of administrative division."""
+        return self._places.terms(region)
+
+    def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
+        """The rungs of this commitment."""
+        wanted = kind_of(key), region, item
+        if wanted not in self._ladders:
+            fitting = [rule.rungs for rule in self.said.rules.ladder if rule.fits(*wanted)]
+            self._ladders[wanted] = fitting[-1]
+        return self._ladders[wanted]
+
+    def stops(self, kind: SuspensionKind, step: Code | None, key: CommitmentKey) -> bool:
+        """Whether a suspension of this kind, which is about this step or the whole case, stops this commitment."""
+        scopes = self.said.rules.suspends[kind]
+        match kind_of(key):
+            case Kind.CASE:
+                return Scope.CASE in scopes
+            case Kind.STEP:
+                return Scope.STEPS in scopes or (Scope.STEP in scopes and (step is None or key == f"step/{step}"))
+            case _:
+                return False
+
+
+def rule_set(rules: RuleFile, notices: Iterable[Notice] = ()) -> RuleSet:
+    """These rules with the calendar as it is published now, and notices beside it."""
+    return RuleSet(rules=rules, almanac=almanac(notices, rules.hours, rules.counting))

@@ -1,0 +1,218 @@
+"""``onedoor rules``: the calendars, hours and ladders by which monitor holds commitments, and what follows from new
+ones."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from contracts.envelope import Value
+    from contracts.working_time.notices import Notice
+    from services.monitor.rules import RuleFile, RuleSet
+    from services.runtime.editions import Edition, Progress
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="The calendars, hours and ladders in force, and what other ones would change.", no_args_is_help=True
+)
+
+Database = Annotated[
+    str,
+    typer.Option(
+        envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for intake and for monitor."
+    ),
+]
+Folder = Annotated[
+    Path | None, typer.Option(help="Folder of an 'onedoor up'; before the address, and 'data' without one.")
+]
+File = Annotated[Path | None, typer.Argument(help="A rule file; without one, the rules in force stay.")]
+Calendars = Annotated[Path, typer.Option(help="Folder of the notices of holidays in force.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+CALENDARS = Path("data") / "calendars"
+LISTED = 20
+LOOK_S = 0.5
+
+
+@app.command("list")
+def list_(database: Database = "", folder: Folder = None) -> None:
+    """List the last editions, the newest first, and how far open cases follow."""
+    for one in _on(database, folder, _progress):
+        typer.echo(_line(one))
+
+
+@app.command()
+def show(database: Database = "", folder: Folder = None) -> None:
+    """Print the rules in force, as a rule file that can be changed and applied."""
+    from services.monitor import rulebook
+
+    found = _on(database, folder, _in_force)
+    if found is None:
+        typer.echo(rulebook.SHIPPED.read_text(encoding="utf-8"), nl=False)
+        return
+    from services.operator.rule_changes import written
+
+    typer.echo(written(rulebook.edition(*found).said), nl=False)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="A rule file.")]) -> None:
+    """Say what is wrong with a rule file, line by line."""
+    found = _read(file)
+    typer.echo(f"{file}: rules {found.version}, nothing wrong")
+
+
+@app.command()
+def apply(
+    file: File = None,
+    calendars: Calendars = CALENDARS,
+    database: Database = "",
+    folder: Folder = None,
+    yes: Yes = False,
+    wait: Annotated[bool, typer.Option(help="Wait until every open case follows.")] = True,
+) -> None:
+    """Show what changes, ask, and put it in force; every open deadline is reckoned anew in the background."""
+    from contracts.working_time.notices import FaultyNotice
+    from services.calendars import notices
+    from services.monitor.rules import Rules, rule_set
+    from services.operator.rule_changes import differences, summary
+
+    written = _read(file) if file is not None else None
+    before = _said(database, folder)
+    try:
+        after = rule_set(written or before.rules, notices(calendars))
+        Rules(0, after)
+    except FaultyNotice as fault:
+        raise _stop(f"{fault}\nnothing has changed") from None
+    lines = differences(before, after)
+    for line in lines:
+        typer.echo(line)
+    if not lines and before == after:
+        _put_in_force(database, folder, before, after, wait=False)
+        return
+    if not yes and not typer.confirm(f"Put this in force: {summary(before, after)}?"):
+        raise _stop("nothing has changed")
+    _put_in_force(database, folder, before, after, wait=wait)
+
+
+def follow_notices(database: str, folder: Path | None, notices: "Sequence[Notice]") -> bool:
+    """Put these notices in force at monitor, in place of those that it has; False if there is no monitor here."""
+    from services.monitor.rules import rule_set
+    from services.operator.databases import WrongChoice, chosen
+
+    try:
+        chosen("monitor", database, folder)
+    except WrongChoice as wrong:
+        if database or folder is not None:
+            raise typer.BadParameter(str(wrong)) from None
+        return False
+    before = _said(database, folder)
+    _put_in_force(database, folder, before, rule_set(before.rules, notices), wait=False)
+    return True
+
+
+def _said(database: str, folder: Path | None) -> "RuleSet":
+    """What is in force."""
+    from services.monitor import rulebook
+
+    known = _on(database, folder, _in_force)
+    return (rulebook.edition(*known) if known is not None else rulebook.shipped()).said
+
+
+def _put_in_force(database: str, folder: Path | None, before: "RuleSet", after: "RuleSet", *, wait: bool) -> None:
+    from services.operator.rule_changes import summary
+
+    said = summary(before, after)
+    number = _on(database, folder, lambda engine: _put(engine, after, said))
+    # What intake tells an applicant at once has to agree with what monitor holds.
+    _on(database, folder, lambda engine: _put(engine, after.almanac, said), "intake")
+    typer.echo(f"edition {number} is in force" if number is not None else "in force already; nothing changes")
+    if number is not None and wait:
+        _follow(database, folder, number)
+    elif number is not None:
+        typer.echo("'onedoor rules list' tells how far the open deadlines follow")
+
+
+def _follow(database: str, folder: Path | None, number: int) -> None:
+    """Show how far the open cases have come, until all follow."""
+    import time
+
+    from rich.progress import Progress as Bar
+
+    with Bar(transient=True) as bar:
+        task = bar.add_task("reckoning anew", total=None)
+        while True:
+            one = next(p for p in _on(database, folder, _progress) if p.number == number)
+            bar.update(task, completed=one.looked_at, total=max(one.cases, one.looked_at) or None)
+            if one.done_at is not None:
+                break
+            time.sleep(LOOK_S)
+    typer.echo(_line(one))
+
+
+def _line(one: "Progress") -> str:
+    state = "waiting for monitor" if one.began_at is None else f"{one.looked_at:,} cases gone through"
+    if one.done_at is not None and one.began_at is not None:
+        state = f"followed by all {one.looked_at:,} cases after {(one.done_at - one.began_at).total_seconds():.1f} s"
+    return f"{one.number:>4}  {one.made_at:%Y-%m-%d %H:%M}  {one.summary}  {state}, {one.moved:,} changed"
+
+
+async def _in_force(engine: "AsyncEngine") -> "Edition | None":
+    from services.runtime import editions
+
+    async with engine.connect() as connection:
+        return await editions.in_force(connection)
+
+
+async def _progress(engine: "AsyncEngine") -> "list[Progress]":
+    from services.runtime import editions
+
+    async with engine.connect() as connection:
+        return await editions.progress(connection, LISTED)
+
+
+async def _put(engine: "AsyncEngine", said: "Value", summary: str) -> int | None:
+    from services.runtime import editions
+
+    async with engine.begin() as connection:
+        return await editions.put(connection, said.model_dump(mode="json", by_alias=True), summary)
+
+
+def _on(
+    database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]", service: str = "monitor"
+) -> T:
+    """Do it on monitor's database, or on another service's."""
+    from services.operator.databases import PLACE, Unreachable, WrongChoice, chosen, on
+
+    if database and folder is None and PLACE not in database:
+        raise typer.BadParameter(f"intake and monitor each have their own: put {PLACE} in it", param_hint="--database")
+    try:
+        return on(chosen(service, database, folder)[service], work)
+    except WrongChoice as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+    except Unreachable as away:
+        raise _stop(str(away)) from None
+
+
+def _read(file: Path) -> "RuleFile":
+    from services.monitor import rulebook
+    from services.monitor.rules import FaultyRules
+
+    try:
+        return rulebook.read(file)
+    except FaultyRules as faults:
+        told = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
+        raise _stop(f"{told}\nnothing has changed") from None
+    except OSError as fault:
+        raise typer.BadParameter(f"{file}: {fault.strerror}") from None
+
+
+def _stop(reason: str) -> typer.Exit:
+    typer.echo(reason, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,119 @@
+"""Another calendar, and another ladder, while cases are open: what people see of it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from services.departments.sdk.office import Manner
+from services.monitor.rulebook import SHIPPED
+from tests.e2e.centre import ZONE, Answer, Centre, running, until
+from tests.e2e.foresight import application, person
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SLOW = Manner(mean_days=300.0)
+"""Nobody decides while this runs."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
+    async with running(tmp_path_factory.mktemp("centre"), SLOW, days_a_second=0.01) as centre:
+        yield centre
+
+
+async def onedoor(centre: Centre, *arguments: str, status: int = 0) -> str:
+    """What the command says when it is about this centre."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.cli", *arguments, "--folder", str(centre.platform.folder)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == status, output.decode()
+    return output.decode()
+
+
+async def shown(centre: Centre, receipt: Answer) -> Answer:
+    answer = await centre.show(receipt["number"], receipt["secret"])
+    assert answer.status_code == httpx2.codes.OK
+    case: Answer = answer.json()
+    return case
+
+
+def closing(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).astimezone(ZONE)
+
+
+def typhoon(file: Path, day: str) -> Path:
+    """A notice by which offices of Guangxi are closed that day."""
+    notice: dict[str, Any] = {
+        "year": 2026,
+        "region": "CN-45",
+        "days": [{"name": "台风", "date": day, "isOffDay": True}],
+    }
+    file.write_text(json.dumps(notice), encoding="utf-8")
+    return file
+
+
+async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(centre: Centre, tmp_path: Path) -> None:
+    receipt = await centre.apply(application("start-business", person(1)), "typhoon")
+
+    async def held() -> bool:
+        return bool(await centre.rows("onedoor_monitor", "SELECT FROM cases WHERE state LIKE '%\"due\"%'"))
+
+    await until("monitor holds the deadlines", held, 20)
+    before = closing(receipt["due"]["committed"])
+    file = typhoon(tmp_path / "typhoon.json", f"{before:%Y-%m-%d}")
+    arguments = ("calendar", "load", str(file), "--calendars", str(tmp_path / "calendars"), "--yes")
+    said = await onedoor(centre, *arguments)
+    assert f"{before:%Y-%m-%d}" in said and "now off" in said and "edition 2 is in force" in said
+
+    async def moved() -> bool:
+        return closing((await shown(centre, receipt))["due"]["committed"]) > before
+
+    await until("the applicant is shown the deadline as it is now", moved, 20)
+    number = receipt["number"]
+    derivation = await centre.monitor(f"/commitments/{number}/derivation?language=en")
+    (day,) = [day for day in derivation["days"] if day["day"] == f"{before:%Y-%m-%d}"]
+    assert (day["kind"], day["name"]) == ("holiday", "台风")
+    assert "CN-45 2026" in derivation["calendar"]
+    (said_moved,) = [
+        json.loads(row["event"])
+        for row in await centre.rows(
+            "onedoor_monitor",
+            "SELECT event FROM outbox WHERE event LIKE '%commitments.moved%' AND case_id = $1",
+            number,
+        )
+    ]
+    assert (said_moved["data"]["cause"], said_moved["data"]["edition"]) == ("rules", 2)
+    assert "nothing changes" in await onedoor(centre, *arguments)
+
+    found: Any = await centre.monitor("/rules")
+    assert [one["number"] for one in found] == [2, 1]
+    assert found[0]["done_at"] is not None and found[0]["moved"] >= 1
+
+
+async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre, tmp_path: Path) -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    file = tmp_path / "rules.yaml"
+    file.write_text(text.replace("warning: {days_left: 2, share_used: 0.5}", "warning: {days_left: -1}", 1))
+    calendars = ("--calendars", str(tmp_path / "none"))
+    refused = await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes", status=1)
+    assert "line 15: ladder[1].rungs.warning.days_left" in refused and "nothing has changed" in refused
+    found: Any = await centre.monitor("/rules")
+
+    file.write_text(text.replace("warning: {days_left: 2, share_used: 0.5}", "warning: {days_left: 3}", 1))
+    said = await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
+    number = found[0]["number"] + 1
+    assert f"edition {number} is in force" in said and "followed by all" in said
+    assert "days_left: 3" in await onedoor(centre, "rules", "show")
+    assert "nothing changes" in await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
+    assert str(number) in (await onedoor(centre, "rules", "list")).splitlines()[0]

@@ -1,0 +1,217 @@
+"""Rules as data: what a file may say, which entry counts, and what follows from the ones that come with onedoor."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.commitments import CommitmentKey, Kind, Rung
+from contracts.plans import Limit, Limits
+from contracts.working_time import Rule
+from contracts.working_time.notices import Notice, NoticeDay
+from services.monitor import rulebook
+from services.monitor.ladder import Run, due_dates
+from services.monitor.rules import FaultyRules, Rules, RuleSet, SuspensionKind, rule_file, rule_set
+from tests.unit.monitor.histories import at
+
+SHIPPED = rulebook.SHIPPED.read_text(encoding="utf-8")
+SECOND = timedelta(seconds=1)
+
+
+def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    """The rule file that comes with onedoor, with these texts in place of others."""
+    text = SHIPPED
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = tmp_path / "rules.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def rules(tmp_path: Path, *changes: tuple[str, str]) -> Rules:
+    return Rules(1, rule_set(rulebook.read(changed(tmp_path, *changes))))
+
+
+# -- the province's card rules -----------------------------------------------------------------------------------------
+
+# Worked timestamps of a provincial system of electronic supervision (Hunan, 2018): from when on a rung is reached.
+START = "2018-10-15 10:00"
+CARDS = [
+    ("case", 7, 10, {Rung.WARNING: "2018-10-19 10:00", Rung.YELLOW: "2018-10-24 10:00", Rung.RED: "2018-10-29 10:00"}),
+    (
+        "procedure/1",
+        7,
+        7,
+        {Rung.WARNING: "2018-10-19 10:00", Rung.YELLOW: "2018-10-24 10:00", Rung.RED: "2018-10-25 10:00"},
+    ),
+    (
+        "acceptance",
+        2,
+        2,
+        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-24 10:00"},
+    ),
+    ("delivery", 3, 3, {Rung.YELLOW: "2018-10-18 10:00"}),
+    (
+        "consultation",
+        5,
+        5,
+        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-23 10:00"},
+    ),
+    (
+        "complaint",
+        5,
+        5,
+        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-23 10:00"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "committed", "statutory", "expected"), CARDS, ids=[case[0] for case in CARDS])
+def test_the_shipped_ladder_to_the_second_is_the_provinces(
+    tmp_path: Path, key: CommitmentKey, committed: int, statutory: int, expected: dict[Rung, str]
+) -> None:
+    by_the_second = rules(tmp_path, ("counting: day", "counting: second"))
+    limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
+    ladder = by_the_second.ladder(key, "430100", "any")
+    found = due_dates(limits, Run(at(START)), ladder, by_the_second.terms("430100"))
+    assert dict(found.ladder()) == {rung: at(text) for rung, text in expected.items()}
+    # One second later is late; the second itself is not (core: `_is_due`).
+    assert all(due_at < at(text) + SECOND for (_, due_at), text in zip(found.ladder(), expected.values(), strict=True))
+
+
+def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
+    shipped = rulebook.shipped()
+    limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
+    found = due_dates(limits, Run(at(START)), shipped.ladder("case", "430100", "any"), shipped.terms("430100"))
+    assert dict(found.ladder()) == {
+        Rung.WARNING: at("2018-10-22 09:00"),
+        Rung.YELLOW: at("2018-10-24 17:30"),
+        Rung.RED: at("2018-10-29 17:30"),
+    }
+
+
+# -- which entry counts ------------------------------------------------------------------------------------------------
+
+
+def test_of_the_ladders_that_fit_the_last_one_counts(tmp_path: Path) -> None:
+    narrow = """ladder:
+  - kinds: [case, step]
+    rungs: {warning: {days_left: 2, share_used: 0.5}, yellow: {}, red: {limit: statutory}}
+  - {kinds: [case], region: "45", rungs: {yellow: {}}}
+  - {kinds: [case], region: "4501", items: [transfer-property], rungs: {red: {limit: statutory, days_over: 3}}}
+"""
+    found = rules(tmp_path, ("ladder:\n", narrow))
+    # What stands later in the file goes before, so the narrow entries have to stand behind the shipped one.
+    assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.WARNING, Rung.YELLOW, Rung.RED]
+    _, _, narrow_ones = narrow.partition("red: {limit: statutory}}\n")
+    behind = SHIPPED.replace("\nhours:", f"\n{narrow_ones}hours:")
+    (tmp_path / "behind.yaml").write_text(behind, encoding="utf-8")
+    found = Rules(1, rule_set(rulebook.read(tmp_path / "behind.yaml")))
+    assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.RED]
+    assert list(found.ladder("case", "450200", "transfer-property")) == [Rung.YELLOW]
+    assert list(found.ladder("case", "450103", "other")) == [Rung.YELLOW]
+    assert len(found.ladder("case", "440305", "other")) == len(found.ladder("step/x", "450103", "other")) == 3
+
+
+def test_hours_and_zone_are_those_of_the_longest_region(tmp_path: Path) -> None:
+    more = """hours:
+  - {region: "65", zone: Asia/Urumqi, sessions: ["10:00-14:00", "15:30-19:30"]}
+  - {region: "6501", zone: Asia/Shanghai, sessions: ["10:00-18:00"]}
+"""
+    found = rules(tmp_path, ("hours:\n", more))
+    assert found.terms("652300").hours.zone == "Asia/Urumqi"
+    assert str(found.terms("650102").hours.closes) == "18:00:00"
+    assert str(found.terms("450103").hours.closes) == "17:30:00"
+
+
+def test_a_provinces_notice_counts_there_alone() -> None:
+    third_of_march = Notice(
+        year=2026,
+        region="CN-45",
+        days=(NoticeDay(name="壮族三月三", date=date(2026, 4, 20), is_off_day=True),),
+    )
+    found = Rules(1, rule_set(rulebook.read(rulebook.SHIPPED), [third_of_march]))
+    limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
+    ladder = found.ladder("case", "450103", "any")
+    friday = at("2026-04-17 10:00")
+    assert due_dates(limits, Run(friday), ladder, found.terms("440305")).yellow == at("2026-04-20 17:30")
+    assert due_dates(limits, Run(friday), ladder, found.terms("450103")).yellow == at("2026-04-21 17:30")
+
+
+def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> None:
+    shipped = rulebook.shipped()
+    stopped = {
+        key: shipped.stops(SuspensionKind.PROCEDURE, "land", key)
+        for key in ("case", "step/land", "step/tax", "complaint/1")
+    }
+    assert stopped == {"case": True, "step/land": True, "step/tax": False, "complaint/1": False}
+    assert shipped.stops(SuspensionKind.CORRECTION, None, "step/tax")
+
+
+def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
+    said = rulebook.shipped().said
+    kept = said.model_dump_json(by_alias=True)
+    assert RuleSet.model_validate_json(kept) == said
+    assert rulebook.edition(3, kept).edition == 3
+
+
+def test_counting_is_by_the_day_unless_said_otherwise() -> None:
+    assert rulebook.shipped().terms("450103").rule is Rule.DAY
+
+
+# -- files with faults -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("counting: day", "counting: week"), "line 8: counting: Input should be 'day' or 'second'"),
+        (("yellow: {}", "yelow: {}"), "ladder[1].rungs.yelow"),
+        (("days_left: 2, share_used: 0.5", "days_left: 2, days_over: 1"), "goes with neither days_left nor share_used"),
+        (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "nothing is said of delivery in all regions"),
+        (("kinds: [delivery]", "kinds: [parcel]"), "Input should be"),
+        (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone: say Asia/Shanghai"),
+        (("09:00-17:30", "17:30-09:00"), "an office cannot open at 17:30:00 and close at 09:00:00"),
+        (("09:00-17:30", "nine to five"), "are no hours of business"),
+        (("  hold: [case, steps]\n", ""), "suspends: nothing is said of hold"),
+        (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must be for all regions"),
+        (("ladder:", "ladder: ]"), "line 11: "),
+    ],
+)
+def test_a_file_with_faults_is_refused_with_line_and_reason(
+    tmp_path: Path, changes: tuple[str, str], told: str
+) -> None:
+    with pytest.raises(FaultyRules) as refused:
+        rulebook.read(changed(tmp_path, changes))
+    assert told in str(refused.value)
+    assert all(line.startswith("line ") for line in str(refused.value).splitlines())
+
+
+def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
+    file = changed(tmp_path, ("days_over: 3", "days_over: -3"))
+    (line,) = [n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "days_over: -3" in text]
+    with pytest.raises(FaultyRules, match=f"^line {line}: ladder"):
+        rulebook.read(file)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "7", "ladder: {}"])
+def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(FaultyRules, match=r"^line 1"):
+        rulebook.read(file)
+
+
+def test_every_kind_of_commitment_has_a_ladder() -> None:
+    shipped = rulebook.shipped()
+    assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
+    assert rule_file(yaml.safe_load(SHIPPED), {}) == shipped.said.rules
+
+
+def test_moments_are_instants_in_utc() -> None:
+    shipped = rulebook.shipped()
+    limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
+    found = due_dates(limits, Run(at(START)), shipped.ladder("case", "430100", "any"), shipped.terms("430100"))
+    assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
