@@ -193,6 +193,8 @@ class Publisher:
         self._away_until = 0.0
         self._reached: dict[tuple[str, int], int] = {}
         """The highest offset acknowledged, by topic and partition."""
+        self._logs = 0
+        """Counts the logs that were found to be other ones than before."""
         self.away = False
         """Kafka did not acknowledge what was sent last."""
         self.log_lost = False
@@ -203,7 +205,7 @@ class Publisher:
         """Send these; those that were acknowledged."""
         if time.monotonic() < self._away_until:
             return ()
-        reached = dict(self._reached)  # what was acknowledged before these are sent
+        logs, reached = self._logs, dict(self._reached)  # what was acknowledged before these are sent
         sent: list[tuple[Said, asyncio.Future[Any]]] = []
         fault: BaseException | None = None
         try:
@@ -223,7 +225,8 @@ class Publisher:
             if future.done() and not future.cancelled() and (failure := future.exception()) is None:
                 result = future.result()
                 acknowledged.append(one)
-                self._note(reached, (result.topic, result.partition), result.offset)
+                if logs == self._logs:  # else several were under way when the log was lost, and one has noticed
+                    self._note(reached, (result.topic, result.partition), result.offset)
             elif future.done():
                 fault = failure or fault
         if fault is not None:
@@ -249,8 +252,8 @@ class Publisher:
         if offset < reached.get(partition, 0):
             log.warning("Kafka's log is another one than before", topic=partition[0], partition=partition[1])
             self.log_lost = True
+            self._logs += 1
             self._reached.clear()
-            reached.clear()
         self._reached[partition] = max(offset, self._reached.get(partition, 0))
 
     async def close(self) -> None:

@@ -12,9 +12,10 @@ from services.runtime import store, telemetry
 from services.runtime.batch import Publish
 from services.runtime.database import transaction
 
-SAID_AGAIN = timedelta(hours=1)
-"""How far back messages are said again when Kafka has lost its log. What somebody has not read for longer than this
-is asked for again by whoever needs it."""
+SAID_AGAIN = timedelta(minutes=5)
+"""How far back messages are said again when Kafka has lost its log: what somebody may not have read yet. Where somebody
+was further behind than this, whoever lacks an answer asks again. To say more again would keep everybody from what is
+new."""
 
 BATCHES = 20
 """Most batches published at once: ten thousand messages if all are full."""
@@ -55,4 +56,4 @@ class Relay:
         """Kafka's log is lost: publish again what was said of late. Who has heard it drops it."""
         async with transaction(self._database) as connection:
             messages = await store.say_again(connection, SAID_AGAIN)
-        log.warning("Kafka's log was lost; saying again what was said within the hour", messages=messages)
+        log.warning("Kafka's log was lost; saying again what was said of late", messages=messages)

@@ -155,13 +155,18 @@ _UNPUBLISHED = text("""
     ORDER BY w.said_at, w.batch_id, u.place
 """)
 
+# Every process notices that the log is lost, and none knows of the others. So a batch is what was said in one second,
+# and its name follows from what it holds: who comes second finds it waiting already.
 _SAY_AGAIN = text("""
     INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
-    SELECT gen_random_uuid(), min(said_at), array_agg(case_id ORDER BY said_at), array_agg(message_id ORDER BY said_at)
+    SELECT CAST(md5(string_agg(CAST(message_id AS text), '' ORDER BY place)) AS uuid), min(said_at),
+        array_agg(case_id ORDER BY place), array_agg(message_id ORDER BY place)
     FROM (
-        SELECT case_id, message_id, said_at, row_number() OVER (ORDER BY said_at) / 500 AS batch
-        FROM outbox WHERE said_at > clock_timestamp() - CAST(:age AS interval)
-    ) AS recent GROUP BY batch
+        SELECT case_id, message_id, said_at, date_trunc('second', said_at) AS second,
+            row_number() OVER (PARTITION BY date_trunc('second', said_at) ORDER BY said_at, message_id) AS place
+        FROM outbox WHERE said_at > date_trunc('second', clock_timestamp() - CAST(:age AS interval))
+    ) AS recent GROUP BY second, place / 500
+    ON CONFLICT DO NOTHING
     RETURNING cardinality(message_ids)
 """)
 

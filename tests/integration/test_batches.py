@@ -201,8 +201,22 @@ async def test_when_kafkas_log_is_lost_all_is_said_again_as_it_was(
     relay = Relay(database, kafka.publish, timedelta())
     await relay.say_again()
     await relay.run_once()
-    assert kafka.published == first
+    assert sorted(kafka.published, key=repr) == sorted(first, key=repr)
     assert not await rows(database, "SELECT 1 FROM unpublished")
+
+
+async def test_when_kafkas_log_is_lost_and_all_replicas_notice_it_is_said_again_once(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    for n in range(3):
+        await batches.run([from_kafka(said("say 400", case(n)))])
+    await batches.drain()
+    kafka.published = []
+    replicas = [Relay(database, kafka.publish, timedelta()) for _ in range(3)]
+    await asyncio.gather(*(replica.say_again() for replica in replicas))
+    while await replicas[0].run_once():
+        pass
+    assert len(kafka.published) == len({one.message_id for one in kafka.published}) == 1200
 
 
 async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(

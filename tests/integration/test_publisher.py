@@ -1,5 +1,6 @@
 """The publisher and the double that stands for it in other tests keep the same promises."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
@@ -95,6 +96,29 @@ async def test_another_log_is_noticed(kafka_address: str) -> None:
         assert publisher.log_lost
     finally:
         await admin.close()
+        await publisher.close()
+
+
+async def test_that_the_log_is_another_one_is_noticed_once_however_much_was_under_way(
+    kafka_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    noticed: list[str] = []
+    monkeypatch.setattr(kafka.log, "warning", lambda event, **_: noticed.append(event))
+    try:
+        some = messages(50)
+        await publisher.publish(some)
+        # As if more had been acknowledged before: what comes is of another log, for each of those under way.
+        publisher._reached = {partition: offset + 10_000 for partition, offset in publisher._reached.items()}
+        for acknowledged in await asyncio.gather(*(publisher.publish(some) for _ in range(3))):
+            assert len(acknowledged) == 50
+        assert noticed == ["Kafka's log is another one than before"]
+        publisher.log_lost = False
+        await publisher.publish(some)
+        assert not publisher.log_lost
+    finally:
         await publisher.close()
 
 
