@@ -1,11 +1,11 @@
 """What intake says: a case has been accepted."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from contracts.envelope import Instant, Message, Name, Value
+from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_MATERIALS, Plan
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
@@ -32,6 +32,75 @@ class Applicant(Value):
     name: Name
     id_number: Annotated[str, Field(min_length=1, max_length=18, repr=False)]
     """Citizen number (GB 11643) or unified social credit code (GB 32100), checked by intake."""
+
+
+class SuspensionKind(StrEnum):
+    """Why the time of a case does not count (Administrative Licensing Law, articles 32 and 45)."""
+
+    PROCEDURE = "procedure"
+    """A department's special procedure."""
+    CORRECTION = "correction"
+    """The applicant mends what is missing (补正)."""
+    HOLD = "hold"
+    """A supervisor has stopped it, with a reason."""
+
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Names one word of intake's about a case's time, so that it counts once however often it is said."""
+
+Reason = Annotated[str, Field(min_length=1, max_length=2000)]
+
+Article = Annotated[str, Field(max_length=200)]
+"""The article that allows it: 行政许可法第四十五条."""
+
+
+class CaseSuspended(Message):
+    """Time of the case does not count from a moment on, or counts again. Said again until monitor has heard it; the
+    latest ``said_at`` of a suspension holds."""
+
+    type: ClassVar[str] = "onedoor.case.suspended.v1"
+
+    word: Word
+    suspension: Code
+    kind: SuspensionKind
+    reason: Reason
+    article: Article = ""
+    since: Instant
+    until: Instant | None = None
+    """From when on time counts again; None while it does not."""
+    said_at: Instant
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until is not None and self.until < self.since:
+            raise ValueError("a suspension cannot end before it begins")
+        return self
+
+
+class CaseExtended(Message):
+    """The limit of the case was extended, once, and the applicant was told why (article 42). Of several the earliest
+    ``told_at`` holds."""
+
+    type: ClassVar[str] = "onedoor.case.extended.v1"
+
+    word: Word
+    days: Annotated[int, Field(ge=1, le=365)]
+    """Of the kind in which the limit is counted."""
+    reason: Reason
+    article: Article = ""
+    told_at: Instant
+    """When the applicant was told."""
+
+
+class CaseRestarted(Message):
+    """The time of the case begins anew. Of several the latest ``restarted_at`` holds."""
+
+    type: ClassVar[str] = "onedoor.case.restarted.v1"
+
+    word: Word
+    reason: Reason
+    article: Article = ""
+    restarted_at: Instant
 
 
 class CaseAccepted(Message):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from contracts.cases import Region
+from contracts.cases import Region, Word
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_STEPS
 
@@ -73,6 +73,10 @@ class Commitment(Value):
     pause: Pause | None = None
 
 
+Words = Annotated[tuple[Word, ...], Field(max_length=MOST_CLOCKS)]
+"""What monitor has heard of intake's words about the time of the case."""
+
+
 class CommitmentsOpened(Message):
     """Monitor holds these deadlines for the case: its answer to an acceptance, repeated when asked again."""
 
@@ -80,6 +84,7 @@ class CommitmentsOpened(Message):
 
     commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_STEPS + 1)]
     """One for the case and one for each of its steps, at the most."""
+    words: Words = ()
 
 
 class Cause(StrEnum):
@@ -114,6 +119,7 @@ class CommitmentsMoved(Message):
     cause: Cause
     edition: Annotated[int, Field(ge=0)] = 0
     """Of the rules by which they are reckoned now; 0 are those that the program came with."""
+    words: Words = ()
 
 
 class AlertRaised(Message):

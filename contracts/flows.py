@@ -5,11 +5,11 @@ The rights of each role on Kafka follow from this table, and the AsyncAPI docume
 
 from typing import NamedTuple
 
-from contracts.cases import CaseAccepted
+from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
 
 
 class Flow(NamedTuple):
@@ -21,8 +21,12 @@ class Flow(NamedTuple):
 
 FLOWS: dict[type[Message], Flow] = {
     CaseAccepted: Flow("intake", ("monitor", "routing")),
+    CaseSuspended: Flow("intake", ("monitor",)),
+    CaseExtended: Flow("intake", ("monitor",)),
+    CaseRestarted: Flow("intake", ("monitor",)),
     TaskRequested: Flow("routing", ("departments",)),
     TaskDelivered: Flow("departments", ("intake", "monitor", "routing")),
+    TaskSuspended: Flow("departments", ("monitor",)),
     TaskDone: Flow("departments", ("intake", "monitor", "routing")),
     CaseReported: Flow("routing", ("intake", "monitor")),
     CaseDecided: Flow("routing", ("intake", "monitor")),

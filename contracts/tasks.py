@@ -1,8 +1,8 @@
 """What routing asks of a department, and what the department's adapter answers."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.cases import Applicant, Region
 from contracts.envelope import Code, Instant, Message, Name, Value
@@ -54,6 +54,34 @@ class TaskDelivered(Message):
     delivered_at: Instant
 
 
+class TaskSuspended(Message):
+    """The department has opened a special procedure, whose time does not count, or says how it goes on (特别程序,
+    Administrative Licensing Law, article 45). Said again with every change; the latest ``reported_at`` holds."""
+
+    type: ClassVar[str] = "onedoor.task.suspended.v1"
+
+    task_id: TaskId
+    step: Code
+    department: Name
+    system: Code
+    procedure: Code
+    """Which of the department's procedures."""
+    name: Name
+    """Hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    article: Annotated[str, Field(max_length=200)] = ""
+    since: Instant
+    until: Instant | None = None
+    """From when on time counts again; None while the procedure lasts."""
+    reported_at: Instant
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until is not None and self.until < self.since:
+            raise ValueError("a procedure cannot end before it begins")
+        return self
+
+
 class TaskDone(Message):
     """The department has decided. ``decided_at`` is its own time of decision, not that of the message."""
 
@@ -77,7 +105,7 @@ def task_id(case_id: str, step: Code) -> TaskId:
     return f"{case_id}/{step}"
 
 
-def is_asked(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
+def is_asked(said: TaskDelivered | TaskSuspended | TaskDone, case_id: str, step: PlanStep) -> bool:
     """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
     return (
         said.task_id == task_id(case_id, step.step)

@@ -6,16 +6,20 @@ be given the right to read and write its own two topics and nothing else.
 
 from collections.abc import Iterable
 
-from contracts.cases import CaseAccepted
+from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
 from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
 
 TOPICS: dict[type[Message], str] = {
     CaseAccepted: "onedoor.cases",
+    CaseSuspended: "onedoor.cases",
+    CaseExtended: "onedoor.cases",
+    CaseRestarted: "onedoor.cases",
     TaskRequested: "onedoor.tasks.{system}",
     TaskDelivered: "onedoor.answers.{system}",
+    TaskSuspended: "onedoor.answers.{system}",
     TaskDone: "onedoor.answers.{system}",
     CaseReported: "onedoor.decisions",
     CaseDecided: "onedoor.decisions",

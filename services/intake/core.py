@@ -9,8 +9,17 @@ from typing import Annotated, ClassVar, assert_never, cast
 
 from pydantic import Field
 
-from contracts.cases import Applicant, CaseAccepted, Channel, Region
-from contracts.commitments import Commitment, CommitmentsMoved, CommitmentsOpened
+from contracts.cases import (
+    Applicant,
+    CaseAccepted,
+    CaseExtended,
+    CaseRestarted,
+    CaseSuspended,
+    Channel,
+    Region,
+    Word,
+)
+from contracts.commitments import Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.envelope import (
     Envelope,
     Impossible,
@@ -28,6 +37,9 @@ from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport
 from contracts.tasks import TaskDelivered, TaskDone, is_asked
 from contracts.working_time import Terms, resolve
 from contracts.working_time.almanac import Places
+
+MOST_WORDS = 50
+"""About the time of one case."""
 
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=6)
@@ -67,12 +79,22 @@ class KeyReused(Impossible):
         super().__init__("this case was accepted for another request")
 
 
+class NotNow(Impossible):
+    """The time of the case cannot be changed so; the message says why, in English and in Chinese."""
+
+    def __init__(self, why: str, why_zh: str) -> None:
+        super().__init__(why)
+        self.why, self.why_zh = why, why_zh
+
+
 class CaseDue(Value):
-    """When the case as a whole is due; provisional when holidays not yet published may still move it."""
+    """When something is due; provisional when holidays not yet published may still move it. While it is paused, when it
+    would have been due had time run on."""
 
     committed: Instant
     statutory: Instant
     provisional: bool
+    pause: Pause | None = None
 
 
 class Held(Value):
@@ -107,6 +129,12 @@ class Case(Value):
     commitments: tuple[Held, ...] = ()
     monitored: bool = False
     """Monitor has said which deadlines it holds, if only that there are none."""
+    suspensions: tuple[CaseSuspended, ...] = ()
+    """What has been said of each suspension, its beginning and its end, in order."""
+    extension: CaseExtended | None = None
+    restarts: tuple[CaseRestarted, ...] = ()
+    heard: tuple[Word, ...] = ()
+    """Of these words those that monitor has heard."""
     decision: Decision | None = None
     asked: int = 1
     """How often the acceptance has been said; 0 when all is answered."""
@@ -117,16 +145,37 @@ class Case(Value):
 
     @property
     def answered(self) -> bool:
-        """Routing has decided and monitor holds the deadlines: nothing is left to ask for."""
-        return self.decision is not None and self.monitored
+        """Routing has decided, monitor holds the deadlines and has heard of all that changed them: nothing is left to
+        ask for."""
+        return self.decision is not None and self.monitored and not self.unheard
+
+    @property
+    def words(self) -> "tuple[TimeWord, ...]":
+        """All that has been said of the time of the case."""
+        return (*self.suspensions, *((self.extension,) if self.extension else ()), *self.restarts)
+
+    @property
+    def unheard(self) -> "tuple[TimeWord, ...]":
+        """What monitor is not known to have heard."""
+        return tuple(word for word in self.words if word.word not in self.heard)
+
+    def latest(self, suspension: str) -> CaseSuspended | None:
+        """The latest word about a suspension."""
+        return next((word for word in reversed(self.suspensions) if word.suspension == suspension), None)
 
 
 Heard = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened | CommitmentsMoved
 """What others say of an accepted case."""
 
+TimeWord = CaseSuspended | CaseExtended | CaseRestarted
+"""What staff say of the time of an open case."""
+
 MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (None, AcceptCase): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, AcceptCase): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CaseSuspended): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CaseExtended): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, CaseRestarted): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDelivered): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
@@ -135,6 +184,9 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.ACCEPTED, Woken): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseDecided): CaseState.DECIDED,
     (CaseState.DECIDED, AcceptCase): CaseState.DECIDED,
+    (CaseState.DECIDED, CaseSuspended): CaseState.DECIDED,
+    (CaseState.DECIDED, CaseExtended): CaseState.DECIDED,
+    (CaseState.DECIDED, CaseRestarted): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDelivered): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
     (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
@@ -150,7 +202,8 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
     """One message for one case, with deadlines reckoned as time is counted at its place.
 
     Raises `UnknownCase` for a message about a case never accepted here, `KeyReused` for a second application under
-    the number of the first, and `Impossible` for what cannot be true of the case.
+    the number of the first, `NotNow` for time that cannot be changed so, and `Impossible` for what cannot be true of
+    the case.
     """
     message = envelope.data
     if isinstance(message, Revised) and state is not None:
@@ -164,6 +217,8 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
     case = cast(Case, state)
     if isinstance(message, Woken):
         return _ask_again(case)
+    if isinstance(message, TimeWord):
+        return _say(case, message)
     return _settled(_heard(envelope.subject, case, cast(Heard, message), envelope.time))
 
 
@@ -205,7 +260,39 @@ def _ask_again(case: Case) -> Step[Case]:
     """Say the acceptance again: routing answers with a decision, monitor with its commitments, as often as asked."""
     if case.answered:
         return _waiting(case)
-    return _waiting(case.replace(asked=case.asked + 1), case.accepted)
+    return _waiting(case.replace(asked=case.asked + 1), case.accepted, *case.unheard)
+
+
+def _say(case: Case, word: TimeWord) -> Step[Case]:
+    """Keep a word about the time of the case, and say it until monitor has heard it. Raises `NotNow`."""
+    if any(known.word == word.word for known in case.words):
+        return _waiting(case)
+    if case.decision is not None:
+        raise NotNow("the case is decided", "该办件已办结")
+    if len(case.words) >= MOST_WORDS:
+        raise NotNow(f"its time has been changed {MOST_WORDS} times already", f"计时已变更 {MOST_WORDS} 次")
+    match word:
+        case CaseSuspended():
+            known = case.latest(word.suspension)
+            if known is None and word.until is None and any(_lasts(case, one) for one in case.suspensions):
+                raise NotNow("the case is suspended already", "该办件已中止计时")
+            if known is None and word.until is not None:
+                raise NotNow("there is no such suspension", "没有此项中止")
+            if known is not None and known.until is not None:
+                raise NotNow("this suspension has ended", "此项中止已结束")
+            case = case.replace(suspensions=(*case.suspensions, word))
+        case CaseExtended():
+            if case.extension is not None:
+                raise NotNow("the case has been extended, and may be once only", "期限已延长，只能延长一次")
+            case = case.replace(extension=word)
+        case CaseRestarted():
+            case = case.replace(restarts=(*case.restarts, word))
+    return _waiting(case.replace(asked=1), word)
+
+
+def _lasts(case: Case, word: CaseSuspended) -> bool:
+    known = case.latest(word.suspension)
+    return known is not None and known.until is None
 
 
 def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
@@ -221,9 +308,11 @@ def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
         case CaseDecided():
             return _decided(_reported(case, message.steps, of_routing=True), message)
         case CommitmentsOpened():
-            return _committed(case, message.commitments, said_at).replace(monitored=True)
+            held = _committed(case, message.commitments, said_at)
+            return _confirmed(held, message.words).replace(monitored=True)
         case CommitmentsMoved():
-            return _committed(case, tuple(move.commitment for move in message.moves), said_at)
+            held = _committed(case, tuple(move.commitment for move in message.moves), said_at)
+            return _confirmed(held, message.words)
         case _:
             assert_never(message)
 
@@ -315,6 +404,12 @@ def _committed(case: Case, commitments: tuple[Commitment, ...], said_at: datetim
         if known is None or _order_of_words(known) < _order_of_words(news):
             held[commitment.key] = news
     return case.replace(commitments=tuple(held[key] for key in sorted(held)))
+
+
+def _confirmed(case: Case, heard: tuple[Word, ...]) -> Case:
+    """The case with the words that monitor has heard."""
+    own = {word.word for word in case.words}
+    return case.replace(heard=tuple(sorted({*case.heard, *heard} & own)))
 
 
 def _order_of_words(held: Held) -> tuple[datetime, str]:

@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from datetime import datetime
 from hashlib import sha256
 
 from contracts.envelope import CaseId
@@ -80,3 +81,8 @@ def _check_character(body: str) -> str:
         total = (product + _ALPHANUMERIC.index(character)) % 36 or 36
         product = total * 2 % 37
     return _ALPHANUMERIC[(37 - product) % 36]
+
+
+def word_from(number: str, what: str, which: str, at: datetime) -> str:
+    """The name of a word about the time of a case: the same for the same word, so that it counts once."""
+    return sha256(f"{number}/{what}/{which}/{at.isoformat()}".encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ which rungs ought to have fired, less those that have.
 
 from datetime import datetime, timedelta
 
-from contracts.cases import CaseAccepted
+from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.commitments import (
     AlertRaised,
     AlertWithdrawn,
@@ -20,15 +20,18 @@ from contracts.commitments import (
 )
 from contracts.envelope import Envelope, Impossible, Message, Revised, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone
-from services.monitor.ladder import due_dates
+from contracts.tasks import TaskDelivered, TaskDone, TaskSuspended
+from services.monitor.ladder import Run, due_dates
 from services.monitor.rules import Rules
-from services.monitor.state import CASE, MonitoredCase, Raised, Watch, step_key
+from services.monitor.state import CASE, Interval, MonitoredCase, MoreTime, Raised, Watch, step_key
 
-OF_ROUTING = (TaskDelivered, TaskDone, CaseReported, CaseDecided)
+OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
 """What nobody says of a case unless routing knows it."""
 
-CONSUMES = (CaseAccepted, *OF_ROUTING)
+OF_INTAKE = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted)
+"""What intake says until it is answered."""
+
+CONSUMES = (*OF_INTAKE, *OF_ROUTING)
 
 IN_TIME = "answered in time; the answer was late on its way"
 MOVED = "not due: the deadline has moved"
@@ -60,6 +63,15 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
             known = _accept(known, message)
         case TaskDelivered() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at)
+        case TaskSuspended() as message:
+            known = known.suspend(_procedure(message))
+        case CaseSuspended() as message:
+            known = known.hear(message.word).suspend(_suspension(message))
+        case CaseExtended() as message:
+            more = MoreTime(days=message.days, reason=message.reason, article=message.article, told_at=message.told_at)
+            known = known.hear(message.word).extend(more)
+        case CaseRestarted() as message:
+            known = known.hear(message.word).restart(message.restarted_at)
         case TaskDone() as message:
             known = _learn(known, step_key(message.step), opened_at=message.requested_at, ended_at=message.decided_at)
             if message.outcome is Outcome.APPROVED:
@@ -79,7 +91,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     first_of_routing = not known.routed and isinstance(envelope.data, OF_ROUTING)
     if first_of_routing:
         known = known.replace(routed=True)
-    known, told = _reckon(state, known, rules, asked=isinstance(envelope.data, CaseAccepted))
+    known, told = _reckon(state, known, rules, envelope.data)
     known, alerts = _climb(known, envelope.time, now)
     ahead = _ahead(known)
     known, questions = _verify(known, ahead, now, first_of_routing)
@@ -104,6 +116,32 @@ def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
     for name, approved_at in state.approvals:
         accepted = accepted.approve(name, approved_at)
     return accepted
+
+
+def _procedure(message: TaskSuspended) -> Interval:
+    """A department's special procedure, which is its step's."""
+    return Interval(
+        suspension=f"{message.step}/{message.procedure}",
+        kind=SuspensionKind.PROCEDURE,
+        step=message.step,
+        reason=f"{message.name}: {message.reason}",
+        article=message.article,
+        since=message.since,
+        until=message.until,
+        said_at=message.reported_at,
+    )
+
+
+def _suspension(message: CaseSuspended) -> Interval:
+    return Interval(
+        suspension=message.suspension,
+        kind=message.kind,
+        reason=message.reason,
+        article=message.article,
+        since=message.since,
+        until=message.until,
+        said_at=message.said_at,
+    )
 
 
 def _learn(
@@ -142,23 +180,26 @@ def _learn_steps(
 
 
 def _reckon(
-    before: MonitoredCase | None, known: MonitoredCase, rules: Rules, *, asked: bool
+    before: MonitoredCase | None, known: MonitoredCase, rules: Rules, message: Message
 ) -> tuple[MonitoredCase, list[Message]]:
     """Reckon the deadlines that what is known now may have moved, and tell of those that have begun or moved.
 
-    What has ended keeps the deadline that it had, whatever the rules become. ``asked``: somebody wants to know all.
+    What has ended keeps the deadline that it had, whatever the rules become. Intake is told all whenever it asks.
     """
     if known.region is None or known.matter is None:
         return known, []  # the acceptance has yet to be heard
+    bent = before is None or _bends(before) != _bends(known)
     moves: list[Move] = []
     begun = False
     revised = False
     for watch in known.watches:
         was = before.watch(watch.key) if before is not None else None
         of_old = watch.edition != rules.edition and known.ended_at(watch) is None
-        if watch is was and watch.due is not None and not of_old:
+        # What suspends it after its end does not, so the end may be news for the deadline too.
+        ended = known.suspensions and before is not None and before.ended_at(watch) != known.ended_at(watch)
+        if watch is was and watch.due is not None and not (of_old or bent or ended):
             continue
-        reckoned = _reckoned(watch, rules, known.region, known.matter)
+        reckoned = _reckoned(watch, known.run(watch, rules), rules, known.region, known.matter)
         if reckoned is watch:
             continue
         known = known.put(reckoned)
@@ -168,17 +209,34 @@ def _reckon(
         elif move := _move(watch, reckoned):
             moves.append(move)
     told: list[Message] = []
-    if asked or begun:
+    if begun or isinstance(message, CaseAccepted) or (isinstance(message, OF_INTAKE) and not moves):
         told.append(_opened(known))
     if moves:
-        cause = Cause.RULES if revised else Cause.BEGUN_EARLIER
-        told.append(CommitmentsMoved(moves=tuple(moves), cause=cause, edition=rules.edition))
+        cause = Cause.RULES if revised else _cause(message)
+        told.append(CommitmentsMoved(moves=tuple(moves), cause=cause, edition=rules.edition, words=known.words))
     return known, told
 
 
-def _reckoned(watch: Watch, rules: Rules, region: str, matter: str) -> Watch:
+def _bends(state: MonitoredCase) -> tuple[object, ...]:
+    """What makes the time of a case run otherwise than straight on."""
+    return state.suspensions, state.extension, state.restarted_at
+
+
+def _cause(message: Message) -> Cause:
+    match message:
+        case TaskSuspended(until=until, reported_at=said_at) | CaseSuspended(until=until, said_at=said_at):
+            # Somebody may say beforehand when time will run again.
+            return Cause.SUSPENDED if until is None or until > said_at else Cause.RESUMED
+        case CaseExtended():
+            return Cause.EXTENDED
+        case CaseRestarted():
+            return Cause.RESTARTED
+        case _:
+            return Cause.BEGUN_EARLIER
+
+
+def _reckoned(watch: Watch, run: Run | None, rules: Rules, region: str, matter: str) -> Watch:
     """The commitment with its deadlines by these rules; itself where they are what they were."""
-    run = watch.run()
     if run is None or watch.limits is None:
         return watch
     try:
@@ -204,7 +262,8 @@ def _move(was: Watch, now: Watch) -> Move | None:
 
 
 def _opened(state: MonitoredCase) -> CommitmentsOpened:
-    return CommitmentsOpened(commitments=tuple(c for watch in state.watches if (c := watch.commitment())))
+    held = tuple(commitment for watch in state.watches if (commitment := watch.commitment()))
+    return CommitmentsOpened(commitments=held, words=state.words)
 
 
 def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:

@@ -9,7 +9,7 @@ from services.monitor.state import MonitoredCase
 def derived(state: MonitoredCase, commitment: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
     """The derivation of the moment at which this commitment is due; None if it is not held, or has not begun."""
     watch = state.watch(commitment)
-    run = watch.run() if watch is not None else None
+    run = state.run(watch, rules) if watch is not None else None
     if watch is None or watch.limits is None or run is None or state.region is None:
         return None
     limit = watch.limits.committed if kind is LimitKind.COMMITTED else watch.limits.statutory

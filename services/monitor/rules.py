@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from contracts.cases import SuspensionKind
 from contracts.commitments import CommitmentKey, Kind, Rung, kind_of
 from contracts.envelope import Code, Name, Value
 from contracts.working_time import Rule, Terms
@@ -91,17 +92,6 @@ class Scope(StrEnum):
     """The step that it is about."""
     STEPS = "steps"
     """All steps."""
-
-
-class SuspensionKind(StrEnum):
-    """Why time does not count (Administrative Licensing Law, articles 32 and 45)."""
-
-    PROCEDURE = "procedure"
-    """A special procedure: hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
-    CORRECTION = "correction"
-    """The applicant mends what is missing (补正)."""
-    HOLD = "hold"
-    """A supervisor has stopped it, with a reason."""
 
 
 class RuleFile(_Written):

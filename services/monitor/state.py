@@ -3,13 +3,18 @@
 from datetime import datetime
 from typing import Self
 
-from contracts.cases import Region
+from contracts.cases import Region, SuspensionKind, Word
 from contracts.commitments import Commitment, CommitmentKey, Rung, Turn
-from contracts.envelope import Code, Instant, Name, Value
+from contracts.envelope import Code, Impossible, Instant, Name, Value
 from contracts.plans import Limits
+from contracts.working_time import Extension, Suspension
 from services.monitor.ladder import DueDates, Run
+from services.monitor.rules import Rules
 
 CASE: CommitmentKey = "case"
+
+MOST_SUSPENSIONS = 100
+"""Of one case. Each makes its state longer, and departments may say any number."""
 
 
 def step_key(step: Code) -> CommitmentKey:
@@ -24,6 +29,32 @@ class Raised(Value):
     raised_at: Instant
     withdrawn: bool = False
     turn: Turn = 1
+
+
+class Interval(Value):
+    """A suspension, as it was last said (``said_at``): of the step that it is about, or of the case."""
+
+    suspension: str
+    kind: SuspensionKind
+    step: Code | None = None
+    reason: str
+    article: str = ""
+    since: Instant
+    until: Instant | None = None
+    said_at: Instant
+
+    def later(self, other: "Interval") -> "Interval":
+        """Of two words about the same suspension the one that holds; it is the same one whatever their order."""
+        return max(self, other, key=lambda one: (one.said_at, one.model_dump_json()))
+
+
+class MoreTime(Value):
+    """An extension, of which the applicant was told."""
+
+    days: int
+    reason: str
+    article: str = ""
+    told_at: Instant
 
 
 class Watch(Value):
@@ -69,10 +100,6 @@ class Watch(Value):
             news["open_at"] = open_at
         return self.replace(**news) if news else self
 
-    def run(self) -> Run | None:
-        """How its time has run; None before it has begun."""
-        return Run(self.opened_at) if self.opened_at is not None else None
-
     def standing(self, rung: Rung) -> Raised | None:
         """How this rung fired, if it has and was not withdrawn."""
         return next((one for one in self.raised if one.rung is rung and not one.withdrawn), None)
@@ -103,6 +130,8 @@ class MonitoredCase(Value):
     """A case as monitor knows it. ``matter`` and ``region`` are unknown until the acceptance is heard.
 
     ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
+    ``suspensions``, ``extension``, ``restarted_at``: what has happened to the time of the case, and of which steps.
+    ``words``: intake's words about it that have been heard.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``asked`` counts how often routing has been asked the question that is open now, last at ``asked_at``.
     """
@@ -110,6 +139,10 @@ class MonitoredCase(Value):
     matter: Code | None = None
     region: Region | None = None
     watches: tuple[Watch, ...] = ()
+    suspensions: tuple[Interval, ...] = ()
+    extension: MoreTime | None = None
+    restarted_at: Instant | None = None
+    words: tuple[Word, ...] = ()
     approvals: tuple[tuple[Code, Instant], ...] = ()
     routed: bool = False
     asked: int = 0
@@ -134,6 +167,55 @@ class MonitoredCase(Value):
         if own is None or of_case is None:
             return own or of_case
         return min(own, of_case)
+
+    def run(self, watch: Watch, rules: Rules) -> Run | None:
+        """How the time of this commitment has run; None before it has begun.
+
+        An extension and a restart are of the case as a whole. What began after the commitment was answered is of no
+        matter to it.
+        """
+        if watch.opened_at is None:
+            return None
+        ended_at = self.ended_at(watch)
+        suspensions = tuple(
+            Suspension(one.since, one.until, one.reason, one.article)
+            for one in self.suspensions
+            if (ended_at is None or one.since < ended_at) and rules.stops(one.kind, one.step, watch.key)
+        )
+        if watch.key != CASE:
+            return Run(watch.opened_at, suspensions)
+        more = self.extension
+        extension = Extension(more.days, more.reason, more.told_at) if more is not None else None
+        return Run(watch.opened_at, suspensions, extension, self.restarted_at)
+
+    def suspend(self, news: Interval) -> Self:
+        """This case with that suspension, or with what is newer of it. Raises `Impossible` for one too many."""
+        known = {one.suspension: one for one in self.suspensions}
+        before = known.get(news.suspension)
+        known[news.suspension] = news.later(before) if before is not None else news
+        if len(known) > MOST_SUSPENSIONS:
+            raise Impossible(f"the case has been suspended {MOST_SUSPENSIONS} times already")
+        return (
+            self
+            if known[news.suspension] is before
+            else self.replace(suspensions=tuple(known[name] for name in sorted(known)))
+        )
+
+    def extend(self, news: MoreTime) -> Self:
+        """This case with that extension, unless it has an earlier one."""
+        known = [one for one in (self.extension, news) if one is not None]
+        earliest = min(known, key=lambda one: (one.told_at, one.model_dump_json()))
+        return self if earliest is self.extension else self.replace(extension=earliest)
+
+    def restart(self, restarted_at: datetime) -> Self:
+        """This case with its time begun anew then, or later if it is known to have been."""
+        if self.restarted_at is not None and self.restarted_at >= restarted_at:
+            return self
+        return self.replace(restarted_at=restarted_at)
+
+    def hear(self, word: Word) -> Self:
+        """This case with that word heard."""
+        return self if word in self.words else self.replace(words=tuple(sorted((*self.words, word))))
 
     def approve(self, step: Code, approved_at: datetime) -> Self:
         """This case with that step approved; what has waited for nothing else begins at the last approval."""

@@ -12,7 +12,7 @@ version that it knows, so that what is remembered is either still so or found ou
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -119,10 +119,13 @@ class Batches(Generic[S]):
 
         async def fold(driver: Driver, outcome: Outcome[S]) -> None:
             outcome.letters += letters
-            known = await self._load(driver, cases, outcome.blocked)
             outcome.blocked |= blocking
+            known, heard = await self._load(driver, cases, by_case, outcome.blocked)
             outcome.touched = cases
+            outcome.duplicates += sum(len(by_case[case_id]) for case_id in heard)
             for case_id in cases:
+                if case_id in heard:
+                    continue
                 before = known.get(case_id)
                 taken = self._folder.fold(case_id, before, by_case.get(case_id, ()), outcome)
                 if case_id in outcome.blocked and before is not None and not taken:
@@ -281,17 +284,26 @@ class Batches(Generic[S]):
         published, self._published = self._published, []
         return published
 
-    async def _load(self, driver: Driver, cases: Sequence[str], blocked: set[str]) -> dict[str, Known[S]]:
-        """These cases as they stand, from memory or from their table. Those remembered were not ``blocked``.
+    async def _load(
+        self, driver: Driver, cases: Sequence[str], by_case: Mapping[str, Sequence[Received]], blocked: set[str]
+    ) -> tuple[dict[str, Known[S]], set[str]]:
+        """These cases as they stand, from memory or from their table, and which of them need not be looked at: they
+        have heard all of this before. Those remembered were not ``blocked``.
 
         What is remembered may have been overtaken; then saving the batch fails and it is done again.
         """
         known = {case_id: kept for case_id in cases if (kept := self._memory.get(case_id)) is not None}
+        heard: set[str] = set()
         if missing := [case_id for case_id in cases if case_id not in known]:
             loaded = await store.load(driver, missing)
-            known |= {case_id: self._decoded(row) for case_id, row in loaded.rows.items()}
             blocked |= loaded.blocked
-        return known
+            for case_id, row in loaded.rows.items():
+                # Where a topic is read again, nearly all of them: to decode their states would take most of the time.
+                if case_id not in blocked and _is_heard(row, by_case.get(case_id, ())):
+                    heard.add(case_id)
+                else:
+                    known[case_id] = self._decoded(row)
+        return known, heard
 
     def _decoded(self, row: Row) -> Known[S]:
         known = self._memory.get(row.case_id)
@@ -419,6 +431,12 @@ class Batches(Generic[S]):
         task.add_done_callback(self._publishing.discard)
         if len(self._publishing) >= PUBLICATIONS:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _is_heard(row: Row, received: Sequence[Received]) -> bool:
+    """Whether the case remembers each of these messages."""
+    seen = {row.seen[at : at + 16] for at in range(0, len(row.seen), 16)}
+    return bool(received) and all(one.from_kafka and one.envelope.id.bytes in seen for one in received)
 
 
 def _said(envelope: Envelope[Message]) -> Said:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,48 @@ async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre
     assert "days_left: 3" in await onedoor(centre, "rules", "show")
     assert "nothing changes" in await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
     assert str(number) in (await onedoor(centre, "rules", "list")).splitlines()[0]
+
+
+async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_supervisors(centre: Centre) -> None:
+    receipt = await centre.apply(application("start-business", person(2)), "suspended")
+    number = receipt["number"]
+    before = closing(receipt["due"]["committed"])
+    # The department holds a hearing, as its own system says in the exchange tables: two days of the limit.
+    begins = before.replace(hour=10, minute=0)
+    row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"
+    columns = "row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, special_type, special_name"
+    await centre.rows(
+        "office_commerce",
+        f"INSERT INTO up_pro_special_procedure ({columns}, special_reason, special_time, end_time) VALUES ({row})",
+        f"{number}/licence",
+        begins.replace(tzinfo=None),
+        (begins + timedelta(days=1)).replace(tzinfo=None),
+    )
+
+    async def later() -> bool:
+        return closing((await shown(centre, receipt))["due"]["committed"]) > before
+
+    await until("the deadline has moved by the hearing", later, 20)
+    derivation = await centre.monitor(f"/commitments/{number}/derivation")
+    (day,) = [day for day in derivation["days"] if day["kind"] == "suspended"]
+    assert (day["day"], day["article"]) == (f"{before:%Y-%m-%d}", "行政许可法第四十五条")
+    assert "听证" in day["reason"]
+
+    hold = {"kind": "hold", "reason": "等待上级批复"}
+    path = f"{centre.platform.address('intake')}/cases/{number}/suspensions"
+    answer = await centre.client.post(path, json=hold)
+    assert answer.status_code == httpx2.codes.CREATED, answer.text
+
+    async def paused() -> bool:
+        return (await shown(centre, receipt))["due"]["pause"] is not None
+
+    await until("the applicant is shown that time stands still", paused, 20)
+    answer = await centre.client.post(f"{path}/{answer.json()['suspension']}/end", json={"reason": "已批复"})
+    assert answer.status_code == httpx2.codes.CREATED, answer.text
+
+    async def runs() -> bool:
+        return not await paused()
+
+    await until("time runs again", runs, 20)
+    history = [event["what_zh"] for event in (await shown(centre, receipt))["history"]]
+    assert "中止计时：暂停办理" in history and history.index("恢复计时") > history.index("中止计时：暂停办理")

@@ -7,6 +7,8 @@ department reads it again and says again what it knows.
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -19,10 +21,12 @@ from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.tables import insert
 from services.departments.commerce.translate import (
     ACCEPT_COLUMNS,
+    ProcedureRow,
     ProcessRow,
     ResultRow,
     accept_row,
     decision,
+    procedure,
     receipt,
 )
 from services.departments.sdk.adapter import Clock, heard, not_understood
@@ -54,23 +58,41 @@ _RESULT = """
 
 _PROCESSES_OF = text(f"{_PROCESS} WHERE project_no = ANY(:task_ids) ORDER BY id")
 _RESULTS_OF = text(f"{_RESULT} WHERE r.project_no = ANY(:task_ids) ORDER BY r.id")
+_PROCEDURES_UNREAD = text("""
+    SELECT id, project_no, cd_operation, cd_time, special_name, special_reason, special_time, end_time
+    FROM up_pro_special_procedure WHERE fetched_at IS NULL ORDER BY id LIMIT :limit
+""")
 _PROCESSES_UNREAD = text(f"{_PROCESS} WHERE fetched_at IS NULL ORDER BY id LIMIT :limit")
 _RESULTS_UNREAD = text(f"{_RESULT} WHERE r.fetched_at IS NULL ORDER BY r.id LIMIT :limit")
 
 _READ = text("""
     WITH processes AS (
         UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:processes) AND fetched_at IS NULL
+    ), procedures AS (
+        -- One that the department has said again meanwhile is another word.
+        UPDATE up_pro_special_procedure SET fetched_at = now() FROM unnest(CAST(:procedures AS bigint[]),
+            CAST(:procedures_said AS timestamp[])) AS read (id, cd_time)
+        WHERE up_pro_special_procedure.id = read.id AND up_pro_special_procedure.cd_time = read.cd_time
     )
     UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:results) AND fetched_at IS NULL
 """)
 
 
+class Table(Enum):
+    """Where the department says something."""
+
+    PROCESS = "up_pro_process"
+    PROCEDURE = "up_pro_special_procedure"
+    RESULT = "up_pro_result"
+
+
 class Read(NamedTuple):
     """A row that has been read: what `CommerceAdapter.acknowledge` marks."""
 
-    result: bool
-    """A row of ``up_pro_result``; otherwise of ``up_pro_process``."""
+    table: Table
     id: int
+    said_at: datetime | None = None
+    """``cd_time`` of a row that may be said again in place."""
 
 
 class CommerceAdapter:
@@ -108,8 +130,14 @@ class CommerceAdapter:
             results = (await connection.execute(_RESULTS_UNREAD, {"limit": limit})).all()
             left = {"limit": limit - len(results)}
             processes = (await connection.execute(_PROCESSES_UNREAD, left)).all() if left["limit"] else ()
+            left = {"limit": limit - len(results) - len(processes)}
+            procedures = (await connection.execute(_PROCEDURES_UNREAD, left)).all() if left["limit"] else ()
         # Receipts first, so that a decision finds its task delivered.
-        marked = [*((Read(False, row.id), row) for row in processes), *((Read(True, row.id), row) for row in results)]
+        marked = [
+            *((Read(Table.PROCESS, row.id), row) for row in processes),
+            *((Read(Table.PROCEDURE, row.id, row.cd_time), row) for row in procedures),
+            *((Read(Table.RESULT, row.id), row) for row in results),
+        ]
         return [_heard(row, mark) for mark, row in marked]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -131,12 +159,12 @@ class CommerceAdapter:
         """
         known: dict[str, Receipt | Decision] = {}
         read: list[Read] = []
-        for result, statement in ((False, _PROCESSES_OF), (True, _RESULTS_OF)):
+        for table, statement in ((Table.PROCESS, _PROCESSES_OF), (Table.RESULT, _RESULTS_OF)):
             said: dict[str, Receipt | Decision] = {}
             for row in await connection.execute(statement, {"task_ids": task_ids}):
                 with suppress(ValueError):
-                    said.setdefault(row.project_no, _said(row, result=result))
-                    read.append(Read(result, row.id))
+                    said.setdefault(row.project_no, _answer(row, table))
+                    read.append(Read(table, row.id))
             known |= said
         await _mark(connection, read)
         return known
@@ -144,20 +172,25 @@ class CommerceAdapter:
 
 async def _mark(connection: AsyncConnection, read: Sequence[Read]) -> None:
     if read:
+        procedures = [one for one in read if one.table is Table.PROCEDURE]
         ids = {
-            "processes": [one.id for one in read if not one.result],
-            "results": [one.id for one in read if one.result],
+            "processes": [one.id for one in read if one.table is Table.PROCESS],
+            "procedures": [one.id for one in procedures],
+            "procedures_said": [one.said_at for one in procedures],
+            "results": [one.id for one in read if one.table is Table.RESULT],
         }
         await connection.execute(_READ, ids)
 
 
-def _said(row: Row[Any], *, result: bool) -> Receipt | Decision:
-    """What a row says. Raises `ValueError` when it cannot be understood."""
-    return decision(ResultRow.model_validate(row)) if result else receipt(ProcessRow.model_validate(row))
+def _answer(row: Row[Any], table: Table) -> Receipt | Decision:
+    """The answer that a row is. Raises `ValueError` when it cannot be understood."""
+    return decision(ResultRow.model_validate(row)) if table is Table.RESULT else receipt(ProcessRow.model_validate(row))
 
 
 def _heard(row: Row[Any], mark: Read) -> Heard | Misheard:
     try:
-        return heard(row.project_no, _said(row, result=mark.result), mark)
+        if mark.table is Table.PROCEDURE:
+            return heard(row.project_no, procedure(ProcedureRow.model_validate(row)), mark)
+        return heard(row.project_no, _answer(row, mark.table), mark)
     except ValueError as error:
         return Misheard(not_understood(error, repr(row).encode()), mark)

@@ -98,7 +98,7 @@ _DDL = (
     "COMMENT ON COLUMN up_pro_process.remark IS 'the number the department has given the case'",
     *(
         f"CREATE INDEX IF NOT EXISTS {table}_unread ON {table} (id) WHERE fetched_at IS NULL"
-        for table in ("up_pro_accept", "up_pro_process", "up_pro_result")
+        for table in ("up_pro_accept", "up_pro_process", "up_pro_special_procedure", "up_pro_result")
     ),
     "CREATE INDEX IF NOT EXISTS up_pro_process_project ON up_pro_process (project_no)",
     "CREATE INDEX IF NOT EXISTS up_pro_result_project ON up_pro_result (project_no)",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.plans import Outcome
 from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Decision, Receipt, in_utc
+from services.departments.sdk.messages import Decision, Procedure, Receipt, in_utc
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -23,6 +23,9 @@ INSERTED, SAID_AGAIN = "I", "U"
 
 ACCEPTED = "1"
 """``event_name`` of the step in which the department takes the case and gives it a number."""
+
+ARTICLE = "行政许可法第四十五条"
+"""Allows the time that does not count; the rows do not name it."""
 
 GRANTED, DENIED = "1", "2"
 """``result_type``."""
@@ -50,6 +53,19 @@ class ProcessRow(_Row):
     event_name: Literal["1"]
     event_start_time: datetime
     remark: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ProcedureRow(_Row):
+    """A row of ``up_pro_special_procedure``: from when to when time does not count, as far as the department knows."""
+
+    id: int
+    project_no: str
+    cd_operation: Literal["I", "U"]
+    cd_time: datetime
+    special_name: Annotated[str, Field(min_length=1, max_length=200)]
+    special_reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    special_time: datetime
+    end_time: datetime
 
 
 class ResultRow(_Row):
@@ -108,6 +124,19 @@ def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datet
 def receipt(row: ProcessRow) -> Receipt:
     """The department's number, and when it took the case."""
     return Receipt(reference=row.remark, delivered_at=moment(row.event_start_time))
+
+
+def procedure(row: ProcedureRow) -> Procedure:
+    """A special procedure. Said again (``U``), the same row says how it goes on."""
+    return Procedure(
+        procedure=str(row.id),
+        name=row.special_name,
+        reason=row.special_reason,
+        article=ARTICLE,
+        since=moment(row.special_time),
+        until=moment(row.end_time),
+        reported_at=moment(row.cd_time),
+    )
 
 
 def decision(row: ResultRow) -> Decision:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import CaseId
 from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Answer, Decided, Decision, Receipt, Received
+from services.departments.sdk.messages import Answer, Decided, Decision, Procedure, Receipt, Received, Suspended
 from services.runtime.service import Heard, Misheard, Unheard
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
@@ -43,7 +43,7 @@ class Adapter(Protocol):
         """
 
     async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
-        """What the department has said by itself (`Received`, `Decided`); the same again until acknowledged."""
+        """What the department has said by itself (`Received`, `Suspended`, `Decided`); again until acknowledged."""
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         """These need not be said again. ``receipts`` are those of `listen`."""
@@ -57,11 +57,13 @@ def case_of(task_id: str) -> str:
         raise ValueError("the task id does not begin with a case number") from None
 
 
-def heard(task_id: str, said: Receipt | Decision, receipt: Any) -> Heard:
+def heard(task_id: str, said: Receipt | Procedure | Decision, receipt: Any) -> Heard:
     """What a department said by itself, as the shell wants it. Raises `ValueError` when the task is none of ours."""
     case_id = case_of(task_id)
     if isinstance(said, Decision):
         return Heard(case_id, Decided(task_id=task_id, decision=said), receipt)
+    if isinstance(said, Procedure):
+        return Heard(case_id, Suspended(task_id=task_id, procedure=said), receipt)
     return Heard(case_id, Received(task_id=task_id, receipt=said), receipt)
 
 

@@ -9,18 +9,23 @@ from enum import StrEnum
 from typing import assert_never
 
 from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Value, Woken, patience
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, task_id
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
 from services.departments.sdk.messages import (
     Answer,
     Decided,
     Decision,
     Posted,
+    Procedure,
     Receipt,
     Received,
     Submit,
     SubmitFailed,
     Submitted,
+    Suspended,
 )
+
+MOST_PROCEDURES = 20
+"""Of one task."""
 
 
 class TaskState(StrEnum):
@@ -74,6 +79,7 @@ class Task(Value):
     state: TaskState = TaskState.REQUESTED
     receipt: Receipt | None = None
     decision: Decision | None = None
+    procedures: tuple[Procedure, ...] = ()
     pace: Pace | None = None
     """None while the question has never been answered: it is put at once."""
     asked: int = 0
@@ -99,7 +105,7 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
         return _requested(state or Tasks(), message)
     if state is None:
         raise UnknownCase(envelope.subject)
-    if not isinstance(message, Submitted | SubmitFailed | Received | Decided | Woken):
+    if not isinstance(message, Submitted | SubmitFailed | Received | Suspended | Decided | Woken):
         raise Impossible(f"{envelope.type} is not for a department")
     match message:
         case Submitted():
@@ -108,6 +114,8 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
             return _failed(state, message.task_id)
         case Received():
             return _heard(state, message.task_id, message.receipt)
+        case Suspended():
+            return _suspended(state, message.task_id, message.procedure)
         case Decided():
             return _heard(state, message.task_id, message.decision)
         case Woken():
@@ -147,6 +155,30 @@ def _heard(state: Tasks, task_id: str, answer: Receipt | Decision) -> Step[Tasks
     return _moved(state, before, _move(before, answer))
 
 
+def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Step[Tasks]:
+    """Keep the department's latest word about a procedure, and tell of it."""
+    before = _find(state, task_id)
+    known = {one.procedure: one for one in before.procedures}
+    if procedure.procedure in known and known[procedure.procedure].reported_at >= procedure.reported_at:
+        return _step(state)
+    known[procedure.procedure] = procedure
+    if len(known) > MOST_PROCEDURES:
+        raise Impossible(f"task {task_id} has {MOST_PROCEDURES} special procedures already")
+    after = before.replace(procedures=tuple(known[name] for name in sorted(known)))
+    tasks = tuple(after if task is before else task for task in state.tasks)
+    return _step(Tasks(tasks=tasks), _told(after, procedure))
+
+
+def _told(task: Task, procedure: Procedure) -> TaskSuspended:
+    return TaskSuspended(
+        task_id=task.request.task_id,
+        step=task.request.step,
+        department=task.request.department,
+        system=task.request.system,
+        **dict(procedure),
+    )
+
+
 def _move(task: Task, answer: Answer) -> Task:
     """The task after this answer, by the table of moves. Nothing that is known is unsaid."""
     _must_agree(task, answer)
@@ -155,7 +187,7 @@ def _move(task: Task, answer: Answer) -> Task:
         return task
     match answer:
         case Decision():
-            return Task(request=task.request, state=state, decision=answer)
+            return Task(request=task.request, state=state, decision=answer, procedures=task.procedures)
         case Receipt():
             return task.replace(state=state, receipt=answer)
         case Posted():
@@ -181,11 +213,15 @@ def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
     if after is before:
         return _step(state)
     tasks = tuple(after if task is before else task for task in state.tasks)
-    return _step(Tasks(tasks=tasks), *(_truth(after) if after.state is not before.state else ()))
+    return _step(Tasks(tasks=tasks), *(_state_of(after) if after.state is not before.state else ()))
 
 
 def _truth(task: Task) -> tuple[Message, ...]:
     """What there is to tell about a task."""
+    return (*(_told(task, procedure) for procedure in task.procedures), *_state_of(task))
+
+
+def _state_of(task: Task) -> tuple[Message, ...]:
     request, receipt, decision = task.request, task.receipt, task.decision
     if decision is not None:
         done = TaskDone(

@@ -1,11 +1,11 @@
 """What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from contracts.envelope import Instant, Message, Name, Value
+from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import Outcome
 from contracts.tasks import TaskId, TaskRequested
 
@@ -42,6 +42,24 @@ class Decision(Value):
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
     decided_at: DepartmentTime
+
+
+class Procedure(Value):
+    """A special procedure of the department's, as it says of it now (特别程序). ``reported_at`` is when it said so."""
+
+    procedure: Code
+    name: Name
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    article: Annotated[str, Field(max_length=200)] = ""
+    since: DepartmentTime
+    until: DepartmentTime | None = None
+    reported_at: DepartmentTime
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until is not None and self.until < self.since:
+            raise ValueError("a procedure cannot end before it begins")
+        return self
 
 
 Answer = Posted | Receipt | Decision
@@ -90,3 +108,12 @@ class Decided(Message):
 
     task_id: TaskId
     decision: Decision
+
+
+class Suspended(Message):
+    """The department said by itself how a special procedure stands."""
+
+    type: ClassVar[str] = "onedoor.department.suspended.v1"
+
+    task_id: TaskId
+    procedure: Procedure

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.cases import Channel
+from contracts.cases import CaseExtended, CaseRestarted, CaseSuspended, Channel, SuspensionKind
 from contracts.commitments import Commitment
 from contracts.envelope import CaseId
 from contracts.plans import Fen, Outcome, PlanStep, StepState
@@ -12,11 +12,16 @@ from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text
 from services.intake.catalogue.plans import items_of
-from services.intake.core import Case, CaseDue, CaseState, StepCourse
+from services.intake.core import Case, CaseDue, CaseState, StepCourse, TimeWord
 
 _STATES = {
     CaseState.ACCEPTED: Text(zh="已受理", en="Accepted"),
     CaseState.DECIDED: Text(zh="已办结", en="Decided"),
+}
+_SUSPENSIONS = {
+    SuspensionKind.PROCEDURE: Text(zh="特别程序", en="special procedure"),
+    SuspensionKind.CORRECTION: Text(zh="补正材料", en="correction"),
+    SuspensionKind.HOLD: Text(zh="暂停办理", en="on hold"),
 }
 _OUTCOMES = {
     Outcome.APPROVED: Text(zh="准予", en="approved"),
@@ -185,6 +190,7 @@ def history(case: Case) -> tuple[Event, ...]:
     events = [Event(at=case.accepted.accepted_at, what="Case accepted", what_zh="受理")]
     for planned, course in zip(plan.steps, case.steps, strict=True):
         events += _step_history(planned, course)
+    events += [event for word in case.words for event in _time_history(word)]
     if case.decision is not None:
         outcome = _OUTCOMES[case.decision.outcome]
         what, what_zh = f"Case decided: {outcome.en}", f"办结：{outcome.zh}"
@@ -218,7 +224,12 @@ def _step_view(planned: PlanStep, course: StepCourse, held: CaseDue | None) -> S
 
 
 def _due(held: Commitment) -> CaseDue:
-    return CaseDue(committed=held.committed_due, statutory=held.statutory_due, provisional=held.provisional)
+    return CaseDue(
+        committed=held.committed_due,
+        statutory=held.statutory_due,
+        provisional=held.provisional,
+        pause=held.pause,
+    )
 
 
 def _step_history(planned: PlanStep, course: StepCourse) -> list[Event]:
@@ -235,6 +246,22 @@ def _step_history(planned: PlanStep, course: StepCourse) -> list[Event]:
         what, what_zh = f"Decided by {asked}: {item}, {outcome.en}", f"{asked} 已办结：{item}，{outcome.zh}"
         events.append(Event(at=course.decided_at, what=what, what_zh=what_zh))
     return events
+
+
+def _time_history(word: TimeWord) -> list[Event]:
+    """What happened to the time of the case. Reasons are for the file: they may name people."""
+    match word:
+        case CaseSuspended(until=None):
+            kind = _SUSPENSIONS[word.kind]
+            return [Event(at=word.since, what=f"Time stands still: {kind.en}", what_zh=f"中止计时：{kind.zh}")]
+        case CaseSuspended(until=until):
+            assert until is not None
+            return [Event(at=until, what="Time runs again", what_zh="恢复计时")]
+        case CaseExtended():
+            what, what_zh = f"Limit extended by {word.days} days", f"期限延长 {word.days} 日"
+            return [Event(at=word.told_at, what=what, what_zh=what_zh)]
+        case CaseRestarted():
+            return [Event(at=word.restarted_at, what="Time begins anew", what_zh="重新计时")]
 
 
 def _matter_view(catalogue: Catalogue, matter: Matter) -> MatterView:

@@ -18,7 +18,7 @@ from services.intake.numbers import (
     tracking_secret,
 )
 from services.intake.settings import IntakeSettings
-from services.intake.web import imports
+from services.intake.web import imports, time
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt
 from services.intake.web.body import Plain, described, read
 from services.intake.web.offered import Offers
@@ -101,6 +101,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
         return Response(shown, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
     router.include_router(imports.routes(shell))
+    router.include_router(time.routes(shell))
     return router
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from contracts.codec import Unreadable, decode
 from contracts.envelope import Core, Envelope, Impossible, Message, envelop
 from services.cli import SERVICES, load
-from services.departments.sdk.messages import Decided, Decision, Receipt, Received
+from services.departments.sdk.messages import Decided, Decision, Procedure, Receipt, Received, Suspended
 from services.intake.core import AcceptCase
 from services.operator.audit.dossier import Dossier, Kept, Said
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
@@ -125,6 +125,7 @@ def _heard(
     """All that came to the case, in its order: from Kafka as it stands in ``seen``, from outside as it was told."""
     if service == "intake":
         yield _application(case, kept)
+        yield from _words(case)
     for message_id in kept.seen:
         said = ledger.get(message_id)
         if said is None:
@@ -151,12 +152,24 @@ def _application(case: Dossier, kept: Kept) -> Envelope[Message]:
     raise Incomplete
 
 
+def _words(case: Dossier) -> Iterator[Envelope[Message]]:
+    """What staff said of the time of the case: each word once, however often it was said again."""
+    told: set[str] = set()
+    for said in case.said.get("intake", ()):
+        if said.kind in ("case.suspended", "case.extended", "case.restarted") and said.data["word"] not in told:
+            told.add(said.data["word"])
+            word = decode(said.text.encode(), case.case_id.encode(), said.topic).data
+            yield _own(case, "intake", word, said)
+
+
 def _of_the_department(case: Dossier, service: str) -> Iterator[Envelope[Message]]:
     """What the department answered, from what its service told of it."""
     for said in case.said.get(service, ()):
         data = said.data
         if said.kind == "task.delivered":
             yield _own(case, service, Received(task_id=data["task_id"], receipt=_part(Receipt, data)), said)
+        elif said.kind == "task.suspended":
+            yield _own(case, service, Suspended(task_id=data["task_id"], procedure=_part(Procedure, data)), said)
         elif said.kind == "task.done":
             yield _own(case, service, Decided(task_id=data["task_id"], decision=_part(Decision, data)), said)
 

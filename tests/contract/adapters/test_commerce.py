@@ -1,6 +1,7 @@
 """What is particular to exchange tables: rows that appear out of order, are said again, or are taken back."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Decided, Received
+from services.departments.sdk.messages import Decided, Received, Suspended
 from services.runtime.service import Heard, Misheard
 from tests.contract.adapters.sites import CommerceSite
 
@@ -79,6 +80,46 @@ async def test_a_task_is_one_row_however_often_it_is_put(site: CommerceSite, exc
     async with exchange.connect() as connection:
         rows = (await connection.execute(text("SELECT cd_operation, project_no FROM up_pro_accept"))).all()
     assert [tuple(row) for row in rows] == [("U", task(1).task_id)]
+
+
+async def test_a_special_procedure_is_heard_and_heard_again_when_it_goes_on(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await site.adapter.submit([task(1)])
+    say = text("""
+        INSERT INTO up_pro_special_procedure (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,
+            special_type, special_name, special_reason, special_time, end_time)
+        VALUES ('g', :project, '1', :operation, 'b', CAST(CAST(:said AS text) AS timestamp), '1', '听证',
+            '涉及重大公共利益', '2026-03-03 10:00', CAST(CAST(:until AS text) AS timestamp))
+        ON CONFLICT (row_guid) DO UPDATE SET cd_operation = 'U', cd_time = excluded.cd_time,
+            end_time = excluded.end_time, fetched_at = NULL
+    """)
+
+    async def hear(operation: str, said: int, until: int) -> Heard:
+        row = {"project": task(1).task_id, "operation": operation}
+        async with exchange.begin() as connection:
+            moments = {"said": f"2026-03-{said:02} 10:00", "until": f"2026-03-{until:02} 10:00"}
+            await connection.execute(say, {**row, **moments})
+        (one,) = [one for one in await site.adapter.listen(10) if isinstance(one, Heard)]
+        return one
+
+    first = await hear("I", 3, 10)
+    assert isinstance(first.message, Suspended)
+    procedure = first.message.procedure
+    assert (procedure.name, procedure.article) == ("听证", "行政许可法第四十五条")
+    assert (procedure.since, procedure.until) == (
+        datetime(2026, 3, 3, 2, tzinfo=UTC),
+        datetime(2026, 3, 10, 2, tzinfo=UTC),
+    )
+    # It is said again, with another end, before the first word is acknowledged.
+    second = await hear("U", 5, 12)
+    await site.adapter.acknowledge([first.receipt])
+    assert isinstance(second.message, Suspended)
+    assert second.message.procedure.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
+    assert second.message.procedure.procedure == procedure.procedure
+    assert await site.adapter.listen(10) == [second]
+    await site.adapter.acknowledge([second.receipt])
+    assert await site.adapter.listen(10) == []
 
 
 async def test_receipts_come_before_decisions(site: CommerceSite, exchange: AsyncEngine) -> None:

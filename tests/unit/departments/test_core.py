@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Impossible, Message, Step, UnknownCase, Woken, envelop
 from contracts.plans import Outcome
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
-from services.departments.sdk.core import MOVES, PATIENCE, Pace, Tasks, TaskState, handle
+from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from services.departments.sdk.core import MOST_PROCEDURES, MOVES, PATIENCE, Pace, Tasks, TaskState, handle
 from services.departments.sdk.messages import (
     Answer,
     Decided,
     Decision,
     Posted,
+    Procedure,
     Receipt,
     Received,
     Submit,
     SubmitFailed,
     Submitted,
+    Suspended,
 )
 
 CASE = "K7Q2-9MXF-4TBA-3"
@@ -46,6 +48,22 @@ def receipt(step: str = "tax") -> Receipt:
 
 def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision:
     return Decision(reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2))
+
+
+def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> Suspended:
+    told = Procedure(
+        procedure=name,
+        name="听证",
+        reason="涉及重大公共利益",
+        since=AT,
+        until=AT + timedelta(days=until) if until is not None else None,
+        reported_at=AT + timedelta(days=reported),
+    )
+    return Suspended(task_id=request().task_id, procedure=told)
+
+
+def kinds(step: Step[Tasks]) -> list[str]:
+    return [type(message).__name__ for message in step.out]
 
 
 def tell(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:
@@ -242,3 +260,28 @@ def test_a_done_task_says_nothing_but_done(messages: list[Message]) -> None:
             assert not (isinstance(one, TaskDelivered) and one.task_id in done)
             if isinstance(one, TaskDone):
                 done.add(one.task_id)
+
+
+def test_a_special_procedure_is_told_and_told_again_to_who_asks_and_kept_after_the_decision() -> None:
+    step = after(request(), submitted(receipt()), procedure())
+    (said,) = step.out
+    assert isinstance(said, TaskSuspended)
+    assert (said.step, said.system, said.name, said.until) == ("tax", "tax", "听证", None)
+    assert kinds(tell(step.state, request())) == ["TaskSuspended", "TaskDelivered"]
+    step = tell(step.state, decided(decision()))
+    assert kinds(step) == ["TaskDone"]
+    assert kinds(tell(step.state, request())) == ["TaskSuspended", "TaskDone"]
+
+
+def test_of_a_procedure_the_latest_word_counts_in_any_order() -> None:
+    ended = procedure(reported=3, until=3)
+    for told in ((procedure(), ended), (ended, procedure()), (ended, procedure(), ended)):
+        step = after(request(), submitted(receipt()), *told)
+        assert step.state.tasks[0].procedures == (ended.procedure,)
+    assert tell(step.state, procedure()).out == ()
+
+
+def test_a_department_does_not_open_procedures_for_ever() -> None:
+    step = after(request(), *(procedure(name=f"P{number}") for number in range(MOST_PROCEDURES)))
+    with pytest.raises(Impossible, match="special procedures already"):
+        tell(step.state, procedure(name="one-more"))

@@ -61,6 +61,7 @@ def test_an_application_is_accepted(shell: MemoryShell) -> None:
         "committed": "2026-03-09T09:30:00Z",
         "statutory": "2026-04-14T09:30:00Z",
         "provisional": False,
+        "pause": None,
     }
     assert receipt["documents"] == [
         {

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contracts.cases import SuspensionKind
 from contracts.commitments import CommitmentKey, Kind, Rung
 from contracts.plans import Limit, Limits
 from contracts.working_time import Rule
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor import rulebook
 from services.monitor.ladder import Run, due_dates
-from services.monitor.rules import FaultyRules, Rules, RuleSet, SuspensionKind, rule_file, rule_set
+from services.monitor.rules import FaultyRules, Rules, RuleSet, rule_file, rule_set
 from tests.unit.monitor.histories import at
 
 SHIPPED = rulebook.SHIPPED.read_text(encoding="utf-8")

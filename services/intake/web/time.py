@@ -1,0 +1,155 @@
+"""The time of a case, as staff change it: suspended, resumed, extended, begun anew."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from contracts.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
+from contracts.envelope import CaseId, Code, UnknownCase
+from services.intake.core import Case, NotNow, TimeWord
+from services.intake.numbers import word_from
+from services.runtime.moments import written_out
+from services.runtime.openapi import OVERLOAD, refusals
+from services.runtime.problems import Problem
+from services.runtime.security import staff_only
+
+if TYPE_CHECKING:
+    from services.runtime.shell import Shell
+
+Number = Annotated[CaseId, Path()]
+Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
+    article: Article = Field("", description="The article that allows it.")
+
+
+class SuspensionRequest(_Request):
+    """Time does not count from now on, or from an earlier moment."""
+
+    kind: Literal[SuspensionKind.CORRECTION, SuspensionKind.HOLD]
+    since: Written | None = Field(None, description="From when on; now if it is not said.")
+
+
+class ResumptionRequest(_Request):
+    """Time counts again from now on, or from an earlier moment."""
+
+    until: Written | None = Field(None, description="From when on; now if it is not said.")
+
+
+class ExtensionRequest(_Request):
+    """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
+
+    days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
+    told_at: Written = Field(description="When the applicant was told.")
+
+
+class RestartRequest(_Request):
+    """Time begins anew."""
+
+    restarted_at: Written | None = Field(None, description="From when on; now if it is not said.")
+
+
+class Kept(BaseModel):
+    """What has been kept, and will be told to monitor."""
+
+    word: str
+    suspension: Code | None = None
+
+
+def routes(shell: "Shell[Case]") -> APIRouter:
+    """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
+    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
+    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(shell.settings.api_token)], responses=refused)
+
+    @router.post("/suspensions", status_code=201)
+    async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
+        now = shell.clock.now()
+        since = _not_later("since", wanted.since, now)
+        suspension = word_from(number, "suspension", wanted.kind, since)
+        word = CaseSuspended(
+            word=suspension,
+            suspension=suspension,
+            kind=wanted.kind,
+            reason=wanted.reason,
+            article=wanted.article,
+            since=since,
+            said_at=now,
+        )
+        await _say(shell, number, word)
+        return Kept(word=word.word, suspension=suspension)
+
+    @router.post("/suspensions/{suspension}/end", status_code=201)
+    async def resume(number: Number, suspension: Annotated[Code, Path()], wanted: ResumptionRequest) -> Kept:
+        now = shell.clock.now()
+        case = await shell.read(number)
+        known = case.latest(suspension) if case is not None else None
+        if known is None:
+            raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
+        until = _not_later("until", wanted.until, now)
+        if until < known.since:
+            raise _conflict("a suspension cannot end before it begins", "中止的结束不能早于开始")
+        word = known.replace(
+            word=word_from(number, "resumption", suspension, until),
+            reason=wanted.reason,
+            article=wanted.article,
+            until=until,
+            said_at=now,
+        )
+        await _say(shell, number, word)
+        return Kept(word=word.word, suspension=suspension)
+
+    @router.post("/extension", status_code=201)
+    async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
+        told_at = _not_later("told_at", wanted.told_at, shell.clock.now())
+        word = CaseExtended(
+            word=word_from(number, "extension", str(wanted.days), told_at),
+            days=wanted.days,
+            reason=wanted.reason,
+            article=wanted.article,
+            told_at=told_at,
+        )
+        await _say(shell, number, word)
+        return Kept(word=word.word)
+
+    @router.post("/restart", status_code=201)
+    async def restart(number: Number, wanted: RestartRequest) -> Kept:
+        restarted_at = _not_later("restarted_at", wanted.restarted_at, shell.clock.now())
+        word = CaseRestarted(
+            word=word_from(number, "restart", "", restarted_at),
+            reason=wanted.reason,
+            article=wanted.article,
+            restarted_at=restarted_at,
+        )
+        await _say(shell, number, word)
+        return Kept(word=word.word)
+
+    return router
+
+
+def _not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
+    """The moment, or now. Raises `Problem` for one to come: what has not happened is not known."""
+    if wanted is None:
+        return now
+    if wanted > now:
+        raise _conflict(f"{name} lies in the future", f"{name} 晚于当前时间")
+    return wanted.astimezone(UTC)
+
+
+async def _say(shell: "Shell[Case]", number: CaseId, word: TimeWord) -> None:
+    try:
+        await shell.command(number, word)
+    except UnknownCase:
+        raise Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件") from None
+    except NotNow as refusal:
+        raise _conflict(refusal.why, refusal.why_zh) from None
+
+
+def _conflict(why: str, why_zh: str) -> Problem:
+    title, title_zh = "The time of the case cannot be changed so", "不能这样变更该办件的计时"
+    return Problem(409, "not-now", title, title_zh, detail=why, detail_zh=why_zh)

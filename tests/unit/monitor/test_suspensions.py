@@ -1,0 +1,264 @@
+"""Time that does not count, is added, or begins anew: the Administrative Licensing Law (行政许可法) by its articles.
+
+Given messages, when one more comes, then this is said.
+"""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.commitments import AlertWithdrawn, Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause, Rung
+from contracts.envelope import Impossible, Message, Woken
+from contracts.plans import StepState
+from contracts.tasks import TaskSuspended
+from services.monitor.core import MOVED
+from services.monitor.state import MOST_SUSPENSIONS, MonitoredCase
+from tests.unit.monitor.histories import (
+    CASE_ID,
+    Monitor,
+    accepted,
+    at,
+    decided,
+    delivered,
+    done,
+    limits,
+    plan,
+    report,
+    reported,
+)
+
+MONDAY = at("2026-03-02 10:00")
+TUESDAY, WEDNESDAY, THURSDAY = (at(f"2026-03-0{day} 10:00") for day in (3, 4, 5))
+INSTANT = timedelta(microseconds=1)
+
+
+def procedure(
+    since: datetime, until: datetime | None = None, *, step: str = "licence", name: str = "P1"
+) -> TaskSuspended:
+    return TaskSuspended(
+        task_id=f"{CASE_ID}/{step}",
+        step=step,
+        department="Market office",
+        system="commerce",
+        procedure=name,
+        name="听证",
+        reason="涉及重大公共利益",
+        article="行政许可法第四十五条",
+        since=since,
+        until=until,
+        reported_at=until or since,
+    )
+
+
+def correction(since: datetime, until: datetime | None = None, word: str = "w1") -> CaseSuspended:
+    return CaseSuspended(
+        word=word,
+        suspension="C1",
+        kind=SuspensionKind.CORRECTION,
+        reason="材料不齐",
+        article="行政许可法第三十二条",
+        since=since,
+        until=until,
+        said_at=until or since,
+    )
+
+
+def extension(days: int, told_at: datetime, word: str = "w2") -> CaseExtended:
+    return CaseExtended(word=word, days=days, reason="案情复杂", article="行政许可法第四十二条", told_at=told_at)
+
+
+def opened() -> Monitor:
+    """Five and ten days for the case, three and five for the licence; for tax, once that is there, two and four."""
+    of = plan(licence=limits(3, 5), tax=limits(2, 4))
+    return Monitor().hear_all([(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)])
+
+
+def held(monitor: Monitor, key: str) -> Commitment:
+    assert monitor.state is not None
+    watch = monitor.state.watch(key)
+    commitment = watch.commitment() if watch is not None else None
+    assert commitment is not None
+    return commitment
+
+
+# -- article 45: special procedures ------------------------------------------------------------------------------------
+
+
+def test_art_45_a_departments_hearing_stops_its_step_and_the_case() -> None:
+    monitor = opened()
+    (moved,) = monitor.hear(procedure(TUESDAY), TUESDAY)
+    assert isinstance(moved, CommitmentsMoved)
+    assert moved.cause is Cause.SUSPENDED
+    assert {m.commitment.key: m.commitment.pause for m in moved.moves} == {
+        "case": Pause(since=TUESDAY, left=5, unit="working days"),
+        "step/licence": Pause(since=TUESDAY, left=3, unit="working days"),
+    }
+    assert monitor.wake is None, "nothing falls due while time stands still"
+
+
+def test_art_45_the_days_of_the_hearing_do_not_count_and_the_day_of_resumption_does() -> None:
+    monitor = opened()
+    monitor.hear(procedure(TUESDAY), TUESDAY)
+    (moved,) = monitor.hear(procedure(TUESDAY, THURSDAY), THURSDAY)
+    assert isinstance(moved, CommitmentsMoved)
+    assert moved.cause is Cause.RESUMED
+    assert all(move.paused_before and move.commitment.pause is None for move in moved.moves)
+    # Tuesday and Wednesday are not counted: Thursday, Friday, Monday are the three days.
+    assert held(monitor, "step/licence").committed_due == at("2026-03-09 17:30")
+    assert held(monitor, "case").committed_due == at("2026-03-11 17:30")
+    assert monitor.wake is not None
+
+
+def test_art_45_another_departments_step_runs_on() -> None:
+    monitor = opened()
+    approved = at("2026-03-02 15:00")
+    monitor.hear(done(approved), approved)
+    before = held(monitor, "step/tax")
+    monitor.hear(procedure(TUESDAY, step="another"), TUESDAY)
+    assert held(monitor, "step/tax") == before
+    assert held(monitor, "case").pause is not None
+
+
+def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() -> None:
+    monitor = opened()
+    card_at = at("2026-03-05 17:30") + INSTANT
+    monitor.hear(Woken(), card_at)
+    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
+    assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
+    # The department's word that it had opened a hearing on Tuesday was late on its way.
+    _, *said = monitor.hear(procedure(TUESDAY), at("2026-03-06 09:00"))
+    assert {(w.commitment, w.rung, w.reason) for w in said if isinstance(w, AlertWithdrawn)} >= {
+        ("step/licence", Rung.YELLOW, MOVED)
+    }
+    assert monitor.standing() == set()
+
+
+def test_art_45_what_was_late_before_the_hearing_stays_late() -> None:
+    monitor = opened()
+    card_at = at("2026-03-05 17:30") + INSTANT
+    monitor.hear(Woken(), card_at)
+    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
+    monitor.hear(procedure(at("2026-03-06 10:00")), at("2026-03-06 10:00"))
+    assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
+
+
+def test_what_began_after_the_answer_moves_nothing() -> None:
+    monitor = opened()
+    monitor.hear(done(TUESDAY), TUESDAY)
+    before = held(monitor, "step/licence")
+    monitor.hear(procedure(WEDNESDAY), WEDNESDAY)
+    assert held(monitor, "step/licence") == before
+
+
+# -- article 32: corrections; article 42: extension; restart -----------------------------------------------------------
+
+
+def test_art_32_a_correction_stops_the_case_and_all_its_steps_and_intake_is_answered() -> None:
+    monitor = opened()
+    (moved,) = monitor.hear(correction(TUESDAY), TUESDAY)
+    assert isinstance(moved, CommitmentsMoved)
+    assert moved.words == ("w1",)
+    assert {m.commitment.key for m in moved.moves if m.commitment.pause} == {"case", "step/licence"}
+    (again,) = monitor.hear(correction(TUESDAY), TUESDAY)
+    assert isinstance(again, CommitmentsOpened), "who asks again is answered again"
+    assert again.words == ("w1",)
+
+
+def test_art_42_an_extension_is_added_to_the_case_once() -> None:
+    monitor = opened()
+    (moved,) = monitor.hear(extension(10, TUESDAY), TUESDAY)
+    assert isinstance(moved, CommitmentsMoved)
+    assert moved.cause is Cause.EXTENDED
+    assert [m.commitment.key for m in moved.moves] == ["case"]
+    assert held(monitor, "case").committed_due == at("2026-03-23 17:30")
+    assert held(monitor, "case").statutory_due == at("2026-03-30 17:30")
+    (said,) = monitor.hear(extension(15, WEDNESDAY, "w3"), WEDNESDAY)
+    assert isinstance(said, CommitmentsOpened)
+    assert held(monitor, "case").committed_due == at("2026-03-23 17:30")
+
+
+def test_a_restart_begins_anew() -> None:
+    monitor = opened()
+    (moved,) = monitor.hear(CaseRestarted(word="w1", reason="重新受理", restarted_at=THURSDAY), THURSDAY)
+    assert isinstance(moved, CommitmentsMoved)
+    assert moved.cause is Cause.RESTARTED
+    assert held(monitor, "case").committed_due == at("2026-03-12 17:30")
+
+
+def test_no_department_can_fill_the_memory_of_a_case() -> None:
+    monitor = opened()
+    for number in range(MOST_SUSPENSIONS):
+        monitor.hear(procedure(TUESDAY, name=f"P{number}"), TUESDAY)
+    with pytest.raises(Impossible, match="100 times already"):
+        monitor.hear(procedure(TUESDAY, name="one-more"), TUESDAY)
+    monitor.hear(procedure(TUESDAY, THURSDAY, name="P7"), THURSDAY)
+
+
+# -- in any order ------------------------------------------------------------------------------------------------------
+
+Timed = tuple[Message, datetime]
+
+moments = st.integers(1, 14 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Timed]:
+    of = plan(licence=limits(3, 5), tax=limits(2, 4))
+    told: list[Timed] = [(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)]
+    for number in range(draw(st.integers(0, 3))):
+        since = draw(moments)
+        told.append((procedure(since, name=f"P{number}"), since))
+        if draw(st.booleans()):
+            until = since + timedelta(hours=draw(st.integers(0, 100)))
+            told.append((procedure(since, until, name=f"P{number}"), until))
+    if draw(st.booleans()):
+        since = draw(moments)
+        told.append((correction(since), since))
+        if draw(st.booleans()):
+            until = since + timedelta(hours=draw(st.integers(1, 100)))
+            told.append((correction(since, until, "w4"), until))
+    for number in range(draw(st.integers(0, 2))):
+        told_at = draw(moments)
+        told.append((extension(10 + number, told_at, f"e{number}"), told_at))
+    if draw(st.booleans()):
+        restarted_at = draw(moments)
+        told.append((CaseRestarted(word="r1", reason="重新受理", restarted_at=restarted_at), restarted_at))
+    if draw(st.booleans()):
+        answered = draw(moments)
+        told.append((done(answered), answered))
+        if draw(st.booleans()):
+            told.append((decided(answered, report("licence", StepState.DONE, MONDAY, decided_at=answered)), answered))
+    for time in draw(st.lists(moments, max_size=2)):
+        told.append((Woken(), time))
+    return told
+
+
+def facts(state: MonitoredCase | None) -> MonitoredCase:
+    assert state is not None
+    watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.watches)
+    return state.replace(watches=watches, asked=0, asked_at=None)
+
+
+@given(st.data())
+def test_any_order_and_repetition_leads_to_the_same_deadlines(data: st.DataObject) -> None:
+    history = data.draw(histories())
+    heard = [one for one in history if not isinstance(one[0], Woken)]
+    straight = Monitor().hear_all(heard)
+    again = data.draw(st.lists(st.sampled_from(heard), max_size=4))
+    first, *rest = data.draw(st.permutations([*history, *again]).filter(lambda told: not isinstance(told[0][0], Woken)))
+    other = Monitor().hear_all([first, *rest])
+    assert facts(other.state) == facts(straight.state)
+
+
+@given(histories())
+def test_no_rung_stands_that_is_not_due(history: list[Timed]) -> None:
+    monitor = Monitor().hear_all(history)
+    assert monitor.state is not None
+    for watch in monitor.state.watches:
+        for fired in watch.raised:
+            due_at = watch.due.of(fired.rung) if watch.due is not None else None
+            if not fired.withdrawn:
+                assert due_at is not None and due_at <= fired.raised_at
