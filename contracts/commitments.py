@@ -85,6 +85,7 @@ class CommitmentsOpened(Message):
     commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_STEPS + 1)]
     """One for the case and one for each of its steps, at the most."""
     words: Words = ()
+    region: Region | None = None
 
 
 class Cause(StrEnum):
@@ -120,6 +121,7 @@ class CommitmentsMoved(Message):
     edition: Annotated[int, Field(ge=0)] = 0
     """Of the rules by which they are reckoned now; 0 are those that the program came with."""
     words: Words = ()
+    region: Region | None = None
 
 
 class AlertRaised(Message):
@@ -137,6 +139,10 @@ class AlertRaised(Message):
     """When the rung fell due."""
     raised_at: Instant
     turn: Turn = 1
+    open_at: Instant | None = None
+    """Evidence: the latest moment at which routing knew the commitment to be open."""
+    ended_at: Instant | None = None
+    """Evidence: when it was answered, too late."""
 
 
 class AlertWithdrawn(Message):
@@ -149,6 +155,7 @@ class AlertWithdrawn(Message):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     withdrawn_at: Instant
     turn: Turn = 1
+    region: Region | None = None
 
 
 class CaseAsked(Message):

@@ -1,21 +1,34 @@
 """The monitor service, as it is given to the shell."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from contracts.envelope import Core
 from services.monitor import rulebook
 from services.monitor.core import CONSUMES, handle
+from services.monitor.journal import signing_key
+from services.monitor.journalist import JOURNALED, Journalist
 from services.monitor.projection import project
 from services.monitor.state import MonitoredCase
 from services.monitor.web.api import routes
 from services.runtime.editions import Edition
-from services.runtime.service import Service
+from services.runtime.service import Loop, Service
+from services.runtime.shell import Shell
+
+JOURNAL_S = 5.0
+"""Machine seconds between two looks at what has been said long enough ago."""
 
 
 def under(edition: Edition) -> Core[MonitoredCase]:
     """The core that keeps to these rules. Raises `ValueError` for rules that cannot be read."""
     return partial(handle, rulebook.edition(*edition))
+
+
+def background(shell: Shell[MonitoredCase]) -> Sequence[Loop]:
+    """The journal is written behind the back of the decisions."""
+    key = signing_key(shell.settings.secret_key.get_secret_value())
+    return [Loop("journal", Journalist(shell.database, key).run_once, JOURNAL_S)]
 
 
 SERVICE = Service(
@@ -26,6 +39,8 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
     project=project,
+    background=background,
+    ledger_read=JOURNALED,
     rules=lambda: rulebook.shipped().said.model_dump(mode="json", by_alias=True),
     under=under,
 )

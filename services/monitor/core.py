@@ -213,7 +213,11 @@ def _reckon(
         told.append(_opened(known))
     if moves:
         cause = Cause.RULES if revised else _cause(message)
-        told.append(CommitmentsMoved(moves=tuple(moves), cause=cause, edition=rules.edition, words=known.words))
+        told.append(
+            CommitmentsMoved(
+                moves=tuple(moves), cause=cause, edition=rules.edition, words=known.words, region=known.region
+            )
+        )
     return known, told
 
 
@@ -263,7 +267,7 @@ def _move(was: Watch, now: Watch) -> Move | None:
 
 def _opened(state: MonitoredCase) -> CommitmentsOpened:
     held = tuple(commitment for watch in state.watches if (commitment := watch.commitment()))
-    return CommitmentsOpened(commitments=held, words=state.words)
+    return CommitmentsOpened(commitments=held, words=state.words, region=state.region)
 
 
 def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
@@ -287,7 +291,12 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
                 at = max(heard_at, fired.raised_at)
                 out.append(
                     AlertWithdrawn(
-                        commitment=watch.key, rung=fired.rung, reason=reason, withdrawn_at=at, turn=fired.turn
+                        commitment=watch.key,
+                        rung=fired.rung,
+                        reason=reason,
+                        withdrawn_at=at,
+                        turn=fired.turn,
+                        region=state.region,
                     )
                 )
         stand = {fired.rung for fired in raised if not fired.withdrawn}
@@ -307,6 +316,8 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
                 due_at=due_at,
                 raised_at=at,
                 turn=turn,
+                open_at=watch.open_at,
+                ended_at=ended_at,
             )
             out.append(alert)
         if tuple(raised) != watch.raised:

@@ -19,8 +19,9 @@ log = telemetry.logger(__name__)
 class Retention:
     """Deletes what is kept no longer."""
 
-    def __init__(self, database: AsyncEngine, clock: Clock, settings: Settings) -> None:
+    def __init__(self, database: AsyncEngine, clock: Clock, settings: Settings, ledger_read: str | None = None) -> None:
         self._database = database
+        self._ledger_read = ledger_read
         self._clock = clock
         self._closed = timedelta(days=settings.closed_retention_days)
         self._said = timedelta(days=settings.outbox_retention_days)
@@ -29,7 +30,7 @@ class Retention:
         """Forget at most ``limit`` states and ``limit`` messages; whether there may be more."""
         async with transaction(self._database) as connection:
             cases = await store.forget_cases(connection, self._clock.now() - self._closed, limit)
-            said = await store.forget_said(connection, self._said, limit)
+            said = await store.forget_said(connection, self._said, limit, self._ledger_read)
         if cases or said:
             log.info("forgotten", cases=cases, messages=said)
         return cases == limit or said == limit

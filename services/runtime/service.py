@@ -1,9 +1,9 @@
 """What a service gives to the shell, and what the shell gives to a service."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from contracts.envelope import Core, Envelope, Message, Value
 from services.runtime.editions import Edition
@@ -62,6 +62,14 @@ class Misheard:
     case_id: str | None = None
 
 
+class Loop(NamedTuple):
+    """Something done again and again: `run_once` says whether there is more to do at once, else it waits."""
+
+    name: str
+    run_once: Callable[[], Awaitable[bool]]
+    pause_s: float
+
+
 class Outside(Protocol):
     """The outside world as one service sees it. Everything here may be slow, fail, or happen twice."""
 
@@ -94,6 +102,9 @@ class Service(Generic[S]):
     ``name`` names its database, its consumer group and its CloudEvents source.
     ``asks``: the question to the outside world that a case in this state has open; the core's steps say the same.
     ``failed`` turns a failed call into the message that tells the core so.
+    ``background``: loops of the service's own, beside those of the shell.
+    ``ledger_read``: a query that tells until when something of the service's own has read its outbox; what was said
+    after that is not forgotten.
     ``rules``: where the service keeps to rules of which there are editions (`editions`), those that it comes with.
     ``under``: the core that keeps to an edition of them; raises `ValueError` for one that cannot be read.
     """
@@ -108,5 +119,7 @@ class Service(Generic[S]):
     outside: "Callable[[Shell[S]], Outside] | None" = None
     routes: "Callable[[Shell[S]], APIRouter] | None" = None
     project: Projection | None = None
+    background: "Callable[[Shell[S]], Sequence[Loop]] | None" = None
+    ledger_read: str | None = None
     rules: Callable[[], Mapping[str, Any]] | None = None
     under: Callable[[Edition], Core[S]] | None = None

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 from uuid import uuid4
 
@@ -146,7 +147,7 @@ class Shell(Generic[S]):
         settings, batches = self.settings, self.batches
         timers = Timers(batches, settings.batch)
         relay = Relay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
-        retention = Retention(self.database, self.clock, settings)
+        retention = Retention(self.database, self.clock, settings, self.service.ledger_read)
 
         async def flush() -> bool:
             await batches.flush()
@@ -168,6 +169,8 @@ class Shell(Generic[S]):
             self._start("clock", watch(self.clock, batches.alarm, batches.call_due))
         self._start("flush", forever("flush", flush, lambda: FLUSH_S))
         self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
+        for loop in self.service.background(self) if self.service.background is not None else ():
+            self._start(loop.name, forever(loop.name, loop.run_once, partial(float, loop.pause_s)))
         if self.service.under is not None:
             self._start("revision", forever("revision", lambda: batches.revise(REVISED_AT_ONCE), lambda: REVISION_S))
         self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))

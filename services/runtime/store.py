@@ -177,12 +177,13 @@ _FORGET_CASES = text("""
         ORDER BY closed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
-_FORGET_SAID = text("""
+_FORGET_SAID = """
     DELETE FROM outbox WHERE (case_id, message_id) IN (
         SELECT case_id, message_id FROM outbox
-        WHERE said_at < least(clock_timestamp() - CAST(:age AS interval), (SELECT min(said_at) FROM unpublished))
+        WHERE said_at < least(
+            clock_timestamp() - CAST(:age AS interval), (SELECT min(said_at) FROM unpublished), {read})
         LIMIT :limit)
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,11 @@ async def forget_cases(connection: AsyncConnection, before: datetime, limit: int
     return int(result.rowcount)
 
 
-async def forget_said(connection: AsyncConnection, age: timedelta, limit: int) -> int:
-    """Delete published messages older than ``age``, at most ``limit``; how many they were."""
-    result = await connection.execute(_FORGET_SAID, {"age": age, "limit": limit})
+async def forget_said(connection: AsyncConnection, age: timedelta, limit: int, read: str | None = None) -> int:
+    """Delete published messages older than ``age``, at most ``limit``; how many they were.
+
+    ``read``: a query that tells until when somebody else has read the outbox; what was said since then stays.
+    """
+    until = f"coalesce(({read}), '-infinity')" if read else "NULL"
+    result = await connection.execute(text(_FORGET_SAID.format(read=until)), {"age": age, "limit": limit})
     return int(result.rowcount)

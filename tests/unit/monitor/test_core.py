@@ -248,7 +248,9 @@ def test_an_answer_in_time_that_came_late_withdraws_what_had_fired() -> None:
     # Decided after the warning and before the card: only the card was wrong.
     said = monitor.hear(done(STEP_YELLOW), STEP_YELLOW)
     assert said == (
-        AlertWithdrawn(commitment="step/licence", rung=Rung.YELLOW, reason=IN_TIME, withdrawn_at=raised_at),
+        AlertWithdrawn(
+            commitment="step/licence", rung=Rung.YELLOW, reason=IN_TIME, withdrawn_at=raised_at, region="440305"
+        ),
     )
     assert monitor.hear(done(STEP_YELLOW), STEP_YELLOW) == ()
 

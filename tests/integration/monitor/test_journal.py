@@ -1,0 +1,167 @@
+"""The journal in the real PostgreSQL: every decision stands in it once, whoever writes it, and is never rewritten."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from typer.testing import CliRunner
+
+from contracts.codec import encode
+from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, Rung
+from contracts.envelope import Message, envelop
+from contracts.topics import topic_of
+from services.cli import app
+from services.monitor.app import SERVICE
+from services.monitor.journal import signing_key
+from services.monitor.journalist import JOURNALED, LATE_S, Journalist
+from services.monitor.verify_journal import verify
+from services.runtime import store
+from services.runtime.database import TRANSACTION_S
+from services.runtime.schema import migrate
+
+KEY = signing_key("k" * 32)
+PUBLIC = KEY.public_key().public_bytes_raw().hex()
+CASE = "K7Q2-9MXF-4TBA-3"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, database_url)
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+def alert(region: str = "450103") -> AlertRaised:
+    now = datetime.now(UTC)
+    return AlertRaised(
+        commitment="case", rung=Rung.YELLOW, owner="税务局", matter="m", region=region, due_at=now, raised_at=now
+    )
+
+
+async def say(database: AsyncEngine, *messages: Message, ago: timedelta = timedelta()) -> None:
+    """As a batch does, so long ago."""
+    query = text("""
+        INSERT INTO outbox (case_id, message_id, topic, event, said_at)
+        VALUES (:case, :id, :topic, :event, now() - CAST(:ago AS interval))
+    """)
+    async with database.begin() as connection:
+        for message in messages:
+            id = uuid4()
+            said = envelop(message, id=id, source="/onedoor/monitor", subject=CASE, time=datetime.now(UTC))
+            row = {"case": CASE, "id": id, "topic": topic_of(message), "event": encode(said).decode(), "ago": ago}
+            await connection.execute(query, row)
+
+
+async def rows(database: AsyncEngine, query: str) -> list[tuple[Any, ...]]:
+    async with database.connect() as connection:
+        return [tuple(row) for row in await connection.execute(text(query))]
+
+
+async def write(database: AsyncEngine, late_s: float = 0.0) -> None:
+    journalist = Journalist(database, KEY, late_s)
+    while await journalist.run_once():
+        pass
+
+
+async def entries(database: AsyncEngine) -> Counter[str]:
+    return Counter(entry for (one,) in await rows(database, "SELECT entries FROM journal") for entry in one)
+
+
+async def test_every_decision_stands_in_it_once_however_many_write_it(database: AsyncEngine) -> None:
+    journalists = [Journalist(database, KEY, 0.0) for _ in range(3)]
+    for number in range(20):
+        await say(database, alert(), alert("450200"), CaseAsked())
+        if number % 3 == 0:
+            await asyncio.gather(*(journalist.run_once() for journalist in journalists))
+    await write(database)
+    decided = await rows(database, "SELECT event FROM outbox WHERE topic = 'onedoor.alerts'")
+    assert await entries(database) == Counter(event for (event,) in decided)
+    assert len(decided) == 40
+    by_region = await rows(database, "SELECT region, sum(cardinality(entries)) FROM journal GROUP BY 1 ORDER BY 1")
+    assert by_region == [("450103", 20), ("450200", 20)]
+
+
+async def test_what_may_still_be_about_to_be_committed_is_waited_for(database: AsyncEngine) -> None:
+    assert LATE_S > 2 * TRANSACTION_S
+    await say(database, alert(), ago=timedelta(seconds=LATE_S + 5))
+    await say(database, alert(), ago=timedelta(seconds=LATE_S - 10))
+    await write(database, LATE_S)
+    assert sum((await entries(database)).values()) == 1
+
+
+async def test_days_that_are_over_are_signed_and_the_export_is_sound(
+    database: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    withdrawn = AlertWithdrawn(
+        commitment="case", rung=Rung.YELLOW, reason="late", withdrawn_at=datetime.now(UTC), region="450103"
+    )
+    for days in (3, 2, 1, 0):
+        await say(database, alert(), withdrawn, ago=timedelta(days=days))
+    await write(database)
+    assert [row[0] for row in await rows(database, "SELECT count(*) FROM journal_roots")] == [3]
+
+    def command(*arguments: str) -> str:
+        environment = {"ONEDOOR_DATABASE": database_url}
+        result = CliRunner().invoke(app, ["journal", *arguments], env=environment, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    file = tmp_path / "journal.jsonl"
+
+    def check() -> None:
+        assert command("key").strip() == PUBLIC
+        assert "blocks written" in command("export", "--region", "450103", "--out", str(file))
+        with file.open(encoding="utf-8") as lines:
+            assert verify(lines, PUBLIC) == {"blocks": 4, "entries": 8, "days": 3, "unsigned": 1}
+        assert "sound" in command("verify", str(file), "--key", PUBLIC)
+        assert "def verify(" in command("verifier")
+
+    await asyncio.to_thread(check)
+
+
+async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) -> None:
+    await say(database, alert(), ago=timedelta(days=1))
+    await write(database)
+    for statement in ("UPDATE journal SET entries = '{}'", "DELETE FROM journal", "DELETE FROM journal_roots"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with database.begin() as connection:
+                await connection.execute(text(statement))
+
+
+async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEngine) -> None:
+    await say(database, alert(), ago=timedelta(days=40))
+
+    async def forget() -> int:
+        async with database.begin() as connection:
+            return await store.forget_said(connection, timedelta(days=30), 100, JOURNALED)
+
+    assert await forget() == 0
+    await write(database)
+    assert await forget() == 1
+
+
+async def test_a_killed_writer_leaves_no_half_of_it(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    await say(database, alert(), ago=timedelta(days=1))
+
+    class Killed(Exception):
+        pass
+
+    async def die(*_: object) -> int:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journalist, "_sign", die)
+        with pytest.raises(Killed):
+            await Journalist(database, KEY, 0.0).run_once()
+    assert await rows(database, "SELECT * FROM journal") == []
+    await write(database)
+    assert sum((await entries(database)).values()) == 1

@@ -1,0 +1,159 @@
+"""The journal's chain, and the program that checks an export by itself: whatever is changed is found."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.monitor import verify_journal
+from services.monitor.journal import Block, Root, Said, chained, day_of, exported, signing_key
+from services.monitor.verify_journal import Broken, verify
+
+KEY = signing_key("k" * 32)
+PUBLIC = KEY.public_key().public_bytes_raw().hex()
+REGION = "450103"
+NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
+
+
+def blocks(days: int = 3, a_day: int = 3, entries: int = 2) -> list[Block]:
+    heads: dict[str, tuple[int, bytes]] = {}
+    found: list[Block] = []
+    for day in range(days):
+        for batch in range(a_day):
+            at = NOON + timedelta(days=day, minutes=batch)
+            said = [Said(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)]
+            found += chained(said, heads)
+    return found
+
+
+def roots(of: list[Block], days: int) -> list[tuple[Root, bytes]]:
+    found = []
+    for day in sorted({block.day for block in of})[:days]:
+        own = [block for block in of if block.day == day]
+        entries = sum(len(block.entries) for block in own)
+        root = Root(REGION, day, own[0].number, own[-1].number, entries, own[-1].hash)
+        found.append((root, KEY.sign(root.signed)))
+    return found
+
+
+def export(signed: int = 3) -> list[str]:
+    chain = blocks()
+    return list(exported(REGION, PUBLIC, chain, roots(chain, signed)))
+
+
+def test_a_sound_export_is_sound_and_says_how_much_there_is() -> None:
+    assert verify(export(), PUBLIC) == {"blocks": 9, "entries": 18, "days": 3, "unsigned": 0}
+    assert verify(export(signed=2), PUBLIC) == {"blocks": 9, "entries": 18, "days": 2, "unsigned": 3}
+
+
+def test_a_day_ends_at_midnight_in_china() -> None:
+    assert [day_of(datetime(2026, 3, 2, hour, 59, tzinfo=UTC)).day for hour in (15, 16)] == [2, 3]
+
+
+def test_each_region_and_day_has_a_block_of_its_own() -> None:
+    said = [Said(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
+    found = chained(said, {})
+    assert [(block.region, block.number, len(block.entries)) for block in found] == [
+        ("1", 1, 2),
+        ("2", 1, 1),
+        ("1", 2, 2),
+        ("2", 2, 1),
+    ]
+    assert found[2].previous == found[0].hash
+
+
+@given(st.data())
+def test_any_byte_changed_is_found(data: st.DataObject) -> None:
+    text = "\n".join(export()).encode()
+    place = data.draw(st.integers(0, len(text) - 1))
+    changed = bytearray(text)
+    changed[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte != text[place]))
+    try:
+        lines = changed.decode().split("\n")
+    except UnicodeDecodeError:
+        return  # it cannot even be read
+    with pytest.raises(Broken):
+        verify(lines, PUBLIC)
+
+
+@given(st.data())
+def test_any_line_removed_repeated_or_swapped_is_found(data: st.DataObject) -> None:
+    lines = export()
+    # What comes after the last root is not signed yet; and a shorter export that ends with a root is an export.
+    place = data.draw(st.integers(0, len(lines) - 2))
+    other = data.draw(st.integers(0, len(lines) - 1).filter(lambda other: other != place))
+    removed = [*lines[:place], *lines[place + 1 :]]
+    repeated = [*lines[: place + 1], *lines[place:]]
+    swapped = [*lines]
+    swapped[place], swapped[other] = swapped[other], swapped[place]
+    for broken in (removed, repeated, swapped):
+        with pytest.raises(Broken):
+            verify(broken, PUBLIC)
+
+
+@given(st.data())
+def test_any_entry_removed_added_or_moved_is_found_even_when_the_hashes_are_made_anew(data: st.DataObject) -> None:
+    """Whoever forges hashes as well needs the key for the day's root."""
+    chain = blocks()
+    place = data.draw(st.integers(0, len(chain) - 1))
+    entries = list(chain[place].entries)
+    forged = data.draw(st.sampled_from([entries[:1], entries[::-1], [*entries, "more"], ["other", *entries[1:]]]))
+    heads: dict[str, tuple[int, bytes]] = {}
+    rewritten = []
+    for number, block in enumerate(chain):
+        own = tuple(forged) if number == place else block.entries
+        previous = heads.get(REGION, (0, bytes(32)))[1]
+        made = Block(REGION, block.number, block.day, previous, own)
+        heads[REGION] = made.number, made.hash
+        rewritten.append(made)
+    lines = list(exported(REGION, PUBLIC, rewritten, roots(chain, 3)))
+    with pytest.raises(Broken):
+        verify(lines, PUBLIC)
+
+
+def test_a_root_of_another_key_is_found_only_by_who_knows_the_key() -> None:
+    chain, forger = blocks(), signing_key("f" * 32)
+    forged = [(root, forger.sign(root.signed)) for root, _ in roots(chain, 3)]
+    own = forger.public_key().public_bytes_raw().hex()
+    lines = list(exported(REGION, own, chain, forged))
+    assert verify(lines)["days"] == 3
+    with pytest.raises(Broken, match="another key"):
+        verify(lines, PUBLIC)
+    with pytest.raises(Broken, match="signature"):
+        verify(list(exported(REGION, PUBLIC, chain, forged)), PUBLIC)
+
+
+def test_an_export_may_begin_with_any_day() -> None:
+    chain = blocks()
+    lines = list(exported(REGION, PUBLIC, chain[3:], roots(chain, 3)))
+    assert verify(lines, PUBLIC)["days"] == 2
+
+
+@pytest.mark.parametrize("lines", [[], [""], ["{}"], ["[]"], ["7"], ['{"format":"onedoor journal 1"}'], ["\x00"]])
+def test_what_is_no_export_is_refused(lines: list[str]) -> None:
+    with pytest.raises(Broken, match="line 1"):
+        verify(lines)
+
+
+def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
+    program, file = tmp_path / "verify_journal.py", tmp_path / "export.jsonl"
+    program.write_text(Path(verify_journal.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+
+    def run(*lines: str) -> "subprocess.CompletedProcess[str]":
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        command = [sys.executable, "-I", str(program), str(file), "--key", PUBLIC]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    sound = run(*export())
+    assert (sound.returncode, sound.stdout) == (0, "sound: 18 entries, blocks up to 9, 3 days signed\n")
+    head, first, *rest = export()
+    content = json.loads(first)
+    content["block"]["entries"][0] = content["block"]["entries"][0].replace("0", "1", 1)
+    forged = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    broken = run(head, forged, *rest)
+    assert (broken.returncode, broken.stdout) == (1, "BROKEN: line 2: block 1 was changed\n")
