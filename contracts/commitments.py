@@ -158,6 +158,30 @@ class AlertWithdrawn(Message):
     region: Region | None = None
 
 
+class Problem(StrEnum):
+    """What the platform itself has failed in, so that no department is to answer for it."""
+
+    UNDELIVERED = "undelivered"
+    """A step was not delivered to its department, or only after it was due."""
+    UNVERIFIED = "unverified"
+    """A card is due, and routing does not say whether the case is open."""
+
+
+class OperationsAlerted(Message):
+    """Something of the platform's own stands between a commitment and its department: operations are told, and the
+    department is issued no card for it. Said once, and once more when it is settled."""
+
+    type: ClassVar[str] = "onedoor.operations.alerted.v1"
+
+    commitment: CommitmentKey
+    problem: Problem
+    owner: Name
+    matter: Code
+    region: Region
+    raised_at: Instant
+    settled_at: Instant | None = None
+
+
 class CaseAsked(Message):
     """Monitor asks routing for the present truth about a case before it issues a card."""
 

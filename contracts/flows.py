@@ -6,7 +6,14 @@ The rights of each role on Kafka follow from this table, and the AsyncAPI docume
 from typing import NamedTuple
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
+from contracts.commitments import (
+    AlertRaised,
+    AlertWithdrawn,
+    CaseAsked,
+    CommitmentsMoved,
+    CommitmentsOpened,
+    OperationsAlerted,
+)
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
 from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
@@ -35,4 +42,5 @@ FLOWS: dict[type[Message], Flow] = {
     CommitmentsMoved: Flow("monitor", ("intake",)),
     AlertRaised: Flow("monitor", ()),
     AlertWithdrawn: Flow("monitor", ()),
+    OperationsAlerted: Flow("monitor", ()),
 }

@@ -7,7 +7,14 @@ be given the right to read and write its own two topics and nothing else.
 from collections.abc import Iterable
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsMoved, CommitmentsOpened
+from contracts.commitments import (
+    AlertRaised,
+    AlertWithdrawn,
+    CaseAsked,
+    CommitmentsMoved,
+    CommitmentsOpened,
+    OperationsAlerted,
+)
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
 from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
@@ -28,6 +35,7 @@ TOPICS: dict[type[Message], str] = {
     CommitmentsMoved: "onedoor.commitments",
     AlertRaised: "onedoor.alerts",
     AlertWithdrawn: "onedoor.alerts",
+    OperationsAlerted: "onedoor.alerts",
 }
 """Message type -> topic; ``{system}`` stands for the department system that the message names."""
 

@@ -16,6 +16,8 @@ from contracts.commitments import (
     CommitmentsMoved,
     CommitmentsOpened,
     Move,
+    OperationsAlerted,
+    Problem,
     Rung,
 )
 from contracts.envelope import Envelope, Impossible, Message, Revised, Step, UnknownCase, Woken, patience
@@ -23,7 +25,7 @@ from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, Step
 from contracts.tasks import TaskDelivered, TaskDone, TaskSuspended
 from services.monitor.ladder import Run, due_dates
 from services.monitor.rules import Rules
-from services.monitor.state import CASE, Interval, MonitoredCase, MoreTime, Raised, Watch, step_key
+from services.monitor.state import CASE, Interval, Mark, MonitoredCase, MoreTime, Raised, Watch, step_key
 
 OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
 """What nobody says of a case unless routing knows it."""
@@ -35,6 +37,10 @@ CONSUMES = (*OF_INTAKE, *OF_ROUTING)
 
 IN_TIME = "answered in time; the answer was late on its way"
 MOVED = "not due: the deadline has moved"
+UNDELIVERED = "not the department's: it was delivered only after that"
+
+MOST_ASKED = 6
+"""Questions to routing about one card after which operations are told: half an hour without an answer."""
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=1)
 
@@ -62,7 +68,9 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
         case CaseAccepted() as message:
             known = _accept(known, message)
         case TaskDelivered() as message:
-            known = _learn(known, step_key(message.step), opened_at=message.requested_at)
+            known = _learn(
+                known, step_key(message.step), opened_at=message.requested_at, delivered_at=message.delivered_at
+            )
         case TaskSuspended() as message:
             known = known.suspend(_procedure(message))
         case CaseSuspended() as message:
@@ -73,12 +81,21 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
         case CaseRestarted() as message:
             known = known.hear(message.word).restart(message.restarted_at)
         case TaskDone() as message:
-            known = _learn(known, step_key(message.step), opened_at=message.requested_at, ended_at=message.decided_at)
+            known = _learn(
+                known,
+                step_key(message.step),
+                opened_at=message.requested_at,
+                ended_at=message.decided_at,
+                delivered_at=message.delivered_at,
+            )
             if message.outcome is Outcome.APPROVED:
                 known = known.approve(message.step, message.decided_at)
         case CaseReported() as message:
-            known = _learn(known, CASE, open_at=envelope.time)
-            known = _learn_steps(known, message.steps, envelope.time, open_at=envelope.time)
+            if any(step.state is StepState.REQUESTED for step in message.steps):
+                known = _learn(known, CASE, undelivered_at=envelope.time)
+            else:
+                known = _learn(known, CASE, open_at=envelope.time)
+            known = _learn_steps(known, message.steps, envelope.time, known_open=True)
         case CaseDecided() as message:
             known = _learn(known, CASE, ended_at=message.decided_at)
             known = _learn_steps(known, message.steps, message.decided_at)
@@ -95,7 +112,8 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     known, alerts = _climb(known, envelope.time, now)
     ahead = _ahead(known)
     known, questions = _verify(known, ahead, now, first_of_routing)
-    return _step(known, ahead, (*told, *alerts, *questions))
+    known, problems = _tell_operations(known, envelope.time)
+    return _step(known, ahead, (*told, *alerts, *questions, *problems))
 
 
 def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -151,6 +169,8 @@ def _learn(
     opened_at: datetime | None = None,
     ended_at: datetime | None = None,
     open_at: datetime | None = None,
+    undelivered_at: datetime | None = None,
+    delivered_at: datetime | None = None,
 ) -> MonitoredCase:
     """Merge facts about one commitment; those of a step that has no limit in the plan are not kept."""
     watch = state.watch(key)
@@ -158,24 +178,42 @@ def _learn(
         if state.matter is not None:
             return state
         watch = Watch(key=key)
-    learnt = watch.learn(opened_at=opened_at, ended_at=ended_at, open_at=open_at)
+    learnt = watch.learn(
+        opened_at=opened_at,
+        ended_at=ended_at,
+        open_at=open_at,
+        undelivered_at=undelivered_at,
+        delivered_at=delivered_at,
+    )
     return state if learnt is watch else state.put(learnt)
 
 
 def _learn_steps(
-    state: MonitoredCase, reports: tuple[StepReport, ...], known_at: datetime, *, open_at: datetime | None = None
+    state: MonitoredCase, reports: tuple[StepReport, ...], known_at: datetime, *, known_open: bool = False
 ) -> MonitoredCase:
-    """Merge what routing says of the steps. ``known_at`` is when a step was dropped, at the latest."""
+    """Merge what routing says of the steps at this moment, by which a dropped one was dropped. ``known_open``: what is
+    said to be open was so then."""
+    open_at = known_at if known_open else None
     for report in reports:
         key = step_key(report.step)
         match report.state:
             case StepState.WAITING:
                 continue
-            case StepState.REQUESTED | StepState.DELIVERED:
-                state = _learn(state, key, opened_at=report.requested_at, open_at=open_at)
+            case StepState.REQUESTED:
+                state = _learn(state, key, opened_at=report.requested_at, undelivered_at=open_at)
+            case StepState.DELIVERED:
+                # Who says that it is delivered and not when knows it to be delivered now.
+                delivered_at = report.delivered_at or known_at
+                state = _learn(state, key, opened_at=report.requested_at, open_at=open_at, delivered_at=delivered_at)
             case StepState.DONE | StepState.DROPPED:
                 ended_at = report.decided_at or known_at
-                state = _learn(state, key, opened_at=report.requested_at, ended_at=ended_at)
+                state = _learn(
+                    state,
+                    key,
+                    opened_at=report.requested_at,
+                    ended_at=ended_at,
+                    delivered_at=report.delivered_at,
+                )
     return state
 
 
@@ -286,7 +324,7 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
             continue  # answered before the first rung
         raised = list(watch.raised)
         for place, fired in enumerate(raised):
-            if not fired.withdrawn and (reason := _wrong(fired, watch.due.of(fired.rung), ended_at)):
+            if not fired.withdrawn and (reason := _wrong(fired, watch, ended_at)):
                 raised[place] = fired.replace(withdrawn=True)
                 at = max(heard_at, fired.raised_at)
                 out.append(
@@ -325,10 +363,13 @@ def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tu
     return state, out
 
 
-def _wrong(fired: Raised, due_at: datetime | None, ended_at: datetime | None) -> str | None:
+def _wrong(fired: Raised, watch: Watch, ended_at: datetime | None) -> str | None:
     """Why a rung that fired ought not to have, by what is known now."""
+    due_at = watch.due.of(fired.rung) if watch.due is not None else None
     if due_at is None or due_at > fired.raised_at:
         return MOVED
+    if fired.rung is not _WARNING and not watch.may_card(due_at):
+        return UNDELIVERED
     return IN_TIME if ended_at is not None and ended_at <= due_at else None
 
 
@@ -336,8 +377,11 @@ def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | Non
     """Whether this rung ought to have fired.
 
     Late is late: once answered, the answer's own time decides. Until then the clock is enough for a warning,
-    but a card needs routing's word that the commitment was open when its time had run out.
+    but a card needs routing's word that the commitment was open when its time had run out. And whatever the department
+    had not been given by then draws no card: that was ours.
     """
+    if rung is not _WARNING and not watch.may_card(due_at):
+        return False
     if ended_at is not None:
         return due_at < ended_at
     if rung is Rung.WARNING:
@@ -363,6 +407,50 @@ def _verify(
     if not _cards(ahead, state.asked_at):
         return state.replace(asked=0, asked_at=None), []
     return state, [CaseAsked()] if first_of_routing else []
+
+
+def _tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[MonitoredCase, list[Message]]:
+    """Tell operations of what the platform has failed in, and when it is settled."""
+    failed = {(Problem.UNDELIVERED, watch.key): watch for watch in state.watches if watch.delivered_late()}
+    case = state.watch(CASE)
+    if case is not None and state.asked >= MOST_ASKED:
+        failed[Problem.UNVERIFIED, CASE] = case
+    if (not failed and not state.marks) or state.matter is None or state.region is None:
+        return state, []
+    marks = {(mark.problem, mark.commitment): mark for mark in state.marks}
+    out: list[Message] = []
+    for problem, key in sorted({*failed, *marks}):
+        watch, mark = state.watch(key), marks.get((problem, key))
+        if watch is None or watch.owner is None:
+            continue
+        settled_at = _settled_at(problem, state, watch, heard_at, failed=(problem, key) in failed)
+        if mark is not None and (mark.settled_at is None) == (settled_at is None):
+            continue
+        raised_at = mark.raised_at if mark is not None else heard_at
+        if settled_at is not None:
+            settled_at = max(settled_at, raised_at)
+        marks[problem, key] = Mark(problem=problem, commitment=key, raised_at=raised_at, settled_at=settled_at)
+        out.append(
+            OperationsAlerted(
+                commitment=key,
+                problem=problem,
+                owner=watch.owner,
+                matter=state.matter,
+                region=state.region,
+                raised_at=raised_at,
+                settled_at=settled_at,
+            )
+        )
+    return (state.replace(marks=tuple(marks[key] for key in sorted(marks))) if out else state), out
+
+
+def _settled_at(
+    problem: Problem, state: MonitoredCase, watch: Watch, heard_at: datetime, *, failed: bool
+) -> datetime | None:
+    """When a failure was made good; None while it lasts."""
+    if problem is Problem.UNDELIVERED and failed:
+        return watch.delivered_at or state.ended_at(watch)
+    return None if failed else heard_at
 
 
 def _is_forgotten(state: MonitoredCase, ahead: Ahead) -> bool:

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contracts.commitments import AlertRaised, AlertWithdrawn, CommitmentsMoved, CommitmentsOpened
+from contracts.commitments import AlertRaised, AlertWithdrawn, CommitmentsMoved, CommitmentsOpened, OperationsAlerted
 from contracts.topics import TOPICS
 from services.monitor.journal import Block, Root, Said, chained, day_of
 from services.runtime import telemetry
 from services.runtime.database import TRANSACTION_S, transaction
 
-DECISIONS = (CommitmentsOpened, CommitmentsMoved, AlertRaised, AlertWithdrawn)
+DECISIONS = (CommitmentsOpened, CommitmentsMoved, AlertRaised, AlertWithdrawn, OperationsAlerted)
 """What is a decision of monitor's, and goes into the journal."""
 
 LATE_S = 3 * TRANSACTION_S

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from contracts.cases import Region, SuspensionKind, Word
-from contracts.commitments import Commitment, CommitmentKey, Rung, Turn
+from contracts.commitments import Commitment, CommitmentKey, Problem, Rung, Turn
 from contracts.envelope import Code, Impossible, Instant, Name, Value
 from contracts.plans import Limits
 from contracts.working_time import Extension, Suspension
@@ -57,12 +57,22 @@ class MoreTime(Value):
     told_at: Instant
 
 
+class Mark(Value):
+    """The platform has failed in something of a commitment, and operations were told."""
+
+    problem: Problem
+    commitment: CommitmentKey
+    raised_at: Instant
+    settled_at: Instant | None = None
+
+
 class Watch(Value):
     """One commitment. ``owner``, ``limits`` and ``after`` come with the acceptance, which may be heard last.
 
-    ``opened_at`` and ``ended_at`` are the earliest moments heard of, ``open_at`` the latest moment at which
-    routing knew it to be still open. ``due`` follows from all this, by the rules of ``edition``, wherever enough is
-    known. ``after``: the steps that must be approved before this one begins.
+    ``opened_at``, ``delivered_at`` (when the department took the step) and ``ended_at`` are the earliest moments heard
+    of. ``open_at`` is the latest at which routing knew it to be still open, and delivered where it is a step's;
+    ``undelivered_at`` the latest at which it was open and not. ``due`` follows from all this, by the rules of
+    ``edition``, wherever enough is known. ``after``: the steps that must be approved before this one begins.
     """
 
     key: CommitmentKey
@@ -71,6 +81,8 @@ class Watch(Value):
     opened_at: Instant | None = None
     ended_at: Instant | None = None
     open_at: Instant | None = None
+    undelivered_at: Instant | None = None
+    delivered_at: Instant | None = None
     due: DueDates | None = None
     edition: int = 0
     raised: tuple[Raised, ...] = ()
@@ -84,11 +96,23 @@ class Watch(Value):
         begins_at = None if self.after else accepted_at
         if heard is None:
             return self.learn(opened_at=begins_at)
-        known = self.learn(opened_at=heard.opened_at, ended_at=heard.ended_at, open_at=heard.open_at)
+        known = self.learn(
+            opened_at=heard.opened_at,
+            ended_at=heard.ended_at,
+            open_at=heard.open_at,
+            undelivered_at=heard.undelivered_at,
+            delivered_at=heard.delivered_at,
+        )
         return known.learn(opened_at=begins_at).replace(raised=heard.raised)
 
     def learn(
-        self, *, opened_at: datetime | None = None, ended_at: datetime | None = None, open_at: datetime | None = None
+        self,
+        *,
+        opened_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        open_at: datetime | None = None,
+        undelivered_at: datetime | None = None,
+        delivered_at: datetime | None = None,
     ) -> Self:
         """This commitment with these facts merged in; itself if they are no news."""
         news: dict[str, object] = {}
@@ -96,9 +120,25 @@ class Watch(Value):
             news["opened_at"] = opened_at
         if ended_at is not None and (self.ended_at is None or ended_at < self.ended_at):
             news["ended_at"] = ended_at
+        if delivered_at is not None and (self.delivered_at is None or delivered_at < self.delivered_at):
+            news["delivered_at"] = delivered_at
         if open_at is not None and (self.open_at is None or open_at > self.open_at):
             news["open_at"] = open_at
+        if undelivered_at is not None and (self.undelivered_at is None or undelivered_at > self.undelivered_at):
+            news["undelivered_at"] = undelivered_at
         return self.replace(**news) if news else self
+
+    def may_card(self, due_at: datetime) -> bool:
+        """Whether the department is to answer for a card that falls due then: a step must have been delivered by
+        that time."""
+        return self.key == CASE or (self.delivered_at is not None and self.delivered_at <= due_at)
+
+    def delivered_late(self) -> bool:
+        """Whether, as far as is known, the step was not delivered before its first card fell due."""
+        at = self.delivered_at or self.undelivered_at
+        if self.key == CASE or at is None or self.due is None:
+            return False
+        return any(due_at < at for rung, due_at in self.due.ladder() if rung is not Rung.WARNING)
 
     def standing(self, rung: Rung) -> Raised | None:
         """How this rung fired, if it has and was not withdrawn."""
@@ -109,6 +149,8 @@ class Watch(Value):
         if self.due is None or self.ended_at is not None:
             return ()
         ladder = self.due.ladder()
+        if self.delivered_at is not None:  # what was delivered too late for a card draws none any more
+            ladder = tuple(one for one in ladder if one[0] is Rung.WARNING or self.may_card(one[1]))
         return tuple(one for one in ladder if self.standing(one[0]) is None) if self.raised else ladder
 
     def commitment(self) -> Commitment | None:
@@ -132,6 +174,7 @@ class MonitoredCase(Value):
     ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
     ``suspensions``, ``extension``, ``restarted_at``: what has happened to the time of the case, and of which steps.
     ``words``: intake's words about it that have been heard.
+    ``marks``: what the platform has failed in.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``asked`` counts how often routing has been asked the question that is open now, last at ``asked_at``.
     """
@@ -144,6 +187,7 @@ class MonitoredCase(Value):
     restarted_at: Instant | None = None
     words: tuple[Word, ...] = ()
     approvals: tuple[tuple[Code, Instant], ...] = ()
+    marks: tuple[Mark, ...] = ()
     routed: bool = False
     asked: int = 0
     asked_at: Instant | None = None

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from sqlalchemy import text
 
 from contracts.cases import Region
-from contracts.commitments import Commitment, CommitmentKey, Rung
+from contracts.commitments import Commitment, CommitmentKey, Problem, Rung
 from contracts.envelope import CaseId, Code, Name
 from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
@@ -74,6 +74,30 @@ class AlertFilter(BaseModel):
     matter: Code | None = None
     since: Written | None = Field(None, description="Raised at this moment or later.")
     after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class OperationsView(BaseModel):
+    """Something that the platform itself has failed in: no department answers for it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    case_id: CaseId
+    commitment: CommitmentKey
+    problem: Problem
+    owner: Name
+    matter: Code
+    region: Region
+    raised_at: datetime
+    settled_at: datetime | None
+
+
+class OperationsFilter(BaseModel):
+    """Which failures are wanted, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unsettled: bool = Field(True, description="Only those that last.")
     limit: int = Field(100, ge=1, le=1000)
 
 
@@ -170,6 +194,14 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             alerts=[AlertView.model_validate(row) for row in page],
             next=page[-1].number if len(rows) > wanted.limit else None,
         )
+
+    @router.get("/operations")
+    async def operations(wanted: Annotated[OperationsFilter, Query()]) -> list[OperationsView]:
+        conditions = "settled_at IS NULL" if wanted.unsettled else "TRUE"
+        query = text(f"SELECT * FROM operations WHERE {conditions} ORDER BY number DESC LIMIT :limit")
+        async with shell.database.connect() as connection:
+            rows = (await connection.execute(query, {"limit": wanted.limit})).all()
+        return [OperationsView.model_validate(row) for row in rows]
 
     @router.get("/commitments")
     async def summary() -> Summary:

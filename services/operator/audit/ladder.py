@@ -131,6 +131,9 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
         if due_at is None:
             if stands:
                 yield f"{name} stands, and is not due"
+        elif not _answers_for(watch, rung, due_at, ended):
+            if stands:
+                yield f"{name} stands, and the step was delivered only after that"
         elif ended is not None:
             if due_at < ended and not stands:
                 yield f"{name} has not fired, and the answer was late"
@@ -141,6 +144,14 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
                 yield f"{name} fired before its time"
         elif due_at <= grounds.now and not _will_look(monitor, watch, rung, due_at, grounds):
             yield f"{name} is due, has not fired, and nothing will wake monitor"
+
+
+def _answers_for(watch: Json, rung: str, due_at: datetime, ended: datetime | None) -> bool:
+    """Whether the department is, or may come, to answer for this rung: a card for a step that it was given in time."""
+    if rung == "warning" or watch["key"] == "case":
+        return True
+    delivered_at = at(watch.get("delivered_at"))
+    return ended is None if delivered_at is None else delivered_at <= due_at
 
 
 def _will_look(monitor: Kept, watch: Json, rung: str, due_at: datetime, grounds: Grounds) -> bool:

@@ -28,7 +28,7 @@ SEEN_KEPT = 128
 _NOT_SAID: Mapping[str, Any] = {
     "intake": {"asked": True, "due_at_acceptance": True},
     "routing": {"asked": True},
-    "monitor": {"asked": True, "asked_at": True, "watches": {"__all__": {"raised"}}},
+    "monitor": {"asked": True, "asked_at": True, "marks": True, "watches": {"__all__": {"raised"}}},
 }
 """What no message determines, by service. What a case was thought to be due at its acceptance followed from the
 calendar of that day."""

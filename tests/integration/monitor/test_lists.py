@@ -238,3 +238,24 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(s
         page = (await http.get("/alerts", params={"limit": "1000"})).json()
     assert len(page["alerts"]) == 200
     assert all(alert["withdrawn_at"] for alert in page["alerts"])
+
+
+async def test_what_the_platform_has_failed_in_is_listed_for_operations_until_it_is_settled(
+    shell: Shell[MonitoredCase],
+) -> None:
+    undelivered = reported(report("licence", StepState.REQUESTED, MONDAY))
+    late = STEP_YELLOW + timedelta(hours=1)
+    begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, Woken(), STEP_YELLOW + INSTANT)]
+    await tell(shell, [*begun, (OPEN, undelivered, late)])
+    async with client(shell) as http:
+        (listed,) = (await http.get("/operations")).json()
+        assert (listed["case_id"], listed["commitment"], listed["problem"]) == (OPEN, "step/licence", "undelivered")
+        assert listed["settled_at"] is None
+        await tell(shell, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
+        assert (await http.get("/operations")).json() == []
+        (settled,) = (await http.get("/operations", params={"unsettled": False})).json()
+        assert datetime.fromisoformat(settled["settled_at"]) == late + INSTANT
+        alerts = (await http.get("/alerts")).json()["alerts"]
+        assert {alert["rung"] for alert in alerts} == {"warning"}, "the department is issued no card"
+    async with client(shell, host="203.0.113.9") as stranger:
+        assert (await stranger.get("/operations")).status_code == httpx2.codes.FORBIDDEN

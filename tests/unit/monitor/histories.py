@@ -90,14 +90,15 @@ def delivered(moment: datetime, step: str = "licence") -> TaskDelivered:
     )
 
 
-def done(moment: datetime, step: str = "licence") -> TaskDone:
+def done(moment: datetime, step: str = "licence", *, delivered_at: datetime | None = None) -> TaskDone:
+    """An answer of that moment, to what was delivered long before unless it is said when."""
     return TaskDone(
         task_id=f"{CASE_ID}/{step}",
         step=step,
         department="Market office",
         system="commerce",
         reference="4403-1",
-        delivered_at=moment,
+        delivered_at=delivered_at or min(moment, at("2026-03-02 10:00")),
         outcome=Outcome.APPROVED,
         decided_at=moment,
     )

@@ -55,10 +55,10 @@ def disturbed(history: list[Timed]) -> st.SearchStrategy[list[Timed]]:
 
 
 def facts(state: MonitoredCase | None) -> MonitoredCase:
-    """The state without when its rungs were raised, which does depend on what was heard when."""
+    """The state without when its rungs were raised and operations told, which does depend on what was heard when."""
     assert state is not None
     watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.watches)
-    return state.model_copy(update={"watches": watches})
+    return state.model_copy(update={"watches": watches, "marks": ()})
 
 
 def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, datetime]]:
@@ -69,7 +69,11 @@ def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, dateti
         ended_at = state.ended_at(watch)
         assert ended_at is not None
         assert watch.due is not None
-        found |= {(watch.key, rung, due_at) for rung, due_at in watch.due.ladder() if due_at < ended_at}
+        found |= {
+            (watch.key, rung, due_at)
+            for rung, due_at in watch.due.ladder()
+            if due_at < ended_at and (rung is Rung.WARNING or watch.may_card(due_at))
+        }
     return found
 
 
@@ -112,7 +116,7 @@ def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
         assert said, "an alarm that leads to nothing would ring for ever"
         if CaseAsked() in said:
             assert monitor.wake is None or monitor.wake > now
-            monitor.hear(reported(report("licence", StepState.REQUESTED, START)), now)
+            monitor.hear(reported(report("licence", StepState.DELIVERED, START)), now)
     assert monitor.standing() == {
         (watch.key, rung, due_at)
         for watch in (monitor.state.watches if monitor.state else ())

@@ -239,7 +239,7 @@ def histories(draw: st.DrawFn) -> list[Timed]:
 def facts(state: MonitoredCase | None) -> MonitoredCase:
     assert state is not None
     watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.watches)
-    return state.replace(watches=watches, asked=0, asked_at=None)
+    return state.replace(watches=watches, marks=(), asked=0, asked_at=None)
 
 
 @given(st.data())
