@@ -162,12 +162,18 @@ def replay(
         int | None, typer.Option(min=0, max=3650, help="Compute every deadline: so many working days.")
     ] = None,
     zone: Annotated[str, typer.Option(help="Time zone of moments that name none.")] = "Asia/Shanghai",
+    ladder: Annotated[
+        Path | None, typer.Option(help="Write which rungs would have fired, and when, to this CSV file.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A rule file to judge by, in place of the rules that onedoor comes with.")
+    ] = None,
     plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
 ) -> None:
     """Take another system's cases through the whole platform, in their own time."""
-    from deploy.local.replay import run
+    from deploy.local.replay import Wanted, run
 
-    raise typer.Exit(run(file, json, limit_days, zone, plain))
+    raise typer.Exit(run(file, Wanted(json, ladder, limit_days, rules), zone, plain))
 
 
 @app.command()

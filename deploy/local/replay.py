@@ -6,15 +6,16 @@ that was said by then is known, however long the machine takes.
 """
 
 import asyncio
+import csv
 import shutil
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import httpx2
@@ -32,6 +33,9 @@ from deploy.local.supervisor import NotReady
 from deploy.local.up import until_asked_to_stop, write_json
 from deploy.local.wiring import RECORDED, Options
 from services.departments.recorded.book import Book
+from services.monitor import rulebook
+from services.monitor.rules import FaultyRules, RuleSet, rule_set
+from services.runtime import editions
 from services.runtime.clock import FileClock
 
 STEP = timedelta(days=7)
@@ -73,6 +77,15 @@ class Count:
     open_late: int = 0
 
 
+class Fired(NamedTuple):
+    """A rung that would have fired."""
+
+    case_id: str
+    department: str
+    rung: str
+    due_at: str
+
+
 @dataclass(slots=True)
 class Report:
     """What the platform made of a history."""
@@ -85,10 +98,23 @@ class Report:
     open_alerts: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of open cases that are late when the log ends."""
     withdrawn: int = 0
+    ladder: list[Fired] = field(default_factory=list)
+    """Every rung that fired and stands, in the order in which they fell due."""
 
 
-def run(file: Path, output: Path | None, limit_days: int | None, zone: str, plain: bool) -> int:
-    """Replay a file; the exit status. ``limit_days`` takes the place of the deadlines on file."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to come of a replay. ``limit_days`` takes the place of the deadlines on file, ``rules`` of the rules that
+    onedoor comes with."""
+
+    output: Path | None = None
+    ladder: Path | None = None
+    limit_days: int | None = None
+    rules: Path | None = None
+
+
+def run(file: Path, wanted: Wanted, zone: str, plain: bool) -> int:
+    """Replay a file; the exit status."""
     console = Console(force_terminal=False if plain else None, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="onedoor-replay-"))
     try:
@@ -96,7 +122,11 @@ def run(file: Path, output: Path | None, limit_days: int | None, zone: str, plai
             history = read(lines, ZoneInfo(zone))
         if not history.cases:
             raise UnreadableHistory("no row of the file is a case that can be replayed")
-        until_asked_to_stop(_replay(history, limit_days, output, folder, console))
+        rules = rule_set(rulebook.read(wanted.rules)) if wanted.rules is not None else None
+        until_asked_to_stop(_replay(history, wanted, rules, folder, console))
+    except FaultyRules as faults:
+        console.print(f"{wanted.rules}: {faults}", markup=False, soft_wrap=True)
+        return 1
     except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
         console.print(f"{file}: {failure}", markup=False, soft_wrap=True)
         return 1
@@ -107,9 +137,7 @@ def run(file: Path, output: Path | None, limit_days: int | None, zone: str, plai
     return 0
 
 
-async def _replay(
-    history: History, limit_days: int | None, output: Path | None, folder: Path, console: Console
-) -> None:
+async def _replay(history: History, wanted: Wanted, rules: RuleSet | None, folder: Path, console: Console) -> None:
     began = time.monotonic()
 
     def say(message: str) -> None:
@@ -133,12 +161,14 @@ async def _replay(
     )
     say(f"starting Apache Kafka, PostgreSQL and four services in {folder}")
     async with Platform(folder, options, say) as platform:
+        if rules is not None:
+            await _put_in_force(platform, rules)
         say(f"replaying {len(history.cases)} cases, {starts + STEP:%Y-%m-%d} to {history.ends:%Y-%m-%d}")
         book = create_async_engine(platform.engines.database_url("office_recorded"))
         database = create_async_engine(platform.engines.database_url("onedoor_monitor"))
         try:
             async with httpx2.AsyncClient(timeout=60) as client:
-                replay = _Replay(history, limit_days, platform, client, clock, departments, Book(book), database)
+                replay = _Replay(history, wanted.limit_days, platform, client, clock, departments, Book(book), database)
                 await replay.run(console)
                 report = await replay.report()
         finally:
@@ -146,11 +176,23 @@ async def _replay(
             await database.dispose()
         say("done")
     result = _result(history, report)
-    if output is not None:
-        write_json(output, result)
+    if wanted.output is not None:
+        write_json(wanted.output, result)
     console.print(_tables(report))
+    if wanted.ladder is not None:
+        _write_ladder(wanted.ladder, report)
+        console.print(_ladder_table(report))
     for line in _remarks(history, report):
         console.print(line, markup=False, soft_wrap=True)
+
+
+async def _put_in_force(platform: Platform, rules: RuleSet) -> None:
+    """Judge by these rules: before the first case, so that nothing has to be reckoned anew."""
+    for name, said in (("onedoor_monitor", rules), ("onedoor_intake", rules.almanac)):
+        engine = create_async_engine(platform.engines.database_url(name))
+        async with engine.begin() as connection:
+            await editions.put(connection, said.model_dump(mode="json", by_alias=True), f"rules {rules.rules.version}")
+        await engine.dispose()
 
 
 class _Replay:
@@ -256,6 +298,10 @@ class _Replay:
             told = await asyncio.gather(*(self._get(f"/commitments/{number}") for number in numbers))
             for case, number, view in zip(cases, numbers, told, strict=True):
                 self._count(report, case, view, alerts[number])
+                report.ladder += [
+                    Fired(case.reference, case.department, rung, due_at) for rung, due_at in alerts[number].items()
+                ]
+        report.ladder.sort(key=lambda fired: (datetime.fromisoformat(fired.due_at), fired))
         return report
 
     def _count(self, report: Report, case: RecordedCase, view: dict[str, Any], alerts: dict[str, str]) -> None:
@@ -337,6 +383,27 @@ def _tables(report: Report) -> Group:
         _table("By department", report.by_department, report.total),
         _table("By channel", report.by_channel, report.total),
     )
+
+
+def _write_ladder(file: Path, report: Report) -> None:
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(Fired._fields)
+        writer.writerows(report.ladder)
+
+
+def _ladder_table(report: Report) -> Table:
+    """How many of each rung fall due in each month."""
+    months: dict[str, Counter[str]] = defaultdict(Counter)
+    for fired in report.ladder:
+        months[fired.due_at[:7]][fired.rung] += 1
+    table = Table(title="Rungs by the month in which they fall due", title_justify="left", show_footer=True)
+    table.add_column("", footer="all")
+    for rung in Rung:
+        table.add_column(rung, footer=str(sum(count[rung] for count in months.values())), justify="right")
+    for month in sorted(months):
+        table.add_row(month, *(str(months[month][rung]) for rung in Rung))
+    return table
 
 
 def _table(title: str, groups: dict[str, Count], total: Count) -> Table:

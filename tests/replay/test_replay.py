@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.working_time import OfficeHours, due_after, published_calendar
+from services.monitor.rulebook import SHIPPED
 
 ZONE = ZoneInfo("Asia/Shanghai")
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
@@ -85,6 +86,25 @@ def test_with_a_limit_the_deadlines_are_computed_in_working_days(tmp_path: Path)
     result = replay(write(tmp_path / "cases.csv", rows), tmp_path, "--limit-days", "5")
     assert (result["closed"], result["late"]) == (3, 1)
     assert set(result["alerts"]) == {"late"}
+
+
+def test_the_ladder_tells_which_rungs_would_have_fired_and_when_by_other_rules_too(tmp_path: Path) -> None:
+    history = write(tmp_path / "cases.csv", ROWS)
+    ladder, rules = tmp_path / "ladder.csv", tmp_path / "rules.yaml"
+    replay(history, tmp_path, "--ladder", str(ladder))
+    with ladder.open(newline="") as rows:
+        fired = list(csv.DictReader(rows))
+    late = {"a second late", "far too late", "open and late"}
+    assert {row["case_id"] for row in fired if row["rung"] != "warning"} == late
+    # What was answered between its warning and its deadline was warned of.
+    assert {row["case_id"] for row in fired if row["rung"] == "warning"} == late | {"to the second"}
+    assert [row["due_at"] for row in fired] == sorted(row["due_at"] for row in fired)
+
+    text = SHIPPED.read_text(encoding="utf-8")
+    rules.write_text(text.replace("red: {limit: statutory}", "red: {limit: statutory, days_over: 60}"))
+    replay(history, tmp_path, "--ladder", str(ladder), "--rules", str(rules))
+    with ladder.open(newline="") as rows:
+        assert {row["rung"] for row in csv.DictReader(rows)} == {"warning", "yellow"}
 
 
 def test_a_file_that_is_no_history_is_refused_in_one_line(tmp_path: Path) -> None:
