@@ -72,6 +72,7 @@ MEASUREMENTS: dict[str, Run] = {
     "memory": _plainly,
     "tick": _plainly,
     "due": _plainly,
+    "revision": _plainly,
     "scaling": _with_its_count,
     "audit": _in_a_folder,
 }

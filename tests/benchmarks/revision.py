@@ -1,0 +1,92 @@
+"""A change of calendar while a million commitments are open: how long until every deadline has followed.
+
+``python -m tests.benchmarks.revision [COMMITMENTS]``. The tables are filled with open cases of one commitment each;
+then a notice closes the offices of their region for a day, which moves each of them. Two monitors.
+"""
+
+import asyncio
+import sys
+import time
+from datetime import date, timedelta
+
+from contracts.commitments import CommitmentsMoved
+from contracts.working_time.notices import Notice, NoticeDay
+from deploy.local.wiring import Options
+from services.monitor.rulebook import SHIPPED, read
+from services.monitor.rules import rule_set
+from services.monitor.state import MonitoredCase
+from services.runtime import editions
+from services.runtime.clock import FileClock
+from services.runtime.database import open_database, transaction
+from tests.benchmarks import seeds, stage
+from tests.benchmarks.report import Figure, conclude, figure
+
+COMMITMENTS = 1_000_000
+MONITORS = 2
+TARGET_S = 120.0
+LONGEST_S = 900.0
+LOOK_S = 0.5
+CLOSED_ON = date(2026, 3, 3)
+"""The day after the cases were accepted."""
+
+
+async def measure(count: int = COMMITMENTS) -> list[Figure]:
+    """Seconds until every open deadline follows the new calendar, and how many were told of, each once."""
+    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
+    region = MonitoredCase.model_validate_json(kept.state).region
+    assert region is not None
+    typhoon = NoticeDay(name="台风", date=CLOSED_ON, is_off_day=True)
+    notice = Notice(year=CLOSED_ON.year, region=f"CN-{region[:2]}", days=(typhoon,))
+    said = rule_set(read(SHIPPED), [notice]).model_dump(mode="json", by_alias=True)
+    warning, _ = seeds.first_rungs(kept)
+    with stage.folder("revision") as place:
+        FileClock.create(place / "clock", warning - timedelta(hours=12), speed=0)
+        options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
+        async with stage.Stage(place, options) as ground:
+            await ground.database("monitor")
+            connection = await ground.connect("monitor")
+            await seeds.fill_cases(connection, kept, count, wake_at=f"'{warning.isoformat()}'::timestamptz")
+            await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
+            await seeds.settle(connection)
+            await ground.serve("monitor")
+            seconds, moved = await _followed(ground.engines.database_url("onedoor_monitor"), said)
+            query = "SELECT count(DISTINCT case_id), count(*) FROM outbox WHERE event LIKE '%\"' || $1 || '\"%'"
+            cases, told = await connection.fetchrow(query, CommitmentsMoved.type, timeout=300)
+            await connection.close()
+    print(f"{count} in {seconds:.1f} s, {count / seconds:.0f}/s", flush=True)
+    wrong = abs(count - moved) + abs(count - cases) + abs(told - cases)
+    return [
+        figure(f"{count} open deadlines follow another calendar, two monitors", seconds, "s", TARGET_S, at_most=True),
+        figure("of these not moved, or not told of exactly once", wrong, "commitments", 0, at_most=True),
+    ]
+
+
+async def _followed(address: str, said: dict[str, object]) -> tuple[float, int]:
+    """Put these rules in force and wait until all follow: how long that takes, and how many cases changed."""
+    database = open_database(address, "benchmark", 2)
+    try:
+        async with transaction(database) as connection:
+            number = await editions.put(connection, said, "a day more off")
+        began = shown = time.monotonic()
+        while time.monotonic() - began < LONGEST_S:
+            await asyncio.sleep(LOOK_S)
+            async with database.connect() as connection:
+                (latest,) = await editions.progress(connection, 1)
+            assert latest.number == number
+            if latest.done_at is not None:
+                return time.monotonic() - began, latest.moved
+            if time.monotonic() - shown > 15:
+                shown = time.monotonic()
+                print(f"{shown - began:6.1f} s  {latest.moved:,}", flush=True)
+        raise TimeoutError(f"not all follow after {LONGEST_S:.0f} s")
+    finally:
+        await database.dispose()
+
+
+def main() -> None:
+    """Measure and print; the figures go to ``build/bench.json``."""
+    conclude(asyncio.run(measure(*[int(one) for one in sys.argv[1:]])))
+
+
+if __name__ == "__main__":
+    main()
