@@ -48,9 +48,10 @@ class SuspensionKind(StrEnum):
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Names one word of intake's about a case's time, so that it counts once however often it is said."""
 
-Reason = Annotated[str, Field(min_length=1, max_length=2000)]
+Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+"""Something that can be read."""
 
-Article = Annotated[str, Field(max_length=200)]
+Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 """The article that allows it: 行政许可法第四十五条."""
 
 

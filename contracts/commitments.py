@@ -86,6 +86,9 @@ class CommitmentsOpened(Message):
     """One for the case and one for each of its steps, at the most."""
     words: Words = ()
     region: Region | None = None
+    told: Annotated[int, Field(ge=0)] = 0
+    """Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their
+    times say, which are those of what led to them."""
 
 
 class Cause(StrEnum):
@@ -122,6 +125,9 @@ class CommitmentsMoved(Message):
     """Of the rules by which they are reckoned now; 0 are those that the program came with."""
     words: Words = ()
     region: Region | None = None
+    told: Annotated[int, Field(ge=0)] = 0
+    """Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their
+    times say, which are those of what led to them."""
 
 
 class AlertRaised(Message):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from contracts.cases import Applicant, Region
+from contracts.cases import Applicant, Article, Reason, Region
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_MATERIALS, MOST_STEPS, Limits, Outcome, PlanStep
 
@@ -68,8 +68,8 @@ class TaskSuspended(Message):
     """Which of the department's procedures."""
     name: Name
     """Hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
-    article: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason
+    article: Article = ""
     since: Instant
     until: Instant | None = None
     """From when on time counts again; None while the procedure lasts."""

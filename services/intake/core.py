@@ -100,6 +100,7 @@ class CaseDue(Value):
 class Held(Value):
     """A commitment that monitor holds, and when it last said so: its later word replaces its earlier one."""
 
+    told: int = 0
     said_at: Instant
     commitment: Commitment
 
@@ -269,7 +270,10 @@ def _say(case: Case, word: TimeWord) -> Step[Case]:
         return _waiting(case)
     if case.decision is not None:
         raise NotNow("the case is decided", "该办件已办结")
-    if len(case.words) >= MOST_WORDS:
+    if _begins(word) < case.accepted.accepted_at:
+        raise NotNow("that lies before the case was accepted", "该时间早于受理时间")
+    ends = isinstance(word, CaseSuspended) and word.until is not None
+    if len(case.words) >= MOST_WORDS and not ends:
         raise NotNow(f"its time has been changed {MOST_WORDS} times already", f"计时已变更 {MOST_WORDS} 次")
     match word:
         case CaseSuspended():
@@ -290,6 +294,16 @@ def _say(case: Case, word: TimeWord) -> Step[Case]:
     return _waiting(case.replace(asked=1), word)
 
 
+def _begins(word: TimeWord) -> datetime:
+    match word:
+        case CaseSuspended():
+            return word.since
+        case CaseExtended():
+            return word.told_at
+        case CaseRestarted():
+            return word.restarted_at
+
+
 def _lasts(case: Case, word: CaseSuspended) -> bool:
     known = case.latest(word.suspension)
     return known is not None and known.until is None
@@ -308,10 +322,10 @@ def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
         case CaseDecided():
             return _decided(_reported(case, message.steps, of_routing=True), message)
         case CommitmentsOpened():
-            held = _committed(case, message.commitments, said_at)
+            held = _committed(case, message.commitments, message.told, said_at)
             return _confirmed(held, message.words).replace(monitored=True)
         case CommitmentsMoved():
-            held = _committed(case, tuple(move.commitment for move in message.moves), said_at)
+            held = _committed(case, tuple(move.commitment for move in message.moves), message.told, said_at)
             return _confirmed(held, message.words)
         case _:
             assert_never(message)
@@ -396,10 +410,10 @@ def _decided(case: Case, decided: CaseDecided) -> Case:
     return case.replace(decision=earliest)
 
 
-def _committed(case: Case, commitments: tuple[Commitment, ...], said_at: datetime) -> Case:
+def _committed(case: Case, commitments: tuple[Commitment, ...], told: int, said_at: datetime) -> Case:
     held = {known.commitment.key: known for known in case.commitments}
     for commitment in commitments:
-        news = Held(said_at=said_at, commitment=commitment)
+        news = Held(told=told, said_at=said_at, commitment=commitment)
         known = held.get(commitment.key)
         if known is None or _order_of_words(known) < _order_of_words(news):
             held[commitment.key] = news
@@ -412,9 +426,9 @@ def _confirmed(case: Case, heard: tuple[Word, ...]) -> Case:
     return case.replace(heard=tuple(sorted({*case.heard, *heard} & own)))
 
 
-def _order_of_words(held: Held) -> tuple[datetime, str]:
+def _order_of_words(held: Held) -> tuple[int, datetime, str]:
     """The last in this order holds. Of two said at one moment either would do, so long as it is always the same."""
-    return held.said_at, held.commitment.model_dump_json()
+    return held.told, held.said_at, held.commitment.model_dump_json()
 
 
 def _settled(case: Case) -> Step[Case]:

@@ -23,7 +23,7 @@ from contracts.commitments import (
 from contracts.envelope import Envelope, Impossible, Message, Revised, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
 from contracts.tasks import TaskDelivered, TaskDone, TaskSuspended
-from services.monitor.ladder import Run, due_dates
+from services.monitor.ladder import due_dates
 from services.monitor.rules import Rules
 from services.monitor.state import CASE, Interval, Mark, MonitoredCase, MoreTime, Raised, Watch, step_key
 
@@ -81,6 +81,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
         case CaseRestarted() as message:
             known = known.hear(message.word).restart(message.restarted_at)
         case TaskDone() as message:
+            known = known.end(message.step, message.decided_at)
             known = _learn(
                 known,
                 step_key(message.step),
@@ -91,6 +92,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
             if message.outcome is Outcome.APPROVED:
                 known = known.approve(message.step, message.decided_at)
         case CaseReported() as message:
+            known = known.replace(unanswered=0) if known.unanswered else known
             if any(step.state is StepState.REQUESTED for step in message.steps):
                 known = _learn(known, CASE, undelivered_at=envelope.time)
             else:
@@ -111,7 +113,9 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     known, told = _reckon(state, known, rules, envelope.data)
     known, alerts = _climb(known, envelope.time, now)
     ahead = _ahead(known)
-    known, questions = _verify(known, ahead, now, first_of_routing)
+    # A change of rules makes a million cases be looked at: each asks when its own alarm rings.
+    asks_at = None if isinstance(envelope.data, Revised) else now
+    known, questions = _verify(known, ahead, asks_at, first_of_routing)
     known, problems = _tell_operations(known, envelope.time)
     return _step(known, ahead, (*told, *alerts, *questions, *problems))
 
@@ -130,18 +134,23 @@ def _accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
             owed[key] = Watch(key=key, owner=step.department, limits=step.limits, after=step.after)
     # What has been heard of steps without a limit is dropped: nothing is owed there.
     watches = tuple(owed[key].merge(state.watch(key), message.accepted_at) for key in sorted(owed))
-    accepted = state.replace(matter=plan.matter, region=message.region, watches=watches, approvals=())
+    asked = tuple(sorted((step.step, step.system) for step in plan.steps))
+    accepted = state.replace(matter=plan.matter, region=message.region, watches=watches, asked_of=asked, approvals=())
     for name, approved_at in state.approvals:
         accepted = accepted.approve(name, approved_at)
+    for heard in state.watches:
+        if heard.key not in owed and heard.ended_at is not None:
+            accepted = accepted.end(heard.key.removeprefix("step/"), heard.ended_at)
     return accepted
 
 
 def _procedure(message: TaskSuspended) -> Interval:
     """A department's special procedure, which is its step's."""
     return Interval(
-        suspension=f"{message.step}/{message.procedure}",
+        suspension=f"{message.system}/{message.step}/{message.procedure}",
         kind=SuspensionKind.PROCEDURE,
         step=message.step,
+        system=message.system,
         reason=f"{message.name}: {message.reason}",
         article=message.article,
         since=message.since,
@@ -207,6 +216,7 @@ def _learn_steps(
                 state = _learn(state, key, opened_at=report.requested_at, open_at=open_at, delivered_at=delivered_at)
             case StepState.DONE | StepState.DROPPED:
                 ended_at = report.decided_at or known_at
+                state = state.end(report.step, ended_at)
                 state = _learn(
                     state,
                     key,
@@ -226,42 +236,52 @@ def _reckon(
     """
     if known.region is None or known.matter is None:
         return known, []  # the acceptance has yet to be heard
-    bent = before is None or _bends(before) != _bends(known)
     moves: list[Move] = []
     begun = False
     revised = False
     for watch in known.watches:
         was = before.watch(watch.key) if before is not None else None
         of_old = watch.edition != rules.edition and known.ended_at(watch) is None
-        # What suspends it after its end does not, so the end may be news for the deadline too.
-        ended = known.suspensions and before is not None and before.ended_at(watch) != known.ended_at(watch)
-        if watch is was and watch.due is not None and not (of_old or bent or ended):
+        if watch.due is not None and not of_old and _runs_alike(before, was, known, watch, rules):
             continue
-        reckoned = _reckoned(watch, known.run(watch, rules), rules, known.region, known.matter)
+        reckoned = _reckoned(known, watch, rules, known.region, known.matter)
         if reckoned is watch:
             continue
         known = known.put(reckoned)
-        revised = revised or of_old
+        revised = revised or (of_old and _runs_alike(before, was, known, watch, rules))
         if watch.due is None:
             begun = True
         elif move := _move(watch, reckoned):
             moves.append(move)
     told: list[Message] = []
     if begun or isinstance(message, CaseAccepted) or (isinstance(message, OF_INTAKE) and not moves):
+        known = known.replace(told=known.told + 1)
         told.append(_opened(known))
     if moves:
+        known = known.replace(told=known.told + 1)
         cause = Cause.RULES if revised else _cause(message)
         told.append(
             CommitmentsMoved(
-                moves=tuple(moves), cause=cause, edition=rules.edition, words=known.words, region=known.region
+                moves=tuple(moves),
+                cause=cause,
+                edition=rules.edition,
+                words=known.words,
+                region=known.region,
+                told=known.told,
             )
         )
     return known, told
 
 
-def _bends(state: MonitoredCase) -> tuple[object, ...]:
-    """What makes the time of a case run otherwise than straight on."""
-    return state.suspensions, state.extension, state.restarted_at
+def _runs_alike(
+    before: MonitoredCase | None, was: Watch | None, known: MonitoredCase, watch: Watch, rules: Rules
+) -> bool:
+    """Whether nothing has been heard that makes the time of this commitment run otherwise than before."""
+    if before is None or was is None or was.limits != watch.limits or was.opened_at != watch.opened_at:
+        return False
+    if before.is_straight and known.is_straight:
+        return True
+    return before.run(was, rules) == known.run(watch, rules)
 
 
 def _cause(message: Message) -> Cause:
@@ -277,11 +297,14 @@ def _cause(message: Message) -> Cause:
             return Cause.BEGUN_EARLIER
 
 
-def _reckoned(watch: Watch, run: Run | None, rules: Rules, region: str, matter: str) -> Watch:
+def _reckoned(state: MonitoredCase, watch: Watch, rules: Rules, region: str, matter: str) -> Watch:
     """The commitment with its deadlines by these rules; itself where they are what they were."""
-    if run is None or watch.limits is None:
+    if watch.limits is None:
         return watch
     try:
+        run = state.run(watch, rules)
+        if run is None:
+            return watch
         due = due_dates(watch.limits, run, rules.ladder(watch.key, region, matter), rules.terms(region))
     except (ValueError, OverflowError):
         raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
@@ -305,7 +328,7 @@ def _move(was: Watch, now: Watch) -> Move | None:
 
 def _opened(state: MonitoredCase) -> CommitmentsOpened:
     held = tuple(commitment for watch in state.watches if (commitment := watch.commitment()))
-    return CommitmentsOpened(commitments=held, words=state.words, region=state.region)
+    return CommitmentsOpened(commitments=held, words=state.words, region=state.region, told=state.told)
 
 
 def _climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
@@ -368,8 +391,8 @@ def _wrong(fired: Raised, watch: Watch, ended_at: datetime | None) -> str | None
     due_at = watch.due.of(fired.rung) if watch.due is not None else None
     if due_at is None or due_at > fired.raised_at:
         return MOVED
-    if fired.rung is not _WARNING and not watch.may_card(due_at):
-        return UNDELIVERED
+    if fired.rung is not _WARNING and watch.delivered_at is not None and not watch.may_card(due_at):
+        return UNDELIVERED  # and not where nobody has said when: states of old do not know
     return IN_TIME if ended_at is not None and ended_at <= due_at else None
 
 
@@ -400,12 +423,12 @@ def _verify(
     if now is not None and _is_forgotten(state, ahead):
         return state, [CaseAsked()]
     if now is not None and _cards(ahead, now):
-        asked = state.replace(asked=state.asked + 1, asked_at=now)
+        asked = state.replace(asked=state.asked + 1, asked_at=now, unanswered=state.unanswered + 1)
         return asked, [CaseAsked()] if state.routed or state.asked else []
     if state.asked_at is None:
         return state, []
     if not _cards(ahead, state.asked_at):
-        return state.replace(asked=0, asked_at=None), []
+        return state.replace(asked=0, asked_at=None, unanswered=0), []
     return state, [CaseAsked()] if first_of_routing else []
 
 
@@ -413,7 +436,7 @@ def _tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[Monitore
     """Tell operations of what the platform has failed in, and when it is settled."""
     failed = {(Problem.UNDELIVERED, watch.key): watch for watch in state.watches if watch.delivered_late()}
     case = state.watch(CASE)
-    if case is not None and state.asked >= MOST_ASKED:
+    if case is not None and state.unanswered >= MOST_ASKED:
         failed[Problem.UNVERIFIED, CASE] = case
     if (not failed and not state.marks) or state.matter is None or state.region is None:
         return state, []

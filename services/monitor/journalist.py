@@ -40,7 +40,9 @@ log = telemetry.logger(__name__)
 
 _REACHED = text("SELECT said_at FROM journal_reached FOR UPDATE SKIP LOCKED")
 
-_UNTIL = text("SELECT clock_timestamp() - CAST(:late AS interval), (SELECT min(said_at) FROM outbox)")
+_UNTIL = text("SELECT clock_timestamp() - CAST(:late AS interval)")
+
+_FIRST = text("SELECT min(said_at) FROM outbox")
 
 _SAID = text("""
     SELECT said_at, event FROM outbox
@@ -63,8 +65,7 @@ _REACH = text("UPDATE journal_reached SET said_at = :said_at, key = :key")
 
 _ENDED = text("""
     SELECT region, day, min(number) AS first, max(number) AS last, sum(cardinality(entries)) AS entries
-    FROM journal WHERE day < :today AND day > coalesce(
-        (SELECT max(day) FROM journal_roots WHERE journal_roots.region = journal.region), '-infinity')
+    FROM journal WHERE day >= :since AND day < :today
     GROUP BY region, day ORDER BY region, day
 """)
 
@@ -90,15 +91,19 @@ class Journalist:
             found = (await connection.execute(_REACHED)).one_or_none()
             if found is None:
                 return False  # another replica is at it
-            until, first = (await connection.execute(_UNTIL, {"late": self._late})).one()
-            reached = found.said_at or (first - timedelta(microseconds=1) if first is not None else None)
+            until = (await connection.execute(_UNTIL, {"late": self._late})).scalar_one()
+            reached = found.said_at
+            if reached is None:  # the first time: from the first that was ever said
+                first = await connection.scalar(_FIRST)
+                reached = first - timedelta(microseconds=1) if first is not None else None
             if reached is None or reached >= until:
                 return False
+            since = day_of(reached)
             stretch = min(until, reached + STRETCH)
             said, reached = await self._said(connection, reached, stretch)
             blocks = await _chain(connection, said)
             await connection.execute(_REACH, {"said_at": reached, "key": self._key.public_key().public_bytes_raw()})
-            signed = await self._sign(connection, day_of(reached))
+            signed = await self._sign(connection, since, day_of(reached))
         if blocks or signed:
             log.info("journal", blocks=len(blocks), entries=len(said), days_signed=signed)
         return bool(reached < until)
@@ -123,9 +128,11 @@ class Journalist:
                 found.append(Said(row.said_at, event["data"].get("region") or NOWHERE, row.event))
         return found, until
 
-    async def _sign(self, connection: AsyncConnection, today: date) -> int:
-        """Sign the days that have ended; how many."""
-        ended = (await connection.execute(_ENDED, {"today": today})).all()
+    async def _sign(self, connection: AsyncConnection, since: date, today: date) -> int:
+        """Sign the days that have ended since then, in the transaction that has gone past their end; how many."""
+        if since == today:
+            return 0
+        ended = (await connection.execute(_ENDED, {"since": since, "today": today})).all()
         for row in ended:
             place = {"region": row.region, "number": row.last}
             last = (await connection.execute(_HASH, place)).scalar_one()

@@ -136,7 +136,12 @@ def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: Run, term
     if not limit.counted:  # days after a moment that somebody else has fixed
         return due_after(_fixed(limit), rule.days_over, terms.calendar, terms.hours).at
     found = due(run.course(limit.replace(due_at=None), rule.days_over), terms)
-    return found.at if isinstance(found, Due) else None
+    counted = found.at if isinstance(found, Due) else None
+    if limit.due_at is None:
+        return counted
+    # The limit is the earlier of its length and a fixed moment, and so are the days after it.
+    fixed = due_after(limit.due_at, rule.days_over, terms.calendar, terms.hours).at
+    return fixed if counted is None else min(fixed, counted)
 
 
 def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from contracts.cases import Region, SuspensionKind, Word
-from contracts.commitments import Commitment, CommitmentKey, Problem, Rung, Turn
+from contracts.commitments import MOST_CLOCKS, Commitment, CommitmentKey, Problem, Rung, Turn
 from contracts.envelope import Code, Impossible, Instant, Name, Value
 from contracts.plans import Limits
 from contracts.working_time import Extension, Suspension
@@ -37,6 +37,8 @@ class Interval(Value):
     suspension: str
     kind: SuspensionKind
     step: Code | None = None
+    system: Code | None = None
+    """Whose word it is, of a department's."""
     reason: str
     article: str = ""
     since: Instant
@@ -173,10 +175,12 @@ class MonitoredCase(Value):
 
     ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
     ``suspensions``, ``extension``, ``restarted_at``: what has happened to the time of the case, and of which steps.
-    ``words``: intake's words about it that have been heard.
+    ``words``: intake's words about it that have been heard. ``asked_of``: the plan's steps, each with the system that
+    is asked for it; ``ended_steps``: when those have ended of which nothing else is kept.
     ``marks``: what the platform has failed in.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
-    ``asked`` counts how often routing has been asked the question that is open now, last at ``asked_at``.
+    ``told`` counts what has been told of its deadlines. ``asked`` counts how often routing has been asked the question
+    that is open now, last at ``asked_at``; ``unanswered`` the questions since it last answered.
     """
 
     matter: Code | None = None
@@ -186,10 +190,14 @@ class MonitoredCase(Value):
     extension: MoreTime | None = None
     restarted_at: Instant | None = None
     words: tuple[Word, ...] = ()
+    asked_of: tuple[tuple[Code, Code], ...] = ()
+    ended_steps: tuple[tuple[Code, Instant], ...] = ()
     approvals: tuple[tuple[Code, Instant], ...] = ()
     marks: tuple[Mark, ...] = ()
     routed: bool = False
+    told: int = 0
     asked: int = 0
+    unanswered: int = 0
     asked_at: Instant | None = None
 
     @property
@@ -215,29 +223,55 @@ class MonitoredCase(Value):
     def run(self, watch: Watch, rules: Rules) -> Run | None:
         """How the time of this commitment has run; None before it has begun.
 
-        An extension and a restart are of the case as a whole. What began after the commitment was answered is of no
-        matter to it.
+        An extension and a restart are of the case as a whole. What happened after the commitment was answered is of no
+        matter to it. A department's procedure counts for a step that it was asked for, until that has ended.
         """
         if watch.opened_at is None:
             return None
+        if self.is_straight:
+            return Run(watch.opened_at)
         ended_at = self.ended_at(watch)
-        suspensions = tuple(
-            Suspension(one.since, one.until, one.reason, one.article)
-            for one in self.suspensions
-            if (ended_at is None or one.since < ended_at) and rules.stops(one.kind, one.step, watch.key)
-        )
+        ends = dict(self.ended_steps) | {one.key.removeprefix("step/"): one.ended_at for one in self.watches}
+        suspensions = []
+        for one in self.suspensions:
+            if one.system is not None and (one.step, one.system) not in self.asked_of:
+                continue
+            until = min((end for end in (one.until, ends.get(one.step or "")) if end is not None), default=None)
+            if until is not None and until < one.since:
+                continue
+            if (ended_at is None or one.since < ended_at) and rules.stops(one.kind, one.step, watch.key):
+                suspensions.append(Suspension(one.since, until, one.reason, one.article))
         if watch.key != CASE:
-            return Run(watch.opened_at, suspensions)
-        more = self.extension
-        extension = Extension(more.days, more.reason, more.told_at) if more is not None else None
-        return Run(watch.opened_at, suspensions, extension, self.restarted_at)
+            return Run(watch.opened_at, tuple(suspensions))
+        more, restarted_at = self.extension, self.restarted_at
+        extension = None
+        if more is not None and (ended_at is None or more.told_at < ended_at):
+            extension = Extension(more.days, more.reason, more.told_at)
+        if restarted_at is not None and ended_at is not None and restarted_at >= ended_at:
+            restarted_at = None
+        return Run(watch.opened_at, tuple(suspensions), extension, restarted_at)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether nothing has happened to the time of the case."""
+        return not self.suspensions and self.extension is None and self.restarted_at is None
+
+    def end(self, step: Code, ended_at: datetime) -> Self:
+        """This case with that step ended, and its procedures with it, where no commitment remembers it."""
+        if self.matter is None or self.watch(step_key(step)) is not None:
+            return self
+        known = dict(self.ended_steps)
+        if step in known and known[step] <= ended_at:
+            return self
+        known[step] = ended_at
+        return self.replace(ended_steps=tuple(sorted(known.items())))
 
     def suspend(self, news: Interval) -> Self:
         """This case with that suspension, or with what is newer of it. Raises `Impossible` for one too many."""
         known = {one.suspension: one for one in self.suspensions}
         before = known.get(news.suspension)
         known[news.suspension] = news.later(before) if before is not None else news
-        if len(known) > MOST_SUSPENSIONS:
+        if sum(one.system == news.system for one in known.values()) > MOST_SUSPENSIONS:
             raise Impossible(f"the case has been suspended {MOST_SUSPENSIONS} times already")
         return (
             self
@@ -258,7 +292,9 @@ class MonitoredCase(Value):
         return self.replace(restarted_at=restarted_at)
 
     def hear(self, word: Word) -> Self:
-        """This case with that word heard."""
+        """This case with that word heard. Raises `Impossible` for one too many."""
+        if word not in self.words and len(self.words) >= MOST_CLOCKS:
+            raise Impossible(f"the time of the case has been changed {MOST_CLOCKS} times already")
         return self if word in self.words else self.replace(words=tuple(sorted((*self.words, word))))
 
     def approve(self, step: Code, approved_at: datetime) -> Self:

@@ -28,30 +28,35 @@ def verify(lines: Iterable[str], key: str | None = None) -> dict[str, int]:
     """Check an export, line by line: how many blocks, entries and signed days. Raises Broken."""
     lines = iter(lines)
     head = _line(next(lines, ""), 1)
-    if head.get("format") != FORMAT or not isinstance(head.get("region"), str):
+    if tuple(head) != ("format", "region", "key") or head["format"] != FORMAT or not isinstance(head["region"], str):
         raise Broken("line 1: this is no export of a journal")
     if key is not None and head.get("key") != key.lower():
         raise Broken("line 1: the export names another key than the one that is trusted")
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head["key"]))
-    except (KeyError, TypeError, ValueError):
+        public = Ed25519PublicKey.from_public_bytes(_bytes(head["key"]))
+    except (TypeError, ValueError):
         raise Broken("line 1: no public key of 64 hexadecimal digits") from None
     last: dict[str, Any] | None = None
-    entries, days = 0, 0
+    first, entries, days = 0, 0, 0
     since_root: list[dict[str, Any]] = []
     for place, text in enumerate(lines, 2):
         content = _line(text, place)
-        if set(content) == {"block"}:
+        if tuple(content) == ("block",):
             last = _block(content["block"], last, head["region"], place)
+            first = first or last["number"]
             since_root.append(last)
             entries += len(last["entries"])
-        elif set(content) == {"root"}:
+        elif tuple(content) == ("root",):
             _root(content["root"], since_root, head["region"], public, place)
             since_root = []
             days += 1
         else:
             raise Broken(f"line {place}: neither a block nor a root")
-    return {"blocks": last["number"] if last else 0, "entries": entries, "days": days, "unsigned": len(since_root)}
+    if len({block["day"] for block in since_root}) > 1:
+        # A day is signed as soon as it is over, so that one at the most is not.
+        raise Broken(f"the last {len(since_root)} blocks are of several days, and none of them is signed")
+    found = {"first": first, "last": last["number"] if last else 0, "entries": entries, "days": days}
+    return {**found, "unsigned": len(since_root)}
 
 
 def _line(text: str, place: int) -> dict[str, Any]:
@@ -72,7 +77,9 @@ def _block(block: Any, before: dict[str, Any] | None, region: str, place: int) -
         for entry in entries:
             own.update(hashlib.sha256(entry.encode()).digest())
         found = own.hexdigest()
-        if found != block["hash"] or set(block) != {"number", "day", "previous", "hash", "entries"}:
+        if found != block["hash"] or tuple(block) != ("number", "day", "previous", "hash", "entries"):
+            raise Broken(f"line {place}: block {number} was changed")
+        if type(number) is not int or type(entries) is not list or any(type(entry) is not str for entry in entries):
             raise Broken(f"line {place}: block {number} was changed")
         if before is None and (number == 1) != (previous == "0" * 64):
             raise Broken(f"line {place}: block {number} is not where it was")
@@ -88,7 +95,9 @@ def _block(block: Any, before: dict[str, Any] | None, region: str, place: int) -
 def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519PublicKey, place: int) -> None:
     try:
         content = [region, root["day"], root["first"], root["last"], root["entries"], root["hash"]]
-        public.verify(bytes.fromhex(root["signature"]), FORMAT.encode() + _canonical(content))
+        public.verify(_bytes(root["signature"]), FORMAT.encode() + _canonical(content))
+        if tuple(root) != ("day", "first", "last", "entries", "hash", "signature"):
+            raise Broken(f"line {place}: the root was changed")
     except InvalidSignature:
         raise Broken(f"line {place}: the signature is not of this key, or not of this day") from None
     except (KeyError, TypeError, ValueError):
@@ -101,6 +110,14 @@ def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519P
         or sum(len(block["entries"]) for block in blocks) != root["entries"]
     ):
         raise Broken(f"line {place}: the day that was signed is another one than the blocks before it")
+
+
+def _bytes(text: str) -> bytes:
+    """What hexadecimal digits stand for, written in one way only. Raises ValueError."""
+    found = bytes.fromhex(text)
+    if found.hex() != text:
+        raise ValueError
+    return found
 
 
 def _canonical(content: Any) -> bytes:
@@ -126,9 +143,11 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, UnicodeDecodeError) as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
         return 2
-    print(f"sound: {found['entries']} entries, blocks up to {found['blocks']}, {found['days']} days signed")
+    print(f"sound: {found['entries']} entries, blocks {found['first']} to {found['last']}, {found['days']} days signed")
+    if found["first"] > 1:
+        print(f"what came before block {found['first']} is not in this file")
     if found["unsigned"]:
-        print(f"the last {found['unsigned']} blocks are of a day that is not signed yet")
+        print(f"NOT PROVEN: the last {found['unsigned']} blocks are of a day that is not signed yet")
     if key is None:
         print("the key is the one that the file names: compare it with one from somebody you trust")
     return 0

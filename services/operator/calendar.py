@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from services.operator.rules import Database, Folder, follow_notices
+from services.operator.rules import Database, Folder, follow_notices, in_force_here
 
 if TYPE_CHECKING:
     import csv
@@ -139,7 +139,8 @@ def load(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Show what a notice of holidays changes, ask, and put it in force: open deadlines are reckoned anew."""
-    from contracts.working_time.notices import NATION, FaultyNotice, changes, read
+    from contracts.working_time import published_calendar
+    from contracts.working_time.notices import NATION, FaultyNotice, changes, in_force, read
     from services import calendars as kept
     from services.operator.rule_changes import told
 
@@ -150,7 +151,13 @@ def load(
             if "region" in said.model_fields_set and said.region != region:
                 raise typer.BadParameter(f"the notice says itself that it is of {said.region}")
             said = said.replace(region=_region(region))
-        before, after = kept.calendar(calendars, said.region), kept.calendar(calendars, said.region, said)
+        # What counts is what monitor keeps to; a folder on this machine may know less.
+        running = in_force_here(database, folder)
+        notices = list(running[1].notices) if running is not None else kept.notices(calendars)
+        others = [one for one in notices if (one.region, one.year) != (said.region, said.year)]
+        published = running[1].almanac.published.calendar() if running is not None else published_calendar()
+        before = in_force(published, notices, said.region)
+        after = in_force(published, [*others, said], said.region)
     except FaultyNotice as faults:
         typer.echo(f"{notice} is not put in force, and nothing has changed:", err=True)
         for fault in str(faults).splitlines():
@@ -169,11 +176,11 @@ def load(
         typer.echo("nothing has changed")
         raise typer.Exit(1)
     # Monitor first: should its database be away, nothing has changed.
-    in_force = [one for one in kept.notices(calendars) if (one.region, one.year) != (said.region, said.year)]
-    followed = follow_notices(database, folder, [*in_force, said])
+    if running is not None:
+        follow_notices(database, folder, running, [*others, said])
     with _plain_faults():
         typer.echo(f"kept as {kept.put(calendars, said)}")
-    if not followed:
+    if running is None:
         typer.echo("no monitor is here: name its database, or say 'onedoor rules apply' where it is")
 
 

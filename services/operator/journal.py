@@ -114,7 +114,9 @@ async def _export(engine: "AsyncEngine", region: str, since: "date | None", unti
 
     own = await _key(engine)
     count = 0
-    async with engine.connect() as connection:
+    async with engine.connect() as opened:
+        # Of one moment: a day may end meanwhile.
+        connection = await opened.execution_options(isolation_level="REPEATABLE READ")
         roots = await _roots(connection, region)
         if any(key != own for _, _, key in roots):
             raise _NothingKept("the installation has signed with several keys: its secret key was changed")

@@ -84,7 +84,7 @@ def apply(
     from services.operator.rule_changes import differences, summary
 
     written = _read(file) if file is not None else None
-    before = _said(database, folder)
+    number, before = _said(database, folder)
     try:
         after = rule_set(written or before.rules, notices(calendars))
         Rules(0, after)
@@ -94,16 +94,15 @@ def apply(
     for line in lines:
         typer.echo(line)
     if not lines and before == after:
-        _put_in_force(database, folder, before, after, wait=False)
+        _put_in_force(database, folder, number, before, after, wait=False)
         return
     if not yes and not typer.confirm(f"Put this in force: {summary(before, after)}?"):
         raise _stop("nothing has changed")
-    _put_in_force(database, folder, before, after, wait=wait)
+    _put_in_force(database, folder, number, before, after, wait=wait)
 
 
-def follow_notices(database: str, folder: Path | None, notices: "Sequence[Notice]") -> bool:
-    """Put these notices in force at monitor, in place of those that it has; False if there is no monitor here."""
-    from services.monitor.rules import rule_set
+def in_force_here(database: str, folder: Path | None) -> "tuple[int, RuleSet] | None":
+    """The edition in force at monitor, and what it says; None if there is no monitor here."""
     from services.operator.databases import WrongChoice, chosen
 
     try:
@@ -111,25 +110,36 @@ def follow_notices(database: str, folder: Path | None, notices: "Sequence[Notice
     except WrongChoice as wrong:
         if database or folder is not None:
             raise typer.BadParameter(str(wrong)) from None
-        return False
-    before = _said(database, folder)
-    _put_in_force(database, folder, before, rule_set(before.rules, notices), wait=False)
-    return True
+        return None
+    return _said(database, folder)
 
 
-def _said(database: str, folder: Path | None) -> "RuleSet":
-    """What is in force."""
+def follow_notices(
+    database: str, folder: Path | None, known: "tuple[int, RuleSet]", notices: "Sequence[Notice]"
+) -> None:
+    """Put these notices in force at monitor, in place of those that were."""
+    from services.monitor.rules import rule_set
+
+    number, before = known
+    _put_in_force(database, folder, number, before, rule_set(before.rules, notices), wait=False)
+
+
+def _said(database: str, folder: Path | None) -> "tuple[int, RuleSet]":
+    """The number of the edition in force, and what it says."""
     from services.monitor import rulebook
 
     known = _on(database, folder, _in_force)
-    return (rulebook.edition(*known) if known is not None else rulebook.shipped()).said
+    return (known.number, rulebook.edition(*known).said) if known is not None else (0, rulebook.shipped().said)
 
 
-def _put_in_force(database: str, folder: Path | None, before: "RuleSet", after: "RuleSet", *, wait: bool) -> None:
+def _put_in_force(
+    database: str, folder: Path | None, known: int, before: "RuleSet", after: "RuleSet", *, wait: bool
+) -> None:
+    """Put it in force, unless another edition than the one ``known`` is by now."""
     from services.operator.rule_changes import summary
 
     said = summary(before, after)
-    number = _on(database, folder, lambda engine: _put(engine, after, said))
+    number = _on(database, folder, lambda engine: _put(engine, after, said, known))
     # What intake tells an applicant at once has to agree with what monitor holds.
     _on(database, folder, lambda engine: _put(engine, after.almanac, said), "intake")
     typer.echo(f"edition {number} is in force" if number is not None else "in force already; nothing changes")
@@ -148,7 +158,11 @@ def _follow(database: str, folder: Path | None, number: int) -> None:
     with Bar(transient=True) as bar:
         task = bar.add_task("reckoning anew", total=None)
         while True:
-            one = next(p for p in _on(database, folder, _progress) if p.number == number)
+            newest, *_ = known = _on(database, folder, _progress)
+            if newest.number > number:
+                typer.echo(f"edition {newest.number} is in force by now: {newest.summary}")
+                return
+            one = next(p for p in known if p.number == number)
             bar.update(task, completed=one.looked_at, total=max(one.cases, one.looked_at) or None)
             if one.done_at is not None:
                 break
@@ -177,11 +191,14 @@ async def _progress(engine: "AsyncEngine") -> "list[Progress]":
         return await editions.progress(connection, LISTED)
 
 
-async def _put(engine: "AsyncEngine", said: "Value", summary: str) -> int | None:
+async def _put(engine: "AsyncEngine", said: "Value", summary: str, after: int | None = None) -> int | None:
     from services.runtime import editions
 
-    async with engine.begin() as connection:
-        return await editions.put(connection, said.model_dump(mode="json", by_alias=True), summary)
+    try:
+        async with engine.begin() as connection:
+            return await editions.put(connection, said.model_dump(mode="json", by_alias=True), summary, after=after)
+    except editions.Outrun:
+        raise _stop("somebody else has put other rules in force meanwhile: look at what changes once more") from None
 
 
 def _on(

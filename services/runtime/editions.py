@@ -57,6 +57,10 @@ class Progress(NamedTuple):
     done_at: datetime | None
 
 
+class Outrun(Exception):
+    """Another edition has come into force meanwhile."""
+
+
 class UnusableEdition(OSError):
     """This program cannot read the rules in force, as after a newer one has made them. To it, the database is away."""
 
@@ -122,14 +126,24 @@ async def body(connection: AsyncConnection, number: int) -> str | None:
     return found
 
 
-async def put(connection: AsyncConnection, said: Mapping[str, Any], summary: str, *, first: bool = False) -> int | None:
+async def put(
+    connection: AsyncConnection,
+    said: Mapping[str, Any],
+    summary: str,
+    *,
+    first: bool = False,
+    after: int | None = None,
+) -> int | None:
     """Put an edition in force: its number, or None if it is in force already. ``summary`` tells people what is new.
 
-    ``first``: only if there is none yet.
+    ``first``: only if there is none yet. ``after``: the edition that this one was meant to follow; raises `Outrun` if
+    another is in force.
     """
     await connection.execute(_NOBODY_SAVES)
     wanted = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     known = await in_force(connection)
+    if after is not None and after != (known.number if known is not None else 0):
+        raise Outrun
     if known is not None and (first or known.body == wanted):
         return None
     number: int | None = await connection.scalar(_PUT, {"body": wanted, "summary": summary})

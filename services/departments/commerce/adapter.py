@@ -71,8 +71,9 @@ _READ = text("""
     ), procedures AS (
         -- One that the department has said again meanwhile is another word.
         UPDATE up_pro_special_procedure SET fetched_at = now() FROM unnest(CAST(:procedures AS bigint[]),
-            CAST(:procedures_said AS timestamp[])) AS read (id, cd_time)
+            CAST(:procedures_said AS timestamp[]), CAST(:procedures_end AS timestamp[])) AS read (id, cd_time, end_time)
         WHERE up_pro_special_procedure.id = read.id AND up_pro_special_procedure.cd_time = read.cd_time
+            AND up_pro_special_procedure.end_time = read.end_time
     )
     UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:results) AND fetched_at IS NULL
 """)
@@ -92,7 +93,8 @@ class Read(NamedTuple):
     table: Table
     id: int
     said_at: datetime | None = None
-    """``cd_time`` of a row that may be said again in place."""
+    ends_at: datetime | None = None
+    """``cd_time`` and ``end_time`` of a row that may be said again in place."""
 
 
 class CommerceAdapter:
@@ -135,7 +137,7 @@ class CommerceAdapter:
         # Receipts first, so that a decision finds its task delivered.
         marked = [
             *((Read(Table.PROCESS, row.id), row) for row in processes),
-            *((Read(Table.PROCEDURE, row.id, row.cd_time), row) for row in procedures),
+            *((Read(Table.PROCEDURE, row.id, row.cd_time, row.end_time), row) for row in procedures),
             *((Read(Table.RESULT, row.id), row) for row in results),
         ]
         return [_heard(row, mark) for mark, row in marked]
@@ -177,6 +179,7 @@ async def _mark(connection: AsyncConnection, read: Sequence[Read]) -> None:
             "processes": [one.id for one in read if one.table is Table.PROCESS],
             "procedures": [one.id for one in procedures],
             "procedures_said": [one.said_at for one in procedures],
+            "procedures_end": [one.ends_at for one in procedures],
             "results": [one.id for one in read if one.table is Table.RESULT],
         }
         await connection.execute(_READ, ids)

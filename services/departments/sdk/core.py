@@ -159,7 +159,8 @@ def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Step[Tasks]:
     """Keep the department's latest word about a procedure, and tell of it."""
     before = _find(state, task_id)
     known = {one.procedure: one for one in before.procedures}
-    if procedure.procedure in known and known[procedure.procedure].reported_at >= procedure.reported_at:
+    told = known.get(procedure.procedure)
+    if told is not None and (told == procedure or told.reported_at > procedure.reported_at):
         return _step(state)
     known[procedure.procedure] = procedure
     if len(known) > MOST_PROCEDURES:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from contracts.cases import Article, Reason
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import Outcome
 from contracts.tasks import TaskId, TaskRequested
@@ -49,8 +50,8 @@ class Procedure(Value):
 
     procedure: Code
     name: Name
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
-    article: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason
+    article: Article = ""
     since: DepartmentTime
     until: DepartmentTime | None = None
     reported_at: DepartmentTime

@@ -1,13 +1,13 @@
 """The time of a case, as staff change it: suspended, resumed, extended, begun anew."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
-from contracts.envelope import CaseId, Code, UnknownCase
+from contracts.envelope import CaseId, Code, Instant, UnknownCase
 from services.intake.core import Case, NotNow, TimeWord
 from services.intake.numbers import word_from
 from services.runtime.moments import written_out
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.runtime.shell import Shell
 
 Number = Annotated[CaseId, Path()]
-Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
+Written = Annotated[Instant, BeforeValidator(written_out)]
 
 
 class _Request(BaseModel):
@@ -50,9 +50,9 @@ class ExtensionRequest(_Request):
 
 
 class RestartRequest(_Request):
-    """Time begins anew."""
+    """Time begins anew. The moment has to be said, so that the same request again is the same word."""
 
-    restarted_at: Written | None = Field(None, description="From when on; now if it is not said.")
+    restarted_at: Written = Field(description="From when on.")
 
 
 class Kept(BaseModel):
@@ -99,7 +99,8 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             reason=wanted.reason,
             article=wanted.article,
             until=until,
-            said_at=now,
+            # Later than the word before, whatever clock that was said by.
+            said_at=max(now, known.said_at + timedelta(microseconds=1)),
         )
         await _say(shell, number, word)
         return Kept(word=word.word, suspension=suspension)

@@ -19,6 +19,9 @@ def upgrade() -> None:
             PRIMARY KEY (region, number)
         )
     """)
+    op.execute("CREATE INDEX journal_day ON journal (day)")
+    # What was said of late is read every few seconds, and must not be looked for page by page.
+    op.execute("ALTER INDEX outbox_said SET (autosummarize = on)")
     op.execute("""
         CREATE TABLE journal_roots (
             region text NOT NULL,
@@ -41,6 +44,15 @@ def upgrade() -> None:
     """)
     for table in ("journal", "journal_roots"):
         op.execute(f"""
-            CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}
+            CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
             FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()
         """)
+    # What has been read is not read again, and nothing is passed over.
+    op.execute("""
+        CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON journal_reached
+        FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()
+    """)
+    op.execute("""
+        CREATE TRIGGER only_on BEFORE UPDATE ON journal_reached FOR EACH ROW
+        WHEN (NEW.said_at IS NULL OR NEW.said_at < OLD.said_at) EXECUTE FUNCTION journal_is_append_only()
+    """)

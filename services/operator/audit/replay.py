@@ -28,7 +28,14 @@ SEEN_KEPT = 128
 _NOT_SAID: Mapping[str, Any] = {
     "intake": {"asked": True, "due_at_acceptance": True},
     "routing": {"asked": True},
-    "monitor": {"asked": True, "asked_at": True, "marks": True, "watches": {"__all__": {"raised"}}},
+    "monitor": {
+        "asked": True,
+        "asked_at": True,
+        "unanswered": True,
+        "told": True,
+        "marks": True,
+        "watches": {"__all__": {"raised"}},
+    },
 }
 """What no message determines, by service. What a case was thought to be due at its acceptance followed from the
 calendar of that day."""
@@ -155,7 +162,8 @@ def _application(case: Dossier, kept: Kept) -> Envelope[Message]:
 def _words(case: Dossier) -> Iterator[Envelope[Message]]:
     """What staff said of the time of the case: each word once, however often it was said again."""
     told: set[str] = set()
-    for said in case.said.get("intake", ()):
+    # Of what was said in one commit, a suspension's end comes after its beginning.
+    for said in sorted(case.said.get("intake", ()), key=lambda one: (one.said_at, one.data.get("until") is not None)):
         if said.kind in ("case.suspended", "case.extended", "case.restarted") and said.data["word"] not in told:
             told.add(said.data["word"])
             word = decode(said.text.encode(), case.case_id.encode(), said.topic).data

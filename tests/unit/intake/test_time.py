@@ -100,6 +100,14 @@ def test_time_is_not_changed_for_ever() -> None:
         told(step, extended())
 
 
+def test_a_suspension_can_always_be_ended() -> None:
+    step = run(heard(accept()))
+    for number in range(MOST_WORDS - 1):
+        step = told(step, CaseRestarted(word=f"r{number}", reason="重新受理", restarted_at=at(number)))
+    step = told(told(step, suspended()), suspended("w2", until=3))
+    assert len(step.state.words) == MOST_WORDS + 1
+
+
 def test_a_case_that_was_never_accepted_has_no_time() -> None:
     with pytest.raises(UnknownCase):
         handle(None, heard(suspended()))
@@ -142,7 +150,7 @@ def test_a_case_is_put_on_hold_and_resumed(shell: MemoryShell, case: str) -> Non
 
 
 def test_said_again_with_the_same_moment_it_is_the_same_word(shell: MemoryShell, case: str) -> None:
-    since = (shell.clock.now() - timedelta(minutes=5)).isoformat()
+    since = shell.clock.now().isoformat()
     first, again = (send(shell, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
@@ -160,7 +168,8 @@ def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(shell: Me
 
 
 def test_time_begins_anew(shell: MemoryShell, case: str) -> None:
-    assert send(shell, f"/cases/{case}/restart", {"reason": "重新受理"}).status_code == 201
+    now = shell.clock.now().isoformat()
+    assert send(shell, f"/cases/{case}/restart", {"reason": "重新受理", "restarted_at": now}).status_code == 201
     assert [type(said) for said in shell.said] == [CaseRestarted]
 
 
@@ -171,7 +180,29 @@ def test_nobody_but_staff_changes_the_time_of_a_case(shell: MemoryShell, case: s
 
 
 def test_an_unknown_case_has_no_time(shell: MemoryShell) -> None:
-    assert problem(send(shell, "/cases/0000-0000-0000-0/restart", {"reason": "重新受理"}), 404)
+    wanted = {"reason": "重新受理", "restarted_at": shell.clock.now().isoformat()}
+    assert problem(send(shell, "/cases/0000-0000-0000-0/restart", wanted), 404)
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+08:00", "1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x", 7]
+)
+@pytest.mark.parametrize("path", ["suspensions", "restart", "extension"])
+def test_odd_moments_are_refused(shell: MemoryShell, case: str, path: str, moment: object) -> None:
+    fields = {"suspensions": {**HOLD, "since": moment}, "restart": {"reason": "r", "restarted_at": moment}}
+    fields["extension"] = {"reason": "r", "days": 10, "told_at": moment}
+    assert problem(send(shell, f"/cases/{case}/{path}", fields[path]), 422)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n", "a\x00b", "x" * 2001])
+def test_a_reason_can_be_read(shell: MemoryShell, case: str, reason: str) -> None:
+    assert problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"reason": reason}), 422)
+
+
+def test_nothing_happened_to_the_time_of_a_case_before_it_was_accepted(shell: MemoryShell, case: str) -> None:
+    before = (shell.clock.now() - timedelta(days=1)).isoformat()
+    refused = problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"since": before}), 409)
+    assert "before the case was accepted" in refused["detail"]
 
 
 async def test_what_is_shown_of_a_case_whose_time_stands_still(shell: MemoryShell) -> None:

@@ -58,7 +58,7 @@ def facts(state: MonitoredCase | None) -> MonitoredCase:
     """The state without when its rungs were raised and operations told, which does depend on what was heard when."""
     assert state is not None
     watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.watches)
-    return state.model_copy(update={"watches": watches, "marks": ()})
+    return state.model_copy(update={"watches": watches, "marks": (), "unanswered": 0, "told": 0})
 
 
 def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, datetime]]:

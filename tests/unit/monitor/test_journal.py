@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,8 +48,8 @@ def export(signed: int = 3) -> list[str]:
 
 
 def test_a_sound_export_is_sound_and_says_how_much_there_is() -> None:
-    assert verify(export(), PUBLIC) == {"blocks": 9, "entries": 18, "days": 3, "unsigned": 0}
-    assert verify(export(signed=2), PUBLIC) == {"blocks": 9, "entries": 18, "days": 2, "unsigned": 3}
+    assert verify(export(), PUBLIC) == {"first": 1, "last": 9, "entries": 18, "days": 3, "unsigned": 0}
+    assert verify(export(signed=2), PUBLIC) == {"first": 1, "last": 9, "entries": 18, "days": 2, "unsigned": 3}
 
 
 def test_a_day_ends_at_midnight_in_china() -> None:
@@ -131,7 +132,34 @@ def test_a_root_of_another_key_is_found_only_by_who_knows_the_key() -> None:
 def test_an_export_may_begin_with_any_day() -> None:
     chain = blocks()
     lines = list(exported(REGION, PUBLIC, chain[3:], roots(chain, 3)))
-    assert verify(lines, PUBLIC)["days"] == 2
+    found = verify(lines, PUBLIC)
+    assert (found["days"], found["first"]) == (2, 4), "and it tells where it begins"
+
+
+def test_signed_days_cannot_be_passed_off_as_not_signed_yet() -> None:
+    for kept in (0, 1):
+        lines = [line for line in export() if '"root"' not in line]
+        lines[4:4] = [line for line in export() if '"root"' in line][:kept]
+        with pytest.raises(Broken, match="of several days, and none of them is signed"):
+            verify(lines, PUBLIC)
+
+
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        (0, lambda head: head | {"more": 1}),
+        (1, lambda line: {"block": line["block"] | {"entries": dict.fromkeys(line["block"]["entries"], "forged")}}),
+        (1, lambda line: {"block": line["block"] | {"more": 1}}),
+        (1, lambda line: {"block": dict(reversed(line["block"].items()))}),
+        (4, lambda line: {"root": line["root"] | {"signature": line["root"]["signature"].upper()}}),
+        (4, lambda line: {"root": line["root"] | {"more": 1}}),
+    ],
+)
+def test_the_same_in_other_words_is_not_as_it_was_written(line: int, change: Any) -> None:
+    lines = export()
+    lines[line] = json.dumps(change(json.loads(lines[line])), ensure_ascii=False, separators=(",", ":"))
+    with pytest.raises(Broken, match=f"line {line + 1}: "):
+        verify(lines, PUBLIC)
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["{}"], ["[]"], ["7"], ['{"format":"onedoor journal 1"}'], ["\x00"]])
@@ -150,7 +178,7 @@ def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     sound = run(*export())
-    assert (sound.returncode, sound.stdout) == (0, "sound: 18 entries, blocks up to 9, 3 days signed\n")
+    assert (sound.returncode, sound.stdout) == (0, "sound: 18 entries, blocks 1 to 9, 3 days signed\n")
     head, first, *rest = export()
     content = json.loads(first)
     content["block"]["entries"][0] = content["block"]["entries"][0].replace("0", "1", 1)

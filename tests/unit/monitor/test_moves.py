@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from contracts.cases import CaseExtended, CaseRestarted
 from contracts.commitments import (
     AlertRaised,
     AlertWithdrawn,
@@ -147,3 +148,40 @@ def test_a_beginning_that_is_heard_late_moves_the_deadline() -> None:
     assert (move.commitment.key, move.commitment.opened_at) == ("step/tax", tuesday)
     assert move.committed_before == at("2026-03-09 17:30")
     assert move.commitment.committed_due == at("2026-03-05 17:30")
+
+
+def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_whatever_is_said_of_the_case() -> None:
+    monitor = Monitor(edition(1, "2026-03-03")).hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    wednesday, thursday = at("2026-03-04 10:00"), at("2026-03-05 10:00")
+    monitor.hear(done(wednesday), wednesday)
+    revised(monitor, edition(2), "2026-03-04 12:00")
+    moved, *others = monitor.hear(CaseExtended(word="e1", days=10, reason="案情复杂", told_at=thursday), thursday)
+    assert isinstance(moved, CommitmentsMoved)
+    assert (moved.cause, [move.commitment.key for move in moved.moves]) == (Cause.EXTENDED, ["case"])
+    assert others == []
+    assert {rung for _, rung, _ in monitor.standing()} == {Rung.WARNING}
+
+
+def test_of_two_words_about_a_deadline_the_one_told_later_has_the_higher_count() -> None:
+    monitor = opened()
+    later, earlier = at("2026-03-02 15:00"), at("2026-03-02 14:00")
+    (first,) = monitor.hear(CaseExtended(word="e1", days=10, reason="案情复杂", told_at=later), later)
+    (second,) = monitor.hear(CaseRestarted(word="r1", reason="重新受理", restarted_at=earlier), earlier)
+    assert isinstance(first, CommitmentsMoved | CommitmentsOpened)
+    assert isinstance(second, CommitmentsMoved | CommitmentsOpened)
+    assert second.told > first.told > 0
+
+
+def test_a_change_of_rules_asks_nobody_and_takes_no_card_that_an_earlier_program_issued() -> None:
+    monitor = opened()
+    monitor.hear(Woken(), at("2026-03-03 09:00"))
+    card_at = STEP_YELLOW + INSTANT
+    monitor.hear(Woken(), card_at)
+    monitor.hear(OPEN, card_at)
+    before = monitor.standing()
+    assert monitor.state is not None
+    watch = monitor.state.watch("step/licence")
+    assert watch is not None
+    monitor.state = monitor.state.put(watch.replace(delivered_at=None))  # as states of old have it
+    assert revised(monitor, edition(1), "2026-03-04 09:00") == ()
+    assert monitor.standing() == before

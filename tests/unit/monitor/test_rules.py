@@ -216,3 +216,13 @@ def test_moments_are_instants_in_utc() -> None:
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
     found = due_dates(limits, Run(at(START)), shipped.ladder("case", "430100", "any"), shipped.terms("430100"))
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
+
+
+def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
+    shipped = rulebook.shipped()
+    fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
+    ladder = shipped.ladder("complaint/1", "440305", "any")
+    found = due_dates(
+        Limits(committed=fixed, statutory=fixed), Run(at("2026-03-02 10:00")), ladder, shipped.terms("440305")
+    )
+    assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))

@@ -33,16 +33,22 @@ from tests.unit.monitor.histories import (
 MONDAY = at("2026-03-02 10:00")
 TUESDAY, WEDNESDAY, THURSDAY = (at(f"2026-03-0{day} 10:00") for day in (3, 4, 5))
 INSTANT = timedelta(microseconds=1)
+Timed = tuple[Message, datetime]
 
 
 def procedure(
-    since: datetime, until: datetime | None = None, *, step: str = "licence", name: str = "P1"
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    step: str = "licence",
+    system: str = "commerce",
+    name: str = "P1",
 ) -> TaskSuspended:
     return TaskSuspended(
         task_id=f"{CASE_ID}/{step}",
         step=step,
         department="Market office",
-        system="commerce",
+        system=system,
         procedure=name,
         name="听证",
         reason="涉及重大公共利益",
@@ -114,12 +120,33 @@ def test_art_45_the_days_of_the_hearing_do_not_count_and_the_day_of_resumption_d
 
 def test_art_45_another_departments_step_runs_on() -> None:
     monitor = opened()
-    approved = at("2026-03-02 15:00")
-    monitor.hear(done(approved), approved)
-    before = held(monitor, "step/tax")
-    monitor.hear(procedure(TUESDAY, step="another"), TUESDAY)
-    assert held(monitor, "step/tax") == before
+    before = held(monitor, "step/licence")
+    monitor.hear(procedure(TUESDAY, step="tax", system="tax"), TUESDAY)
+    assert held(monitor, "step/licence") == before
     assert held(monitor, "case").pause is not None
+
+
+@pytest.mark.parametrize(("step", "system"), [("nosuch", "commerce"), ("licence", "tax"), ("tax", "commerce")])
+def test_art_45_nobody_stops_a_clock_who_was_not_asked(step: str, system: str) -> None:
+    said = procedure(TUESDAY, step=step, system=system)
+    for told in ([accepted(MONDAY), said], [said, accepted(MONDAY)]):
+        monitor = Monitor().hear_all([(message, TUESDAY) for message in told])
+        assert held(monitor, "case").pause is None
+
+
+@pytest.mark.parametrize("limited", [True, False], ids=["a step with a limit", "a step without one"])
+def test_art_45_a_hearing_that_nobody_ended_ends_with_its_step(limited: bool) -> None:
+    of = plan(licence=limits(3, 5), tax=limits(2, 4) if limited else None)
+    told: list[Timed] = [
+        (accepted(MONDAY, of), MONDAY),
+        (done(MONDAY), MONDAY),
+        (procedure(TUESDAY, step="tax", system="tax"), TUESDAY),
+        (done(THURSDAY, "tax"), THURSDAY),
+    ]
+    for order in (told, [told[3], *told[:3]], [told[0], told[1], told[3], told[2]]):
+        monitor = Monitor().hear_all(order)
+        assert held(monitor, "case").pause is None
+        assert held(monitor, "case").committed_due == at("2026-03-11 17:30"), "Tuesday and Wednesday do not count"
 
 
 def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() -> None:
@@ -151,6 +178,23 @@ def test_what_began_after_the_answer_moves_nothing() -> None:
     before = held(monitor, "step/licence")
     monitor.hear(procedure(WEDNESDAY), WEDNESDAY)
     assert held(monitor, "step/licence") == before
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        CaseRestarted(word="r1", reason="重新受理", restarted_at=at("2026-03-12 11:00")),
+        CaseExtended(word="e1", days=10, reason="案情复杂", told_at=at("2026-03-12 11:00")),
+    ],
+)
+def test_what_is_said_of_a_case_after_its_decision_takes_no_card_away(word: Message) -> None:
+    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    late = at("2026-03-12 10:00")
+    monitor.hear(decided(late), late)
+    before = monitor.standing()
+    assert ("case", Rung.YELLOW) in {(key, rung) for key, rung, _ in before}
+    monitor.hear(word, at("2026-03-12 11:00"))
+    assert monitor.standing() == before
 
 
 # -- article 32: corrections; article 42: extension; restart -----------------------------------------------------------
@@ -199,7 +243,6 @@ def test_no_department_can_fill_the_memory_of_a_case() -> None:
 
 # -- in any order ------------------------------------------------------------------------------------------------------
 
-Timed = tuple[Message, datetime]
 
 moments = st.integers(1, 14 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
 
@@ -239,7 +282,7 @@ def histories(draw: st.DrawFn) -> list[Timed]:
 def facts(state: MonitoredCase | None) -> MonitoredCase:
     assert state is not None
     watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.watches)
-    return state.replace(watches=watches, marks=(), asked=0, asked_at=None)
+    return state.replace(watches=watches, marks=(), asked=0, unanswered=0, told=0, asked_at=None)
 
 
 @given(st.data())

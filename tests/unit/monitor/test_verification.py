@@ -166,3 +166,11 @@ def test_no_order_of_messages_gives_a_department_a_card_for_what_it_did_not_have
     for key, rung, due_at in monitor.standing():
         if key == "step/licence" and rung is not Rung.WARNING:
             assert delivered_at <= due_at
+
+
+def test_routing_that_answers_each_time_is_not_said_to_be_silent() -> None:
+    monitor = accepted_only()
+    for hour in range(2 * MOST_ASKED):
+        time = LATE + timedelta(hours=hour)
+        said = (*monitor.hear(Woken(), time), *monitor.hear(reported(UNDELIVERED_STEP), time))
+        assert [one.problem for one in said if isinstance(one, OperationsAlerted)] == [Problem.UNDELIVERED][: hour == 0]

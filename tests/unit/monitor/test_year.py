@@ -183,7 +183,11 @@ def expected(story: Story, key: CommitmentKey, statutory: bool) -> datetime | No
     if key == "case":
         days += story.extension
         start = max(start, story.restarted_at or start)
-    suspensions = [one for _, one in story.suspensions]
+    # A department's procedure ends with its step, if nobody has ended it before.
+    suspensions = [
+        Suspension(one.since, one.until or story.answered_at) if kind is SuspensionKind.PROCEDURE else one
+        for kind, one in story.suspensions
+    ]
     return due_by_the_day(start, days, suspensions, terms.calendar, terms.hours)
 
 
