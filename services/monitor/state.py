@@ -234,7 +234,8 @@ class MonitoredCase(Value):
         ends = dict(self.ended_steps) | {one.key.removeprefix("step/"): one.ended_at for one in self.watches}
         suspensions = []
         for one in self.suspensions:
-            if one.system is not None and (one.step, one.system) not in self.asked_of:
+            # Cases accepted by an earlier program do not know whom they asked.
+            if self.asked_of and one.system is not None and (one.step, one.system) not in self.asked_of:
                 continue
             until = min((end for end in (one.until, ends.get(one.step or "")) if end is not None), default=None)
             if until is not None and until < one.since:
