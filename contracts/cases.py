@@ -1,7 +1,8 @@
 """What intake says: a case has been accepted."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -55,6 +56,23 @@ Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 """The article that allows it: 行政许可法第四十五条."""
 
 
+class _Span(Protocol):
+    @property
+    def since(self) -> datetime: ...
+    @property
+    def until(self) -> datetime | None: ...
+
+
+T = TypeVar("T", bound=_Span)
+
+
+def ends_after_it_begins(span: T) -> T:
+    """A validator of what stands still for a time. Raises `ValueError`."""
+    if span.until is not None and span.until < span.since:
+        raise ValueError("it cannot end before it begins")
+    return span
+
+
 class CaseSuspended(Message):
     """Time of the case does not count from a moment on, or counts again. Said again until monitor has heard it; the
     latest ``said_at`` of a suspension holds."""
@@ -71,11 +89,7 @@ class CaseSuspended(Message):
     """From when on time counts again; None while it does not."""
     said_at: Instant
 
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> Self:
-        if self.until is not None and self.until < self.since:
-            raise ValueError("a suspension cannot end before it begins")
-        return self
+    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
 class CaseExtended(Message):

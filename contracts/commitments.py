@@ -77,6 +77,11 @@ Words = Annotated[tuple[Word, ...], Field(max_length=MOST_CLOCKS)]
 """What monitor has heard of intake's words about the time of the case."""
 
 
+Told = Annotated[int, Field(ge=0)]
+"""Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their times
+say, which are those of what led to them."""
+
+
 class CommitmentsOpened(Message):
     """Monitor holds these deadlines for the case: its answer to an acceptance, repeated when asked again."""
 
@@ -86,9 +91,7 @@ class CommitmentsOpened(Message):
     """One for the case and one for each of its steps, at the most."""
     words: Words = ()
     region: Region | None = None
-    told: Annotated[int, Field(ge=0)] = 0
-    """Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their
-    times say, which are those of what led to them."""
+    told: Told = 0
 
 
 class Cause(StrEnum):
@@ -125,9 +128,7 @@ class CommitmentsMoved(Message):
     """Of the rules by which they are reckoned now; 0 are those that the program came with."""
     words: Words = ()
     region: Region | None = None
-    told: Annotated[int, Field(ge=0)] = 0
-    """Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their
-    times say, which are those of what led to them."""
+    told: Told = 0
 
 
 class AlertRaised(Message):

@@ -1,10 +1,10 @@
 """What routing asks of a department, and what the department's adapter answers."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from contracts.cases import Applicant, Article, Reason, Region
+from contracts.cases import Applicant, Article, Reason, Region, ends_after_it_begins
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_MATERIALS, MOST_STEPS, Limits, Outcome, PlanStep
 
@@ -75,11 +75,7 @@ class TaskSuspended(Message):
     """From when on time counts again; None while the procedure lasts."""
     reported_at: Instant
 
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> Self:
-        if self.until is not None and self.until < self.since:
-            raise ValueError("a procedure cannot end before it begins")
-        return self
+    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
 class TaskDone(Message):
@@ -105,7 +101,7 @@ def task_id(case_id: str, step: Code) -> TaskId:
     return f"{case_id}/{step}"
 
 
-def is_asked(said: TaskDelivered | TaskSuspended | TaskDone, case_id: str, step: PlanStep) -> bool:
+def is_asked(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
     """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
     return (
         said.task_id == task_id(case_id, step.step)

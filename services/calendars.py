@@ -30,9 +30,9 @@ def notices(folder: Path) -> list[Notice]:
     return found
 
 
-def calendar(folder: Path, region: str, *more: Notice) -> Calendar:
-    """The calendar of a region by the notices of a folder and these. Raises `FaultyNotice`."""
-    return in_force(published_calendar(), [*notices(folder), *more], region)
+def calendar(folder: Path, region: str) -> Calendar:
+    """The calendar of a region by the notices of a folder. Raises `FaultyNotice`."""
+    return in_force(published_calendar(), notices(folder), region)
 
 
 def put(folder: Path, notice: Notice) -> Path:

@@ -107,9 +107,13 @@ def signing_key(secret: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(sha256(b"onedoor journal/" + secret.encode()).digest())
 
 
-def exported(region: str, key: str, blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
-    """An export, line by line: a head, then the blocks in order, each day followed by its root."""
-    yield canonical({"format": FORMAT, "region": region, "key": key}).decode()
+def export_head(region: str, key: str) -> str:
+    """The first line of an export."""
+    return canonical({"format": FORMAT, "region": region, "key": key}).decode()
+
+
+def exported(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
+    """The further lines of an export: the blocks in order, each day followed by its root."""
     ends = {root.last: (root, signature) for root, signature in roots}
     for block in blocks:
         content = {

@@ -274,11 +274,9 @@ class MonitoredCase(Value):
         known[news.suspension] = news.later(before) if before is not None else news
         if sum(one.system == news.system for one in known.values()) > MOST_SUSPENSIONS:
             raise Impossible(f"the case has been suspended {MOST_SUSPENSIONS} times already")
-        return (
-            self
-            if known[news.suspension] is before
-            else self.replace(suspensions=tuple(known[name] for name in sorted(known)))
-        )
+        if known[news.suspension] is before:
+            return self
+        return self.replace(suspensions=tuple(known[name] for name in sorted(known)))
 
     def extend(self, news: MoreTime) -> Self:
         """This case with that extension, unless it has an earlier one."""
@@ -294,9 +292,11 @@ class MonitoredCase(Value):
 
     def hear(self, word: Word) -> Self:
         """This case with that word heard. Raises `Impossible` for one too many."""
-        if word not in self.words and len(self.words) >= MOST_CLOCKS:
+        if word in self.words:
+            return self
+        if len(self.words) >= MOST_CLOCKS:
             raise Impossible(f"the time of the case has been changed {MOST_CLOCKS} times already")
-        return self if word in self.words else self.replace(words=tuple(sorted((*self.words, word))))
+        return self.replace(words=tuple(sorted((*self.words, word))))
 
     def approve(self, step: Code, approved_at: datetime) -> Self:
         """This case with that step approved; what has waited for nothing else begins at the last approval."""

@@ -1,14 +1,14 @@
 """``onedoor journal``: monitor's decisions as nobody can rewrite them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from services.operator.rules import Database, Folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from services.monitor.journal import Block, Root
 
 app = typer.Typer(help="The journal of monitor's decisions: export it, and check an export.", no_args_is_help=True)
+
+T = TypeVar("T")
 
 AT_ONCE = 500
 """Blocks that are read with one statement."""
@@ -34,19 +36,11 @@ def export(
     folder: Folder = None,
 ) -> None:
     """Write a region's journal into a file, of all days or of some."""
-    from services.operator.databases import Unreachable, WrongChoice, chosen, on
-
     first, last = _day(since, "--since"), _day(until, "--until")
+    partial = out.with_name(f"{out.name}.partial")
     try:
-        address = next(iter(chosen("monitor", database, folder).values()))
-        partial = out.with_name(f"{out.name}.partial")
-        count = on(address, lambda engine: _export(engine, region, first, last, partial))
+        count = _on(database, folder, lambda engine: _export(engine, region, first, last, partial))
         partial.replace(out)
-    except WrongChoice as wrong:
-        raise typer.BadParameter(str(wrong)) from None
-    except (Unreachable, _NothingKept) as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(1) from None
     except OSError as fault:
         raise typer.BadParameter(f"{fault.filename}: {fault.strerror}") from None
     typer.echo(f"{count} blocks written to {out}")
@@ -74,16 +68,20 @@ def verifier() -> None:
 @app.command()
 def key(database: Database = "", folder: Folder = None) -> None:
     """Print the public key that days are signed with. Give it to whoever checks, by another way than the export."""
+    typer.echo(_on(database, folder, _key))
+
+
+def _on(database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
+    """Do it on monitor's database."""
     from services.operator.databases import Unreachable, WrongChoice, chosen, on
 
     try:
-        found = on(next(iter(chosen("monitor", database, folder).values())), _key)
+        return on(next(iter(chosen("monitor", database, folder).values())), work)
     except WrongChoice as wrong:
         raise typer.BadParameter(str(wrong)) from None
     except (Unreachable, _NothingKept) as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(1) from None
-    typer.echo(found)
 
 
 class _NothingKept(Exception):
@@ -110,7 +108,7 @@ async def _key(engine: "AsyncEngine") -> str:
 
 
 async def _export(engine: "AsyncEngine", region: str, since: "date | None", until: "date | None", out: Path) -> int:
-    from services.monitor.journal import exported
+    from services.monitor.journal import export_head, exported
 
     own = await _key(engine)
     count = 0
@@ -122,13 +120,9 @@ async def _export(engine: "AsyncEngine", region: str, since: "date | None", unti
             raise _NothingKept("the installation has signed with several keys: its secret key was changed")
         ends = [(root, signature) for root, signature, _ in roots]
         with out.open("w", encoding="utf-8", newline="\n") as file:
-            first = True
+            file.write(f"{export_head(region, own)}\n")
             async for blocks in _blocks(connection, region, since, until):
-                lines = exported(region, own, blocks, ends)
-                if not first:
-                    next(iter(lines := iter(lines)))
-                first = False
-                file.writelines(f"{line}\n" for line in lines)
+                file.writelines(f"{line}\n" for line in exported(blocks, ends))
                 count += len(blocks)
     if not count:
         raise _NothingKept(f"there is nothing of region {region} in the journal then")

@@ -18,8 +18,9 @@ def differences(before: RuleSet, after: RuleSet) -> list[str]:
     was, now = before.almanac.published, after.almanac.published
     if was != now:
         lines.append(f"published calendar: {was.version} -> {now.version}")
+    before_there, after_there = Places(before.almanac), Places(after.almanac)
     for region in sorted({notice.region for notice in (*before.notices, *after.notices)} | {NATION}):
-        found = changes(Places(before.almanac).calendar(region), Places(after.almanac).calendar(region))
+        found = changes(before_there.calendar(region), after_there.calendar(region))
         lines += [f"{region}  {line}" for line in told(found)]
     return [*lines, *_rules(before, after)]
 
@@ -31,13 +32,13 @@ def told(found: Sequence[Change]) -> Iterator[str]:
         yield f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip()
 
 
-def summary(before: RuleSet | None, after: RuleSet) -> str:
+def summary(before: RuleSet, after: RuleSet) -> str:
     """What is new, in a line."""
-    known = {notice.version for notice in before.notices} if before else set()
+    known = {notice.version for notice in before.notices}
     news = [notice.version for notice in after.notices if notice.version not in known]
-    if before is None or before.rules != after.rules:
+    if before.rules != after.rules:
         news.append(f"rules {after.rules.version}")
-    if before is None or before.almanac.published != after.almanac.published:
+    if before.almanac.published != after.almanac.published:
         news.append(after.almanac.published.version)
     return ", ".join(news) or "notices taken away"
 

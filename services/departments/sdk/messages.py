@@ -1,11 +1,11 @@
 """What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from contracts.cases import Article, Reason
+from contracts.cases import Article, Reason, ends_after_it_begins
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import Outcome
 from contracts.tasks import TaskId, TaskRequested
@@ -56,11 +56,7 @@ class Procedure(Value):
     until: DepartmentTime | None = None
     reported_at: DepartmentTime
 
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> Self:
-        if self.until is not None and self.until < self.since:
-            raise ValueError("a procedure cannot end before it begins")
-        return self
+    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
 Answer = Posted | Receipt | Decision

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitor import verify_journal
-from services.monitor.journal import Block, Root, Said, chained, day_of, exported, signing_key
+from services.monitor.journal import Block, Root, Said, chained, day_of, export_head, exported, signing_key
 from services.monitor.verify_journal import Broken, verify
 
 KEY = signing_key("k" * 32)
@@ -42,9 +42,13 @@ def roots(of: list[Block], days: int) -> list[tuple[Root, bytes]]:
     return found
 
 
+def lines_of(key: str, chain: list[Block], of: list[tuple[Root, bytes]]) -> list[str]:
+    return [export_head(REGION, key), *exported(chain, of)]
+
+
 def export(signed: int = 3) -> list[str]:
     chain = blocks()
-    return list(exported(REGION, PUBLIC, chain, roots(chain, signed)))
+    return lines_of(PUBLIC, chain, roots(chain, signed))
 
 
 def test_a_sound_export_is_sound_and_says_how_much_there_is() -> None:
@@ -112,7 +116,7 @@ def test_any_entry_removed_added_or_moved_is_found_even_when_the_hashes_are_made
         made = Block(REGION, block.number, block.day, previous, own)
         heads[REGION] = made.number, made.hash
         rewritten.append(made)
-    lines = list(exported(REGION, PUBLIC, rewritten, roots(chain, 3)))
+    lines = lines_of(PUBLIC, rewritten, roots(chain, 3))
     with pytest.raises(Broken):
         verify(lines, PUBLIC)
 
@@ -121,17 +125,17 @@ def test_a_root_of_another_key_is_found_only_by_who_knows_the_key() -> None:
     chain, forger = blocks(), signing_key("f" * 32)
     forged = [(root, forger.sign(root.signed)) for root, _ in roots(chain, 3)]
     own = forger.public_key().public_bytes_raw().hex()
-    lines = list(exported(REGION, own, chain, forged))
+    lines = lines_of(own, chain, forged)
     assert verify(lines)["days"] == 3
     with pytest.raises(Broken, match="another key"):
         verify(lines, PUBLIC)
     with pytest.raises(Broken, match="signature"):
-        verify(list(exported(REGION, PUBLIC, chain, forged)), PUBLIC)
+        verify(lines_of(PUBLIC, chain, forged), PUBLIC)
 
 
 def test_an_export_may_begin_with_any_day() -> None:
     chain = blocks()
-    lines = list(exported(REGION, PUBLIC, chain[3:], roots(chain, 3)))
+    lines = lines_of(PUBLIC, chain[3:], roots(chain, 3))
     found = verify(lines, PUBLIC)
     assert (found["days"], found["first"]) == (2, 4), "and it tells where it begins"
 
