@@ -9,7 +9,11 @@ KEYS = {"cases": ("cases_pkey",), "alerts": ("alerts_pkey",), "books": ("books_p
 
 CLOSED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL)"
 OPEN = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NULL)"
-CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"证%')"
+CERTIFIED = (
+    "case_id = (SELECT min(case_id) FROM cases"
+    """ WHERE closed_at IS NOT NULL AND state LIKE '%"证%' AND state NOT LIKE '%"outcome":"refused"%')"""
+)
+"""A case with a document that nobody refused: one whose other department did is refused as a whole."""
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
