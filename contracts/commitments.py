@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from contracts.cases import Region, Word
+from contracts.cases import Article, Reason, Region, Word, ends_after_it_begins
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_STEPS
 
@@ -44,11 +44,13 @@ Turn = Annotated[int, Field(ge=1)]
 
 
 class Rung(StrEnum):
-    """The supervision ladder (预警, 黄牌, 红牌)."""
+    """The supervision ladder (预警, 黄牌, 红牌, 督办)."""
 
     WARNING = "warning"
     YELLOW = "yellow"
     RED = "red"
+    FURTHER = "further"
+    """Beyond red, where the rules have it: the matter is taken to those above (督办)."""
 
 
 class Pause(Value):
@@ -135,7 +137,7 @@ class AlertRaised(Message):
     """A rung of the ladder has been reached. Said once for each rung of each commitment, unless it was withdrawn
     because the deadline moved, and the moved deadline passes too."""
 
-    type: ClassVar[str] = "onedoor.alert.raised.v1"
+    type: ClassVar[str] = "onedoor.alert.raised.v2"
 
     commitment: CommitmentKey
     rung: Rung
@@ -153,16 +155,105 @@ class AlertRaised(Message):
 
 
 class AlertWithdrawn(Message):
-    """A rung that was raised turned out wrong: the answer was in time and late on its way, or the deadline moved."""
+    """A rung that was raised turned out wrong: the answer was in time and late on its way, the deadline moved, or an
+    appeal was upheld."""
 
-    type: ClassVar[str] = "onedoor.alert.withdrawn.v1"
+    type: ClassVar[str] = "onedoor.alert.withdrawn.v2"
 
     commitment: CommitmentKey
     rung: Rung
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Reason
     withdrawn_at: Instant
     turn: Turn = 1
     region: Region | None = None
+
+
+class AlertClosed(Message):
+    """A commitment was answered after rungs of its ladder had been raised: nobody need be told of them any more."""
+
+    type: ClassVar[str] = "onedoor.alert.closed.v1"
+
+    commitment: CommitmentKey
+    ended_at: Instant
+    region: Region
+
+
+class CardSpared(Message):
+    """A card was due, and was not issued: asked for the present truth, its owner said that it had answered in time."""
+
+    type: ClassVar[str] = "onedoor.card.spared.v1"
+
+    commitment: CommitmentKey
+    rung: Rung
+    due_at: Instant
+    ended_at: Instant
+    """Evidence: when it was answered."""
+    region: Region
+
+
+Person = Code
+"""Somebody in the directory of those who are told."""
+
+
+class AlertAcknowledged(Message):
+    """Somebody who was told of an alert has taken it in hand: it climbs no further."""
+
+    type: ClassVar[str] = "onedoor.alert.acknowledged.v1"
+
+    commitment: CommitmentKey
+    rung: Rung
+    turn: Turn = 1
+    by: Person
+    reason: Reason
+    acknowledged_at: Instant
+    region: Region | None = None
+
+
+class AlertAppealed(Message):
+    """A department complains against a card that it was issued (申诉)."""
+
+    type: ClassVar[str] = "onedoor.alert.appealed.v1"
+
+    commitment: CommitmentKey
+    rung: Rung
+    turn: Turn = 1
+    by: Person
+    reason: Reason
+    appealed_at: Instant
+    region: Region | None = None
+
+
+class AppealDecided(Message):
+    """A supervisor upholds an appeal, and the card is withdrawn for good; or rejects it, and the card stands."""
+
+    type: ClassVar[str] = "onedoor.appeal.decided.v1"
+
+    commitment: CommitmentKey
+    rung: Rung
+    turn: Turn = 1
+    by: Person
+    upheld: bool
+    reason: Reason
+    decided_at: Instant
+    region: Region | None = None
+
+
+class CaseHeld(Message):
+    """A supervisor stops the time of a case, or lets it run again; the latest ``said_at`` of a hold holds."""
+
+    type: ClassVar[str] = "onedoor.case.held.v1"
+
+    hold: Word
+    by: Person
+    reason: Reason
+    article: Article = ""
+    since: Instant
+    until: Instant | None = None
+    """From when on time counts again; None while it does not."""
+    said_at: Instant
+    region: Region | None = None
+
+    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
 class Problem(StrEnum):

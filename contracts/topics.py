@@ -7,16 +7,24 @@ be given the right to read and write its own two topics and nothing else.
 from collections.abc import Iterable
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
+from contracts.clocks import ClocksAsked, ClocksReported
 from contracts.commitments import (
+    AlertAcknowledged,
+    AlertAppealed,
+    AlertClosed,
     AlertRaised,
     AlertWithdrawn,
+    AppealDecided,
+    CardSpared,
     CaseAsked,
+    CaseHeld,
     CommitmentsMoved,
     CommitmentsOpened,
     OperationsAlerted,
 )
 from contracts.envelope import Message
 from contracts.plans import CaseDecided, CaseReported
+from contracts.retired import AlertRaisedV1, AlertWithdrawnV1
 from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
 
 TOPICS: dict[type[Message], str] = {
@@ -24,6 +32,7 @@ TOPICS: dict[type[Message], str] = {
     CaseSuspended: "onedoor.cases",
     CaseExtended: "onedoor.cases",
     CaseRestarted: "onedoor.cases",
+    ClocksReported: "onedoor.cases",
     TaskRequested: "onedoor.tasks.{system}",
     TaskDelivered: "onedoor.answers.{system}",
     TaskSuspended: "onedoor.answers.{system}",
@@ -31,10 +40,19 @@ TOPICS: dict[type[Message], str] = {
     CaseReported: "onedoor.decisions",
     CaseDecided: "onedoor.decisions",
     CaseAsked: "onedoor.questions",
+    ClocksAsked: "onedoor.questions",
     CommitmentsOpened: "onedoor.commitments",
     CommitmentsMoved: "onedoor.commitments",
+    CaseHeld: "onedoor.commitments",
     AlertRaised: "onedoor.alerts",
     AlertWithdrawn: "onedoor.alerts",
+    AlertClosed: "onedoor.alerts",
+    CardSpared: "onedoor.alerts",
+    AlertAcknowledged: "onedoor.alerts",
+    AlertAppealed: "onedoor.alerts",
+    AppealDecided: "onedoor.alerts",
+    AlertRaisedV1: "onedoor.alerts",
+    AlertWithdrawnV1: "onedoor.alerts",
     OperationsAlerted: "onedoor.alerts",
 }
 """Message type -> topic; ``{system}`` stands for the department system that the message names."""
