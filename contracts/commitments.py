@@ -9,7 +9,9 @@ from contracts.cases import Article, Reason, Region, Word, ends_after_it_begins
 from contracts.envelope import Code, Instant, Message, Name, Value
 from contracts.plans import MOST_STEPS
 
-CommitmentKey = Annotated[str, Field(min_length=1, max_length=80)]
+MOST_OF_A_KEY = 80
+
+CommitmentKey = Annotated[str, Field(min_length=1, max_length=MOST_OF_A_KEY)]
 """``case`` for the case as a whole, ``step/<step>`` for one step of it; else the kind and, where a case may have
 several, which: ``notice``, ``complaint/2``."""
 
@@ -38,6 +40,9 @@ def kind_of(key: CommitmentKey) -> Kind:
 
 MOST_CLOCKS = MOST_STEPS + 64
 """Commitments of one case: itself, its steps, and what else runs beside them."""
+
+MOST_OPENED = MOST_STEPS + 1
+"""Commitments of one message that they are open."""
 
 Turn = Annotated[int, Field(ge=1)]
 """Which time it is that this rung of this commitment is raised: 1 unless an earlier one was withdrawn."""
@@ -89,8 +94,8 @@ class CommitmentsOpened(Message):
 
     type: ClassVar[str] = "onedoor.commitments.opened.v1"
 
-    commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_STEPS + 1)]
-    """One for the case and one for each of its steps, at the most."""
+    commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_OPENED)]
+    """Of a case that has more there are several such messages."""
     words: Words = ()
     region: Region | None = None
     told: Told = 0

@@ -190,3 +190,11 @@ class UnknownCase(Impossible):
 
     def __init__(self, case_id: str) -> None:
         super().__init__(f"case {case_id} is unknown here")
+
+
+class NotNow(Impossible):
+    """What somebody asks for cannot be done as things stand; the message says why, in English and in Chinese."""
+
+    def __init__(self, why: str, why_zh: str) -> None:
+        super().__init__(why)
+        self.why, self.why_zh = why, why_zh

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from contracts.clocks import ClocksAsked
 from contracts.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.envelope import Core
 from contracts.plans import CaseDecided, CaseReported
@@ -23,7 +24,7 @@ SERVICE = Service(
     name="intake",
     core=partial(handle, Places(almanac())),
     state=Case,
-    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened, CommitmentsMoved),
+    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened, CommitmentsMoved, ClocksAsked),
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
     rules=lambda: almanac().model_dump(mode="json", by_alias=True),

@@ -19,6 +19,7 @@ from contracts.cases import (
     Region,
     Word,
 )
+from contracts.clocks import Clock, ClocksAsked, ClocksReported
 from contracts.commitments import Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.envelope import (
     Envelope,
@@ -26,6 +27,7 @@ from contracts.envelope import (
     Instant,
     Message,
     Name,
+    NotNow,
     Revised,
     Step,
     UnknownCase,
@@ -37,6 +39,8 @@ from contracts.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport
 from contracts.tasks import TaskDelivered, TaskDone, is_asked
 from contracts.working_time import Terms, resolve
 from contracts.working_time.almanac import Places
+from services.intake import clocks
+from services.intake.clocks import BeginClock, EndClock
 
 MOST_WORDS = 50
 """About the time of one case."""
@@ -77,14 +81,6 @@ class KeyReused(Impossible):
 
     def __init__(self) -> None:
         super().__init__("this case was accepted for another request")
-
-
-class NotNow(Impossible):
-    """The time of the case cannot be changed so; the message says why, in English and in Chinese."""
-
-    def __init__(self, why: str, why_zh: str) -> None:
-        super().__init__(why)
-        self.why, self.why_zh = why, why_zh
 
 
 class CaseDue(Value):
@@ -134,6 +130,10 @@ class Case(Value):
     """What has been said of each suspension, its beginning and its end, in order."""
     extension: CaseExtended | None = None
     restarts: tuple[CaseRestarted, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    """Beside the case's own."""
+    clock_changes: int = 0
+    """How often these have changed."""
     heard: tuple[Word, ...] = ()
     """Of these words those that monitor has heard."""
     decision: Decision | None = None
@@ -151,14 +151,24 @@ class Case(Value):
         return self.decision is not None and self.monitored and not self.unheard
 
     @property
+    def finished(self) -> bool:
+        """All is answered, and no clock runs any longer."""
+        return self.answered and all(clock.ended_at is not None for clock in self.clocks)
+
+    @property
     def words(self) -> "tuple[TimeWord, ...]":
         """All that has been said of the time of the case."""
         return (*self.suspensions, *((self.extension,) if self.extension else ()), *self.restarts)
 
     @property
-    def unheard(self) -> "tuple[TimeWord, ...]":
+    def to_be_heard(self) -> "tuple[TimeWord | ClocksReported, ...]":
+        """What monitor has to hear: all these words, and the truth about the clocks beside the case's own."""
+        return (*self.words, clocks.report(self)) if self.clocks else self.words
+
+    @property
+    def unheard(self) -> "tuple[TimeWord | ClocksReported, ...]":
         """What monitor is not known to have heard."""
-        return tuple(word for word in self.words if word.word not in self.heard)
+        return tuple(word for word in self.to_be_heard if word.word not in self.heard)
 
     def latest(self, suspension: str) -> CaseSuspended | None:
         """The latest word about a suspension."""
@@ -177,6 +187,9 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.ACCEPTED, CaseSuspended): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseExtended): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseRestarted): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, BeginClock): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, EndClock): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, ClocksAsked): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDelivered): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
@@ -188,6 +201,9 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.DECIDED, CaseSuspended): CaseState.DECIDED,
     (CaseState.DECIDED, CaseExtended): CaseState.DECIDED,
     (CaseState.DECIDED, CaseRestarted): CaseState.DECIDED,
+    (CaseState.DECIDED, BeginClock): CaseState.DECIDED,
+    (CaseState.DECIDED, EndClock): CaseState.DECIDED,
+    (CaseState.DECIDED, ClocksAsked): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDelivered): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
     (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
@@ -220,6 +236,11 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
         return _ask_again(case)
     if isinstance(message, TimeWord):
         return _say(case, message)
+    if isinstance(message, BeginClock | EndClock):
+        changed = clocks.changed(case, message)
+        return _waiting(changed.replace(asked=1), clocks.report(changed)) if changed is not case else _waiting(case)
+    if isinstance(message, ClocksAsked):
+        return _waiting(case, clocks.report(case))
     return _settled(_heard(envelope.subject, case, cast(Heard, message), envelope.time))
 
 
@@ -422,7 +443,7 @@ def _committed(case: Case, commitments: tuple[Commitment, ...], told: int, said_
 
 def _confirmed(case: Case, heard: tuple[Word, ...]) -> Case:
     """The case with the words that monitor has heard."""
-    own = {word.word for word in case.words}
+    own = {word.word for word in case.to_be_heard}
     return case.replace(heard=tuple(sorted({*case.heard, *heard} & own)))
 
 
@@ -438,5 +459,5 @@ def _settled(case: Case) -> Step[Case]:
 
 def _waiting(case: Case, *out: Message) -> Step[Case]:
     if case.answered:
-        return Step(case, out, closed=True)
+        return Step(case, out, closed=case.finished)
     return Step(case, out, again=patience(case.asked, FIRST_PATIENCE, LONGEST_PATIENCE))

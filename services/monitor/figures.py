@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.commitments import Rung
 from contracts.working_time import Calendar, OfficeHours, Terms, working_days_between
 
 Kind = Literal["case", "step"]
@@ -23,6 +24,7 @@ class Figures(BaseModel):
     warned: int = 0
     yellow: int = 0
     red: int = 0
+    further: int = 0
     mean_working_days: float | None = Field(None, description="From opening to answer; null while none is answered.")
 
 
@@ -58,6 +60,7 @@ class Tally(NamedTuple):
     warned: int
     yellow: int
     red: int
+    further: int
 
 
 # Grouped by day, because working days are counted by the calendar and not by SQL: the rows that come back are as
@@ -73,6 +76,7 @@ _TALLIES = text("""
         FROM (SELECT CAST(state AS jsonb) AS state FROM cases) s
         CROSS JOIN LATERAL jsonb_array_elements(s.state -> 'watches') w (watch)
         WHERE w.watch -> 'due' IS NOT NULL
+            AND (w.watch ->> 'key' = 'case' OR starts_with(w.watch ->> 'key', 'step/'))
     )
     SELECT CASE watch ->> 'key' WHEN 'case' THEN 'case' ELSE 'step' END AS kind,
         watch ->> 'owner' AS owner,
@@ -84,7 +88,8 @@ _TALLIES = text("""
             coalesce(watch -> 'due' ->> 'committed', watch -> 'due' ->> 'yellow') AS timestamptz)) AS late,
         count(*) FILTER (WHERE watch @@ CAST(:warning AS jsonpath)) AS warned,
         count(*) FILTER (WHERE watch @@ CAST(:yellow AS jsonpath)) AS yellow,
-        count(*) FILTER (WHERE watch @@ CAST(:red AS jsonpath)) AS red
+        count(*) FILTER (WHERE watch @@ CAST(:red AS jsonpath)) AS red,
+        count(*) FILTER (WHERE watch @@ CAST(:further AS jsonpath)) AS further
     FROM commitment
     GROUP BY 1, 2, 3, 4, 5
 """)
@@ -98,7 +103,7 @@ async def figures(connection: AsyncConnection, terms: Terms) -> AllFigures:
     Days are counted by ``terms``, the same for all regions.
     """
     hours = terms.hours
-    standing = {rung: _STANDING.format(rung) for rung in ("warning", "yellow", "red")}
+    standing = {rung.value: _STANDING.format(rung) for rung in Rung}
     rows = await connection.execute(_TALLIES, {"zone": hours.zone, **standing})
     tallies = [
         Tally(
@@ -112,6 +117,7 @@ async def figures(connection: AsyncConnection, terms: Terms) -> AllFigures:
             row.warned,
             row.yellow,
             row.red,
+            row.further,
         )
         for row in rows
     ]
@@ -141,6 +147,7 @@ def _sum(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> Fi
         total.warned += tally.warned
         total.yellow += tally.yellow
         total.red += tally.red
+        total.further += tally.further
         if tally.ended_on is not None:
             opened_on, ended_on = hours.opening(tally.opened_on), hours.opening(tally.ended_on)
             days += tally.accepted * working_days_between(opened_on, ended_on, calendar, hours)

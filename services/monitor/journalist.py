@@ -12,14 +12,42 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contracts.commitments import AlertRaised, AlertWithdrawn, CommitmentsMoved, CommitmentsOpened, OperationsAlerted
+from contracts.commitments import (
+    AlertAcknowledged,
+    AlertAppealed,
+    AlertClosed,
+    AlertRaised,
+    AlertWithdrawn,
+    AppealDecided,
+    CardSpared,
+    CaseHeld,
+    CommitmentsMoved,
+    CommitmentsOpened,
+    OperationsAlerted,
+)
+from contracts.retired import AlertRaisedV1, AlertWithdrawnV1
 from contracts.topics import TOPICS
 from services.monitor.journal import Block, Root, Said, chained, day_of
 from services.runtime import telemetry
 from services.runtime.database import TRANSACTION_S, transaction
 
-DECISIONS = (CommitmentsOpened, CommitmentsMoved, AlertRaised, AlertWithdrawn, OperationsAlerted)
-"""What is a decision of monitor's, and goes into the journal."""
+DECISIONS = (
+    CommitmentsOpened,
+    CommitmentsMoved,
+    CaseHeld,
+    AlertRaised,
+    AlertWithdrawn,
+    AlertClosed,
+    CardSpared,
+    AlertAcknowledged,
+    AlertAppealed,
+    AppealDecided,
+    OperationsAlerted,
+    AlertRaisedV1,
+    AlertWithdrawnV1,
+)
+"""What is a decision of monitor's, and goes into the journal. A card that was verified is raised or spared, with its
+evidence."""
 
 LATE_S = 3 * TRANSACTION_S
 """How old something said has to be, in the database's time: nothing older can still be about to be committed."""

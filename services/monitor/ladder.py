@@ -1,4 +1,4 @@
-"""When the rungs of the supervision ladder (预警, 黄牌, 红牌) fall due, and the limits they follow from. Pure."""
+"""When the rungs of the supervision ladder (预警, 黄牌, 红牌, 督办) fall due, and the limits they follow from. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -60,6 +60,7 @@ class DueDates(Value):
     warning: Instant | None = None
     yellow: Instant | None = None
     red: Instant | None = None
+    further: Instant | None = None
     committed: Instant | None = None
     statutory: Instant | None = None
     provisional: bool = False
@@ -68,7 +69,12 @@ class DueDates(Value):
 
     def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs from the lowest to the highest, each with the moment at which it falls due."""
-        found = ((Rung.WARNING, self.warning), (Rung.YELLOW, self.yellow), (Rung.RED, self.red))
+        found = (
+            (Rung.WARNING, self.warning),
+            (Rung.YELLOW, self.yellow),
+            (Rung.RED, self.red),
+            (Rung.FURTHER, self.further),
+        )
         return tuple((rung, at) for rung, at in found if at is not None)
 
     def of(self, rung: Rung) -> datetime | None:
@@ -103,6 +109,7 @@ def due_dates(limits: Limits, run: Run, ladder: Ladder, terms: Terms) -> DueDate
         warning=rungs.get(Rung.WARNING),
         yellow=yellow,
         red=red,
+        further=rungs.get(Rung.FURTHER),
         committed=committed.at if committed.at != yellow else None,
         statutory=statutory.at if statutory.at != red else None,
         provisional=committed.provisional or statutory.provisional,

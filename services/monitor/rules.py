@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from contracts.cases import SuspensionKind
 from contracts.commitments import CommitmentKey, Kind, Rung, kind_of
 from contracts.envelope import Code, Name, Value
+from contracts.plans import Limit, Limits
 from contracts.working_time import Rule, Terms
 from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
 from contracts.working_time.notices import Notice
@@ -66,14 +67,13 @@ Ladder = dict[Rung, RungRule]
 """The rungs there are, and when each falls due."""
 
 
-class LadderRule(_Written):
-    """The ladder of the commitments that fit: of these kinds, and where given of this region and these items."""
+class _ForSome(_Written):
+    """A rule for the commitments that fit: of these kinds, and where given of this region and these items."""
 
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
     region: RegionPrefix | None = None
     items: tuple[Code, ...] = ()
     """Items or bundles, by their codes in the catalogue."""
-    rungs: Annotated[Ladder, Field(min_length=1)]
 
     def fits(self, kind: Kind, region: str, item: str) -> bool:
         """Whether it speaks of such a commitment."""
@@ -82,6 +82,45 @@ class LadderRule(_Written):
             and (self.region is None or region.startswith(self.region))
             and (not self.items or item in self.items)
         )
+
+
+class LadderRule(_ForSome):
+    """The ladder of the commitments that fit."""
+
+    rungs: Annotated[Ladder, Field(min_length=1)]
+
+
+class LimitRule(_ForSome):
+    """How long there is for the commitments that fit, where nobody has promised another time."""
+
+    committed: Limit
+    statutory: Limit | None = None
+    """The committed limit where it is not given."""
+
+    @property
+    def limits(self) -> Limits:
+        """Both limits."""
+        return Limits(committed=self.committed, statutory=self.statutory or self.committed)
+
+    @model_validator(mode="after")
+    def _is_of_clocks_beside_the_case(self) -> Self:
+        if promised := [kind for kind in self.kinds if kind in (Kind.CASE, Kind.STEP)]:
+            raise ValueError(f"the limits of {', '.join(promised)} stand in the catalogue")
+        return self
+
+
+def _days(days: int, *kinds: Kind) -> LimitRule:
+    return LimitRule(kinds=kinds, committed=Limit(working_days=days))
+
+
+USUAL_LIMITS = (
+    _days(5, Kind.NOTICE),
+    _days(10, Kind.DELIVERY),
+    _days(2, Kind.ACCEPTANCE),
+    _days(5, Kind.COMPLAINT, Kind.CONSULTATION),
+)
+"""Of rules that say nothing of limits (Administrative Licensing Law, articles 32 and 44; the last three are those of a
+province's supervision)."""
 
 
 class Scope(StrEnum):
@@ -100,6 +139,7 @@ class RuleFile(_Written):
     version: Name
     counting: Rule = Rule.DAY
     ladder: Annotated[tuple[LadderRule, ...], Field(min_length=1)]
+    limits: tuple[LimitRule, ...] = USUAL_LIMITS
     hours: AllHours
     suspends: dict[SuspensionKind, tuple[Scope, ...]]
 
@@ -171,6 +211,12 @@ class Rules:
             fitting = [rule.rungs for rule in self.said.rules.ladder if rule.fits(*wanted)]
             self._ladders[wanted] = fitting[-1]
         return self._ladders[wanted]
+
+    def limits(self, key: CommitmentKey, region: str, item: str) -> Limits | None:
+        """The limits of this commitment, where it has none of its own; None where the rules know none either."""
+        kind = kind_of(key)
+        fitting = [rule for rule in self.said.rules.limits if rule.fits(kind, region, item)]
+        return fitting[-1].limits if fitting else None
 
     def stops(self, kind: SuspensionKind, step: Code | None, key: CommitmentKey) -> bool:
         """Whether a suspension of this kind, which is about this step or the whole case, stops this commitment."""

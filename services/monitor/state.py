@@ -1,10 +1,23 @@
 """What monitor remembers of a case: facts, each merged so that the order in which they are heard is of no matter."""
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Self
 
-from contracts.cases import Region, SuspensionKind, Word
-from contracts.commitments import MOST_CLOCKS, Commitment, CommitmentKey, Problem, Rung, Turn
+from contracts.cases import Reason, Region, SuspensionKind, Word
+from contracts.clocks import OF_INTAKE
+from contracts.commitments import (
+    MOST_CLOCKS,
+    MOST_OF_A_KEY,
+    Commitment,
+    CommitmentKey,
+    Kind,
+    Person,
+    Problem,
+    Rung,
+    Turn,
+    kind_of,
+)
 from contracts.envelope import Code, Impossible, Instant, Name, Value
 from contracts.plans import Limits
 from contracts.working_time import Extension, Suspension
@@ -13,13 +26,52 @@ from services.monitor.rules import Rules
 
 CASE: CommitmentKey = "case"
 
+HOLD = "hold/"
+"""What the name of a supervisor's suspension begins with."""
+
+_STEP = "step/"
+
 MOST_SUSPENSIONS = 100
 """Of one case. Each makes its state longer, and departments may say any number."""
 
 
 def step_key(step: Code) -> CommitmentKey:
     """The commitment of one step."""
-    return f"step/{step}"
+    return _STEP + step
+
+
+def procedure_key(suspension: str) -> CommitmentKey:
+    """The commitment of the special procedure that this suspension is of."""
+    key = f"{Kind.PROCEDURE}/{suspension}"
+    if len(key) <= MOST_OF_A_KEY:
+        return key
+    return f"{Kind.PROCEDURE}/{blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
+class Acknowledgement(Value):
+    """Somebody who was told has taken an alert in hand."""
+
+    by: Person
+    reason: Reason
+    acknowledged_at: Instant
+
+
+class AppealAnswer(Value):
+    """What a supervisor has decided on an appeal."""
+
+    by: Person
+    upheld: bool
+    reason: Reason
+    decided_at: Instant
+
+
+class Appeal(Value):
+    """A department's complaint against a card (申诉)."""
+
+    by: Person
+    reason: Reason
+    appealed_at: Instant
+    answer: AppealAnswer | None = None
 
 
 class Raised(Value):
@@ -29,6 +81,13 @@ class Raised(Value):
     raised_at: Instant
     withdrawn: bool = False
     turn: Turn = 1
+    acknowledgement: Acknowledgement | None = None
+    appeal: Appeal | None = None
+
+    @property
+    def overturned(self) -> bool:
+        """Whether an appeal against it was upheld: then it is not raised again either."""
+        return self.appeal is not None and self.appeal.answer is not None and self.appeal.answer.upheld
 
 
 class Interval(Value):
@@ -39,6 +98,8 @@ class Interval(Value):
     step: Code | None = None
     system: Code | None = None
     """Whose word it is, of a department's."""
+    owner: Name | None = None
+    """The department that has opened a procedure; cases of an earlier program do not know it."""
     reason: str
     article: str = ""
     since: Instant
@@ -90,6 +151,21 @@ class Watch(Value):
     raised: tuple[Raised, ...] = ()
     after: tuple[Code, ...] = ()
 
+    @property
+    def is_step(self) -> bool:
+        """Whether a department was asked for it."""
+        return self.key.startswith(_STEP)
+
+    @property
+    def beside(self) -> bool:
+        """Whether its clock runs beside those of the plan."""
+        return self.key != CASE and not self.is_step
+
+    @property
+    def of_intake(self) -> bool:
+        """Whether intake knows the truth about it, and not routing."""
+        return self.beside and kind_of(self.key) in OF_INTAKE
+
     def merge(self, heard: "Watch | None", accepted_at: datetime) -> Self:
         """This commitment, as the acceptance has it, with what has been heard of it.
 
@@ -133,18 +209,19 @@ class Watch(Value):
     def may_card(self, due_at: datetime) -> bool:
         """Whether the department is to answer for a card that falls due then: a step must have been delivered by
         that time."""
-        return self.key == CASE or (self.delivered_at is not None and self.delivered_at <= due_at)
+        return not self.is_step or (self.delivered_at is not None and self.delivered_at <= due_at)
 
     def delivered_late(self) -> bool:
         """Whether, as far as is known, the step was not delivered before its first card fell due."""
         at = self.delivered_at or self.undelivered_at
-        if self.key == CASE or at is None or self.due is None:
+        if not self.is_step or at is None or self.due is None:
             return False
         return any(due_at < at for rung, due_at in self.due.ladder() if rung is not Rung.WARNING)
 
-    def standing(self, rung: Rung) -> Raised | None:
-        """How this rung fired, if it has and was not withdrawn."""
-        return next((one for one in self.raised if one.rung is rung and not one.withdrawn), None)
+    @property
+    def done_with(self) -> frozenset[Rung]:
+        """The rungs that have fired and are not to fire again: those that stand, and those overturned on appeal."""
+        return frozenset(one.rung for one in self.raised if not one.withdrawn or one.overturned)
 
     def ahead(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs that do not stand and may still fire, each with the moment at which it falls due."""
@@ -153,7 +230,15 @@ class Watch(Value):
         ladder = self.due.ladder()
         if self.delivered_at is not None:  # what was delivered too late for a card draws none any more
             ladder = tuple(one for one in ladder if one[0] is Rung.WARNING or self.may_card(one[1]))
-        return tuple(one for one in ladder if self.standing(one[0]) is None) if self.raised else ladder
+        if not self.raised:
+            return ladder
+        done_with = self.done_with
+        return tuple(one for one in ladder if one[0] not in done_with)
+
+    @property
+    def unmarked_limit(self) -> datetime | None:
+        """When the committed limit ends, where the ladder has no rung at that moment and time is not suspended."""
+        return self.due.committed if self.due is not None and self.due.pause is None else None
 
     def commitment(self) -> Commitment | None:
         """The commitment as it is told to others; ``None`` while it is not open."""
@@ -171,7 +256,8 @@ class Watch(Value):
 
 
 class MonitoredCase(Value):
-    """A case as monitor knows it. ``matter`` and ``region`` are unknown until the acceptance is heard.
+    """A case as monitor knows it. ``matter`` and ``region`` are unknown until the acceptance is heard, or intake's word
+    of a clock beside the case's own.
 
     ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
     ``suspensions``, ``extension``, ``restarted_at``: what has happened to the time of the case, and of which steps.
@@ -180,7 +266,7 @@ class MonitoredCase(Value):
     ``marks``: what the platform has failed in.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``told`` counts what has been told of its deadlines. ``asked`` counts how often routing has been asked the question
-    that is open now, last at ``asked_at``; ``unanswered`` the questions since it last answered.
+    that is open now, last at ``asked_at``; ``unanswered`` the questions since all was last answered.
     """
 
     matter: Code | None = None
@@ -201,6 +287,12 @@ class MonitoredCase(Value):
     asked_at: Instant | None = None
 
     @property
+    def accepted(self) -> bool:
+        """Whether the acceptance has been heard, and so all that the plan has."""
+        case = self.watch(CASE)
+        return case is not None and case.owner is not None
+
+    @property
     def decided_at(self) -> datetime | None:
         """When the case as a whole was answered."""
         case = self.watch(CASE)
@@ -214,11 +306,27 @@ class MonitoredCase(Value):
         return None
 
     def ended_at(self, watch: Watch) -> datetime | None:
-        """When this commitment was answered. No step is owed any longer once its case is decided."""
-        own, of_case = watch.ended_at, self.decided_at
-        if own is None or of_case is None:
-            return own or of_case
-        return min(own, of_case)
+        """When this commitment was answered.
+
+        No step is owed any longer once its case is decided, and nothing that leads to acceptance once the case is
+        accepted. A complaint, a consultation and delivery go on beside the case and after it.
+        """
+        own = watch.ended_at
+        if not watch.of_intake:
+            other = self.decided_at
+        elif kind_of(watch.key) in (Kind.ACCEPTANCE, Kind.NOTICE) and self.accepted:
+            case = self.watch(CASE)
+            other = case.opened_at if case is not None else None
+        else:
+            return own
+        if own is None or other is None:
+            return own or other
+        return min(own, other)
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether nothing is owed any longer, as far as is known."""
+        return all(self.ended_at(watch) is not None for watch in self.watches)
 
     def run(self, watch: Watch, rules: Rules) -> Run | None:
         """How the time of this commitment has run; None before it has begun.
@@ -231,14 +339,10 @@ class MonitoredCase(Value):
         if self.is_straight:
             return Run(watch.opened_at)
         ended_at = self.ended_at(watch)
-        ends = dict(self.ended_steps) | {one.key.removeprefix("step/"): one.ended_at for one in self.watches}
         suspensions = []
         for one in self.suspensions:
-            # Cases accepted by an earlier program do not know whom they asked.
-            if self.asked_of and one.system is not None and (one.step, one.system) not in self.asked_of:
-                continue
-            until = min((end for end in (one.until, ends.get(one.step or "")) if end is not None), default=None)
-            if until is not None and until < one.since:
+            until = self.ends(one)
+            if not self.may_say(one) or (until is not None and until < one.since):
                 continue
             if (ended_at is None or one.since < ended_at) and rules.stops(one.kind, one.step, watch.key):
                 suspensions.append(Suspension(one.since, until, one.reason, one.article))
@@ -252,6 +356,17 @@ class MonitoredCase(Value):
             restarted_at = None
         return Run(watch.opened_at, tuple(suspensions), extension, restarted_at)
 
+    def may_say(self, one: Interval) -> bool:
+        """Whether the case was asked of whoever says this. Cases of an earlier program do not know whom they asked."""
+        return not self.asked_of or one.system is None or (one.step, one.system) in self.asked_of
+
+    def ends(self, one: Interval) -> datetime | None:
+        """When a suspension ends: a procedure does so with its step, at the latest."""
+        step = one.step or ""
+        watch = self.watch(step_key(step))
+        of_step = watch.ended_at if watch is not None else dict(self.ended_steps).get(step)
+        return min((end for end in (one.until, of_step) if end is not None), default=None)
+
     @property
     def is_straight(self) -> bool:
         """Whether nothing has happened to the time of the case."""
@@ -259,7 +374,7 @@ class MonitoredCase(Value):
 
     def end(self, step: Code, ended_at: datetime) -> Self:
         """This case with that step ended, and its procedures with it, where no commitment remembers it."""
-        if self.matter is None or self.watch(step_key(step)) is not None:
+        if not self.accepted or self.watch(step_key(step)) is not None:
             return self
         known = dict(self.ended_steps)
         if step in known and known[step] <= ended_at:
@@ -300,7 +415,7 @@ class MonitoredCase(Value):
 
     def approve(self, step: Code, approved_at: datetime) -> Self:
         """This case with that step approved; what has waited for nothing else begins at the last approval."""
-        if self.matter is not None and not any(step in watch.after for watch in self.watches):
+        if self.accepted and not any(step in watch.after for watch in self.watches):
             return self
         approvals = dict(self.approvals)
         approvals[step] = min(approvals.get(step, approved_at), approved_at)

@@ -195,7 +195,7 @@ async def changed(run: Run, database: str, statement: str) -> list[str]:
 CASE = "case_id = (SELECT min(case_id) FROM cases)"
 CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE state LIKE '%\"证%')"
 APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
-ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
+ALERT = "event LIKE '%\"onedoor.alert.raised.v2\"%'"
 DECISION = f"{CERTIFIED} AND event LIKE '%\"onedoor.case.decided.v1\"%'"
 AGAIN = "INSERT INTO outbox SELECT case_id, gen_random_uuid(), topic,"
 

@@ -15,7 +15,7 @@ CERTIFIED = (
 )
 """A case with a document that nobody refused: one whose other department did is refused as a whole."""
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
-ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
+ALERT = "event LIKE '%\"onedoor.alert.raised.v2\"%'"
 FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
 """The first task that was asked of tax: not every case comes to it, where another has refused before."""
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"

@@ -18,7 +18,7 @@ from services.intake.numbers import (
     tracking_secret,
 )
 from services.intake.settings import IntakeSettings
-from services.intake.web import imports, time
+from services.intake.web import clocks, imports, time
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt
 from services.intake.web.body import Plain, described, read
 from services.intake.web.offered import Offers
@@ -102,6 +102,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
 
     router.include_router(imports.routes(shell))
     router.include_router(time.routes(shell))
+    router.include_router(clocks.routes(shell))
     return router
 
 

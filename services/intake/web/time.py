@@ -7,8 +7,9 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
-from contracts.envelope import CaseId, Code, Instant, UnknownCase
-from services.intake.core import Case, NotNow, TimeWord
+from contracts.envelope import CaseId, Code, Instant, NotNow, UnknownCase
+from services.intake.clocks import BeginClock, EndClock
+from services.intake.core import Case, TimeWord
 from services.intake.numbers import word_from
 from services.runtime.moments import written_out
 from services.runtime.openapi import OVERLOAD, refusals
@@ -70,7 +71,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
     @router.post("/suspensions", status_code=201)
     async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
         now = shell.clock.now()
-        since = _not_later("since", wanted.since, now)
+        since = not_later("since", wanted.since, now)
         suspension = word_from(number, "suspension", wanted.kind, since)
         word = CaseSuspended(
             word=suspension,
@@ -81,7 +82,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             since=since,
             said_at=now,
         )
-        await _say(shell, number, word)
+        await change(shell, number, word)
         return Kept(word=word.word, suspension=suspension)
 
     @router.post("/suspensions/{suspension}/end", status_code=201)
@@ -91,7 +92,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
         known = case.latest(suspension) if case is not None else None
         if known is None:
             raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
-        until = _not_later("until", wanted.until, now)
+        until = not_later("until", wanted.until, now)
         if until < known.since:
             raise _conflict("a suspension cannot end before it begins", "中止的结束不能早于开始")
         word = known.replace(
@@ -102,12 +103,12 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             # Later than the word before, whatever clock that was said by.
             said_at=max(now, known.said_at + timedelta(microseconds=1)),
         )
-        await _say(shell, number, word)
+        await change(shell, number, word)
         return Kept(word=word.word, suspension=suspension)
 
     @router.post("/extension", status_code=201)
     async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
-        told_at = _not_later("told_at", wanted.told_at, shell.clock.now())
+        told_at = not_later("told_at", wanted.told_at, shell.clock.now())
         word = CaseExtended(
             word=word_from(number, "extension", str(wanted.days), told_at),
             days=wanted.days,
@@ -115,25 +116,25 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             article=wanted.article,
             told_at=told_at,
         )
-        await _say(shell, number, word)
+        await change(shell, number, word)
         return Kept(word=word.word)
 
     @router.post("/restart", status_code=201)
     async def restart(number: Number, wanted: RestartRequest) -> Kept:
-        restarted_at = _not_later("restarted_at", wanted.restarted_at, shell.clock.now())
+        restarted_at = not_later("restarted_at", wanted.restarted_at, shell.clock.now())
         word = CaseRestarted(
             word=word_from(number, "restart", "", restarted_at),
             reason=wanted.reason,
             article=wanted.article,
             restarted_at=restarted_at,
         )
-        await _say(shell, number, word)
+        await change(shell, number, word)
         return Kept(word=word.word)
 
     return router
 
 
-def _not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
+def not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
     """The moment, or now. Raises `Problem` for one to come: what has not happened is not known."""
     if wanted is None:
         return now
@@ -142,9 +143,10 @@ def _not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
     return wanted.astimezone(UTC)
 
 
-async def _say(shell: "Shell[Case]", number: CaseId, word: TimeWord) -> None:
+async def change(shell: "Shell[Case]", number: CaseId, command: TimeWord | BeginClock | EndClock) -> None:
+    """Change the time of a case. Raises `Problem` where there is no such case, or it cannot be changed so."""
     try:
-        await shell.command(number, word)
+        await shell.command(number, command)
     except UnknownCase:
         raise Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件") from None
     except NotNow as refusal:

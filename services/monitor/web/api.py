@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from sqlalchemy import text
 
 from contracts.cases import Region
-from contracts.commitments import Commitment, CommitmentKey, Problem, Rung
+from contracts.commitments import Commitment, CommitmentKey, Person, Problem, Rung
 from contracts.envelope import CaseId, Code, Name
 from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
@@ -35,6 +35,7 @@ class AlertView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
+    number: int = Field(description="Counts the alerts of this installation.")
     case_id: CaseId
     commitment: CommitmentKey
     rung: Rung
@@ -45,7 +46,18 @@ class AlertView(BaseModel):
     due_at: datetime
     raised_at: datetime
     withdrawn_at: datetime | None
-    reason: str | None
+    reason: str | None = Field(description="Why it was withdrawn.")
+    ended_at: datetime | None = Field(description="When the commitment was answered.")
+    acknowledged_at: datetime | None
+    acknowledged_by: Person | None = Field(description="Who has taken it in hand: it climbs no further.")
+    acknowledgement: str | None = Field(description="What they have said.")
+    appealed_at: datetime | None
+    appealed_by: Person | None
+    appeal: str | None = Field(description="Why the department holds the card to be unjust.")
+    appeal_decided_at: datetime | None
+    appeal_decided_by: Person | None
+    appeal_upheld: bool | None
+    appeal_decision: str | None = Field(description="The supervisor's reason.")
 
 
 class AlertPage(BaseModel):

@@ -60,16 +60,25 @@ def _charged_twice(intake: Kept) -> Iterator[str]:
 
 
 def _at_intake(intake: Kept) -> Iterator[str]:
-    answered = "decision" in intake.state and intake.state.get("monitored", False)
+    answered = "decision" in intake.state and intake.state.get("monitored", False) and not _unheard(intake.state)
+    runs_on = any("ended_at" not in clock for clock in intake.state.get("clocks", ()))
     if intake.closed_at is None:
-        if not intake.asks:
+        if not intake.asks and not (answered and runs_on):
             yield "open at intake, and nothing will move it"
-        if answered:
+        if answered and not runs_on:
             yield "answered at intake, and still open there"
-    elif not answered:
+    elif not answered or runs_on:
         yield "closed at intake without an answer to everything"
     elif intake.asks:
         yield "closed at intake with an alarm left"
+
+
+def _unheard(state: Json) -> bool:
+    """Whether monitor is not known to have heard all that was said of the case's time."""
+    said = {word["word"] for name in ("suspensions", "restarts") for word in state.get(name, ())}
+    said |= {state["extension"]["word"]} if "extension" in state else set()
+    said |= {f"clocks-{state['clock_changes']}"} if "clocks" in state else set()
+    return not said <= {*state.get("heard", ())}
 
 
 def _at_routing(case: Dossier, routing: Kept, grounds: Grounds) -> Iterator[str]:

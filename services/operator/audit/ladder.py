@@ -7,7 +7,10 @@ from datetime import datetime
 from services.operator.audit.dossier import Dossier, Json, Kept
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at, moment
 
-RUNGS = ("warning", "yellow", "red")
+RUNGS = ("warning", "yellow", "red", "further")
+
+AFTERWARDS = ("delivery", "complaint", "consultation")
+"""Commitments that may outlast their case."""
 
 
 def commitments(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
@@ -28,10 +31,15 @@ def commitments(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
     yield from (fault(f"commitment {key} is held {times} times") for key, times in keys.items() if times > 1)
     if intake is not None and "matter" in monitor.state:
         owed = _owed(intake.state["accepted"]["plan"])
-        if {*keys} != owed:
+        if {key for key in keys if _is_planned(key)} != owed:
             yield fault("monitor holds other commitments than the plan has")
     yield from (fault(what) for what in _opened(case, watches, grounds))
     yield from _closed(case, monitor, routing, intake, grounds)
+
+
+def _is_planned(key: str) -> bool:
+    """Whether it is the plan's, and no clock that runs beside."""
+    return key == "case" or key.startswith("step/")
 
 
 def _owed(plan: Json) -> set[str]:
@@ -67,7 +75,8 @@ def _closed(
 
     ended = {watch["key"]: watch.get("ended_at") for watch in monitor.state.get("watches", [])}
     case_ended = ended.get("case")
-    if (monitor.closed_at is not None) != (case_ended is not None and "matter" in monitor.state):
+    runs_on = any(at is None and key.startswith(AFTERWARDS) for key, at in ended.items())
+    if (monitor.closed_at is not None) != (case_ended is not None and not runs_on and "matter" in monitor.state):
         yield fault(f"{'open' if monitor.closed_at is None else 'closed'} at monitor against what it holds")
     if monitor.closed_at is not None and monitor.asks:
         yield fault("closed at monitor with an alarm left")
@@ -121,11 +130,16 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
     turns = Counter((one["rung"], one.get("turn", 1)) for one in raised)
     yield from (f"{watch['key']}: {rung} fired {times} times" for (rung, _), times in turns.items() if times > 1)
     standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
+    overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}
+    # Delivery, complaints and consultations go on when their case has been decided.
+    case_ended = None if watch["key"].startswith(AFTERWARDS) else case_ended
     ended = min((end for end in (at(watch.get("ended_at")), case_ended) if end is not None), default=None)
     for rung in RUNGS:
         due_at = at(watch["due"].get(rung))
         name = f"{watch['key']}: {rung}"
         stands = standing[rung] > 0
+        if rung in overturned:
+            continue
         if standing[rung] > 1:
             yield f"{name} stands {standing[rung]} times"
         if due_at is None:
@@ -148,7 +162,7 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
 
 def _answers_for(watch: Json, rung: str, due_at: datetime, ended: datetime | None) -> bool:
     """Whether the department is, or may come, to answer for this rung: a card for a step that it was given in time."""
-    if rung == "warning" or watch["key"] == "case":
+    if rung == "warning" or not watch["key"].startswith("step/"):
         return True
     delivered_at = at(watch.get("delivered_at"))
     return ended is None if delivered_at is None else delivered_at <= due_at
@@ -162,7 +176,7 @@ def _will_look(monitor: Kept, watch: Json, rung: str, due_at: datetime, grounds:
         open_at = at(watch.get("open_at"))
         if open_at is not None and due_at < open_at:
             return False  # routing has said that it was open; the card was due with that word
-        if not monitor.state.get("routed", False):
+        if not monitor.state.get("routed", False) and _is_planned(watch["key"]):
             return True  # routing does not know it yet; intake asks until it does
     if monitor.wake_at is not None and monitor.wake_at <= grounds.now:
         return True  # its alarm rings

@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from contracts.clocks import Clock, ClocksReported
 from contracts.codec import Unreadable, decode
 from contracts.envelope import Core, Envelope, Impossible, Message, envelop
 from services.cli import SERVICES, load
 from services.departments.sdk.messages import Decided, Decision, Procedure, Receipt, Received, Suspended
+from services.intake.clocks import BeginClock, EndClock
 from services.intake.core import AcceptCase
 from services.operator.audit.dossier import Dossier, Kept, Said
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
@@ -133,6 +135,7 @@ def _heard(
     if service == "intake":
         yield _application(case, kept)
         yield from _words(case)
+        yield from _clocks(case)
     for message_id in kept.seen:
         said = ledger.get(message_id)
         if said is None:
@@ -140,6 +143,8 @@ def _heard(
                 raise _Unsaid("it has heard a message that nobody has said")
             raise Incomplete
         yield decode(said.text.encode(), case.case_id.encode(), said.topic)
+    if service == "monitor":
+        yield from (_own(case, service, _data(case, said), said) for said in case.ledger(service, "case.held"))
     if service not in _NOT_SAID:
         yield from _of_the_department(case, service)
 
@@ -166,8 +171,25 @@ def _words(case: Dossier) -> Iterator[Envelope[Message]]:
     for said in sorted(case.said.get("intake", ()), key=lambda one: (one.said_at, one.data.get("until") is not None)):
         if said.kind in ("case.suspended", "case.extended", "case.restarted") and said.data["word"] not in told:
             told.add(said.data["word"])
-            word = decode(said.text.encode(), case.case_id.encode(), said.topic).data
-            yield _own(case, "intake", word, said)
+            yield _own(case, "intake", _data(case, said), said)
+
+
+def _clocks(case: Dossier) -> Iterator[Envelope[Message]]:
+    """What staff said of the clocks beside the case's own, from the truth that was told after each change."""
+    known: dict[str, Clock] = {}
+    reports = {said.data["word"]: said for said in case.ledger("intake", "clocks.reported")}
+    for _, said in sorted(reports.items(), key=lambda one: int(one[0].removeprefix("clocks-"))):
+        report = cast(ClocksReported, _data(case, said))
+        for clock in report.clocks:
+            if clock.commitment not in known:
+                yield _own(case, "intake", BeginClock(clock=clock.replace(ended_at=None)), said)
+            if clock.ended_at is not None and known.get(clock.commitment) != clock:
+                yield _own(case, "intake", EndClock(commitment=clock.commitment, ended_at=clock.ended_at), said)
+            known[clock.commitment] = clock
+
+
+def _data(case: Dossier, said: Said) -> Message:
+    return decode(said.text.encode(), case.case_id.encode(), said.topic).data
 
 
 def _of_the_department(case: Dossier, service: str) -> Iterator[Envelope[Message]]:

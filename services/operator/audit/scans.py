@@ -255,7 +255,7 @@ MONITOR_SAID = Scan(
     UNION ALL
     SELECT {BUCKET}, NULL, CASE WHEN {after("event", '"raised_at":"')} > $2 THEN
         {hashed("case_id", after("event", '"commitment":"'), after("event", '"rung":"'))} END, false, 1
-    FROM outbox WHERE topic = 'onedoor.alerts' AND strpos(event, '"onedoor.alert.raised.v1"') > 0
+    FROM outbox WHERE topic = 'onedoor.alerts' AND strpos(event, '"onedoor.alert.raised.v') > 0
     """,
 )
 

@@ -134,12 +134,12 @@ async def test_alerts_commitments_and_figures(shell: Shell[MonitoredCase]) -> No
         assert late["commitments"][0]["answered_at"] == "2026-03-16T09:30:00.000001Z"
 
         figures = (await http.get("/figures")).json()
-    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1}
+    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1, "further": 0}
     # Two working days for the good one, ten for the late one.
     assert figures["total"] == {**whole, "mean_working_days": 6.0}
     case, step = figures["rows"]
     assert case == {**whole, "mean_working_days": 6.0, "kind": "case", "owner": "Commerce", "matter": "start-business"}
-    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1}
+    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1, "further": 0}
     assert step == {
         **steps,
         "mean_working_days": 2.75,

@@ -7,8 +7,8 @@ import pytest
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
-from contracts.envelope import Message, Step, UnknownCase, Woken
-from services.intake.core import MOST_WORDS, Case, NotNow
+from contracts.envelope import Message, NotNow, Step, UnknownCase, Woken
+from services.intake.core import MOST_WORDS, Case
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
 from tests.unit.intake.shells import MemoryShell, client_of
 from tests.unit.intake.test_api import post, problem

@@ -4,10 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, CommitmentsOpened, Rung
+from contracts.commitments import (
+    AlertClosed,
+    AlertRaised,
+    AlertWithdrawn,
+    CardSpared,
+    CaseAsked,
+    CommitmentsOpened,
+    Rung,
+)
 from contracts.envelope import Impossible, Message, UnknownCase, Woken
 from contracts.plans import Outcome, StepState
-from services.monitor.core import IN_TIME, handle
+from services.monitor.climbing import IN_TIME
+from services.monitor.core import handle
 from services.monitor.rulebook import shipped
 from services.monitor.state import MonitoredCase
 from tests.unit.monitor.histories import (
@@ -218,6 +227,13 @@ def test_a_report_that_the_step_is_done_closes_it_without_a_card() -> None:
     monitor.hear(Woken(), STEP_WARNING)
     monitor.hear(Woken(), STEP_YELLOW + INSTANT)
     answered = report("licence", StepState.DONE, MONDAY, decided_at=STEP_YELLOW)
+    said = monitor.hear(reported(answered), STEP_YELLOW + INSTANT)
+    assert said == (
+        AlertClosed(commitment="step/licence", ended_at=STEP_YELLOW, region="440305"),
+        CardSpared(
+            commitment="step/licence", rung=Rung.YELLOW, due_at=STEP_YELLOW, ended_at=STEP_YELLOW, region="440305"
+        ),
+    )
     assert monitor.hear(reported(answered), STEP_YELLOW + INSTANT) == ()
     assert (monitor.wake, monitor.again) == (CASE_WARNING, None)
 
@@ -252,6 +268,7 @@ def test_an_answer_in_time_that_came_late_withdraws_what_had_fired() -> None:
         AlertWithdrawn(
             commitment="step/licence", rung=Rung.YELLOW, reason=IN_TIME, withdrawn_at=raised_at, region="440305"
         ),
+        AlertClosed(commitment="step/licence", ended_at=STEP_YELLOW, region="440305"),
     )
     assert monitor.hear(done(STEP_YELLOW), STEP_YELLOW) == ()
 

@@ -16,7 +16,7 @@ from contracts.commitments import (
 from contracts.envelope import Message, Revised, Woken
 from contracts.plans import StepState
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.core import MOVED
+from services.monitor.climbing import MOVED
 from services.monitor.rulebook import SHIPPED, read
 from services.monitor.rules import Rules, rule_set
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported

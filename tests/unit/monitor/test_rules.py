@@ -107,7 +107,7 @@ def test_of_the_ladders_that_fit_the_last_one_counts(tmp_path: Path) -> None:
     # What stands later in the file goes before, so the narrow entries have to stand behind the shipped one.
     assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.WARNING, Rung.YELLOW, Rung.RED]
     _, _, narrow_ones = narrow.partition("red: {limit: statutory}}\n")
-    behind = SHIPPED.replace("\nhours:", f"\n{narrow_ones}hours:")
+    behind = SHIPPED.replace("\nlimits:", f"\n{narrow_ones}limits:")
     (tmp_path / "behind.yaml").write_text(behind, encoding="utf-8")
     found = Rules(1, rule_set(rulebook.read(tmp_path / "behind.yaml")))
     assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.RED]

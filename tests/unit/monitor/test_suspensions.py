@@ -14,7 +14,7 @@ from contracts.commitments import AlertWithdrawn, Cause, Commitment, Commitments
 from contracts.envelope import Impossible, Message, Woken
 from contracts.plans import StepState
 from contracts.tasks import TaskSuspended
-from services.monitor.core import MOVED
+from services.monitor.climbing import MOVED
 from services.monitor.state import MOST_SUSPENSIONS, MonitoredCase
 from tests.unit.monitor.histories import (
     CASE_ID,

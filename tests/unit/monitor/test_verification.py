@@ -8,11 +8,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, OperationsAlerted, Problem, Rung
+from contracts.commitments import AlertClosed, AlertRaised, AlertWithdrawn, CaseAsked, OperationsAlerted, Problem, Rung
 from contracts.envelope import Woken
 from contracts.plans import StepState
-from services.monitor.core import MOST_ASKED, UNDELIVERED
+from services.monitor.climbing import UNDELIVERED
 from services.monitor.state import MonitoredCase
+from services.monitor.verification import MOST_ASKED
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")
@@ -81,7 +82,7 @@ def test_what_was_delivered_after_its_first_card_was_due_draws_that_card_never_a
 def test_a_step_that_is_answered_late_but_was_delivered_late_draws_no_card() -> None:
     monitor = accepted_only()
     said = monitor.hear(done(LATE + timedelta(hours=3), delivered_at=LATE), LATE + timedelta(hours=3))
-    assert [type(message) for message in said] == [OperationsAlerted]
+    assert [type(message) for message in said] == [AlertClosed, OperationsAlerted]
     assert cards(monitor) == set()
 
 
