@@ -34,7 +34,8 @@ from deploy.local.up import until_asked_to_stop, write_json
 from deploy.local.wiring import RECORDED, Options
 from services.departments.recorded.book import Book
 from services.monitor import rulebook
-from services.monitor.rules import FaultyRules, RuleSet, rule_set
+from services.monitor.rules import RuleSet, rule_set
+from services.monitor.written import FaultyFile
 from services.runtime import editions
 from services.runtime.clock import FileClock
 
@@ -124,7 +125,7 @@ def run(file: Path, wanted: Wanted, zone: str, plain: bool) -> int:
             raise UnreadableHistory("no row of the file is a case that can be replayed")
         rules = rule_set(rulebook.read(wanted.rules)) if wanted.rules is not None else None
         until_asked_to_stop(_replay(history, wanted, rules, folder, console))
-    except FaultyRules as faults:
+    except FaultyFile as faults:
         console.print(f"{wanted.rules}: {faults}", markup=False, soft_wrap=True)
         return 1
     except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:

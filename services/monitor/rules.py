@@ -6,9 +6,9 @@ calendars it makes a *rule set*, which says all there is to know: a deadline can
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from contracts.cases import SuspensionKind
 from contracts.commitments import CommitmentKey, Kind, Rung, kind_of
@@ -17,12 +17,7 @@ from contracts.plans import Limit, Limits
 from contracts.working_time import Rule, Terms
 from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
 from contracts.working_time.notices import Notice
-
-
-class _Written(Value):
-    """A part of a rule file: a name that means nothing is a fault, not something to pass over."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from services.monitor.written import Written
 
 
 class LimitKind(StrEnum):
@@ -32,7 +27,7 @@ class LimitKind(StrEnum):
     STATUTORY = "statutory"
 
 
-class RungRule(_Written):
+class RungRule(Written):
     """When a rung falls due: at the end of a limit, some days after it, or while some of it is left.
 
     ``days_left``: when the day begins that has so many days after it until the last. ``share_used``: not before so much
@@ -67,7 +62,7 @@ Ladder = dict[Rung, RungRule]
 """The rungs there are, and when each falls due."""
 
 
-class _ForSome(_Written):
+class _ForSome(Written):
     """A rule for the commitments that fit: of these kinds, and where given of this region and these items."""
 
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
@@ -133,7 +128,7 @@ class Scope(StrEnum):
     """All steps."""
 
 
-class RuleFile(_Written):
+class RuleFile(Written):
     """What people write."""
 
     version: Name
@@ -164,30 +159,6 @@ class RuleSet(Value):
     def notices(self) -> tuple[Notice, ...]:
         """The notices in force beside what is published."""
         return self.almanac.notices
-
-
-class FaultyRules(ValueError):
-    """Rules that are not in force and will not be; the message has a line for each fault."""
-
-
-def rule_file(content: Any, lines: "Lines") -> RuleFile:
-    """A rule file from what its YAML says. ``lines`` tells on which line something stands. Raises `FaultyRules`."""
-    try:
-        return RuleFile.model_validate(content)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        raise FaultyRules("\n".join(_fault(one["loc"], one["msg"], lines) for one in faults)) from None
-
-
-Lines = dict[tuple[int | str, ...], int]
-"""Where an entry stands in a file: its path, and the line."""
-
-
-def _fault(path: tuple[int | str, ...], what: str, lines: Lines) -> str:
-    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 1)
-    place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    what = what.removeprefix("Value error, ")
-    return f"line {line}: {place}: {what}" if place else f"line {line}: {what}"
 
 
 class Rules:

@@ -219,11 +219,11 @@ def _on(
 
 def _read(file: Path) -> "RuleFile":
     from services.monitor import rulebook
-    from services.monitor.rules import FaultyRules
+    from services.monitor.written import FaultyFile
 
     try:
         return rulebook.read(file)
-    except FaultyRules as faults:
+    except FaultyFile as faults:
         told = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
         raise _stop(f"{told}\nnothing has changed") from None
     except OSError as fault:

@@ -13,7 +13,8 @@ from contracts.working_time import Rule
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor import rulebook
 from services.monitor.ladder import Run, due_dates
-from services.monitor.rules import FaultyRules, Rules, RuleSet, rule_file, rule_set
+from services.monitor.rules import RuleFile, Rules, RuleSet, rule_set
+from services.monitor.written import FaultyFile, checked
 from tests.unit.monitor.histories import at
 
 SHIPPED = rulebook.SHIPPED.read_text(encoding="utf-8")
@@ -184,7 +185,7 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
 def test_a_file_with_faults_is_refused_with_line_and_reason(
     tmp_path: Path, changes: tuple[str, str], told: str
 ) -> None:
-    with pytest.raises(FaultyRules) as refused:
+    with pytest.raises(FaultyFile) as refused:
         rulebook.read(changed(tmp_path, changes))
     assert told in str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
@@ -193,7 +194,7 @@ def test_a_file_with_faults_is_refused_with_line_and_reason(
 def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
     file = changed(tmp_path, ("days_over: 3", "days_over: -3"))
     (line,) = [n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "days_over: -3" in text]
-    with pytest.raises(FaultyRules, match=f"^line {line}: ladder"):
+    with pytest.raises(FaultyFile, match=f"^line {line}: ladder"):
         rulebook.read(file)
 
 
@@ -201,14 +202,14 @@ def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
 def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(FaultyRules, match=r"^line 1"):
+    with pytest.raises(FaultyFile, match=r"^line 1"):
         rulebook.read(file)
 
 
 def test_every_kind_of_commitment_has_a_ladder() -> None:
     shipped = rulebook.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
-    assert rule_file(yaml.safe_load(SHIPPED), {}) == shipped.said.rules
+    assert checked(RuleFile, yaml.safe_load(SHIPPED), {}) == shipped.said.rules
 
 
 def test_moments_are_instants_in_utc() -> None:

@@ -1,0 +1,226 @@
+"""Who is told, and who is refused as a directory."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from contracts.commitments import Rung
+from services.monitor.directory import CLIMBS, SUPERVISOR, ZONE, Directory, DirectoryFile
+from services.monitor.written import FaultyFile, parsed
+
+FILE = """\
+version: "2026-11"
+people:
+  - {id: zhou, name: 周敏, tell: ["mail:zhou@example.gov.cn", "wecom:zhou"]}
+  - {id: li, name: 李强, tell: ["mail:li@example.gov.cn"]}
+  - {id: wang, name: 王芳, tell: ["mail:wang@example.gov.cn"]}
+  - {id: smith, name: J. Smith, language: en, tell: ["hook:smith"]}
+  - {id: chen, name: 陈静, tell: ["file:chen"]}
+leave:
+  - {person: zhou, since: 2026-03-02, until: 2026-03-06}
+  - {person: li, since: 2026-03-06, until: 2026-03-06}
+posts:
+  - {role: head, department: 税务局, region: "4503", person: zhou, deputy: li}
+  - {role: head, department: 税务局, person: wang}
+  - {role: head, department: 税务局, region: "4503", items: [tax-refund], person: smith}
+  - {role: supervisor, region: "45", person: smith}
+  - {role: supervisor, region: "45", person: chen, until: 2026-03-31}
+  - {role: director, person: chen}
+"""
+
+
+def at(day: str, clock: str = "10:00") -> datetime:
+    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=ZONE)
+
+
+@pytest.fixture(scope="module")
+def directory() -> Directory:
+    return Directory(parsed(DirectoryFile, FILE.encode()))
+
+
+@pytest.mark.parametrize(
+    ("rung", "level", "owner", "region", "item", "day", "told"),
+    [
+        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-02-27", ["zhou"]),
+        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-02", ["li"]),  # deputises from the first day of leave
+        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-06", ["wang"]),  # both away: the broader post
+        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-07", ["zhou"]),
+        (Rung.YELLOW, 0, "税务局", "450302", "tax-refund", "2026-02-27", ["smith"]),  # the narrowest post
+        (Rung.YELLOW, 0, "税务局", "110101", "licence", "2026-02-27", ["wang"]),
+        (Rung.YELLOW, 0, "自然资源局", "450302", "licence", "2026-02-27", ["smith", "chen"]),  # no head: next role up
+        (Rung.RED, 0, "税务局", "450302", "licence", "2026-03-31", ["smith", "chen"]),  # equally narrow: all
+        (Rung.RED, 0, "税务局", "450302", "licence", "2026-04-01", ["smith"]),  # a post that has ended
+        (Rung.RED, 0, "税务局", "110101", "licence", "2026-03-01", ["chen"]),
+        (Rung.RED, 1, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
+        (Rung.RED, 2, "税务局", "450302", "licence", "2026-03-01", []),  # beyond the top
+        (Rung.WARNING, 0, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),  # neither clerk nor office
+        (Rung.WARNING, 1, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),
+        (Rung.WARNING, 3, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
+        (Rung.FURTHER, 0, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
+    ],
+)
+def test_who_is_told(
+    directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: str, told: list[str]
+) -> None:
+    found = directory.told(rung, level, owner, region, item, at(day))
+    assert [person.id for person in found] == told
+
+
+def test_a_day_is_one_of_china(directory: Directory) -> None:
+    begins = datetime.fromisoformat("2026-03-02T00:00+08:00")
+    for moment, told in ((begins - timedelta(microseconds=1), "zhou"), (begins, "li")):
+        (person,) = directory.told(Rung.YELLOW, 0, "税务局", "450302", "licence", moment)
+        assert person.id == told
+
+
+@pytest.mark.parametrize(
+    ("person", "role", "region", "day", "holds", "at_least"),
+    [
+        ("zhou", "head", "450302", "2026-03-01", True, True),
+        ("zhou", "head", "450302", "2026-03-03", True, True),  # on leave, and still the head
+        ("zhou", "head", "450400", "2026-03-01", False, False),
+        ("zhou", SUPERVISOR, "450302", "2026-03-01", False, False),
+        ("li", "head", "450302", "2026-03-01", False, False),  # the head is there
+        ("li", "head", "450302", "2026-03-03", True, True),
+        ("li", "head", "450302", "2026-03-06", False, False),  # away too
+        ("wang", "head", "450302", "2026-03-01", True, True),  # of a broader post
+        ("chen", "head", "450302", "2026-03-01", False, True),
+        ("chen", "clerk", "110101", "2026-05-01", False, True),
+        ("chen", "janitor", "110101", "2026-05-01", False, False),
+        ("nobody", "director", "110101", "2026-05-01", False, False),
+    ],
+)
+def test_who_holds_a_post(
+    directory: Directory, person: str, role: str, region: str, day: str, holds: bool, at_least: bool
+) -> None:
+    asked = (person, role, "税务局", region, "licence", at(day))
+    assert (directory.holds(*asked), directory.holds_at_least(*asked)) == (holds, at_least)
+
+
+def test_supervisors_are_told_of_appeals(directory: Directory) -> None:
+    assert [one.id for one in directory.supervisors("税务局", "450302", "licence", at("2026-03-01"))] == [
+        "smith",
+        "chen",
+    ]
+
+
+def test_what_nobody_said_is_as_usual() -> None:
+    said = parsed(DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\ntells: {{red: [head]}}\n".encode())
+    found = Directory(said)
+    assert [found.hours(rung) for rung in Rung] == [8, 6, 2, 2]
+    assert [found.levels(rung) for rung in Rung] == [4, 3, 3, 1]
+    assert said == DirectoryFile.model_validate_json(said.model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("id: li,", "id: zhou,", ["line 4: people[2]: zhou is said twice"]),
+        ("mail:li@example.gov.cn", "li@example.gov.cn", ["line 4: people[2].tell[1]: "]),
+        ("wecom:zhou", "mail:zhou@example.gov.cn", ["line 3: people[1].tell[2]: mail:zhou@"]),
+        ("language: en", "language: fr", ["line 6: people[4].language: "]),
+        ("until: 2026-03-06}\n  - {p", "until: 2026-03-01}\n  - {p", ["line 9: leave[1].until: it cannot"]),
+        ("since: 2026-03-02", "since: 2026-02-30", ["line 9: leave[1].since: "]),
+        ("person: li,", "person: lu,", ["line 10: leave[2].person: lu is nobody"]),
+        ("deputy: li", "deputy: zhou", ["line 12: posts[1].deputy: zhou cannot deputise for themselves"]),
+        ("deputy: li", "deputy: lu", ["line 12: posts[1].deputy: lu is nobody"]),
+        ("role: supervisor", "role: overseer", ["line 15: posts[4].role: overseer is no role"]),
+        ("chen, until: 2026-03-31", "chen, since: 2026-04-01, until: 2026-03-31", ["line 16: posts[5].until"]),
+        ("director, person", "director, region: '45', person", ["line 11: posts: one director must be for all"]),
+        ("director, person", "director, since: 2026-04-01, person", ["line 11: posts: before 2026-04-01 nobody"]),
+        ("director, person", "director, until: 2026-04-01, person", ["line 11: posts: on 2026-04-02 nobody"]),
+        (
+            "since: 2026-03-06, until: 2026-03-06}",
+            "since: 2026-03-06, until: 2026-03-06}\n  - {person: chen, since: 2026-05-01, until: 2026-05-05}",
+            ["line 12: posts: on 2026-05-01 nobody is there as director"],
+        ),
+        (
+            "posts:",
+            "climbs: [head, director]\nposts:",
+            ["line 11: climbs: supervisor is missing", "tells.warning: clerk is no role"],
+        ),
+        ("posts:", "colour: red\nposts:", ["line 11: colour: "]),
+        ("posts:", "unacknowledged_hours: {yellow: 0}\nposts:", ["line 11: unacknowledged_hours.yellow"]),
+        ("posts:", "tells: {purple: [head]}\nposts:", ["line 11: tells.purple"]),
+        ("posts:", "posts: ]", ["line 11: "]),
+    ],
+)
+def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: str, told: list[str]) -> None:
+    assert old in FILE
+    with pytest.raises(FaultyFile) as refused:
+        parsed(DirectoryFile, FILE.replace(old, new, 1).encode())
+    assert all(part in str(refused.value) for part in told), str(refused.value)
+    assert all(line.startswith("line ") for line in str(refused.value).splitlines())
+
+
+def test_all_faults_are_told_at_once() -> None:
+    text = FILE.replace("id: li,", "id: zhou,").replace("role: supervisor", "role: overseer")
+    with pytest.raises(FaultyFile) as refused:
+        parsed(DirectoryFile, text.encode())
+    lines = str(refused.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["line 4", "line 10", "line 12", "line 15", "line 16"]
+
+
+DAYS = st.dates(date(2026, 3, 1), date(2026, 3, 12))
+PEOPLE = ("a", "b", "c", "boss")
+OWNERS, REGIONS, ITEMS = ("税务局", "规划局"), ("450302", "450400", "110101"), ("x", "y")
+
+
+@st.composite
+def directories(draw: st.DrawFn) -> Directory:
+    """Any directory that is accepted, the boss being away at times."""
+
+    def span() -> dict[str, Any]:
+        since, until = sorted((draw(DAYS), draw(DAYS)))
+        return {"since": since, "until": until}
+
+    def post() -> dict[str, Any]:
+        person, deputy = draw(st.permutations(PEOPLE))[:2]
+        return {
+            "role": draw(st.sampled_from(CLIMBS)),
+            "department": draw(st.sampled_from((None, *OWNERS))),
+            "region": draw(st.sampled_from((None, "45", "4503", "11"))),
+            "items": draw(st.sampled_from(((), ("x",)))),
+            "person": person,
+            "deputy": draw(st.sampled_from((None, deputy))),
+            **draw(st.sampled_from(({}, span()))),
+        }
+
+    said = {
+        "version": "any",
+        "people": [{"id": one, "name": one, "tell": [f"mail:{one}@example.gov.cn"]} for one in PEOPLE],
+        "leave": [{"person": draw(st.sampled_from(PEOPLE)), **span()} for _ in range(draw(st.integers(0, 6)))],
+        "posts": [post() for _ in range(draw(st.integers(0, 8)))]
+        + [{"role": "director", "person": "boss", "deputy": "a"}, {"role": "director", "person": "b", "deputy": "c"}],
+    }
+    try:
+        return Directory(DirectoryFile.model_validate(said))
+    except ValidationError:
+        reject()  # there is a day on which nobody is there
+
+
+@given(
+    directories(),
+    st.sampled_from(Rung),
+    st.integers(0, 4),
+    st.sampled_from(OWNERS),
+    st.sampled_from(REGIONS),
+    st.sampled_from(ITEMS),
+    DAYS,
+)
+def test_somebody_is_always_told_and_nobody_on_leave(
+    directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: date
+) -> None:
+    moment = datetime(day.year, day.month, day.day, 10, tzinfo=ZONE)
+    told = directory.told(rung, level, owner, region, item, moment)
+    assert bool(told) == (level < directory.levels(rung))
+    appeals = directory.supervisors(owner, region, item, moment)
+    assert appeals
+    for person in {one.id for one in (*told, *appeals)}:
+        assert not any(leave.covers(day) for leave in directory.said.leave if leave.person == person)
+        assert directory.holds_at_least(person, CLIMBS[0], owner, region, item, moment)
+    assert len({person.id for person in told}) == len(told)
