@@ -20,7 +20,7 @@ MOST_SIDE_CLOCKS = 32
 class Clock(Value):
     """A commitment that intake has made beside the case's own."""
 
-    commitment: CommitmentKey
+    commitment: Annotated[CommitmentKey, Field(pattern=r"^[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
     owner: Name
     limits: Limits | None = None
     """None where the rules in force say how long there is."""

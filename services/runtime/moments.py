@@ -1,8 +1,13 @@
 """Moments as people and programs write them to us."""
 
 import re
+from datetime import UTC, datetime
+from typing import Annotated
 
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
+
+from contracts.envelope import Instant, NotNow
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
@@ -18,3 +23,16 @@ def written_out(value: object) -> object:
             "moment", "is no date and time with a zone, such as 2026-03-02T09:00:00+08:00", {"zh": "时间格式不正确"}
         )
     return value
+
+
+Moment = Annotated[Instant, BeforeValidator(written_out)]
+"""A moment in a request."""
+
+
+def not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
+    """The moment, or now. Raises `NotNow` for one to come: what has not happened is not known."""
+    if wanted is None:
+        return now
+    if wanted > now:
+        raise NotNow(f"{name} lies in the future", f"{name} 晚于当前时间")
+    return wanted.astimezone(UTC)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from contracts.envelope import Impossible
+from contracts.envelope import Impossible, NotNow, UnknownCase
 from services.runtime import telemetry
 from services.runtime.funnel import Overloaded, Unavailable
 
@@ -116,6 +116,9 @@ class Problem(Exception):
         return JSONResponse(self.members, self.status, self.headers, MEDIA_TYPE)
 
 
+NO_SUCH_CASE = Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件")
+
+
 def wrong_fields(errors: Sequence[FieldFault]) -> Problem:
     """Fields of the request are wrong: all of them, at once."""
     return Problem(422, "wrong-fields", "Fields of the request are wrong", "填写内容有误", errors=errors)
@@ -147,6 +150,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
     app.exception_handler(Impossible)(_on_impossible)
+    app.exception_handler(UnknownCase)(_on_unknown)
+    app.exception_handler(NotNow)(_on_refusal)
     app.exception_handler(Overloaded)(_on_overload)
     app.exception_handler(Unavailable)(_on_absence)
     app.exception_handler(ClientDisconnect)(_on_leaving)
@@ -170,6 +175,15 @@ async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
 
 async def _on_impossible(_: Request, error: Exception) -> JSONResponse:
     return _plain(409, str(error)).response()
+
+
+async def _on_unknown(_: Request, error: Exception) -> JSONResponse:
+    return NO_SUCH_CASE.response()
+
+
+async def _on_refusal(_: Request, error: NotNow) -> JSONResponse:
+    title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
+    return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh).response()
 
 
 async def _on_overload(_: Request, error: Exception) -> JSONResponse:

@@ -3,25 +3,23 @@
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.clocks import Clock
 from contracts.commitments import CommitmentKey, Kind
-from contracts.envelope import CaseId, Code, Instant
+from contracts.envelope import CaseId, Code, UnknownCase
 from contracts.plans import Limits
 from services.intake.clocks import BeginClock, EndClock
 from services.intake.core import Case
-from services.intake.web.time import change, not_later
-from services.runtime.moments import written_out
+from services.intake.web.requests import Line
+from services.runtime.moments import Moment, not_later
 from services.runtime.openapi import OVERLOAD, refusals
-from services.runtime.problems import Problem
 from services.runtime.security import staff_only
 
 if TYPE_CHECKING:
     from services.runtime.shell import Shell
 
 Number = Annotated[CaseId, Path()]
-Written = Annotated[Instant, BeforeValidator(written_out)]
 Which = Annotated[Code, Field(max_length=60)]
 
 
@@ -33,11 +31,9 @@ class ClockRequest(BaseModel):
 
     kind: Literal[Kind.DELIVERY, Kind.COMPLAINT, Kind.CONSULTATION]
     which: Which | None = Field(None, description="Of several complaints or consultations, by its number.")
-    owner: str | None = Field(
-        None, min_length=1, max_length=200, description="The department that answers for it; the lead if not given."
-    )
+    owner: Line | None = Field(None, description="The department that answers for it; the lead if not given.")
     limits: Limits | None = Field(None, description="The time promised; that of the rules in force if not given.")
-    begun_at: Written = Field(description="From when on; said, so that the same request again is the same clock.")
+    begun_at: Moment = Field(description="From when on; said, so that the same request again is the same clock.")
 
     @model_validator(mode="after")
     def _is_named(self) -> "ClockRequest":
@@ -57,7 +53,7 @@ class ClockEndRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     commitment: CommitmentKey
-    ended_at: Written
+    ended_at: Moment
 
 
 class ClockView(BaseModel):
@@ -76,20 +72,20 @@ def routes(shell: "Shell[Case]") -> APIRouter:
         begun_at = not_later("begun_at", wanted.begun_at, shell.clock.now())
         case = await shell.read(number)
         if case is None:
-            raise Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件")
+            raise UnknownCase(number)
         clock = Clock(
             commitment=wanted.commitment,
             owner=wanted.owner or case.accepted.plan.lead_department,
             limits=wanted.limits,
             begun_at=begun_at,
         )
-        await change(shell, number, BeginClock(clock=clock))
+        await shell.command(number, BeginClock(clock=clock))
         return ClockView(commitment=clock.commitment)
 
     @router.post("/clocks/end", status_code=201)
     async def end(number: Number, wanted: ClockEndRequest) -> ClockView:
         ended_at = not_later("ended_at", wanted.ended_at, shell.clock.now())
-        await change(shell, number, EndClock(commitment=wanted.commitment, ended_at=ended_at))
+        await shell.command(number, EndClock(commitment=wanted.commitment, ended_at=ended_at))
         return ClockView(commitment=wanted.commitment)
 
     return router

@@ -1,17 +1,16 @@
 """The time of a case, as staff change it: suspended, resumed, extended, begun anew."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
-from contracts.envelope import CaseId, Code, Instant, NotNow, UnknownCase
-from services.intake.clocks import BeginClock, EndClock
-from services.intake.core import Case, TimeWord
+from contracts.envelope import CaseId, Code, NotNow
+from services.intake.core import Case
 from services.intake.numbers import word_from
-from services.runtime.moments import written_out
+from services.runtime.moments import Moment, not_later
 from services.runtime.openapi import OVERLOAD, refusals
 from services.runtime.problems import Problem
 from services.runtime.security import staff_only
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from services.runtime.shell import Shell
 
 Number = Annotated[CaseId, Path()]
-Written = Annotated[Instant, BeforeValidator(written_out)]
 
 
 class _Request(BaseModel):
@@ -34,26 +32,26 @@ class SuspensionRequest(_Request):
     """Time does not count from now on, or from an earlier moment."""
 
     kind: Literal[SuspensionKind.CORRECTION, SuspensionKind.HOLD]
-    since: Written | None = Field(None, description="From when on; now if it is not said.")
+    since: Moment | None = Field(None, description="From when on; now if it is not said.")
 
 
 class ResumptionRequest(_Request):
     """Time counts again from now on, or from an earlier moment."""
 
-    until: Written | None = Field(None, description="From when on; now if it is not said.")
+    until: Moment | None = Field(None, description="From when on; now if it is not said.")
 
 
 class ExtensionRequest(_Request):
     """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
-    told_at: Written = Field(description="When the applicant was told.")
+    told_at: Moment = Field(description="When the applicant was told.")
 
 
 class RestartRequest(_Request):
     """Time begins anew. The moment has to be said, so that the same request again is the same word."""
 
-    restarted_at: Written = Field(description="From when on.")
+    restarted_at: Moment = Field(description="From when on.")
 
 
 class Kept(BaseModel):
@@ -82,7 +80,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             since=since,
             said_at=now,
         )
-        await change(shell, number, word)
+        await shell.command(number, word)
         return Kept(word=word.word, suspension=suspension)
 
     @router.post("/suspensions/{suspension}/end", status_code=201)
@@ -94,7 +92,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
         until = not_later("until", wanted.until, now)
         if until < known.since:
-            raise _conflict("a suspension cannot end before it begins", "中止的结束不能早于开始")
+            raise NotNow("a suspension cannot end before it begins", "中止的结束不能早于开始")
         word = known.replace(
             word=word_from(number, "resumption", suspension, until),
             reason=wanted.reason,
@@ -103,7 +101,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             # Later than the word before, whatever clock that was said by.
             said_at=max(now, known.said_at + timedelta(microseconds=1)),
         )
-        await change(shell, number, word)
+        await shell.command(number, word)
         return Kept(word=word.word, suspension=suspension)
 
     @router.post("/extension", status_code=201)
@@ -116,7 +114,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             article=wanted.article,
             told_at=told_at,
         )
-        await change(shell, number, word)
+        await shell.command(number, word)
         return Kept(word=word.word)
 
     @router.post("/restart", status_code=201)
@@ -128,31 +126,7 @@ def routes(shell: "Shell[Case]") -> APIRouter:
             article=wanted.article,
             restarted_at=restarted_at,
         )
-        await change(shell, number, word)
+        await shell.command(number, word)
         return Kept(word=word.word)
 
     return router
-
-
-def not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
-    """The moment, or now. Raises `Problem` for one to come: what has not happened is not known."""
-    if wanted is None:
-        return now
-    if wanted > now:
-        raise _conflict(f"{name} lies in the future", f"{name} 晚于当前时间")
-    return wanted.astimezone(UTC)
-
-
-async def change(shell: "Shell[Case]", number: CaseId, command: TimeWord | BeginClock | EndClock) -> None:
-    """Change the time of a case. Raises `Problem` where there is no such case, or it cannot be changed so."""
-    try:
-        await shell.command(number, command)
-    except UnknownCase:
-        raise Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件") from None
-    except NotNow as refusal:
-        raise _conflict(refusal.why, refusal.why_zh) from None
-
-
-def _conflict(why: str, why_zh: str) -> Problem:
-    title, title_zh = "The time of the case cannot be changed so", "不能这样变更该办件的计时"
-    return Problem(409, "not-now", title, title_zh, detail=why, detail_zh=why_zh)

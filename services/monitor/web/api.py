@@ -21,6 +21,7 @@ from services.monitor.derivation import derived
 from services.monitor.figures import AllFigures, figures
 from services.monitor.rules import LimitKind, Rules, RuleSet
 from services.monitor.state import CASE, MonitoredCase, Raised
+from services.monitor.web import remarks
 from services.runtime import editions
 from services.runtime.moments import written_out
 from services.runtime.openapi import refusals
@@ -266,6 +267,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             rules = _edition(*found) if found is not None else rulebook.shipped()
             return await figures(connection, rules.terms(""))
 
+    router.include_router(remarks.routes(shell))
     return router
 
 
