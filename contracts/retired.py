@@ -46,3 +46,7 @@ class AlertWithdrawnV1(Message):
     withdrawn_at: Instant
     turn: Turn = 1
     region: Region | None = None
+
+
+RETIRED = (AlertRaisedV1, AlertWithdrawnV1)
+"""All of them."""

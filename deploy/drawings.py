@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contracts.envelope import Message
 from contracts.flows import FLOWS
+from contracts.retired import RETIRED
 from contracts.topics import TOPICS
 from services.departments.sdk import core as task
 from services.intake import core as intake
@@ -83,6 +84,8 @@ def flows() -> str:
     heard: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
     on_topic: defaultdict[str, list[type[Message]]] = defaultdict(list)
     for message, flow in FLOWS.items():
+        if message in RETIRED:
+            continue
         topic = TOPICS[message]
         on_topic[topic].append(message)
         said[flow.sayer, topic].append(message)
