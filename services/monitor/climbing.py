@@ -29,7 +29,7 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
             continue  # answered before the first rung
         raised = list(watch.raised)
         for place, fired in enumerate(raised):
-            if not fired.withdrawn and (reason := _wrong(fired, watch, ended_at)):
+            if not fired.withdrawn and (reason := _wrong(state, fired, watch, ended_at)):
                 raised[place] = fired.replace(withdrawn=True)
                 at = max(heard_at, fired.raised_at)
                 out.append(
@@ -44,7 +44,7 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
                 )
         done_with = watch.replace(raised=tuple(raised)).done_with
         for rung, due_at in ladder:
-            if rung in done_with or not _is_due(watch, rung, due_at, ended_at, now):
+            if rung in done_with or not _is_due(state, watch, rung, due_at, ended_at, now):
                 continue
             # What is heard late may carry a time before the rung was due; it was not raised then.
             at = max(heard_at, due_at)
@@ -68,24 +68,26 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
     return state, out
 
 
-def _wrong(fired: Raised, watch: Watch, ended_at: datetime | None) -> str | None:
+def _wrong(state: MonitoredCase, fired: Raised, watch: Watch, ended_at: datetime | None) -> str | None:
     """Why a rung that fired ought not to have, by what is known now."""
     due_at = watch.due.of(fired.rung) if watch.due is not None else None
     if due_at is None or due_at > fired.raised_at:
         return MOVED
-    if fired.rung is not _WARNING and watch.delivered_at is not None and not watch.may_card(due_at):
+    if fired.rung is not _WARNING and state.was_delivered(watch, due_at) is False:
         return UNDELIVERED  # and not where nobody has said when: states of old do not know
     return IN_TIME if ended_at is not None and ended_at <= due_at else None
 
 
-def _is_due(watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None) -> bool:
+def _is_due(
+    state: MonitoredCase, watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None
+) -> bool:
     """Whether this rung ought to have fired.
 
     Late is late: once answered, the answer's own time decides. Until then the clock is enough for a warning,
     but a card needs routing's word that the commitment was open when its time had run out. And whatever the department
     had not been given by then draws no card: that was ours.
     """
-    if rung is not _WARNING and not watch.may_card(due_at):
+    if rung is not _WARNING and not state.was_delivered(watch, due_at):
         return False
     if ended_at is not None:
         return due_at < ended_at

@@ -1,6 +1,6 @@
 """What monitor remembers of a case: facts, each merged so that the order in which they are heard is of no matter."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Self
 
@@ -30,6 +30,9 @@ HOLD = "hold/"
 """What the name of a supervisor's suspension begins with."""
 
 _STEP = "step/"
+
+SLOW = timedelta(minutes=15)
+"""Delivering takes seconds; the platform answers for what takes longer than this."""
 
 MOST_SUSPENSIONS = 100
 """Of one case. Each makes its state longer, and departments may say any number."""
@@ -206,18 +209,6 @@ class Watch(Value):
             news["undelivered_at"] = undelivered_at
         return self.replace(**news) if news else self
 
-    def may_card(self, due_at: datetime) -> bool:
-        """Whether the department is to answer for a card that falls due then: a step must have been delivered by
-        that time."""
-        return not self.is_step or (self.delivered_at is not None and self.delivered_at <= due_at)
-
-    def delivered_late(self) -> bool:
-        """Whether, as far as is known, the step was not delivered before its first card fell due."""
-        at = self.delivered_at or self.undelivered_at
-        if not self.is_step or at is None or self.due is None:
-            return False
-        return any(due_at < at for rung, due_at in self.due.ladder() if rung is not Rung.WARNING)
-
     @property
     def done_with(self) -> frozenset[Rung]:
         """The rungs that have fired and are not to fire again: those that stand, and those overturned on appeal."""
@@ -228,8 +219,6 @@ class Watch(Value):
         if self.due is None or self.ended_at is not None:
             return ()
         ladder = self.due.ladder()
-        if self.delivered_at is not None:  # what was delivered too late for a card draws none any more
-            ladder = tuple(one for one in ladder if one[0] is Rung.WARNING or self.may_card(one[1]))
         if not self.raised:
             return ladder
         done_with = self.done_with
@@ -322,6 +311,43 @@ class MonitoredCase(Value):
         if own is None or other is None:
             return own or other
         return min(own, other)
+
+    def was_delivered(self, watch: Watch, due_at: datetime) -> bool | None:
+        """Whether the departments had been given by then what a card that falls due then is for; None while nobody
+        knows.
+
+        A step has to have been delivered. A case answers for all of its steps: where one that had been asked for was
+        not with its department for longer than `SLOW`, its time was not the departments' to use.
+        """
+        if watch.is_step:
+            return None if watch.delivered_at is None else watch.delivered_at <= due_at
+        if watch.key != CASE:
+            return True
+        return not any(opened_at <= due_at < delivered_at for opened_at, delivered_at in self._slow_deliveries())
+
+    def delivered_late(self, watch: Watch) -> bool:
+        """Whether, as far as is known, something was not delivered before a card for it fell due."""
+        cards = [due_at for rung, due_at in watch.due.ladder() if rung is not Rung.WARNING] if watch.due else []
+        if watch.is_step:
+            at = watch.delivered_at or watch.undelivered_at
+            return at is not None and any(due_at < at for due_at in cards)
+        return not all(self.was_delivered(watch, due_at) for due_at in cards)
+
+    def delivery(self, watch: Watch) -> datetime | None:
+        """When what was delivered late came to its department."""
+        if watch.is_step:
+            return watch.delivered_at
+        return max((delivered_at for _, delivered_at in self._slow_deliveries()), default=None)
+
+    def _slow_deliveries(self) -> list[tuple[datetime, datetime]]:
+        return [
+            (step.opened_at, step.delivered_at)
+            for step in self.watches
+            if step.is_step
+            and step.opened_at is not None
+            and step.delivered_at is not None
+            and step.delivered_at - step.opened_at > SLOW
+        ]
 
     @property
     def all_ended(self) -> bool:

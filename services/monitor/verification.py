@@ -89,7 +89,7 @@ def spared(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
 
 def tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[MonitoredCase, list[Message]]:
     """Tell operations of what the platform has failed in, and when it is settled."""
-    failed = {(Problem.UNDELIVERED, watch.key): watch for watch in state.watches if watch.delivered_late()}
+    failed = {(Problem.UNDELIVERED, watch.key): watch for watch in state.watches if state.delivered_late(watch)}
     if state.unanswered >= MOST_ASKED and (slow := state.watch(CASE) or next(iter(state.watches), None)):
         failed[Problem.UNVERIFIED, slow.key] = slow
     if (not failed and not state.marks) or state.matter is None or state.region is None:
@@ -126,7 +126,7 @@ def _settled_at(
 ) -> datetime | None:
     """When a failure was made good; None while it lasts."""
     if problem is Problem.UNDELIVERED and failed:
-        return watch.delivered_at or state.ended_at(watch)
+        return state.delivery(watch) or state.ended_at(watch)
     return None if failed else heard_at
 
 
@@ -147,4 +147,6 @@ def rungs_ahead(state: MonitoredCase) -> Ahead:
         for watch in state.watches
         if state.ended_at(watch) is None
         for rung, due_at in watch.ahead()
+        # What was delivered too late for a card draws none any more.
+        if rung is _WARNING or state.was_delivered(watch, due_at) is not False
     ]

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.operator.audit.dossier import Dossier, Json, Kept
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at, moment
+
+SLOW = timedelta(minutes=15)
+"""A delivery that takes longer is the platform's to answer for."""
 
 RUNGS = ("warning", "yellow", "red", "further")
 
@@ -116,12 +119,27 @@ def rungs(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
         return
     watches = monitor.state.get("watches", [])
     case_ended = next((at(watch.get("ended_at")) for watch in watches if watch["key"] == "case"), None)
-    whats = [what for watch in watches for what in _fired(monitor, watch, case_ended, grounds)]
+    slow = [span for watch in watches if (span := _slow_delivery(watch)) is not None]
+    whats = [what for watch in watches for what in _fired(monitor, watch, case_ended, slow, grounds)]
     whats += _announced(case, watches, grounds)
     yield from (Fault(Invariant.RUNGS, case.case_id, what) for what in whats)
 
 
-def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Grounds) -> Iterator[str]:
+def _slow_delivery(watch: Json) -> tuple[datetime, datetime] | None:
+    """From when to when a step was asked for and not with its department, if that was long."""
+    opened_at, delivered_at = at(watch.get("opened_at")), at(watch.get("delivered_at"))
+    if not watch["key"].startswith("step/") or opened_at is None or delivered_at is None:
+        return None
+    return (opened_at, delivered_at) if delivered_at - opened_at > SLOW else None
+
+
+def _fired(
+    monitor: Kept,
+    watch: Json,
+    case_ended: datetime | None,
+    slow: list[tuple[datetime, datetime]],
+    grounds: Grounds,
+) -> Iterator[str]:
     raised = watch.get("raised", [])
     if "due" not in watch:
         if raised:
@@ -145,7 +163,7 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
         if due_at is None:
             if stands:
                 yield f"{name} stands, and is not due"
-        elif not _answers_for(watch, rung, due_at, ended):
+        elif not _answers_for(watch, rung, due_at, ended, slow):
             if stands:
                 yield f"{name} stands, and the step was delivered only after that"
         elif ended is not None:
@@ -160,9 +178,15 @@ def _fired(monitor: Kept, watch: Json, case_ended: datetime | None, grounds: Gro
             yield f"{name} is due, has not fired, and nothing will wake monitor"
 
 
-def _answers_for(watch: Json, rung: str, due_at: datetime, ended: datetime | None) -> bool:
-    """Whether the department is, or may come, to answer for this rung: a card for a step that it was given in time."""
-    if rung == "warning" or not watch["key"].startswith("step/"):
+def _answers_for(
+    watch: Json, rung: str, due_at: datetime, ended: datetime | None, slow: list[tuple[datetime, datetime]]
+) -> bool:
+    """Whether the department is, or may come, to answer for this rung: a card for what it was given in time."""
+    if rung == "warning":
+        return True
+    if watch["key"] == "case":
+        return not any(opened_at <= due_at < delivered_at for opened_at, delivered_at in slow)
+    if not watch["key"].startswith("step/"):
         return True
     delivered_at = at(watch.get("delivered_at"))
     return ended is None if delivered_at is None else delivered_at <= due_at

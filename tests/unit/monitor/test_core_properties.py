@@ -72,7 +72,7 @@ def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, dateti
         found |= {
             (watch.key, rung, due_at)
             for rung, due_at in watch.due.ladder()
-            if due_at < ended_at and (rung is Rung.WARNING or watch.may_card(due_at))
+            if due_at < ended_at and (rung is Rung.WARNING or state.was_delivered(watch, due_at))
         }
     return found
 

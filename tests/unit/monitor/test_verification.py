@@ -105,8 +105,36 @@ def test_the_cases_own_card_waits_while_one_of_its_steps_is_not_delivered() -> N
     monitor.hear(Woken(), long_after)
     monitor.hear(reported(UNDELIVERED_STEP), long_after)
     assert cards(monitor) == set()
-    monitor.hear(reported(DELIVERED_STEP.replace(delivered_at=long_after)), long_after + timedelta(hours=1))
-    assert cards(monitor) == {("case", Rung.YELLOW), ("case", Rung.RED)}
+    heard_at = long_after + timedelta(hours=1)
+    said = monitor.hear(reported(DELIVERED_STEP.replace(requested_at=MONDAY, delivered_at=long_after)), heard_at)
+    assert cards(monitor) == set(), "nor does it draw one for a time in which nobody could work on it"
+    told = {one.commitment: one.settled_at for one in said if isinstance(one, OperationsAlerted)}
+    assert told["case"] == heard_at, "told and settled at once"
+    assert monitor.wake is None or monitor.wake > heard_at, "and nobody is asked for a card that there will not be"
+
+
+def test_the_case_answers_for_what_falls_due_after_a_late_delivery() -> None:
+    monitor = accepted_only()
+    delivered_at = at("2026-03-10 10:00")  # after its yellow card of the 9th, before its red one of the 16th
+    monitor.hear(Woken(), delivered_at)
+    monitor.hear(reported(DELIVERED_STEP.replace(requested_at=MONDAY, delivered_at=delivered_at)), delivered_at)
+    late = at("2026-03-17 10:00")
+    monitor.hear(Woken(), late)
+    monitor.hear(reported(DELIVERED_STEP.replace(requested_at=MONDAY, delivered_at=delivered_at)), late)
+    assert {rung for key, rung in cards(monitor) if key == "case"} == {Rung.RED}
+
+
+def test_a_delivery_that_takes_its_usual_time_excuses_nobody() -> None:
+    monitor = accepted_only()
+    requested_at, delivered_at = at("2026-03-09 17:29"), at("2026-03-09 17:31")
+    prompt = DELIVERED_STEP.replace(requested_at=requested_at, delivered_at=delivered_at)
+    watch = state(monitor).watch("step/licence")
+    assert watch is not None
+    monitor.state = state(monitor).put(watch.replace(opened_at=requested_at))
+    late = at("2026-03-10 10:00")
+    monitor.hear(Woken(), late)
+    monitor.hear(reported(prompt), late)
+    assert ("case", Rung.YELLOW) in cards(monitor)
 
 
 def test_the_evidence_of_a_card_says_until_when_the_step_was_known_to_be_open() -> None:
