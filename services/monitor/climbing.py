@@ -102,10 +102,10 @@ def closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
         return []
     out: list[Message] = []
     for watch in state.watches:
-        was = before.watch(watch.key)
-        ended_at = state.ended_at(watch)
-        if was is None or not was.raised or ended_at is None or ended_at == before.ended_at(was):
+        was = before.watch(watch.key) if watch.raised else None
+        if was is None or not was.raised or all(fired.withdrawn for fired in watch.raised):
             continue
-        if any(not fired.withdrawn for fired in watch.raised):
+        ended_at = state.ended_at(watch)
+        if ended_at is not None and ended_at != before.ended_at(was):
             out.append(AlertClosed(commitment=watch.key, ended_at=ended_at, region=state.region))
     return out

@@ -26,6 +26,12 @@ OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
 
 CONSUMES = (*OF_INTAKE, *OF_ROUTING)
 
+LOOKS = (Woken, Revised)
+"""With these a case is looked at, at a moment of the clock."""
+
+OF_KNOWN_CASES = (*LOOKS, *remarks.REMARKS, CaseHeld)
+"""What nobody says to a case of which nothing has been heard."""
+
 FIRST_PATIENCE = timedelta(seconds=30)
 LONGEST_PATIENCE = timedelta(hours=1)
 
@@ -41,10 +47,10 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     an alert that cannot be made.
     """
     message = envelope.data
-    if isinstance(message, Woken | Revised | remarks.Remark | CaseHeld) and state is None:
+    if state is None and isinstance(message, OF_KNOWN_CASES):
         raise UnknownCase(envelope.subject)
     known, said = _merged(state or MonitoredCase(), message, envelope.time)
-    now = envelope.time if isinstance(message, Woken | Revised) else None
+    now = envelope.time if isinstance(message, LOOKS) else None
     first_of_routing = not known.routed and isinstance(message, OF_ROUTING)
     if first_of_routing:
         known = known.replace(routed=True)
@@ -121,9 +127,13 @@ def _reported(known: MonitoredCase, message: CaseReported, time: datetime) -> Mo
 def _step(state: MonitoredCase, ahead: Ahead, out: tuple[Message, ...], time: datetime) -> Step[MonitoredCase]:
     # A card that somebody has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
-    wakes = [one.at for one in ahead if one.rung is Rung.WARNING or asked_at is None or one.at > asked_at]
-    # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
-    wakes += [at for one in ahead if (at := one.watch.unmarked_limit) is not None and at > time]
+    wakes = []
+    for watch, rung, at in ahead:
+        if asked_at is None or at > asked_at or rung is Rung.WARNING:
+            wakes.append(at)
+        # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
+        if (limit := watch.unmarked_limit) is not None and limit > time:
+            wakes.append(limit)
     again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
     return Step(
         state=state,

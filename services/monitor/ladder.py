@@ -69,13 +69,20 @@ class DueDates(Value):
 
     def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs from the lowest to the highest, each with the moment at which it falls due."""
-        found = (
-            (Rung.WARNING, self.warning),
-            (Rung.YELLOW, self.yellow),
-            (Rung.RED, self.red),
-            (Rung.FURTHER, self.further),
-        )
-        return tuple((rung, at) for rung, at in found if at is not None)
+        found = []
+        if self.warning is not None:
+            found.append((Rung.WARNING, self.warning))
+        if self.yellow is not None:
+            found.append((Rung.YELLOW, self.yellow))
+        if self.red is not None:
+            found.append((Rung.RED, self.red))
+        if self.further is not None:
+            found.append((Rung.FURTHER, self.further))
+        return tuple(found)
+
+    def cards(self) -> tuple[datetime, ...]:
+        """When each rung falls due that is a card."""
+        return tuple(at for at in (self.yellow, self.red, self.further) if at is not None)
 
     def of(self, rung: Rung) -> datetime | None:
         """When this rung falls due."""

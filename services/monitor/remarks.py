@@ -7,6 +7,7 @@ from services.monitor.state import Acknowledgement, Appeal, AppealAnswer, Monito
 OVERTURNED = "an appeal against it was upheld"
 
 Remark = AlertAcknowledged | AlertAppealed | AppealDecided
+REMARKS = (AlertAcknowledged, AlertAppealed, AppealDecided)
 
 
 def take(state: MonitoredCase, remark: Remark) -> tuple[MonitoredCase, list[Message]]:

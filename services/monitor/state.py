@@ -301,10 +301,12 @@ class MonitoredCase(Value):
         accepted. A complaint, a consultation and delivery go on beside the case and after it.
         """
         own = watch.ended_at
+        if watch.key == CASE:
+            return own
         if not watch.of_intake:
             other = self.decided_at
-        elif kind_of(watch.key) in (Kind.ACCEPTANCE, Kind.NOTICE) and self.accepted:
-            case = self.watch(CASE)
+        elif kind_of(watch.key) in (Kind.ACCEPTANCE, Kind.NOTICE):
+            case = self.watch(CASE) if self.accepted else None
             other = case.opened_at if case is not None else None
         else:
             return own
@@ -321,32 +323,36 @@ class MonitoredCase(Value):
         """
         if watch.is_step:
             return None if watch.delivered_at is None else watch.delivered_at <= due_at
-        if watch.key != CASE:
-            return True
-        return not any(opened_at <= due_at < delivered_at for opened_at, delivered_at in self._slow_deliveries())
+        return watch.key != CASE or not any(
+            opened_at <= due_at < delivered_at for opened_at, delivered_at in self.slow_deliveries()
+        )
 
     def delivered_late(self, watch: Watch) -> bool:
         """Whether, as far as is known, something was not delivered before a card for it fell due."""
-        cards = [due_at for rung, due_at in watch.due.ladder() if rung is not Rung.WARNING] if watch.due else []
+        if watch.due is None:
+            return False
         if watch.is_step:
             at = watch.delivered_at or watch.undelivered_at
-            return at is not None and any(due_at < at for due_at in cards)
-        return not all(self.was_delivered(watch, due_at) for due_at in cards)
+            return at is not None and any(due_at < at for due_at in watch.due.cards())
+        if watch.key != CASE or not self.slow_deliveries():
+            return False
+        return not all(self.was_delivered(watch, due_at) for due_at in watch.due.cards())
 
     def delivery(self, watch: Watch) -> datetime | None:
         """When what was delivered late came to its department."""
         if watch.is_step:
             return watch.delivered_at
-        return max((delivered_at for _, delivered_at in self._slow_deliveries()), default=None)
+        return max((delivered_at for _, delivered_at in self.slow_deliveries()), default=None)
 
-    def _slow_deliveries(self) -> list[tuple[datetime, datetime]]:
+    def slow_deliveries(self) -> list[tuple[datetime, datetime]]:
+        """From when to when steps had been asked for and were not with their departments, where that was long."""
         return [
-            (step.opened_at, step.delivered_at)
-            for step in self.watches
-            if step.is_step
-            and step.opened_at is not None
-            and step.delivered_at is not None
-            and step.delivered_at - step.opened_at > SLOW
+            (watch.opened_at, watch.delivered_at)
+            for watch in self.watches
+            if watch.delivered_at is not None
+            and watch.opened_at is not None
+            and watch.delivered_at - watch.opened_at > SLOW
+            and watch.is_step
         ]
 
     @property

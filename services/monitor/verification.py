@@ -142,11 +142,15 @@ def cards(ahead: Ahead, until: datetime) -> Ahead:
 
 def rungs_ahead(state: MonitoredCase) -> Ahead:
     """The rungs of open commitments that have not fired, with the first moment at which they may."""
-    return [
-        Next(watch, rung, due_at if rung is _WARNING else due_at + _INSTANT)
-        for watch in state.watches
-        if state.ended_at(watch) is None
-        for rung, due_at in watch.ahead()
-        # What was delivered too late for a card draws none any more.
-        if rung is _WARNING or state.was_delivered(watch, due_at) is not False
-    ]
+    ahead: Ahead = []
+    slow = bool(state.slow_deliveries())
+    for watch in state.watches:
+        if watch.due is None or state.ended_at(watch) is not None:
+            continue
+        for rung, due_at in watch.ahead():
+            if rung is _WARNING:
+                ahead.append(Next(watch, rung, due_at))
+            # What was delivered too late for a card draws none any more.
+            elif not (slow or watch.is_step) or state.was_delivered(watch, due_at) is not False:
+                ahead.append(Next(watch, rung, due_at + _INSTANT))
+    return ahead
