@@ -5,6 +5,7 @@ what the services say with the books of the offices. `faults` names everything t
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +39,9 @@ async def opened(url: Callable[[str], str]) -> AsyncIterator[Tables]:
         yield tables
 
 
+_VERSION = re.compile(r"\.v[0-9]+$")
+
+
 async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
     """What is wrong, if all cases that were accepted are those with these numbers and all are to be finished."""
     services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
@@ -68,7 +72,7 @@ class _Service:
         said = defaultdict(list)
         for row in await database.fetch("SELECT case_id, event FROM outbox"):
             event = json.loads(row["event"])
-            said[event["type"].removeprefix("onedoor.").removesuffix(".v1")].append((row["case_id"], event["data"]))
+            said[_VERSION.sub("", event["type"].removeprefix("onedoor."))].append((row["case_id"], event["data"]))
         states = await database.fetch("SELECT case_id, state FROM cases ORDER BY case_id")
         alarms = "coalesce(wake_at, again_at, call_at)"
         open_ones = f"SELECT case_id FROM cases WHERE closed_at IS NULL OR {alarms} IS NOT NULL"
@@ -160,7 +164,7 @@ def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator
 def _commitments(monitor: _Service) -> Iterator[str]:
     """Every commitment that began has been answered."""
     for number, state in monitor.states:
-        watches = {watch["key"]: watch for watch in state["watches"]}
+        watches = {watch["key"]: watch for watch in state.get("watches", ())}
         if "ended_at" not in watches.get("case", {}):
             yield f"{number}: the case's commitment is open"
         for key, watch in watches.items():
@@ -176,7 +180,7 @@ def _alerts(monitor: _Service, listed: list[tuple[str, str, str]]) -> Iterator[s
     remembered = {
         (number, watch["key"], raised["rung"])
         for number, state in monitor.states
-        for watch in state["watches"]
+        for watch in state.get("watches", ())
         for raised in watch.get("raised", ())
     }
     yield from _compared("alerts said", said, remembered)

@@ -242,7 +242,7 @@ class Forger:
 
     def _make_long_ago(self) -> Record:
         """Cases that were accepted long ago and are late by years, one after the other."""
-        accepted = [record for record in self._real if record.topic == "onedoor.cases"]
+        accepted = [record for record in self._real if b'"onedoor.case.accepted.v1"' in (record.value or b"")]
         one = self._random.choice(accepted)
         document = json.loads(self._fresh(one.value or b""))
         document["data"]["accepted_at"] = f"{self._random.randrange(1900, 2026)}-03-02T09:00:00Z"
