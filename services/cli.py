@@ -10,6 +10,7 @@ import typer
 
 from services.operator.calendar import app as calendar
 from services.operator.dead_letters import app as dead_letters
+from services.operator.directory import app as directory
 from services.operator.journal import app as journal
 from services.operator.rules import app as rules
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(calendar, name="calendar")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(directory, name="directory")
 app.add_typer(journal, name="journal")
 app.add_typer(rules, name="rules")
 

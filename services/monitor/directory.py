@@ -259,9 +259,10 @@ class Directory:
 
     def told(self, rung: Rung, level: int, owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
         """Who is told of a rung that has climbed so far. Somebody always is; beyond the top, nobody."""
-        if level == 0:
-            return self._in(self.said.tells[rung], owner, region, item, at)
-        return self._in(self.said.climbs[self._highest(rung) + level :][:1], owner, region, item, at)
+        if level >= self.levels(rung):
+            return ()
+        roles = self.said.tells[rung] if level == 0 else (self.said.climbs[self._highest(rung) + level],)
+        return self._in(roles, owner, region, item, at)
 
     def supervisors(self, owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
         """Who is told of an appeal. Somebody always is."""
@@ -285,14 +286,15 @@ class Directory:
         """The place, among those of the climb, of the highest role that is told first."""
         return max(self.said.climbs.index(role) for role in self.said.tells[rung])
 
-    def _in(self, roles: Iterable[Role], owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
-        """Those who are there in these roles; for a role in which nobody is, those in the next one up the climb."""
+    def _in(self, roles: Sequence[Role], owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
+        """Those who are there in these roles; if nobody is, those in the next role up in which somebody is."""
         climbs = self.said.climbs
-        found: dict[str, None] = {}
-        for role in roles:
-            upwards = (self._filling(one, owner, region, item, _day(at)) for one in climbs[climbs.index(role) :])
-            found |= dict.fromkeys(next(filter(None, upwards)))
-        return tuple(self._people[person] for person in found)
+        lowest = min(climbs.index(role) for role in roles)
+        for wanted in (roles, *((role,) for role in climbs[lowest:])):
+            found = [person for role in wanted for person in self._filling(role, owner, region, item, _day(at))]
+            if found:
+                return tuple(self._people[person] for person in dict.fromkeys(found))
+        raise AssertionError("a directory without anybody at the top is refused")
 
     def _filling(self, role: Role, owner: str, region: str, item: str, day: date) -> list[str]:
         """Who fills the posts of this role that speak of the commitment: the narrowest of those that somebody fills."""

@@ -1,10 +1,13 @@
 """Reading rule files, and the rules that onedoor comes with."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.written import parsed
+from services.runtime import editions
 
 SHIPPED = Path(__file__).with_name("rules.yaml")
 
@@ -20,6 +23,13 @@ def shipped() -> Rules:
     return Rules(0, rule_set(read(SHIPPED)))
 
 
+@lru_cache(maxsize=8)
 def edition(number: int, body: str) -> Rules:
     """The rules of an edition as it is kept. Raises `ValueError` for one that cannot be read."""
     return Rules(number, RuleSet.model_validate_json(body))
+
+
+async def in_force(connection: AsyncConnection) -> Rules:
+    """The rules in force, for whoever is no batch. Raises `ValueError` for ones that cannot be read."""
+    found = await editions.in_force(connection)
+    return edition(*found) if found is not None else shipped()

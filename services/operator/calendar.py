@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from services.operator.rules import Database, Folder, follow_notices, in_force_here
+from services.operator.monitor import Database, Folder
+from services.operator.rules import follow_notices, in_force_here
 
 if TYPE_CHECKING:
     import csv

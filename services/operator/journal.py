@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from services.operator.rules import Database, Folder
+from services.operator.monitor import Database, Folder, on_monitor, stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -73,15 +73,10 @@ def key(database: Database = "", folder: Folder = None) -> None:
 
 def _on(database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
     """Do it on monitor's database."""
-    from services.operator.databases import Unreachable, WrongChoice, chosen, on
-
     try:
-        return on(next(iter(chosen("monitor", database, folder).values())), work)
-    except WrongChoice as wrong:
-        raise typer.BadParameter(str(wrong)) from None
-    except (Unreachable, _NothingKept) as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(1) from None
+        return on_monitor(database, folder, work)
+    except _NothingKept as nothing:
+        raise stop(str(nothing)) from None
 
 
 class _NothingKept(Exception):

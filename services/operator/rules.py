@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from services.operator.monitor import Database, Folder, Yes, read_file, stop
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -22,18 +24,8 @@ app = typer.Typer(
     help="The calendars, hours and ladders in force, and what other ones would change.", no_args_is_help=True
 )
 
-Database = Annotated[
-    str,
-    typer.Option(
-        envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for intake and for monitor."
-    ),
-]
-Folder = Annotated[
-    Path | None, typer.Option(help="Folder of an 'onedoor up'; before the address, and 'data' without one.")
-]
 File = Annotated[Path | None, typer.Argument(help="A rule file; without one, the rules in force stay.")]
 Calendars = Annotated[Path, typer.Option(help="Folder of the notices of holidays in force.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 CALENDARS = Path("data") / "calendars"
 LISTED = 20
@@ -89,7 +81,7 @@ def apply(
         after = rule_set(written or before.rules, notices(calendars))
         Rules(0, after)
     except FaultyNotice as fault:
-        raise _stop(f"{fault}\nnothing has changed") from None
+        raise stop(f"{fault}\nnothing has changed") from None
     lines = differences(before, after)
     for line in lines:
         typer.echo(line)
@@ -97,7 +89,7 @@ def apply(
         _put_in_force(database, folder, number, before, after, wait=False)
         return
     if not yes and not typer.confirm(f"Put this in force: {summary(before, after)}?"):
-        raise _stop("nothing has changed")
+        raise stop("nothing has changed")
     _put_in_force(database, folder, number, before, after, wait=wait)
 
 
@@ -198,7 +190,7 @@ async def _put(engine: "AsyncEngine", said: "Value", summary: str, after: int | 
         async with engine.begin() as connection:
             return await editions.put(connection, said.model_dump(mode="json", by_alias=True), summary, after=after)
     except editions.Outrun:
-        raise _stop("somebody else has put other rules in force meanwhile: look at what changes once more") from None
+        raise stop("somebody else has put other rules in force meanwhile: look at what changes once more") from None
 
 
 def _on(
@@ -214,22 +206,10 @@ def _on(
     except WrongChoice as wrong:
         raise typer.BadParameter(str(wrong)) from None
     except Unreachable as away:
-        raise _stop(str(away)) from None
+        raise stop(str(away)) from None
 
 
 def _read(file: Path) -> "RuleFile":
     from services.monitor import rulebook
-    from services.monitor.written import FaultyFile
 
-    try:
-        return rulebook.read(file)
-    except FaultyFile as faults:
-        told = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
-        raise _stop(f"{told}\nnothing has changed") from None
-    except OSError as fault:
-        raise typer.BadParameter(f"{file}: {fault.strerror}") from None
-
-
-def _stop(reason: str) -> typer.Exit:
-    typer.echo(reason, err=True)
-    return typer.Exit(1)
+    return read_file(file, rulebook.read)

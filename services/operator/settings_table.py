@@ -21,6 +21,7 @@ from services.departments.sdk.sandbox import OfficeSettings
 from services.departments.tax.settings import SandboxSettings as TaxSandbox
 from services.departments.tax.settings import TaxSettings
 from services.intake.settings import IntakeSettings
+from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
 from services.runtime.settings import Settings
 
@@ -46,6 +47,7 @@ class Group(NamedTuple):
 GROUPS = (
     Group("Every service", "Read by each process of `onedoor serve`.", Settings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
+    Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
     Group("The tax adapter", "Read by the service `tax`, beside those of every service.", TaxSettings),
     Group("The commerce adapter", "Read by the service `commerce`, beside those of every service.", CommerceSettings),
     Group("The land adapter", "Read by the service `land`, beside those of every service.", LandSettings),

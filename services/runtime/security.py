@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
-from ipaddress import ip_address
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
+
+from services.runtime.settings import is_loopback
 
 _TOKEN = HTTPBearer(auto_error=False, scheme_name="staff", description="The token of staff and operators.")
 
@@ -36,14 +37,5 @@ async def _loopback(request: Request) -> None:
     # The Host header is looked at too: it tells apart what a proxy on this machine passes on for others, and what
     # a foreign page makes a browser on this machine ask by pointing its own name at this address.
     client = request.client.host if request.client is not None else ""
-    if not (_is_loopback(client) and _is_loopback(request.url.hostname or "")):
+    if not (is_loopback(client) and is_loopback(request.url.hostname or "")):
         raise HTTPException(403, "open to this machine only; set ONEDOOR_API_TOKEN to open it to others")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

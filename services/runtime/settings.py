@@ -82,7 +82,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.api_token is None and not _is_loopback(self.host):
+        if self.api_token is None and not is_loopback(self.host):
             raise ValueError("api_token must be set when host is not a loopback address such as 127.0.0.1")
         if self.topic_retention_days >= self.closed_retention_days:
             raise ValueError("topic_retention_days must be shorter than closed_retention_days")
@@ -91,7 +91,8 @@ class Settings(BaseSettings):
         return self
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own, to itself."""
     if host == "localhost":
         return True
     try:

@@ -17,6 +17,7 @@ RELAYED = Counter("onedoor_relayed_total", "Messages published late, because who
 LAG = Gauge("onedoor_lag_records", "Records in Kafka that this process has yet to read.")
 CALLS = Counter("onedoor_calls_total", "Questions put to the outside world, by how they ended.", ["outcome"])
 BREAKER_OPEN = Gauge("onedoor_breaker_open", "1 while the outside world is not asked because it failed too often.")
+SENDINGS = Counter("onedoor_sendings_total", "Attempts to reach a person, by how they ended.", ["outcome"])
 HTTP_REFUSED = Counter(
     "onedoor_http_refused_total", "Connections given up or refused before a request was read whole.", ["reason"]
 )

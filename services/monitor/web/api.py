@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
@@ -21,7 +20,7 @@ from services.monitor.derivation import derived
 from services.monitor.figures import AllFigures, figures
 from services.monitor.rules import LimitKind, Rules, RuleSet
 from services.monitor.state import CASE, MonitoredCase, Raised
-from services.monitor.web import remarks
+from services.monitor.web import remarks, telling
 from services.runtime import editions
 from services.runtime.moments import written_out
 from services.runtime.openapi import refusals
@@ -263,11 +262,11 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     @router.get("/figures")
     async def all_figures() -> AllFigures:
         async with shell.database.connect() as connection:
-            found = await editions.in_force(connection)
-            rules = _edition(*found) if found is not None else rulebook.shipped()
+            rules = await rulebook.in_force(connection)
             return await figures(connection, rules.terms(""))
 
     router.include_router(remarks.routes(shell))
+    router.include_router(telling.routes(shell))
     return router
 
 
@@ -279,11 +278,6 @@ async def _rules(shell: "Shell[MonitoredCase]", number: int) -> Rules:
         body = await editions.body(connection, number)
     if body is None:
         raise HTTPException(404, f"edition {number} of the rules is not on record")
-    return _edition(number, body)
-
-
-@lru_cache(maxsize=8)
-def _edition(number: int, body: str) -> Rules:
     return rulebook.edition(number, body)
 
 

@@ -70,6 +70,14 @@ def test_who_is_told(
     assert [person.id for person in found] == told
 
 
+def test_of_several_roles_those_who_are_there_are_told() -> None:
+    """A clerk and no office: nobody climbs in the office's place."""
+    said = parsed(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
+    for day, told in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
+        people = Directory(said).told(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
+        assert [person.id for person in people] == told
+
+
 def test_a_day_is_one_of_china(directory: Directory) -> None:
     begins = datetime.fromisoformat("2026-03-02T00:00+08:00")
     for moment, told in ((begins - timedelta(microseconds=1), "zhou"), (begins, "li")):
