@@ -21,7 +21,6 @@ from types import ModuleType
 from urllib.parse import quote
 from uuid import UUID
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 from pydantic import SecretStr
 
 from services.monitor.digest import Letter
@@ -96,6 +95,8 @@ def signature(secret: SecretStr, id: str, timestamp: int, body: bytes) -> str:
 
 
 async def _post(sending: Sending, address: str, channel: HookSettings) -> None:
+    from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar  # not small either
+
     body = json.dumps(_content(sending, address), ensure_ascii=False).encode()
     id, timestamp = str(sending.id), int(time.time())
     headers = {

@@ -12,6 +12,9 @@ from services.monitor.directory import Directory, DirectoryFile
 from services.monitor.written import parsed
 from services.runtime.editions import Outrun, UnusableEdition
 
+SAMPLE = Path(__file__).with_name("directory.yaml")
+"""A directory to begin with. It is not in force by itself: its people are made up."""
+
 
 class Kept(NamedTuple):
     """One directory on record. ``made_at`` is machine time."""

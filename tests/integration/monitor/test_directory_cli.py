@@ -1,0 +1,62 @@
+"""``onedoor directory``, on the real PostgreSQL."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.monitor import directories
+from services.monitor.app import SERVICE
+from services.runtime.schema import migrate
+
+SAMPLE = directories.SAMPLE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "directory.yaml"
+    file.write_text(SAMPLE, encoding="utf-8")
+    return file
+
+
+def onedoor(database_url: str, *arguments: str, status: int = 0, answer: str = "") -> str:
+    environment = {"ONEDOOR_DATABASE": database_url}
+    result = CliRunner().invoke(app, ["directory", *arguments], env=environment, input=answer)
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file: Path) -> None:
+    migrate("monitor", SERVICE.migrations, database_url)
+    assert "no directory is in force" in onedoor(database_url, "show", status=1)
+    assert "6 people, nothing wrong" in onedoor(database_url, "check", str(file))
+    assert "nothing has changed" in onedoor(database_url, "apply", str(file), answer="n\n", status=1)
+    assert "directory 1 is in force" in onedoor(database_url, "apply", str(file), answer="y\n")
+    assert "nothing changes" in onedoor(database_url, "apply", str(file), "--yes")
+
+    shown = onedoor(database_url, "show")
+    file.write_text(shown, encoding="utf-8")
+    assert "nothing changes" in onedoor(database_url, "apply", str(file), "--yes"), "what is shown can be applied"
+
+    file.write_text(shown.replace("孙静", "孙晴"), encoding="utf-8")
+    changes = onedoor(database_url, "apply", str(file), "--yes")
+    assert "孙静" in changes and "孙晴" in changes and "directory 2 is in force" in changes
+
+    asked = ("who", "--owner", "税务局", "--region", "450103", "--rung")
+    told = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
+    assert [line.split("  ")[-1].strip() for line in told] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
+    assert told[0].startswith("at once") and told[2].startswith("after 8 working hours")
+    assert "none of warning, yellow" in onedoor(database_url, *asked, "blue", status=2)
+    assert "2026-03-02" in onedoor(database_url, *asked, "red", "--at", "tomorrow", status=2)
+
+
+def test_a_faulty_one_is_refused_and_what_was_in_force_stays(database_url: str, file: Path) -> None:
+    migrate("monitor", SERVICE.migrations, database_url)
+    onedoor(database_url, "apply", str(file), "--yes")
+    file.write_text(SAMPLE.replace("person: zhao, deputy: qian", "person: zhao, deputy: zhao"), encoding="utf-8")
+    for command in (("check",), ("apply", "--yes")):
+        told = onedoor(database_url, *command, str(file), status=1)
+        assert "line 21: posts[1].deputy: zhao cannot deputise for themselves" in told.replace("\n", " ")
+    assert "deputy: qian" in onedoor(database_url, "show")
+    onedoor(database_url, "check", str(file.with_name("none.yaml")), status=2)

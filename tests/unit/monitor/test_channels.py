@@ -1,0 +1,58 @@
+"""Where channels may lead, and how a web hook is signed."""
+
+import base64
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from services.configuration import WrongSetting, read
+from services.monitor.channels import signature
+from services.monitor.settings import FileSettings, HookSettings, MonitorSettings
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **channels: object) -> MonitorSettings:
+    monkeypatch.setenv("ONEDOOR_CHANNELS", json.dumps(channels))
+    return read(MonitorSettings)
+
+
+def test_channels_lead_to_apprise_a_web_hook_or_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = {"hook": "https://example.gov.cn/{address}", "secret": SECRET}
+    found = settings(monkeypatch, mail="mailtos://u:p@example.gov.cn?to={address}", hook=hook, log={"file": "/tmp/log"})
+    assert isinstance(found.channels["mail"], SecretStr)
+    assert isinstance(found.channels["hook"], HookSettings)
+    assert isinstance(found.channels["log"], FileSettings)
+    assert "u:p" not in repr(found) and SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "nowhere",
+        7,
+        None,
+        {},
+        {"file": "/tmp/x", "secret": SECRET},
+        {"hook": "https://example.gov.cn"},
+        {"hook": "http://example.gov.cn", "secret": SECRET},
+        {"hook": "ftp://127.0.0.1", "secret": SECRET},
+        {"hook": "https://", "secret": SECRET},
+        {"hook": "https://example.gov.cn", "secret": "whsec_c2hvcnQ="},
+        {"hook": "https://example.gov.cn", "secret": SECRET.removeprefix("whsec_")},
+        {"hook": "https://example.gov.cn", "secret": "whsec_!"},
+    ],
+)
+def test_a_channel_that_leads_nowhere_safe_is_refused(monkeypatch: pytest.MonkeyPatch, channel: object) -> None:
+    with pytest.raises(WrongSetting) as refused:
+        settings(monkeypatch, mail=channel)
+    assert "ONEDOOR_CHANNELS" in str(refused.value) and SECRET not in str(refused.value)
+
+
+def test_the_signature_is_that_of_the_standards_example() -> None:
+    """The worked example of Standard Webhooks' reference libraries."""
+    secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    body = b'{"test": 2432232314}'
+    found = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
