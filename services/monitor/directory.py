@@ -87,14 +87,6 @@ class Post(Written):
         """Whether there is this post on that day."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
-    def fits(self, owner: str, region: str, item: str) -> bool:
-        """Whether it speaks of such a commitment."""
-        return (
-            (self.department is None or self.department == owner)
-            and region.startswith(self.region or "")
-            and (not self.items or item in self.items)
-        )
-
     @property
     def for_all(self) -> bool:
         """Whether it speaks of every commitment."""
@@ -241,9 +233,9 @@ class Directory:
         self.said = said
         self._people = {person.id: person for person in said.people}
         self._away = _by_person(said.leave)
-        self._posts: dict[tuple[Role, str], list[Post]] = {}
+        self._posts: dict[tuple[Role, str, str | None], list[Post]] = {}
         for post in said.posts:
-            self._posts.setdefault((post.role, post.region or ""), []).append(post)
+            self._posts.setdefault((post.role, post.region or "", post.department), []).append(post)
 
     def person(self, id: str) -> Person | None:
         """Somebody, if they are in the directory."""
@@ -272,8 +264,8 @@ class Directory:
         """Whether somebody has a post of this role that speaks of the commitment, or fills it for one on leave."""
         day = _day(at)
         return any(
-            post.held_on(day) and post.fits(owner, region, item) and person in (post.person, self._fills(post, day))
-            for post in self._all_posts(role, region)
+            post.held_on(day) and person in (post.person, self._fills(post, day))
+            for post in self._fitting(role, owner, region, item)
         )
 
     def holds_at_least(self, person: str, role: Role, owner: str, region: str, item: str, at: datetime) -> bool:
@@ -298,7 +290,7 @@ class Directory:
 
     def _filling(self, role: Role, owner: str, region: str, item: str, day: date) -> list[str]:
         """Who fills the posts of this role that speak of the commitment: the narrowest of those that somebody fills."""
-        fitting = [post for post in self._all_posts(role, region) if post.fits(owner, region, item)]
+        fitting = self._fitting(role, owner, region, item)
         filled = [(post.narrowness, person) for post in fitting if (person := self._fills(post, day)) is not None]
         narrowest = max((narrowness for narrowness, _ in filled), default=None)
         return [person for narrowness, person in filled if narrowness == narrowest]
@@ -306,9 +298,13 @@ class Directory:
     def _fills(self, post: Post, day: date) -> str | None:
         return _present(post, day, self._away)
 
-    def _all_posts(self, role: Role, region: str) -> Iterator[Post]:
+    def _fitting(self, role: Role, owner: str, region: str, item: str) -> Iterator[Post]:
+        """The posts of this role that speak of the commitment."""
         for length in range(len(region) + 1):
-            yield from self._posts.get((role, region[:length]), ())
+            for department in (None, owner):
+                for post in self._posts.get((role, region[:length], department), ()):
+                    if not post.items or item in post.items:
+                        yield post
 
 
 def _day(at: datetime) -> date:
