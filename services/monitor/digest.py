@@ -32,9 +32,10 @@ class Count(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One alert of which somebody is told. ``due_at`` is the end of the committed limit, None while it stands still;
-    ``zone`` the time zone of the place; ``upheld`` how its appeal was decided."""
+    """One alert of which somebody is told, by its ``number`` in the list. ``due_at`` is the end of the committed limit,
+    None while it stands still; ``zone`` the time zone of the place; ``upheld`` how its appeal was decided."""
 
+    number: int
     what: What
     rung: Rung
     level: int
@@ -134,7 +135,13 @@ def _by_department(counts: Iterable[Count], language: Language) -> list[str]:
 
 def _line(line: Line, language: Language, now: datetime) -> str:
     zh = language == "zh"
-    parts = [_what(line, language), line.case_id, f"{line.matter} {_commitment(line.commitment, language)}", line.owner]
+    number = f"第{line.number}号" if zh else f"alert {line.number}"
+    parts = [
+        f"{_what(line, language)} {number}",
+        line.case_id,
+        f"{line.matter} {_commitment(line.commitment, language)}",
+        line.owner,
+    ]
     if line.due_at is None:
         parts.append("计时中止" if zh else "time stands still")
     else:

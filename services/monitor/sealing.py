@@ -53,7 +53,7 @@ _COUNTS = text("""
 """)
 
 _LINES = text("""
-    SELECT first.*, alerts.matter, alerts.region, alerts.appeal_upheld
+    SELECT first.*, alerts.number, alerts.matter, alerts.region, alerts.appeal_upheld
     FROM unnest(CAST(:digests AS bigint[])) AS wanted (digest) CROSS JOIN LATERAL (
         SELECT told.*, array_position(CAST(:kinds AS text[]), CASE what WHEN 'rung' THEN rung ELSE what END) AS urgency
         FROM told WHERE told.digest = wanted.digest ORDER BY urgency, told.due_at, told.case_id LIMIT :most
@@ -146,6 +146,7 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> Line:
     if held is not None:
         due_at = held.committed_due if held.pause is None else None
     return Line(
+        number=row.number,
         what=What(row.what),
         rung=Rung(row.rung),
         level=row.level,

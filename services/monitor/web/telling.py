@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from services.runtime.shell import Shell
 
 
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+
+
 class DirectoryView(BaseModel):
     """The directory in force. ``made_at`` is machine time."""
 
@@ -102,6 +105,13 @@ class DigestPage(BaseModel):
     next: int | None
 
 
+class DigestAlerts(BaseModel):
+    """Alerts that a digest tells of, by their numbers. ``next`` is the ``after`` of the next page, null on the last."""
+
+    alerts: list[int]
+    next: int | None
+
+
 _CONDITIONS = {
     State.UNSENT: """sealed_at IS NULL OR EXISTS (
         SELECT FROM sendings WHERE digest = number AND sent_at IS NULL)""",
@@ -110,6 +120,11 @@ _CONDITIONS = {
 }
 
 _SENDINGS = text("SELECT * FROM sendings WHERE digest = ANY(:digests) ORDER BY address")
+
+_ALERTS = text("""
+    SELECT DISTINCT number FROM told JOIN alerts USING (case_id, commitment, rung, turn)
+    WHERE digest = :digest AND number > :after ORDER BY number LIMIT :limit
+""")
 
 _AGAIN = text("""
     UPDATE sendings SET given_up_at = NULL, attempts = 0, since = clock_timestamp(), next_at = clock_timestamp()
@@ -171,8 +186,20 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             next=page[-1].number if len(rows) > wanted.limit else None,
         )
 
+    @router.get("/digests/{number}/alerts")
+    async def alerts(
+        number: Number,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> DigestAlerts:
+        """All that a digest tells of, for whoever takes it in hand as a whole; nothing of one that is not there."""
+        asked = {"digest": number, "after": after, "limit": limit + 1}
+        async with shell.database.connect() as connection:
+            found = list(await connection.scalars(_ALERTS, asked))
+        return DigestAlerts(alerts=found[:limit], next=found[limit - 1] if len(found) > limit else None)
+
     @router.post("/digests/{number}/retry", responses=refusals(404), status_code=202)
-    async def retry(number: Annotated[int, Path(ge=1, lt=2**63)]) -> None:
+    async def retry(number: Number) -> None:
         """Send it once more to the addresses that were given up."""
         async with shell.database.begin() as connection:
             again = (await connection.execute(_AGAIN, {"number": number})).all()

@@ -557,10 +557,24 @@ async def test_digests_are_paged(centre: Centre) -> None:
     assert len(walked) == 5 and walked == sorted(walked, reverse=True)
 
 
+async def test_all_alerts_of_a_digest_can_be_taken_in_hand_at_once(centre: Centre) -> None:
+    await centre.directory()
+    await centre.alerts(*range(5))
+    await centre.tell()
+    numbers = sorted(row[0] for row in await centre.rows("SELECT number FROM alerts"))
+    assert f"第{numbers[0]}号" in centre.post.mails[0].get_content()
+    ((digest,),) = await centre.rows("SELECT number FROM digests")
+    async with centre.http() as http:
+        first = (await http.get(f"/digests/{digest}/alerts", params={"limit": 3})).json()
+        assert first == {"alerts": numbers[:3], "next": numbers[2]}
+        rest = (await http.get(f"/digests/{digest}/alerts", params={"limit": 3, "after": first["next"]})).json()
+        assert rest == {"alerts": numbers[3:], "next": None}
+
+
 async def test_only_staff_is_answered(centre: Centre) -> None:
     transport = httpx2.ASGITransport(application(centre.shell), client=("192.0.2.7", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
-        answers = [await http.get(path) for path in ("/directory", "/directory/told", "/digests")]
+        answers = [await http.get(path) for path in ("/directory", "/directory/told", "/digests", "/digests/1/alerts")]
         answers.append(await http.post("/digests/1/retry"))
     assert {answer.status_code for answer in answers} == {403}
 

@@ -14,7 +14,7 @@ NOW = at("2026-03-04 10:00")
 
 def line(what: What = What.RUNG, rung: Rung = Rung.RED, **news: object) -> Line:
     usual = Line(
-        what, rung, 0, "K7Q2-9MXF-4TBA-3", "step/licence", "start-business", "市场监管局", NOW, "Asia/Shanghai"
+        7, what, rung, 0, "K7Q2-9MXF-4TBA-3", "step/licence", "start-business", "市场监管局", NOW, "Asia/Shanghai"
     )
     return usual._replace(**news)  # type: ignore[arg-type]
 
@@ -50,13 +50,13 @@ def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
         (line(level=2), "无人认领，第2次升级", "nobody has taken it in hand, climbed 2"),
         (
             line(),
-            "红牌，K7Q2-9MXF-4TBA-3，start-business 环节 licence，市场监管局",
-            "red card, K7Q2-9MXF-4TBA-3, start",
+            "红牌 第7号，K7Q2-9MXF-4TBA-3，start-business 环节 licence，市场监管局",
+            "red card alert 7, K7Q2-9MXF-4TBA-3, start",
         ),
         (line(due_at=at("2026-03-03 17:30")), "2026-03-03 周二 17:30 到期", "due Tue 2026-03-03 17:30"),
         (line(commitment="case"), "start-business 全程，", "start-business case, "),
-        (line(What.WITHDRAWN), "红牌已撤销", "red card withdrawn"),
-        (line(What.APPEAL), "对红牌的申诉，", "appeal against a red card, "),
+        (line(What.WITHDRAWN), "红牌已撤销 第7号", "red card withdrawn alert 7"),
+        (line(What.APPEAL), "对红牌的申诉 第7号，", "appeal against a red card alert 7, "),
         (line(What.DECISION, upheld=True), "对红牌的申诉成立", "appeal against a red card upheld"),
         (line(What.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
     ],
