@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from fastapi import APIRouter
+
 from contracts.envelope import Core
 from services.monitor import rulebook
 from services.monitor.core import CONSUMES, handle
@@ -16,7 +18,7 @@ from services.monitor.sealing import Sealing
 from services.monitor.sending import Sender
 from services.monitor.settings import MonitorSettings
 from services.monitor.state import MonitoredCase
-from services.monitor.web.api import routes
+from services.monitor.web import api, lists, stream
 from services.runtime.editions import Edition
 from services.runtime.service import Loop, Service
 from services.runtime.shell import Shell
@@ -46,6 +48,14 @@ def background(shell: Shell[MonitoredCase]) -> Sequence[Loop]:
         Loop("sealing", sealing.run_once, TELLING_S),
         Loop("sending", Sender(shell.database, own.channels, shell.settings.call_timeout_s).run_once, TELLING_S),
     ]
+
+
+def routes(shell: Shell[MonitoredCase]) -> APIRouter:
+    """Everything that monitor answers by HTTP."""
+    router = APIRouter()
+    for part in (api, lists, stream):
+        router.include_router(part.routes(shell))
+    return router
 
 
 SERVICE = Service(

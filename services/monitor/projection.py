@@ -35,13 +35,14 @@ _TELL = """
     INSERT INTO operations (case_id, commitment, problem, owner, matter, region, raised_at, settled_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
         $8::timestamptz[])
-    ON CONFLICT (case_id, commitment, problem) DO UPDATE SET settled_at = excluded.settled_at
+    ON CONFLICT (case_id, commitment, problem) DO UPDATE SET settled_at = excluded.settled_at,
+        changed = pg_current_xact_id()
 """
 
 # Whoever has been told of it is told that it is withdrawn; whoever has not been need not be.
 _WITHDRAW = """
     UPDATE alerts SET withdrawn_at = said.withdrawn_at, reason = said.reason, tell_at = said.withdrawn_at,
-        changed = pg_current_xact_id()
+        changed = pg_current_xact_id(), became = 'withdrawn'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[])
         AS said (case_id, commitment, rung, turn, reason, withdrawn_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
@@ -49,7 +50,7 @@ _WITHDRAW = """
 """
 
 _CLOSE = """
-    UPDATE alerts SET ended_at = said.ended_at, changed = pg_current_xact_id(),
+    UPDATE alerts SET ended_at = said.ended_at, changed = pg_current_xact_id(), became = 'closed',
         tell_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN tell_at END
     FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS said (case_id, commitment, ended_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment
@@ -57,7 +58,7 @@ _CLOSE = """
 
 _ACKNOWLEDGE = """
     UPDATE alerts SET acknowledged_at = said.acknowledged_at, acknowledged_by = said.by,
-        acknowledgement = said.reason, changed = pg_current_xact_id(),
+        acknowledgement = said.reason, changed = pg_current_xact_id(), became = 'acknowledged',
         tell_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN tell_at END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
         AS said (case_id, commitment, rung, turn, by, reason, acknowledged_at)
@@ -67,7 +68,7 @@ _ACKNOWLEDGE = """
 
 _APPEAL = """
     UPDATE alerts SET appealed_at = said.appealed_at, appealed_by = said.by, appeal = said.reason,
-        tell_at = said.appealed_at, changed = pg_current_xact_id()
+        tell_at = said.appealed_at, changed = pg_current_xact_id(), became = 'appealed'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
         AS said (case_id, commitment, rung, turn, by, reason, appealed_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
@@ -76,7 +77,7 @@ _APPEAL = """
 
 _DECIDE = """
     UPDATE alerts SET appeal_decided_at = said.decided_at, appeal_decided_by = said.by, appeal_upheld = said.upheld,
-        appeal_decision = said.reason, tell_at = said.decided_at, changed = pg_current_xact_id()
+        appeal_decision = said.reason, tell_at = said.decided_at, changed = pg_current_xact_id(), became = 'decided'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::boolean[], $7::text[],
         $8::timestamptz[]) AS said (case_id, commitment, rung, turn, by, upheld, reason, decided_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung

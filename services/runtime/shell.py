@@ -76,6 +76,8 @@ class Shell(Generic[S]):
         self._tasks: list[asyncio.Task[None]] = []
         self._effects: Effects[S] | None = None
         self._stack = AsyncExitStack()
+        self.stopping = asyncio.Event()
+        """Set when the process is to end: answers that have no end of their own end now."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the exception that took a background task down."""
 
@@ -256,6 +258,7 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
         log.info("started", host=settings.host, port=settings.port, topics=list(shell.consumer.topics))
         ends: set[asyncio.Future[Any]] = {serving, stopping, shell.fault}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        shell.stopping.set()
         server.should_exit = True
         await serving
         stopping.cancel()

@@ -22,8 +22,14 @@ SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 NOT_CHECKED = "positive_data_acceptance"
 """A schema cannot say what a check character is, nor which bundles the catalogue has."""
 
+ENDLESS = "/stream"
+"""An answer without an end is looked at by itself."""
+
 RUNS = (
-    *((service, ("--exclude-path", "/imports", "--exclude-checks", NOT_CHECKED)) for service in SERVICES),
+    *(
+        (service, ("--exclude-path", "/imports", "--exclude-path", ENDLESS, "--exclude-checks", NOT_CHECKED))
+        for service in SERVICES
+    ),
     # Each row is refused by itself, in an answer that is 200.
     ("intake", ("--include-path", "/imports", "--exclude-checks", f"{NOT_CHECKED},negative_data_rejection")),
 )
@@ -66,6 +72,27 @@ async def test_endpoints_are_as_they_are_described(
     with log.open("rb") as lines:
         lines.seek(size)
         assert b"Traceback" not in lines.read()
+
+
+async def test_an_answer_without_an_end_begins_as_it_is_described_and_refuses_nonsense(centre: Centre) -> None:
+    described = (await document_of(centre, "monitor"))["paths"][ENDLESS]["get"]
+    assert described["responses"]["200"]["content"].keys() == {"text/event-stream"}
+    address = f"{centre.platform.address('monitor')}{ENDLESS}"
+    async with centre.client.stream("GET", address) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert (await anext(answer.aiter_lines())).startswith("id: ")
+    for parameter in described["parameters"]:
+        for junk in ("", "\x00", "x" * 500, "税", "-1", "9" * 40, "[]"):
+            wrong = {parameter["name"]: junk.encode()}
+            if parameter["in"] == "header":
+                answer = await centre.client.get(address, headers=wrong)
+            elif parameter["name"] == "owner" and junk not in ("", "\x00", "x" * 500):
+                continue  # somebody may be called so
+            else:
+                answer = await centre.client.get(address, params={parameter["name"]: junk})
+            assert answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY, (parameter["name"], junk)
+    for method in ("POST", "PUT", "DELETE"):
+        assert (await centre.client.request(method, address)).status_code == httpx2.codes.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.parametrize("service", SERVICES)

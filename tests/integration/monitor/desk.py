@@ -1,0 +1,148 @@
+"""A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL: for what supervisors are shown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from contracts.envelope import Message, envelop
+from contracts.working_time.notices import Notice, NoticeDay
+from services.monitor import rulebook
+from services.monitor.app import SERVICE
+from services.monitor.rules import Rules, rule_set
+from services.monitor.state import MonitoredCase
+from services.runtime import editions
+from services.runtime.batch import Batches
+from services.runtime.clock import FileClock
+from services.runtime.database import transaction
+from services.runtime.fold import Received
+from services.runtime.schema import migrate
+from services.runtime.settings import Settings
+from services.runtime.shell import Shell
+from services.runtime.store import Said
+from services.runtime.web import application
+from tests.unit.monitor.histories import at
+
+BEGINS = at("2026-03-02 10:00")
+"""A Monday."""
+
+LOCAL_HOLIDAY = Notice(
+    year=2026,
+    region="CN-45",
+    days=(NoticeDay(name="三月三", date=at("2026-03-04 12:00").date(), is_off_day=True),),
+)
+"""A Wednesday on which Guangxi alone is off."""
+
+RULES = Rules(1, rule_set(rulebook.read(rulebook.SHIPPED), [LOCAL_HOLIDAY]))
+
+
+def number(n: int) -> str:
+    """A case number."""
+    return f"0000-0000-{n:04}-1"
+
+
+@dataclass
+class Desk:
+    """What a test asks and tells."""
+
+    shell: Shell[MonitoredCase]
+    clock: FileClock
+    batches: Batches[MonitoredCase]
+    clients: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    async def tell(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
+        """These messages about a case, said now or then."""
+        said = [
+            Received(envelop(one, id=uuid4(), source="/test", subject=case_id, time=time or self.clock.now()))
+            for one in messages
+        ]
+        await self.batches.run(said)
+
+    async def pass_to(self, moment: datetime) -> None:
+        """The clock stands at that moment, and who is due has been woken."""
+        self.clock.set(moment, 0)
+        while await self.batches.wake(500):
+            pass
+
+    async def states(self) -> dict[str, MonitoredCase]:
+        """All cases as they are remembered."""
+        rows = await self.rows("SELECT case_id, state FROM cases")
+        return {case_id: MonitoredCase.model_validate_json(state) for case_id, state in rows}
+
+    async def rows(self, query: str) -> Sequence[Any]:
+        """What the database says."""
+        async with self.shell.database.connect() as connection:
+            return (await connection.execute(text(query))).all()
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """What is answered, as JSON."""
+        answer = await self.http.get(path, params=params)
+        assert answer.status_code == httpx2.codes.OK, answer.text
+        return answer.json()
+
+    async def walk(self, path: str, **params: Any) -> list[Any]:
+        """All pages of a list."""
+        found: list[Any] = []
+        after: dict[str, str] = {}
+        while True:
+            page = await self.get(path, **params, **after)
+            found += page["commitments"]
+            if page["next"] is None:
+                return found
+            assert len(page["commitments"]) == params["limit"]
+            after = {"after": page["next"]}
+
+    @property
+    def http(self) -> httpx2.AsyncClient:
+        """Somebody of the staff."""
+        if not self.clients:
+            self.clients.append(self.client())
+        return self.clients[0]
+
+    def client(self, host: str = "127.0.0.1") -> httpx2.AsyncClient:
+        """Somebody at that address."""
+        transport = httpx2.ASGITransport(application(self.shell), client=(host, 4711))
+        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
+
+
+@asynccontextmanager
+async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
+    """A desk on this empty database."""
+    await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, database)
+    clock = FileClock.create(folder / "clock", BEGINS, speed=0)
+    settings = Settings(
+        service="monitor",
+        database=SecretStr(database),
+        secret_key=SecretStr("k" * 32),
+        clock=str(folder / "clock"),
+    )
+    shell = Shell(SERVICE, settings)
+    async with transaction(shell.database) as connection:
+        await editions.put(connection, RULES.said.model_dump(mode="json", by_alias=True), "for a test", first=True)
+
+    async def publish(said: Sequence[Said]) -> Sequence[Said]:
+        return said
+
+    desk = Desk(shell, clock, Batches(SERVICE, shell.database, clock, publish))
+    while await desk.batches.revise(500):
+        pass
+    try:
+        yield desk
+    finally:
+        for client in desk.clients:
+            await client.aclose()
+        await desk.batches.drain()
+        await shell.database.dispose()
+
+
+def keys(rows: Iterable[Any]) -> list[tuple[str, str]]:
+    """Which commitments these rows are of."""
+    return [(row["case_id"], row["commitment"]) for row in rows]

@@ -1,0 +1,367 @@
+"""What happens to alerts, as it is told to those who follow: over real HTTP, on a real PostgreSQL."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+import uvicorn
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.commitments import (
+    AlertAcknowledged,
+    AlertAppealed,
+    AlertClosed,
+    AlertRaised,
+    AlertWithdrawn,
+    AppealDecided,
+    OperationsAlerted,
+    Problem,
+    Rung,
+)
+from contracts.envelope import Message, envelop
+from services.monitor.projection import project
+from services.monitor.web import stream
+from services.runtime.http import Server
+from services.runtime.web import application
+from tests.integration.monitor.desk import BEGINS, Desk, number, opened
+from tests.integration.toy import eventually
+
+PATIENCE_S = 10.0
+COMMERCE = "市场监管局"
+
+
+@pytest.fixture
+async def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(stream, "LOOK_S", 0.02)
+    async with opened(database_url, tmp_path) as desk:
+        yield desk
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, or with no name one line of comment."""
+
+    name: str
+    data: Any = None
+    id: str = ""
+    comment: str = ""
+
+
+@dataclass
+class Served:
+    """A process's HTTP server, and how to follow it."""
+
+    server: Server
+    desk: Desk
+    address: str
+
+    @asynccontextmanager
+    async def following(self, last: str | None = None, **wanted: str) -> AsyncIterator[AsyncIterator[Event]]:
+        """The events from now on, or after the last one that was seen; the line is cut at the end."""
+        headers = {"Last-Event-ID": last} if last is not None else {}
+        async with (
+            httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE_S) as client,
+            client.stream("GET", "/stream", params=wanted, headers=headers) as answer,
+        ):
+            assert answer.status_code == httpx2.codes.OK, await answer.aread()
+            assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+            async with aclosing(_events(answer)) as events:
+                first = await anext(events)
+                assert (first.name, first.data) == ("", None) and first.id, "the first word is where one stands"
+                yield events
+
+    def stop(self) -> None:
+        self.desk.shell.stopping.set()
+        self.server.should_exit = True
+
+
+async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        elif fields:
+            data = json.loads(fields["data"]) if "data" in fields else None
+            yield Event(fields.get("event", ""), data, fields.get("id", ""), fields.get("", ""))
+            fields = {}
+
+
+@asynccontextmanager
+async def served(desk: Desk) -> AsyncIterator[Served]:
+    """The desk's application on a port of its own."""
+    config = uvicorn.Config(
+        application(desk.shell), port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=5
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started)
+    one = Served(server, desk, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    try:
+        yield one
+    finally:
+        one.stop()
+        await serving
+
+
+async def several(events: AsyncIterator[Event], count: int) -> list[Event]:
+    """The next events, without signs of life."""
+    found: list[Event] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(found) < count:
+            event = await anext(events)
+            if event.name:
+                found.append(event)
+    return found
+
+
+def raised(rung: Rung = Rung.YELLOW, owner: str = COMMERCE, region: str = "450103") -> AlertRaised:
+    return AlertRaised(
+        commitment="case", rung=rung, owner=owner, matter="m", region=region, due_at=BEGINS, raised_at=BEGINS
+    )
+
+
+async def write(connection: AsyncConnection, *said: tuple[int, Message]) -> None:
+    """What the batch that says this writes, in a transaction that is somebody else's to end."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await connection.execute(text("SELECT 1"))
+    envelopes = [envelop(message, id=uuid4(), source="/test", subject=number(n), time=BEGINS) for n, message in said]
+    for statement, arguments in project(envelopes):
+        await driver.execute(statement, *arguments)
+
+
+async def say(desk: Desk, *said: tuple[int, Message]) -> None:
+    """The same, committed."""
+    async with desk.shell.database.begin() as connection:
+        await write(connection, *said)
+
+
+def told(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(event.name, event.data["case_id"]) for event in events]
+
+
+async def test_everything_that_happens_to_an_alert_is_told(desk: Desk) -> None:
+    happens: list[tuple[str, Message]] = [
+        ("raised", raised()),
+        ("acknowledged", AlertAcknowledged(
+            commitment="case", rung=Rung.YELLOW, by="li", reason="在办", acknowledged_at=BEGINS
+        )),
+        ("appealed", AlertAppealed(commitment="case", rung=Rung.YELLOW, by="li", reason="停电", appealed_at=BEGINS)),
+        ("decided", AppealDecided(
+            commitment="case", rung=Rung.YELLOW, by="wang", upheld=True, reason="属实", decided_at=BEGINS
+        )),
+        ("withdrawn", AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason="属实", withdrawn_at=BEGINS)),
+        ("closed", AlertClosed(commitment="case", ended_at=BEGINS, region="450103")),
+    ]  # fmt: skip
+    failure = OperationsAlerted(
+        commitment="case", problem=Problem.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=BEGINS
+    )
+    async with served(desk) as site, site.following() as events:
+        for name, message in happens:
+            await say(desk, (1, message))
+            (event,) = await several(events, 1)
+            assert event.name == name
+            (listed,) = (await desk.get("/alerts"))["alerts"]
+            assert event.data == listed
+        for name, message in (("failed", failure), ("settled", failure.replace(settled_at=BEGINS))):
+            await say(desk, (1, message))
+            (event,) = await several(events, 1)
+            assert event.name == name
+            assert [event.data] == (await desk.get("/operations", unsettled=False))
+
+
+async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
+    async with (
+        served(desk) as site,
+        site.following(region="4501") as nanning,
+        site.following(owner=COMMERCE, rung="red") as red,
+    ):
+        failure = OperationsAlerted(
+            commitment="case", problem=Problem.UNVERIFIED, owner=COMMERCE, matter="m", region="440305", raised_at=BEGINS
+        )
+        await say(desk, (1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
+        await say(desk, (4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))
+        assert told(await several(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
+        assert told(await several(red, 1)) == [("raised", number(4))]
+
+
+async def test_whatever_commits_late_is_told_once_also_to_who_comes_back(desk: Desk) -> None:
+    async with served(desk) as site, desk.shell.database.connect() as early, desk.shell.database.connect() as late:
+        async with site.following() as events:
+            await write(early, (1, raised()))
+            await write(late, (2, raised()))
+            await say(desk, (3, raised()))
+            await late.commit()
+            # The early one is not committed, and all of these lie behind it.
+            await early.commit()
+            first, second = await several(events, 2)
+            assert told([first, second]) == [("raised", number(1)), ("raised", number(2))]
+        await say(desk, (4, raised()))
+        async with site.following(last=first.id) as events:
+            assert told(await several(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
+
+
+class Writers:
+    """Several who write at the same time and commit in whatever order chance has it."""
+
+    def __init__(self, desk: Desk, random: Random, cases: int) -> None:
+        self._desk, self._random, self._cases = desk, random, cases
+        self._under_way: list[tuple[AsyncConnection, list[int]]] = []
+        self._committed: list[int] = []
+        """Cases whose alert may be closed: nobody who is under way has written it."""
+        self.done = False
+
+    async def run(self) -> None:
+        begun = 0
+        while begun < self._cases or self._under_way:
+            if begun < self._cases and (len(self._under_way) < 4 or self._random.random() < 0.3):
+                await self._begin(begun)
+                begun += 1
+            else:
+                await self._commit(self._under_way.pop(self._random.randrange(len(self._under_way))))
+        self.done = True
+
+    async def _begin(self, n: int) -> None:
+        connection = await self._desk.shell.database.connect()
+        await write(connection, (n, raised()))
+        written = [n]
+        if self._committed and self._random.random() < 0.4:
+            written.append(self._committed.pop(self._random.randrange(len(self._committed))))
+            await write(connection, (written[1], AlertClosed(commitment="case", ended_at=BEGINS, region="450103")))
+        self._under_way.append((connection, written))
+
+    async def _commit(self, one: tuple[AsyncConnection, list[int]]) -> None:
+        connection, written = one
+        await connection.commit()
+        await connection.close()
+        self._committed += written
+
+
+async def test_nothing_is_lost_or_repeated_whoever_writes_and_however_often_the_line_breaks(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "AT_ONCE", 7)
+    random = Random(5)
+    writers = Writers(desk, random, cases=150)
+    seen: list[Event] = []
+    async with served(desk) as site, asyncio.TaskGroup() as group:
+        async with site.following() as events:
+            group.create_task(writers.run())
+            seen += await several(events, 3)
+        while not (writers.done and seen[-1].id == await newest(desk)):
+            async with site.following(last=seen[-1].id) as events:
+                seen += await several(events, 1)
+                while random.random() < 0.8 and seen[-1].id != await newest(desk):
+                    seen += await several(events, 1)
+    ids = [tuple(map(int, event.id.split("."))) for event in seen]
+    assert ids == sorted(set(ids)), "nothing twice, and in order"
+    now = {event.data["case_id"]: event.name for event in seen}
+    assert now == dict(map(tuple, await desk.rows("SELECT case_id, became FROM alerts")))
+    assert len(now) == 150 and {"raised", "closed"} == set(now.values())
+
+
+async def newest(desk: Desk) -> str:
+    """The id of the last change that is committed."""
+    ((found,),) = await desk.rows(
+        "SELECT changed || '.0.' || number FROM alerts ORDER BY changed DESC, number DESC LIMIT 1"
+    )
+    return str(found)
+
+
+async def test_who_has_missed_too_much_is_told_to_read_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "AT_ONCE", 5)
+    monkeypatch.setattr(stream, "MOST_MISSED", 10)
+    await say(desk, *((n, raised()) for n in range(30)))
+    async with served(desk) as site:
+        async with site.following(last="1.0.1") as events:
+            *_, reset = await several(events, 6)
+            assert reset.name == "reset" and reset.data["why"]
+            await say(desk, (31, raised()))
+            assert told(await several(events, 1)) == [("raised", number(31))]
+        async with site.following(last=reset.id) as events:
+            assert told(await several(events, 1)) == [("raised", number(31))]
+        async with site.following(last=f"{10**17}.0.1") as events:
+            assert [event.name for event in await several(events, 1)] == ["reset"]
+
+
+async def test_who_hears_nothing_gets_a_sign_of_life_and_knows_where_he_stands(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
+    async with served(desk) as site:
+        async with site.following(owner="nobody") as events, asyncio.timeout(PATIENCE_S):
+            await say(desk, (1, raised()))
+            past = await newest(desk)
+            while True:
+                sign = await anext(events)
+                assert (sign.name, sign.comment) == ("", "nothing has happened")
+                if tuple(map(int, sign.id.split("."))) > tuple(map(int, past.split("."))):
+                    break
+        async with site.following(last=sign.id) as events:
+            await say(desk, (2, raised()))
+            assert told(await several(events, 1)) == [("raised", number(2))]
+
+
+async def test_who_reads_too_slowly_is_sent_away_and_comes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    async with served(desk) as site:
+        async with site.following() as slow:
+            await say(desk, *((n, raised()) for n in range(200)))
+            async with asyncio.timeout(PATIENCE_S):
+                heard = [event async for event in slow]
+        assert heard[-1].comment.startswith("you read too slowly")
+        taken = told(heard[:-1])
+        async with site.following(last=heard[-2].id) as events:
+            assert len({*taken, *told(await several(events, 200 - len(taken)))}) == 200
+
+
+async def test_the_end_of_the_process_ends_streams_at_once(desk: Desk) -> None:
+    async with asyncio.timeout(2), served(desk) as site, site.following() as events, site.following() as more:
+        site.stop()
+        for each in (events, more):
+            assert [event.comment async for event in each] == ["the service stops; come back with your Last-Event-ID"]
+
+
+async def test_few_follow_and_one_loop_looks_while_they_do(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_FOLLOWERS", 2)
+
+    def loops() -> int:
+        return sum(task.get_name() == stream.LOOP for task in asyncio.all_tasks())
+
+    async def rests() -> bool:
+        return loops() == 0
+
+    async with served(desk) as site:
+        assert await rests()
+        async with site.following(), site.following():
+            assert loops() == 1
+            async with httpx2.AsyncClient(base_url=site.address) as client:
+                refused = await client.get("/stream")
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+                for wrong in ({"Last-Event-ID": "x"}, {"Last-Event-ID": "1.2.3"}):
+                    assert (await client.get("/stream", headers=wrong)).status_code == 422
+                assert (await client.get("/stream", params={"rung": "blue"})).status_code == 422
+        await eventually(rests)
+        async with site.following():
+            assert loops() == 1
+
+
+async def test_the_stream_is_described_as_one(desk: Desk) -> None:
+    document = (await desk.http.get("/openapi.json")).json()
+    answers = document["paths"]["/stream"]["get"]["responses"]
+    assert answers["200"]["content"].keys() == {"text/event-stream"}
+    assert answers.keys() == {"200", "401", "403", "422", "503"}
+    assert document["paths"]["/due"]["get"]["responses"]["200"]["content"].keys() == {"application/json", "text/csv"}
