@@ -81,16 +81,13 @@ async def test_an_answer_without_an_end_begins_as_it_is_described_and_refuses_no
     async with centre.client.stream("GET", address) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert (await anext(answer.aiter_lines())).startswith("id: ")
-    for parameter in described["parameters"]:
-        for junk in ("", "\x00", "x" * 500, "税", "-1", "9" * 40, "[]"):
-            wrong = {parameter["name"]: junk.encode()}
-            if parameter["in"] == "header":
-                answer = await centre.client.get(address, headers=wrong)
-            elif parameter["name"] == "owner" and junk not in ("", "\x00", "x" * 500):
-                continue  # somebody may be called so
-            else:
-                answer = await centre.client.get(address, params={parameter["name"]: junk})
-            assert answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY, (parameter["name"], junk)
+    wrong = [{name: junk} for name in ("region", "rung") for junk in ("", "\x00", "x" * 500, "税", "-1", "9" * 40)]
+    for params in (*wrong, {"owner": "\x00"}, {"owner": "x" * 500}, {"colour": "red"}):
+        answer = await centre.client.get(address, params=params)
+        assert answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT, params
+    for junk in (b"", b"x", b"\xff", b"1.2.3", b"9" * 19 + b".0.1", b"-1.0.1", "１.0.1".encode()):
+        answer = await centre.client.get(address, headers={b"Last-Event-ID": junk})
+        assert answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT, junk
     for method in ("POST", "PUT", "DELETE"):
         assert (await centre.client.request(method, address)).status_code == httpx2.codes.METHOD_NOT_ALLOWED
 

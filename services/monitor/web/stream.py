@@ -7,7 +7,8 @@ it, once.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -40,8 +41,9 @@ MOST_FOLLOWERS = 200
 MOST_WAITING = 1000
 """Events that wait for a follower who reads slowly; with one more he is sent away, and may come back."""
 
-MOST_MISSED = 10_000
-"""Changes, whomever they concern, that are told to somebody who comes back. Who has missed more reads the lists."""
+MOST_MISSED = 5000
+"""Changes, whomever they concern, that are told in one go: to somebody who comes back, and of what happens at once. Who
+has missed more reads the lists."""
 
 AT_ONCE = 500
 """Changes that are read at a time."""
@@ -97,17 +99,15 @@ class StreamWanted(BaseModel):
 
 
 class _Event:
-    """A change as it is told; written out once, for however many."""
+    """What is told of one change, at its place; written out once, for however many."""
 
-    def __init__(self, change: Change) -> None:
-        self.change = change
-        self._written: bytes | None = None
+    def __init__(self, place: Place, write: Callable[[], bytes]) -> None:
+        self.place = place
+        self._write = write
 
-    @property
+    @cached_property
     def written(self) -> bytes:
-        if self._written is None:
-            self._written = _written(self.change)
-        return self._written
+        return self._write()
 
 
 class _Follower:
@@ -121,7 +121,7 @@ class _Follower:
         """Why nothing more will come."""
 
     def offer(self, event: _Event) -> None:
-        if self.ends is not None or not self.wanted.concerns(event.change):
+        if self.ends is not None:
             return
         if len(self.waiting) >= MOST_WAITING:
             self.end("you read too slowly; come back with your Last-Event-ID")
@@ -129,12 +129,17 @@ class _Follower:
         self.waiting.append(event)
         self.news.set()
 
+    def reset(self, place: Place) -> None:
+        """Nothing of what lies before this place is told any more."""
+        self.waiting.clear()
+        self.offer(_Event(place, partial(_reset, place)))
+
     def take(self, seen: Place) -> list[_Event]:
         """The next events that he has not seen yet, a few at a time."""
         events: list[_Event] = []
         while self.waiting and len(events) < AT_A_TIME:
             event = self.waiting.popleft()
-            if event.change.place > seen:
+            if event.place > seen:
                 events.append(event)
         return events
 
@@ -162,6 +167,8 @@ class Following:
         self._loop: asyncio.Task[None] | None = None
         self._reached = Place(0, 0, 0)
         """Up to here everything has been handed out."""
+        self._behind = 0
+        """Changes that have been handed out since the last time when there were no more."""
 
     async def follow(self, wanted: StreamWanted, after: Place | None) -> Pieces:
         """The answer to somebody who wants to follow, from now on or from that place.
@@ -181,12 +188,20 @@ class Following:
             until = await complete(connection)
             found = await changes(connection, self._reached, until, AT_ONCE)
         for change in found:
-            event = _Event(change)
+            event = _Event(change.place, partial(_written, change))
             for follower in self._followers:
-                follower.offer(event)
-        full = len(found) == AT_ONCE
-        self._reached = found[-1].place if full else max(until, self._reached)
-        return full
+                if follower.wanted.concerns(change):
+                    follower.offer(event)
+        more = len(found) == AT_ONCE
+        self._behind = self._behind + len(found) if more else 0
+        if self._behind >= MOST_MISSED:  # thousands fall due at the same minute, and those who raise them need the time
+            for follower in self._followers:
+                follower.reset(until)
+            self._behind, more = 0, False
+            self._reached = until
+        else:
+            self._reached = found[-1].place if more else max(until, self._reached)
+        return more
 
     async def _told(self, follower: _Follower, after: Place | None) -> AsyncGenerator[bytes, None]:
         """All that this follower is told. The first piece is empty, and says that he is one of them."""
@@ -216,7 +231,7 @@ class Following:
             while follower.ends is None or follower.waiting:
                 follower.news.clear()
                 if events := follower.take(seen):
-                    seen = events[-1].change.place
+                    seen = events[-1].place
                     yield b"".join(event.written for event in events)
                 elif follower.ends is None and not await follower.hears():
                     seen = max(seen, self._reached)
@@ -225,8 +240,9 @@ class Following:
         finally:
             self._followers.discard(follower)
             if not self._followers and self._loop is not None:
-                self._loop.cancel()
-                self._loop = None
+                loop, self._loop = self._loop, None
+                loop.cancel()
+                await asyncio.wait([loop])
 
     async def _join(self) -> tuple[Place, Place]:
         """Up to where all is complete, and up to where it has been handed out here: what comes later is heard."""
@@ -254,6 +270,7 @@ class Following:
                 follower.end("the service stops; come back with your Last-Event-ID")
         finally:
             looking.cancel()
+            await asyncio.wait([looking])
 
 
 def _written(change: Change) -> bytes:
