@@ -127,12 +127,10 @@ def _reported(known: MonitoredCase, message: CaseReported, time: datetime) -> Mo
 def _step(state: MonitoredCase, ahead: Ahead, out: tuple[Message, ...], time: datetime) -> Step[MonitoredCase]:
     # A card that somebody has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
-    wakes = []
-    for watch, rung, at in ahead:
-        if asked_at is None or at > asked_at or rung is Rung.WARNING:
-            wakes.append(at)
-        # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
-        if (limit := watch.unmarked_limit) is not None and limit > time:
+    wakes = [at for _, rung, at in ahead if asked_at is None or at > asked_at or rung is Rung.WARNING]
+    # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
+    for watch in state.watches:
+        if (limit := watch.unmarked_limit) is not None and limit > time and state.ended_at(watch) is None:
             wakes.append(limit)
     again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
     return Step(

@@ -226,8 +226,12 @@ class Watch(Value):
 
     @property
     def unmarked_limit(self) -> datetime | None:
-        """When the committed limit ends, where the ladder has no rung at that moment and time is not suspended."""
-        return self.due.committed if self.due is not None and self.due.pause is None else None
+        """When the committed limit ends, where no rung is to fire at that moment and time is not suspended."""
+        if self.due is None or self.due.pause is not None:
+            return None
+        if self.due.committed is None and self.raised and Rung.YELLOW in self.done_with:
+            return self.due.yellow  # overturned on appeal; the limit may have moved since
+        return self.due.committed
 
     def commitment(self) -> Commitment | None:
         """The commitment as it is told to others; ``None`` while it is not open."""

@@ -13,11 +13,12 @@ import httpx2
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from contracts.commitments import Kind, Rung
 from contracts.envelope import Message, envelop
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor import rulebook
 from services.monitor.app import SERVICE
-from services.monitor.rules import Rules, rule_set
+from services.monitor.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
 from services.monitor.state import MonitoredCase
 from services.runtime import editions
 from services.runtime.batch import Batches
@@ -41,7 +42,15 @@ LOCAL_HOLIDAY = Notice(
 )
 """A Wednesday on which Guangxi alone is off."""
 
-RULES = Rules(1, rule_set(rulebook.read(rulebook.SHIPPED), [LOCAL_HOLIDAY]))
+SHIPPED = rulebook.read(rulebook.SHIPPED)
+
+LADDERS = (
+    LadderRule(kinds=(Kind.STEP,), region="4502", rungs={Rung.RED: RungRule(limit=LimitKind.STATUTORY)}),
+    LadderRule(kinds=(Kind.STEP, Kind.CASE), region="11", rungs={Rung.WARNING: RungRule(days_left=2)}),
+)
+"""Of places where no rung stands at the end of the committed limit."""
+
+RULES = Rules(1, rule_set(SHIPPED.model_copy(update={"ladder": (*SHIPPED.ladder, *LADDERS)}), [LOCAL_HOLIDAY]))
 
 
 def number(n: int) -> str:

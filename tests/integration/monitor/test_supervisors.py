@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseSuspended, SuspensionKind
-from contracts.commitments import CommitmentKey
+from contracts.clocks import Clock, ClocksReported
+from contracts.commitments import AlertAppealed, AppealDecided, CommitmentKey, Rung
 from contracts.plans import StepState
 from contracts.working_time import working_days_between
 from services.monitor import listing
@@ -105,6 +106,20 @@ async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
     assert len((await desk.get("/due"))["commitments"]) == 2
 
 
+def side_clocks(random: Random, region: str, moment: datetime, hours: int) -> ClocksReported:
+    """What intake says of the clocks beside a case's own: some of them have ended by then."""
+    clocks = tuple(
+        Clock(
+            commitment=key,
+            owner=COMMERCE,
+            begun_at=moment,
+            ended_at=moment + timedelta(hours=hours) if random.random() < hours / 300 else None,
+        )
+        for key in ("acceptance", "notice", "delivery", "complaint/1", "consultation/1")
+    )
+    return ClocksReported(word=f"clocks-{hours}", matter="start-business", region=region, clocks=clocks)
+
+
 def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
     """What becomes of a case that begins then: some stand still, some are extended, some are answered, some late."""
     region = random.choice((SHENZHEN, NANNING, "450200", "110101"))
@@ -136,6 +151,10 @@ def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
     if random.random() < 0.3:
         decided_at = moment + timedelta(days=random.randint(1, 20))
         said.append((decided_at, decided(decided_at)))
+    if random.random() < 0.4:
+        said += [
+            (moment + timedelta(hours=hours), side_clocks(random, region, moment, hours)) for hours in (0, 90, 200)
+        ]
     for day in range(2, 20, 3):
         asked_at = moment + timedelta(days=day)
         said.append((asked_at, reported(report("licence", StepState.DELIVERED, moment))))
@@ -188,6 +207,10 @@ async def test_what_is_due_is_what_a_pass_over_all_cases_finds(desk: Desk, seed:
                 ranks = [one["commitments"] for one in counted["counts"]]
                 assert ranks == sorted(ranks, reverse=True)
         overdue = await desk.walk("/overdue", limit=random.randint(3, 40))
+        states = await desk.states()
+        for case_id, commitment in keys(overdue):
+            watch = states[case_id].watch(commitment)
+            assert watch is not None and states[case_id].ended_at(watch) is None
         assert Counter(keys(overdue)) == Counter({*await standing(desk)})
         counted = await desk.get("/overdue/counts", by="region")
         assert {one["name"]: one["commitments"] for one in counted["counts"]} == Counter(
@@ -347,3 +370,20 @@ async def test_a_look_writes_nothing(desk: Desk) -> None:
         assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert await connection.scalar(text("SHOW statement_timeout")) == f"{listing.STATEMENT_S:.0f}s"
     assert await desk.rows("SHOW transaction_read_only") == [("off",)]
+
+
+async def test_a_limit_that_has_moved_since_its_card_was_overturned_is_due_again(desk: Desk) -> None:
+    await desk.tell(number(1), begun(), delivered(BEGINS), done(BEGINS))
+    late = at("2026-03-10 10:00")
+    await desk.pass_to(late)
+    await desk.tell(number(1), reported())
+    assert keys((await desk.get("/overdue"))["commitments"]) == [(number(1), "case")]
+    said = {"commitment": "case", "rung": Rung.YELLOW, "turn": 1, "by": "li", "reason": "停电"}
+    await desk.tell(number(1), AlertAppealed(**said, appealed_at=late))
+    await desk.tell(number(1), AppealDecided(**said | {"by": "wang"}, upheld=True, decided_at=late))
+    assert (await desk.get("/overdue"))["commitments"] == []
+    await desk.tell(number(1), CaseExtended(days=10, reason="r", told_at=late, said_at=late, word="more"))
+    assert keys((await desk.get("/due", days=9))["commitments"]) == [(number(1), "case")]
+    await desk.pass_to(at("2026-03-20 10:00"))  # it has been warned of once more
+    (due,) = (await desk.get("/due", days=9))["commitments"]
+    assert (due["working_days_left"], due["rungs"]) == (1, ["warning"])
