@@ -79,7 +79,7 @@ class Gathering:
         self._database = database
         self._clock = clock
         self._waiting = False
-        """It has been said that there is no directory."""
+        """For a directory, while there is none; it has been said."""
 
     async def run_once(self) -> bool:
         """Gather the next alerts that are due; whether there may be more.
@@ -88,13 +88,14 @@ class Gathering:
         """
         now = self._clock.now()
         async with transaction(self._database) as connection:
+            if self._waiting and await directories.latest(connection) is None:
+                return False  # and no alert is locked in vain
             rows = (await connection.execute(_DUE, {"now": now, "most": AT_ONCE})).all()
             if not rows:
                 return False
             found = await directories.latest(connection)
             if found is None:
-                if not self._waiting:
-                    log.warning("nobody is told of alerts: no directory is in force ('onedoor directory apply')")
+                log.warning("nobody is told of alerts: no directory is in force ('onedoor directory apply')")
                 self._waiting = True
                 return False
             self._waiting = False

@@ -43,7 +43,7 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
     changes = onedoor(database_url, "apply", str(file), "--yes")
     assert "孙静" in changes and "孙晴" in changes and "directory 2 is in force" in changes
 
-    asked = ("who", "--owner", "税务局", "--region", "450103", "--rung")
+    asked = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
     told = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
     assert [line.split("  ")[-1].strip() for line in told] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
     assert told[0].startswith("at once") and told[2].startswith("after 8 working hours")
