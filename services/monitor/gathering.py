@@ -26,8 +26,15 @@ AT_ONCE = 1000
 
 log = telemetry.logger(__name__)
 
+_LADDER = "CAST(:ladder AS text[])"
+
 _DUE = text(f"""
-    SELECT {", ".join(Alert._fields)} FROM alerts
+    SELECT {", ".join(field for field in Alert._fields if field != "overtaken")}, EXISTS (
+        SELECT FROM alerts AS other
+        WHERE (other.case_id, other.commitment) = (alerts.case_id, alerts.commitment) AND other.withdrawn_at IS NULL
+            AND array_position({_LADDER}, other.rung) > array_position({_LADDER}, alerts.rung)
+    ) AS overtaken
+    FROM alerts
     WHERE tell_at <= :now ORDER BY tell_at LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 
@@ -55,7 +62,7 @@ _TELL = text(f"""
 """)
 
 _WAIT = text(f"""
-    UPDATE alerts SET tell_at = next.tell_at, level = next.level, changed = pg_current_xact_id()
+    UPDATE alerts SET tell_at = next.tell_at, level = next.level
     FROM {_ASKED}, CAST(:levels AS smallint[]), CAST(:tell_ats AS timestamptz[]))
         AS next (case_id, commitment, rung, turn, level, tell_at)
     WHERE (alerts.case_id, alerts.commitment, alerts.rung, alerts.turn)
@@ -90,7 +97,7 @@ class Gathering:
         async with transaction(self._database) as connection:
             if self._waiting and await directories.latest(connection) is None:
                 return False  # and no alert is locked in vain
-            rows = (await connection.execute(_DUE, {"now": now, "most": AT_ONCE})).all()
+            rows = (await connection.execute(_DUE, {"now": now, "most": AT_ONCE, "ladder": list(Rung)})).all()
             if not rows:
                 return False
             found = await directories.latest(connection)

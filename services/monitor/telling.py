@@ -38,6 +38,8 @@ class Alert(NamedTuple):
     appealed_at: datetime | None
     appealed_by: str | None
     appeal_decided_at: datetime | None
+    overtaken: bool = False
+    """A higher rung of the same commitment stands, and climbs in its place."""
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -87,8 +89,9 @@ def step(alert: Alert, told: Told, directory: Directory, at: datetime) -> Step:
     elif alert.appealed_at is not None and alert.appeal_decided_at is None and What.APPEAL not in told:
         news.append(News(What.APPEAL, 0, tuple(person.id for person in directory.supervisors(*place))))
     # What else happens to an alert must not keep it from those who have not heard of it at all.
-    if alert.climbs and (not news or not level):
+    if alert.climbs and (not level or not (news or alert.overtaken)):
         news.append(News(What.RUNG, level, tuple(person.id for person in directory.told(alert.rung, level, *place))))
         level += 1
+    waits = alert.climbs and not alert.overtaken and level < directory.levels(alert.rung)
     known = (one._replace(people=tuple(filter(directory.person, one.people))) for one in news)
-    return Step(tuple(one for one in known if one.people), level, alert.climbs and level < directory.levels(alert.rung))
+    return Step(tuple(one for one in known if one.people), level, waits)

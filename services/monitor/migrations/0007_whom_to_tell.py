@@ -1,8 +1,8 @@
 """What becomes of an alert: whom to tell of it next, who has taken it in hand, its appeal, its end.
 
 ``tell_at`` is a moment of the settable clock: from then on somebody is to be told something of this alert. ``level``
-counts how far it has climbed since. ``changed`` names the transaction that wrote the row last, so that whoever follows
-the list misses nothing, in whatever order transactions commit.
+counts how far it has climbed since. ``changed`` names the transaction that last changed anything else of the row: so
+whoever follows the list misses nothing, in whatever order transactions commit.
 """
 
 from alembic import op

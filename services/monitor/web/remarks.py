@@ -113,7 +113,7 @@ class _Alert(NamedTuple):
 
 def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
-    refused = refusals(401, 403, 404, 409, 422, *OVERLOAD)
+    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
 
     @router.post("/alerts/acknowledgements")

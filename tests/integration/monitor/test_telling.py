@@ -260,6 +260,20 @@ async def test_at_the_top_it_climbs_no_further(centre: Centre) -> None:
     assert [line["data"]["person"] for line in lines(centre.file)] == ["chen"]
 
 
+async def test_where_a_higher_rung_stands_the_lower_one_climbs_no_further(centre: Centre) -> None:
+    await centre.directory()
+    await centre.alerts(1, rung=Rung.YELLOW)
+    await centre.gather()
+    await centre.alerts(1, rung=Rung.RED)
+    centre.clock.set(centre.clock.now() + timedelta(days=7), 0)
+    await centre.gather()
+    assert await centre.rows("SELECT rung, max(level) FROM told GROUP BY rung ORDER BY rung") == [
+        ("red", 0),
+        ("yellow", 0),
+    ]
+    assert await centre.rows("SELECT rung FROM alerts WHERE tell_at IS NOT NULL") == [("red",)]
+
+
 async def test_what_has_ended_is_told_to_nobody(centre: Centre) -> None:
     await centre.directory()
     await centre.say((1, centre.raised()), (1, AlertClosed(commitment="case", ended_at=FRIDAY, region="450302")))

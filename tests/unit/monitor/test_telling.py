@@ -39,6 +39,9 @@ APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
         (alert(), {}, [FIRST], 1, True),
         (alert(level=2), {What.RUNG: {"head"}}, [News(What.RUNG, 2, ("director",))], 3, False),
         (alert(rung=Rung.WARNING), {}, [News(What.RUNG, 0, ("clerk", "office"))], 1, True),
+        # A red card of the same commitment stands: that one climbs. Who has not heard of this one does, once.
+        (alert(level=1, overtaken=True), {What.RUNG: {"head"}}, [], 1, False),
+        (alert(overtaken=True), {}, [FIRST], 1, False),
         (alert(acknowledged_at=NOW), {}, [], 0, False),
         (alert(ended_at=NOW), {}, [], 0, False),
         (alert(withdrawn_at=NOW), {}, [], 0, False),
