@@ -39,13 +39,14 @@ class Limit(Value):
 
     def _lengths(self) -> int:
         lengths = (self.working_days, self.calendar_days, self.months, self.working_minutes)
-        return sum(length is not None for length in lengths)
+        return len(lengths) - lengths.count(None)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if self._lengths() > 1:
+        lengths = self._lengths()
+        if lengths > 1:
             raise ValueError("a limit has one of working_days, calendar_days, months and working_minutes")
-        if not self._lengths() and self.due_at is None:
+        if not lengths and self.due_at is None:
             raise ValueError("a limit needs a length or due_at")
         return self
 

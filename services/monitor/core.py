@@ -68,6 +68,8 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
 def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
     """The case with what this message tells of it, and what is to be said of that by itself."""
     match message:
+        case Woken() | Revised():  # first, since a million of these come at once
+            return known, []
         case CaseAccepted():
             return facts.accept(known, message), []
         case TaskDelivered():
@@ -96,8 +98,6 @@ def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[Mon
             return facts.learn_steps(decided, message.steps, message.decided_at), []
         case AlertAcknowledged() | AlertAppealed() | AppealDecided():
             return remarks.take(known, message)
-        case Woken() | Revised():
-            return known, []
         case _:
             raise Impossible(f"{message.type} is not for monitor")
 

@@ -40,7 +40,7 @@ def reckon(
         elif move := _move(watch, reckoned):
             moves.append(move)
     told: list[Message] = []
-    if begun or isinstance(message, CaseAccepted) or (isinstance(message, OF_INTAKE) and not moves):
+    if begun or isinstance(message, CaseAccepted if moves else OF_INTAKE):
         known = known.replace(told=known.told + 1)
         told.extend(_opened(known))
     if moves:

@@ -78,6 +78,8 @@ class Batches(Generic[S]):
         """Set when a batch has left a question to the outside world behind."""
         self._edition: int | None = None
         """The edition of its rules that the core keeps to; None until it is known, and where there are no rules."""
+        self._behind = False
+        """Whether open cases were yet to follow that edition when this was last looked at."""
         self._line = Line(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
@@ -170,23 +172,23 @@ class Batches(Generic[S]):
             async with transaction(self.database) as connection:
                 await editions.put(connection, self.service.rules(), "what onedoor came with", first=True)
             return True
+        if self._behind and not behind:
+            log.info("every open case follows the rules in force", edition=number)
+        self._behind = behind
         if not behind:
             return False
         more = False
 
         async def fold(driver: Driver, outcome: Outcome[S]) -> None:
             nonlocal more
-            after = await editions.under_way(driver, number)
-            more = after is not None and number == self._edition
-            if after is None or not more:
+            lane = await editions.claim(driver, number) if number == self._edition else None
+            more = lane is not None
+            if lane is None:
                 return
-            last, count = await editions.stretch(driver, after, limit)
+            last, count = await editions.stretch(driver, lane, limit)
             if last is not None:
-                self._revise(await store.load_open(driver, after, last), number, outcome)
-            await editions.mark(driver, number, last, count, len(outcome.changed))
-            if last is None:
-                more = False
-                log.info("every open case follows the rules in force", edition=number)
+                self._revise(await store.load_open(driver, lane.reached, last), number, outcome)
+            await editions.mark(driver, number, lane, last, count, len(outcome.changed), done=count < limit)
 
         await self._commit(fold, locking=True)
         return more

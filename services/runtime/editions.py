@@ -2,10 +2,12 @@
 
 Every edition stays in the service's database, so that what was reckoned by it can be reckoned again. Batches are folded
 by the newest one: who saves a batch by an older one is told that it was overtaken (`store.save`). Then every open case
-is gone through in the background, in bounded transactions and by one process at a time, and given a `Revised` message.
+is gone through in the background, in bounded transactions, and given a `Revised` message. All processes share in that:
+the case numbers are divided into lanes, and each lane is in the hands of one process at a time.
 """
 
 import json
+import string
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -33,6 +35,36 @@ TABLE = (
     "COMMENT ON COLUMN editions.reached IS 'the last case that has been gone through, in the order of their numbers'",
 )
 
+LANES = (
+    """
+    CREATE TABLE edition_lanes (
+        number integer NOT NULL,
+        lane integer NOT NULL,
+        reached text NOT NULL,
+        until text NOT NULL,
+        looked_at bigint NOT NULL DEFAULT 0,
+        moved bigint NOT NULL DEFAULT 0,
+        began_at timestamptz,
+        done_at timestamptz,
+        PRIMARY KEY (number, lane)
+    )
+    """,
+    "COMMENT ON TABLE edition_lanes IS 'how far the cases of each lane, a range of case numbers, follow an edition'",
+    "COMMENT ON COLUMN edition_lanes.reached IS 'the last case gone through, or where the lane begins'",
+    "COMMENT ON COLUMN edition_lanes.until IS 'the last case number that may belong to the lane'",
+    # What was one lane goes on as one.
+    """
+    INSERT INTO edition_lanes
+    SELECT number, 1, reached, coalesce((SELECT max(case_id) FROM cases), ''), looked_at, moved, began_at, done_at
+    FROM editions
+    """,
+    """
+    ALTER TABLE editions DROP COLUMN reached, DROP COLUMN looked_at, DROP COLUMN moved, DROP COLUMN began_at,
+        DROP COLUMN done_at
+    """,
+    "COMMENT ON TABLE editions IS 'every edition of the rules this service has kept to'",
+)
+
 
 class Edition(NamedTuple):
     """One edition; number 0 is what the program came with, and stands in no table."""
@@ -57,6 +89,16 @@ class Progress(NamedTuple):
     done_at: datetime | None
 
 
+class Lane(NamedTuple):
+    """A range of case numbers whose next cases are this process's, until its transaction ends."""
+
+    lane: int
+    reached: str
+    """The last case that has been gone through."""
+    until: str
+    """The last case number that may belong to it."""
+
+
 class Outrun(Exception):
     """Another edition has come into force meanwhile."""
 
@@ -78,17 +120,37 @@ _PUT = text("""
 """)
 
 _PROGRESS = text("""
-    SELECT number, summary, made_at, looked_at, moved,
-        (SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'cases'::regclass), began_at, done_at
-    FROM editions ORDER BY number DESC LIMIT :limit
+    SELECT number, summary, made_at, coalesce(sum(looked_at), 0)::bigint, coalesce(sum(moved), 0)::bigint,
+        (SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'cases'::regclass),
+        min(began_at), CASE WHEN bool_and(lane.done_at IS NOT NULL) THEN max(lane.done_at) END
+    FROM editions LEFT JOIN edition_lanes AS lane USING (number)
+    GROUP BY number ORDER BY number DESC LIMIT :limit
 """)
 
-_STANDS = "SELECT number, done_at IS NULL FROM editions ORDER BY number DESC LIMIT 1"
+_STANDS = """
+    SELECT number, count(lane), count(lane) FILTER (WHERE done_at IS NULL)
+    FROM editions LEFT JOIN edition_lanes USING (number)
+    WHERE number = (SELECT max(number) FROM editions) GROUP BY number
+"""
 
-_UNDER_WAY = """
-    SELECT reached FROM editions
-    WHERE number = $1 AND done_at IS NULL AND number = (SELECT max(number) FROM editions)
-    FOR UPDATE SKIP LOCKED
+_CUTS = ["", *(string.digits + string.ascii_uppercase)[1:]]
+"""Where one lane ends and the next one begins: most case numbers are drawn by lot, so that one first character is as
+common as another. Any others lie between two of these, before the first or behind the last one."""
+
+# In the order that the database has for text, whatever it is: a lane is behind one cut and up to the next. What is
+# accepted behind the last case there is now has never been under an earlier edition.
+_LAY = """
+    INSERT INTO edition_lanes (number, lane, reached, until)
+    SELECT $1, row_number() OVER cuts, cut,
+        coalesce(lead(cut) OVER cuts, (SELECT max(case_id) FROM cases), '')
+    FROM unnest($2::text[]) AS cut WINDOW cuts AS (ORDER BY cut)
+    ON CONFLICT DO NOTHING
+"""
+
+# All lanes advance side by side, so that they end together and nobody is left without work before the end.
+_CLAIM = """
+    SELECT lane, reached, until FROM edition_lanes
+    WHERE number = $1 AND done_at IS NULL ORDER BY looked_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 # Whoever is saving a batch has begun before and is waited for, or begins after and sees the new edition: PostgreSQL
@@ -97,14 +159,14 @@ _NOBODY_SAVES = text("LOCK TABLE cases IN SHARE ROW EXCLUSIVE MODE")
 
 _STRETCH = """
     SELECT max(case_id), count(*) FROM (
-        SELECT case_id FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2
+        SELECT case_id FROM cases WHERE case_id > $1 AND case_id <= $2 ORDER BY case_id LIMIT $3
     ) AS stretch
 """
 
 _MARK = """
-    UPDATE editions SET reached = coalesce($2, reached), looked_at = looked_at + $3, moved = moved + $4,
-        began_at = coalesce(began_at, clock_timestamp()), done_at = CASE WHEN $2 IS NULL THEN clock_timestamp() END
-    WHERE number = $1
+    UPDATE edition_lanes SET reached = coalesce($3, reached), looked_at = looked_at + $4, moved = moved + $5,
+        began_at = coalesce(began_at, clock_timestamp()), done_at = CASE WHEN $6 THEN clock_timestamp() END
+    WHERE number = $1 AND lane = $2
 """
 
 
@@ -158,22 +220,28 @@ async def progress(connection: AsyncConnection, limit: int) -> list[Progress]:
 async def stands(driver: Driver) -> tuple[int, bool]:
     """The number of the edition in force, and whether open cases are yet to follow it."""
     found = await driver.fetchrow(_STANDS)
-    return (found[0], found[1]) if found is not None else (0, False)
+    if found is None:
+        return 0, False
+    number, lanes, behind = found
+    if lanes == 0:
+        await driver.execute(_LAY, number, _CUTS)
+    return number, lanes == 0 or behind > 0
 
 
-async def under_way(driver: Driver, number: int) -> str | None:
-    """The last case that has been gone through for this edition, which is locked; None if there is nothing to do, or
-    another process is at it."""
-    reached: str | None = await driver.fetchval(_UNDER_WAY, number)
-    return reached
+async def claim(driver: Driver, number: int) -> Lane | None:
+    """A lane with cases yet to follow this edition, which is locked; None without one that others do not have."""
+    found = await driver.fetchrow(_CLAIM, number)
+    return Lane(*found) if found is not None else None
 
 
-async def stretch(driver: Driver, after: str, limit: int) -> tuple[str | None, int]:
-    """The last of the next cases in the order of their numbers, None behind the last, and how many they are."""
-    last, count = await driver.fetchrow(_STRETCH, after, limit)
+async def stretch(driver: Driver, lane: Lane, limit: int) -> tuple[str | None, int]:
+    """The last of the lane's next cases in the order of their numbers, None behind the last, and how many they are."""
+    last, count = await driver.fetchrow(_STRETCH, lane.reached, lane.until, limit)
     return last, count
 
 
-async def mark(driver: Driver, number: int, reached: str | None, looked_at: int, moved: int) -> None:
-    """Note how far an edition has been followed; ``reached`` is None at the end."""
-    await driver.execute(_MARK, number, reached, looked_at, moved)
+async def mark(
+    driver: Driver, number: int, lane: Lane, reached: str | None, looked_at: int, moved: int, *, done: bool
+) -> None:
+    """Note how far a lane's cases follow an edition, and whether that was the last of them."""
+    await driver.execute(_MARK, number, lane.lane, reached, looked_at, moved, done)

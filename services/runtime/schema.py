@@ -134,6 +134,12 @@ def create_editions(op: Operations) -> None:
         op.execute(statement)
 
 
+def divide_editions(op: Operations) -> None:
+    """Several processes share in having open cases follow an edition."""
+    for statement in editions.LANES:
+        op.execute(statement)
+
+
 def head(migrations: Path) -> str:
     """The newest revision in a service's history, by the number its file name starts with."""
     return max(path.name.split("_")[0] for path in migrations.glob("[0-9]*_*.py"))

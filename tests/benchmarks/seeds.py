@@ -257,7 +257,8 @@ async def keep_to_the_rules(address: str) -> None:
     try:
         async with transaction(database) as connection:
             await editions.put(connection, shipped().said.model_dump(mode="json", by_alias=True), "shipped", first=True)
-            await connection.execute(text("UPDATE editions SET done_at = now()"))
+            followed = "INSERT INTO edition_lanes (number, lane, reached, until, done_at) VALUES (1, 1, '', '', now())"
+            await connection.execute(text(followed))
     finally:
         await database.dispose()
 

@@ -7,7 +7,7 @@ has a row by which it is sent. ``told_at`` is a moment of the settable clock; al
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:

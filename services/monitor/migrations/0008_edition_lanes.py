@@ -1,0 +1,12 @@
+"""Several processes share in having open cases follow an edition."""
+
+from alembic import op
+
+from services.runtime.schema import divide_editions
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    divide_editions(op)
