@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := contracts services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench hostile chaos pins clean run-tools test-tools bench-tools
+.PHONY: help demo up test lint bench hostile chaos rungs pins clean run-tools test-tools bench-tools
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -30,6 +30,9 @@ bench: bench-tools ## all measurements, or those named: BENCH="latency due:10000
 
 chaos: test-tools ## faults under load for CHAOS_MINUTES (30), drawn from CHAOS_SEED; the report is in build/chaos
 	@exec $(BIN)/python -m tests.chaos
+
+rungs: test-tools ## two monitors killed at random while RUNGS (100000) deadlines fall due; RUNGS_SEED kills the same again
+	@exec $(BIN)/python -m tests.chaos.rungs
 
 hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED names the same ones again
 	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \

@@ -25,7 +25,7 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
         if ended_at is None and now is None and watch.open_at is None and not watch.raised:
             continue  # nothing has been heard that could call for a rung
         ladder = watch.due.ladder()
-        if not watch.raised and not any(_is_due(watch, rung, due_at, ended_at, now) for rung, due_at in ladder):
+        if not watch.raised and not any(_is_due(state, watch, rung, due_at, ended_at, now) for rung, due_at in ladder):
             continue  # nothing to fire and nothing to withdraw
         raised = list(watch.raised)
         for place, fired in enumerate(raised):

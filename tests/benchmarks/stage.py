@@ -188,6 +188,11 @@ class Stage:
             await self._supervisor.all_ready(READY_S)
         return started
 
+    async def again(self, process: Supervised) -> Supervised:
+        """Start a process at once that has been killed; by itself it would come back later each time."""
+        await self._supervisor.drop(process.specification.name)
+        return self._supervisor.keep(process.specification)
+
     async def stop(self, processes: Sequence[Supervised]) -> None:
         """Stop these, in good order."""
         for process in processes:
