@@ -88,7 +88,7 @@ async def test_bad_records_are_parked_each_with_its_reason_and_delay_nobody(star
         "of a type and version known": (key, good.replace(b"withdrawn.v2", b"withdrawn.v9")),
         "key is not the case": (case(2).encode(), good),
         "bytes; at most": (key, good + b" " * 300_000),
-        "does not belong": (key, encode(said("count", case(1))).replace(b"alert.withdrawn", b"case.asked")),
+        "does not belong": (key, encode(said("count", case(1))).replace(b"alert.withdrawn.v2", b"case.asked.v1")),
     }
     async with start() as shell:
         await send(shell.settings, *bad.values(), (key, good))
