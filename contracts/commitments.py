@@ -200,47 +200,40 @@ Person = Code
 """Somebody in the directory of those who are told."""
 
 
-class AlertAcknowledged(Message):
+class Remark(Message):
+    """What somebody says of an alert, with a reason."""
+
+    commitment: CommitmentKey
+    rung: Rung
+    turn: Turn = 1
+    by: Person
+    reason: Reason
+    region: Region | None = None
+
+
+class AlertAcknowledged(Remark):
     """Somebody who was told of an alert has taken it in hand: it climbs no further."""
 
     type: ClassVar[str] = "onedoor.alert.acknowledged.v1"
 
-    commitment: CommitmentKey
-    rung: Rung
-    turn: Turn = 1
-    by: Person
-    reason: Reason
     acknowledged_at: Instant
-    region: Region | None = None
 
 
-class AlertAppealed(Message):
+class AlertAppealed(Remark):
     """A department complains against a card that it was issued (申诉)."""
 
     type: ClassVar[str] = "onedoor.alert.appealed.v1"
 
-    commitment: CommitmentKey
-    rung: Rung
-    turn: Turn = 1
-    by: Person
-    reason: Reason
     appealed_at: Instant
-    region: Region | None = None
 
 
-class AppealDecided(Message):
+class AppealDecided(Remark):
     """A supervisor upholds an appeal, and the card is withdrawn for good; or rejects it, and the card stands."""
 
     type: ClassVar[str] = "onedoor.appeal.decided.v1"
 
-    commitment: CommitmentKey
-    rung: Rung
-    turn: Turn = 1
-    by: Person
     upheld: bool
-    reason: Reason
     decided_at: Instant
-    region: Region | None = None
 
 
 class CaseHeld(Message):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from contracts.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
 from contracts.clocks import ClocksReported
-from contracts.commitments import AlertAcknowledged, AlertAppealed, AppealDecided, CaseHeld, Rung
+from contracts.commitments import CaseHeld, Remark, Rung
 from contracts.envelope import Envelope, Impossible, Message, Revised, Step, UnknownCase, Woken, patience
 from contracts.plans import CaseDecided, CaseReported, Outcome, StepState
 from contracts.tasks import TaskDelivered, TaskDone, TaskSuspended
@@ -29,7 +29,7 @@ CONSUMES = (*OF_INTAKE, *OF_ROUTING)
 LOOKS = (Woken, Revised)
 """With these a case is looked at, at a moment of the clock."""
 
-OF_KNOWN_CASES = (*LOOKS, *remarks.REMARKS, CaseHeld)
+OF_KNOWN_CASES = (*LOOKS, Remark, CaseHeld)
 """What nobody says to a case of which nothing has been heard."""
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -96,7 +96,7 @@ def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[Mon
         case CaseDecided():
             decided = facts.learn(known, CASE, ended_at=message.decided_at)
             return facts.learn_steps(decided, message.steps, message.decided_at), []
-        case AlertAcknowledged() | AlertAppealed() | AppealDecided():
+        case Remark():
             return remarks.take(known, message)
         case _:
             raise Impossible(f"{message.type} is not for monitor")

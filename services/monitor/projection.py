@@ -11,6 +11,7 @@ from contracts.commitments import (
     AlertWithdrawn,
     AppealDecided,
     OperationsAlerted,
+    Remark,
 )
 from contracts.envelope import Envelope, Message
 from services.runtime import telemetry
@@ -168,5 +169,5 @@ def _log(event: str, alerts: Sequence[tuple[str, Any]]) -> None:
         return
     for case_id, alert in alerts:
         # What people write may name others, and stays out of the log.
-        written_by_people = {"reason"} if hasattr(alert, "by") else set()
+        written_by_people = {"reason"} if isinstance(alert, Remark) else set()
         log.warning(event, case_id=case_id, **alert.model_dump(mode="json", exclude=written_by_people))

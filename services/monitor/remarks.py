@@ -1,13 +1,10 @@
 """What people say of an alert: that they have taken it in hand, that it is unjust, and what becomes of that. Pure."""
 
-from contracts.commitments import AlertAcknowledged, AlertAppealed, AlertWithdrawn, AppealDecided, Rung
-from contracts.envelope import Message, NotNow
+from contracts.commitments import AlertAcknowledged, AlertAppealed, AlertWithdrawn, AppealDecided, Remark, Rung
+from contracts.envelope import Impossible, Message, NotNow
 from services.monitor.state import Acknowledgement, Appeal, AppealAnswer, MonitoredCase, Raised, Watch
 
 OVERTURNED = "an appeal against it was upheld"
-
-Remark = AlertAcknowledged | AlertAppealed | AppealDecided
-REMARKS = (AlertAcknowledged, AlertAppealed, AppealDecided)
 
 
 def take(state: MonitoredCase, remark: Remark) -> tuple[MonitoredCase, list[Message]]:
@@ -39,6 +36,8 @@ def take(state: MonitoredCase, remark: Remark) -> tuple[MonitoredCase, list[Mess
                         region=state.region,
                     )
                 )
+        case _:
+            raise Impossible(f"{remark.type} is no remark that can be made")
     if changed is fired:
         return state, []
     raised = (*watch.raised[:place], changed, *watch.raised[place + 1 :])

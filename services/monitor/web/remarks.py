@@ -130,14 +130,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
             elif not _is_told(directory, wanted.by, alert, now):
                 results[number] = _not_done(number, "it is not theirs", "不在其职责范围内")
             else:
-                message = AlertAcknowledged(
-                    commitment=alert.commitment,
-                    rung=alert.rung,
-                    turn=alert.turn,
-                    by=wanted.by,
-                    reason=wanted.reason,
-                    acknowledged_at=now,
-                )
+                message = AlertAcknowledged(**_remark(alert, wanted), acknowledged_at=now)
                 asked.append((alert, message))
         answers = await shell.commands([(alert.case_id, message) for alert, message in asked]) if asked else []
         for (alert, _), answer in zip(asked, answers, strict=True):
@@ -155,14 +148,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         now, directory, alert = shell.clock.now(), await _directory(shell), await _alert(shell, number)
         if not _is_told(directory, wanted.by, alert, now):
             raise _not_theirs()
-        message = AlertAppealed(
-            commitment=alert.commitment,
-            rung=alert.rung,
-            turn=alert.turn,
-            by=wanted.by,
-            reason=wanted.reason,
-            appealed_at=now,
-        )
+        message = AlertAppealed(**_remark(alert, wanted), appealed_at=now)
         await shell.command(alert.case_id, message)
         return Kept(alert=number)
 
@@ -170,15 +156,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     async def decide(number: Number, wanted: DecisionRequest) -> Kept:
         now, directory, alert = shell.clock.now(), await _directory(shell), await _alert(shell, number)
         _must_supervise(directory, wanted.by, alert.owner, alert.region, alert.matter, now)
-        message = AppealDecided(
-            commitment=alert.commitment,
-            rung=alert.rung,
-            turn=alert.turn,
-            by=wanted.by,
-            upheld=wanted.upheld,
-            reason=wanted.reason,
-            decided_at=now,
-        )
+        message = AppealDecided(**_remark(alert, wanted), upheld=wanted.upheld, decided_at=now)
         await shell.command(alert.case_id, message)
         return Kept(alert=number)
 
@@ -219,6 +197,12 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         return Hold(hold=hold)
 
     return router
+
+
+def _remark(alert: _Alert, wanted: _Remark) -> dict[str, Any]:
+    """What every remark on an alert says."""
+    place = {"commitment": alert.commitment, "rung": alert.rung, "turn": alert.turn}
+    return {**place, "by": wanted.by, "reason": wanted.reason}
 
 
 def _held(

@@ -1,6 +1,5 @@
 """A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL: for what supervisors are shown."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ from services.runtime.batch import Batches
 from services.runtime.clock import FileClock
 from services.runtime.database import transaction
 from services.runtime.fold import Received
-from services.runtime.schema import migrate
 from services.runtime.settings import Settings
 from services.runtime.shell import Shell
 from services.runtime.store import Said
@@ -124,8 +122,7 @@ class Desk:
 
 @asynccontextmanager
 async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
-    """A desk on this empty database."""
-    await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, database)
+    """A desk on this empty database of monitor's."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     settings = Settings(
         service="monitor",

@@ -7,8 +7,6 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.monitor import directories
-from services.monitor.app import SERVICE
-from services.runtime.schema import migrate
 
 SAMPLE = directories.SAMPLE.read_text(encoding="utf-8")
 
@@ -28,7 +26,6 @@ def onedoor(database_url: str, *arguments: str, status: int = 0, answer: str = "
 
 
 def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file: Path) -> None:
-    migrate("monitor", SERVICE.migrations, database_url)
     assert "no directory is in force" in onedoor(database_url, "show", status=1)
     assert "6 people, nothing wrong" in onedoor(database_url, "check", str(file))
     assert "nothing has changed" in onedoor(database_url, "apply", str(file), answer="n\n", status=1)
@@ -52,7 +49,6 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
 
 
 def test_a_faulty_one_is_refused_and_what_was_in_force_stays(database_url: str, file: Path) -> None:
-    migrate("monitor", SERVICE.migrations, database_url)
     onedoor(database_url, "apply", str(file), "--yes")
     file.write_text(SAMPLE.replace("person: zhao, deputy: qian", "person: zhao, deputy: zhao"), encoding="utf-8")
     for command in (("check",), ("apply", "--yes")):

@@ -19,13 +19,11 @@ from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, Rung
 from contracts.envelope import Message, envelop
 from contracts.topics import topic_of
 from services.cli import app
-from services.monitor.app import SERVICE
 from services.monitor.journal import signing_key
 from services.monitor.journalist import JOURNALED, LATE_S, Journalist
 from services.monitor.verify_journal import verify
 from services.runtime import store
 from services.runtime.database import TRANSACTION_S
-from services.runtime.schema import migrate
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -34,7 +32,6 @@ CASE = "K7Q2-9MXF-4TBA-3"
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, database_url)
     engine = create_async_engine(database_url)
     yield engine
     await engine.dispose()

@@ -1,20 +1,16 @@
 """What monitor writes beside its states, and shows by HTTP: on a real PostgreSQL."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
-import pytest_asyncio
 from pydantic import SecretStr
 
 from contracts.commitments import AlertRaised, AlertWithdrawn, Rung
 from contracts.envelope import Message, Woken, envelop
 from contracts.plans import StepState
-from deploy.local.postgres import Postgres
 from services.monitor.app import SERVICE
 from services.monitor.projection import project
 from services.monitor.state import MonitoredCase
@@ -22,8 +18,6 @@ from services.runtime.batch import Batches
 from services.runtime.clock import SystemClock
 from services.runtime.database import Line
 from services.runtime.fold import Received
-from services.runtime.schema import migrate
-from services.runtime.settings import Settings
 from services.runtime.shell import Shell
 from services.runtime.store import Said
 from services.runtime.web import application
@@ -58,23 +52,6 @@ def told() -> list[Told]:
         (WITHDRAWN, done(STEP_YELLOW), friday),
         (OPEN, done(MONDAY), MONDAY),
     ]
-
-
-@pytest_asyncio.fixture
-async def shell(tmp_path: Path) -> AsyncIterator[Shell[MonitoredCase]]:
-    """Monitor's shell on a database of its own, not started: nothing here needs Kafka."""
-    postgres = Postgres(tmp_path / "postgres", notify=lambda _: None)
-    await postgres.start()
-    try:
-        await postgres.create_database("monitor")
-        url = postgres.url("monitor")
-        await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, url)
-        settings = Settings(service="monitor", database=SecretStr(url), secret_key=SecretStr("k" * 32))
-        shell = Shell(SERVICE, settings)
-        yield shell
-        await shell.database.dispose()
-    finally:
-        await postgres.stop()
 
 
 async def tell(shell: Shell[MonitoredCase], messages: Sequence[Told]) -> None:

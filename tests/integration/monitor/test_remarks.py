@@ -16,10 +16,8 @@ from services.monitor import directories
 from services.monitor.directory import DirectoryFile
 from services.monitor.state import MonitoredCase
 from services.runtime.shell import Shell
-from tests.integration.monitor.test_lists import client, shell, tell
+from tests.integration.monitor.test_lists import client, tell
 from tests.unit.monitor.histories import accepted, at, delivered, report, reported
-
-__all__ = ["shell"]  # a fixture of the lists' tests
 
 MONDAY = at("2026-03-02 10:00")
 LATE = at("2026-03-04 10:00")

@@ -41,7 +41,6 @@ from services.monitor.written import parsed
 from services.runtime.clock import FileClock
 from services.runtime.database import Line
 from services.runtime.editions import Outrun
-from services.runtime.schema import migrate
 from services.runtime.settings import Settings
 from services.runtime.shell import Shell
 from services.runtime.web import application
@@ -161,7 +160,6 @@ def number(case: int) -> str:
 
 @pytest.fixture
 async def centre(database_url: str, tmp_path: Path) -> AsyncIterator[Centre]:
-    await asyncio.to_thread(migrate, "monitor", SERVICE.migrations, database_url)
     clock = FileClock.create(tmp_path / "clock", FRIDAY, speed=0)
     settings = Settings(
         service="monitor",

@@ -1,0 +1,44 @@
+"""Monitor's databases: each test has one of its own, copied from one that was migrated once."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from deploy.local.engines import Engines
+from services.monitor.app import SERVICE
+from services.monitor.state import MonitoredCase
+from services.runtime.schema import migrate
+from services.runtime.settings import Settings
+from services.runtime.shell import Shell
+
+
+@pytest.fixture(scope="session")
+def migrated(engines: Engines) -> str:
+    """The name of an empty database of monitor's."""
+    name = "monitor_migrated"
+    asyncio.run(engines.postgres.create_database(name, template="template0"))
+    migrate("monitor", SERVICE.migrations, engines.database_url(name))
+    return name
+
+
+@pytest.fixture
+def database_url(engines: Engines, migrated: str) -> Iterator[str]:
+    """The address of a database of monitor's that only this test uses."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(engines.postgres.create_database(name, template=migrated))
+    yield engines.database_url(name)
+    asyncio.run(engines.postgres.drop_database(name))
+
+
+@pytest_asyncio.fixture
+async def shell(database_url: str) -> AsyncIterator[Shell[MonitoredCase]]:
+    """Monitor's shell, not started: nothing here needs Kafka."""
+    shell = Shell(
+        SERVICE, Settings(service="monitor", database=SecretStr(database_url), secret_key=SecretStr("k" * 32))
+    )
+    yield shell
+    await shell.database.dispose()
