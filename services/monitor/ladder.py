@@ -67,6 +67,11 @@ class DueDates(Value):
     """Holidays not yet published may still move one of the limits."""
     pause: Pause | None = None
 
+    @property
+    def told(self) -> tuple[datetime, datetime, bool, Pause | None]:
+        """What others are told of it: both limits, whether they are provisional, and whether they stand still."""
+        return self.committed_due, self.statutory_due, self.provisional, self.pause
+
     def ladder(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs from the lowest to the highest, each with the moment at which it falls due."""
         found = []

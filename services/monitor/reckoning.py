@@ -108,11 +108,14 @@ def _reckoned(state: MonitoredCase, watch: Watch, rules: Rules, region: str, mat
 
 def _move(was: Watch, now: Watch) -> Move | None:
     """How a deadline that has been told moved; None where only its rungs did."""
-    before, after = was.commitment(), now.commitment()
-    if before is None or after is None or before == after:
+    before, after = was.due, now.due
+    if before is None or after is None or before.told == after.told:
+        return None
+    commitment = now.commitment()
+    if commitment is None:
         return None
     return Move(
-        commitment=after,
+        commitment=commitment,
         committed_before=before.committed_due,
         statutory_before=before.statutory_due,
         paused_before=before.pause is not None,

@@ -92,7 +92,7 @@ _WAITED = f"""
 
 _OPEN = f"""
     SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
-    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id FOR UPDATE
+    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id
 """
 
 _NEXT = "SELECT (SELECT min(wake_at) FROM cases), (SELECT min(again_at) FROM cases)"
@@ -211,7 +211,10 @@ async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, 
 
 
 async def load_open(driver: Driver, after: str, last: str) -> Loaded:
-    """Lock and read the open cases between two numbers, the second one included."""
+    """Read the open cases between two numbers, the second one included.
+
+    Nothing is locked: to lock a row is to write it, and `save` notices whoever comes between.
+    """
     return _loaded(await driver.fetch(_OPEN, after, last))
 
 
