@@ -28,7 +28,10 @@ class EndClock(Message):
     ended_at: Instant
 
 
-def changed(case: "Case", command: BeginClock | EndClock) -> "Case":
+ClockCommand = BeginClock | EndClock
+
+
+def changed(case: "Case", command: ClockCommand) -> "Case":
     """The case with a clock more, or one that has ended; itself if it is so already. Raises `NotNow`."""
     match command:
         case BeginClock(clock=clock):

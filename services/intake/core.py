@@ -40,7 +40,7 @@ from contracts.tasks import TaskDelivered, TaskDone, is_asked
 from contracts.working_time import Terms, resolve
 from contracts.working_time.almanac import Places
 from services.intake import clocks
-from services.intake.clocks import BeginClock, EndClock
+from services.intake.clocks import BeginClock, ClockCommand, EndClock
 
 MOST_WORDS = 50
 """About the time of one case."""
@@ -236,7 +236,7 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
         return _ask_again(case)
     if isinstance(message, TimeWord):
         return _say(case, message)
-    if isinstance(message, BeginClock | EndClock):
+    if isinstance(message, ClockCommand):
         changed = clocks.changed(case, message)
         return _waiting(changed.replace(asked=1), clocks.report(changed)) if changed is not case else _waiting(case)
     if isinstance(message, ClocksAsked):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.commitments import AlertClosed, AlertRaised, AlertWithdrawn, Rung
 from contracts.envelope import Message
-from services.monitor.state import MonitoredCase, Raised, Watch
+from services.monitor.state import MonitoredCase, Raised, Watch, done_with
 
 IN_TIME = "answered in time; the answer was late on its way"
 MOVED = "not due: the deadline has moved"
@@ -24,8 +24,8 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
         ended_at = state.ended_at(watch)
         if ended_at is None and now is None and watch.open_at is None and not watch.raised:
             continue  # nothing has been heard that could call for a rung
-        ladder = watch.due.ladder()
-        if not watch.raised and not any(_is_due(state, watch, rung, due_at, ended_at, now) for rung, due_at in ladder):
+        due = [one for one in watch.due.ladder() if _is_due(state, watch, *one, ended_at, now)]
+        if not watch.raised and not due:
             continue  # nothing to fire and nothing to withdraw
         raised = list(watch.raised)
         for place, fired in enumerate(raised):
@@ -42,9 +42,9 @@ def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tup
                         region=state.region,
                     )
                 )
-        done_with = watch.replace(raised=tuple(raised)).done_with
-        for rung, due_at in ladder:
-            if rung in done_with or not _is_due(state, watch, rung, due_at, ended_at, now):
+        fired_already = done_with(raised)
+        for rung, due_at in due:
+            if rung in fired_already:
                 continue
             # What is heard late may carry a time before the rung was due; it was not raised then.
             at = max(heard_at, due_at)

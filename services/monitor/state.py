@@ -1,5 +1,6 @@
 """What monitor remembers of a case: facts, each merged so that the order in which they are heard is of no matter."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Self
@@ -91,6 +92,11 @@ class Raised(Value):
     def overturned(self) -> bool:
         """Whether an appeal against it was upheld: then it is not raised again either."""
         return self.appeal is not None and self.appeal.answer is not None and self.appeal.answer.upheld
+
+
+def done_with(raised: Iterable[Raised]) -> frozenset[Rung]:
+    """The rungs that have fired and are not to fire again: those that stand, and those overturned on appeal."""
+    return frozenset(one.rung for one in raised if not one.withdrawn or one.overturned)
 
 
 class Interval(Value):
@@ -209,11 +215,6 @@ class Watch(Value):
             news["undelivered_at"] = undelivered_at
         return self.replace(**news) if news else self
 
-    @property
-    def done_with(self) -> frozenset[Rung]:
-        """The rungs that have fired and are not to fire again: those that stand, and those overturned on appeal."""
-        return frozenset(one.rung for one in self.raised if not one.withdrawn or one.overturned)
-
     def ahead(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs that do not stand and may still fire, each with the moment at which it falls due."""
         if self.due is None or self.ended_at is not None:
@@ -221,15 +222,15 @@ class Watch(Value):
         ladder = self.due.ladder()
         if not self.raised:
             return ladder
-        done_with = self.done_with
-        return tuple(one for one in ladder if one[0] not in done_with)
+        fired = done_with(self.raised)
+        return tuple(one for one in ladder if one[0] not in fired)
 
     @property
     def unmarked_limit(self) -> datetime | None:
         """When the committed limit ends, where no rung is to fire at that moment and time is not suspended."""
         if self.due is None or self.due.pause is not None:
             return None
-        if self.due.committed is None and self.raised and Rung.YELLOW in self.done_with:
+        if self.due.committed is None and self.raised and Rung.YELLOW in done_with(self.raised):
             return self.due.yellow  # overturned on appeal; the limit may have moved since
         return self.due.committed
 

@@ -170,8 +170,8 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         if name not in holds:
             if any(known.until is None for known in holds.values()):
                 raise NotNow("the case is held already", "该办件已暂停计时")
-            begun_at = next(watch.opened_at for watch in state.watches if watch.key == CASE)
-            if begun_at is not None and since < begun_at:
+            case = state.watch(CASE)
+            if case is not None and case.opened_at is not None and since < case.opened_at:
                 raise NotNow("that lies before the case was accepted", "该时间早于受理时间")
             await shell.command(case_id, _held(name, wanted, since, None, now))
         return Hold(hold=name)
