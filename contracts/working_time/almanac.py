@@ -125,6 +125,7 @@ class Places:
         hours = ((rule.region or "", rule.hours()) for rule in said.hours)
         self._hours = sorted(hours, key=lambda one: len(one[0]), reverse=True)
         self._terms: dict[str, Terms] = {}
+        self._alike: dict[tuple[Calendar, OfficeHours], Terms] = {}
 
     def calendar(self, region: str) -> Calendar:
         """The calendar of the country, ``CN``, or of a province, ``CN-45``."""
@@ -134,5 +135,7 @@ class Places:
         """By what time is counted in a county, by its code of administrative division; in the country, by none."""
         if region not in self._terms:
             hours = next(hours for prefix, hours in self._hours if region.startswith(prefix))
-            self._terms[region] = Terms(self.calendar(f"{NATION}-{region[:2]}"), hours, self.said.counting)
+            calendar = self.calendar(f"{NATION}-{region[:2]}")
+            found = Terms(calendar, hours, self.said.counting)
+            self._terms[region] = self._alike.setdefault((calendar, hours), found)
         return self._terms[region]

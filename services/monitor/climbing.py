@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.commitments import AlertClosed, AlertRaised, AlertWithdrawn, Rung
 from contracts.envelope import Message
-from services.monitor.state import MonitoredCase, Raised, Watch, done_with
+from services.monitor.state import Answers, MonitoredCase, Raised, Watch, done_with
 
 IN_TIME = "answered in time; the answer was late on its way"
 MOVED = "not due: the deadline has moved"
@@ -13,15 +13,16 @@ UNDELIVERED = "not the department's: it was delivered only after that"
 _WARNING = Rung.WARNING
 
 
-def climb(state: MonitoredCase, heard_at: datetime, now: datetime | None) -> tuple[MonitoredCase, list[Message]]:
+def climb(
+    state: MonitoredCase, answers: Answers, heard_at: datetime, now: datetime | None
+) -> tuple[MonitoredCase, list[Message]]:
     """Fire every rung that the facts call for and has not fired, and withdraw those that an answer proves wrong."""
     out: list[Message] = []
     if state.matter is None or state.region is None:
         return state, out  # what it is about has yet to be heard
-    for watch in state.watches:
+    for watch, ended_at in answers:
         if watch.due is None or watch.owner is None:
             continue  # not begun
-        ended_at = state.ended_at(watch)
         if ended_at is None and now is None and watch.open_at is None and not watch.raised:
             continue  # nothing has been heard that could call for a rung
         due = [one for one in watch.due.ladder() if _is_due(state, watch, *one, ended_at, now)]
@@ -87,13 +88,13 @@ def _is_due(
     but a card needs routing's word that the commitment was open when its time had run out. And whatever the department
     had not been given by then draws no card: that was ours.
     """
-    if rung is not _WARNING and not state.was_delivered(watch, due_at):
-        return False
     if ended_at is not None:
-        return due_at < ended_at
-    if rung is Rung.WARNING:
-        return now is not None and due_at <= now
-    return watch.open_at is not None and due_at < watch.open_at
+        is_late = due_at < ended_at
+    elif rung is _WARNING:
+        is_late = now is not None and due_at <= now
+    else:
+        is_late = watch.open_at is not None and due_at < watch.open_at
+    return is_late and (rung is _WARNING or bool(state.was_delivered(watch, due_at)))
 
 
 def closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:

@@ -18,7 +18,7 @@ from services.monitor import facts, remarks
 from services.monitor.climbing import climb, closed
 from services.monitor.reckoning import OF_INTAKE, reckon
 from services.monitor.rules import Rules
-from services.monitor.state import CASE, MonitoredCase, MoreTime, step_key
+from services.monitor.state import CASE, Answers, MonitoredCase, MoreTime, step_key
 from services.monitor.verification import Ahead, answered, is_forgotten, rungs_ahead, spared, tell_operations, verify
 
 OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
@@ -55,14 +55,17 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     if first_of_routing:
         known = known.replace(routed=True)
     known, told = reckon(state, facts.procedures(known), rules, message)
-    known, alerts = climb(known, envelope.time, now)
-    ahead = rungs_ahead(known)
+    answers = known.answers()
+    climbed, alerts = climb(known, answers, envelope.time, now)
+    if climbed is not known:
+        known, answers = climbed, climbed.answers()
+    ahead = rungs_ahead(known, answers)
     # A change of rules makes a million cases be looked at: each asks when its own alarm rings.
     asks_at = None if isinstance(message, Revised) else now
     known, questions = verify(known, ahead, asks_at, first_of_routing)
     known, problems = tell_operations(known, envelope.time)
     out = (*told, *said, *alerts, *closed(state, known), *spared(state, known), *questions, *problems)
-    return _step(known, ahead, out, envelope.time)
+    return _step(known, answers, ahead, out, envelope.time)
 
 
 def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
@@ -124,13 +127,15 @@ def _reported(known: MonitoredCase, message: CaseReported, time: datetime) -> Mo
     return answered(facts.learn_steps(known, message.steps, time, known_open=True), by_intake=False)
 
 
-def _step(state: MonitoredCase, ahead: Ahead, out: tuple[Message, ...], time: datetime) -> Step[MonitoredCase]:
+def _step(
+    state: MonitoredCase, answers: Answers, ahead: Ahead, out: tuple[Message, ...], time: datetime
+) -> Step[MonitoredCase]:
     # A card that somebody has been asked about waits for the answer, not for its moment, which is past.
     asked_at = state.asked_at
     wakes = [at for _, rung, at in ahead if asked_at is None or at > asked_at or rung is Rung.WARNING]
     # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
-    for watch in state.watches:
-        if (limit := watch.unmarked_limit) is not None and limit > time and state.ended_at(watch) is None:
+    for watch, ended_at in answers:
+        if ended_at is None and (limit := watch.unmarked_limit) is not None and limit > time:
             wakes.append(limit)
     again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
     return Step(
@@ -138,5 +143,5 @@ def _step(state: MonitoredCase, ahead: Ahead, out: tuple[Message, ...], time: da
         out=out,
         wake=min(wakes, default=None),
         again=UNTIL_DECIDED if is_forgotten(state, ahead) else again,
-        closed=state.matter is not None and state.all_ended,
+        closed=state.matter is not None and all(ended_at is not None for _, ended_at in answers),
     )

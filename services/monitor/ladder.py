@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from contracts.commitments import Pause, Rung
 from contracts.envelope import Instant, Value
@@ -19,7 +20,13 @@ from contracts.working_time import (
     resolve,
     working_days_before,
 )
-from services.monitor.rules import Ladder, LimitKind, RungRule
+from services.monitor.rules import LimitKind, RungRule, Scale
+
+DAYS_KEPT = 4096
+"""Most days, each with limits and a scale, for which it is remembered when rungs fall due."""
+
+_DAY = 86_400_000_000
+"""Microseconds of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,14 @@ class DueDates(Value):
             found.append((Rung.FURTHER, self.further))
         return tuple(found)
 
+    def has_card_before(self, at: datetime) -> bool:
+        """Whether a rung that is a card falls due before that moment."""
+        return (
+            (self.yellow is not None and self.yellow < at)
+            or (self.red is not None and self.red < at)
+            or (self.further is not None and self.further < at)
+        )
+
     def cards(self) -> tuple[datetime, ...]:
         """When each rung falls due that is a card."""
         return tuple(at for at in (self.yellow, self.red, self.further) if at is not None)
@@ -104,16 +119,43 @@ class DueDates(Value):
         return _known(self.statutory or self.red)
 
 
-def due_dates(limits: Limits, run: Run, ladder: Ladder, terms: Terms) -> DueDates:
+def due_dates(limits: Limits, run: Run, scale: Scale) -> DueDates:
     """When each rung of a commitment falls due.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
     """
+    committed, statutory, terms = limits.committed, limits.statutory, scale.terms
+    if (
+        committed.working_days
+        and statutory.working_days
+        and committed.due_at is None
+        and statutory.due_at is None
+        and terms.rule is Rule.DAY
+        and run.straight
+    ):
+        day = terms.hours.local(run.began_at).toordinal()
+        if found := _of_a_day(committed.working_days, statutory.working_days, day, scale):
+            return found
+    return _due_dates(limits, run, scale)
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _of_a_day(committed: int, statutory: int, day: int, scale: Scale) -> DueDates | None:
+    """When the rungs of limits in working days fall due for all that begins on the day with this ordinal; None where
+    the time of the day counts."""
+    limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
+    at_its_end = scale.terms.hours.at(day, _DAY - 1)
+    found = _due_dates(limits, Run(at_its_end), scale)
+    return found if all(at > at_its_end for _, at in found.ladder()) else None
+
+
+def _due_dates(limits: Limits, run: Run, scale: Scale) -> DueDates:
+    terms = scale.terms
     ends = {
         LimitKind.COMMITTED: _end(limits.committed, run, terms),
         LimitKind.STATUTORY: _end(limits.statutory, run, terms),
     }
-    rungs = {rung: _moment(rule, limits, ends[rule.limit], run, terms) for rung, rule in ladder.items()}
+    rungs = {rung: _moment(rule, limits, ends[rule.limit], run, terms) for rung, rule in scale.ladder.items()}
     paused = next((end for end in ends.values() if isinstance(end, Suspended)), None)
     committed, statutory = (_as_if_it_ran(end, kind, limits, run, terms) for kind, end in ends.items())
     yellow, red = rungs.get(Rung.YELLOW), rungs.get(Rung.RED)

@@ -23,22 +23,25 @@ def reckon(
     if known.region is None or known.matter is None:
         return known, []  # the acceptance has yet to be heard
     moves: list[Move] = []
-    begun = False
-    revised = False
-    for watch in known.watches:
-        was = before.watch(watch.key) if before is not None else None
+    begun = changed = revised = False
+    earlier = {watch.key: watch for watch in before.watches} if before is not None else {}
+    watches = list(known.watches)
+    for place, watch in enumerate(watches):
+        was = earlier.get(watch.key)
         of_old = watch.edition != rules.edition and known.ended_at(watch) is None
         if watch.due is not None and not of_old and _runs_alike(before, was, known, watch, rules):
             continue
         reckoned = _reckoned(known, watch, rules, known.region, known.matter)
         if reckoned is watch:
             continue
-        known = known.put(reckoned)
+        watches[place], changed = reckoned, True
         revised = revised or (of_old and _runs_alike(before, was, known, watch, rules))
         if watch.due is None:
             begun = True
         elif move := _move(watch, reckoned):
             moves.append(move)
+    if changed:
+        known = known.replace(watches=tuple(watches))
     told: list[Message] = []
     if begun or isinstance(message, CaseAccepted if moves else OF_INTAKE):
         known = known.replace(told=known.told + 1)
@@ -63,7 +66,12 @@ def _runs_alike(
     before: MonitoredCase | None, was: Watch | None, known: MonitoredCase, watch: Watch, rules: Rules
 ) -> bool:
     """Whether nothing has been heard that makes the time of this commitment run otherwise than before."""
-    if before is None or was is None or was.limits != watch.limits or was.opened_at != watch.opened_at:
+    if before is None or was is None:
+        return False
+    # Most are the very same, and comparing takes longer than looking.
+    if was.limits is not watch.limits and was.limits != watch.limits:
+        return False
+    if was.opened_at != watch.opened_at:
         return False
     if before.is_straight and known.is_straight:
         return True
@@ -98,10 +106,10 @@ def _reckoned(state: MonitoredCase, watch: Watch, rules: Rules, region: str, mat
         run = state.run(watch, rules)
         if run is None:
             return watch
-        due = due_dates(limits, run, rules.ladder(watch.key, region, matter), rules.terms(region))
+        due = due_dates(limits, run, rules.scale(watch.key, region, matter))
     except (ValueError, OverflowError):
         raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
-    if due == watch.due:
+    if due is watch.due or due == watch.due:
         return watch
     return watch.replace(due=due, edition=rules.edition)
 

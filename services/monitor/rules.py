@@ -5,6 +5,7 @@ calendars it makes a *rule set*, which says all there is to know: a deadline can
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -161,6 +162,14 @@ class RuleSet(Value):
         return self.almanac.notices
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """By what the rungs of a commitment fall due. There is one for all commitments that are held alike."""
+
+    ladder: Ladder
+    terms: Terms
+
+
 class Rules:
     """A rule set, ready to be asked. Says the same of the same commitment for ever."""
 
@@ -169,7 +178,8 @@ class Rules:
         self.edition = edition
         self.said = said
         self._places = Places(said.almanac)
-        self._ladders: dict[tuple[Kind, str, str], Ladder] = {}
+        self._scales: dict[tuple[str, str, str], Scale] = {}
+        self._alike: dict[tuple[int, int], Scale] = {}
 
     def terms(self, region: str) -> Terms:
         """By what time is counted in a county, by its code of administrative division."""
@@ -177,11 +187,18 @@ class Rules:
 
     def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
         """The rungs of this commitment."""
-        wanted = kind_of(key), region, item
-        if wanted not in self._ladders:
-            fitting = [rule.rungs for rule in self.said.rules.ladder if rule.fits(*wanted)]
-            self._ladders[wanted] = fitting[-1]
-        return self._ladders[wanted]
+        kind = kind_of(key)
+        fitting = [rule.rungs for rule in self.said.rules.ladder if rule.fits(kind, region, item)]
+        return fitting[-1]
+
+    def scale(self, key: CommitmentKey, region: str, item: str) -> Scale:
+        """By what the rungs of this commitment fall due."""
+        kind, _, _ = key.partition("/")
+        wanted = kind, region, item
+        if (known := self._scales.get(wanted)) is None:
+            found = Scale(self.ladder(*wanted), self.terms(region))
+            known = self._scales[wanted] = self._alike.setdefault((id(found.ladder), id(found.terms)), found)
+        return known
 
     def limits(self, key: CommitmentKey, region: str, item: str) -> Limits | None:
         """The limits of this commitment, where it has none of its own; None where the rules know none either."""

@@ -308,7 +308,7 @@ class MonitoredCase(Value):
         own = watch.ended_at
         if watch.key == CASE:
             return own
-        if not watch.of_intake:
+        if watch.is_step or not watch.of_intake:
             other = self.decided_at
         elif kind_of(watch.key) in (Kind.ACCEPTANCE, Kind.NOTICE):
             case = self.watch(CASE) if self.accepted else None
@@ -318,6 +318,10 @@ class MonitoredCase(Value):
         if own is None or other is None:
             return own or other
         return min(own, other)
+
+    def answers(self) -> "Answers":
+        """Each commitment, and when it was answered."""
+        return [(watch, self.ended_at(watch)) for watch in self.watches]
 
     def was_delivered(self, watch: Watch, due_at: datetime) -> bool | None:
         """Whether the departments had been given by then what a card that falls due then is for; None while nobody
@@ -338,7 +342,7 @@ class MonitoredCase(Value):
             return False
         if watch.is_step:
             at = watch.delivered_at or watch.undelivered_at
-            return at is not None and any(due_at < at for due_at in watch.due.cards())
+            return at is not None and watch.due.has_card_before(at)
         if watch.key != CASE or not self.slow_deliveries():
             return False
         return not all(self.was_delivered(watch, due_at) for due_at in watch.due.cards())
@@ -359,11 +363,6 @@ class MonitoredCase(Value):
             and watch.delivered_at - watch.opened_at > SLOW
             and watch.is_step
         ]
-
-    @property
-    def all_ended(self) -> bool:
-        """Whether nothing is owed any longer, as far as is known."""
-        return all(self.ended_at(watch) is not None for watch in self.watches)
 
     def run(self, watch: Watch, rules: Rules) -> Run | None:
         """How the time of this commitment has run; None before it has begun.
@@ -464,6 +463,11 @@ class MonitoredCase(Value):
 
     def put(self, changed: Watch) -> Self:
         """This case with this commitment, in place of the one of the same name if there is one."""
-        watches = {watch.key: watch for watch in self.watches}
-        watches[changed.key] = changed
-        return self.replace(watches=tuple(watches[key] for key in sorted(watches)))
+        for place, watch in enumerate(self.watches):
+            if watch.key == changed.key:
+                return self.replace(watches=(*self.watches[:place], changed, *self.watches[place + 1 :]))
+        return self.replace(watches=tuple(sorted((*self.watches, changed), key=lambda watch: watch.key)))
+
+
+Answers = list[tuple[Watch, datetime | None]]
+"""The commitments of a case, each with the moment at which it was answered; None while it is open."""

@@ -1,12 +1,11 @@
 """Asking for the present truth before a card is issued, and telling operations where nobody answers. Pure."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from contracts.clocks import ClocksAsked
 from contracts.commitments import CardSpared, CaseAsked, OperationsAlerted, Problem, Rung
 from contracts.envelope import Message
-from services.monitor.state import CASE, Mark, MonitoredCase, Watch
+from services.monitor.state import CASE, Answers, Mark, MonitoredCase, Watch
 
 MOST_ASKED = 6
 """Questions about one card after which operations are told: half an hour without an answer."""
@@ -17,15 +16,8 @@ _INSTANT = timedelta(microseconds=1)
 _WARNING = Rung.WARNING
 
 
-class Next(NamedTuple):
-    """A rung of an open commitment that has not fired, with the first moment at which it may."""
-
-    watch: Watch
-    rung: Rung
-    at: datetime
-
-
-Ahead = list[Next]
+Ahead = list[tuple[Watch, Rung, datetime]]
+"""Rungs of open commitments that have not fired, each with the first moment at which it may."""
 
 
 def verify(
@@ -51,9 +43,9 @@ def verify(
 
 def _questions(due: Ahead, *, to_routing: bool) -> list[Message]:
     questions: list[Message] = []
-    if to_routing and not all(one.watch.of_intake for one in due):
+    if to_routing and not all(watch.of_intake for watch, _, _ in due):
         questions.append(CaseAsked())
-    if any(one.watch.of_intake for one in due):
+    if any(watch.of_intake for watch, _, _ in due):
         questions.append(ClocksAsked())
     return questions
 
@@ -63,10 +55,10 @@ def answered(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
     asked_at = state.asked_at
     if not state.unanswered:
         return state
-    if asked_at is not None and any(
-        one.watch.of_intake is not by_intake for one in cards(rungs_ahead(state), asked_at)
-    ):
-        return state
+    if asked_at is not None:
+        due = cards(rungs_ahead(state, state.answers()), asked_at)
+        if any(watch.of_intake is not by_intake for watch, _, _ in due):
+            return state
     return state.replace(unanswered=0)
 
 
@@ -75,15 +67,11 @@ def spared(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
     if before is None or before.asked_at is None or state.region is None:
         return []
     out: list[Message] = []
-    for one in cards(rungs_ahead(before), before.asked_at):
-        watch, due_at = state.watch(one.watch.key), one.at - _INSTANT
+    for was, rung, at in cards(rungs_ahead(before, before.answers()), before.asked_at):
+        watch, due_at = state.watch(was.key), at - _INSTANT
         ended_at = state.ended_at(watch) if watch is not None else None
         if ended_at is not None and ended_at <= due_at:
-            out.append(
-                CardSpared(
-                    commitment=one.watch.key, rung=one.rung, due_at=due_at, ended_at=ended_at, region=state.region
-                )
-            )
+            out.append(CardSpared(commitment=was.key, rung=rung, due_at=due_at, ended_at=ended_at, region=state.region))
     return out
 
 
@@ -137,20 +125,21 @@ def is_forgotten(state: MonitoredCase, ahead: Ahead) -> bool:
 
 def cards(ahead: Ahead, until: datetime) -> Ahead:
     """The cards that may be called for at ``until`` and are still to be verified."""
-    return [one for one in ahead if one.rung is not _WARNING and one.at <= until]
+    return [one for one in ahead if one[1] is not _WARNING and one[2] <= until]
 
 
-def rungs_ahead(state: MonitoredCase) -> Ahead:
+def rungs_ahead(state: MonitoredCase, answers: Answers) -> Ahead:
     """The rungs of open commitments that have not fired, with the first moment at which they may."""
     ahead: Ahead = []
     slow = bool(state.slow_deliveries())
-    for watch in state.watches:
-        if watch.due is None or state.ended_at(watch) is not None:
+    for watch, ended_at in answers:
+        if watch.due is None or ended_at is not None:
             continue
+        doubtful = slow or watch.delivered_at is not None
         for rung, due_at in watch.ahead():
             if rung is _WARNING:
-                ahead.append(Next(watch, rung, due_at))
+                ahead.append((watch, rung, due_at))
             # What was delivered too late for a card draws none any more.
-            elif not (slow or watch.is_step) or state.was_delivered(watch, due_at) is not False:
-                ahead.append(Next(watch, rung, due_at + _INSTANT))
+            elif not doubtful or state.was_delivered(watch, due_at) is not False:
+                ahead.append((watch, rung, due_at + _INSTANT))
     return ahead

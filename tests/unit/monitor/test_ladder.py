@@ -1,22 +1,28 @@
 """When each rung falls due."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.commitments import Rung
 from contracts.plans import Limits
 from contracts.working_time import published_calendar
 from services.monitor.ladder import DueDates, Run, due_dates
 from services.monitor.rulebook import shipped
+from services.monitor.rules import RungRule, Scale
 from tests.unit.monitor.histories import at, limits
 
 RULES = shipped()
 LADDER = RULES.ladder("case", "440305", "any")
+SCALE = RULES.scale("case", "440305", "any")
+EARLY = Scale({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
+"""What has five days or less is warned of as soon as it begins."""
 
 
 def found(of: Limits, opened: datetime) -> DueDates:
-    return due_dates(of, Run(opened), LADDER, RULES.terms("440305"))
+    return due_dates(of, Run(opened), SCALE)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +74,16 @@ def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
     last = published_calendar().first_unpublished
     opened = datetime(last.year - 1, 12, 30, 2, tzinfo=at("2026-01-01 00:00").tzinfo)
     assert found(limits(1, 20), opened).provisional
+
+
+@given(
+    st.integers(0, 5 * 366 * 86_400).map(lambda seconds: at("2024-01-01 00:00") + timedelta(seconds=seconds)),
+    st.integers(1, 30),
+    st.integers(1, 60),
+)
+def test_what_is_remembered_of_a_day_is_so_at_each_of_its_moments(opened: datetime, committed: int, more: int) -> None:
+    of = limits(committed, committed + more)
+    at_its_end = opened.astimezone(EARLY.terms.hours.tz).replace(hour=23, minute=59, second=59)
+    assert due_dates(of, Run(at_its_end), EARLY).warning  # by now that day is remembered
+    begun_anew = due_dates(of, Run(opened, restarted_at=opened), EARLY)  # which is reckoned by itself
+    assert due_dates(of, Run(opened), EARLY) == begun_anew

@@ -76,8 +76,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 ) -> None:
     by_the_second = rules(tmp_path, ("counting: day", "counting: second"))
     limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
-    ladder = by_the_second.ladder(key, "430100", "any")
-    found = due_dates(limits, Run(at(START)), ladder, by_the_second.terms("430100"))
+    found = due_dates(limits, Run(at(START)), by_the_second.scale(key, "430100", "any"))
     assert dict(found.ladder()) == {rung: at(text) for rung, text in expected.items()}
     # One second later is late; the second itself is not (core: `_is_due`).
     assert all(due_at < at(text) + SECOND for (_, due_at), text in zip(found.ladder(), expected.values(), strict=True))
@@ -86,7 +85,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
     shipped = rulebook.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, Run(at(START)), shipped.ladder("case", "430100", "any"), shipped.terms("430100"))
+    found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
     assert dict(found.ladder()) == {
         Rung.WARNING: at("2018-10-22 09:00"),
         Rung.YELLOW: at("2018-10-24 17:30"),
@@ -136,10 +135,10 @@ def test_a_provinces_notice_counts_there_alone() -> None:
     )
     found = Rules(1, rule_set(rulebook.read(rulebook.SHIPPED), [third_of_march]))
     limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
-    ladder = found.ladder("case", "450103", "any")
-    friday = at("2026-04-17 10:00")
-    assert due_dates(limits, Run(friday), ladder, found.terms("440305")).yellow == at("2026-04-20 17:30")
-    assert due_dates(limits, Run(friday), ladder, found.terms("450103")).yellow == at("2026-04-21 17:30")
+    friday = Run(at("2026-04-17 10:00"))
+    elsewhere, there = (found.scale("case", region, "any") for region in ("440305", "450103"))
+    assert due_dates(limits, friday, elsewhere).yellow == at("2026-04-20 17:30")
+    assert due_dates(limits, friday, there).yellow == at("2026-04-21 17:30")
 
 
 def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> None:
@@ -215,15 +214,13 @@ def test_every_kind_of_commitment_has_a_ladder() -> None:
 def test_moments_are_instants_in_utc() -> None:
     shipped = rulebook.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, Run(at(START)), shipped.ladder("case", "430100", "any"), shipped.terms("430100"))
+    found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
 def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
     shipped = rulebook.shipped()
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
-    ladder = shipped.ladder("complaint/1", "440305", "any")
-    found = due_dates(
-        Limits(committed=fixed, statutory=fixed), Run(at("2026-03-02 10:00")), ladder, shipped.terms("440305")
-    )
+    limits = Limits(committed=fixed, statutory=fixed)
+    found = due_dates(limits, Run(at("2026-03-02 10:00")), shipped.scale("complaint/1", "440305", "any"))
     assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))
