@@ -1,5 +1,6 @@
 """The audit from beginning to end."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -37,7 +38,7 @@ _TASKS_WITH = """
             task -> 'decision' ->> 'document' AS document
         FROM cases, jsonb_array_elements(state::jsonb -> 'tasks') AS task
     ) AS tasks
-    WHERE hashtextextended({hashed}, 1) = ANY($1)
+    WHERE hashtextextended({column}, 1) = ANY($1)
 """
 _ENTRIES_WITH = """
     SELECT split_part(task_id, '/', 1) AS case_id, number FROM (%books%) AS books
@@ -58,8 +59,8 @@ async def audit(places: Places, wanted: Wanted, console: Console) -> Report:
     began = time.monotonic()
     report = Report()
     async with AsyncExitStack() as stack:
-        tables = await stack.enter_async_context(opened(places))
-        lists = await stack.enter_async_context(opened(places))
+        # A connection reads one thing at a time: whole tables or single cases, which cases those are, their messages.
+        tables, lists, ledgers = [await stack.enter_async_context(opened(places)) for _ in range(3)]
         kept_since = await places.kept_since(tables)
         grounds = Grounds(
             now=places.clock.now(),
@@ -68,16 +69,19 @@ async def audit(places: Places, wanted: Wanted, console: Console) -> Report:
             closed_since=places.clock.now() - places.closed_kept + MARGIN,
         )
         with _progress(console) as progress:
-            sifted = await sift(tables, places, kept_since, _reading(progress))
+            # Each leaves a processor idle at times: the reading to the end of its last statement, the folding at all.
+            async with asyncio.TaskGroup() as both:
+                reading = both.create_task(sift(tables, places, kept_since, _reading(progress)))
+                folded = Inquest(ledgers, places, grounds, report, wanted.patience_s)
+                chosen = sample(lists.services["intake"], wanted.replay)
+                say = _looking(progress, "folding messages anew", wanted.replay)
+                both.create_task(folded.look(chosen, say, fold=True))
+            sifted = reading.result()
             _count(report, sifted)
             await _waiting(tables, report)
             await _given_twice(tables, places, sifted, report)
             inquest = Inquest(tables, places, grounds, report, wanted.patience_s)
             await inquest.look(suspects(lists, places, sifted), _looking(progress, "looking at single cases", None))
-            chosen = sample(lists.services["intake"], wanted.replay)
-            cases = sifted.counts["cases"]
-            of_all = cases if wanted.replay is None else min(wanted.replay, cases)
-            await inquest.look(chosen, _looking(progress, "folding messages anew", of_all), fold=True)
         _note(report, tables, kept_since, wanted, sifted)
     report.seconds = time.monotonic() - began
     return report
@@ -156,10 +160,8 @@ async def _given_twice(tables: Tables, places: Places, sifted: Sifted, report: R
 def _lookup(twice: Twice, tables: Tables, places: Places) -> tuple[str, Any]:
     if twice.in_books:
         return _ENTRIES_WITH.replace("%books%", places.books[twice.system].query), tables.books[twice.system]
-    document = twice.column == "document_twice"
-    hashed = """'","document":"' || document""" if document else "reference"
-    query = _TASKS_WITH.format(column="document" if document else "reference", hashed=hashed)
-    return query, tables.services[twice.system]
+    column = "document" if twice.column == "document_twice" else "reference"
+    return _TASKS_WITH.format(column=column), tables.services[twice.system]
 
 
 def _note(report: Report, tables: Tables, kept_since: datetime, wanted: Wanted, sifted: Sifted) -> None:
