@@ -3,11 +3,13 @@
 So what stands in the tables is what the services themselves would have written, but for the numbers and the ids.
 """
 
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from sqlalchemy import text
 
 from contracts.cases import Applicant, Channel
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, Step, Value, derive_id, envelop, follow
+from contracts.envelope import Core, Envelope, Message, Step, Value, derive_id, envelop, follow
 from contracts.plans import Limit, Limits, Outcome, Plan
 from contracts.topics import TOPICS, topic_of, topics_for
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
@@ -75,6 +77,15 @@ class Life:
         return [one.heard for one in self.kept[name] if type(one.heard.data) in TOPICS]
 
 
+@cache
+def _core(name: str) -> Core[Any]:
+    """By the first edition of its rules, which is what the program comes with."""
+    service = load(name)
+    if service.under is None or service.rules is None:
+        return service.core
+    return service.under(editions.Edition(1, json.dumps(service.rules())))
+
+
 @dataclass(slots=True)
 class _Play:
     answered: bool
@@ -83,7 +94,7 @@ class _Play:
     waiting: deque[tuple[str, Envelope[Message]]] = field(default_factory=deque)
 
     def hear(self, name: str, envelope: Envelope[Message]) -> None:
-        step = load(name).core(self.states.get(name), envelope)
+        step = _core(name)(self.states.get(name), envelope)
         self.states[name] = step.state
         kept = self.life.kept.setdefault(name, [])
         state = step.state.model_dump_json(exclude_defaults=True)
