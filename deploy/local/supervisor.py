@@ -184,7 +184,7 @@ class Supervisor:
     async def _until_ready(self, process: Supervised) -> None:
         async def is_ready() -> bool:
             port = process.specification.port
-            return port is None or await asyncio.to_thread(_is_ready, port)
+            return port is None or await asyncio.to_thread(says_it_is_ready, port)
 
         await until(is_ready, math.inf)
         process.phase = Phase.READY
@@ -209,7 +209,8 @@ class Supervisor:
                 trim_log(log)
 
 
-def _is_ready(port: int) -> bool:
+def says_it_is_ready(port: int) -> bool:
+    """Whether a process on this machine says that it is."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health/ready")

@@ -1,21 +1,23 @@
 """Resident memory of each service: with a million open cases, and with a million records to catch up with.
 
-``python -m tests.benchmarks.memory [COUNT] [SERVICE ...]``. A service's resident memory counts what it shares with the
-process it was forked from as well. The records are those that the service hears of cases which it knows; they are read
-until none is left, or for a minute.
+``python -m tests.benchmarks.memory [COUNT] [SERVICE ...]``. Each service is started as a cluster starts it, by itself:
+forked from a process that has everything imported, as on one machine, its resident memory would count the programs of
+all others as well. The records are those that the service hears of cases which it knows; they are read until none is
+left, or for a minute.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
 from contracts.topics import TOPICS, topic_of, topics_for
-from deploy.local.supervisor import Supervised
+from deploy.local.supervisor import says_it_is_ready
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
@@ -39,6 +41,8 @@ async def measure(count: int = COUNT, services: Sequence[str] = SERVICES) -> lis
         with stage.folder("memory") as place:
             async with stage.Stage(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(stage.CATALOGUE)}})) as ground:
                 await ground.database(service)
+                if service == "monitor":
+                    await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
                 figures += [await _with_open_cases(ground, service, count), await _catching_up(ground, service, count)]
     return figures
 
@@ -112,13 +116,13 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
 
 async def _most_mb(ground: stage.Stage, service: str, seconds: float, catching_up: int = 0) -> float:
     """The most memory of the service while it runs for so long, or until it has caught up."""
-    (process,) = await ground.serve(service)
     connection = await ground.connect(service)
     try:
-        most, began = 0.0, time.monotonic()
-        while time.monotonic() - began < seconds:
-            most = max(most, _resident_mb(process))
-            await asyncio.sleep(LOOK_S)
+        async with _by_itself(ground, service) as pid:
+            most, began = 0.0, time.monotonic()
+            while time.monotonic() - began < seconds:
+                most = max(most, stage.resident_mb(pid))
+                await asyncio.sleep(LOOK_S)
         if catching_up:
             written = await connection.fetchval("SELECT sum(version) FROM cases", timeout=300)
             letters = await connection.fetchval("SELECT count(*) FROM dead_letters", timeout=300)
@@ -128,13 +132,25 @@ async def _most_mb(ground: stage.Stage, service: str, seconds: float, catching_u
         return most
     finally:
         await connection.close()
-        await ground.stop([process])
 
 
-def _resident_mb(process: Supervised) -> float:
-    if process.pid is None:
-        raise RuntimeError(f"{process.specification.name} has ended: see {process.log}")
-    return stage.resident_mb(process.pid)
+@asynccontextmanager
+async def _by_itself(ground: stage.Stage, service: str) -> AsyncIterator[int]:
+    """The service in a process that nobody else has a part in, by its number."""
+    (own,) = [one for one in ground.wiring.services() if one.arguments == ("serve", service)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", *own.arguments, env=own.environment, stdout=asyncio.subprocess.DEVNULL
+    )
+
+    async def ready() -> bool:
+        return own.port is not None and await asyncio.to_thread(says_it_is_ready, own.port)
+
+    try:
+        await stage.until(f"{service} is ready", ready, stage.READY_S)
+        yield process.pid
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 def main() -> None:
