@@ -125,7 +125,7 @@ def is_forgotten(state: MonitoredCase, ahead: Ahead) -> bool:
 
 def cards(ahead: Ahead, until: datetime) -> Ahead:
     """The cards that may be called for at ``until`` and are still to be verified."""
-    return [one for one in ahead if one[1] is not _WARNING and one[2] <= until]
+    return [(watch, rung, at) for watch, rung, at in ahead if rung is not _WARNING and at <= until]
 
 
 def rungs_ahead(state: MonitoredCase, answers: Answers) -> Ahead:

@@ -12,8 +12,8 @@ version that it knows, so that what is remembered is either still so or found ou
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -268,9 +268,16 @@ class Batches(Generic[S]):
 
     async def flush(self) -> None:
         """Note that messages are published now, rather than with the next batch."""
-        if published := self._take_published():
-            async with transaction(self.database) as connection:
-                await store.mark_published(connection, published)
+        with self._noting() as published:
+            if published:
+                async with transaction(self.database) as connection:
+                    await store.mark_published(connection, published)
+
+    async def settle(self, seconds: float) -> None:
+        """Let what is in hand be committed, in so much machine time at the most. Nothing is begun after that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._writing.acquire()  # and nobody gives it back
 
     async def drain(self) -> None:
         """Wait until all that was said is published, or known to be left to the relay; flush, and let go of the
@@ -282,9 +289,15 @@ class Batches(Generic[S]):
         finally:
             await self._line.close()
 
-    def _take_published(self) -> list[UUID]:
+    @contextmanager
+    def _noting(self) -> Iterator[list[UUID]]:
+        """The batches known to be in Kafka, to be noted now; if that fails or is broken off, another time."""
         published, self._published = self._published, []
-        return published
+        try:
+            yield published
+        except BaseException:
+            self._published += published
+            raise
 
     async def _load(
         self, driver: Driver, cases: Sequence[str], by_case: Mapping[str, Sequence[Received]], blocked: set[str]
@@ -337,32 +350,31 @@ class Batches(Generic[S]):
     ) -> tuple[UUID | None, Outcome[S], list[Said]]:
         """One transaction, which needs no words where it is one statement; done again for as long as another process
         comes between."""
-        # That earlier messages are in Kafka rides along in this commit. Should it fail, they are published once
-        # more by the relay, which does no harm.
-        published = self._take_published()
-        if self._edition is None:
-            await self._renew(driver)
-        while True:
-            outcome: Outcome[S] = Outcome()
-            try:
-                async with AsyncExitStack() as stack:
-                    if locking:
-                        await stack.enter_async_context(driver.transaction())
-                    await fold(driver, outcome)
-                    said = [_said(envelope) for envelope in outcome.said]
-                    shown = self.service.project(outcome.said) if said and self.service.project else ()
-                    if not locking and (shown or outcome.letters):
-                        await stack.enter_async_context(driver.transaction())
-                    batch = await self._write(driver, outcome, said, shown, published)
-                break
-            except BaseException as error:
-                if self.caller is not None:
-                    self.caller.release(outcome.leased)
-                self._memory.forget(outcome.touched)  # what was remembered may be what was wrong
-                if not isinstance(error, Overtaken):
-                    raise
-                log.info("batch overtaken; doing it again")
-            await self._renew(driver)
+        # That earlier messages are in Kafka rides along in this commit.
+        with self._noting() as published:
+            if self._edition is None:
+                await self._renew(driver)
+            while True:
+                outcome: Outcome[S] = Outcome()
+                try:
+                    async with AsyncExitStack() as stack:
+                        if locking:
+                            await stack.enter_async_context(driver.transaction())
+                        await fold(driver, outcome)
+                        said = [_said(envelope) for envelope in outcome.said]
+                        shown = self.service.project(outcome.said) if said and self.service.project else ()
+                        if not locking and (shown or outcome.letters):
+                            await stack.enter_async_context(driver.transaction())
+                        batch = await self._write(driver, outcome, said, shown, published)
+                    break
+                except BaseException as error:
+                    if self.caller is not None:
+                        self.caller.release(outcome.leased)
+                    self._memory.forget(outcome.touched)  # what was remembered may be what was wrong
+                    if not isinstance(error, Overtaken):
+                        raise
+                    log.info("batch overtaken; doing it again")
+                await self._renew(driver)
         for known in outcome.changed:
             # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
             # may have come to be blocked.

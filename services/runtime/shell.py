@@ -51,6 +51,10 @@ REVISION_S = 1.0
 REVISED_AT_ONCE = 1000
 """Cases of one transaction then: other batches wait for it."""
 
+SETTLE_S = 3.0
+"""Machine seconds that a batch in hand is given when the process is to end. Cut off, it would leave what it said to the
+relay."""
+
 log = telemetry.logger(__name__)
 
 
@@ -187,6 +191,7 @@ class Shell(Generic[S]):
         await self.consumer.stop()
         if self._effects is not None:
             await self._effects.drain()
+        await self.batches.settle(SETTLE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,7 @@ from services.runtime.funnel import Funnel
 from services.runtime.outbox import Relay
 from services.runtime.service import Statement
 from services.runtime.store import SEEN_KEPT, Said
-from tests.integration.toy import Tally, case, from_kafka, said, toy
+from tests.integration.toy import Tally, case, eventually, from_kafka, said, toy
 
 
 class Kafka:
@@ -392,3 +393,68 @@ async def test_commands_are_told_what_became_of_them(batches: Batches[Tally]) ->
     assert isinstance(await good.answer, Tally)
     with pytest.raises(Impossible):
         await bad.answer
+
+
+async def unpublished(database: AsyncEngine) -> int:
+    ((waiting,),) = await rows(database, "SELECT count(*) FROM unpublished")
+    return int(waiting)
+
+
+async def waits_for_a_lock(database: AsyncEngine) -> bool:
+    return bool(await rows(database, "SELECT pid FROM pg_locks WHERE NOT granted"))
+
+
+async def test_what_is_published_is_noted_though_the_noting_was_broken_off(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([from_kafka(said("say 1", case(1)))])
+    await asyncio.gather(*batches._publishing)
+    async with database.begin() as other:
+        await other.execute(text("LOCK TABLE unpublished IN ACCESS EXCLUSIVE MODE"))
+        noting = asyncio.create_task(batches.flush())
+        await eventually(partial(waits_for_a_lock, database))
+        noting.cancel()
+        await asyncio.wait([noting])
+    await batches.drain()
+    assert await unpublished(database) == 0
+
+
+async def test_what_is_published_is_noted_though_the_batch_that_was_to_do_so_failed(
+    batches: Batches[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([from_kafka(said("say 1", case(1)))])
+    await asyncio.gather(*batches._publishing)
+    async with database.begin() as other:
+        await other.execute(text("ALTER TABLE outbox RENAME TO elsewhere"))
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await batches.run([from_kafka(said("say 1", case(2)))])
+    async with database.begin() as other:
+        await other.execute(text("ALTER TABLE elsewhere RENAME TO outbox"))
+    await batches.drain()
+    assert await unpublished(database) == 0
+
+
+async def test_what_is_in_hand_is_committed_and_published_and_nothing_is_begun_after_it(
+    batches: Batches[Tally], database: AsyncEngine, kafka: Kafka
+) -> None:
+    async with database.begin() as other:
+        await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
+        in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
+        await eventually(partial(waits_for_a_lock, database))
+        settled = asyncio.create_task(batches.settle(60))
+    await settled
+    late = asyncio.create_task(batches.run([from_kafka(said("say 1", case(2)))]))
+    assert in_hand.done()
+    await batches.drain()
+    assert (len(kafka.published), await unpublished(database), late.done()) == (1, 0, False)
+    late.cancel()
+
+
+async def test_what_takes_too_long_is_not_waited_for(batches: Batches[Tally], database: AsyncEngine) -> None:
+    async with database.begin() as other:
+        await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
+        in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
+        await eventually(partial(waits_for_a_lock, database))
+        await batches.settle(0.01)
+        assert not in_hand.done()
+    await in_hand
