@@ -123,7 +123,13 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
     receipt = await centre.apply(application("start-business", person(2)), "suspended")
     number = receipt["number"]
     before = closing(receipt["due"]["committed"])
-    # The department holds a hearing, as its own system says in the exchange tables: two days of the limit.
+
+    async def asked() -> bool:
+        query = "SELECT FROM up_pro_accept WHERE project_no = $1"
+        return bool(await centre.rows("office_commerce", query, f"{number}/licence"))
+
+    await until("the department has been given the case", asked, 20)
+    # It holds a hearing, as its own system says in the exchange tables: two days of the limit.
     begins = before.replace(hour=10, minute=0)
     row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"
     columns = "row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, special_type, special_name"
