@@ -180,6 +180,7 @@ class Rules:
         self._places = Places(said.almanac)
         self._scales: dict[tuple[str, str, str], Scale] = {}
         self._alike: dict[tuple[int, int], Scale] = {}
+        """By the identities of ladder and terms, which both live as long as these rules."""
 
     def terms(self, region: str) -> Terms:
         """By what time is counted in a county, by its code of administrative division."""

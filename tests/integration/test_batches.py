@@ -404,11 +404,16 @@ async def waits_for_a_lock(database: AsyncEngine) -> bool:
     return bool(await rows(database, "SELECT pid FROM pg_locks WHERE NOT granted"))
 
 
+async def publish_one(batches: Batches[Tally]) -> None:
+    """Say something that is in Kafka then, which is yet to be noted."""
+    await batches.run([from_kafka(said("say 1", case(1)))])
+    await asyncio.gather(*batches._publishing)
+
+
 async def test_what_is_published_is_noted_though_the_noting_was_broken_off(
     batches: Batches[Tally], database: AsyncEngine
 ) -> None:
-    await batches.run([from_kafka(said("say 1", case(1)))])
-    await asyncio.gather(*batches._publishing)
+    await publish_one(batches)
     async with database.begin() as other:
         await other.execute(text("LOCK TABLE unpublished IN ACCESS EXCLUSIVE MODE"))
         noting = asyncio.create_task(batches.flush())
@@ -422,8 +427,7 @@ async def test_what_is_published_is_noted_though_the_noting_was_broken_off(
 async def test_what_is_published_is_noted_though_the_batch_that_was_to_do_so_failed(
     batches: Batches[Tally], database: AsyncEngine
 ) -> None:
-    await batches.run([from_kafka(said("say 1", case(1)))])
-    await asyncio.gather(*batches._publishing)
+    await publish_one(batches)
     async with database.begin() as other:
         await other.execute(text("ALTER TABLE outbox RENAME TO elsewhere"))
     with pytest.raises(asyncpg.UndefinedTableError):

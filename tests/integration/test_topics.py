@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +47,22 @@ async def without_its_log(broker: Kafka) -> None:
     await broker.start()
 
 
+async def shown(broker: Kafka, *names: str) -> bool:
+    """Whether Kafka shows these topics: a little after it has said that they are made."""
+    return set(names) <= (await topics_of(broker)).keys()
+
+
 async def test_topics_that_are_gone_are_made_again(broker: Kafka) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, topic_prefix="a-")
     topics = Topics(of, ["one", "two"])
 
-    async def there() -> bool:
-        return {"a-one", "a-two"} <= (await topics_of(broker)).keys()
-
     async def made_again() -> bool:
         await topics.run_once()  # the first look finds the old connection cut, and the next one makes another
-        return await there()
+        return await shown(broker, "a-one", "a-two")
 
     try:
         assert await topics.run_once() is False
-        await eventually(there)  # Kafka says that it has made them a little before it shows them
+        await eventually(partial(shown, broker, "a-one", "a-two"))
         address = broker.address
         await without_its_log(broker)
         assert broker.address == address, "whoever knew the broker would not find it again"
@@ -76,11 +79,7 @@ async def test_topics_that_are_gone_are_made_again(broker: Kafka) -> None:
 async def test_several_may_make_the_same_topics_at_once(broker: Kafka) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address)
     await asyncio.gather(*(ensure_topics(of, ["one", "two", "three"]) for _ in range(8)))
-
-    async def there() -> bool:
-        return {"one", "two", "three"} <= (await topics_of(broker)).keys()
-
-    await eventually(there)
+    await eventually(partial(shown, broker, "one", "two", "three"))
 
 
 async def test_more_replicas_than_brokers_are_refused_with_both_numbers(broker: Kafka) -> None:
