@@ -24,7 +24,7 @@ messages a second the pace so comes to GATHERING * r * r, 60 ms at 1,400 a secon
 shared by many. When little is going on, the last batch is long past and nobody waits.
 """
 
-ROOMY, CROWDED = 0.3, 0.5
+ROOMY, CROWDED = 0.5, 0.7
 """The shortest pace follows how crowded the machine is: SHORTEST_PACE_S where somebody waits for a processor for less
 than three tenths of the time, CROWDED_PACE_S where it is more than half, and in between what lies between.
 

@@ -1,11 +1,13 @@
 """A stand-in for the commerce department's own system: an office that works on the exchange tables."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.plans import Outcome
 from services.departments.commerce.settings import SandboxSettings
@@ -55,20 +57,58 @@ _ANSWER = text(f"""
 
 _TELL = text(_SAY_DECIDED)
 
+# Its own doing, in its own database: who puts rows in knows nothing of it.
+_HANG_BELL = (
+    """
+    CREATE OR REPLACE FUNCTION ring_bell() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NOTIFY up_pro_accept; RETURN NULL; END'
+    """,
+    """
+    CREATE OR REPLACE TRIGGER bell AFTER INSERT OR UPDATE OF cd_time ON up_pro_accept EXECUTE FUNCTION ring_bell()
+    """,
+)
+
 JsonRow = dict[str, str | None]
+
+
+class Bell:
+    """Rings when somebody has put rows into the tables."""
+
+    def __init__(self, exchange: AsyncEngine) -> None:
+        self._exchange = exchange
+        self._connection: AsyncConnection | None = None
+        self.rung = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Listen on a connection of its own, on another one if that was lost. Raises `DBAPIError` or `OSError`."""
+        if self._connection is not None:
+            if not (await self._connection.get_raw_connection()).driver_connection.is_closed():
+                return
+            await self.close()
+        self._connection = await self._exchange.connect()
+        driver: Any = (await self._connection.get_raw_connection()).driver_connection
+        await driver.add_listener("up_pro_accept", lambda *_: self.rung.set())
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.invalidate()
+            await connection.close()
 
 
 class CommerceSandbox:
     """The office at its tables."""
 
-    def __init__(self, office: Office, exchange: AsyncEngine) -> None:
+    def __init__(self, office: Office, exchange: AsyncEngine, bell: Bell) -> None:
         self._office = office
         self._exchange = exchange
+        self._bell = bell
 
     async def work_once(self) -> bool:
         """Take what has been put into the tables and say what has been decided; whether there was anything."""
         if self._office.away:
             return False
+        await self._bell.listen()
         taken = await self._take()
         told = await self._tell()
         return taken or told
@@ -152,14 +192,19 @@ def _array(rows: Sequence[JsonRow]) -> str:
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
     """The stand-in, at work."""
     office = Office("commerce", "商受", settings, clock)
-    exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 2)
+    exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 3)
     await office.open()
     await create_tables(exchange)
-    sandbox = CommerceSandbox(office, exchange)
+    async with exchange.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        for statement in _HANG_BELL:
+            await connection.execute(text(statement))
+    bell = Bell(exchange)
+    sandbox = CommerceSandbox(office, exchange, bell)
     try:
-        async with at_work(sandbox.work_once, settings.poll_s):
+        async with at_work(sandbox.work_once, settings.poll_s, bell.rung):
             yield
     finally:
+        await bell.close()
         await exchange.dispose()
         await office.close()
 

@@ -3,6 +3,7 @@
 Its one user is let in by key and sees nothing but the three folders of the letter box.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,16 @@ log = structlog.get_logger(__name__)
 
 
 class Jail(asyncssh.SFTPServer):
-    """The letter box and nothing beside it: no links, which could lead out."""
+    """The letter box and nothing beside it: no links, which could lead out. Whoever puts a file into it rings."""
+
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], box: Path, bell: asyncio.Event) -> None:
+        super().__init__(channel, chroot=str(box).encode())
+        self._bell = bell
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        super().posix_rename(oldpath, newpath)
+        if b"inbox/" in newpath:
+            self._bell.set()
 
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("no links here")
@@ -151,6 +161,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]
     host_key = settings.folder / "host_key"
     ensure_key(host_key)
     visitors: set[asyncssh.SSHServerConnection] = set()
+    bell = asyncio.Event()
     server = await asyncssh.listen(
         settings.host,
         settings.port,
@@ -159,12 +170,12 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]
         password_auth=False,
         kbdint_auth=False,
         config=None,
-        sftp_factory=lambda channel: Jail(channel, chroot=str(box).encode()),
+        sftp_factory=lambda channel: Jail(channel, box, bell),
         agent_forwarding=False,
         allow_pty=False,
     )
     try:
-        async with at_work(sandbox.work_once, settings.poll_s):
+        async with at_work(sandbox.work_once, settings.poll_s, bell):
             yield server.get_port()
     finally:
         server.close()

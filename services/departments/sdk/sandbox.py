@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
@@ -106,12 +107,15 @@ class Office:
 
 
 @asynccontextmanager
-async def at_work(work_once: Callable[[], Awaitable[bool]], poll_s: float) -> AsyncIterator[None]:
-    """Have an office work beside the body: every ``poll_s`` seconds, and sooner again while there is work.
+async def at_work(
+    work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Have an office work beside the body: every ``poll_s`` seconds, and sooner while there is work or when something
+    has ``arrived``.
 
     A round costs the same for one application as for many, so that even then some may gather.
     """
-    working = asyncio.create_task(_work(work_once, poll_s))
+    working = asyncio.create_task(_work(work_once, poll_s, arrived or asyncio.Event()))
     try:
         yield
     finally:
@@ -120,15 +124,23 @@ async def at_work(work_once: Callable[[], Awaitable[bool]], poll_s: float) -> As
             await working
 
 
-async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float) -> None:
+async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event) -> None:
+    busy = False
     while True:
+        began = time.monotonic()
+        arrived.clear()
         try:
             busy = await work_once()
         except (DBAPIError, OSError) as error:
             log.warning("the office cannot work; trying again", error=type(error).__name__)
             await asyncio.sleep(TRY_AGAIN_S)
             continue
-        await asyncio.sleep(min(poll_s, PACE_S) if busy else poll_s)
+        if not busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):
+                    await arrived.wait()
+        elif (rest := began + min(poll_s, PACE_S) - time.monotonic()) > 0:
+            await asyncio.sleep(rest)
 
 
 async def stopped() -> None:
