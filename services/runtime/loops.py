@@ -26,7 +26,7 @@ shared by many. When little is going on, the last batch is long past and nobody 
 
 ROOMY, CROWDED = 0.5, 0.7
 """The shortest pace follows how crowded the machine is: SHORTEST_PACE_S where somebody waits for a processor for less
-than three tenths of the time, CROWDED_PACE_S where it is more than half, and in between what lies between.
+than half of the time, CROWDED_PACE_S where it is more than seven tenths, and in between what lies between.
 
 A dozen processes that handle messages one by one are busy with commits at a tenth of what they could carry, and then
 everybody waits. Who finds a processor free whenever he wants one need not keep others waiting for him.

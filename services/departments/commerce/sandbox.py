@@ -72,28 +72,33 @@ JsonRow = dict[str, str | None]
 
 
 class Bell:
-    """Rings when somebody has put rows into the tables."""
+    """Rings when somebody has put rows into the tables, and when it can no longer be heard."""
 
     def __init__(self, exchange: AsyncEngine) -> None:
         self._exchange = exchange
         self._connection: AsyncConnection | None = None
+        self._driver: Any = None
         self.rung = asyncio.Event()
 
     async def listen(self) -> None:
-        """Listen on a connection of its own, on another one if that was lost. Raises `DBAPIError` or `OSError`."""
-        if self._connection is not None:
-            if not (await self._connection.get_raw_connection()).driver_connection.is_closed():
-                return
-            await self.close()
+        """Listen on a connection of its own, on another one if that was lost. Raises `database.ERRORS`."""
+        if self._driver is not None and not self._driver.is_closed():
+            return
+        await self.close()
         self._connection = await self._exchange.connect()
         driver: Any = (await self._connection.get_raw_connection()).driver_connection
-        await driver.add_listener("up_pro_accept", lambda *_: self.rung.set())
+        driver.add_termination_listener(self._ring)
+        await driver.add_listener("up_pro_accept", self._ring)
+        self._driver = driver
 
     async def close(self) -> None:
         if self._connection is not None:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._driver = self._connection, None, None
             await connection.invalidate()
             await connection.close()
+
+    def _ring(self, *_: object) -> None:
+        self.rung.set()
 
 
 class CommerceSandbox:

@@ -10,13 +10,13 @@ from typing import Annotated
 import structlog
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.exc import DBAPIError
 
 from contracts.envelope import Instant
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.books import Books, Entry
 from services.departments.sdk.office import Manner, Mistake, fate
 from services.departments.sdk.tables import open_tables
+from services.runtime.database import ERRORS
 from services.runtime.loops import PACE_S
 
 TRY_AGAIN_S = 1.0
@@ -131,7 +131,7 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived
         arrived.clear()
         try:
             busy = await work_once()
-        except (DBAPIError, OSError) as error:
+        except ERRORS as error:
             log.warning("the office cannot work; trying again", error=type(error).__name__)
             await asyncio.sleep(TRY_AGAIN_S)
             continue

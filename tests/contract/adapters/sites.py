@@ -44,6 +44,7 @@ class BaseSite:
         self.folder = folder
         self.clock = FileClock.create(folder / "clock", START, speed=0)
         self.away_from: datetime | None = None
+        self.poll_s = 0.01
         self._manner = Manner()
         self._system = AsyncExitStack()
 
@@ -74,7 +75,7 @@ class BaseSite:
         return await Books(engine, self.name, "").entries()
 
     def habits(self) -> dict[str, Any]:
-        return {"database": self.database, "poll_s": 0.01, "away_from": self.away_from, **asdict(self._manner)}
+        return {"database": self.database, "poll_s": self.poll_s, "away_from": self.away_from, **asdict(self._manner)}
 
 
 class TaxSite(BaseSite):

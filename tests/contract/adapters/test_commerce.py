@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.departments.commerce.adapter import CommerceAdapter
+from services.departments.commerce.settings import CommerceSettings
 from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Decided, Received, Suspended
+from services.departments.sdk.messages import Answer, Decided, Decision, Received, Suspended
+from services.departments.sdk.office import Manner
 from services.runtime.service import Heard, Misheard
 from tests.contract.adapters.sites import CommerceSite
 
@@ -132,3 +135,32 @@ async def test_receipts_come_before_decisions(site: CommerceSite, exchange: Asyn
     assert isinstance(received.message, Received)
     assert isinstance(decided, Heard)
     assert isinstance(decided.message, Decided)
+
+
+async def asked_patiently(site: CommerceSite) -> Answer | Exception:
+    adapter = CommerceAdapter(CommerceSettings(exchange=site.database, timeout_s=30, wait_s=30), site.clock)
+    try:
+        (said,) = await adapter.submit([task(1)])
+    finally:
+        await adapter.close()
+    return said
+
+
+async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: CommerceSite) -> None:
+    site.poll_s = 60.0
+    await site.work(Manner(at_once=True))
+    assert isinstance(await asked_patiently(site), Decision)
+
+
+async def test_an_office_whose_connection_was_cut_hears_as_before(site: CommerceSite, exchange: AsyncEngine) -> None:
+    site.poll_s = 60.0
+    await site.work(Manner(at_once=True))
+    async with exchange.begin() as connection:
+        cut = await connection.scalar(
+            text("""
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND query LIKE 'LISTEN %'
+        """)
+        )
+    assert cut == 1
+    assert isinstance(await asked_patiently(site), Decision)

@@ -10,7 +10,8 @@ from services.departments.land.adapter import LandAdapter
 from services.departments.land.keys import ensure_key
 from services.departments.land.translate import Standing, file_of
 from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Receipt, Received
+from services.departments.sdk.messages import Decision, Receipt, Received
+from services.departments.sdk.office import Manner
 from services.runtime.service import Heard, Misheard
 from tests.contract.adapters.sites import LandSite
 
@@ -121,3 +122,12 @@ async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
     await site.come_back()
     (answer,) = await site.adapter.submit([task(1)])
     assert isinstance(answer, Receipt)
+
+
+async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: LandSite) -> None:
+    site.poll_s = 60.0
+    await site.work(Manner(at_once=True))
+    adapter = LandAdapter(site.settings(wait_s=30.0), site.clock)
+    (said,) = await adapter.submit([task(1)])
+    await adapter.close()
+    assert isinstance(said, Decision)
