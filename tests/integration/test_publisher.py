@@ -1,13 +1,14 @@
 """The publisher and the double that stands for it in other tests keep the same promises."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
 from services.runtime import kafka
@@ -51,9 +52,13 @@ async def away(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
     await publisher.close()
 
 
+def in_order(said: Sequence[Said]) -> list[Said]:
+    return sorted(said, key=lambda one: one.message_id)
+
+
 async def test_it_gives_back_what_was_acknowledged(there: Publish) -> None:
     some = messages(200)
-    assert list(await there(some)) == some
+    assert in_order(await there(some)) == in_order(some)
     assert list(await there(some[:1])) == some[:1], "the same message may be published again"
     assert list(await there([])) == []
 
@@ -72,8 +77,25 @@ async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
     await publisher.close()
     consumer = AIOKafkaConsumer(of.topic_prefix + TOPIC, bootstrap_servers=kafka_address, auto_offset_reset="earliest")
     async with consumer:
-        found = {(await consumer.getone()).value for _ in range(50)}
-    assert found == {one.event for one in some}
+        found = [await consumer.getone() for _ in range(50)]
+        partitions = sorted(consumer.partitions_for_topic(of.topic_prefix + TOPIC))
+    assert {record.value for record in found} == {one.event for one in some}
+    # Where Kafka's own clients would have put them.
+    assert all(record.partition == DefaultPartitioner()(record.key, partitions, partitions) for record in found)
+    assert {record.partition for record in found} == set(partitions)
+
+
+async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    case = messages(1)[0].case_id
+    large = [replace(one, case_id=case, event=b"%04d" % n + bytes(200_000)) for n, one in enumerate(messages(12))]
+    assert list(await publisher.publish(large)) == large
+    await publisher.close()
+    consumer = AIOKafkaConsumer(of.topic_prefix + TOPIC, bootstrap_servers=kafka_address, auto_offset_reset="earliest")
+    async with consumer:
+        assert [(await consumer.getone()).value[:4] for _ in large] == [one.event[:4] for one in large]
 
 
 async def test_another_log_is_noticed(kafka_address: str) -> None:
@@ -129,7 +151,7 @@ async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -
     try:
         nowhere, *some = messages(5)
         nowhere = replace(nowhere, topic="onedoor.tasks.nowhere")
-        assert await publisher.publish([nowhere, *some]) == some
-        assert await publisher.publish(some) == some, "and Kafka does not count as away for it"
+        assert in_order(await publisher.publish([nowhere, *some])) == in_order(some)
+        assert in_order(await publisher.publish(some)) == in_order(some), "and Kafka does not count as away for it"
     finally:
         await publisher.close()
