@@ -30,13 +30,10 @@ Environment = Mapping[str, str]
 Connection = asyncpg.Connection
 
 
-def options(extra: Mapping[str, Environment] | None = None) -> Options:
+def options() -> Options:
     """The platform as it is measured: the benchmark's catalogue, and departments that decide at once."""
-    merged: dict[str, Environment] = {"intake": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}}
-    merged |= {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS}
-    for name, environment in (extra or {}).items():
-        merged[name] = {**merged.get(name, {}), **environment}
-    return Options(extra=merged)
+    extra: dict[str, Environment] = {"intake": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}}
+    return Options(extra=extra | {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS})
 
 
 def intake_port(platform: Platform) -> int:
