@@ -7,7 +7,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -16,7 +15,7 @@ from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
 from services.runtime import schema
 from services.runtime.settings import Settings
-from tests.benchmarks import floor, load
+from tests.benchmarks import floor, load, stage
 from tests.benchmarks.report import Figure, conclude, figure
 from tests.topics import ensure_topics
 
@@ -63,12 +62,7 @@ def _processor_seconds(platform: Platform) -> dict[str, float]:
     roots = {"the load": os.getpid()}
     roots |= {engine.name: engine.process.pid for engine in platform.engines.all if engine.process}
     roots |= {name: process.pid for name, process in platform.processes.items() if process.pid}
-    spent = {}
-    for name, pid in roots.items():
-        root = psutil.Process(pid)
-        tree = [root, *(root.children(recursive=True) if pid != os.getpid() else [])]
-        spent[name] = sum(t.user + t.system for t in (one.cpu_times() for one in tree))
-    return spent
+    return stage.processor_seconds(roots)
 
 
 async def _through(platform: Platform, port: int, made: list[bytes], total: int) -> None:

@@ -114,8 +114,16 @@ def processor_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     for name, pid in pids.items():
         root = psutil.Process(pid)
         tree = [root, *(root.children(recursive=True) if pid != os.getpid() else [])]
-        spent[name] = sum(t.user + t.system for t in (one.cpu_times() for one in tree))
+        spent[name] = sum(map(_own_seconds, tree))
     return spent
+
+
+def _own_seconds(process: psutil.Process) -> float:
+    try:
+        spent = process.cpu_times()
+    except psutil.NoSuchProcess:  # PostgreSQL's helpers come and go
+        return 0.0
+    return float(spent.user + spent.system)
 
 
 class Others:
@@ -139,8 +147,7 @@ class Others:
 
     @staticmethod
     def _own_s() -> float:
-        tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
-        return sum(spent.user + spent.system for spent in (one.cpu_times() for one in tree))
+        return sum(map(_own_seconds, [psutil.Process(), *psutil.Process().children(recursive=True)]))
 
 
 def resident_mb(pid: int) -> float:
