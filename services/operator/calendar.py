@@ -1,5 +1,6 @@
 """``onedoor calendar``: when something is due and why, and notices of holidays."""
 
+import json
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -147,9 +148,10 @@ def load(
 
     try:
         with _plain_faults():
-            said = read(notice.read_bytes())
+            content = notice.read_bytes()
+            said = read(content)
         if region is not None:
-            if "region" in said.model_fields_set and said.region != region:
+            if "region" in json.loads(content) and said.region != region:
                 raise typer.BadParameter(f"the notice says itself that it is of {said.region}")
             said = said.replace(region=_region(region))
         # What counts is what monitor keeps to; a folder on this machine may know less.
