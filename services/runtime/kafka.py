@@ -195,7 +195,7 @@ class _Batch:
 def _batches(producer: AIOKafkaProducer, said: Iterable[Said], partitions: Mapping[str, int]) -> list[_Batch]:
     """The messages by partition, in their order; those whose topic has no partitions are left out.
 
-    To hand them to the producer one by one costs three times as much: each has a future of its own then.
+    Handed to the producer one by one, each would have a future of its own, and be told of by itself.
     """
     batches: list[_Batch] = []
     latest: dict[tuple[str, int], _Batch] = {}

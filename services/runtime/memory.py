@@ -12,7 +12,7 @@ S = TypeVar("S", bound=Value)
 
 REMEMBERED_BYTES = 2_000_000
 """How much is remembered, by the length of the states as they are stored: the cases of the last few seconds under
-full load. Decoded they take eight to ten times as much."""
+full load. Decoded they take four to six times as much."""
 
 
 class Memory(Generic[S]):

@@ -20,14 +20,14 @@ from tests.e2e.centre import Answer, until
 from tests.integration.test_local_up import COMMAND, Up, all_gone
 
 CASES = 60
+EARLY = 30
 DECIDED_BEFORE = 15
 
 
 @pytest.fixture
 def quick_offices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offices that decide at once, but look seldom, so that cases are under way for seconds."""
+    """Offices that decide at once."""
     monkeypatch.setenv("ONEDOOR_SANDBOX_AT_ONCE", "true")
-    monkeypatch.setenv("ONEDOOR_SANDBOX_POLL_S", "0.7")
     monkeypatch.setenv("ONEDOOR_RELAY_AGE_S", "1")
     monkeypatch.setenv("ONEDOOR_LISTEN_INTERVAL_S", "0.2")
 
@@ -39,7 +39,7 @@ async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path)
     up = Up(folder)
     await up.ready()
     async with httpx2.AsyncClient(timeout=15) as client:
-        receipts = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
+        receipts = await asyncio.gather(*(apply(client, up, number) for number in range(EARLY)))
 
         async def some_decided() -> bool:
             return await decided(client, up, receipts) >= DECIDED_BEFORE
@@ -47,7 +47,8 @@ async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path)
         await until("some cases are decided", some_decided, 40)
         ports = [int(port) for port in re.findall(r":(\d+)$", up.said, re.MULTILINE)]
         family = up.family()
-        assert await decided(client, up, receipts) < CASES, "all was over before the kill"
+        receipts += await asyncio.gather(*(apply(client, up, number) for number in range(EARLY, CASES)))
+        # The last of them are accepted, and routing can hardly have heard of them.
         up.process.kill()
         up.process.wait()
     assert await all_gone(family)

@@ -59,6 +59,7 @@ _TELL = text(_SAY_DECIDED)
 
 # Its own doing, in its own database: who puts rows in knows nothing of it.
 _HANG_BELL = (
+    "SELECT pg_advisory_xact_lock(794118)",  # of two that hang it at once, one would fail
     """
     CREATE OR REPLACE FUNCTION ring_bell() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN NOTIFY up_pro_accept; RETURN NULL; END'

@@ -125,7 +125,6 @@ async def at_work(
 
 
 async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event) -> None:
-    busy = False
     while True:
         began = time.monotonic()
         arrived.clear()
