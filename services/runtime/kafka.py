@@ -225,6 +225,9 @@ class Publisher:
         self._prefix = settings.topic_prefix
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._handing = asyncio.Lock()
+        """Held while messages are handed to the producer, which makes each partition's wait for those before them: who
+        came later would overtake in another partition, and with him what his case said later."""
         self._away_until = 0.0
         self._reached: dict[tuple[str, int], int] = {}
         """The highest offset acknowledged, by topic and partition."""
@@ -247,9 +250,10 @@ class Publisher:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 producer = await self._started()
                 partitions = {topic: await self._partitions(producer, topic) for topic in {one.topic for one in said}}
-                for batch in _batches(producer, said, partitions):
-                    topic = self._prefix + batch.topic
-                    sent.append((batch, await producer.send_batch(batch.builder, topic, partition=batch.partition)))
+                async with self._handing:
+                    for batch in _batches(producer, said, partitions):
+                        topic = self._prefix + batch.topic
+                        sent.append((batch, await producer.send_batch(batch.builder, topic, partition=batch.partition)))
                 if sent:
                     await asyncio.wait([future for _, future in sent])
         except (KafkaError, TimeoutError, OSError) as error:

@@ -98,6 +98,23 @@ async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_addr
         assert [(await consumer.getone()).value[:4] for _ in large] == [one.event[:4] for one in large]
 
 
+async def test_what_is_said_later_does_not_overtake(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    await ensure_topics(of, [TOPIC])
+    publisher = kafka.Publisher(of)
+    cases = messages(20)
+    await publisher.publish(cases)
+    rounds = [[replace(one, event=b"%04d" % n) for one in cases[n % 7 :]] for n in range(60)]
+    await asyncio.gather(*map(publisher.publish, rounds))
+    await publisher.close()
+    consumer = AIOKafkaConsumer(of.topic_prefix + TOPIC, bootstrap_servers=kafka_address, auto_offset_reset="earliest")
+    async with consumer:
+        found = [await consumer.getone() for _ in range(len(cases) + sum(map(len, rounds)))]
+    for one in cases:
+        mine = [record.value for record in found if record.key == one.case_id.encode()]
+        assert mine[1:] == sorted(mine[1:])
+
+
 async def test_another_log_is_noticed(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
