@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := contracts services deploy tests
+CODE := contracts services onedoor deploy tools tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test lint bench hostile chaos rungs pins clean run-tools test-tools bench-tools

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field, TypeAdapter, ValidationError
 
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
-from contracts.topics import MAX_RECORD_BYTES, TOPICS, topic_of
+from contracts.registry import MAX_RECORD_BYTES, TOPICS, topic_of
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
 """The headers of each record."""

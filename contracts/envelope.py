@@ -5,13 +5,15 @@ whole event is one JSON document in the record's value, so that a plain console 
 record's key is the case id, which is also the event's ``subject``.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, Field, create_model
+
+from contracts.values import Value
 
 CONTENT_TYPE = "application/cloudevents+json"
 """Value of the ``content-type`` header of each record (CloudEvents Kafka protocol binding, section 3.3)."""
@@ -31,44 +33,6 @@ LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 """A moment with its zone, in the years 1900 to 2300: a deadline reckoned from it is still a date. Ours are in UTC."""
-
-
-_fill = object.__setattr__
-"""What is frozen can be filled from outside only."""
-
-_NOT_NOTED: set[str] = set()
-
-
-class Value(BaseModel):
-    """A part of a message: frozen, and deaf to fields a newer writer may have added."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def model_post_init(self, context: object, /) -> None:
-        """Forget which fields were given and which have their defaults.
-
-        pydantic notes it in a set for each value, as large as the fields themselves, and nobody here asks for it.
-        """
-        _fill(self, "__pydantic_fields_set__", _NOT_NOTED)
-
-    def replace(self, **news: object) -> Self:
-        """A copy with these fields in place of its own: what pydantic's ``model_copy`` does, at half the price.
-
-        Like there, nothing is checked but the names: put in what was taken from a checked message, or made as one.
-        A value has no private attributes and caches nothing, so that its fields are all there is to copy.
-
-        Raises `TypeError` for a field that this value does not have.
-        """
-        fields = self.__dict__ | news
-        if len(fields) != len(self.__dict__):
-            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(news.keys() - self.__dict__.keys()))}")
-        copy = object.__new__(type(self))
-        # These four are all that an instance of pydantic consists of.
-        _fill(copy, "__dict__", fields)
-        _fill(copy, "__pydantic_fields_set__", _NOT_NOTED)
-        _fill(copy, "__pydantic_extra__", None)
-        _fill(copy, "__pydantic_private__", None)
-        return copy
 
 
 class Message(Value):
@@ -150,60 +114,3 @@ def follow(message: M, cause: Envelope[Message], source: str, index: int) -> Env
         time=cause.time,
         cause=cause.id,
     )
-
-
-S = TypeVar("S", bound=Value)
-
-
-class Step(NamedTuple, Generic[S]):
-    """What a core answers to one message: the case's new state, and what is to happen next.
-
-    There are two kinds of time. Lawful time (deadlines) is a moment of the clock that all services share, and
-    that clock may be set or sped up: ``wake``. Patience (asking again, backing off) is machine time, counted
-    from now whatever the clock does: ``again`` and ``call_after``.
-
-    ``out``: messages to say, in this order, in the same commit as the state.
-    ``wake``: the next moment of the clock at which this case wants a ``Woken``; ``None`` for never.
-    ``again``: the case wants a ``Woken`` if nothing is heard for so long; ``None`` for no open question.
-    ``call``: the one question this case now wants put to the outside world, after ``call_after``.
-    ``closed``: nothing more is expected for this case; it may be forgotten after the retention time.
-    """
-
-    state: S
-    out: tuple[Message, ...] = ()
-    wake: datetime | None = None
-    again: timedelta | None = None
-    call: Message | None = None
-    call_after: timedelta = timedelta()
-    closed: bool = False
-
-
-def patience(asked: int, first: timedelta, longest: timedelta) -> timedelta:
-    """How long to wait for an answer after having asked ``asked`` times: ``first``, doubling, to ``longest``."""
-    doublings = max(0, asked - 1)
-    return longest if doublings > 30 else min(longest, first * 2**doublings)
-
-
-class Core(Protocol[S]):
-    """The pure part of a service: one function from state and message to the next step."""
-
-    def __call__(self, state: S | None, envelope: Envelope[Message]) -> Step[S]: ...
-
-
-class Impossible(Exception):
-    """The message cannot be true of this case as the service knows it; it becomes a dead letter."""
-
-
-class UnknownCase(Impossible):
-    """The message speaks of a case that this service has never heard of."""
-
-    def __init__(self, case_id: str) -> None:
-        super().__init__(f"case {case_id} is unknown here")
-
-
-class NotNow(Impossible):
-    """What somebody asks for cannot be done as things stand; the message says why, in English and in Chinese."""
-
-    def __init__(self, why: str, why_zh: str) -> None:
-        super().__init__(why)
-        self.why, self.why_zh = why, why_zh

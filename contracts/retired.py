@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from contracts.cases import Region
-from contracts.commitments import CommitmentKey, Turn
 from contracts.envelope import Code, Instant, Message, Name
+from contracts.messages.alerts import Turn
+from contracts.messages.cases import Region
+from contracts.messages.commitments import CommitmentKey
 
 
 class RungV1(StrEnum):
@@ -19,7 +20,7 @@ class RungV1(StrEnum):
 
 
 class AlertRaisedV1(Message):
-    """What `contracts.commitments.AlertRaised` was."""
+    """What `contracts.messages.commitments.AlertRaised` was."""
 
     type: ClassVar[str] = "onedoor.alert.raised.v1"
 
@@ -36,7 +37,7 @@ class AlertRaisedV1(Message):
 
 
 class AlertWithdrawnV1(Message):
-    """What `contracts.commitments.AlertWithdrawn` was."""
+    """What `contracts.messages.commitments.AlertWithdrawn` was."""
 
     type: ClassVar[str] = "onedoor.alert.withdrawn.v1"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.runtime.kafka import Topics
+from services.runtime.kafka.topics import Topics
 from services.runtime.settings import Settings
 
 

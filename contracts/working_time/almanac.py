@@ -10,7 +10,8 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from contracts.envelope import Name, Value
+from contracts.envelope import Name
+from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
 from contracts.working_time.course import Rule, Terms
 from contracts.working_time.hours import OfficeHours, session

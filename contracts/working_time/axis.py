@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.course import Course, Rule, Suspension, Terms, Unit
 from contracts.working_time.hours import OfficeHours

@@ -18,7 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.hours import OfficeHours
 

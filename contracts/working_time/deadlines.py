@@ -6,7 +6,7 @@ The day of the event does not count and the last day counts to the close of busi
 
 from datetime import datetime
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time.axis import axis_of, ending, rank_on_the_spot, used
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.course import Course, Due, Suspended, Terms

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
-from contracts.envelope import Value
+from contracts.values import Value
 from contracts.working_time.axis import Axis, axis_of, ending, used
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.course import Course, Due, Suspended, Suspension, Terms, Unit

@@ -14,7 +14,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from contracts.envelope import Name, Value
+from contracts.envelope import Name
+from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
 
 NATION = "CN"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from deploy.local.forks import Fork, Zygote, ZygoteDied
+from deploy.local.forkserver_client import Fork, Zygote, ZygoteDied
 from deploy.local.processes import HOST, Notify, log_tail, trim_log, until
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -47,7 +47,7 @@ class Specification:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     port: int | None = None
-    entry: str = "services.cli:main"
+    entry: str = "onedoor.cli:main"
 
     @property
     def address(self) -> str:

@@ -22,12 +22,12 @@ PRELOAD = (
     "sqlalchemy.dialects.postgresql.asyncpg",
     "asyncpg",
     "alembic.command",
-    "services.runtime.shell",
-    "services.runtime.schema",
+    "services.runtime.process",
+    "services.runtime.store.tables",
     *(f"services.{name}.app" for name in CORE_SERVICES),
     *(f"services.departments.{name}.app" for name in (*SYSTEMS, RECORDED)),
     *(f"services.departments.{name}.sandbox" for name in SYSTEMS),
-    "services.cli",
+    "onedoor.cli",
 )
 """Modules that the zygote imports before the first fork."""
 

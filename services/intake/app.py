@@ -3,16 +3,16 @@
 from functools import partial
 from pathlib import Path
 
-from contracts.clocks import ClocksAsked
-from contracts.commitments import CommitmentsMoved, CommitmentsOpened
-from contracts.envelope import Core
-from contracts.plans import CaseDecided, CaseReported
-from contracts.tasks import TaskDelivered, TaskDone
+from contracts.core import Core
+from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
+from contracts.messages.plans import CaseDecided, CaseReported
+from contracts.messages.side_timers import ClocksAsked
+from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Almanac, Places, almanac
-from services.intake.core import Case, handle
+from services.intake.core.handle import Case, handle
 from services.intake.web.api import routes
-from services.runtime.editions import Edition
 from services.runtime.service import Service
+from services.runtime.store.documents import Edition
 
 
 def under(edition: Edition) -> Core[Case]:

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from contracts.envelope import Core
-from services.monitor import rulebook
-from services.monitor.core import CONSUMES, handle
-from services.monitor.gathering import Gathering
-from services.monitor.journal import signing_key
-from services.monitor.journalist import JOURNALED, Journalist
-from services.monitor.projection import project
-from services.monitor.sealing import Sealing
-from services.monitor.sending import Sender
+from contracts.core import Core
+from services.monitor.core.handle import CONSUMES, handle
+from services.monitor.core.state import MonitoredCase
+from services.monitor.journal.blocks import signing_key
+from services.monitor.journal.writer import JOURNALED, Journalist
+from services.monitor.notifications.digest_builder import Sealing
+from services.monitor.notifications.digest_collector import Gathering
+from services.monitor.notifications.digest_sender import Sender
 from services.monitor.settings import MonitorSettings
-from services.monitor.state import MonitoredCase
+from services.monitor.store import rule_store
+from services.monitor.store.alerts import project
 from services.monitor.web import api, lists, stream
-from services.runtime.editions import Edition
+from services.runtime.process import Shell
 from services.runtime.service import Loop, Service
-from services.runtime.shell import Shell
+from services.runtime.store.documents import Edition
 
 JOURNAL_S = 5.0
 """Machine seconds between two looks at what has been said long enough ago."""
@@ -33,7 +33,7 @@ TELLING_S = 1.0
 
 def under(edition: Edition) -> Core[MonitoredCase]:
     """The core that keeps to these rules. Raises `ValueError` for rules that cannot be read."""
-    return partial(handle, rulebook.edition(*edition))
+    return partial(handle, rule_store.edition(*edition))
 
 
 def background(shell: Shell[MonitoredCase]) -> Sequence[Loop]:
@@ -60,7 +60,7 @@ def routes(shell: Shell[MonitoredCase]) -> APIRouter:
 
 SERVICE = Service(
     name="monitor",
-    core=partial(handle, rulebook.shipped()),
+    core=partial(handle, rule_store.shipped()),
     state=MonitoredCase,
     consumes=CONSUMES,
     migrations=Path(__file__).parent / "migrations",
@@ -68,6 +68,6 @@ SERVICE = Service(
     project=project,
     background=background,
     ledger_read=JOURNALED,
-    rules=lambda: rulebook.shipped().said.model_dump(mode="json", by_alias=True),
+    rules=lambda: rule_store.shipped().said.model_dump(mode="json", by_alias=True),
     under=under,
 )

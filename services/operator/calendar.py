@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from services.operator.monitor import Database, Folder
+from services.operator.monitor_commands import Database, Folder
 from services.operator.rules import follow_notices, in_force_here
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def load(
     """Show what a notice of holidays changes, ask, and put it in force: open deadlines are reckoned anew."""
     from contracts.working_time import published_calendar
     from contracts.working_time.notices import NATION, FaultyNotice, changes, in_force, read
-    from services import calendars as kept
+    from services.operator import calendar_folder as kept
     from services.operator.rule_changes import told
 
     try:
@@ -193,7 +193,7 @@ def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Term
     from contracts.working_time import OfficeHours, Rule, Terms
     from contracts.working_time.hours import session
     from contracts.working_time.notices import FaultyNotice
-    from services import calendars as kept
+    from services.operator import calendar_folder as kept
 
     try:
         counted = kept.calendar(folder, region)
@@ -240,7 +240,7 @@ def _course(
 ) -> "Course":
     from pydantic import ValidationError
 
-    from contracts.plans import Limit
+    from contracts.messages.plans import Limit
     from contracts.working_time import Course, Extension
 
     if start is None:
@@ -353,7 +353,7 @@ def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms:
 
 
 def _due_of(row: dict[str, str], terms: "Terms") -> str:
-    from contracts.plans import Limit
+    from contracts.messages.plans import Limit
     from contracts.working_time import Course, Due, due
 
     start, days = (row["start"] or "").strip(), (row["limit_days"] or "").strip()

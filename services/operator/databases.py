@@ -12,8 +12,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from deploy.local.running import NothingKept, database_url
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+from services.operator.local_databases import NothingKept, database_url
 
 T = TypeVar("T")
 

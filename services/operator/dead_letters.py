@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from services.operator.letters import Settled
-    from services.runtime.dead_letters import Letter
+    from services.operator.dead_letter_details import Settled
+    from services.runtime.store.dead_letters import Letter
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ PIPED_WIDTH = 240
 
 
 def _service_name(name: str | None) -> str | None:
-    from services.cli import SERVICES
+    from onedoor.cli import SERVICES
 
     if name is not None and name not in SERVICES:
         raise typer.BadParameter(f"{name!r} is no service: {', '.join(SERVICES)}")
@@ -65,8 +65,8 @@ def list_(
     """List the letters of one service, or of all."""
     from rich.console import Console
 
-    from services.operator.letters import table
-    from services.runtime.dead_letters import letters
+    from services.operator.dead_letter_details import table
+    from services.runtime.store.dead_letters import letters
 
     wanted = None if status is Status.ALL else status.value
     found: list[tuple[str, Letter]] = []
@@ -98,8 +98,8 @@ def show(
     folder: Folder = None,
 ) -> None:
     """Show one letter with its reason, origin, key and value."""
-    from services.operator.letters import PERSONAL, detail
-    from services.runtime.dead_letters import letters
+    from services.operator.dead_letter_details import PERSONAL, detail
+    from services.runtime.store.dead_letters import letters
 
     found = _on_one(service, database, folder, lambda engine: letters(engine, status=None, number=number))
     if not found:
@@ -118,7 +118,7 @@ def replay(
     folder: Folder = None,
 ) -> None:
     """Hand letters back to their topics, in order. The service publishes them at once, or when it is next started."""
-    from services.operator.letters import hand_back
+    from services.operator.dead_letter_details import hand_back
 
     _settle("handed back", hand_back, numbers, case, service, database, folder)
 
@@ -132,7 +132,7 @@ def drop(
     folder: Folder = None,
 ) -> None:
     """Set letters aside for good. They remain on record and cannot be handed back."""
-    from services.operator.letters import set_aside
+    from services.operator.dead_letter_details import set_aside
 
     _settle("dropped", set_aside, numbers, case, service, database, folder)
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.operator.monitor import Database, Folder, Yes, on_monitor, read_file, stop
+from services.operator.monitor_commands import Database, Folder, Yes, on_monitor, read_file, stop
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from contracts.commitments import Rung
-    from services.monitor.directory import Directory, DirectoryFile
+    from contracts.messages.alerts import Rung
+    from services.monitor.notifications.directory import Directory, DirectoryFile
 
 app = typer.Typer(help="Who is told of alerts: the directory in force.", no_args_is_help=True)
 
@@ -64,7 +64,7 @@ def who(
     folder: Folder = None,
 ) -> None:
     """Print who is told of a rung, level by level, until somebody takes it in hand."""
-    from services.monitor.directory import Directory
+    from services.monitor.notifications.directory import Directory
 
     directory = Directory(_read(file)) if file is not None else _in_force(database, folder)[1]
     if directory is None:
@@ -79,7 +79,7 @@ def who(
 
 
 def _rung(name: str) -> "Rung":
-    from contracts.commitments import Rung
+    from contracts.messages.alerts import Rung
 
     if name not in set(Rung):
         raise typer.BadParameter(f"{name!r} is none of {', '.join(Rung)}", param_hint="--rung")
@@ -89,7 +89,7 @@ def _rung(name: str) -> "Rung":
 def _moment(day: str | None) -> "datetime":
     from datetime import UTC, datetime, time
 
-    from services.monitor.directory import ZONE
+    from services.monitor.notifications.directory import ZONE
 
     if day is None:
         return datetime.now(UTC)
@@ -100,30 +100,30 @@ def _moment(day: str | None) -> "datetime":
 
 
 def _read(file: Path) -> "DirectoryFile":
-    from services.monitor import directories
+    from services.monitor.store import directory_store
 
-    return read_file(file, directories.read)
+    return read_file(file, directory_store.read)
 
 
 def _in_force(database: str, folder: Path | None) -> "tuple[int, Directory | None]":
     """The number of the directory in force, 0 for none, and what it says."""
 
     async def latest(engine: "AsyncEngine") -> "tuple[int, Directory] | None":
-        from services.monitor import directories
+        from services.monitor.store import directory_store
 
         async with engine.connect() as connection:
-            return await directories.latest(connection)
+            return await directory_store.latest(connection)
 
     return on_monitor(database, folder, latest) or (0, None)
 
 
 async def _put(engine: "AsyncEngine", said: "DirectoryFile", after: int) -> int | None:
-    from services.monitor import directories
-    from services.runtime.editions import Outrun
+    from services.monitor.store import directory_store
+    from services.runtime.store.documents import Outrun
 
     try:
         async with engine.begin() as connection:
-            return await directories.put(connection, said, said.version, after=after)
+            return await directory_store.put(connection, said, said.version, after=after)
     except Outrun:
         raise stop(
             "somebody else has put another directory in force meanwhile: look at what changes once more"

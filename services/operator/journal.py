@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from services.operator.monitor import Database, Folder, on_monitor, stop
+from services.operator.monitor_commands import Database, Folder, on_monitor, stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from services.monitor.journal import Block, Root
+    from services.monitor.journal.blocks import Block, Root
 
 app = typer.Typer(help="The journal of monitor's decisions: export it, and check an export.", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def verify(
     key: Annotated[str | None, typer.Option(help="The public key that is trusted, 64 hexadecimal digits.")] = None,
 ) -> None:
     """Check an export: exit status 1 if anything was changed, removed, added or moved."""
-    from services.monitor.verify_journal import main
+    from services.monitor.journal.verify import main
 
     raise typer.Exit(main([str(file), *(("--key", key) if key else ())]))
 
@@ -60,9 +60,9 @@ def verify(
 @app.command()
 def verifier() -> None:
     """Print the program that checks an export by itself, to be given along with it."""
-    from services.monitor import verify_journal
+    from services.monitor.journal import verify
 
-    typer.echo(Path(verify_journal.__file__).read_text(encoding="utf-8"), nl=False)
+    typer.echo(Path(verify.__file__).read_text(encoding="utf-8"), nl=False)
 
 
 @app.command()
@@ -103,7 +103,7 @@ async def _key(engine: "AsyncEngine") -> str:
 
 
 async def _export(engine: "AsyncEngine", region: str, since: "date | None", until: "date | None", out: Path) -> int:
-    from services.monitor.journal import export_head, exported
+    from services.monitor.journal.blocks import export_head, exported
 
     own = await _key(engine)
     count = 0
@@ -127,7 +127,7 @@ async def _export(engine: "AsyncEngine", region: str, since: "date | None", unti
 async def _roots(connection: "AsyncConnection", region: str) -> "list[tuple[Root, bytes, str]]":
     from sqlalchemy import text
 
-    from services.monitor.journal import Root
+    from services.monitor.journal.blocks import Root
 
     query = text("SELECT * FROM journal_roots WHERE region = :region ORDER BY day")
     return [
@@ -143,7 +143,7 @@ async def _blocks(
 
     from sqlalchemy import text
 
-    from services.monitor.journal import Block
+    from services.monitor.journal.blocks import Block
 
     query = text("""
         SELECT region, number, day, previous, entries FROM journal

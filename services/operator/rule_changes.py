@@ -9,7 +9,7 @@ from contracts.working_time.almanac import Places
 from contracts.working_time.festivals import english
 from contracts.working_time.notices import NATION, Change, changes
 from contracts.working_time.wording import day_name
-from services.monitor.rules import RuleSet
+from services.monitor.core.rules import RuleSet
 
 
 def differences(before: RuleSet, after: RuleSet) -> list[str]:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from services.operator.monitor import Database, Folder, Yes, read_file, stop
+from services.operator.monitor_commands import Database, Folder, Yes, read_file, stop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from contracts.envelope import Value
+    from contracts.values import Value
     from contracts.working_time.notices import Notice
-    from services.monitor.rules import RuleFile, RuleSet
-    from services.runtime.editions import Edition, Progress
+    from services.monitor.core.rules import RuleFile, RuleSet
+    from services.runtime.store.documents import Edition, Progress
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ LOOK_S = 0.5
 
 @app.command("list")
 def list_(database: Database = "", folder: Folder = None) -> None:
-    """List the last editions, the newest first, and how far open cases follow."""
+    """List the last documents, the newest first, and how far open cases follow."""
     for one in _on(database, folder, _progress):
         typer.echo(_line(one))
 
@@ -42,15 +42,15 @@ def list_(database: Database = "", folder: Folder = None) -> None:
 @app.command()
 def show(database: Database = "", folder: Folder = None) -> None:
     """Print the rules in force, as a rule file that can be changed and applied."""
-    from services.monitor import rulebook
+    from services.monitor.store import rule_store
 
     found = _on(database, folder, _in_force)
     if found is None:
-        typer.echo(rulebook.SHIPPED.read_text(encoding="utf-8"), nl=False)
+        typer.echo(rule_store.SHIPPED.read_text(encoding="utf-8"), nl=False)
         return
     from services.operator.rule_changes import written
 
-    typer.echo(written(rulebook.edition(*found).said), nl=False)
+    typer.echo(written(rule_store.edition(*found).said), nl=False)
 
 
 @app.command()
@@ -71,8 +71,8 @@ def apply(
 ) -> None:
     """Show what changes, ask, and put it in force; every open deadline is reckoned anew in the background."""
     from contracts.working_time.notices import FaultyNotice
-    from services.calendars import notices
-    from services.monitor.rules import Rules, rule_set
+    from services.monitor.core.rules import Rules, rule_set
+    from services.operator.calendar_folder import notices
     from services.operator.rule_changes import differences, summary
 
     written = _read(file) if file is not None else None
@@ -110,7 +110,7 @@ def follow_notices(
     database: str, folder: Path | None, known: "tuple[int, RuleSet]", notices: "Sequence[Notice]"
 ) -> None:
     """Put these notices in force at monitor, in place of those that were."""
-    from services.monitor.rules import rule_set
+    from services.monitor.core.rules import rule_set
 
     number, before = known
     _put_in_force(database, folder, number, before, rule_set(before.rules, notices), wait=False)
@@ -118,10 +118,10 @@ def follow_notices(
 
 def _said(database: str, folder: Path | None) -> "tuple[int, RuleSet]":
     """The number of the edition in force, and what it says."""
-    from services.monitor import rulebook
+    from services.monitor.store import rule_store
 
     known = _on(database, folder, _in_force)
-    return (known.number, rulebook.edition(*known).said) if known is not None else (0, rulebook.shipped().said)
+    return (known.number, rule_store.edition(*known).said) if known is not None else (0, rule_store.shipped().said)
 
 
 def _put_in_force(
@@ -170,26 +170,26 @@ def _line(one: "Progress") -> str:
 
 
 async def _in_force(engine: "AsyncEngine") -> "Edition | None":
-    from services.runtime import editions
+    from services.runtime.store import documents
 
     async with engine.connect() as connection:
-        return await editions.in_force(connection)
+        return await documents.in_force(connection)
 
 
 async def _progress(engine: "AsyncEngine") -> "list[Progress]":
-    from services.runtime import editions
+    from services.runtime.store import documents
 
     async with engine.connect() as connection:
-        return await editions.progress(connection, LISTED)
+        return await documents.progress(connection, LISTED)
 
 
 async def _put(engine: "AsyncEngine", said: "Value", summary: str, after: int | None = None) -> int | None:
-    from services.runtime import editions
+    from services.runtime.store import documents
 
     try:
         async with engine.begin() as connection:
-            return await editions.put(connection, said.model_dump(mode="json", by_alias=True), summary, after=after)
-    except editions.Outrun:
+            return await documents.put(connection, said.model_dump(mode="json", by_alias=True), summary, after=after)
+    except documents.Outrun:
         raise stop("somebody else has put other rules in force meanwhile: look at what changes once more") from None
 
 
@@ -210,6 +210,6 @@ def _on(
 
 
 def _read(file: Path) -> "RuleFile":
-    from services.monitor import rulebook
+    from services.monitor.store import rule_store
 
-    return read_file(file, rulebook.read)
+    return read_file(file, rule_store.read)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from contracts.cases import CaseAccepted
-from contracts.commitments import CaseAsked
-from contracts.tasks import TaskDelivered, TaskDone
-from services.routing.core import Course, handle
+from contracts.messages.cases import CaseAccepted
+from contracts.messages.commitments import CaseAsked
+from contracts.messages.tasks import TaskDelivered, TaskDone
+from services.routing.core.handle import Course, handle
 from services.runtime.service import Service
 
 SERVICE = Service(

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from contracts.envelope import Core, Envelope, Message, Value
-from services.runtime.editions import Edition
+from contracts.core import Core
+from contracts.envelope import Envelope, Message
+from contracts.values import Value
+from services.runtime.store.documents import Edition
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 S = TypeVar("S", bound=Value)
 

@@ -12,10 +12,10 @@ import psutil
 
 from deploy.local.postgres import Postgres
 from deploy.local.wiring import SYSTEMS
-from services.cli import load
-from services.departments.sdk.books import Books
-from services.runtime import schema
-from services.runtime.database import open_database
+from onedoor.cli import load
+from services.departments.sandbox.ledger import Books
+from services.runtime.store import tables
+from services.runtime.store.database import open_database
 from tests.benchmarks.decided_cases import Service, enter, fill, one_case
 from tests.benchmarks.report import Figure, figure
 
@@ -63,7 +63,7 @@ async def _make(postgres: Postgres, cases: int) -> None:
     for service in services.values():
         await postgres.create_database(f"onedoor_{service.name}")
         address = postgres.url(f"onedoor_{service.name}")
-        await asyncio.to_thread(schema.migrate, service.name, load(service.name).migrations, address)
+        await asyncio.to_thread(tables.migrate, service.name, load(service.name).migrations, address)
     waiting = iter(services.values())
 
     async def worker() -> None:
@@ -97,7 +97,7 @@ async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
 async def _audited(folder: Path) -> tuple[float, int, dict[str, dict[str, dict[str, int]]]]:
     """Seconds, most bytes resident, and the report."""
     output = folder / "audit.json"
-    command = (sys.executable, "-m", "services.cli", "audit", "--folder", str(folder), "--json", str(output))
+    command = (sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(folder), "--json", str(output))
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(*command)
     watched, peak = psutil.Process(process.pid), 0

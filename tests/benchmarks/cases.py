@@ -10,11 +10,11 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contracts.topics import TOPICS, topics_for
+from contracts.registry import TOPICS, topics_for
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
-from services.runtime import schema
 from services.runtime.settings import Settings
+from services.runtime.store import tables
 from tests.benchmarks import floor, load, stage
 from tests.benchmarks.report import Figure, conclude, figure
 from tests.topics import ensure_topics
@@ -95,7 +95,7 @@ async def _floor(platform: Platform, count: int) -> float:
     for name in floor.STATES:
         await platform.engines.postgres.create_database(f"floor_{name}")
         url = platform.engines.database_url(f"floor_{name}")
-        await asyncio.to_thread(schema.migrate, name, TABLES, url)
+        await asyncio.to_thread(tables.migrate, name, TABLES, url)
     settings = Settings(
         service="floor",
         kafka=platform.engines.kafka,

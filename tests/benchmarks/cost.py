@@ -15,10 +15,10 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from contracts.topics import topics_for
+from contracts.registry import topics_for
 from deploy.local.platform import Platform
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from services.cli import load
+from onedoor.cli import load
 from services.runtime.settings import Settings
 from tests.benchmarks import stage
 from tests.benchmarks.load import post_all, requests

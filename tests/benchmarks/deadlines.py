@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time import Course, OfficeHours, Suspension, Terms, due, published_calendar, resolve
 from contracts.working_time.deadlines import working_days_between
 from contracts.working_time.explain import explain

@@ -12,17 +12,17 @@ from uuid import UUID
 
 import asyncpg
 
-from contracts.cases import Applicant, Channel
 from contracts.codec import encode
 from contracts.envelope import Envelope, Message, envelop, follow
-from contracts.plans import Outcome
-from contracts.tasks import TaskDone, TaskRequested
-from contracts.topics import topic_of
-from services.cli import load
-from services.departments.sdk.messages import Decision, Submitted
+from contracts.messages.cases import Applicant, Channel
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskDone, TaskRequested
+from contracts.registry import topic_of
+from onedoor.cli import load
+from services.departments.sdk.core.messages import Decision, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue import matter_of, plan_for
-from services.intake.core import AcceptCase
+from services.intake.core.handle import AcceptCase
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 

@@ -18,10 +18,11 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from contracts.codec import CONTENT_TYPE_HEADER, encode
-from contracts.commitments import AlertRaised, CaseAsked, Rung
 from contracts.envelope import envelop
-from contracts.plans import CaseReported
-from contracts.topics import TOPICS
+from contracts.messages.alerts import AlertRaised, Rung
+from contracts.messages.commitments import CaseAsked
+from contracts.messages.plans import CaseReported
+from contracts.registry import TOPICS
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.runtime.clock import FileClock

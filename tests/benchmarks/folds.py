@@ -15,22 +15,23 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.cases import Applicant, Channel
 from contracts.codec import decode, encode
-from contracts.envelope import Core, Envelope, Message, Step, Value, envelop, follow
-from contracts.flows import FLOWS
-from contracts.plans import Outcome
-from contracts.topics import topic_of
+from contracts.core import Core, Step
+from contracts.envelope import Envelope, Message, envelop, follow
+from contracts.messages.cases import Applicant, Channel
+from contracts.messages.plans import Outcome
+from contracts.registry import FLOWS, topic_of
+from contracts.values import Value
 from contracts.working_time.almanac import Places, almanac
-from services.departments.sdk import core as departments
-from services.departments.sdk.messages import Decision, Submit, Submitted
+from services.departments.sdk.core import handle as departments
+from services.departments.sdk.core.messages import Decision, Submit, Submitted
 from services.intake import catalogue as catalogues
-from services.intake import core as intake
-from services.monitor import core as monitor
-from services.monitor.rulebook import shipped
-from services.monitor.rules import Rules
-from services.monitor.state import MonitoredCase
-from services.routing import core as routing
+from services.intake.core import handle as intake
+from services.monitor.core import handle as monitor
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import shipped
+from services.routing.core import handle as routing
 from tests.benchmarks.report import Figure, figure, table
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"

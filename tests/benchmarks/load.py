@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from random import Random
 
-from deploy.local.people import person
+from onedoor.applicants import person
 
 CONNECTIONS = 96
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
-from contracts.topics import TOPICS, topic_of, topics_for
+from contracts.registry import TOPICS, topic_of, topics_for
 from deploy.local.supervisor import says_it_is_ready
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
 from services.runtime.settings import Settings
@@ -139,7 +139,7 @@ async def _by_itself(ground: stage.Stage, service: str) -> AsyncIterator[int]:
     """The service in a process that nobody else has a part in, by its number."""
     (own,) = [one for one in ground.wiring.services() if one.arguments == ("serve", service)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.cli", *own.arguments, env=own.environment, stdout=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", "onedoor.cli", *own.arguments, env=own.environment, stdout=asyncio.subprocess.DEVNULL
     )
 
     async def ready() -> bool:

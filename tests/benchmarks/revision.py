@@ -9,15 +9,15 @@ import sys
 import time
 from datetime import date, timedelta
 
-from contracts.commitments import CommitmentsMoved
+from contracts.messages.commitments import CommitmentsMoved
 from contracts.working_time.notices import Notice, NoticeDay
 from deploy.local.wiring import Options
-from services.monitor.rulebook import SHIPPED, read
-from services.monitor.rules import rule_set
-from services.monitor.state import MonitoredCase
-from services.runtime import editions
+from services.monitor.core.rules import rule_set
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import SHIPPED, read
 from services.runtime.clock import FileClock
-from services.runtime.database import open_database, transaction
+from services.runtime.store import documents
+from services.runtime.store.database import open_database, transaction
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
 
@@ -66,12 +66,12 @@ async def _followed(address: str, said: dict[str, object]) -> tuple[float, int]:
     database = open_database(address, "benchmark", 2)
     try:
         async with transaction(database) as connection:
-            number = await editions.put(connection, said, "a day more off")
+            number = await documents.put(connection, said, "a day more off")
         began = shown = time.monotonic()
         while time.monotonic() - began < LONGEST_S:
             await asyncio.sleep(LOOK_S)
             async with database.connect() as connection:
-                (latest,) = await editions.progress(connection, 1)
+                (latest,) = await documents.progress(connection, 1)
             assert latest.number == number
             if latest.done_at is not None:
                 return time.monotonic() - began, latest.moved

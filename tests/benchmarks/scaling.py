@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from contracts.cases import CaseAccepted
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
-from contracts.topics import TOPICS, topic_of, topics_for
+from contracts.messages.cases import CaseAccepted
+from contracts.registry import TOPICS, topic_of, topics_for
 from deploy.local.engines import Engines
 from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring

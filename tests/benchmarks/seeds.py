@@ -16,21 +16,23 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
-from contracts.cases import Applicant, Channel
 from contracts.codec import encode
-from contracts.envelope import Core, Envelope, Message, Step, Value, derive_id, envelop, follow
-from contracts.plans import Limit, Limits, Outcome, Plan
-from contracts.topics import TOPICS, topic_of, topics_for
+from contracts.core import Core, Step
+from contracts.envelope import Envelope, Message, derive_id, envelop, follow
+from contracts.messages.cases import Applicant, Channel
+from contracts.messages.plans import Limit, Limits, Outcome, Plan
+from contracts.registry import TOPICS, topic_of, topics_for
+from contracts.values import Value
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from services.cli import load
-from services.departments.sdk.messages import Answer, Decision, Receipt, Submit, Submitted
+from onedoor.cli import load
+from services.departments.sdk.core.messages import Answer, Decision, Receipt, Submit, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue.plans import matter_of, plan_for
-from services.intake.core import AcceptCase
-from services.monitor.rulebook import shipped
-from services.monitor.state import MonitoredCase
-from services.runtime import editions
-from services.runtime.database import open_database, transaction
+from services.intake.core.handle import AcceptCase
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import shipped
+from services.runtime.store import documents
+from services.runtime.store.database import open_database, transaction
 from tests.benchmarks.stage import CATALOGUE
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
@@ -83,7 +85,7 @@ def _core(name: str) -> Core[Any]:
     service = load(name)
     if service.under is None or service.rules is None:
         return service.core
-    return service.under(editions.Edition(1, json.dumps(service.rules())))
+    return service.under(documents.Edition(1, json.dumps(service.rules())))
 
 
 @dataclass(slots=True)
@@ -267,7 +269,9 @@ async def keep_to_the_rules(address: str) -> None:
     database = open_database(address, "benchmark", 2)
     try:
         async with transaction(database) as connection:
-            await editions.put(connection, shipped().said.model_dump(mode="json", by_alias=True), "shipped", first=True)
+            await documents.put(
+                connection, shipped().said.model_dump(mode="json", by_alias=True), "shipped", first=True
+            )
             followed = "INSERT INTO edition_lanes (number, lane, reached, until, done_at) VALUES (1, 1, '', '', now())"
             await connection.execute(text(followed))
     finally:

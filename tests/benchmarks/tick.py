@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
-from contracts.envelope import Value
-from services.cli import load
+from contracts.values import Value
+from onedoor.cli import load
 from services.runtime import telemetry
-from services.runtime.batch import Batches
+from services.runtime.batch.processor import Batches
 from services.runtime.clock import FileClock
-from services.runtime.database import open_database
-from services.runtime.store import Said
-from services.runtime.timers import Timers
+from services.runtime.jobs.timers import Timers
+from services.runtime.store.database import open_database
+from services.runtime.store.outbox import Said
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
 

@@ -11,8 +11,8 @@ from random import Random
 
 import httpx2
 
-from deploy.local.people import person
 from deploy.local.processes import until
+from onedoor.applicants import person
 
 MATTER = "three-departments"
 REGION = "450103"

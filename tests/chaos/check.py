@@ -71,7 +71,7 @@ async def _audited(site: Site) -> list[str]:
     """What ``onedoor audit`` finds, as an operator would call it on the running platform."""
     with NamedTemporaryFile(suffix=".json") as result:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.cli", "audit", "--folder", str(site.platform.folder)),
+            *(sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(site.platform.folder)),
             *("--json", result.name, "--patience", str(AUDIT_PATIENCE_S)),
             cwd=CHECKOUT,
             env={**os.environ, "ONEDOOR_CLOCK": site.platform.options.clock},

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from contracts.flows import FLOWS
+from contracts.registry import FLOWS
 from tests.chaos.gauge import SERVICES
 from tests.e2e.ledger import OFFICES, Tables
 

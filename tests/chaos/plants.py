@@ -35,7 +35,7 @@ SOUND = Plant("nothing", "", "", "", "old records said again,power cut", "all is
 PLANTS = (
     Plant(
         "ids that were heard are not looked at",
-        "services/runtime/fold.py",
+        "services/runtime/batch/reducer.py",
         "if one.from_kafka and envelope.id.bytes in heard:",
         'if one.from_kafka and envelope.id.bytes in heard and envelope.type == "":',
         "old records said again",
@@ -43,7 +43,7 @@ PLANTS = (
     ),
     Plant(
         "ids that were heard are not kept",
-        "services/runtime/fold.py",
+        "services/runtime/batch/reducer.py",
         "            seen=seen[-16 * store.SEEN_KEPT :],\n",
         '            seen=b"",\n',
         "old records said again",
@@ -51,7 +51,7 @@ PLANTS = (
     ),
     Plant(
         "Kafka is told before the commit",
-        "services/runtime/consumer.py",
+        "services/runtime/kafka/consumer.py",
         "        backoff = 0.1\n",
         "        for record in records:\n"
         "            place = {TopicPartition(record.topic, record.partition): record.offset + 1}\n"
@@ -65,7 +65,7 @@ PLANTS = (
     ),
     Plant(
         "messages go straight to Kafka, past the outbox",
-        "services/runtime/batch.py",
+        "services/runtime/batch/processor.py",
         "await self._write(driver, outcome, said, shown, published)",
         "await self._write(driver, outcome, [], shown, published)",
         "power cut",

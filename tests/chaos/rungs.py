@@ -24,16 +24,16 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer
 
 from contracts.codec import decode
-from contracts.commitments import AlertRaised, Rung
 from contracts.envelope import EARLIEST
-from contracts.topics import TOPICS
+from contracts.messages.alerts import AlertRaised, Rung
+from contracts.registry import TOPICS
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
-from services.monitor.state import MonitoredCase
-from services.operator.audit.dossier import dossiers
+from services.monitor.core.state import MonitoredCase
+from services.operator.audit.case_record import dossiers
 from services.operator.audit.invariants import Grounds
-from services.operator.audit.ladder import rungs
-from services.operator.audit.places import Places, Tables
+from services.operator.audit.ladder_checks import rungs
+from services.operator.audit.targets import Places, Tables
 from services.runtime.clock import FileClock
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.due import responder

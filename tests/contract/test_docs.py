@@ -14,10 +14,9 @@ from pydantic_settings import BaseSettings
 from typer.testing import CliRunner
 
 import services
-from deploy import drawings
-from services.cli import app
-from services.operator import settings_table
+from onedoor.cli import app
 from services.runtime import telemetry
+from tools import drawings, settings_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

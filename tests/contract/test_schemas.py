@@ -10,13 +10,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from contracts.codec import decode, encode
-from contracts.flows import FLOWS
-from contracts.topics import TOPICS, topic_of
+from contracts.registry import FLOWS, TOPICS, topic_of
 from services.intake.app import SERVICE as intake
 from services.monitor.app import SERVICE as monitor
 from services.routing.app import SERVICE as routing
-from services.runtime import schemas
 from services.runtime.service import Service
+from tools import schemas
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -12,15 +12,17 @@ from uuid import UUID
 
 import pytest
 
-from contracts.envelope import Core, Envelope, Message, Value, Woken, envelop
+from contracts.core import Core
+from contracts.envelope import Envelope, Message, Woken, envelop
+from contracts.values import Value
 from contracts.working_time.almanac import Places, almanac
-from services.departments.sdk import core as departments
-from services.departments.sdk.messages import Submit
-from services.intake import core as intake
-from services.monitor import core as monitor
-from services.monitor.rulebook import shipped
-from services.monitor.state import MonitoredCase
-from services.routing import core as routing
+from services.departments.sdk.core import handle as departments
+from services.departments.sdk.core.messages import Submit
+from services.intake.core import handle as intake
+from services.monitor.core import handle as monitor
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import shipped
+from services.routing.core import handle as routing
 
 STATES = Path(__file__).parent / "states"
 PLACES = Places(almanac())

@@ -16,7 +16,7 @@ import httpx2
 
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
-from services.departments.sdk.office import Manner
+from services.departments.sandbox.behaviour import Manner
 from services.runtime.clock import FileClock
 
 ZONE = ZoneInfo("Asia/Shanghai")

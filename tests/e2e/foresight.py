@@ -9,11 +9,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from contracts.plans import Outcome, Plan, PlanStep
-from services.departments.sdk.office import Manner, fate
+from contracts.messages.plans import Outcome, Plan, PlanStep
+from services.departments.sandbox.behaviour import Manner, fate
 from services.intake.catalogue import matter_of, plan_for, required_materials, sample
-from services.intake.identity import citizen_check_character
-from services.intake.numbers import number_for_key
+from services.intake.core.case_numbers import number_for_key
+from services.intake.core.id_numbers import citizen_check_character
 from tests.e2e.centre import BEGINS
 
 REGION = "450102"

@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
-from contracts.plans import Plan
-from contracts.topics import TOPICS, topics_for
+from contracts.messages.plans import Plan
+from contracts.registry import TOPICS, topics_for
 from deploy.local.wiring import SYSTEMS
-from services.cli import load
-from services.departments.sdk.office import Manner
+from onedoor.cli import load
+from services.departments.sandbox.behaviour import Manner
 from tests.e2e.centre import ZONE, Answer, Centre, named_in_logs, running, until
 from tests.e2e.foresight import application, key_for, person, plan_of
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from deploy.local.people import applications
-from services.departments.sdk.office import Manner
+from onedoor.applicants import applications
+from services.departments.sandbox.behaviour import Manner
 from services.intake.catalogue import sample
 from tests.e2e import ledger
 from tests.e2e.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
@@ -124,7 +124,7 @@ class Run:
         platform = self.centre.platform
         if name == "zygote":
             children = psutil.Process().children()
-            return next((child.pid for child in children if "deploy.local.zygote" in child.cmdline()), None)
+            return next((child.pid for child in children if "deploy.local.forkserver" in child.cmdline()), None)
         for engine in platform.engines.all:
             if engine.name == name:
                 return engine.process.pid if engine.process and engine.running else None

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from services.departments.sdk.office import Manner
-from services.monitor.rulebook import SHIPPED
+from services.departments.sandbox.behaviour import Manner
+from services.monitor.store.rule_store import SHIPPED
 from tests.e2e.centre import ZONE, Answer, Centre, running, until
 from tests.e2e.foresight import application, person
 
@@ -32,7 +32,7 @@ async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cent
 async def onedoor(centre: Centre, *arguments: str, status: int = 0) -> str:
     """What the command says when it is about this centre."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", *arguments, "--folder", str(centre.platform.folder)),
+        *(sys.executable, "-m", "onedoor.cli", *arguments, "--folder", str(centre.platform.folder)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

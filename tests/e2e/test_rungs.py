@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.commitments import Rung
+from contracts.messages.alerts import Rung
 from tests.chaos.rungs import Run
 
 DEADLINES = 3000

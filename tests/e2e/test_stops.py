@@ -11,9 +11,9 @@ import httpx2
 import psutil
 import pytest
 
-from deploy.local.people import applications
 from deploy.local.postgres import USER
 from deploy.local.processes import is_free
+from onedoor.applicants import applications
 from services.intake.catalogue import sample
 from tests.e2e import ledger
 from tests.e2e.centre import Answer, until

@@ -16,10 +16,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from contracts.topics import TOPICS, topics_for
-from deploy.local.people import applications
+from contracts.registry import TOPICS, topics_for
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from services.cli import load
+from onedoor.applicants import applications
+from onedoor.cli import load
 from services.intake.catalogue import sample
 from tests.e2e import ledger
 from tests.e2e.centre import Answer, Centre, until

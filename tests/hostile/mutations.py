@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from contracts.topics import MAX_RECORD_BYTES
+from contracts.registry import MAX_RECORD_BYTES
 
 Json = Any
 Headers = tuple[tuple[str, bytes], ...]

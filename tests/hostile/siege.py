@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 import psutil
 
-from deploy.local.people import applications
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
+from onedoor.applicants import applications
 from services.intake.catalogue import sample
 from services.runtime.clock import FileClock
 from tests.e2e.centre import BEGINS, Centre, until

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from services.intake.web.api import MAX_BODY_BYTES
-from services.runtime.http import (
+from services.runtime.http.server import (
     BODY_S,
     HEAD_S,
     LINGER_S,

@@ -9,12 +9,15 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from contracts.commitments import AlertWithdrawn, CaseAsked, Rung
-from contracts.envelope import Envelope, Message, S, Step, Value, Woken, patience
+from contracts.core import S, Step, patience
+from contracts.envelope import Envelope, Message, Woken
+from contracts.messages.alerts import AlertWithdrawn, Rung
+from contracts.messages.commitments import CaseAsked
+from contracts.values import Value
 from deploy.local.postgres import Postgres
-from services.runtime import schema
+from services.runtime.process import Shell
 from services.runtime.service import Service
-from services.runtime.shell import Shell
+from services.runtime.store import tables
 from tests.integration.toy import case, eventually, settings, toy
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -117,7 +120,7 @@ async def conversation(
             await postgres.create_database(name, template="template0")
             stack.push_async_callback(postgres.drop_database, name)
             database = postgres.url(name)
-            await asyncio.to_thread(schema.migrate, service.name, MIGRATIONS, database)
+            await asyncio.to_thread(tables.migrate, service.name, MIGRATIONS, database)
             of = settings(database, service=service.name, kafka=kafka, relay_age_s=1.0, **changes)
             return await stack.enter_async_context(Shell(service, of))
 

@@ -13,15 +13,15 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from deploy.local.people import applications
 from deploy.local.wiring import SYSTEMS
-from services.departments.sdk.office import Manner
+from onedoor.applicants import applications
+from services.departments.sandbox.behaviour import Manner
 from services.intake.catalogue import sample
 from services.operator.audit.invariants import Invariant
-from services.operator.audit.places import Books, Places, places
 from services.operator.audit.report import Report
 from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
+from services.operator.audit.targets import Books, Places, places
 from services.runtime.clock import FileClock
 from tests.e2e.centre import Answer, Centre, running, until
 from tests.integration.broken_promises import KEYS, PLANTED, Planted
@@ -188,7 +188,7 @@ async def onedoor_audit(run: Run, *arguments: str) -> tuple[int, str, str]:
     environment = {**os.environ, "ONEDOOR_CLOCK": str(run.centre.platform.folder / "clock")}
     environment |= {"ONEDOOR_CLOSED_RETENTION_DAYS": "3650"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", "audit", "--folder", str(run.centre.platform.folder), *arguments),
+        *(sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(run.centre.platform.folder), *arguments),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

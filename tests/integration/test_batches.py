@@ -13,16 +13,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.codec import decode
-from contracts.envelope import Envelope, Impossible, Message
-from services.runtime import dead_letters, schema
-from services.runtime.batch import MOST_PATIENT_S, Batches
+from contracts.core import Impossible
+from contracts.envelope import Envelope, Message
+from services.runtime.batch.processor import MOST_PATIENT_S, Batches
+from services.runtime.batch.queue import Funnel
+from services.runtime.batch.reducer import Received, dead_letter
 from services.runtime.clock import SystemClock, machine_now
-from services.runtime.database import Line, is_away, transaction
-from services.runtime.fold import Received, dead_letter
-from services.runtime.funnel import Funnel
-from services.runtime.outbox import Relay
+from services.runtime.jobs.outbox_relay import Relay
 from services.runtime.service import Statement
-from services.runtime.store import SEEN_KEPT, Said
+from services.runtime.store import dead_letters, tables
+from services.runtime.store.cases import SEEN_KEPT
+from services.runtime.store.database import Line, is_away, transaction
+from services.runtime.store.outbox import Said
 from tests.integration.toy import Tally, case, eventually, from_kafka, said, toy
 
 
@@ -42,7 +44,7 @@ class Kafka:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(schema.migrate, "toy", toy().migrations, database_url)
+    await asyncio.to_thread(tables.migrate, "toy", toy().migrations, database_url)
     engine = create_async_engine(database_url)
     yield engine
     await engine.dispose()

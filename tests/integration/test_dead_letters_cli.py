@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 
 from contracts.codec import encode
 from deploy.local.engines import Engines
-from services.cli import app
+from onedoor.cli import app
 from services.operator.databases import connected
-from services.runtime import schema, store
-from services.runtime.database import Line
-from services.runtime.fold import dead_letter
-from services.runtime.store import DeadLetter
+from services.runtime.batch.reducer import dead_letter
+from services.runtime.store import dead_letters, tables
+from services.runtime.store.database import Line
+from services.runtime.store.dead_letters import DeadLetter
 from tests.integration.toy import TOPIC, case, said, toy
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def letters() -> list[DeadLetter]:
 @pytest.fixture
 def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A service's database with letters in it, named by the environment."""
-    schema.migrate("toy", toy().migrations, database_url)
+    tables.migrate("toy", toy().migrations, database_url)
 
     park(database_url, letters())
     monkeypatch.setenv("ONEDOOR_DATABASE", database_url)
@@ -57,7 +57,7 @@ def park(address: str, letters: Sequence[DeadLetter]) -> None:
             line = Line(engine)
             async with line.hold() as driver:
                 for letter in letters:  # one by one, so that their numbers are in this order
-                    await store.park(driver, [letter])
+                    await dead_letters.park(driver, [letter])
             await line.close()
 
     asyncio.run(main())
@@ -170,7 +170,7 @@ def test_the_databases_of_a_folder_are_found(engines: Engines, monkeypatch: pyte
     folder = str(engines.folder)
     asyncio.run(engines.postgres.create_database("onedoor_tax", template="template0"))
     try:
-        schema.migrate("toy", toy().migrations, engines.database_url("onedoor_tax"))
+        tables.migrate("toy", toy().migrations, engines.database_url("onedoor_tax"))
         park(engines.database_url("onedoor_tax"), letters()[:1])
         result = onedoor("list", "--folder", folder)
         assert result.exit_code == 1, "the databases of the other services are not there"

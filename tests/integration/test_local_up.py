@@ -14,7 +14,7 @@ import pytest
 from deploy.local.processes import until
 
 DEADLINE = 60.0
-COMMAND = [sys.executable, "-m", "services.cli"]
+COMMAND = [sys.executable, "-m", "onedoor.cli"]
 
 
 class Up:

@@ -11,9 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
-from services.runtime import kafka
-from services.runtime.batch import Publish
-from services.runtime.store import Said
+from services.runtime.batch.processor import Publish
+from services.runtime.kafka import connection
+from services.runtime.kafka.publisher import Publisher
+from services.runtime.store.outbox import Said
 from tests.integration.test_batches import Kafka
 from tests.integration.toy import TOPIC, case, eventually, said, settings
 from tests.topics import ensure_topics
@@ -34,7 +35,7 @@ async def there(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIter
         return
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address)
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     yield publisher.publish
     await publisher.close()
 
@@ -47,7 +48,7 @@ async def away(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
         double.away = True
         yield double.publish
         return
-    publisher = kafka.Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE))
+    publisher = Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE))
     yield publisher.publish
     await publisher.close()
 
@@ -71,7 +72,7 @@ async def test_it_gives_back_nothing_and_does_not_raise_when_kafka_is_away(away:
 async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     some = messages(50)
     assert len(await publisher.publish(some)) == 50
     await publisher.close()
@@ -88,7 +89,7 @@ async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
 async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     case = messages(1)[0].case_id
     large = [replace(one, case_id=case, event=b"%04d" % n + bytes(200_000)) for n, one in enumerate(messages(12))]
     assert list(await publisher.publish(large)) == large
@@ -101,7 +102,7 @@ async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_addr
 async def test_what_is_said_later_does_not_overtake(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     cases = messages(20)
     await publisher.publish(cases)
     rounds = [[replace(one, event=b"%04d" % n) for one in cases[n % 7 :]] for n in range(60)]
@@ -118,7 +119,7 @@ async def test_what_is_said_later_does_not_overtake(kafka_address: str) -> None:
 async def test_another_log_is_noticed(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
     await admin.start()
     try:
@@ -143,9 +144,9 @@ async def test_that_the_log_is_another_one_is_noticed_once_however_much_was_unde
 ) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     noticed: list[str] = []
-    monkeypatch.setattr(kafka.log, "warning", lambda event, **_: noticed.append(event))
+    monkeypatch.setattr(connection.log, "warning", lambda event, **_: noticed.append(event))
     try:
         some = messages(50)
         await publisher.publish(some)
@@ -164,7 +165,7 @@ async def test_that_the_log_is_another_one_is_noticed_once_however_much_was_unde
 async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    publisher = kafka.Publisher(of)
+    publisher = Publisher(of)
     try:
         nowhere, *some = messages(5)
         nowhere = replace(nowhere, topic="onedoor.tasks.nowhere")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.processes import kept_port
 
-COMMAND = [sys.executable, "-m", "services.cli"]
+COMMAND = [sys.executable, "-m", "onedoor.cli"]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka
-from services.runtime.kafka import Topics, Unfit
+from services.runtime.kafka.topics import Topics, Unfit
 from tests.integration.asking import conversation
 from tests.integration.toy import eventually, settings
 from tests.topics import ensure_topics

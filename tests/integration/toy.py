@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from contracts.codec import encode
-from contracts.commitments import AlertWithdrawn, CaseAsked, Rung
-from contracts.envelope import Envelope, Impossible, Instant, Message, Step, Value, Woken, envelop
-from services.runtime.fold import Received
+from contracts.core import Impossible, Step
+from contracts.envelope import Envelope, Instant, Message, Woken, envelop
+from contracts.messages.alerts import AlertWithdrawn, Rung
+from contracts.messages.commitments import CaseAsked
+from contracts.values import Value
+from services.runtime.batch.reducer import Received
 from services.runtime.service import Call, Heard, Misheard, Service
 from services.runtime.settings import Settings
 

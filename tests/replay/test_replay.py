@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.working_time import OfficeHours, due_after, published_calendar
-from services.monitor.rulebook import SHIPPED
+from services.monitor.store.rule_store import SHIPPED
 
 ZONE = ZoneInfo("Asia/Shanghai")
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
@@ -22,7 +22,7 @@ MUNICIPALITY = Path(__file__).parents[3] / "shared/data/event-log/receipt-cases.
 
 def replay(file: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
     output = tmp_path / "result.json"
-    command = [sys.executable, "-m", "services.cli", "replay", str(file), "--plain", "--json", str(output), *options]
+    command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain", "--json", str(output), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(output.read_text())
@@ -110,7 +110,7 @@ def test_the_ladder_tells_which_rungs_would_have_fired_and_when_by_other_rules_t
 def test_a_file_that_is_no_history_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "cases.csv"
     file.write_text("a,b\n1,2\n")
-    command = [sys.executable, "-m", "services.cli", "replay", str(file), "--plain"]
+    command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no column case_id" in done.stdout

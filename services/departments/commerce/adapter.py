@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.tables import insert
 from services.departments.commerce.translate import (
@@ -30,8 +30,8 @@ from services.departments.commerce.translate import (
     receipt,
 )
 from services.departments.sdk.adapter import Clock, heard, not_understood
-from services.departments.sdk.looks import pauses
-from services.departments.sdk.messages import Answer, Decision, Posted, Receipt
+from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
+from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
 from services.runtime.service import Heard, Misheard
 

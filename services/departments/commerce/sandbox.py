@@ -9,14 +9,14 @@ from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contracts.plans import Outcome
+from contracts.messages.plans import Outcome
 from services.departments.commerce.settings import SandboxSettings
 from services.departments.commerce.tables import create_tables, insert
 from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, SAID_AGAIN, local
+from services.departments.sandbox.behaviour import Mistake
+from services.departments.sandbox.ledger import Entry
+from services.departments.sandbox.simulator import Office, at_work, stopped
 from services.departments.sdk.adapter import Clock
-from services.departments.sdk.books import Entry
-from services.departments.sdk.office import Mistake
-from services.departments.sdk.sandbox import Office, at_work, stopped
 from services.departments.sdk.tables import open_tables
 from services.runtime.clock import open_clock
 

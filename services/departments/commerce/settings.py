@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.departments.sdk.sandbox import OfficeSettings
+from services.departments.sandbox.simulator import OfficeSettings
 
 
 class CommerceSettings(BaseSettings):

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.plans import Outcome
-from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Decision, Procedure, Receipt, in_utc
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 

@@ -18,12 +18,12 @@ from uuid import uuid4
 
 import asyncssh
 
-from contracts.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested
 from services.departments.land.settings import LandSettings
 from services.departments.land.translate import Standing, answer, application, file_of, lines_of
 from services.departments.sdk.adapter import Clock, heard, not_understood
-from services.departments.sdk.looks import pauses
-from services.departments.sdk.messages import Answer, Decision, Posted, Receipt
+from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
+from services.departments.sdk.polling import pauses
 from services.runtime.service import Heard, Misheard
 
 INBOX, OUTBOX, DONE = "inbox", "outbox", "done"

@@ -11,14 +11,14 @@ from pathlib import Path
 import asyncssh
 import structlog
 
-from contracts.plans import Outcome
+from contracts.messages.plans import Outcome
 from services.departments.land.keys import ensure_key
 from services.departments.land.settings import SandboxSettings
 from services.departments.land.translate import DENIED, GRANTED, Application, Standing, digits, file_of, lines_of
+from services.departments.sandbox.behaviour import Mistake
+from services.departments.sandbox.ledger import Entry
+from services.departments.sandbox.simulator import Office, at_work, stopped
 from services.departments.sdk.adapter import Clock
-from services.departments.sdk.books import Entry
-from services.departments.sdk.office import Mistake
-from services.departments.sdk.sandbox import Office, at_work, stopped
 from services.runtime.clock import open_clock
 
 LOT = 1000

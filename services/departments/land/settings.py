@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.departments.sdk.sandbox import OfficeSettings
+from services.departments.sandbox.simulator import OfficeSettings
 
 
 class LandSettings(BaseSettings):

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.plans import Outcome
-from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Decision, Receipt, in_utc
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.core.messages import Decision, Receipt, in_utc
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _TIME = "%Y%m%d%H%M%S"

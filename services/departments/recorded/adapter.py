@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.plans import Outcome
-from contracts.tasks import TaskRequested
-from services.departments.recorded.book import Book, Entry
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
+from services.departments.recorded.ledger import Book, Entry
 from services.departments.recorded.settings import RecordedSettings
 from services.departments.sdk.adapter import Clock, heard
-from services.departments.sdk.messages import Answer, Decision, Receipt
-from services.runtime.database import open_database
+from services.departments.sdk.core.messages import Answer, Decision, Receipt
 from services.runtime.service import Heard, Misheard
+from services.runtime.store.database import open_database
 
 
 class NotOnRecord(Exception):

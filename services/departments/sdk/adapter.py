@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import CaseId
-from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Answer, Decided, Decision, Procedure, Receipt, Received, Suspended
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.core.messages import Answer, Decided, Decision, Procedure, Receipt, Received, Suspended
 from services.runtime.service import Heard, Misheard, Unheard
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)

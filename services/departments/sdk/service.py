@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Adapter, Clock
-from services.departments.sdk.core import Tasks, handle, question
-from services.departments.sdk.outside import DepartmentOutside, failed
+from services.departments.sdk.core.handle import Tasks, handle, question
+from services.departments.sdk.external_system import DepartmentOutside, failed
 from services.runtime.service import Outside, Service
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

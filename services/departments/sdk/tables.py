@@ -7,7 +7,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from services.runtime.database import SERVER_SETTINGS
+from services.runtime.store.database import SERVER_SETTINGS
 
 
 def open_tables(address: str, name: str, connections: int, timeout_s: float | None = None) -> AsyncEngine:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from contracts.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import heard, not_understood
-from services.departments.sdk.messages import Answer
+from services.departments.sdk.core.messages import Answer
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import Feed, FeedEntry, Standing, answer, application

@@ -25,16 +25,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.plans import Outcome
+from contracts.messages.plans import Outcome
+from services.departments.sandbox.behaviour import Mistake
+from services.departments.sandbox.group_commit import Gather
+from services.departments.sandbox.ledger import Entry
+from services.departments.sandbox.simulator import Office, stopped
 from services.departments.sdk.adapter import Clock
-from services.departments.sdk.books import Entry
-from services.departments.sdk.gather import Gather
-from services.departments.sdk.office import Mistake
-from services.departments.sdk.sandbox import Office, stopped
 from services.departments.tax.settings import SandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
 from services.runtime.clock import open_clock
-from services.runtime.http import Server
+from services.runtime.http.server import Server
 
 NONSENSE = "<html>系统繁忙</html>"
 MOST_ENTRIES = 1000

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, UrlConstraints
 from pydantic_core import Url
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.departments.sdk.sandbox import OfficeSettings
+from services.departments.sandbox.simulator import OfficeSettings
 
 HttpUrl = Annotated[Url, UrlConstraints(allowed_schemes=["https", "http"], host_required=True)]
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
-from contracts.plans import Outcome
-from contracts.tasks import TaskRequested
-from services.departments.sdk.messages import Decision, Receipt
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.core.messages import Decision, Receipt
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 

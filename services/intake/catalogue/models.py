@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Code, Name
-from contracts.plans import MOST_STEPS, Fen
+from contracts.messages.plans import MOST_STEPS, Fen
 
 WorkingDays = Annotated[int, Field(ge=0, le=3650)]
 

@@ -1,6 +1,6 @@
 """From an entry of the catalogue to the plan that a case keeps. Pure."""
 
-from contracts.plans import Fee, Limit, Limits, Plan, PlanStep
+from contracts.messages.plans import Fee, Limit, Limits, Plan, PlanStep
 from services.intake.catalogue.models import (
     Bundle,
     BundleStep,

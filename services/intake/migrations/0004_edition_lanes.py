@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from services.runtime.schema import divide_editions
+from services.runtime.store.tables import divide_editions
 
 revision = "0004"
 down_revision = "0003"

@@ -4,15 +4,15 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.cases import CaseExtended, CaseRestarted, CaseSuspended, Channel, SuspensionKind
-from contracts.commitments import Commitment
 from contracts.envelope import CaseId
-from contracts.plans import Fen, Outcome, PlanStep, StepState
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, Channel, SuspensionKind
+from contracts.messages.commitments import Commitment
+from contracts.messages.plans import Fen, Outcome, PlanStep, StepState
 from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text
 from services.intake.catalogue.plans import items_of
-from services.intake.core import Case, CaseDue, CaseState, StepCourse, TimeWord
+from services.intake.core.handle import Case, CaseDue, CaseState, StepCourse, TimeWord
 
 _STATES = {
     CaseState.ACCEPTED: Text(zh="已受理", en="Accepted"),

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
 
-from contracts.cases import Applicant
+from contracts.messages.cases import Applicant
 from services.intake import catalogue as catalogues
-from services.intake.core import AcceptCase, Case, KeyReused
-from services.intake.numbers import (
+from services.intake.core.case_numbers import (
     fingerprint,
     is_tracking_secret,
     is_valid,
@@ -17,17 +16,18 @@ from services.intake.numbers import (
     number_from,
     tracking_secret,
 )
+from services.intake.core.handle import AcceptCase, Case, KeyReused
 from services.intake.settings import IntakeSettings
-from services.intake.web import clocks, imports, time
+from services.intake.web import case_time, imports, side_timers
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt
 from services.intake.web.body import Plain, described, read
-from services.intake.web.offered import Offers
+from services.intake.web.offers import Offers
 from services.intake.web.requests import CaseRequest
-from services.runtime.openapi import OVERLOAD, refusals
-from services.runtime.problems import FieldFault, Problem, unreadable, wrong_fields
+from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
@@ -101,8 +101,8 @@ def routes(shell: "Shell[Case]") -> APIRouter:
         return Response(shown, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
     router.include_router(imports.routes(shell))
-    router.include_router(time.routes(shell))
-    router.include_router(clocks.routes(shell))
+    router.include_router(case_time.routes(shell))
+    router.include_router(side_timers.routes(shell))
     return router
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from services.runtime.openapi import schema_of
-from services.runtime.problems import Problem
+from services.runtime.http.openapi import schema_of
+from services.runtime.http.problems import Problem
 
 
 class Plain(APIRoute):

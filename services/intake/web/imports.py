@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from contracts.envelope import CaseId, Impossible
-from contracts.plans import Limit, Limits, Plan, PlanStep
-from services.intake.core import AcceptCase, Case
-from services.intake.numbers import fingerprint, number_for_reference
+from contracts.core import Impossible
+from contracts.envelope import CaseId
+from contracts.messages.plans import Limit, Limits, Plan, PlanStep
+from services.intake.core.case_numbers import fingerprint, number_for_reference
+from services.intake.core.handle import AcceptCase, Case
 from services.intake.web.body import described, read
 from services.intake.web.requests import ImportRow
-from services.runtime.openapi import OVERLOAD, refusals
-from services.runtime.problems import FieldFault, faults_of, unreadable
-from services.runtime.security import staff_only
+from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.problems import FieldFault, faults_of, unreadable
+from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 MAX_BODY_BYTES = 1024 * 1024
 MOST_ROWS = 500

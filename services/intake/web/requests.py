@@ -15,12 +15,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from contracts.cases import Channel, Region
 from contracts.envelope import Code
-from contracts.plans import MOST_MATERIALS
+from contracts.messages.cases import Channel, Region
+from contracts.messages.plans import MOST_MATERIALS
 from services.intake.catalogue.models import WorkingDays
-from services.intake.identity import is_citizen_number, is_credit_code
-from services.runtime.moments import written_out
+from services.intake.core.id_numbers import is_citizen_number, is_credit_code
+from services.runtime.http.timestamps import written_out
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from services.runtime.schema import change_runtime_tables_v2
+from services.runtime.store.tables import change_runtime_tables_v2
 
 revision = "0002"
 down_revision = "0001"

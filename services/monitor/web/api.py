@@ -8,26 +8,27 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import text
 
-from contracts.cases import Region
-from contracts.commitments import Commitment, CommitmentKey, Person, Problem, Rung
 from contracts.envelope import CaseId, Code, Name
+from contracts.messages.alerts import Problem, Rung
+from contracts.messages.cases import Region
+from contracts.messages.commitments import Commitment, CommitmentKey, Person
 from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language
 from contracts.working_time.wording import text as in_words
-from services.monitor import rulebook
-from services.monitor.derivation import derived
-from services.monitor.figures import AllFigures, figures
-from services.monitor.rules import LimitKind, Rules, RuleSet
-from services.monitor.state import CASE, MonitoredCase, Raised
-from services.monitor.web import remarks, telling
-from services.runtime import editions
-from services.runtime.moments import written_out
-from services.runtime.openapi import refusals
-from services.runtime.security import staff_only
+from services.monitor.core.explanation import derived
+from services.monitor.core.rules import LimitKind, Rules, RuleSet
+from services.monitor.core.state import CASE, MonitoredCase, Raised
+from services.monitor.store import rule_store
+from services.monitor.store.statistics import AllFigures, figures
+from services.monitor.web import alert_actions, notifications
+from services.runtime.http.openapi import refusals
+from services.runtime.http.timestamps import written_out
+from services.runtime.security.staff import staff_only
+from services.runtime.store import documents
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 
 class AlertView(BaseModel):
@@ -252,7 +253,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     @router.get("/rules")
     async def rules() -> list[EditionView]:
         async with shell.database.connect() as connection:
-            found = await editions.progress(connection, MOST_EDITIONS)
+            found = await documents.progress(connection, MOST_EDITIONS)
         return [EditionView(**one._asdict()) for one in found]
 
     @router.get("/rules/{edition}", responses=refusals(404))
@@ -262,23 +263,23 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     @router.get("/figures")
     async def all_figures() -> AllFigures:
         async with shell.database.connect() as connection:
-            rules = await rulebook.in_force(connection)
+            rules = await rule_store.in_force(connection)
             return await figures(connection, rules.terms(""))
 
-    router.include_router(remarks.routes(shell))
-    router.include_router(telling.routes(shell))
+    router.include_router(alert_actions.routes(shell))
+    router.include_router(notifications.routes(shell))
     return router
 
 
 async def _rules(shell: "Shell[MonitoredCase]", number: int) -> Rules:
     """The rules of that edition."""
     if number == 0:
-        return rulebook.shipped()
+        return rule_store.shipped()
     async with shell.database.connect() as connection:
-        body = await editions.body(connection, number)
+        body = await documents.body(connection, number)
     if body is None:
         raise HTTPException(404, f"edition {number} of the rules is not on record")
-    return rulebook.edition(number, body)
+    return rule_store.edition(number, body)
 
 
 def _case_view(case_id: str, state: MonitoredCase) -> CaseView:

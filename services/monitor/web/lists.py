@@ -10,22 +10,23 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.cases import Region
-from contracts.commitments import CommitmentKey, Problem, Rung
 from contracts.envelope import CaseId, Code, Name
+from contracts.messages.alerts import Problem, Rung
+from contracts.messages.cases import Region
+from contracts.messages.commitments import CommitmentKey
 from contracts.working_time import OfficeHours
-from services.monitor import due, overdue, rulebook
-from services.monitor.due import By, days_left
-from services.monitor.listing import After, Cursor, Readers, Scope, cursor
-from services.monitor.rules import Rules
-from services.monitor.state import MonitoredCase
-from services.monitor.web.sheet import MEDIA_TYPE, Cell, Cells, sheet
-from services.runtime import editions
-from services.runtime.openapi import refusals
-from services.runtime.security import staff_only
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import due, overdue, rule_store
+from services.monitor.store.due import By, days_left
+from services.monitor.store.query_limits import After, Cursor, Readers, Scope, cursor
+from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, sheet
+from services.runtime.http.openapi import refusals
+from services.runtime.security.staff import staff_only
+from services.runtime.store import documents
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 USUAL, MOST = 100, 1000
 """Rows of a page."""
@@ -228,8 +229,8 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
 
 
 async def _in_force(connection: AsyncConnection) -> Rules:
-    found = await editions.in_force(connection)
-    return rulebook.edition(*found) if found is not None else rulebook.shipped()
+    found = await documents.in_force(connection)
+    return rule_store.edition(*found) if found is not None else rule_store.shipped()
 
 
 def _due_view(row: Found, rules: Rules, now: datetime) -> DueView:

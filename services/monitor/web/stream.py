@@ -16,22 +16,22 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.commitments import Rung
 from contracts.envelope import Name
-from services.monitor.changes import ALERTS, Change, Place, changes, complete
-from services.monitor.listing import NO_NUL, REGION
-from services.monitor.state import MonitoredCase
+from contracts.messages.alerts import Rung
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.change_feed import ALERTS, Change, Place, changes, complete
+from services.monitor.store.query_limits import NO_NUL, REGION
 from services.monitor.web.api import AlertView, OperationsView
 from services.runtime import telemetry
-from services.runtime.database import ERRORS, transaction
-from services.runtime.loops import forever
-from services.runtime.openapi import refusals
-from services.runtime.pieces import Pieces
-from services.runtime.problems import Problem
-from services.runtime.security import staff_only
+from services.runtime.http.openapi import refusals
+from services.runtime.http.problems import Problem
+from services.runtime.http.streaming import Pieces
+from services.runtime.jobs.loop import forever
+from services.runtime.security.staff import staff_only
+from services.runtime.store.database import ERRORS, transaction
 
 if TYPE_CHECKING:
-    from services.runtime.shell import Shell
+    from services.runtime.process import Shell
 
 MEDIA_TYPE = "text/event-stream"
 

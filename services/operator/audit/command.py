@@ -7,12 +7,12 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from services.configuration import read
-from services.operator.audit.places import places
 from services.operator.audit.report import show, write
 from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
+from services.operator.audit.targets import places
 from services.operator.databases import Unreachable, WrongChoice
+from services.runtime.configuration import read
 
 BROKEN = 1
 NOT_DONE = 2

@@ -13,16 +13,17 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from contracts.clocks import Clock, ClocksReported
 from contracts.codec import Unreadable, decode
-from contracts.envelope import Core, Envelope, Impossible, Message, envelop
-from services.cli import SERVICES, load
-from services.departments.sdk.messages import Decided, Decision, Procedure, Receipt, Received, Suspended
-from services.intake.clocks import BeginClock, EndClock
-from services.intake.core import AcceptCase
-from services.operator.audit.dossier import Dossier, Kept, Said
+from contracts.core import Core, Impossible
+from contracts.envelope import Envelope, Message, envelop
+from contracts.messages.side_timers import Clock, ClocksReported
+from onedoor.cli import SERVICES, load
+from services.departments.sdk.core.messages import Decided, Decision, Procedure, Receipt, Received, Suspended
+from services.intake.core.handle import AcceptCase
+from services.intake.core.side_timers import BeginClock, EndClock
+from services.operator.audit.case_record import Dossier, Kept, Said
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
-from services.runtime.editions import Edition
+from services.runtime.store.documents import Edition
 
 SEEN_KEPT = 128
 """A row that remembers so many ids may have forgotten earlier ones, and cannot be folded from the beginning."""

@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.operator.audit.inquest import Inquest
+from services.operator.audit.checksum_compare import Sifted, Twice, sample, sift, suspects
 from services.operator.audit.invariants import Grounds, Invariant
-from services.operator.audit.places import MARGIN, Places, Tables, opened
+from services.operator.audit.recheck import Inquest
 from services.operator.audit.report import Report
-from services.operator.audit.sieve import Sifted, Twice, sample, sift, suspects
+from services.operator.audit.targets import MARGIN, Places, Tables, opened
 
 _UNPUBLISHED = """
     SELECT u.case_id, count(*) AS messages FROM unpublished, unnest(case_ids, message_ids) AS u (case_id, message_id)

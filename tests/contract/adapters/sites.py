@@ -15,15 +15,15 @@ from services.departments.commerce import sandbox as commerce
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.settings import SandboxSettings as CommerceSandboxSettings
+from services.departments.conformance.suite import START
 from services.departments.land import sandbox as land
 from services.departments.land.adapter import LandAdapter
 from services.departments.land.keys import ensure_key
 from services.departments.land.settings import LandSettings
 from services.departments.land.settings import SandboxSettings as LandSandboxSettings
+from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.ledger import Books, Entry
 from services.departments.sdk.adapter import Adapter
-from services.departments.sdk.books import Books, Entry
-from services.departments.sdk.conformance import START
-from services.departments.sdk.office import Manner
 from services.departments.tax import sandbox as tax
 from services.departments.tax.adapter import TaxAdapter
 from services.departments.tax.settings import SandboxSettings as TaxSandboxSettings

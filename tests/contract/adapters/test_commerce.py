@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
-from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Answer, Decided, Decision, Received, Suspended
-from services.departments.sdk.office import Manner
+from services.departments.conformance.suite import task
+from services.departments.sandbox.behaviour import Manner
+from services.departments.sdk.core.messages import Answer, Decided, Decision, Received, Suspended
 from services.runtime.service import Heard, Misheard
 from tests.contract.adapters.sites import CommerceSite
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.departments.sdk.conformance import CHECKS, Site
+from services.departments.conformance.suite import CHECKS, Site
 from tests.contract.adapters.sites import SITES, BaseSite
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from services.departments.conformance.suite import task
 from services.departments.land.adapter import LandAdapter
 from services.departments.land.keys import ensure_key
 from services.departments.land.translate import Standing, file_of
-from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Decision, Receipt, Received
-from services.departments.sdk.office import Manner
+from services.departments.sandbox.behaviour import Manner
+from services.departments.sdk.core.messages import Decision, Receipt, Received
 from services.runtime.service import Heard, Misheard
 from tests.contract.adapters.sites import LandSite
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.departments.sdk.conformance import task
-from services.departments.sdk.messages import Receipt
+from services.departments.conformance.suite import task
+from services.departments.sdk.core.messages import Receipt
 from services.departments.tax.adapter import TaxAdapter
 from services.departments.tax.client import TaxAway, TokenRefused
 from services.departments.tax.sandbox import Tokens

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
-from services.monitor.state import MonitoredCase
-from services.runtime.schema import migrate
+from services.monitor.core.state import MonitoredCase
+from services.runtime.process import Shell
 from services.runtime.settings import Settings
-from services.runtime.shell import Shell
+from services.runtime.store.tables import migrate
 
 
 @pytest.fixture(scope="session")

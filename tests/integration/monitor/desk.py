@@ -12,22 +12,23 @@ import httpx2
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from contracts.commitments import Kind, Rung
 from contracts.envelope import Message, envelop
+from contracts.messages.alerts import Rung
+from contracts.messages.commitments import Kind
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor import rulebook
 from services.monitor.app import SERVICE
-from services.monitor.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
-from services.monitor.state import MonitoredCase
-from services.runtime import editions
-from services.runtime.batch import Batches
+from services.monitor.core.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import rule_store
+from services.runtime.batch.processor import Batches
+from services.runtime.batch.reducer import Received
 from services.runtime.clock import FileClock
-from services.runtime.database import transaction
-from services.runtime.fold import Received
+from services.runtime.http.app import application
+from services.runtime.process import Shell
 from services.runtime.settings import Settings
-from services.runtime.shell import Shell
-from services.runtime.store import Said
-from services.runtime.web import application
+from services.runtime.store import documents
+from services.runtime.store.database import transaction
+from services.runtime.store.outbox import Said
 from tests.unit.monitor.histories import at
 
 BEGINS = at("2026-03-02 10:00")
@@ -40,7 +41,7 @@ LOCAL_HOLIDAY = Notice(
 )
 """A Wednesday on which Guangxi alone is off."""
 
-SHIPPED = rulebook.read(rulebook.SHIPPED)
+SHIPPED = rule_store.read(rule_store.SHIPPED)
 
 LADDERS = (
     LadderRule(kinds=(Kind.STEP,), region="4502", rungs={Rung.RED: RungRule(limit=LimitKind.STATUTORY)}),
@@ -132,7 +133,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
     )
     shell = Shell(SERVICE, settings)
     async with transaction(shell.database) as connection:
-        await editions.put(connection, RULES.said.model_dump(mode="json", by_alias=True), "for a test", first=True)
+        await documents.put(connection, RULES.said.model_dump(mode="json", by_alias=True), "for a test", first=True)
 
     async def publish(said: Sequence[Said]) -> Sequence[Said]:
         return said

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
-from services.monitor import directories
+from onedoor.cli import app
+from services.monitor.store import directory_store
 
-SAMPLE = directories.SAMPLE.read_text(encoding="utf-8")
+SAMPLE = directory_store.SAMPLE.read_text(encoding="utf-8")
 
 
 @pytest.fixture

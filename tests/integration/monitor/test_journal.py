@@ -15,15 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typer.testing import CliRunner
 
 from contracts.codec import encode
-from contracts.commitments import AlertRaised, AlertWithdrawn, CaseAsked, Rung
 from contracts.envelope import Message, envelop
-from contracts.topics import topic_of
-from services.cli import app
-from services.monitor.journal import signing_key
-from services.monitor.journalist import JOURNALED, LATE_S, Journalist
-from services.monitor.verify_journal import verify
-from services.runtime import store
-from services.runtime.database import TRANSACTION_S
+from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.commitments import CaseAsked
+from contracts.registry import topic_of
+from onedoor.cli import app
+from services.monitor.journal.blocks import signing_key
+from services.monitor.journal.verify import verify
+from services.monitor.journal.writer import JOURNALED, LATE_S, Journalist
+from services.runtime.store import outbox
+from services.runtime.store.database import TRANSACTION_S
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -146,7 +147,7 @@ async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEng
 
     async def forget() -> int:
         async with database.begin() as connection:
-            return await store.forget_said(connection, timedelta(days=30), 100, JOURNALED)
+            return await outbox.forget_said(connection, timedelta(days=30), 100, JOURNALED)
 
     assert await forget() == 0
     await write(database)

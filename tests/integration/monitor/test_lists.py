@@ -8,19 +8,19 @@ from uuid import UUID, uuid4
 import httpx2
 from pydantic import SecretStr
 
-from contracts.commitments import AlertRaised, AlertWithdrawn, Rung
 from contracts.envelope import Message, Woken, envelop
-from contracts.plans import StepState
+from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.plans import StepState
 from services.monitor.app import SERVICE
-from services.monitor.projection import project
-from services.monitor.state import MonitoredCase
-from services.runtime.batch import Batches
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.alerts import project
+from services.runtime.batch.processor import Batches
+from services.runtime.batch.reducer import Received
 from services.runtime.clock import SystemClock
-from services.runtime.database import Line
-from services.runtime.fold import Received
-from services.runtime.shell import Shell
-from services.runtime.store import Said
-from services.runtime.web import application
+from services.runtime.http.app import application
+from services.runtime.process import Shell
+from services.runtime.store.database import Line
+from services.runtime.store.outbox import Said
 from tests.unit.monitor.histories import accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")

@@ -16,7 +16,8 @@ import uvicorn
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.commitments import (
+from contracts.envelope import Message, envelop
+from contracts.messages.alerts import (
     AlertAcknowledged,
     AlertAppealed,
     AlertClosed,
@@ -27,11 +28,10 @@ from contracts.commitments import (
     Problem,
     Rung,
 )
-from contracts.envelope import Message, envelop
-from services.monitor.projection import project
+from services.monitor.store.alerts import project
 from services.monitor.web import stream
-from services.runtime.http import Server
-from services.runtime.web import application
+from services.runtime.http.app import application
+from services.runtime.http.server import Server
 from tests.integration.monitor.desk import BEGINS, Desk, number, opened
 from tests.integration.toy import eventually
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from contracts.cases import CaseAccepted, CaseExtended, CaseSuspended, SuspensionKind
-from contracts.clocks import Clock, ClocksReported
-from contracts.commitments import AlertAppealed, AppealDecided, CommitmentKey, Rung
-from contracts.plans import StepState
+from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
+from contracts.messages.cases import CaseAccepted, CaseExtended, CaseSuspended, SuspensionKind
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.plans import StepState
+from contracts.messages.side_timers import Clock, ClocksReported
 from contracts.working_time import working_days_between
-from services.monitor import listing
+from services.monitor.store import query_limits
 from tests.integration.monitor.desk import BEGINS, RULES, Desk, keys, number, opened
 from tests.unit.monitor.histories import accepted, at, decided, delivered, done, limits, plan, report, reported
 
@@ -346,16 +347,16 @@ async def test_wrong_requests_and_strangers(desk: Desk) -> None:
 
 async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await desk.tell(number(1), begun(), delivered(BEGINS))
-    monkeypatch.setattr(listing, "WAIT_S", 0.05)
+    monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
     assert (await desk.get("/due"))["commitments"]
     async with desk.shell.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
-        asked = [asyncio.create_task(desk.http.get("/due")) for _ in range(listing.QUERIES + 1)]
+        asked = [asyncio.create_task(desk.http.get("/due")) for _ in range(query_limits.QUERIES + 1)]
         (first,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert (first.result().status_code, first.result().headers["retry-after"]) == (503, "5")
         await other.rollback()
         assert {(await one).status_code for one in waiting} == {200}
-    monkeypatch.setattr(listing, "STATEMENT_S", 0.1)
+    monkeypatch.setattr(query_limits, "STATEMENT_S", 0.1)
     async with desk.shell.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         slow = await desk.http.get("/due")
@@ -366,9 +367,9 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
 
 
 async def test_a_look_writes_nothing(desk: Desk) -> None:
-    async with listing.Readers(desk.shell.database).query() as connection:
+    async with query_limits.Readers(desk.shell.database).query() as connection:
         assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
-        assert await connection.scalar(text("SHOW statement_timeout")) == f"{listing.STATEMENT_S:.0f}s"
+        assert await connection.scalar(text("SHOW statement_timeout")) == f"{query_limits.STATEMENT_S:.0f}s"
     assert await desk.rows("SHOW transaction_read_only") == [("off",)]
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.codec import Unreadable, decode, encode
-from contracts.commitments import CaseAsked
-from contracts.envelope import derive_id, envelop, patience
-from contracts.topics import MAX_RECORD_BYTES, TOPICS, topics_for
+from contracts.core import patience
+from contracts.envelope import derive_id, envelop
+from contracts.messages.commitments import CaseAsked
+from contracts.registry import MAX_RECORD_BYTES, TOPICS, topics_for
 
 CASE = "K7Q2-9MXF-4TBA-3"
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.envelope import Impossible, Message, Step, UnknownCase, Woken, envelop
-from contracts.plans import Outcome
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
-from services.departments.sdk.core import MOST_PROCEDURES, MOVES, PATIENCE, Pace, Tasks, TaskState, handle
-from services.departments.sdk.messages import (
+from contracts.core import Impossible, Step, UnknownCase
+from contracts.envelope import Message, Woken, envelop
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from services.departments.sdk.core.handle import MOST_PROCEDURES, MOVES, PATIENCE, Pace, Tasks, TaskState, handle
+from services.departments.sdk.core.messages import (
     Answer,
     Decided,
     Decision,

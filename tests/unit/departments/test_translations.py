@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from contracts.cases import Applicant
-from contracts.plans import Limit, Limits, Outcome
-from contracts.tasks import Document, TaskRequested
+from contracts.messages.cases import Applicant
+from contracts.messages.plans import Limit, Limits, Outcome
+from contracts.messages.tasks import Document, TaskRequested
 from services.departments.commerce import translate as commerce
 from services.departments.land import translate as land
 from services.departments.sdk.adapter import case_of, not_understood
-from services.departments.sdk.messages import Decision, Receipt
+from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.tax import translate as tax
 
 TASK_ID = "K7Q2-9MXF-4TBA-3/licence"

@@ -4,16 +4,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from contracts.cases import Applicant, Channel
-from contracts.commitments import Commitment, CommitmentsOpened
-from contracts.envelope import Envelope, Message, Step, envelop
-from contracts.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
-from contracts.tasks import TaskDelivered, TaskDone
+from contracts.core import Step
+from contracts.envelope import Envelope, Message, envelop
+from contracts.messages.cases import Applicant, Channel
+from contracts.messages.commitments import Commitment, CommitmentsOpened
+from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
+from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Places, almanac
-from services.intake import core
 from services.intake.catalogue import plan_for, sample
-from services.intake.core import AcceptCase, Case
-from services.intake.numbers import number_from
+from services.intake.core.case_numbers import number_from
+from services.intake.core.handle import AcceptCase, Case
+from services.intake.core.handle import handle as handle_by
 from tests.unit.intake.persons import citizen_number
 
 NUMBER = number_from(b"a case number")
@@ -23,7 +24,7 @@ APPLICANT = Applicant(kind="person", name="王小明", id_number=citizen_number(
 STEPS = {step.step: step for step in PLAN.steps}
 
 
-handle = partial(core.handle, Places(almanac()))
+handle = partial(handle_by, Places(almanac()))
 """Intake's core by the calendar as it is published."""
 
 

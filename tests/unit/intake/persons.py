@@ -4,7 +4,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from services.intake.identity import citizen_check_character, credit_check_character
+from services.intake.core.id_numbers import citizen_check_character, credit_check_character
 
 
 def citizen_number(born: date = date(1990, 1, 1), sequence: int = 1) -> str:

@@ -7,10 +7,10 @@ import pytest
 from httpx2 import Response
 from sqlalchemy.exc import DBAPIError
 
-from contracts.cases import CaseAccepted
-from contracts.plans import StepState
-from services.intake.numbers import is_valid
-from services.runtime.funnel import Overloaded
+from contracts.messages.cases import CaseAccepted
+from contracts.messages.plans import StepState
+from services.intake.core.case_numbers import is_valid
+from services.runtime.batch.queue import Overloaded
 from tests.unit.intake.cases import at, decided, done, report
 from tests.unit.intake.persons import citizen_number, credit_code
 from tests.unit.intake.shells import MemoryShell, client_of

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from contracts.plans import Limit, Limits
+from contracts.messages.plans import Limit, Limits
 from services.intake.catalogue import CatalogueInvalid, Matter, load, matter_of, plan_for, required_materials, sample
 from services.intake.catalogue.load import SAMPLE
 from services.intake.catalogue.schema import SCHEMA, schema_text

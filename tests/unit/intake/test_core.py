@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.cases import CaseAccepted
-from contracts.commitments import CaseAsked
-from contracts.envelope import Impossible, UnknownCase, Woken
-from contracts.plans import Outcome, StepState
-from services.intake.core import MOVES, CaseState, Heard, KeyReused
+from contracts.core import Impossible, UnknownCase
+from contracts.envelope import Woken
+from contracts.messages.cases import CaseAccepted
+from contracts.messages.commitments import CaseAsked
+from contracts.messages.plans import Outcome, StepState
+from services.intake.core.handle import MOVES, CaseState, Heard, KeyReused
 from tests.unit.intake.cases import (
     ACCEPTED_AT,
     accept,

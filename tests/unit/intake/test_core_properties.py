@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.envelope import Envelope, Message, Woken
-from contracts.plans import Outcome, StepState
-from services.intake.core import Case
+from contracts.messages.plans import Outcome, StepState
+from services.intake.core.handle import Case
 from services.intake.web.answers import case_view
 from tests.unit.intake.cases import (
     NUMBER,

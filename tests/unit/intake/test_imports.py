@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from contracts.cases import CaseAccepted
-from contracts.plans import Limit
-from services.runtime.funnel import Unavailable
+from contracts.messages.cases import CaseAccepted
+from contracts.messages.plans import Limit
+from services.runtime.batch.queue import Unavailable
 from tests.unit.intake.shells import MemoryShell, client_of
 
 ROW: dict[str, Any] = {

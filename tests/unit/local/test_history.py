@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from contracts.cases import Channel
-from deploy.local.history import UnreadableHistory, read
+from contracts.messages.cases import Channel
+from onedoor.history import UnreadableHistory, read
 
 ZONE = ZoneInfo("Asia/Shanghai")
 HEAD = "case_id,startdate,deadline,enddate,department,channel,other"

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from contracts.cases import Applicant, CaseAccepted, Channel
-from contracts.commitments import AlertRaised, AlertWithdrawn, CommitmentKey, Rung
-from contracts.envelope import Envelope, Message, Step, envelop
-from contracts.plans import (
+from contracts.core import Step
+from contracts.envelope import Envelope, Message, envelop
+from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.cases import Applicant, CaseAccepted, Channel
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.plans import (
     CaseDecided,
     CaseReported,
     Limit,
@@ -19,11 +21,11 @@ from contracts.plans import (
     StepReport,
     StepState,
 )
-from contracts.tasks import TaskDelivered, TaskDone
-from services.monitor.core import handle
-from services.monitor.rulebook import shipped
-from services.monitor.rules import Rules
-from services.monitor.state import MonitoredCase
+from contracts.messages.tasks import TaskDelivered, TaskDone
+from services.monitor.core.handle import handle
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import shipped
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 APPLICANT = Applicant(kind="person", name="Li Hua", id_number="11010519491231002X")

@@ -6,9 +6,9 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from services.configuration import WrongSetting, read
-from services.monitor.channels import signature
+from services.monitor.notifications.channels import signature
 from services.monitor.settings import FileSettings, HookSettings, MonitorSettings
+from services.runtime.configuration import WrongSetting, read
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 

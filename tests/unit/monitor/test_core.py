@@ -4,21 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.commitments import (
-    AlertClosed,
-    AlertRaised,
-    AlertWithdrawn,
-    CardSpared,
-    CaseAsked,
-    CommitmentsOpened,
-    Rung,
-)
-from contracts.envelope import Impossible, Message, UnknownCase, Woken
-from contracts.plans import Outcome, StepState
-from services.monitor.climbing import IN_TIME
-from services.monitor.core import handle
-from services.monitor.rulebook import shipped
-from services.monitor.state import MonitoredCase
+from contracts.core import Impossible, UnknownCase
+from contracts.envelope import Message, Woken
+from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, CardSpared, Rung
+from contracts.messages.commitments import CaseAsked, CommitmentsOpened
+from contracts.messages.plans import Outcome, StepState
+from services.monitor.core.alerts import IN_TIME
+from services.monitor.core.handle import handle
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.rule_store import shipped
 from tests.unit.monitor.histories import (
     Monitor,
     accepted,

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commitments import AlertRaised, CaseAsked, CommitmentKey, Rung
 from contracts.envelope import Message, Woken
-from contracts.plans import StepState
-from services.monitor.state import CASE, MonitoredCase
+from contracts.messages.alerts import AlertRaised, Rung
+from contracts.messages.commitments import CaseAsked, CommitmentKey
+from contracts.messages.plans import StepState
+from services.monitor.core.state import CASE, MonitoredCase
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
 
 START = at("2026-03-02 10:00")

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.commitments import Rung
-from services.monitor.digest import MOST_LINES, Count, Letter, Line, letter
-from services.monitor.telling import What
+from contracts.messages.alerts import Rung
+from services.monitor.notifications.digest import MOST_LINES, Count, Letter, Line, letter
+from services.monitor.notifications.policy import What
 from tests.unit.monitor.histories import at
 
 NOW = at("2026-03-04 10:00")

@@ -8,9 +8,9 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.commitments import Rung
-from services.monitor.directory import CLIMBS, SUPERVISOR, ZONE, Directory, DirectoryFile
-from services.monitor.written import FaultyFile, parsed
+from contracts.messages.alerts import Rung
+from services.monitor.notifications.directory import CLIMBS, SUPERVISOR, ZONE, Directory, DirectoryFile
+from services.runtime.yaml_file import FaultyFile, parsed
 
 FILE = """\
 version: "2026-11"

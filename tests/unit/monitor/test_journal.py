@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.monitor import verify_journal
-from services.monitor.journal import Block, Root, Said, chained, day_of, export_head, exported, signing_key
-from services.monitor.verify_journal import Broken, verify
+from services.monitor.journal import verify as verifier
+from services.monitor.journal.blocks import Block, Root, Said, chained, day_of, export_head, exported, signing_key
+from services.monitor.journal.verify import Broken, verify
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -174,7 +174,7 @@ def test_what_is_no_export_is_refused(lines: list[str]) -> None:
 
 def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
     program, file = tmp_path / "verify_journal.py", tmp_path / "export.jsonl"
-    program.write_text(Path(verify_journal.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    program.write_text(Path(verifier.__file__).read_text(encoding="utf-8"), encoding="utf-8")
 
     def run(*lines: str) -> "subprocess.CompletedProcess[str]":
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commitments import Rung
-from contracts.plans import Limits
+from contracts.messages.alerts import Rung
+from contracts.messages.plans import Limits
 from contracts.working_time import published_calendar
-from services.monitor.ladder import DueDates, Run, due_dates
-from services.monitor.rulebook import shipped
-from services.monitor.rules import RungRule, Scale
+from services.monitor.core.ladder import DueDates, Run, due_dates
+from services.monitor.core.rules import RungRule, Scale
+from services.monitor.store.rule_store import shipped
 from tests.unit.monitor.histories import at, limits
 
 RULES = shipped()

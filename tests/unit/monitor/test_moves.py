@@ -4,21 +4,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from contracts.cases import CaseExtended, CaseRestarted
-from contracts.commitments import (
-    AlertRaised,
-    AlertWithdrawn,
-    Cause,
-    CommitmentsMoved,
-    CommitmentsOpened,
-    Rung,
-)
 from contracts.envelope import Message, Revised, Woken
-from contracts.plans import StepState
+from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.cases import CaseExtended, CaseRestarted
+from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsOpened
+from contracts.messages.plans import StepState
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.climbing import MOVED
-from services.monitor.rulebook import SHIPPED, read
-from services.monitor.rules import Rules, rule_set
+from services.monitor.core.alerts import MOVED
+from services.monitor.core.rules import Rules, rule_set
+from services.monitor.store.rule_store import SHIPPED, read
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
 
 MONDAY = at("2026-03-02 10:00")

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contracts.cases import SuspensionKind
-from contracts.commitments import CommitmentKey, Kind, Rung
-from contracts.plans import Limit, Limits
+from contracts.messages.alerts import Rung
+from contracts.messages.cases import SuspensionKind
+from contracts.messages.commitments import CommitmentKey, Kind
+from contracts.messages.plans import Limit, Limits
 from contracts.working_time import Rule
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor import rulebook
-from services.monitor.ladder import Run, due_dates
-from services.monitor.rules import RuleFile, Rules, RuleSet, rule_set
-from services.monitor.written import FaultyFile, checked
+from services.monitor.core.ladder import Run, due_dates
+from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
+from services.monitor.store import rule_store
+from services.runtime.yaml_file import FaultyFile, checked
 from tests.unit.monitor.histories import at
 
-SHIPPED = rulebook.SHIPPED.read_text(encoding="utf-8")
+SHIPPED = rule_store.SHIPPED.read_text(encoding="utf-8")
 SECOND = timedelta(seconds=1)
 
 
@@ -33,7 +34,7 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 
 def rules(tmp_path: Path, *changes: tuple[str, str]) -> Rules:
-    return Rules(1, rule_set(rulebook.read(changed(tmp_path, *changes))))
+    return Rules(1, rule_set(rule_store.read(changed(tmp_path, *changes))))
 
 
 # -- the province's card rules -----------------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 
 
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
-    shipped = rulebook.shipped()
+    shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
     found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
     assert dict(found.ladder()) == {
@@ -109,7 +110,7 @@ def test_of_the_ladders_that_fit_the_last_one_counts(tmp_path: Path) -> None:
     _, _, narrow_ones = narrow.partition("red: {limit: statutory}}\n")
     behind = SHIPPED.replace("\nlimits:", f"\n{narrow_ones}limits:")
     (tmp_path / "behind.yaml").write_text(behind, encoding="utf-8")
-    found = Rules(1, rule_set(rulebook.read(tmp_path / "behind.yaml")))
+    found = Rules(1, rule_set(rule_store.read(tmp_path / "behind.yaml")))
     assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.RED]
     assert list(found.ladder("case", "450200", "transfer-property")) == [Rung.YELLOW]
     assert list(found.ladder("case", "450103", "other")) == [Rung.YELLOW]
@@ -133,7 +134,7 @@ def test_a_provinces_notice_counts_there_alone() -> None:
         region="CN-45",
         days=(NoticeDay(name="壮族三月三", date=date(2026, 4, 20), is_off_day=True),),
     )
-    found = Rules(1, rule_set(rulebook.read(rulebook.SHIPPED), [third_of_march]))
+    found = Rules(1, rule_set(rule_store.read(rule_store.SHIPPED), [third_of_march]))
     limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
     friday = Run(at("2026-04-17 10:00"))
     elsewhere, there = (found.scale("case", region, "any") for region in ("440305", "450103"))
@@ -142,7 +143,7 @@ def test_a_provinces_notice_counts_there_alone() -> None:
 
 
 def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> None:
-    shipped = rulebook.shipped()
+    shipped = rule_store.shipped()
     stopped = {
         key: shipped.stops(SuspensionKind.PROCEDURE, "land", key)
         for key in ("case", "step/land", "step/tax", "complaint/1")
@@ -152,14 +153,14 @@ def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> N
 
 
 def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
-    said = rulebook.shipped().said
+    said = rule_store.shipped().said
     kept = said.model_dump_json(by_alias=True)
     assert RuleSet.model_validate_json(kept) == said
-    assert rulebook.edition(3, kept).edition == 3
+    assert rule_store.edition(3, kept).edition == 3
 
 
 def test_counting_is_by_the_day_unless_said_otherwise() -> None:
-    assert rulebook.shipped().terms("450103").rule is Rule.DAY
+    assert rule_store.shipped().terms("450103").rule is Rule.DAY
 
 
 # -- files with faults -------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_a_file_with_faults_is_refused_with_line_and_reason(
     tmp_path: Path, changes: tuple[str, str], told: str
 ) -> None:
     with pytest.raises(FaultyFile) as refused:
-        rulebook.read(changed(tmp_path, changes))
+        rule_store.read(changed(tmp_path, changes))
     assert told in str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
@@ -194,7 +195,7 @@ def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
     file = changed(tmp_path, ("days_over: 3", "days_over: -3"))
     (line,) = [n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "days_over: -3" in text]
     with pytest.raises(FaultyFile, match=f"^line {line}: ladder"):
-        rulebook.read(file)
+        rule_store.read(file)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "ladder: {}"])
@@ -202,24 +203,24 @@ def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) ->
     file = tmp_path / "rules.yaml"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(FaultyFile, match=r"^line 1"):
-        rulebook.read(file)
+        rule_store.read(file)
 
 
 def test_every_kind_of_commitment_has_a_ladder() -> None:
-    shipped = rulebook.shipped()
+    shipped = rule_store.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
     assert checked(RuleFile, yaml.safe_load(SHIPPED), {}) == shipped.said.rules
 
 
 def test_moments_are_instants_in_utc() -> None:
-    shipped = rulebook.shipped()
+    shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
     found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
 def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
-    shipped = rulebook.shipped()
+    shipped = rule_store.shipped()
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
     limits = Limits(committed=fixed, statutory=fixed)
     found = due_dates(limits, Run(at("2026-03-02 10:00")), shipped.scale("complaint/1", "440305", "any"))

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
-from contracts.commitments import AlertWithdrawn, Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause, Rung
-from contracts.envelope import Impossible, Message, Woken
-from contracts.plans import StepState
-from contracts.tasks import TaskSuspended
-from services.monitor.climbing import MOVED
-from services.monitor.state import MOST_SUSPENSIONS, MonitoredCase
+from contracts.core import Impossible
+from contracts.envelope import Message, Woken
+from contracts.messages.alerts import AlertWithdrawn, Rung
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
+from contracts.messages.plans import StepState
+from contracts.messages.tasks import TaskSuspended
+from services.monitor.core.alerts import MOVED
+from services.monitor.core.state import MOST_SUSPENSIONS, MonitoredCase
 from tests.unit.monitor.histories import (
     CASE_ID,
     Monitor,

@@ -8,12 +8,13 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commitments import AlertClosed, AlertRaised, AlertWithdrawn, CaseAsked, OperationsAlerted, Problem, Rung
 from contracts.envelope import Woken
-from contracts.plans import StepState
-from services.monitor.climbing import UNDELIVERED
-from services.monitor.state import MonitoredCase
-from services.monitor.verification import MOST_ASKED
+from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, OperationsAlerted, Problem, Rung
+from contracts.messages.commitments import CaseAsked
+from contracts.messages.plans import StepState
+from services.monitor.core.alerts import UNDELIVERED
+from services.monitor.core.state import MonitoredCase
+from services.monitor.core.verification import MOST_ASKED
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")

@@ -9,15 +9,16 @@ from random import Random
 
 import pytest
 
-from contracts.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
-from contracts.commitments import CaseAsked, CommitmentKey, Rung
 from contracts.envelope import Message, Revised, Woken
-from contracts.plans import StepState
-from contracts.tasks import TaskSuspended
+from contracts.messages.alerts import Rung
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.commitments import CaseAsked, CommitmentKey
+from contracts.messages.plans import StepState
+from contracts.messages.tasks import TaskSuspended
 from contracts.working_time import Suspension
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.rulebook import SHIPPED, read
-from services.monitor.rules import Rules, rule_set
+from services.monitor.core.rules import Rules, rule_set
+from services.monitor.store.rule_store import SHIPPED, read
 from tests.unit.monitor.histories import (
     CASE_ID,
     Monitor,

@@ -14,16 +14,16 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from contracts.codec import encode
-from contracts.topics import topic_of
+from contracts.registry import topic_of
+from services.operator.audit.case_checks import judge
+from services.operator.audit.case_record import Alert, Dossier, Entry, Kept, Said
+from services.operator.audit.checksum_compare import merged
 from services.operator.audit.command import run
-from services.operator.audit.dossier import Alert, Dossier, Entry, Kept, Said
 from services.operator.audit.invariants import Fault, Grounds, Invariant
-from services.operator.audit.judge import judge
-from services.operator.audit.places import places
 from services.operator.audit.replay import replay
 from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
-from services.operator.audit.sieve import merged
+from services.operator.audit.targets import places
 from services.operator.databases import WrongChoice
 from tests.benchmarks.decided_cases import CASE, Service, one_case
 

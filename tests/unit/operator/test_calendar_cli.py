@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from contracts.working_time import published_calendar
-from services.cli import app
+from onedoor.cli import app
 
 YEAR = published_calendar().first_unpublished.year
 NOTICE = {

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.cases import Applicant, CaseAccepted, Channel
-from contracts.commitments import CaseAsked
-from contracts.envelope import Envelope, Impossible, Message, Step, UnknownCase, Woken, derive_id, envelop
-from contracts.plans import CaseDecided, CaseReported, Limit, Limits, Outcome, Plan, PlanStep, StepState
-from contracts.tasks import TaskDelivered, TaskDone, TaskRequested
-from services.routing.core import MOVES, Course, Phase, handle
+from contracts.core import Impossible, Step, UnknownCase
+from contracts.envelope import Envelope, Message, Woken, derive_id, envelop
+from contracts.messages.cases import Applicant, CaseAccepted, Channel
+from contracts.messages.commitments import CaseAsked
+from contracts.messages.plans import CaseDecided, CaseReported, Limit, Limits, Outcome, Plan, PlanStep, StepState
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested
+from services.routing.core.handle import MOVES, Course, Phase, handle
 
 CASE = "K7Q2-9MXF-4TBA-3"
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """When to stop trying: the breaker, and the limit of dead letters."""
 
-from services.runtime.consumer import DeadLetterLimit
-from services.runtime.effects import Breaker
+from services.runtime.jobs.external_calls import Breaker
+from services.runtime.kafka.consumer import DeadLetterLimit
 
 
 def test_the_breaker_opens_after_several_failures_in_a_row_and_then_tries_one() -> None:

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from pydantic import SecretStr
 
-from services.runtime.consumer import Consumer
-from services.runtime.funnel import Funnel
+from services.runtime.batch.queue import Funnel
+from services.runtime.kafka.consumer import Consumer
 from services.runtime.settings import Settings
 
 UNREADABLE = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "the name of a header")

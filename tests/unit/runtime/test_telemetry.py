@@ -20,7 +20,7 @@ def test_a_library_says_the_same_thing_once_in_a_while_and_we_each_time(logs: py
         telemetry.configure("toy", "1", "INFO")
         for attempt in range(3):
             logging.getLogger("aiokafka.conn").error("no connection to %s", f"broker-{attempt}")
-            logging.getLogger("services.runtime.kafka").error("no connection to %s", f"broker-{attempt}")
+            logging.getLogger("services.runtime.kafka.connection").error("no connection to %s", f"broker-{attempt}")
         logging.getLogger("aiokafka.conn").error("another thing")
     finally:
         root.handlers, level = before[0], before[1]

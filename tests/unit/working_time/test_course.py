@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time import (
     Course,
     Due,

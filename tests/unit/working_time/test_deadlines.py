@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.plans import Limit
+from contracts.messages.plans import Limit
 from contracts.working_time import (
     Due,
     OfficeHours,

@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.schema import create_runtime_tables_v1
+from services.runtime.store.tables import create_runtime_tables_v1
 
 revision = "0001"
 down_revision = None

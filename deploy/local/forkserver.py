@@ -1,0 +1,129 @@
+"""A process that has everything imported and forks itself into services.
+
+Importing what a service needs costs a second or more of processor time. Done once here, while the engines start,
+it serves all of them, and they share the memory. There is no thread and no event loop before a fork.
+
+``python -m deploy.local.forkserver CONTROL_FD`` reads requests from the control socket, one JSON object a packet, and
+answers there (`Started`, `Ended` of `deploy.local.forkserver_client`). When the other end closes, or this process dies,
+all children die too.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from deploy.local.launch import die_with_parent
+
+PACKET_BYTES = 128 * 1024
+"""Room for one request: a command, a log and an environment."""
+
+
+def main(control_fd: int) -> None:
+    """Preload, then fork on request until the other end of the control socket closes."""
+    control = socket.socket(fileno=control_fd)
+    wake, woken = socket.socketpair()
+    for end in (wake, woken):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up is wanted
+    signal.set_wakeup_fd(woken.fileno())
+    children: set[int] = set()
+    while True:
+        readable, _, _ = select.select([control, wake], [], [])
+        if wake in readable:
+            wake.recv(4096)
+            _report_ended(control, children)
+        if control in readable:
+            packet = control.recv(PACKET_BYTES)
+            if not packet:
+                return
+            _do(json.loads(packet), control, (wake, woken), children)
+
+
+def _do(request: dict[str, Any], control: socket.socket, ours: tuple[socket.socket, ...], children: set[int]) -> None:
+    match request:
+        case {"preload": modules}:
+            _preload(modules)
+        case {"start": name, "entry": entry, "arguments": arguments, "log": log, "environment": environment}:
+            # What is imported by now is shared for good: the collector need not touch, and so copy, it.
+            gc.freeze()
+            parent = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                _become(parent, entry, arguments, Path(log), environment, (control, *ours))
+            children.add(pid)
+            control.send(json.dumps({"started": name, "pid": pid}).encode())
+        case {"signal": number, "pid": pid}:
+            if pid in children:  # else it has ended, and the number may be another process's by now
+                os.kill(pid, number)
+
+
+def _preload(modules: list[str]) -> None:
+    """Import what the services will need. A fault is said here, and again by the service that meets it."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception:
+            traceback.print_exc()
+
+
+def _report_ended(control: socket.socket, children: set[int]) -> None:
+    for pid in tuple(children):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            children.discard(pid)
+            control.send(json.dumps({"ended": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+
+
+def _become(
+    parent: int,
+    entry: str,
+    arguments: list[str],
+    log: Path,
+    environment: dict[str, str],
+    close: tuple[socket.socket, ...],
+) -> None:
+    """In the child: be the command. Does not return."""
+    status = 1
+    try:
+        os.setsid()
+        die_with_parent(parent, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in close:
+            end.close()
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        os.environ.clear()
+        os.environ.update(environment)
+        module, function = entry.split(":")
+        getattr(importlib.import_module(module), function)(arguments)
+        status = 0
+    except SystemExit as leaving:
+        status = _status_of(leaving)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _status_of(leaving: SystemExit) -> int:
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    sys.stderr.write(f"{leaving.code}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,55 @@
+"""Applications such as a service centre receives, made up and reproducible."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from services.intake.catalogue import Catalogue, required_materials
+from services.intake.core.id_numbers import citizen_check_character, credit_check_character
+
+SURNAMES = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗"
+GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英"
+TRADES = ("商贸", "餐饮", "科技", "物流", "建材", "农业", "文化", "机械")
+REGIONS = ("450102", "450103", "450105", "450107", "450108", "450109", "450110", "450121")
+"""Districts of Nanning (GB/T 2260)."""
+CHANNELS = ("window", "web", "web", "web", "township", "agent", "post")
+MATTERS = ("start-business", "start-business", "start-business", "transfer-property", "transfer-property")
+"""How often each bundle is asked for; every sixth application is an investment project."""
+
+
+def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
+    """So many applications to ``POST /cases``, the same ones for the same seed."""
+    random = Random(seed)
+    by_code = {bundle.code: bundle for bundle in catalogue.bundles}
+    for number in range(count):
+        bundle = "investment-project" if number % 6 == 5 else random.choice(MATTERS)
+        region = random.choice(REGIONS)
+        by_company = bundle == "investment-project" or random.random() < 0.3
+        yield {
+            "bundle": bundle,
+            "region": region,
+            "channel": random.choice(CHANNELS),
+            "applicant": company(random, region) if by_company else person(random, region),
+            "materials": [material.code for material in required_materials(catalogue, by_code[bundle])],
+        }
+
+
+def bodies(catalogue: Catalogue, count: int, seed: int = 7) -> list[bytes]:
+    """The same as request bodies."""
+    return [json.dumps(application).encode() for application in applications(catalogue, count, seed)]
+
+
+def person(random: Random, region: str) -> dict[str, str]:
+    """Somebody with a well-formed citizen number of that region."""
+    name = random.choice(SURNAMES) + "".join(random.sample(GIVEN, random.choice((1, 2))))
+    born = f"{random.randrange(1955, 2005)}{random.randrange(1, 13):02d}{random.randrange(1, 29):02d}"
+    digits = f"{region}{born}{random.randrange(1000):03d}"
+    return {"kind": "person", "name": name, "id_number": digits + citizen_check_character(digits)}
+
+
+def company(random: Random, region: str) -> dict[str, str]:
+    """A company with a well-formed credit code of that region."""
+    name = f"南宁市{''.join(random.sample(GIVEN, 2))}{random.choice(TRADES)}有限公司"
+    code = f"91{region}MA5{random.randrange(10**6):06d}"
+    return {"kind": "organisation", "name": name, "id_number": code + credit_check_character(code)}

@@ -1,0 +1,258 @@
+"""``onedoor demo``: some hundred cases of three bundles, from application to decision, in fast time."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from contracts.working_time import published_calendar
+from deploy.local.engine import EngineFailed
+from deploy.local.platform import Platform
+from deploy.local.supervisor import NotReady
+from deploy.local.up import until_asked_to_stop, write_json
+from deploy.local.wiring import SYSTEMS, Options
+from onedoor.applicants import bodies
+from services.intake.catalogue import Catalogue, sample
+from services.runtime.clock import Clock, FileClock
+
+ZONE = ZoneInfo("Asia/Shanghai")
+BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=ZONE)
+"""A Monday morning."""
+
+DAYS_A_SECOND = 0.5
+"""Speed of the demo's clock while applications come in. The machine's own delays count as office time, so that a
+faster clock would make the departments look slower than they are."""
+
+LATER_DAYS_A_SECOND = 2.0
+"""And when all but a few are decided and only the late ones are waited for."""
+
+FEW = 0.12
+ARRIVAL_DAYS = 5
+"""Working days over which the applications come in."""
+
+OFFICE_HOURS = 8
+AT_MOST = timedelta(days=180)
+"""By the demo's clock; should a case be undecided by then, something is broken."""
+
+COLUMNS = ("accepted", "decided", "on_time", "warned", "yellow", "red")
+
+NEXT = {
+    ".venv/bin/onedoor demo --stay": "the same, and it keeps running: look at its pages",
+    ".venv/bin/onedoor up": "the platform for real, by the wall clock",
+    ".venv/bin/onedoor replay FILE.csv": "another system's cases, through the whole platform",
+}
+
+Figures = dict[str, Any]
+
+
+class DemoFailed(Exception):
+    """The demo did not come to its end; the message says why."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the demo is."""
+
+    wanted: int
+    first_decided_s: float | None = None
+    figures: Figures | None = None
+    hurried: bool = False
+
+
+def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
+    """Run the demo; the exit status. ``output`` receives the result as JSON. With ``stay`` all keeps running."""
+    began = time.monotonic()
+    console = Console(force_terminal=False if plain else None, highlight=False)
+    folder = Path(tempfile.mkdtemp(prefix="onedoor-demo-"))
+    try:
+        until_asked_to_stop(_demo(folder, cases, output, stay, console, began))
+    except (DemoFailed, EngineFailed, NotReady) as failure:
+        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, console: Console, began: float) -> None:
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, soft_wrap=True)
+
+    clock = FileClock.create(folder / "clock", BEGINS, speed=0)
+    say(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
+    async with Platform(folder, _options(sample(), folder / "clock"), say) as platform:
+        say(f"ready; {cases} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
+        clock.set(BEGINS, DAYS_A_SECOND * 86_400)
+        progress = Progress(cases)
+        async with httpx2.AsyncClient(timeout=30) as client:
+            arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
+            await _watch(client, platform.address("monitor"), clock, progress, arriving, console, began)
+        result = _result(progress)
+        console.print(_tables(result))
+        if output is not None:
+            write_json(output, result)
+        _what_next(console, platform, stay, result["first_decided_s"])
+        if stay:
+            await asyncio.Event().wait()
+
+
+def _options(catalogue: Catalogue, clock: Path) -> Options:
+    """Offices that take about a third of what they promised, and now and then far too long."""
+    days = {item.code: max(0.15, item.limits.committed * 0.3) for item in catalogue.items}
+    office = {
+        "ONEDOOR_SANDBOX_ITEM_DAYS": json.dumps(days),
+        "ONEDOOR_SANDBOX_SPREAD": "0.35",
+        "ONEDOOR_SANDBOX_LATE_SHARE": "0.03",
+        "ONEDOOR_SANDBOX_LATE_DAYS": "24",
+        "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.03",
+        "ONEDOOR_SANDBOX_POLL_S": "0.02",
+    }
+    offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in SYSTEMS}
+    adapters = {system: {"ONEDOOR_LISTEN_INTERVAL_S": "0.05"} for system in SYSTEMS}
+    kept = {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}
+    return Options(clock=str(clock), throwaway=True, extra={"*": kept, **offices, **adapters})
+
+
+def _arrivals(count: int) -> list[datetime]:
+    """When the applications come in: evenly over the office hours of the first working days."""
+    calendar, day = published_calendar(), BEGINS.date()
+    days: list[datetime] = []
+    while len(days) < ARRIVAL_DAYS:
+        if calendar.is_working(day):
+            days.append(datetime.combine(day, BEGINS.time(), ZONE))
+        day += timedelta(days=1)
+    hours = [number * OFFICE_HOURS * ARRIVAL_DAYS / count for number in range(count)]
+    return [days[int(hour // OFFICE_HOURS)] + timedelta(hours=hour % OFFICE_HOURS) for hour in hours]
+
+
+async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progress: Progress) -> None:
+    """Post each application when its time has come."""
+    async with asyncio.TaskGroup() as posts:
+        arrivals = zip(_arrivals(progress.wanted), bodies(sample(), progress.wanted), strict=True)
+        for number, (at, body) in enumerate(arrivals):
+            await asyncio.sleep(max(0.0, clock.machine_seconds(at)))
+            posts.create_task(_post(client, intake, number, body))
+
+
+async def _post(client: httpx2.AsyncClient, intake: str, number: int, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": f"demo-{number}"}
+    answer = await client.post(f"{intake}/cases", content=body, headers=headers)
+    if answer.status_code != httpx2.codes.CREATED:
+        raise DemoFailed(f"intake answered {answer.status_code}: {answer.text}")
+
+
+async def _watch(
+    client: httpx2.AsyncClient,
+    monitor: str,
+    clock: FileClock,
+    progress: Progress,
+    arriving: "asyncio.Task[None]",
+    console: Console,
+    began: float,
+) -> None:
+    """Show how far it is, until every case is decided and monitor has closed its commitments."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            if arriving.done() and (error := arriving.exception()):
+                raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+            progress.figures = (await client.get(f"{monitor}/figures")).json()
+            total = progress.figures["total"]
+            if total["decided"] and progress.first_decided_s is None:
+                progress.first_decided_s = round(time.monotonic() - began, 2)
+                if not console.is_terminal:
+                    console.print(f"{progress.first_decided_s:5.1f} s  the first case is decided")
+            if console.is_terminal:
+                live.update(_picture(progress, clock.now()), refresh=True)
+            if arriving.done() and total["decided"] == progress.wanted:
+                return
+            if arriving.done() and not progress.hurried and total["decided"] >= (1 - FEW) * progress.wanted:
+                progress.hurried = True
+                clock.set(clock.now(), LATER_DAYS_A_SECOND * 86_400)
+            if clock.now() > BEGINS + AT_MOST:
+                raise DemoFailed(f"after {AT_MOST.days} days {progress.wanted - total['decided']} cases are undecided")
+            await asyncio.sleep(0.1)
+
+
+def _picture(progress: Progress, now: datetime) -> Group:
+    total = (progress.figures or {"total": {}})["total"]
+    day = Text(f"{now.astimezone(ZONE):%A %d %B %Y, %H:%M}", style="bold")
+    bars = Table.grid(padding=(0, 2))
+    for name in COLUMNS:
+        value = total.get(name, 0)
+        style = {"warned": "cyan", "yellow": "yellow", "red": "red"}.get(name, "green")
+        bar = ProgressBar(progress.wanted, value, width=50, complete_style=style, finished_style=style)
+        bars.add_row(name.replace("_", " "), bar, str(value))
+    return Group(day, bars)
+
+
+def _result(progress: Progress) -> dict[str, Any]:
+    figures = progress.figures or {}
+    rows = figures["rows"]
+    return {
+        **{name: figures["total"][name] for name in (*COLUMNS, "late", "mean_working_days")},
+        "first_decided_s": progress.first_decided_s,
+        "by_bundle": _grouped(rows, "case", lambda row: str(row["matter"])),
+        "by_department": _grouped(rows, "step", lambda row: str(row["owner"])),
+    }
+
+
+def _grouped(rows: list[Figures], kind: str, name: Callable[[Figures], str]) -> dict[str, Figures]:
+    """The rows of one kind added up by name."""
+    groups: dict[str, Figures] = {}
+    for row in rows:
+        if row["kind"] != kind:
+            continue
+        group = groups.setdefault(name(row), dict.fromkeys((*COLUMNS, "late", "mean_working_days"), 0))
+        days = group["mean_working_days"] * group["decided"] + (row["mean_working_days"] or 0) * row["decided"]
+        for column in (*COLUMNS, "late"):
+            group[column] += row[column]
+        group["mean_working_days"] = round(days / group["decided"], 2) if group["decided"] else 0
+    return groups
+
+
+def _tables(result: dict[str, Any]) -> Group:
+    return Group(
+        _table("Cases by bundle / 按“一件事”", result["by_bundle"], result),
+        _table("Steps by department / 按部门", result["by_department"], None),
+    )
+
+
+def _table(title: str, rows: dict[str, Figures], total: Figures | None) -> Table:
+    table = Table(title=title, show_footer=total is not None, title_justify="left", padding=(0, 0, 0, 1))
+    table.add_column("", footer="all", no_wrap=True)
+    shown = {**{name: name.replace("_", " ") for name in COLUMNS}, "mean_working_days": "mean days"}
+    for name, title_of_column in shown.items():
+        style = name if name in ("yellow", "red") else None
+        footer = str(total[name]) if total else ""
+        table.add_column(title_of_column, footer=footer, justify="right", style=style)
+    for name, row in rows.items():
+        table.add_row(name, *(str(row[column]) for column in shown))
+    return table
+
+
+def _what_next(console: Console, platform: Platform, stay: bool, first_decided_s: float | None) -> None:
+    console.print("Days are working days.")
+    console.print(f"The first case was decided {first_decided_s} s after the start.")
+    if stay:
+        console.print("Everything still runs, until Ctrl-C. Look at")
+        console.print(f"  {platform.address('intake')}/catalogue      what can be asked for", soft_wrap=True)
+        console.print(f"  {platform.address('monitor')}/alerts        the warnings and cards", soft_wrap=True)
+        console.print(f"  {platform.address('monitor')}/figures       the figures above", soft_wrap=True)
+        console.print(f"  {platform.folder}/logs", soft_wrap=True)
+        return
+    console.print("What to try next:")
+    for command, what in NEXT.items():
+        console.print(f"  {command:34} {what}", markup=False, soft_wrap=True)

@@ -1,0 +1,119 @@
+"""Another system's cases, read from a CSV file. Pure: from rows to cases, or to what is wrong with them."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from contracts.messages.cases import Channel
+
+COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
+
+CHANNELS = {
+    "desk": Channel.WINDOW,
+    "e-mail": Channel.EMAIL,
+    "intern": Channel.INTERNAL,
+    "internet": Channel.WEB,
+    "letter": Channel.POST,
+    **{channel.value: channel for channel in Channel},
+}
+"""What other systems call the channels; whatever else they say is another channel."""
+
+
+class UnreadableHistory(Exception):
+    """The file is no CSV file with the columns that are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCase:
+    """A case as the other system had it. ``label`` is that system's word for the channel."""
+
+    line: int
+    reference: str
+    started_at: datetime
+    deadline: datetime | None
+    ended_at: datetime | None
+    department: str
+    label: str
+
+    @property
+    def channel(self) -> Channel:
+        return CHANNELS.get(self.label.lower(), Channel.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to report about a row: why it was rejected, or what is odd about it."""
+
+    line: int
+    case_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a file holds. ``odd`` rows are among the cases; ``rejected`` ones are not."""
+
+    cases: tuple[RecordedCase, ...]
+    rejected: tuple[Remark, ...]
+    odd: tuple[Remark, ...]
+
+    @property
+    def ends(self) -> datetime:
+        """The last moment that the log knows of: its last start or end."""
+        return max(at for case in self.cases for at in (case.started_at, case.ended_at) if at is not None)
+
+
+def read(lines: Iterable[str], zone: ZoneInfo) -> History:
+    """Read a history. Moments without a zone are taken to be of ``zone``. Raises `UnreadableHistory`."""
+    reader = csv.DictReader(lines)
+    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    if missing:
+        raise UnreadableHistory(f"the file has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+    cases: dict[str, RecordedCase] = {}
+    rejected: list[Remark] = []
+    odd: list[Remark] = []
+    for row in reader:
+        name = (row["case_id"] or "").strip()
+        try:
+            case = _case(reader.line_num, name, row, zone)
+            if name in cases:
+                raise ValueError(f"case_id stands in line {cases[name].line} already")
+        except ValueError as error:
+            rejected.append(Remark(reader.line_num, name, str(error)))
+            continue
+        cases[name] = case
+        if case.ended_at is not None and case.ended_at < case.started_at:
+            odd.append(Remark(case.line, name, f"ends at {case.ended_at}, before it starts at {case.started_at}"))
+    return History(tuple(cases.values()), tuple(rejected), tuple(odd))
+
+
+def _case(line: int, name: str, row: dict[str, str | None], zone: ZoneInfo) -> RecordedCase:
+    started_at = _moment(row, "startdate", zone)
+    if not name:
+        raise ValueError("case_id is empty")
+    if len(name) > 200:
+        raise ValueError("case_id has more than 200 characters")
+    if started_at is None:
+        raise ValueError("startdate is empty")
+    department = (row["department"] or "").strip()
+    if not department:
+        raise ValueError("department is empty")
+    ends = {column: _moment(row, column, zone) for column in ("deadline", "enddate")}
+    label = (row["channel"] or "").strip() or "unknown"
+    return RecordedCase(line, name, started_at, ends["deadline"], ends["enddate"], department[:200], label)
+
+
+def _moment(row: dict[str, str | None], column: str, zone: ZoneInfo) -> datetime | None:
+    value = (row[column] or "").strip()
+    if not value:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{column} is no date and time: {value[:40]}") from None
+    at = at if at.tzinfo else at.replace(tzinfo=zone)
+    if not 1950 <= at.year < 2200:
+        raise ValueError(f"{column} lies outside the years 1950 to 2199: {value[:40]}")
+    return at

@@ -1,0 +1,151 @@
+"""What the stand-ins for the departments' own systems have in common: settings, the office, staying up."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
+import structlog
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.envelope import Instant
+from services.departments.sandbox.behaviour import Manner, Mistake, fate
+from services.departments.sandbox.ledger import Books, Entry
+from services.departments.sdk.adapter import Clock
+from services.departments.sdk.tables import open_tables
+from services.runtime.batch.pacing import PACE_S
+from services.runtime.store.database import ERRORS
+
+TRY_AGAIN_S = 1.0
+"""Seconds an office waits when its books or its letter box cannot be reached."""
+
+log = structlog.get_logger(__name__)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[float, Field(gt=0, le=3650)]
+
+
+class OfficeSettings(BaseSettings):
+    """How a stand-in office works. Prefix ``ONEDOOR_SANDBOX_``; each sandbox is a process with its own values."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True)
+
+    database: SecretStr = Field(description="Where the office keeps its books: postgresql+asyncpg://user@host/name.")
+    clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    mean_days: Days = Field(3.0, description="Office days it takes to decide, on average.")
+    item_days: dict[str, Days] = Field({}, description="The same for single items, a JSON object by item code.")
+    spread: Share = Field(0.3, description="Standard deviation of that time, as a share of the mean.")
+    late_share: Share = Field(0.0, description="Share of cases decided only after late_days.")
+    late_days: Days = Field(60.0, description="Office days the late cases take.")
+    refused_share: Share = Field(0.0, description="Share of cases refused.")
+    mistake_share: Share = Field(0.0, description="Share of cases in which the office makes one of the mistakes.")
+    mistakes: tuple[Mistake, ...] = Field(
+        tuple(Mistake), description="The mistakes it makes, a JSON list: " + ", ".join(Mistake) + "."
+    )
+    at_once: bool = Field(False, description="Decide at once: the decision is in the answer to the application.")
+    seed: str = Field("office", description="Another seed makes another office.")
+    away_from: Instant | None = Field(None, description="From this moment of the clock the system does not answer.")
+    away_until: Instant | None = Field(None, description="Until this moment; without it, for good.")
+    poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks at what has come in.")
+
+    def manner(self) -> Manner:
+        return Manner(
+            mean_days=self.mean_days,
+            item_days=self.item_days,
+            spread=self.spread,
+            late_share=self.late_share,
+            late_days=self.late_days,
+            refused_share=self.refused_share,
+            mistake_share=self.mistake_share,
+            mistakes=self.mistakes,
+            at_once=self.at_once,
+            seed=self.seed,
+        )
+
+
+class Office:
+    """Takes applications, decides them in its own time, and keeps its books."""
+
+    def __init__(self, name: str, prefix: str, settings: OfficeSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._manner = settings.manner()
+        self._database = open_tables(settings.database.get_secret_value(), f"office {name}", 4)
+        self.clock = clock
+        self.books = Books(self._database, name, prefix)
+
+    async def open(self) -> None:
+        await self.books.open()
+
+    async def close(self) -> None:
+        await self._database.dispose()
+
+    @property
+    def away(self) -> bool:
+        """Whether the system is out of order at this moment of the clock."""
+        since, until = self._settings.away_from, self._settings.away_until
+        now = self.clock.now()
+        return since is not None and since <= now and (until is None or now < until)
+
+    async def take(self, items: Mapping[str, str]) -> dict[str, Entry]:
+        """Take applications (task id -> item), all at once; their entries, by task id, for the answer.
+
+        What is decided by now is in that answer, so that it need not be told again.
+        """
+        now = self.clock.now()
+        fates = {task_id: fate(self._manner, task_id, item, now) for task_id, item in items.items()}
+        return await self.books.take(fates, now)
+
+    async def untold(self, limit: int) -> list[Entry]:
+        """Decisions to tell; the same again until `told`."""
+        return await self.books.untold(self.clock.now(), limit)
+
+    async def told(self, task_ids: Iterable[str]) -> None:
+        await self.books.told(list(task_ids), self.clock.now())
+
+
+@asynccontextmanager
+async def at_work(
+    work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Have an office work beside the body: every ``poll_s`` seconds, and sooner while there is work or when something
+    has ``arrived``.
+
+    A round costs the same for one application as for many, so that even then some may gather.
+    """
+    working = asyncio.create_task(_work(work_once, poll_s, arrived or asyncio.Event()))
+    try:
+        yield
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+
+async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event) -> None:
+    while True:
+        began = time.monotonic()
+        arrived.clear()
+        try:
+            busy = await work_once()
+        except ERRORS as error:
+            log.warning("the office cannot work; trying again", error=type(error).__name__)
+            await asyncio.sleep(TRY_AGAIN_S)
+            continue
+        if not busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):
+                    await arrived.wait()
+        elif (rest := began + min(poll_s, PACE_S) - time.monotonic()) > 0:
+            await asyncio.sleep(rest)
+
+
+async def stopped() -> None:
+    """Wait until the process is asked to stop (SIGTERM or SIGINT)."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()

@@ -1,0 +1,371 @@
+"""The statements that read a whole database once and boil it down to one number a bucket.
+
+What two tables must agree on is called a fact: "this case was decided then, like that". Each side adds up its facts,
+bucket by bucket, as a count and the exclusive or of 64-bit hashes. Where the two sums of a bucket are the same, so
+are the facts; where they differ, the cases of that bucket are looked at one by one. A fact's bucket is that of its
+case, so that all that is known of a case meets in one bucket. Rows that contradict themselves raise a flag.
+
+Facts are cut out of the JSON as text, which costs a fifth of parsing it. A cut that does not find what it expects
+yields something else on one side: such a case is looked at in vain, never passed over. ``OFFSET 0`` keeps PostgreSQL
+from cutting anew wherever a cut is used, and from carrying whole texts along to where rows are put in order.
+
+Parameters: ``$1`` the number of buckets less one; ``$2`` and ``$3``, as text and as a moment, since when ledgers are
+whole; ``$4`` and ``$5`` the moment up to which answers of departments are compared. ``%books%`` stands for the query
+that reads a department's books.
+"""
+
+from services.operator.audit.checksum import BUCKET, BUCKET_OF_TASK, Fact, Scan, after, hashed
+
+_BILL = """
+    SELECT array[count(*), count(DISTINCT (s ->> 'step', f ->> 'name'))]
+    FROM jsonb_path_query(state::jsonb, '$.accepted.plan.steps[*] ? (exists(@.fees[0]))') AS s,
+        jsonb_array_elements(s -> 'fees') AS f
+"""
+"""How many fees the steps of a case ask for, and how many different ones: few cases have any."""
+
+INTAKE_CASES = Scan(
+    facts=(Fact.KNOWN_TO_ROUTING, Fact.KNOWN_TO_MONITOR, Fact.ACCEPTED, Fact.DECIDED, Fact.SHOWN),
+    counts=("cases", "fees"),
+    rows=f"""
+    SELECT b, known AS known_to_routing, known AS known_to_monitor,
+        CASE WHEN accepted_at > $2 THEN known END AS accepted,
+        CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decided,
+        CASE WHEN decided_at > $2 THEN {hashed("case_id", "steps")} END AS shown,
+        (closed_at IS NULL) = (alarm IS NULL)
+            OR (closed_at IS NOT NULL) <> (decided_at <> '' AND monitored)
+            OR coalesce(bill[1] > bill[2], false) AS flag,
+        1 AS cases, coalesce(bill[1], 0) AS fees
+    FROM (
+        SELECT {BUCKET}, case_id, hashtextextended(case_id, 1) AS known, closed_at, alarm, bill,
+            split_part(rest, '"', 1) AS accepted_at,
+            split_part(decision, '"', 1) AS decided_at, split_part(decision, '"', 5) AS outcome,
+            replace(split_part(split_part(rest, '"steps":[', 2), '],"', 1), ',"settled":true', '') AS steps,
+            split_part(rest, '"monitored":true', 2) <> '' AS monitored
+        FROM (
+            SELECT case_id, closed_at, alarm, bill, rest,
+                split_part(rest, '"decision":{{"decided_at":"', 2) AS decision
+            FROM (
+                SELECT case_id, closed_at, coalesce(wake_at, again_at) AS alarm,
+                    split_part(state, '"accepted_at":"', 2) AS rest,
+                    CASE WHEN strpos(state, '"fees":[{{') > 0 THEN ({_BILL}) END AS bill
+                FROM cases OFFSET 0
+            ) AS found
+            OFFSET 0
+        ) AS cut
+        OFFSET 0
+    ) AS facts
+    OFFSET 0
+    """,
+)
+
+INTAKE_SAID = Scan(
+    facts=(Fact.ACCEPTED,),
+    second=(Fact.ACCEPTED,),
+    counts=("messages",),
+    rows=f"""
+    SELECT b, min(CASE WHEN accepted_at > $2 THEN id END) AS accepted, min(said) <> max(said) AS flag,
+        count(*) AS messages
+    FROM (
+        SELECT {BUCKET}, hashtextextended(case_id, 1) AS id, hashtextextended(data, 1) AS said,
+            {after("data", '"accepted_at":"')} AS accepted_at
+        FROM (SELECT case_id, split_part(event, '"data":{{"plan":', 2) AS data FROM outbox
+            WHERE topic = 'onedoor.cases' OFFSET 0) AS found
+        OFFSET 0
+    ) AS acceptances
+    GROUP BY b, id
+    """,
+)
+
+ROUTING_CASES = Scan(
+    facts=(
+        *(Fact.KNOWN_TO_ROUTING, Fact.DECIDED, Fact.DECISION_SAID, Fact.REQUESTED, Fact.HANDED, Fact.ANSWERED),
+        Fact.CLOSED,
+    ),
+    second=(Fact.KNOWN_TO_ROUTING, Fact.DECIDED),
+    counts=("tasks",),
+    rows=f"""
+    SELECT b, CASE WHEN first THEN hashtextextended(case_id, 1) END AS known_to_routing,
+        decision AS decided, CASE WHEN decided_at > $2 THEN decision END AS decision_said,
+        CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at")} END AS closed,
+        CASE WHEN requested_at > $2 THEN task END AS requested, CASE WHEN requested_at > $2 THEN task END AS handed,
+        CASE WHEN answered_at > $2 THEN {hashed("case_id", "step", "answer")} END AS answered,
+        first AND ((closed_at IS NULL) = (alarm IS NULL) OR (closed_at IS NULL) <> (decided_at = '')) AS flag,
+        (requested_at <> '')::int AS tasks
+    FROM (
+        SELECT b, case_id, closed_at, alarm, first, step, requested_at, answer, decided_at,
+            split_part(answer, '"', 1) AS answered_at,
+            CASE WHEN NOT first THEN {hashed("case_id", "step", "system", "requested_at")} END AS task,
+            CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decision
+        FROM (
+            SELECT {BUCKET}, case_id, closed_at, coalesce(wake_at, again_at) AS alarm, i = 1 AS first,
+                split_part(decision, '"', 1) AS outcome, split_part(decision, '"', 5) AS decided_at,
+                CASE WHEN i > 1 THEN split_part(piece, '"', 1) END AS step,
+                CASE WHEN i > 1 THEN split_part(rest, '"', 1) END AS system,
+                CASE WHEN i > 1 THEN {after("course", '"requested_at":"')} END AS requested_at,
+                CASE WHEN i > 1 THEN split_part(course, '"decided_at":"', 2) END AS answer
+            FROM cases, string_to_table(state, '{{"plan":{{"step":"') WITH ORDINALITY AS pieces (piece, i),
+                LATERAL (SELECT
+                    CASE WHEN i = 1 THEN split_part(state, '],"outcome":"', 2) END AS decision,
+                    CASE WHEN i > 1 THEN split_part(piece, '"system":"', 2) END AS rest OFFSET 0) AS cut,
+                LATERAL (SELECT split_part(split_part(rest, '"state":"', 2), '"}}', 1) AS course OFFSET 0) AS again
+            OFFSET 0
+        ) AS found
+        OFFSET 0
+    ) AS steps
+    """,
+)
+
+ROUTING_SAID = Scan(
+    facts=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
+    second=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
+    counts=("messages",),
+    rows=f"""
+    SELECT b, CASE WHEN shown IS NOT NULL THEN fact END AS decision_said, shown,
+        CASE WHEN shown IS NULL THEN fact END AS requested, flag, messages
+    FROM (
+        SELECT b, min(CASE WHEN at > $2 THEN fact END) AS fact, min(CASE WHEN at > $2 THEN shown END) AS shown,
+            min(said) <> max(said) AS flag, count(*) AS messages
+        FROM (
+            SELECT {BUCKET}, {hashed("case_id", "step")} AS id, hashtextextended(data, 1) AS said, at,
+                CASE WHEN decided THEN {hashed("case_id", "at", "outcome")}
+                    ELSE {hashed("case_id", "step", "system", "at")} END AS fact,
+                CASE WHEN decided THEN {hashed("case_id", "steps")} END AS shown
+            FROM (
+                SELECT case_id, data, decided,
+                    CASE WHEN decided THEN split_part(data, '"', 1) END AS outcome,
+                    CASE WHEN decided THEN split_part(rest, '}}]}}}}', 1) || '}}' END AS steps,
+                    CASE WHEN decided THEN '' ELSE split_part(data, '"', 5) END AS step,
+                    CASE WHEN NOT decided THEN split_part(rest, '"', 1) END AS system,
+                    CASE WHEN decided THEN split_part(data, '"', 5) ELSE {after("rest", '"requested_at":"')} END AS at
+                FROM (
+                    SELECT case_id, decided, split_part(event,
+                        CASE WHEN decided THEN '"data":{{"outcome":"' ELSE '"data":{{"task_id":"' END, 2) AS data
+                    FROM outbox, LATERAL (SELECT topic = 'onedoor.decisions' AS decided) AS of
+                    WHERE starts_with(topic, 'onedoor.tasks.')
+                        OR decided AND strpos(event, '"onedoor.case.decided.v1"') > 0
+                    OFFSET 0
+                ) AS found,
+                    LATERAL (SELECT split_part(data, CASE WHEN decided THEN '"steps":[' ELSE '"system":"' END, 2)
+                        AS rest OFFSET 0) AS cut
+                OFFSET 0
+            ) AS cut
+            OFFSET 0
+        ) AS messages
+        GROUP BY b, id
+    ) AS different
+    """,
+)
+
+_RUNGS = ("warning", "yellow", "red")
+_FIRED = """(raised @> '[{{"rung": "{0}"}}]')"""
+_STANDS = _FIRED + """ AND NOT raised @> '[{{"rung": "{0}", "withdrawn": true}}]'"""
+
+
+_DUE = ", ".join("nullif({}, '') AS {}".format(after("due", f'"{rung}":"'), rung) for rung in _RUNGS)
+
+
+def _wrong_rungs() -> str:
+    """Whether the rungs that have fired may be others than the facts of this commitment call for.
+
+    Texts are compared to the second; what happened in the very second of a deadline is looked at by itself.
+    """
+    ended = " OR ".join(
+        f"coalesce(left({rung}, 19) = left(ended, 19), false)"
+        f" OR coalesce({rung} < ended, false) <> ({_STANDS.format(rung)})"
+        for rung in _RUNGS
+    )
+    open_ = " OR ".join(f"coalesce({rung} <= $4, false) <> {_FIRED.format(rung)}" for rung in _RUNGS)
+    counted = " + ".join(f"{_FIRED.format(rung)}::int" for rung in _RUNGS)
+    first = f"left(least({', '.join(_RUNGS)}), 19)"
+    return f"""
+        CASE WHEN due = '' OR raised IS NULL THEN fired OR coalesce({first} <= left(coalesce(ended, $4), 19), false)
+            WHEN jsonb_array_length(raised) <> {counted} THEN true
+            WHEN ended IS NULL THEN coalesce({open_}, true)
+            ELSE coalesce({ended}, true)
+        END"""
+
+
+def _alerts(*parts: str) -> str:
+    """Sums over the rungs of one commitment that have fired: the hashes of these parts, and how many."""
+    return f"""
+        CASE WHEN raised IS NOT NULL THEN (
+            SELECT bit_xor({hashed("case_id", "key", *parts)})
+            FROM jsonb_array_elements(raised) AS r WHERE r ->> 'raised_at' > $2) END"""
+
+
+_FIRED_COUNT = """
+        CASE WHEN raised IS NOT NULL THEN (
+            SELECT count(*) FROM jsonb_array_elements(raised) AS r WHERE r ->> 'raised_at' > $2) END"""
+
+MONITOR_CASES = Scan(
+    facts=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.OPENED),
+    summed=(Fact.LISTED, Fact.ALERT_SAID),
+    second=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED),
+    counts=("commitments", "rungs"),
+    rows=f"""
+    SELECT b, hashtextextended(case_id, 1) AS known_to_monitor,
+        CASE WHEN ended_at IS NOT NULL THEN {hashed("case_id", "ended_at")} END AS closed,
+        CASE WHEN opened_at > $2 THEN {hashed("case_id", "opened_at")} END AS opened,
+        listed_x, fired AS listed_n, said_x AS alert_said_x, fired AS alert_said_n,
+        wrong_rungs OR keys <> watches OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
+            OR closed_at IS NOT NULL AND alarm IS NOT NULL AS flag,
+        commitments, rungs
+    FROM (
+        SELECT {BUCKET}, closed_at, coalesce(wake_at, again_at) AS alarm,
+            CASE WHEN closed_at IS NOT NULL THEN {after("state", '"ended_at":"')} END AS case_ended, case_id, state
+        FROM cases OFFSET 0
+    ) AS cut, LATERAL (
+        SELECT coalesce(bool_or({_wrong_rungs()}), false) AS wrong_rungs,
+            count(*) AS watches, count(DISTINCT key) AS keys, count(opened) AS commitments,
+            3 * count(nullif(due, '')) AS rungs,
+            min(CASE WHEN key = 'case' THEN own_end END) AS ended_at,
+            min(CASE WHEN key = 'case' AND due <> '' THEN opened END) AS opened_at,
+            bit_xor({_alerts("(r ->> 'rung')", "(r ? 'withdrawn')::text")}) AS listed_x,
+            bit_xor({_alerts("(r ->> 'rung')")}) AS said_x,
+            sum({_FIRED_COUNT}) AS fired
+        FROM (
+            SELECT *, least(own_end, case_ended) AS ended,
+                {_DUE},
+                CASE WHEN fired THEN state::jsonb -> 'watches' -> (i - 2)::int -> 'raised' END AS raised
+            FROM (
+                SELECT i, split_part(piece, '"', 1) AS key, nullif(split_part(rest, '"', 1), '') AS opened,
+                    nullif({after("rest", '"ended_at":"')}, '') AS own_end, split_part(rest, '"due":{{', 2) AS due,
+                    strpos(piece, '"raised":[') > 0 AS fired
+                FROM string_to_table(state, '{{"key":"') WITH ORDINALITY AS pieces (piece, i),
+                    LATERAL (SELECT split_part(piece, '"opened_at":"', 2) AS rest OFFSET 0) AS cut
+                WHERE i > 1
+                OFFSET 0
+            ) AS cut
+            OFFSET 0
+        ) AS w
+    ) AS summed
+    """,
+)
+
+MONITOR_ALERTS = Scan(
+    facts=(Fact.LISTED,),
+    second=(Fact.LISTED,),
+    counts=("alerts",),
+    rows=f"""
+    SELECT {BUCKET}, CASE WHEN raised_at >= $3 THEN
+        {hashed("case_id", "commitment", "rung", "(withdrawn_at IS NOT NULL)::text")} END AS listed,
+        false AS flag, 1 AS alerts
+    FROM alerts
+    """,
+)
+
+_OF_THE_CASE = """split_part(event, '"key":"case"', 2)"""
+
+MONITOR_SAID = Scan(
+    facts=(Fact.OPENED,),
+    summed=(Fact.ALERT_SAID,),
+    second=(Fact.OPENED, Fact.ALERT_SAID),
+    counts=("messages",),
+    rows=f"""
+    SELECT b, min(CASE WHEN opened_at > $2 THEN opened END) AS opened, bit_xor(alert) AS alert_said_x,
+        count(alert) AS alert_said_n, min(opened) <> max(opened) AS flag, count(*) AS messages
+    FROM (
+        SELECT {BUCKET}, hashtextextended(case_id, 1) AS id, opened_at,
+            CASE WHEN opened_at <> '' THEN {hashed("case_id", "opened_at")} END AS opened,
+            CASE WHEN raised_at > $2 THEN {hashed("case_id", "commitment", "rung")} END AS alert
+        FROM (
+            SELECT case_id, raised,
+                CASE WHEN NOT raised THEN {after(_OF_THE_CASE, '"opened_at":"')} END AS opened_at,
+                CASE WHEN raised THEN {after("event", '"raised_at":"')} END AS raised_at,
+                CASE WHEN raised THEN {after("event", '"commitment":"')} END AS commitment,
+                CASE WHEN raised THEN {after("event", '"rung":"')} END AS rung
+            FROM (
+                SELECT case_id, topic = 'onedoor.alerts' AS raised, event FROM outbox
+                WHERE topic = 'onedoor.commitments'
+                    OR topic = 'onedoor.alerts' AND strpos(event, '"onedoor.alert.raised.v') > 0
+                OFFSET 0
+            ) AS found
+            OFFSET 0
+        ) AS cut
+        WHERE raised OR opened_at <> ''
+        OFFSET 0
+    ) AS messages
+    GROUP BY b, id
+    """,
+)
+
+_ANSWER = """decided_at || '","outcome":"' || outcome || coalesce('","document":"' || nullif(document, ''), '')"""
+"""As it stands in routing's state."""
+
+_TASKS = '{"tasks":[{"request":{"task_id":"'
+_NEXT_TASK = ',{"request":{"task_id":"'
+
+DEPARTMENT_CASES = Scan(
+    facts=(Fact.HANDED, Fact.ANSWERED, Fact.TOLD, Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
+    second=(Fact.HANDED, Fact.ANSWERED),
+    counts=("held", "documents"),
+    unique=("number_twice", "document_twice"),
+    rows=f"""
+    SELECT b, CASE WHEN requested_at > $2 THEN {hashed("case_id", "step", "system", "requested_at")} END AS handed,
+        CASE WHEN decided_at > $2 THEN {hashed("case_id", "step", _ANSWER)} END AS answered,
+        CASE WHEN delivered_at > $2 THEN receipt END AS told,
+        CASE WHEN delivered_at > $2 THEN receipt END AS in_the_books,
+        CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_the_books,
+        (closed_at IS NULL) = (call_at IS NULL) OR task_id <> case_id || '/' || step AS flag,
+        (task_id <> '')::int AS held, (document <> '')::int AS documents,
+        CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_twice,
+        CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_twice
+    FROM (
+        SELECT *, {hashed("task_id", "reference")} AS receipt FROM (
+            SELECT {BUCKET}, case_id, closed_at, call_at, split_part(piece, '"', 1) AS task_id,
+                split_part(piece, '"', 5) AS step, split_part(rest, '"', 1) AS system,
+                {after("rest", '"requested_at":"')} AS requested_at,
+                {after("course", '"reference":"')} AS reference, {after("course", '"delivered_at":"')} AS delivered_at,
+                {after("course", '"decided_at":"')} AS decided_at, {after("course", '"outcome":"')} AS outcome,
+                {after("course", '"document":"')} AS document
+            FROM cases, string_to_table(right(state, -length('{_TASKS}')), '{_NEXT_TASK}') AS piece,
+                LATERAL (SELECT split_part(piece, '"system":"', 2) AS rest OFFSET 0) AS cut,
+                LATERAL (SELECT split_part(rest, '"state":"', 2) AS course OFFSET 0) AS again
+            OFFSET 0
+        ) AS found
+        OFFSET 0
+    ) AS tasks
+    """,
+)
+
+DEPARTMENT_SAID = Scan(
+    facts=(Fact.TOLD,),
+    second=(Fact.TOLD,),
+    counts=("messages",),
+    rows=f"""
+    SELECT b, min(CASE WHEN delivered_at > $2 THEN told END) AS told,
+        min(told) <> max(told) OR min(answer) <> max(answer) AS flag, count(*) AS messages
+    FROM (
+        SELECT {BUCKET}, hashtextextended(task_id, 1) AS id, {hashed("task_id", "reference")} AS told, delivered_at,
+            CASE WHEN answer <> '' THEN hashtextextended(answer, 1) END AS answer
+        FROM (
+            SELECT case_id, split_part(data, '"', 1) AS task_id, split_part(rest, '"', 1) AS reference,
+                {after("rest", '"delivered_at":"')} AS delivered_at, split_part(rest, '"outcome":"', 2) AS answer
+            FROM (
+                SELECT case_id, split_part(event, '"data":{{"task_id":"', 2) AS data FROM outbox
+                WHERE starts_with(topic, 'onedoor.answers.') OFFSET 0
+            ) AS found,
+                LATERAL (SELECT split_part(data, '"reference":"', 2) AS rest OFFSET 0) AS cut
+            OFFSET 0
+        ) AS cut
+        OFFSET 0
+    ) AS answers
+    GROUP BY b, id
+    """,
+)
+
+BOOKS = Scan(
+    facts=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
+    second=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
+    counts=("entries",),
+    unique=("number_twice",),
+    rows=f"""
+    SELECT {BUCKET_OF_TASK}, CASE WHEN received_at >= $3 THEN {hashed("task_id", "number")} END AS in_the_books,
+        CASE WHEN decided_at >= $3 AND decided_at < $5 THEN {hashed("task_id", "outcome")} END AS outcome_in_the_books,
+        false AS flag, 1 AS entries, hashtextextended(number, 1) AS number_twice
+    FROM (%books%) AS books WHERE task_id IS NOT NULL
+    """,
+)
+
+STANDARD_BOOKS = "SELECT task_id, number, outcome, received_at, decide_at AS decided_at FROM books"
+"""How the stand-ins' books are read."""

@@ -1,0 +1,165 @@
+"""Which databases are audited, and since when their ledgers are whole."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from deploy.local.wiring import CORE_SERVICES
+from services.operator.audit.checksum_queries import STANDARD_BOOKS
+from services.operator.audit.settings import AuditSettings
+from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
+from services.operator.local_databases import database_url
+from services.runtime.clock import Clock, open_clock
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+LONGEST_S = 3600.0
+"""Seconds after which a statement is given up."""
+
+MARGIN = timedelta(days=1)
+"""What will be forgotten within a day is not counted on any more: each service forgets when it comes to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A department's own ledger: its address, and the query that reads it."""
+
+    address: str
+    query: str = STANDARD_BOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All that is read. ``closed_books``: the departments whose books cannot be read, and why."""
+
+    services: Mapping[str, str]
+    systems: tuple[str, ...]
+    books: Mapping[str, Books]
+    closed_books: Mapping[str, str]
+    clock: Clock
+    closed_kept: timedelta
+    said_kept: timedelta
+
+    async def kept_since(self, tables: "Tables") -> datetime:
+        """The moment of lawful time since when nothing has been forgotten of what happened to a case.
+
+        Closed cases are forgotten by lawful time. Messages are forgotten by machine time: by the system's clock the
+        two are one; under a clock that is set, ledgers count as whole so long as the oldest message is too young
+        to have had any before it forgotten.
+        """
+        since = self.clock.now() - self.closed_kept + MARGIN
+        machine = datetime.now(UTC)
+        if abs(self.clock.now() - machine) < MARGIN:
+            return max(since, machine - self.said_kept + MARGIN)
+        oldest = [
+            await tables.services[name].fetchval("SELECT min(said_at) FROM outbox")
+            for name in (*CORE_SERVICES, *self.systems)
+        ]
+        forgotten = any(at is not None and at < machine - self.said_kept + MARGIN for at in oldest)
+        return self.clock.now() if forgotten else since
+
+
+def places(folder: Path | None, address: str, settings: AuditSettings) -> Places:
+    """What to read: of a folder of ``onedoor up``, or of an address with the services' names in it.
+
+    Raises `WrongChoice` with what to set.
+    """
+    if address and folder is None and PLACE not in address:
+        raise WrongChoice("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
+    names = (*CORE_SERVICES, *settings.systems)
+    services = {name: found for name in names for found in chosen(name, address, folder).values()}
+    local = folder or (None if address else DEFAULT_FOLDER)
+    if unknown := sorted({*settings.audit_books, *settings.audit_queries} - {*settings.systems}):
+        raise WrongChoice(f"ONEDOOR_AUDIT_BOOKS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
+    books, closed = {}, {}
+    for system in settings.systems:
+        query = settings.audit_queries.get(system, STANDARD_BOOKS)
+        if system in settings.audit_books:
+            found = settings.audit_books[system].get_secret_value()
+            if urlsplit(found).scheme not in ("postgresql", "postgresql+asyncpg"):
+                raise WrongChoice(
+                    f"ONEDOOR_AUDIT_BOOKS: {system} must be like postgresql+asyncpg://user:password@host/name"
+                )
+            books[system] = Books(found, query)
+        elif local is not None:
+            own = make_url(database_url(local, system)).set(database=f"office_{system}")
+            books[system] = Books(own.render_as_string(hide_password=False), query)
+        else:
+            closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
+    try:
+        clock = open_clock(settings.clock)
+    except ValueError as wrong:
+        raise WrongChoice(f"ONEDOOR_CLOCK: {wrong}") from None
+    return Places(
+        services=services,
+        systems=settings.systems,
+        books=books,
+        closed_books=closed,
+        clock=clock,
+        closed_kept=timedelta(days=settings.closed_retention_days),
+        said_kept=timedelta(days=settings.outbox_retention_days),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A connection to each database. ``closed_books`` as in `Places`, with those that turned out not to be there."""
+
+    services: Mapping[str, Connection]
+    books: Mapping[str, Connection]
+    closed_books: Mapping[str, str]
+
+
+@asynccontextmanager
+async def opened(places: Places) -> AsyncIterator[Tables]:
+    """Connections that cannot write. Raises `Unreachable` if a service's database is; a department's may be."""
+    async with AsyncExitStack() as stack:
+        services = {}
+        for name, address in places.services.items():
+            try:
+                services[name] = await stack.enter_async_context(_connection(address))
+            except (OSError, asyncpg.PostgresError) as error:
+                raise Unreachable(
+                    f"the database of {name} at {_shown(address)}: {error}. Is it running, and up to date?"
+                ) from None
+        books, closed = {}, dict(places.closed_books)
+        for system, ledger in places.books.items():
+            try:
+                connection = await stack.enter_async_context(_connection(ledger.address))
+                await connection.fetchrow(f"SELECT * FROM ({ledger.query}) AS books LIMIT 0")
+                books[system] = connection
+            except (OSError, asyncpg.PostgresError) as error:
+                closed[system] = f"{_shown(ledger.address)}: {error}"
+        yield Tables(services, books, closed)
+
+
+@asynccontextmanager
+async def _connection(address: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(
+        address.replace("+asyncpg", ""),
+        timeout=10,
+        command_timeout=LONGEST_S,
+        server_settings={
+            "application_name": "onedoor audit",
+            "default_transaction_read_only": "on",
+            "jit": "off",
+            "TimeZone": "UTC",
+        },
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=10)
+
+
+def _shown(address: str) -> str:
+    """The address without its password."""
+    parts = urlsplit(address)
+    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"

@@ -1,0 +1,54 @@
+"""The HTTP side that every service has: health, metrics, and its own routes."""
+
+from typing import Literal, TypeVar
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.telemetry import TelemetryConfig
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from contracts.values import Value
+from services.runtime.http import problems
+from services.runtime.process import Shell
+
+S = TypeVar("S", bound=Value)
+
+UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""What is worth knowing goes to ``/metrics``; what is never collected need not be asked about at every request."""
+
+
+class Readiness(BaseModel):
+    """Whether a replica can do its work, and what keeps it from that."""
+
+    status: Literal["ready", "not ready"]
+    faults: list[str]
+
+
+def application(shell: Shell[S]) -> FastAPI:
+    """The service's HTTP application."""
+    app = FastAPI(title=f"onedoor {shell.service.name}", docs_url=None, redoc_url=None, telemetry=UNTOLD)
+    problems.install(app)
+    # The service's own routes come first, and not as a router within the router: each is looked for with every request.
+    if shell.service.routes is not None:
+        app.router.routes.extend(shell.service.routes(shell).routes)
+
+    @app.get("/health/live", tags=["operating"])
+    async def live() -> dict[str, str]:
+        """The process runs."""
+        return {"status": "alive"}
+
+    @app.get("/health/ready", tags=["operating"], response_model=Readiness, responses={503: {"model": Readiness}})
+    async def ready() -> JSONResponse:
+        """Kafka, database and migrations are as this replica needs them."""
+        faults = await shell.faults()
+        return JSONResponse(
+            {"status": "not ready" if faults else "ready", "faults": faults}, status_code=503 if faults else 200
+        )
+
+    @app.get("/metrics", tags=["operating"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app

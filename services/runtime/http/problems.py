@@ -1,0 +1,235 @@
+"""Errors as people and programs can read them: problem details (RFC 9457), in English and in Chinese.
+
+Values that were sent are never repeated, since they may be personal data.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from contracts.core import Impossible, NotNow, UnknownCase
+from services.runtime import telemetry
+from services.runtime.batch.queue import Overloaded, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+log = telemetry.logger(__name__)
+
+_TITLES_ZH = {
+    400: "请求有误",
+    401: "未通过身份验证",
+    403: "没有权限",
+    404: "未找到",
+    405: "不支持该方法",
+    409: "与当前状态冲突",
+    413: "请求内容过大",
+    415: "不支持的内容类型",
+    429: "请求过多，请稍后再试",
+    422: "填写内容有误",
+    500: "系统内部错误",
+    503: "系统繁忙，请稍后再试",
+}
+
+_DETAILS_ZH = {
+    "missing": "缺少此项",
+    "extra_forbidden": "不应有此项",
+    "enum": "不在允许的取值之内",
+    "literal_error": "不在允许的取值之内",
+    "string_pattern_mismatch": "格式不正确",
+    "string_too_short": "内容过短",
+    "string_too_long": "内容过长",
+    "too_short": "数量过少",
+    "too_long": "数量过多",
+    "timezone_aware": "时间缺少时区",
+}
+"""What is wrong with a field, by pydantic's type of error."""
+
+
+class FieldFault(BaseModel):
+    """What is wrong with one field of a request.
+
+    ``pointer`` is a JSON pointer into the body, as a URI fragment (RFC 6901 section 6); ``parameter`` names a query
+    parameter, path parameter or header instead.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str
+    detail_zh: str
+
+
+class ProblemDetails(BaseModel):
+    """A problem as it goes over the wire. ``type`` tells kinds of problem apart."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+    detail: str | None = None
+    detail_zh: str | None = None
+    errors: list[FieldFault] | None = None
+
+
+class Problem(Exception):
+    """A request that cannot be fulfilled. ``kind`` tells kinds of problem apart and makes the ``type`` URI."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        title_zh: str,
+        *,
+        detail: str | None = None,
+        detail_zh: str | None = None,
+        errors: Sequence[FieldFault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.headers = headers
+        members = {
+            "type": f"urn:onedoor:problem:{kind}" if kind else "about:blank",
+            "title": title,
+            "title_zh": title_zh,
+            "status": status,
+            "detail": detail,
+            "detail_zh": detail_zh,
+            "errors": [fault.model_dump(exclude_none=True) for fault in errors] or None,
+        }
+        self.members = {name: value for name, value in members.items() if value is not None}
+
+    def response(self) -> JSONResponse:
+        """The problem as it goes over the wire."""
+        return JSONResponse(self.members, self.status, self.headers, MEDIA_TYPE)
+
+
+NO_SUCH_CASE = Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件")
+
+
+def wrong_fields(errors: Sequence[FieldFault]) -> Problem:
+    """Fields of the request are wrong: all of them, at once."""
+    return Problem(422, "wrong-fields", "Fields of the request are wrong", "填写内容有误", errors=errors)
+
+
+def unreadable(error: ValidationError) -> Problem:
+    """The problem with a body that pydantic refused."""
+    if error.errors(include_input=False)[0]["type"] == "json_invalid":
+        return Problem(400, "not-json", "The body is not JSON", "请求内容不是 JSON")
+    return wrong_fields(faults_of(error))
+
+
+def faults_of(error: ValidationError) -> list[FieldFault]:
+    """What pydantic found wrong with a body."""
+    return [
+        FieldFault(pointer=pointer(fault["loc"]), detail=_detail(fault), detail_zh=_detail_zh(fault))
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def pointer(path: Iterable[int | str]) -> str:
+    """A JSON pointer to this place in the body, as a URI fragment."""
+    return "#" + "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1")) for part in path)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of this application a problem."""
+    app.exception_handler(Problem)(_on_problem)
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(HTTPException)(_on_http)
+    app.exception_handler(Impossible)(_on_impossible)
+    app.exception_handler(UnknownCase)(_on_unknown)
+    app.exception_handler(NotNow)(_on_refusal)
+    app.exception_handler(Overloaded)(_on_overload)
+    app.exception_handler(Unavailable)(_on_absence)
+    app.exception_handler(ClientDisconnect)(_on_leaving)
+    app.exception_handler(NoConnectionFree)(_on_absence)
+    app.exception_handler(DBAPIError)(_on_away)
+    app.exception_handler(OSError)(_on_away)
+    app.exception_handler(Exception)(_on_fault)
+
+
+async def _on_problem(_: Request, error: Problem) -> JSONResponse:
+    return error.response()
+
+
+async def _on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    return wrong_fields([_request_fault(fault) for fault in error.errors()]).response()
+
+
+async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
+    return _plain(error.status_code, str(error.detail), error.headers).response()
+
+
+async def _on_impossible(_: Request, error: Exception) -> JSONResponse:
+    return _plain(409, str(error)).response()
+
+
+async def _on_unknown(_: Request, error: Exception) -> JSONResponse:
+    return NO_SUCH_CASE.response()
+
+
+async def _on_refusal(_: Request, error: NotNow) -> JSONResponse:
+    title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
+    return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh).response()
+
+
+async def _on_overload(_: Request, error: Exception) -> JSONResponse:
+    return _plain(429, str(type(error).__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_absence(_: Request, error: Exception) -> JSONResponse:
+    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_leaving(_: Request, error: Exception) -> JSONResponse:
+    # The client left while it was sending, so nobody reads this; and it is nothing for the log.
+    return _plain(400).response()
+
+
+async def _on_away(_: Request, error: Exception) -> JSONResponse:
+    # What is only read does not go through the funnel, which would have said it.
+    log.warning("the database is away", error=repr(error))
+    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
+
+
+async def _on_fault(_: Request, error: Exception) -> JSONResponse:
+    # What went wrong is for the log, which the server writes after this answer; it is nobody else's business.
+    return _plain(500).response()
+
+
+def _plain(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
+    """A problem that is told by its HTTP status alone (RFC 9457 section 4.2.1)."""
+    phrase = HTTPStatus(status).phrase
+    told = detail if detail != phrase else None
+    return Problem(status, "", phrase, _TITLES_ZH.get(status, phrase), detail=told, headers=headers)
+
+
+def _request_fault(fault: Mapping[str, Any]) -> FieldFault:
+    where, *path = fault["loc"]
+    detail, detail_zh = _detail(fault), _detail_zh(fault)
+    if where == "body":
+        return FieldFault(pointer=pointer(path), detail=detail, detail_zh=detail_zh)
+    return FieldFault(parameter=".".join(map(str, path)), detail=detail, detail_zh=detail_zh)
+
+
+def _detail(fault: Mapping[str, Any]) -> str:
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _detail_zh(fault: Mapping[str, Any]) -> str:
+    """The Chinese words that came with an error of our own, else those for pydantic's type of error."""
+    own = fault.get("ctx", {}).get("zh")
+    return str(own) if own else _DETAILS_ZH.get(fault["type"], "填写不正确")

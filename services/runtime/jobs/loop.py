@@ -1,0 +1,48 @@
+"""Background loops: do it while there is something to do, then wait for a signal or a while."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from services.runtime import telemetry
+
+LONGEST_BACKOFF_S = 2.0
+"""Machine time between two attempts of what failed: one costs little, and who comes back wants to be noticed soon."""
+
+
+log = telemetry.logger(__name__)
+
+
+async def forever(
+    name: str,
+    run_once: Callable[[], Awaitable[bool]],
+    pause: Callable[[], float],
+    signal: asyncio.Event | None = None,
+) -> None:
+    """Call ``run_once`` until cancelled.
+
+    It says whether there may be more to do at once; if not, the loop waits ``pause()`` seconds of machine time,
+    or for ``signal``. A failure is logged and tried again, more slowly each time.
+    """
+    failures = 0
+    while True:
+        if signal is not None:
+            signal.clear()
+        try:
+            more = await run_once()
+            failures = 0
+        except Exception:
+            failures += 1
+            backoff = min(LONGEST_BACKOFF_S, 0.1 * 2**failures)
+            log.exception("loop failed; trying again", loop=name, failures=failures, backoff_s=backoff)
+            await asyncio.sleep(backoff)
+            continue
+        if more:
+            continue
+        if signal is None:
+            await asyncio.sleep(pause())
+        else:
+            try:
+                async with asyncio.timeout(pause()):
+                    await signal.wait()
+            except TimeoutError:
+                pass  # nothing was signalled; time to look again

@@ -1,0 +1,299 @@
+"""A service process: everything that surrounds a core, started and stopped in order."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
+from uuid import uuid4
+
+import uvicorn
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from contracts.envelope import Message, envelop
+from contracts.registry import TOPICS, topics_for
+from contracts.values import Value
+from services.runtime import telemetry
+from services.runtime.batch.processor import Batches
+from services.runtime.batch.queue import Funnel, Overloaded
+from services.runtime.batch.reducer import Received
+from services.runtime.clock import Clock, FileClock, open_clock
+from services.runtime.http.server import Server
+from services.runtime.jobs.cleaner import Retention
+from services.runtime.jobs.external_calls import LOOK_S, Effects
+from services.runtime.jobs.loop import forever
+from services.runtime.jobs.outbox_relay import Relay
+from services.runtime.jobs.timers import Timers, watch
+from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.topics import Topics
+from services.runtime.service import Outside, Service
+from services.runtime.settings import Settings
+from services.runtime.store.database import TRANSACTION_S, open_database
+from services.runtime.store.tables import head
+
+S = TypeVar("S", bound=Value)
+
+FLUSH_S = 1.0
+"""Machine seconds after which what was handled is acknowledged to Kafka, and what Kafka acknowledged loses its mark
+even if no batch comes along."""
+
+TOPICS_S = 5.0
+"""Machine seconds between two looks at whether the topics are there. A cluster that has lost its log has none."""
+
+REVISION_S = 1.0
+"""Machine seconds between two looks at whether open cases have to follow a new edition of the rules."""
+
+REVISED_AT_ONCE = 1000
+"""Cases of one transaction then: other batches wait for it."""
+
+SETTLE_S = 3.0
+"""Machine seconds that a batch in hand is given when the process is to end. Cut off, it would leave what it said to the
+relay."""
+
+log = telemetry.logger(__name__)
+
+
+class Shell(Generic[S]):
+    """One replica of a service. Use as an asynchronous context manager; it runs until the context ends."""
+
+    def __init__(self, service: Service[S], settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock: Clock = open_clock(settings.clock)
+        self.database: AsyncEngine = open_database(
+            settings.database.get_secret_value(), f"onedoor {service.name}", settings.database_connections
+        )
+        self.publisher = Publisher(settings)
+        all_topics = topics_for(TOPICS, settings.systems)
+        self.batches: Batches[S] = Batches(
+            service, self.database, self.clock, self.publisher.publish, frozenset(all_topics)
+        )
+        self.funnel = Funnel(self.batches, settings.batch)
+        own_topics = topics_for(service.consumes, settings.systems_of(service.name))
+        self.consumer = Consumer(settings, own_topics, service.consumes, self.funnel)
+        self._topics = Topics(settings, all_topics)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._effects: Effects[S] | None = None
+        self._stack = AsyncExitStack()
+        self.stopping = asyncio.Event()
+        """Set when the process is to end: answers that have no end of their own end now."""
+        self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with the exception that took a background task down."""
+
+    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
+        """Fold one message of our own into a case; its state after the commit.
+
+        Raises what the core raised, `funnel.Overloaded`, or `funnel.Unavailable`.
+        """
+        (result,) = await self.commands([(case_id, message)], time=time)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def commands(
+        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
+    ) -> list[S | BaseException]:
+        """Fold several; for each, the state after the commit or the exception that it met.
+
+        Raises `funnel.Overloaded` at once, and nothing is taken, when too many are waiting already.
+        """
+        if self.funnel.full:
+            raise Overloaded
+        at = time or self.clock.now()
+        received = [
+            Received(envelop(message, id=uuid4(), source=self.batches.source, subject=case_id, time=at))
+            for case_id, message in messages
+        ]
+        return cast(list[S | BaseException], await self.funnel.put(received))
+
+    async def read(self, case_id: str) -> S | None:
+        """A case's state as last committed, or None."""
+        async with self.database.connect() as connection:
+            state = await connection.scalar(text("SELECT state FROM cases WHERE case_id = :id"), {"id": case_id})
+        return self.service.state.model_validate_json(state) if state is not None else None
+
+    async def faults(self) -> list[str]:
+        """What keeps this replica from doing its work; empty when it is ready."""
+        faults = []
+        if self.consumer.stopped:
+            faults.append(f"consumer stopped: {self.consumer.stopped}")
+        elif not self.consumer.ready:
+            faults.append("Kafka: not a member of the consumer group yet")
+        else:
+            lag = await self.consumer.lag()
+            if lag is None:
+                faults.append("Kafka: lag not known")
+            else:
+                telemetry.LAG.set(lag)
+        if (in_hand_s := self.batches.in_hand_s) > TRANSACTION_S:
+            faults.append(f"database: a batch has been in hand for {in_hand_s:.0f} s")
+        expected = head(self.service.migrations)
+        try:
+            async with asyncio.timeout(2), self.database.connect() as connection:
+                found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+            if found != expected:
+                faults.append(f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'")
+        except ProgrammingError:
+            faults.append("database: it has no tables yet; run 'onedoor migrate'")
+        except Exception as error:
+            faults.append(f"database: {type(error).__name__}")
+        return faults
+
+    async def __aenter__(self) -> "Shell[S]":
+        """Start: database loops first, Kafka when it is there."""
+        self._stack.push_async_callback(self.database.dispose)
+        self._stack.push_async_callback(self.publisher.close)
+        self._stack.push_async_callback(self._topics.close)
+        self._stack.push_async_callback(self.batches.drain)
+        settings, batches = self.settings, self.batches
+        timers = Timers(batches, settings.batch)
+        relay = Relay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
+        retention = Retention(self.database, self.clock, settings, self.service.ledger_read)
+
+        async def flush() -> bool:
+            await batches.flush()
+            await self.consumer.acknowledge()
+            if self.publisher.log_lost:
+                await relay.say_again()
+                self.publisher.log_lost = False
+            return False
+
+        async def relayed() -> bool:
+            more = await relay.run_once()
+            if relay.busy or (relay.waiting and self.publisher.away):
+                batches.be_patient()
+            return more
+
+        self._start("funnel", self.funnel.run())
+        self._start("timers", forever("timers", timers.run_once, timers.pause, batches.alarm))
+        if isinstance(self.clock, FileClock):
+            self._start("clock", watch(self.clock, batches.alarm, batches.call_due))
+        self._start("flush", forever("flush", flush, lambda: FLUSH_S))
+        self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
+        for loop in self.service.background(self) if self.service.background is not None else ():
+            self._start(loop.name, forever(loop.name, loop.run_once, partial(float, loop.pause_s)))
+        if self.service.under is not None:
+            self._start("revision", forever("revision", lambda: batches.revise(REVISED_AT_ONCE), lambda: REVISION_S))
+        self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))
+        if self.service.outside is not None:
+            await self._open_outside(self.service.outside)
+        self._start("consumer", self._consume())
+        self._start("topics", forever("topics", self._topics.run_once, lambda: TOPICS_S))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop: no new work, finish what is in hand, publish it, leave."""
+        await self.consumer.stop()
+        if self._effects is not None:
+            await self._effects.drain()
+        await self.batches.settle(SETTLE_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def _open_outside(self, make: Callable[["Shell[S]"], Outside]) -> None:
+        service, settings = self.service, self.settings
+        outside = make(self)
+        await outside.open()
+        self._stack.push_async_callback(outside.close)
+        effects = self._effects = Effects(
+            service,
+            outside,
+            self.batches,
+            self.funnel,
+            self.clock,
+            settings.calls,
+            timedelta(seconds=settings.call_timeout_s),
+        )
+        self._start("asking", forever("asking", effects.ask_once, lambda: LOOK_S, self.batches.call_due))
+
+        async def listen() -> bool:
+            return await effects.listen_once(settings.batch)
+
+        self._start("listening", forever("listening", listen, lambda: settings.listen_interval_s))
+
+    async def _consume(self) -> None:
+        """Join the group as soon as Kafka and its topics are there."""
+        while True:
+            try:
+                await self._topics.ensure()
+                await self.consumer.start()
+                return
+            except (KafkaError, OSError) as error:
+                log.warning("Kafka is away; trying again", error=repr(error))
+                await asyncio.sleep(0.5)
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not self.fault.done():
+            self.fault.set_exception(error)
+
+
+async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
+    """Run one replica with its HTTP server until ``stop`` is set. Raises what took a part of it down."""
+    from services.runtime.http.app import application
+
+    async with Shell(service, settings) as shell:
+        app: FastAPI = application(shell)
+        server = Server(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+                limit_concurrency=2000,
+                server_header=False,
+            )
+        )
+        serving = asyncio.ensure_future(server.serve())
+        stopping = asyncio.ensure_future(stop.wait())
+        log.info("started", host=settings.host, port=settings.port, topics=list(shell.consumer.topics))
+        ends: set[asyncio.Future[Any]] = {serving, stopping, shell.fault}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        shell.stopping.set()
+        server.should_exit = True
+        await serving
+        stopping.cancel()
+        if shell.fault.done():
+            shell.fault.result()
+    log.info("stopped")
+
+
+def run(service: Service[S], settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT; returns when it has stopped cleanly."""
+    telemetry.configure(settings.service, settings.replica, settings.log_level)
+    # Most objects of a batch die with it; collecting less often saves several percent of the processor.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(service, settings, stop)
+
+    _run_with_uvloop(main)
+
+
+def _run_with_uvloop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

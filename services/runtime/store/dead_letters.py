@@ -1,0 +1,138 @@
+"""Looking at dead letters, and handing them back or dropping them.
+
+Handing back goes through the outbox, in the same commit that takes the letter out of the way: nothing is lost
+if the process dies, and letters of one case are published in the order in which they were parked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.runtime.store.database import Driver
+
+_LIST = text("""
+    SELECT number, status, parked_at, case_id, blocking, topic, origin, reason, key, value FROM dead_letters
+    WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
+    AND (CAST(:number AS bigint) IS NULL OR number = :number)
+    ORDER BY number LIMIT :limit
+""")
+
+_COUNT = text("SELECT count(*) FROM dead_letters WHERE status = 'parked'")
+
+_REPLAY = text("""
+    WITH taken AS (
+        UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp()
+        WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'outside'
+        RETURNING case_id, letter_id, topic, value, number
+    ), said AS (
+        INSERT INTO outbox (case_id, message_id, topic, event)
+        SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM taken ORDER BY number
+        ON CONFLICT (case_id, message_id) DO UPDATE SET event = excluded.event
+    )
+    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
+    SELECT gen_random_uuid(), to_timestamp(0) + min(number) * interval '1 microsecond',
+        array_agg(case_id ORDER BY number), array_agg(letter_id ORDER BY number)
+    FROM taken HAVING count(*) > 0
+    RETURNING cardinality(case_ids)
+""")
+
+_DROP = text("""
+    UPDATE dead_letters SET status = 'dropped', settled_at = clock_timestamp()
+    WHERE number = ANY(:numbers) AND status = 'parked'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as a person looks at it."""
+
+    number: int
+    status: str
+    parked_at: datetime
+    case_id: str
+    blocking: bool
+    topic: str
+    origin: str
+    reason: str
+    key: bytes | None
+    value: bytes | None
+
+
+async def letters(
+    database: AsyncEngine,
+    *,
+    status: str | None = "parked",
+    case_id: str | None = None,
+    number: int | None = None,
+    limit: int = 100,
+) -> list[Letter]:
+    """The letters that match, oldest first."""
+    chosen = {"status": status, "case_id": case_id, "number": number, "limit": limit}
+    async with database.connect() as connection:
+        return [Letter(*row) for row in await connection.execute(_LIST, chosen)]
+
+
+async def parked(database: AsyncEngine) -> int:
+    """How many letters wait for a person."""
+    async with database.connect() as connection:
+        return int(await connection.scalar(_COUNT) or 0)
+
+
+async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
+    """Hand parked letters back to their topics, in order; how many they were.
+
+    Letters without a case, and what the outside world said, cannot be handed back: their sender says them again.
+    """
+    async with database.begin() as connection:
+        return int(await connection.scalar(_REPLAY, {"numbers": list(numbers)}) or 0)
+
+
+async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:
+    """Set parked letters aside for good; how many they were. They remain on record."""
+    async with database.begin() as connection:
+        return int((await connection.execute(_DROP, {"numbers": list(numbers)})).rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be handled, with all that is needed to handle it later."""
+
+    letter_id: UUID
+    case_id: str
+    reason: str
+    topic: str
+    origin: str
+    key: bytes | None
+    value: bytes | None
+    blocking: bool = False
+    message_id: UUID | None = None
+    """For the log, where the record could be read."""
+
+
+_PARK = """
+    INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin, key, value)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+        $8::bytea[])
+    ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
+        reason = excluded.reason, origin = excluded.origin, settled_at = NULL
+"""
+
+
+async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
+    """Keep what could not be handled. The same letter parked again changes nothing; twice in one batch, it is one."""
+    letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
+    await driver.execute(
+        _PARK,
+        [letter.case_id for letter in letters],
+        [letter.letter_id for letter in letters],
+        [letter.blocking for letter in letters],
+        [letter.reason for letter in letters],
+        [letter.topic for letter in letters],
+        [letter.origin for letter in letters],
+        [letter.key for letter in letters],
+        [letter.value for letter in letters],
+    )

@@ -1,0 +1,185 @@
+"""What people say of alerts over HTTP: who may, what becomes of it in the list, in the ledger and in the state."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from contracts.envelope import Woken
+from contracts.messages.plans import StepState
+from services.monitor.core.state import MonitoredCase
+from services.monitor.notifications.directory import DirectoryFile
+from services.monitor.store import directory_store
+from services.runtime.process import Shell
+from tests.integration.monitor.test_lists import client, tell
+from tests.unit.monitor.histories import accepted, at, delivered, report, reported
+
+MONDAY = at("2026-03-02 10:00")
+LATE = at("2026-03-04 10:00")
+CASE = "0000-0000-000A-1"
+OTHER = "0000-0000-000B-1"
+
+
+def directory() -> DirectoryFile:
+    people = [{"id": name, "name": name, "tell": [f"file:{name}"]} for name in ("clerk", "head", "super", "far", "top")]
+    posts = [
+        {"role": "clerk", "department": "Market office", "person": "clerk"},
+        {"role": "head", "department": "Market office", "person": "head"},
+        {"role": "supervisor", "region": "4403", "person": "super"},
+        {"role": "supervisor", "region": "45", "person": "far"},
+        {"role": "director", "person": "top"},
+    ]
+    return DirectoryFile.model_validate({"version": "1", "people": people, "posts": posts})
+
+
+@pytest_asyncio.fixture
+async def http(shell: Shell[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
+    """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
+    for case in (CASE, OTHER):
+        begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
+        await tell(shell, [*begun, (case, Woken(), LATE)])
+        await tell(shell, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
+    async with shell.database.begin() as connection:
+        await directory_store.put(connection, directory(), "the first")
+    funnel = asyncio.create_task(shell.funnel.run())
+    async with client(shell) as http:
+        yield http
+    funnel.cancel()
+    await asyncio.gather(funnel, return_exceptions=True)
+    await shell.batches.drain()
+
+
+async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
+    """The yellow card of that case's licence."""
+    page = (await http.get("/alerts", params={"case": case, "rung": "yellow"})).json()
+    (found,) = page["alerts"]
+    assert found["commitment"] == "step/licence"
+    return dict(found)
+
+
+async def said(shell: Shell[MonitoredCase], kind: str) -> int:
+    async with shell.database.connect() as connection:
+        counted = await connection.scalar(
+            text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
+        )
+    return int(counted or 0)
+
+
+async def test_alerts_are_acknowledged_together_each_by_itself(
+    shell: Shell[MonitoredCase], http: httpx2.AsyncClient
+) -> None:
+    first, other = (await card(http, CASE))["number"], (await card(http, OTHER))["number"]
+    wanted = {"by": "head", "reason": "已督促承办人", "alerts": [first, 999_999, other, first]}
+    answer = await http.post("/alerts/acknowledgements", json=wanted)
+    assert answer.status_code == 200, answer.text
+    assert [(one["alert"], one["acknowledged"]) for one in answer.json()] == [
+        (first, True),
+        (999_999, False),
+        (other, True),
+    ]
+    assert answer.json()[1]["why_zh"]
+    found = await card(http)
+    assert (found["acknowledged_by"], found["acknowledgement"]) == ("head", "已督促承办人")
+    async with shell.database.connect() as connection:
+        tell_at = await connection.scalar(text("SELECT tell_at FROM alerts WHERE number = :number"), {"number": first})
+    assert tell_at is None, "it climbs no further"
+    assert (await http.post("/alerts/acknowledgements", json=wanted)).json() == answer.json()
+    assert await said(shell, "alert.acknowledged") == 2
+
+
+@pytest.mark.parametrize("stranger", ["far", "nobody"])
+async def test_who_has_no_right_says_nothing(
+    shell: Shell[MonitoredCase], http: httpx2.AsyncClient, stranger: str
+) -> None:
+    number = (await card(http))["number"]
+    wanted = {"by": stranger, "reason": "x", "alerts": [number]}
+    (answer,) = (await http.post("/alerts/acknowledgements", json=wanted)).json()
+    assert (answer["acknowledged"], answer["why"]) == (False, "it is not theirs")
+    remark = {"by": stranger, "reason": "x"}
+    for path, more in (
+        (f"/alerts/{number}/appeal", {}),
+        (f"/alerts/{number}/appeal/decision", {"upheld": True}),
+        (f"/commitments/{CASE}/holds", {}),
+    ):
+        refused = await http.post(path, json=remark | more)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:onedoor:problem:not-theirs"), path
+    assert (await card(http))["appealed_at"] is None
+
+
+async def test_only_a_supervisor_decides_and_holds(http: httpx2.AsyncClient) -> None:
+    number = (await card(http))["number"]
+    assert (
+        await http.post(f"/alerts/{number}/appeal", json={"by": "clerk", "reason": "材料当日才到"})
+    ).status_code == 201
+    remark = {"by": "head", "reason": "x"}
+    for path, more in ((f"/alerts/{number}/appeal/decision", {"upheld": True}), (f"/commitments/{CASE}/holds", {})):
+        assert (await http.post(path, json=remark | more)).status_code == 403
+
+
+async def test_an_upheld_appeal_withdraws_the_card(shell: Shell[MonitoredCase], http: httpx2.AsyncClient) -> None:
+    number = (await card(http))["number"]
+    appeal = {"by": "clerk", "reason": "材料当日才到"}
+    for _ in range(2):
+        assert (await http.post(f"/alerts/{number}/appeal", json=appeal)).status_code == 201
+    decision = {"by": "super", "upheld": True, "reason": "情况属实"}
+    for _ in range(2):
+        answer = await http.post(f"/alerts/{number}/appeal/decision", json=decision)
+        assert answer.status_code == 201, answer.text
+    found = await card(http)
+    assert (found["appealed_by"], found["appeal"]) == ("clerk", "材料当日才到")
+    assert (found["appeal_upheld"], found["appeal_decided_by"]) == (True, "super")
+    assert found["withdrawn_at"] is not None and found["reason"] == "an appeal against it was upheld"
+    assert [await said(shell, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
+    refused = await http.post(f"/alerts/{number}/appeal/decision", json=decision | {"upheld": False})
+    assert refused.status_code == 409 and refused.json()["detail_zh"]
+
+
+async def test_a_case_is_held_and_let_go(shell: Shell[MonitoredCase], http: httpx2.AsyncClient) -> None:
+    since = LATE + timedelta(hours=1)
+    wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
+    answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201], answers[0].text
+    hold = answers[0].json()["hold"]
+    second = await http.post(f"/commitments/{CASE}/holds", json={"by": "top", "reason": "x"})
+    assert second.status_code == 409 and second.json()["detail"] == "the case is held already"
+    view = (await http.get(f"/commitments/{CASE}")).json()
+    assert all(commitment["pause"] is not None for commitment in view["commitments"])
+    end = {"by": "super", "reason": "已批复", "until": (since + timedelta(days=1)).isoformat()}
+    for _ in range(2):
+        answer = await http.post(f"/commitments/{CASE}/holds/{hold}/end", json=end)
+        assert answer.status_code == 201, answer.text
+    view = (await http.get(f"/commitments/{CASE}")).json()
+    assert all(commitment["pause"] is None for commitment in view["commitments"])
+    assert await said(shell, "case.held") == 2
+    for path, content, status in (
+        (f"/commitments/{CASE}/holds/{hold}/end", end | {"until": since.isoformat()}, 409),
+        (f"/commitments/{CASE}/holds/other/end", end, 409),
+        (f"/commitments/{CASE}/holds", wanted | {"since": "2026-01-01T00:00:00Z"}, 409),
+        ("/commitments/0000-0000-0000-0/holds", wanted, 404),
+    ):
+        refused = await http.post(path, json=content)
+        assert refused.status_code == status, (path, refused.text)
+
+
+async def test_without_a_directory_nobody_has_a_right(shell: Shell[MonitoredCase]) -> None:
+    async with client(shell) as http:
+        refused = await http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")
+    assert "onedoor directory apply" in refused.json()["detail"]
+
+
+async def test_strangers_are_told_nothing(shell: Shell[MonitoredCase]) -> None:
+    async with client(shell, "203.0.113.9") as http:
+        for path in (
+            "/alerts/acknowledgements",
+            "/alerts/1/appeal",
+            "/alerts/1/appeal/decision",
+            f"/commitments/{CASE}/holds",
+            f"/commitments/{CASE}/holds/x/end",
+        ):
+            assert (await http.post(path, json={})).status_code == 403

@@ -1,0 +1,399 @@
+"""Editions of a service's rules, against the real PostgreSQL: nothing is folded by old ones once new ones are in force,
+and every open case follows."""
+
+import asyncio
+import json
+import string
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from contracts.core import Core, Step
+from contracts.envelope import Envelope, Message, Revised
+from contracts.messages.commitments import CaseAsked
+from services.runtime.batch.processor import Batches
+from services.runtime.batch.reducer import Received
+from services.runtime.clock import SystemClock
+from services.runtime.store import documents, tables
+from services.runtime.store.database import ERRORS, transaction
+from services.runtime.store.documents import Edition, UnusableEdition
+from services.runtime.store.outbox import Said
+from tests.integration.toy import Tally, case, eventually, from_kafka, handle, said, toy
+
+CASES = 30
+AT_ONCE = 7
+EVERYWHERE = [f"{first}{second}00-0000-0000-0" for first in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" for second in "05Z"]
+"""Case numbers of every lane."""
+LAST = 6
+"""The last of several editions."""
+
+
+def under(edition: Edition) -> Core[Tally]:
+    """The toy notes by which edition it has heard something, and which it was told to follow."""
+    if "format" in json.loads(edition.body):
+        raise ValueError("a format that this program does not know")
+
+    def core(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
+        if isinstance(envelope.data, Revised):
+            assert state is not None
+            if "unmoved" in state.heard:
+                return Step(state)
+            return Step(state.replace(heard=(*state.heard, f"follows {edition.number}")), (CaseAsked(),))
+        step = handle(state, envelope)
+        *before, last = step.state.heard
+        return step._replace(state=step.state.replace(heard=(*before, f"{last} by {edition.number}")))
+
+    return core
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
+    await asyncio.to_thread(tables.migrate, "toy", toy().migrations, database_url)
+    engine = create_async_engine(database_url)
+    async with transaction(engine) as connection:
+        for statement in (*documents.TABLE, *documents.LANES):
+            await connection.execute(text(statement))
+    yield engine
+    await engine.dispose()
+
+
+class Process(Protocol):
+    """Makes a process. ``held``: it stands still between the writing of a batch that says something and its commit for
+    as long as somebody has the advisory lock `HELD`."""
+
+    def __call__(self, *, held: bool = False) -> Batches[Tally]: ...
+
+
+HELD = 0xED17
+
+
+@pytest.fixture
+async def process(database: AsyncEngine) -> AsyncIterator[Process]:
+    made: list[Batches[Tally]] = []
+
+    async def publish(messages: Sequence[Said]) -> Sequence[Said]:
+        return messages
+
+    def process(*, held: bool = False) -> Batches[Tally]:
+        project = (lambda said: [("SELECT pg_advisory_xact_lock($1)", (HELD,))]) if held else None
+        made.append(Batches(toy(under=under, project=project), database, SystemClock(), publish))
+        return made[-1]
+
+    yield process
+    for batches in made:
+        await batches.drain()
+
+
+async def put(database: AsyncEngine, **content: Any) -> int | None:
+    async with transaction(database) as connection:
+        return await documents.put(connection, content, "a test's")
+
+
+async def heard(database: AsyncEngine) -> dict[str, tuple[str, ...]]:
+    async with database.connect() as connection:
+        rows = (await connection.execute(text("SELECT case_id, state FROM cases ORDER BY case_id"))).all()
+    return {row.case_id: Tally.model_validate_json(row.state).heard for row in rows}
+
+
+async def progress(database: AsyncEngine) -> documents.Progress:
+    async with database.connect() as connection:
+        return (await documents.progress(connection, 1))[0]
+
+
+def letters(reason: str, numbers: Sequence[int]) -> list[Received]:
+    return [from_kafka(said(reason, case(number))) for number in numbers]
+
+
+def everywhere() -> list[Received]:
+    return [from_kafka(said("a", case_id)) for case_id in EVERYWHERE]
+
+
+async def follow(*processes: Batches[Tally]) -> None:
+    """Have these go on until none of them finds anything to do."""
+    while any(await asyncio.gather(*(one.revise(AT_ONCE) for one in processes))):
+        pass
+
+
+WAITS = """
+    SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND NOT granted AND {lock}
+"""
+
+
+async def somebody_waits_for(database: AsyncEngine, lock: str) -> None:
+    async with database.connect() as connection:
+
+        async def waits() -> bool:
+            return bool((await connection.execute(text(WAITS.format(lock=lock)))).all())
+
+        await eventually(waits)
+
+
+@asynccontextmanager
+async def standing_still(database: AsyncEngine, batches: Batches[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
+    """This process in the midst of a transaction, all written and nothing committed, until the end of the context."""
+    async with database.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:held)"), {"held": HELD})
+        working = asyncio.create_task(batches.revise(AT_ONCE))
+        await somebody_waits_for(database, "locktype = 'advisory'")
+        try:
+            yield working
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:held)"), {"held": HELD})
+
+
+async def test_without_an_edition_the_program_keeps_to_what_it_came_with(
+    database: AsyncEngine, process: Process
+) -> None:
+    await process().run(letters("a", [1]))
+    assert await heard(database) == {case(1): ("a",)}
+    assert await process().revise(AT_ONCE) is False
+
+
+async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEngine) -> None:
+    async def publish(messages: Sequence[Said]) -> Sequence[Said]:
+        return messages
+
+    for _ in range(2):  # two processes that start
+        batches = Batches(toy(under=under, rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
+        await follow(batches)
+        await batches.drain()
+    found = await progress(database)
+    assert (found.number, found.summary) == (1, "what onedoor came with")
+
+
+async def test_the_same_again_is_no_new_edition(database: AsyncEngine) -> None:
+    assert [await put(database, a=1, b=2), await put(database, b=2, a=1), await put(database, a=2)] == [1, None, 2]
+
+
+async def test_a_batch_by_rules_no_longer_in_force_is_done_again_by_those_that_are(
+    database: AsyncEngine, process: Process
+) -> None:
+    one, other = process(), process()
+    await one.run(letters("a", [1]))
+    await other.run(letters("b", [2]))
+    await put(database, a=1)
+    await one.run(letters("c", [1, 3]))  # one case is remembered, the other one new
+    await other.run(letters("d", [2]))
+    assert await heard(database) == {
+        case(1): ("a", "c by 1"),
+        case(2): ("b", "d by 1"),
+        case(3): ("c by 1",),
+    }
+
+
+async def test_who_is_saving_is_waited_for_and_who_comes_after_sees_the_new_rules(
+    database: AsyncEngine, process: Process
+) -> None:
+    """However the moments lie, no case is written by old rules once new ones are in force."""
+    batches = [process() for _ in range(4)]
+    stop = asyncio.Event()
+
+    async def work(place: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            await batches[place].run(letters("x", [1000 * place + number]))
+
+    async def reckon() -> None:
+        for content in range(1, 9):
+            number = await put(database, content=content)
+            assert number == content
+            async with database.connect() as connection:
+                # Whatever is saved from now on is by this edition; what was before may be by an older one.
+                before = set((await connection.scalars(text("SELECT case_id FROM cases"))).all())
+            await asyncio.sleep(0)
+            later = {case_id: said for case_id, said in (await heard(database)).items() if case_id not in before}
+            assert {said[0] for said in later.values()} <= {f"x by {number}"}
+        stop.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        for place in range(4):
+            tasks.create_task(work(place))
+        tasks.create_task(reckon())
+
+
+async def test_every_open_case_follows_once_whichever_process_takes_it(database: AsyncEngine, process: Process) -> None:
+    one, other = process(), process()
+    await one.run(letters("a", range(CASES)))
+    await one.run(letters("close", [3, 4]))
+    await one.run(letters("unmoved", [5]))
+    await put(database, a=1)
+    await follow(one, other)
+    expected = {case(number): ("a", "follows 1") for number in range(CASES)}
+    expected |= {case(3): ("a", "close"), case(4): ("a", "close"), case(5): ("a", "unmoved")}
+    assert await heard(database) == expected
+    found = await progress(database)
+    assert (found.looked_at, found.moved) == (CASES, CASES - 3)
+    assert found.began_at is not None and found.done_at is not None and found.done_at >= found.began_at
+    async with database.connect() as connection:
+        version = await connection.scalar(text("SELECT version FROM cases WHERE case_id = :id"), {"id": case(5)})
+    assert version == 2, "a case in which nothing changes is not written"
+
+
+async def test_another_process_goes_on_where_one_has_died(database: AsyncEngine, process: Process) -> None:
+    one, other = process(), process()
+    await one.run(letters("a", range(CASES)))
+    await put(database, a=1)
+    assert await one.revise(AT_ONCE)  # and is killed
+    await follow(other)
+    assert set((await heard(database)).values()) == {("a", "follows 1")}
+    assert (await progress(database)).looked_at == CASES
+
+
+async def test_processes_share_in_one_edition(database: AsyncEngine, process: Process) -> None:
+    slow, other = process(held=True), process()
+    await other.run(everywhere())
+    await put(database, a=1)
+    async with standing_still(database, slow) as working:
+        await follow(other)
+        found = await progress(database)
+        followed = set((await heard(database)).values())
+        assert followed == {("a",), ("a", "follows 1")}, "all but what the slow one has in hand"
+        assert found.done_at is None and 0 < found.looked_at < len(EVERYWHERE)
+    assert await working
+    await follow(slow, other)
+    found = await progress(database)
+    assert (found.looked_at, found.moved) == (len(EVERYWHERE), len(EVERYWHERE))
+    assert found.done_at is not None
+    assert await heard(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
+
+
+async def test_what_a_process_has_in_hand_when_it_dies_is_done_by_another(
+    database: AsyncEngine, process: Process
+) -> None:
+    victim, other = process(held=True), process()
+    await other.run(everywhere())
+    await put(database, a=1)
+    async with standing_still(database, victim) as working:
+        await follow(other)
+        async with database.connect() as connection:
+            waiting = WAITS.format(lock="locktype = 'advisory'")
+            await connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS victim"))
+        with pytest.raises(ERRORS):
+            await working
+        await follow(other)
+    found = await progress(database)
+    assert (found.looked_at, found.moved) == (len(EVERYWHERE), len(EVERYWHERE))
+    assert found.done_at is not None
+    assert await heard(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
+    async with database.connect() as connection:
+        said = (await connection.execute(text("SELECT count(*), count(DISTINCT case_id) FROM outbox"))).one()
+    assert tuple(said) == (len(EVERYWHERE), len(EVERYWHERE))
+
+
+async def test_an_edition_in_the_midst_of_another_waits_for_what_is_in_hand_and_is_followed_by_all(
+    database: AsyncEngine, process: Process
+) -> None:
+    slow, other = process(held=True), process()
+    await other.run(everywhere())
+    await put(database, a=1)
+    async with standing_still(database, slow) as working:
+        for _ in range(5):
+            await other.revise(AT_ONCE)
+        newer = asyncio.create_task(put(database, a=2))
+        await somebody_waits_for(database, "relation = 'cases'::regclass")
+        assert (await progress(database)).number == 1
+    await working
+    assert await newer == 2
+    await follow(slow, other)
+    found = await heard(database)
+    assert list(found) == EVERYWHERE
+    assert set(found.values()) == {("a", "follows 2"), ("a", "follows 1", "follows 2")}
+    assert (await progress(database)).done_at is not None
+
+
+async def test_editions_that_come_one_upon_the_other_leave_each_case_with_the_last_once(
+    database: AsyncEngine, process: Process
+) -> None:
+    processes = [process() for _ in range(3)]
+    await processes[0].run(everywhere())
+    await put(database, content=1)
+
+    async def work(batches: Batches[Tally]) -> None:
+        while (latest := await progress(database)).number < LAST or latest.done_at is None:
+            await batches.revise(AT_ONCE)
+
+    async with asyncio.TaskGroup() as tasks:
+        for one in processes:
+            tasks.create_task(work(one))
+        for content in range(2, LAST + 1):
+            await put(database, content=content)
+    for case_id, (first, *followed) in (await heard(database)).items():
+        numbers = [int(one.removeprefix("follows ")) for one in followed]
+        assert first == "a" and numbers[-1] == LAST, case_id
+        assert numbers == sorted(set(numbers)), case_id
+
+
+async def test_no_number_lies_between_the_lanes(database: AsyncEngine, process: Process) -> None:
+    """Whatever it is made of, and however many begin alike."""
+    odd = [f"{first}{second}" for first in " !-/0:@AZ[`az~é中" for second in ("", "0", "中", "~")]
+    numbers = {*odd, *string.digits, *string.ascii_uppercase, *(f"7{number:03d}" for number in range(3 * AT_ONCE))}
+    insert = "INSERT INTO cases (case_id, version, state, seen, closed_at) VALUES (:id, 1, '{}', '', now())"
+    async with transaction(database) as connection:
+        await connection.execute(text(insert), [{"id": number} for number in numbers])
+    await put(database, a=1)
+    await follow(process(), process())
+    assert (await progress(database)).looked_at == len(numbers)
+
+
+async def test_how_far_an_edition_was_followed_is_not_forgotten_by_the_migration(
+    database_url: str, process: Process, database: AsyncEngine
+) -> None:
+    async with transaction(database) as connection:
+        await connection.execute(text("DROP TABLE edition_lanes, editions"))
+        for statement in documents.TABLE:
+            await connection.execute(text(statement))
+    batches = process()
+    await batches.run(everywhere())
+    async with transaction(database) as connection:
+        followed = "INSERT INTO editions (number, body, summary, reached, looked_at, began_at, done_at) VALUES"
+        await connection.execute(text(f"{followed} (1, '{{\"a\": 1}}', 'followed', '', 5, now(), now())"))
+        await connection.execute(
+            text(f"{followed} (2, '{{\"a\": 2}}', 'begun', :reached, 3, now(), NULL)"), {"reached": EVERYWHERE[2]}
+        )
+        for statement in documents.LANES:
+            await connection.execute(text(statement))
+        newest, oldest = await documents.progress(connection, 2)
+    assert (oldest.looked_at, oldest.done_at is not None) == (5, True)
+    assert (newest.looked_at, newest.done_at) == (3, None)
+    await follow(batches, process())
+    expected = dict.fromkeys(EVERYWHERE[:3], ("a",)) | dict.fromkeys(EVERYWHERE[3:], ("a", "follows 2"))
+    assert await heard(database) == expected
+    assert (await progress(database)).done_at is not None
+
+
+async def test_newer_rules_overtake_those_that_are_being_followed(database: AsyncEngine, process: Process) -> None:
+    batches = process()
+    await batches.run(letters("a", range(CASES)))
+    await put(database, a=1)
+    assert await batches.revise(AT_ONCE)
+    await put(database, a=2)
+    await follow(batches)
+    followed = [said[-1] for said in (await heard(database)).values()]
+    assert followed == ["follows 2"] * CASES
+
+
+async def test_a_blocked_case_is_passed_over_and_follows_later(database: AsyncEngine, process: Process) -> None:
+    batches = process()
+    await batches.run(letters("a", [1, 2]))
+    await batches.run(letters("fail", [1]))
+    await put(database, a=1)
+    await follow(batches)
+    assert await heard(database) == {case(1): ("a",), case(2): ("a", "follows 1")}
+
+
+async def test_rules_that_this_program_cannot_read_stop_it_and_lose_nothing(
+    database: AsyncEngine, process: Process
+) -> None:
+    await put(database, format=2)
+    with pytest.raises(UnusableEdition, match="edition 1 of the rules cannot be used"):
+        await process().run(letters("a", [1]))
+    assert await heard(database) == {}
+    await put(database, a=1)
+    await process().run(letters("a", [1]))
+    assert await heard(database) == {case(1): ("a by 2",)}

@@ -1,0 +1,40 @@
+"""When an adapter looks whether the department has answered."""
+
+import pytest
+
+from services.departments.sdk import polling
+from services.departments.sdk.polling import pauses
+
+
+class Clock:
+    """Machine time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.005, 0.5, 1.0, 60.0])
+def test_looks_grow_further_apart_and_the_last_is_when_the_wait_ends(
+    wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(polling, "time", clock)
+    waited: list[float] = []
+    for pause in pauses(wait_s):
+        waited.append(pause)
+        clock.now += pause
+    assert sum(waited) == pytest.approx(wait_s)
+    assert waited[:-1] == sorted(waited[:-1])
+    assert len(waited) <= 2 + (2 * wait_s / polling.FIRST_LOOK_S) ** 0.5
+
+
+def test_time_that_looking_takes_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(polling, "time", clock)
+    found = pauses(1.0)
+    next(found)
+    clock.now += 2
+    assert list(found) == []

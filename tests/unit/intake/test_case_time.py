@@ -1,0 +1,228 @@
+"""The time of a case as staff change it: what intake keeps, says until it is heard, and refuses."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.core import NotNow, Step, UnknownCase
+from contracts.envelope import Message, Woken
+from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
+from services.intake.core.handle import MOST_WORDS, Case
+from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
+from tests.unit.intake.shells import MemoryShell, client_of
+from tests.unit.intake.test_api import post, problem
+
+HOLD = {"kind": "hold", "reason": "等待上级批复", "article": "行政许可法第四十五条"}
+
+
+def suspended(word: str = "w1", until: float | None = None, suspension: str = "s1") -> CaseSuspended:
+    return CaseSuspended(
+        word=word,
+        suspension=suspension,
+        kind=SuspensionKind.HOLD,
+        reason="等待上级批复",
+        since=at(1),
+        until=at(until) if until is not None else None,
+        said_at=at(until or 1),
+    )
+
+
+def extended(word: str = "e1") -> CaseExtended:
+    return CaseExtended(word=word, days=10, reason="案情复杂", told_at=at(1))
+
+
+def told(step: Step[Case], message: Message, hours: float = 1) -> Step[Case]:
+    return handle(step.state, heard(message, hours))
+
+
+def held(words: tuple[str, ...]) -> CommitmentsOpened:
+    return CommitmentsOpened(commitments=(), words=words)
+
+
+def test_a_word_is_said_and_said_again_until_monitor_has_heard_it() -> None:
+    step = told(run(heard(accept())), suspended())
+    assert step.out == (suspended(),)
+    again = told(step, Woken())
+    assert again.out == (again.state.accepted, suspended())
+    assert told(told(again, held(())), Woken()).out[1:] == (suspended(),)
+    answered = told(again, held(("w1", "of-another-case")))
+    assert answered.state.heard == ("w1",)
+    assert told(answered, Woken()).out == (answered.state.accepted,)
+
+
+def test_a_decided_case_is_not_closed_while_a_word_is_unheard() -> None:
+    step = told(run(heard(accept()), heard(commitments())), suspended())
+    step = told(step, decided(2), 2)
+    assert (step.closed, step.again is not None) == (False, True)
+    assert told(step, held(("w1",)), 3).closed
+
+
+def test_the_same_word_twice_is_one() -> None:
+    step = told(run(heard(accept())), suspended())
+    assert told(step, suspended()).state is step.state
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "why"),
+    [
+        ((suspended(),), suspended("w2", suspension="s2"), "suspended already"),
+        ((), suspended("w2", until=3), "no such suspension"),
+        ((suspended(), suspended("w2", until=3)), suspended("w3", until=4), "has ended"),
+        ((extended(),), extended("e2"), "once only"),
+        ((decided(1),), suspended(), "decided"),
+        ((decided(1),), CaseRestarted(word="r1", reason="重新受理", restarted_at=at(2)), "decided"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
+    before: tuple[Message, ...], word: Message, why: str
+) -> None:
+    step = run(heard(accept()))
+    for message in before:
+        step = told(step, message)
+    with pytest.raises(NotNow, match=why) as refused:
+        told(step, word)
+    assert refused.value.why_zh
+
+
+def test_after_one_suspension_has_ended_another_may_begin() -> None:
+    step = run(heard(accept()))
+    for word in (suspended(), suspended("w2", until=3), suspended("w3", suspension="s2")):
+        step = told(step, word)
+    assert len(step.state.words) == 3
+
+
+def test_time_is_not_changed_for_ever() -> None:
+    step = run(heard(accept()))
+    for number in range(MOST_WORDS):
+        step = told(step, CaseRestarted(word=f"r{number}", reason="重新受理", restarted_at=at(number)))
+    with pytest.raises(NotNow, match="times already"):
+        told(step, extended())
+
+
+def test_a_suspension_can_always_be_ended() -> None:
+    step = run(heard(accept()))
+    for number in range(MOST_WORDS - 1):
+        step = told(step, CaseRestarted(word=f"r{number}", reason="重新受理", restarted_at=at(number)))
+    step = told(told(step, suspended()), suspended("w2", until=3))
+    assert len(step.state.words) == MOST_WORDS + 1
+
+
+def test_a_case_that_was_never_accepted_has_no_time() -> None:
+    with pytest.raises(UnknownCase):
+        handle(None, heard(suspended()))
+
+
+# -- over HTTP ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell() -> MemoryShell:
+    return MemoryShell()
+
+
+@pytest.fixture
+def case(shell: MemoryShell) -> str:
+    number: str = post(shell).json()["number"]
+    shell.said.clear()
+    return number
+
+
+def send(shell: MemoryShell, path: str, content: Any, **options: Any) -> Any:
+    return client_of(shell, **options).post(path, json=content)
+
+
+def test_a_case_is_put_on_hold_and_resumed(shell: MemoryShell, case: str) -> None:
+    answer = send(shell, f"/cases/{case}/suspensions", HOLD)
+    assert answer.status_code == 201, answer.text
+    suspension = answer.json()["suspension"]
+    (said,) = shell.said
+    assert isinstance(said, CaseSuspended)
+    assert (said.kind, said.reason, said.until) == (SuspensionKind.HOLD, HOLD["reason"], None)
+    conflict = problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"kind": "correction"}), 409)
+    assert conflict["detail"] == "the case is suspended already" and conflict["detail_zh"]
+    ended = send(shell, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "已批复"})
+    assert ended.status_code == 201, ended.text
+    assert isinstance(shell.said[-1], CaseSuspended) and shell.said[-1].until == shell.clock.now()
+    again = send(shell, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "又"})
+    assert again.json() == ended.json() and len(shell.said) == 2, "at the same moment it is the same word"
+    assert problem(send(shell, f"/cases/{case}/suspensions/other/end", {"reason": "又"}), 404)
+
+
+def test_said_again_with_the_same_moment_it_is_the_same_word(shell: MemoryShell, case: str) -> None:
+    since = shell.clock.now().isoformat()
+    first, again = (send(shell, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    assert len(shell.said) == 1
+
+
+def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(shell: MemoryShell, case: str) -> None:
+    path, now = f"/cases/{case}/extension", shell.clock.now()
+    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂"}), 422)
+    assert problem(send(shell, path, {"days": 10, "reason": "", "told_at": now.isoformat()}), 422)
+    later = (now + timedelta(hours=1)).isoformat()
+    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂", "told_at": later}), 409)
+    assert send(shell, path, {"days": 10, "reason": "案情复杂", "told_at": now.isoformat()}).status_code == 201
+    assert [type(said) for said in shell.said] == [CaseExtended]
+
+
+def test_time_begins_anew(shell: MemoryShell, case: str) -> None:
+    now = shell.clock.now().isoformat()
+    assert send(shell, f"/cases/{case}/restart", {"reason": "重新受理", "restarted_at": now}).status_code == 201
+    assert [type(said) for said in shell.said] == [CaseRestarted]
+
+
+def test_nobody_but_staff_changes_the_time_of_a_case(shell: MemoryShell, case: str) -> None:
+    for path in ("suspensions", "suspensions/x/end", "extension", "restart"):
+        assert problem(send(shell, f"/cases/{case}/{path}", HOLD, host="203.0.113.9"), 403)
+    assert shell.said == []
+
+
+def test_an_unknown_case_has_no_time(shell: MemoryShell) -> None:
+    wanted = {"reason": "重新受理", "restarted_at": shell.clock.now().isoformat()}
+    assert problem(send(shell, "/cases/0000-0000-0000-0/restart", wanted), 404)
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+08:00", "1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x", 7]
+)
+@pytest.mark.parametrize("path", ["suspensions", "restart", "extension"])
+def test_odd_moments_are_refused(shell: MemoryShell, case: str, path: str, moment: object) -> None:
+    fields = {"suspensions": {**HOLD, "since": moment}, "restart": {"reason": "r", "restarted_at": moment}}
+    fields["extension"] = {"reason": "r", "days": 10, "told_at": moment}
+    assert problem(send(shell, f"/cases/{case}/{path}", fields[path]), 422)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n", "a\x00b", "x" * 2001])
+def test_a_reason_can_be_read(shell: MemoryShell, case: str, reason: str) -> None:
+    assert problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"reason": reason}), 422)
+
+
+def test_nothing_happened_to_the_time_of_a_case_before_it_was_accepted(shell: MemoryShell, case: str) -> None:
+    before = (shell.clock.now() - timedelta(days=1)).isoformat()
+    refused = problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"since": before}), 409)
+    assert "before the case was accepted" in refused["detail"]
+
+
+async def test_what_is_shown_of_a_case_whose_time_stands_still(shell: MemoryShell) -> None:
+    receipt = post(shell).json()
+    number, secret = receipt["number"], receipt["secret"]
+    send(shell, f"/cases/{number}/suspensions", HOLD)
+    (accepted,) = [said for said in shell.said if isinstance(said, CaseAccepted)]
+    due = accepted.accepted_at + timedelta(days=7)
+    pause = Pause(since=shell.clock.now(), left=5, unit="working days")
+    paused = Commitment(
+        key="case", owner="Land", opened_at=accepted.accepted_at, committed_due=due, statutory_due=due, pause=pause
+    )
+    move = Move(commitment=paused, committed_before=due, statutory_before=due)
+    await shell.command(number, CommitmentsMoved(moves=(move,), cause=Cause.SUSPENDED))
+    shown = client_of(shell).get(f"/cases/{number}", headers={"Case-Secret": secret}).json()
+    assert shown["due"]["pause"] == {
+        "since": pause.since.isoformat().replace("+00:00", "Z"),
+        "left": 5,
+        "unit": "working days",
+    }
+    assert shown["history"][-1]["what_zh"] == "中止计时：暂停办理"
+    assert HOLD["reason"] not in str(shown), "reasons are for the file"

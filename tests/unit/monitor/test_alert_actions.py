@@ -1,0 +1,218 @@
+"""What people say of an alert: acknowledged, appealed against (申诉), decided; and a supervisor's hold.
+
+Given messages, when one more comes, then this is said.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contracts.core import NotNow, UnknownCase
+from contracts.envelope import Message, Woken
+from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRaised, AlertWithdrawn, AppealDecided, Rung
+from contracts.messages.commitments import CaseHeld, Cause, CommitmentsMoved
+from contracts.messages.plans import StepState
+from services.monitor.core.alert_actions import OVERTURNED
+from services.monitor.core.rules import Rules, rule_set
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import rule_store
+from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, report, reported
+
+MONDAY = at("2026-03-02 10:00")
+INSTANT = timedelta(microseconds=1)
+STEP_YELLOW = at("2026-03-03 17:30")
+LATER = at("2026-03-04 10:00")
+REGION = "440305"
+
+
+def carded() -> Monitor:
+    """A licence that is open after its time: warned of, and a yellow card."""
+    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), STEP_YELLOW + INSTANT)
+    assert ("step/licence", Rung.YELLOW, STEP_YELLOW) in monitor.standing()
+    return monitor
+
+
+def state(monitor: Monitor) -> MonitoredCase:
+    assert monitor.state is not None
+    return monitor.state
+
+
+def acknowledged(
+    rung: Rung = Rung.YELLOW, by: str = "wang", reason: str = "已督促承办人", turn: int = 1
+) -> AlertAcknowledged:
+    return AlertAcknowledged(
+        commitment="step/licence", rung=rung, turn=turn, by=by, reason=reason, acknowledged_at=LATER
+    )
+
+
+def appealed(rung: Rung = Rung.YELLOW, by: str = "li", reason: str = "材料当日才收到") -> AlertAppealed:
+    return AlertAppealed(commitment="step/licence", rung=rung, by=by, reason=reason, appealed_at=LATER)
+
+
+def answered(upheld: bool, by: str = "zhou", reason: str = "情况属实") -> AppealDecided:
+    return AppealDecided(
+        commitment="step/licence", rung=Rung.YELLOW, by=by, upheld=upheld, reason=reason, decided_at=LATER
+    )
+
+
+def held(until: bool = False, hold: str = "h1") -> CaseHeld:
+    return CaseHeld(
+        hold=hold,
+        by="zhou",
+        reason="等待上级批复",
+        since=LATER,
+        until=LATER + timedelta(days=2) if until else None,
+        said_at=LATER + timedelta(days=2) if until else LATER,
+    )
+
+
+# -- acknowledged ------------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
+    monitor = carded()
+    assert monitor.hear(acknowledged(), LATER) == (acknowledged().replace(region=REGION),)
+    assert monitor.hear(acknowledged(), LATER) == ()
+    assert monitor.hear(acknowledged(by="somebody-else"), LATER) == (), "the first has taken it in hand"
+    watch = state(monitor).watch("step/licence")
+    assert watch is not None
+    (taken,) = (one.acknowledgement for one in watch.raised if one.acknowledgement)
+    assert (taken.by, taken.reason) == ("wang", "已督促承办人")
+
+
+@pytest.mark.parametrize(
+    ("remark", "why"),
+    [
+        (acknowledged(Rung.RED), "no such alert"),
+        (acknowledged(turn=2), "no such alert"),
+        (acknowledged().replace(commitment="step/other"), "no such alert"),
+        (appealed(Rung.WARNING), "a warning is no card"),
+        (answered(True), "nobody has appealed"),
+    ],
+)
+def test_what_cannot_be_said_of_it_is_refused_in_both_languages(remark: Message, why: str) -> None:
+    monitor = carded()
+    with pytest.raises(NotNow, match=why) as refused:
+        monitor.hear(remark, LATER)
+    assert refused.value.why_zh
+
+
+@pytest.mark.parametrize("remark", [acknowledged(), appealed(), answered(True), held()], ids=lambda one: one.type)
+def test_nothing_is_said_of_a_case_that_nobody_knows(remark: Message) -> None:
+    with pytest.raises(UnknownCase):
+        Monitor().hear(remark, LATER)
+
+
+# -- appealed against --------------------------------------------------------------------------------------------------
+
+
+def test_an_upheld_appeal_withdraws_the_card_for_good() -> None:
+    monitor = carded()
+    assert monitor.hear(appealed(), LATER) == (appealed().replace(region=REGION),)
+    said = monitor.hear(answered(True), LATER)
+    withdrawn = AlertWithdrawn(
+        commitment="step/licence", rung=Rung.YELLOW, reason=OVERTURNED, withdrawn_at=LATER, region=REGION
+    )
+    assert said == (answered(True).replace(region=REGION), withdrawn)
+    assert monitor.hear(answered(True), LATER) == ()
+    # It is open and late still; the card that was overturned is not issued again, the red one is.
+    much_later = at("2026-03-06 10:00")
+    monitor.hear(Woken(), much_later)
+    said = monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), much_later)
+    assert [one.rung for one in said if isinstance(one, AlertRaised) and one.commitment == "step/licence"] == [Rung.RED]
+    monitor.hear(decided(much_later), much_later)
+    assert {(key, rung) for key, rung, _ in monitor.standing()} >= {("step/licence", Rung.RED)}
+    assert ("step/licence", Rung.YELLOW, STEP_YELLOW) not in monitor.standing()
+
+
+def test_a_rejected_appeal_leaves_the_card() -> None:
+    monitor = carded()
+    monitor.hear(appealed(), LATER)
+    assert monitor.hear(answered(False), LATER) == (answered(False).replace(region=REGION),)
+    assert ("step/licence", Rung.YELLOW, STEP_YELLOW) in monitor.standing()
+
+
+def test_nobody_decides_his_own_appeal_and_none_is_decided_or_made_twice() -> None:
+    monitor = carded()
+    monitor.hear(appealed(), LATER)
+    with pytest.raises(NotNow, match="of his own"):
+        monitor.hear(answered(True, by="li"), LATER)
+    with pytest.raises(NotNow, match="once only"):
+        monitor.hear(appealed(reason="再次申诉"), LATER)
+    assert monitor.hear(appealed(), LATER) == ()
+    monitor.hear(answered(False), LATER)
+    with pytest.raises(NotNow, match="has been decided"):
+        monitor.hear(answered(True), LATER)
+
+
+def test_what_is_withdrawn_is_neither_acknowledged_nor_appealed_against() -> None:
+    monitor = carded()
+    monitor.hear(decided(STEP_YELLOW), LATER)
+    for remark in (acknowledged(), appealed()):
+        with pytest.raises(NotNow, match="withdrawn"):
+            monitor.hear(remark, LATER)
+
+
+# -- held --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:
+    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    said = monitor.hear(held(), LATER)
+    assert held().replace(region=REGION) in said
+    (moved,) = (one for one in said if isinstance(one, CommitmentsMoved))
+    assert (moved.cause, moved.moves[0].commitment.key) == (Cause.SUSPENDED, "case")
+    assert moved.moves[0].commitment.pause is not None
+    (moved,) = (one for one in monitor.hear(held(until=True), LATER) if isinstance(one, CommitmentsMoved))
+    assert moved.cause is Cause.RESUMED
+    # 4 March is suspended, 5 March too; the 6th counts again: two days more.
+    assert moved.moves[0].commitment.committed_due == at("2026-03-11 17:30")
+
+
+def test_a_hold_that_is_heard_before_its_case_is_accepted_counts_as_well() -> None:
+    plain = Monitor().hear_all([(accepted(MONDAY), MONDAY), (held(), LATER)])
+    turned = Monitor().hear_all([(delivered(MONDAY), MONDAY), (held(), LATER), (accepted(MONDAY), MONDAY)])
+    dues = [[w.due for w in state(monitor).watches if w.key == "case"] for monitor in (plain, turned)]
+    assert dues[0] == dues[1]
+
+
+# -- a rung beyond red (督办) ------------------------------------------------------------------------------------------
+
+
+def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path) -> None:
+    text = rule_store.SHIPPED.read_text(encoding="utf-8")
+    text = text.replace(
+        "      red: {limit: statutory}\n",
+        "      red: {limit: statutory}\n      further: {limit: statutory, days_over: 2}\n",
+        1,
+    )
+    (tmp_path / "rules.yaml").write_text(text, encoding="utf-8")
+    monitor = Monitor(Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml"))))
+    monitor.hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    # The licence's statutory limit of three days ends on Thursday, and two working days more on Monday.
+    due_at = at("2026-03-09 17:30")
+    for moment, expected in ((due_at, False), (due_at + INSTANT, True)):
+        monitor.hear(Woken(), moment)
+        monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), moment)
+        assert (("step/licence", Rung.FURTHER, due_at) in monitor.standing()) is expected
+
+
+# -- an alarm at every committed limit ---------------------------------------------------------------------------------
+
+
+def test_a_case_wakes_at_its_committed_limit_even_where_no_rung_falls_due_then(tmp_path: Path) -> None:
+    text = rule_store.SHIPPED.read_text(encoding="utf-8")
+    text = text.replace(
+        "      warning: {days_left: 2, share_used: 0.5}\n      yellow: {}\n      red: {limit: statutory}\n",
+        "      red: {limit: statutory}\n",
+        1,
+    )
+    (tmp_path / "rules.yaml").write_text(text, encoding="utf-8")
+    monitor = Monitor(Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml"))))
+    monitor.hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    assert monitor.wake == STEP_YELLOW
+    monitor.hear(Woken(), STEP_YELLOW)
+    assert monitor.wake == at("2026-03-05 17:30") + INSTANT, "the licence's red card"

@@ -1,0 +1,168 @@
+"""The table of all settings, as Markdown. It is generated from the classes that read them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from pydantic import AwareDatetime, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import Url
+from pydantic_settings import BaseSettings, NoDecode
+
+from services.departments.commerce.settings import CommerceSettings
+from services.departments.commerce.settings import SandboxSettings as CommerceSandbox
+from services.departments.land.settings import LandSettings
+from services.departments.land.settings import SandboxSettings as LandSandbox
+from services.departments.recorded.settings import RecordedSettings
+from services.departments.sandbox.simulator import OfficeSettings
+from services.departments.tax.settings import SandboxSettings as TaxSandbox
+from services.departments.tax.settings import TaxSettings
+from services.intake.settings import IntakeSettings
+from services.monitor.settings import MonitorSettings
+from services.operator.audit.settings import AuditSettings
+from services.runtime.settings import Settings
+
+_INTRODUCTION = """\
+# Settings
+
+Every process reads its settings from environment variables. A wrong or missing one stops the process when it
+starts, with the variable's name, its value (unless it is a secret) and what is allowed. `onedoor up` and
+`onedoor demo` set what they need themselves; `onedoor serve` and `onedoor migrate` are told everything here.
+
+This file is generated: `onedoor settings > docs/settings.md`."""
+
+
+class Group(NamedTuple):
+    """Settings that belong together. Those that ``base`` has too are not repeated."""
+
+    title: str
+    about: str
+    kind: type[BaseSettings]
+    base: type[BaseSettings] = BaseSettings
+
+
+GROUPS = (
+    Group("Every service", "Read by each process of `onedoor serve`.", Settings),
+    Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
+    Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
+    Group("The tax adapter", "Read by the service `tax`, beside those of every service.", TaxSettings),
+    Group("The commerce adapter", "Read by the service `commerce`, beside those of every service.", CommerceSettings),
+    Group("The land adapter", "Read by the service `land`, beside those of every service.", LandSettings),
+    Group(
+        "The recorded department", "Read by the service `recorded`, which `onedoor replay` starts.", RecordedSettings
+    ),
+    Group(
+        "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
+    ),
+    Group("Every stand-in", "Read by each process of `onedoor sandbox`. Not for production.", OfficeSettings),
+    Group("The tax stand-in", "Beside those of every stand-in.", TaxSandbox, OfficeSettings),
+    Group("The commerce stand-in", "Beside those of every stand-in.", CommerceSandbox, OfficeSettings),
+    Group("The land stand-in", "Beside those of every stand-in.", LandSandbox, OfficeSettings),
+)
+
+
+def markdown() -> str:
+    """The whole document."""
+    return "\n\n".join([_INTRODUCTION, *(_section(group) for group in GROUPS)]) + "\n"
+
+
+def variables() -> frozenset[str]:
+    """The names of all settings."""
+    return frozenset(_variable(group.kind, name) for group in GROUPS for name in group.kind.model_fields)
+
+
+def _section(group: Group) -> str:
+    rows = [
+        _row(_variable(group.kind, name), field)
+        for name, field in group.kind.model_fields.items()
+        if name not in group.base.model_fields
+    ]
+    head = ["| variable | meaning | default | allowed |", "| --- | --- | --- | --- |"]
+    return "\n".join([f"## {group.title}", "", group.about, "", *head, *rows])
+
+
+def _variable(kind: type[BaseSettings], name: str) -> str:
+    return f"{kind.model_config.get('env_prefix', '')}{name}".upper()
+
+
+def _row(variable: str, field: FieldInfo) -> str:
+    cells = (f"`{variable}`", field.description or "", _default(field), ", ".join(_allowed(field)))
+    escaped = (cell.replace("|", "\\|") for cell in cells)  # a bar would end the cell
+    return f"| {' | '.join(escaped)} |"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if field.is_required():
+        return "**must be set**"
+    if value in (None, "", {}):
+        return "none"
+    if isinstance(value, str):
+        return f"`{value}`"
+    return f"`{','.join(value) if NoDecode in field.metadata else json.dumps(value)}`"
+
+
+def _allowed(field: FieldInfo) -> Iterator[str]:
+    kind = "comma separated list" if NoDecode in field.metadata else _kind(field.annotation)
+    rules = [words for rule in field.metadata for words in _rules(rule)]
+    if not any(words.startswith(_ONE_OF) for words in rules):
+        yield kind
+    yield from rules
+
+
+def _rules(rule: object) -> Iterator[str]:
+    for name, words in _RULES.items():
+        bound = getattr(rule, name, None)
+        if name == "min_length" and bound == 1:
+            yield "not empty"
+        elif name == "pattern" and bound is not None:
+            yield _pattern(bound)
+        elif bound is not None:
+            yield words.format(bound)
+
+
+def _pattern(pattern: str) -> str:
+    """The pattern, or the words that it lets one choose from."""
+    if plain := re.fullmatch(r"\^\(([\w|-]+)\)\$", pattern):
+        return _ONE_OF + ", ".join(f"`{choice}`" for choice in plain[1].split("|"))
+    return f"`{pattern}`"
+
+
+def _kind(annotation: Any) -> str:
+    """The kind of value in a word or two."""
+    origin = get_origin(annotation) or annotation
+    if origin in (Union, UnionType):
+        (only,) = (part for part in get_args(annotation) if part is not NoneType)
+        return _kind(only)
+    if origin is Annotated:
+        return _kind(get_args(annotation)[0])
+    return _KINDS[origin]
+
+
+_ONE_OF = "one of "
+
+_RULES = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "min_length": "at least {} characters",
+    "max_length": "at most {} characters",
+    "pattern": "{}",
+}
+
+_KINDS: dict[Any, str] = {
+    SecretStr: "text, kept secret",
+    AwareDatetime: "moment with its zone (ISO 8601)",
+    Path: "path",
+    Url: "address",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true` or `false`",
+    dict: "JSON object",
+    tuple: "JSON list",
+}
