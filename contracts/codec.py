@@ -5,16 +5,16 @@ from typing import Annotated, Any, Union
 from pydantic import Field, TypeAdapter, ValidationError
 
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
-from contracts.registry import MAX_RECORD_BYTES, TOPICS, topic_of
+from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
 """The headers of each record."""
 
-_KNOWN: Any = Union[tuple(envelope_class(message) for message in TOPICS)]  # noqa: UP007, the members are not fixed
+_KNOWN: Any = Union[tuple(envelope_class(message) for message in REGISTRY)]  # noqa: UP007, the members are not fixed
 _ANY: TypeAdapter[Envelope[Message]] = TypeAdapter(Annotated[_KNOWN, Field(discriminator="type")])
 
 
-class Unreadable(Exception):
+class InvalidRecord(Exception):
     """The record is not a message of ours; the reason says what is wrong with it, without its content."""
 
 
@@ -26,23 +26,23 @@ def encode(envelope: Envelope[Message]) -> bytes:
 def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Message]:
     """Read one record.
 
-    Raises `Unreadable` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or version,
+    Raises `InvalidRecord` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or version,
     on the wrong topic, keyed by another case than it speaks of, or with a NUL character in it.
     """
     if value is None:
-        raise Unreadable("the record is empty")
+        raise InvalidRecord("the record is empty")
     if len(value) > MAX_RECORD_BYTES:
-        raise Unreadable(f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed")
+        raise InvalidRecord(f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed")
     if b"\\u0000" in value:
-        raise Unreadable("the record holds a NUL character")  # nobody's name has one, and PostgreSQL's text cannot
+        raise InvalidRecord("the record holds a NUL character")  # nobody's name has one, and PostgreSQL's text cannot
     try:
         envelope = _ANY.validate_json(value)
     except ValidationError as error:
-        raise Unreadable(_why(error)) from None
+        raise InvalidRecord(_why(error)) from None
     if key != envelope.subject.encode():
-        raise Unreadable("the record's key is not the case its event speaks of")
+        raise InvalidRecord("the record's key is not the case its event speaks of")
     if topic != topic_of(envelope.data):
-        raise Unreadable(f"{envelope.type} does not belong on topic {topic}")
+        raise InvalidRecord(f"{envelope.type} does not belong on topic {topic}")
     return envelope
 
 

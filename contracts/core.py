@@ -17,22 +17,22 @@ class Step(NamedTuple, Generic[S]):
     from now whatever the clock does: ``again`` and ``call_after``.
 
     ``out``: messages to say, in this order, in the same commit as the state.
-    ``wake``: the next moment of the clock at which this case wants a ``Woken``; ``None`` for never.
-    ``again``: the case wants a ``Woken`` if nothing is heard for so long; ``None`` for no open question.
+    ``wake``: the next moment of the clock at which this case wants a ``TimerFired``; ``None`` for never.
+    ``again``: the case wants a ``TimerFired`` if nothing is heard for so long; ``None`` for no open question.
     ``call``: the one question this case now wants put to the outside world, after ``call_after``.
     ``closed``: nothing more is expected for this case; it may be forgotten after the retention time.
     """
 
     state: S
     out: tuple[Message, ...] = ()
-    wake: datetime | None = None
-    again: timedelta | None = None
+    timer_at: datetime | None = None
+    retry_after: timedelta | None = None
     call: Message | None = None
     call_after: timedelta = timedelta()
     closed: bool = False
 
 
-def patience(asked: int, first: timedelta, longest: timedelta) -> timedelta:
+def backoff(asked: int, first: timedelta, longest: timedelta) -> timedelta:
     """How long to wait for an answer after having asked ``asked`` times: ``first``, doubling, to ``longest``."""
     doublings = max(0, asked - 1)
     return longest if doublings > 30 else min(longest, first * 2**doublings)
@@ -44,18 +44,18 @@ class Core(Protocol[S]):
     def __call__(self, state: S | None, envelope: Envelope[Message]) -> Step[S]: ...
 
 
-class Impossible(Exception):
+class InvalidMessage(Exception):
     """The message cannot be true of this case as the service knows it; it becomes a dead letter."""
 
 
-class UnknownCase(Impossible):
+class UnknownCase(InvalidMessage):
     """The message speaks of a case that this service has never heard of."""
 
     def __init__(self, case_id: str) -> None:
         super().__init__(f"case {case_id} is unknown here")
 
 
-class NotNow(Impossible):
+class Rejected(InvalidMessage):
     """What somebody asks for cannot be done as things stand; the message says why, in English and in Chinese."""
 
     def __init__(self, why: str, why_zh: str) -> None:

@@ -42,16 +42,16 @@ class Message(Value):
     """The CloudEvents type, ending in the major version: ``onedoor.case.accepted.v1``."""
 
 
-class Woken(Message):
+class TimerFired(Message):
     """The moment a case asked to be woken at has come. Local to a service; never on Kafka."""
 
-    type: ClassVar[str] = "onedoor.woken.v1"
+    type: ClassVar[str] = "onedoor.timer.fired.v1"
 
 
-class Revised(Message):
+class RulesChanged(Message):
     """The rules that a service keeps to have a new edition. Local to a service; never on Kafka."""
 
-    type: ClassVar[str] = "onedoor.revised.v1"
+    type: ClassVar[str] = "onedoor.rules.changed.v1"
 
 
 D = TypeVar("D", bound=Message, covariant=True)

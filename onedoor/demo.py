@@ -121,7 +121,7 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
         "ONEDOOR_SANDBOX_POLL_S": "0.02",
     }
     offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in SYSTEMS}
-    adapters = {system: {"ONEDOOR_LISTEN_INTERVAL_S": "0.05"} for system in SYSTEMS}
+    adapters = {system: {"ONEDOOR_POLL_INTERVAL_S": "0.05"} for system in SYSTEMS}
     kept = {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}
     return Options(clock=str(clock), throwaway=True, extra={"*": kept, **offices, **adapters})
 

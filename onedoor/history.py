@@ -43,7 +43,7 @@ class RecordedCase:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class RowRemark:
     """Something to report about a row: why it was rejected, or what is odd about it."""
 
     line: int
@@ -56,8 +56,8 @@ class History:
     """What a file holds. ``odd`` rows are among the cases; ``rejected`` ones are not."""
 
     cases: tuple[RecordedCase, ...]
-    rejected: tuple[Remark, ...]
-    odd: tuple[Remark, ...]
+    rejected: tuple[RowRemark, ...]
+    odd: tuple[RowRemark, ...]
 
     @property
     def ends(self) -> datetime:
@@ -72,8 +72,8 @@ def read(lines: Iterable[str], zone: ZoneInfo) -> History:
     if missing:
         raise UnreadableHistory(f"the file has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
     cases: dict[str, RecordedCase] = {}
-    rejected: list[Remark] = []
-    odd: list[Remark] = []
+    rejected: list[RowRemark] = []
+    odd: list[RowRemark] = []
     for row in reader:
         name = (row["case_id"] or "").strip()
         try:
@@ -81,11 +81,11 @@ def read(lines: Iterable[str], zone: ZoneInfo) -> History:
             if name in cases:
                 raise ValueError(f"case_id stands in line {cases[name].line} already")
         except ValueError as error:
-            rejected.append(Remark(reader.line_num, name, str(error)))
+            rejected.append(RowRemark(reader.line_num, name, str(error)))
             continue
         cases[name] = case
         if case.ended_at is not None and case.ended_at < case.started_at:
-            odd.append(Remark(case.line, name, f"ends at {case.ended_at}, before it starts at {case.started_at}"))
+            odd.append(RowRemark(case.line, name, f"ends at {case.ended_at}, before it starts at {case.started_at}"))
     return History(tuple(cases.values()), tuple(rejected), tuple(odd))
 
 

@@ -31,13 +31,13 @@ from deploy.local.platform import Platform
 from deploy.local.supervisor import NotReady
 from deploy.local.up import until_asked_to_stop, write_json
 from deploy.local.wiring import RECORDED, Options
-from onedoor.history import History, RecordedCase, Remark, UnreadableHistory, read
-from services.departments.recorded.ledger import Book
+from onedoor.history import History, RecordedCase, RowRemark, UnreadableHistory, read
+from services.departments.recorded.ledger import RecordedLedger
 from services.monitor.core.rules import RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.clock import FileClock
 from services.runtime.store import documents
-from services.runtime.yaml_file import FaultyFile
+from services.runtime.yaml_file import InvalidFile
 
 STEP = timedelta(days=7)
 CREEP = 1e-6
@@ -59,7 +59,7 @@ _ARRIVED = text("""
         count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed FROM cases
 """)
 _PENDING = text("""
-    SELECT count(*) FILTER (WHERE wake_at <= :now) + count(*) FILTER (WHERE state LIKE '%"asked":%') FROM cases
+    SELECT count(*) FILTER (WHERE timer_at <= :now) + count(*) FILTER (WHERE state LIKE '%"query_count":%') FROM cases
 """)
 
 
@@ -125,7 +125,7 @@ def run(file: Path, wanted: Wanted, zone: str, plain: bool) -> int:
             raise UnreadableHistory("no row of the file is a case that can be replayed")
         rules = rule_set(rule_store.read(wanted.rules)) if wanted.rules is not None else None
         until_asked_to_stop(_replay(history, wanted, rules, folder, console))
-    except FaultyFile as faults:
+    except InvalidFile as faults:
         console.print(f"{wanted.rules}: {faults}", markup=False, soft_wrap=True)
         return 1
     except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
@@ -156,7 +156,7 @@ async def _replay(history: History, wanted: Wanted, rules: RuleSet | None, folde
             "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(FOR_GOOD_DAYS)},
             RECORDED: {
                 "ONEDOOR_CLOCK": str(folder / "department-clock"),
-                "ONEDOOR_LISTEN_INTERVAL_S": "0.02",
+                "ONEDOOR_POLL_INTERVAL_S": "0.02",
             },
         },
     )
@@ -169,7 +169,9 @@ async def _replay(history: History, wanted: Wanted, rules: RuleSet | None, folde
         database = create_async_engine(platform.engines.database_url("onedoor_monitor"))
         try:
             async with httpx2.AsyncClient(timeout=60) as client:
-                replay = _Replay(history, wanted.limit_days, platform, client, clock, departments, Book(book), database)
+                replay = _Replay(
+                    history, wanted.limit_days, platform, client, clock, departments, RecordedLedger(book), database
+                )
                 await replay.run(console)
                 report = await replay.report()
         finally:
@@ -207,7 +209,7 @@ class _Replay:
         client: httpx2.AsyncClient,
         clock: FileClock,
         departments: FileClock,
-        book: Book,
+        book: RecordedLedger,
         monitor: AsyncEngine,
     ) -> None:
         self._history = history
@@ -425,7 +427,7 @@ def _remarks(history: History, report: Report) -> Iterator[str]:
     yield from _listed("odd, and replayed all the same", history.odd)
 
 
-def _listed(what: str, remarks: Iterable[Remark]) -> Iterator[str]:
+def _listed(what: str, remarks: Iterable[RowRemark]) -> Iterator[str]:
     found = list(remarks)
     if found:
         yield f"{len(found)} row{'s' if len(found) > 1 else ''} {what}:"

@@ -10,8 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from contracts.envelope import Message
-from contracts.registry import FLOWS, TOPICS
-from contracts.retired import RETIRED
+from contracts.registry import REGISTRY
 from services.departments.sdk.core import handle as task
 from services.intake.core import handle as intake
 from services.routing.core import handle as routing
@@ -82,13 +81,11 @@ def flows() -> str:
     said: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
     heard: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
     on_topic: defaultdict[str, list[type[Message]]] = defaultdict(list)
-    for message, flow in FLOWS.items():
-        if message in RETIRED:
-            continue
-        topic = TOPICS[message]
+    for message, route in REGISTRY.items():
+        topic = REGISTRY[message].topic
         on_topic[topic].append(message)
-        said[flow.sayer, topic].append(message)
-        for hearer in flow.hearers:
+        said[route.producer, topic].append(message)
+        for hearer in route.consumers:
             heard[topic, hearer].append(message)
     places = {topic: f"topic{number}" for number, topic in enumerate(on_topic)}
     lines += [f'    says_{sayer}(["{sayer}"])' for sayer in dict.fromkeys(sayer for sayer, _ in said)]

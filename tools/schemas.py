@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import contracts
 from contracts.envelope import CONTENT_TYPE, Message, envelope_class
-from contracts.registry import FLOWS, MAX_RECORD_BYTES, TOPICS
+from contracts.registry import MAX_RECORD_BYTES, REGISTRY
 
 Schema = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ class Breaking(Exception):
 
 def message_schemas() -> dict[str, dict[str, Any]]:
     """Message type -> JSON Schema of the whole event."""
-    return {message.type: _event_schema(message) for message in TOPICS}
+    return {message.type: _event_schema(message) for message in REGISTRY}
 
 
 def documents() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _event_schema(message: type[Message]) -> dict[str, Any]:
     # A reader of ours knows the version and type from elsewhere; a writer must state them (CloudEvents 1.0.2, 3.1).
     required = ["specversion", "type", *schema.pop("required")]
     schema |= {"title": message.type, "description": _docstring(message)}
-    head = {"$schema": DIALECT, "$id": f"urn:{message.type.replace('.', ':')}", TOPIC: TOPICS[message]}
+    head = {"$schema": DIALECT, "$id": f"urn:{message.type.replace('.', ':')}", TOPIC: REGISTRY[message].topic}
     return {**head, **schema, "required": required}
 
 
@@ -199,9 +199,11 @@ def asyncapi() -> dict[str, Any]:
             f"structured mode, keyed by its case id and at most {MAX_RECORD_BYTES} bytes long.",
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": {_channel(topic): _channel_of(topic) for topic in sorted(set(TOPICS.values()))},
+        "channels": {
+            _channel(topic): _channel_of(topic) for topic in sorted({route.topic for route in REGISTRY.values()})
+        },
         "operations": dict(_operations()),
-        "components": {"messages": {message.type: _message(message) for message in TOPICS}},
+        "components": {"messages": {message.type: _message(message) for message in REGISTRY}},
     }
 
 
@@ -214,7 +216,7 @@ def _channel_of(topic: str) -> dict[str, Any]:
         "address": topic,
         "messages": {
             message.type: {"$ref": f"#/components/messages/{message.type}"}
-            for message, on in TOPICS.items()
+            for message, (on, _, _) in REGISTRY.items()
             if on == topic
         },
     }
@@ -238,12 +240,12 @@ def _message(message: type[Message]) -> dict[str, Any]:
 
 
 def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
-    roles = sorted({role for flow in FLOWS.values() for role in (flow.sayer, *flow.hearers)})
+    roles = sorted({role for route in REGISTRY.values() for role in (route.producer, *route.consumers)})
     for role in roles:
-        says = [message for message in TOPICS if FLOWS[message].sayer == role]
-        hears = [message for message in TOPICS if role in FLOWS[message].hearers]
+        says = [message for message in REGISTRY if REGISTRY[message].producer == role]
+        hears = [message for message in REGISTRY if role in REGISTRY[message].consumers]
         for action, messages in (("send", says), ("receive", hears)):
-            for topic in sorted({TOPICS[message] for message in messages}):
+            for topic in sorted({REGISTRY[message].topic for message in messages}):
                 channel = _channel(topic)
                 yield (
                     f"{role}-{action}-{channel}",
@@ -253,7 +255,7 @@ def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
                         "messages": [
                             {"$ref": f"#/channels/{channel}/messages/{message.type}"}
                             for message in messages
-                            if TOPICS[message] == topic
+                            if REGISTRY[message].topic == topic
                         ],
                         "tags": [{"name": role}],
                     },

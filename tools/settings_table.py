@@ -17,7 +17,7 @@ from services.departments.commerce.settings import SandboxSettings as CommerceSa
 from services.departments.land.settings import LandSettings
 from services.departments.land.settings import SandboxSettings as LandSandbox
 from services.departments.recorded.settings import RecordedSettings
-from services.departments.sandbox.simulator import OfficeSettings
+from services.departments.sandbox.simulator import SimulatorSettings
 from services.departments.tax.settings import SandboxSettings as TaxSandbox
 from services.departments.tax.settings import TaxSettings
 from services.intake.settings import IntakeSettings
@@ -57,10 +57,10 @@ GROUPS = (
     Group(
         "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
     ),
-    Group("Every stand-in", "Read by each process of `onedoor sandbox`. Not for production.", OfficeSettings),
-    Group("The tax stand-in", "Beside those of every stand-in.", TaxSandbox, OfficeSettings),
-    Group("The commerce stand-in", "Beside those of every stand-in.", CommerceSandbox, OfficeSettings),
-    Group("The land stand-in", "Beside those of every stand-in.", LandSandbox, OfficeSettings),
+    Group("Every stand-in", "Read by each process of `onedoor sandbox`. Not for production.", SimulatorSettings),
+    Group("The tax stand-in", "Beside those of every stand-in.", TaxSandbox, SimulatorSettings),
+    Group("The commerce stand-in", "Beside those of every stand-in.", CommerceSandbox, SimulatorSettings),
+    Group("The land stand-in", "Beside those of every stand-in.", LandSandbox, SimulatorSettings),
 )
 
 

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import Reason, Region
-from contracts.messages.commitments import CommitmentKey, Person
+from contracts.messages.commitments import CommitmentKey, PersonId
 
-Turn = Annotated[int, Field(ge=1)]
+Occurrence = Annotated[int, Field(ge=1)]
 """Which time it is that this rung of this commitment is raised: 1 unless an earlier one was withdrawn."""
 
 
@@ -27,7 +27,7 @@ class AlertRaised(Message):
     """A rung of the ladder has been reached. Said once for each rung of each commitment, unless it was withdrawn
     because the deadline moved, and the moved deadline passes too."""
 
-    type: ClassVar[str] = "onedoor.alert.raised.v2"
+    type: ClassVar[str] = "onedoor.alert.raised.v1"
 
     commitment: CommitmentKey
     rung: Rung
@@ -37,7 +37,7 @@ class AlertRaised(Message):
     due_at: Instant
     """When the rung fell due."""
     raised_at: Instant
-    turn: Turn = 1
+    occurrence: Occurrence = 1
     open_at: Instant | None = None
     """Evidence: the latest moment at which routing knew the commitment to be open."""
     ended_at: Instant | None = None
@@ -48,13 +48,13 @@ class AlertWithdrawn(Message):
     """A rung that was raised turned out wrong: the answer was in time and late on its way, the deadline moved, or an
     appeal was upheld."""
 
-    type: ClassVar[str] = "onedoor.alert.withdrawn.v2"
+    type: ClassVar[str] = "onedoor.alert.withdrawn.v1"
 
     commitment: CommitmentKey
     rung: Rung
     reason: Reason
     withdrawn_at: Instant
-    turn: Turn = 1
+    occurrence: Occurrence = 1
     region: Region | None = None
 
 
@@ -68,10 +68,10 @@ class AlertClosed(Message):
     region: Region
 
 
-class CardSpared(Message):
+class CardNotIssued(Message):
     """A card was due, and was not issued: asked for the present truth, its owner said that it had answered in time."""
 
-    type: ClassVar[str] = "onedoor.card.spared.v1"
+    type: ClassVar[str] = "onedoor.card.not-issued.v1"
 
     commitment: CommitmentKey
     rung: Rung
@@ -81,18 +81,18 @@ class CardSpared(Message):
     region: Region
 
 
-class Remark(Message):
+class AlertAction(Message):
     """What somebody says of an alert, with a reason."""
 
     commitment: CommitmentKey
     rung: Rung
-    turn: Turn = 1
-    by: Person
+    occurrence: Occurrence = 1
+    by: PersonId
     reason: Reason
     region: Region | None = None
 
 
-class AlertAcknowledged(Remark):
+class AlertAcknowledged(AlertAction):
     """Somebody who was told of an alert has taken it in hand: it climbs no further."""
 
     type: ClassVar[str] = "onedoor.alert.acknowledged.v1"
@@ -100,7 +100,7 @@ class AlertAcknowledged(Remark):
     acknowledged_at: Instant
 
 
-class AlertAppealed(Remark):
+class AlertAppealed(AlertAction):
     """A department complains against a card that it was issued (申诉)."""
 
     type: ClassVar[str] = "onedoor.alert.appealed.v1"
@@ -108,7 +108,7 @@ class AlertAppealed(Remark):
     appealed_at: Instant
 
 
-class AppealDecided(Remark):
+class AppealDecided(AlertAction):
     """A supervisor upholds an appeal, and the card is withdrawn for good; or rejects it, and the card stands."""
 
     type: ClassVar[str] = "onedoor.appeal.decided.v1"
@@ -117,7 +117,7 @@ class AppealDecided(Remark):
     decided_at: Instant
 
 
-class Problem(StrEnum):
+class IssueKind(StrEnum):
     """What the platform itself has failed in, so that no department is to answer for it."""
 
     UNDELIVERED = "undelivered"
@@ -133,7 +133,7 @@ class OperationsAlerted(Message):
     type: ClassVar[str] = "onedoor.operations.alerted.v1"
 
     commitment: CommitmentKey
-    problem: Problem
+    issue: IssueKind
     owner: Name
     matter: Code
     region: Region

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.plans import MOST_MATERIALS, Plan
+from contracts.messages.plans import MAX_MATERIALS, Plan
 from contracts.values import Value
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
@@ -47,7 +47,7 @@ class SuspensionKind(StrEnum):
     """A supervisor has stopped it, with a reason."""
 
 
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ChangeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Names one word of intake's about a case's time, so that it counts once however often it is said."""
 
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
@@ -76,11 +76,11 @@ def ends_after_it_begins(span: T) -> T:
 
 class CaseSuspended(Message):
     """Time of the case does not count from a moment on, or counts again. Said again until monitor has heard it; the
-    latest ``said_at`` of a suspension holds."""
+    latest ``recorded_at`` of a suspension holds."""
 
     type: ClassVar[str] = "onedoor.case.suspended.v1"
 
-    word: Word
+    change_id: ChangeId
     suspension: Code
     kind: SuspensionKind
     reason: Reason
@@ -88,23 +88,23 @@ class CaseSuspended(Message):
     since: Instant
     until: Instant | None = None
     """From when on time counts again; None while it does not."""
-    said_at: Instant
+    recorded_at: Instant
 
     _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
 class CaseExtended(Message):
     """The limit of the case was extended, once, and the applicant was told why (article 42). Of several the earliest
-    ``told_at`` holds."""
+    ``notified_at`` holds."""
 
     type: ClassVar[str] = "onedoor.case.extended.v1"
 
-    word: Word
+    change_id: ChangeId
     days: Annotated[int, Field(ge=1, le=365)]
     """Of the kind in which the limit is counted."""
     reason: Reason
     article: Article = ""
-    told_at: Instant
+    notified_at: Instant
     """When the applicant was told."""
 
 
@@ -113,7 +113,7 @@ class CaseRestarted(Message):
 
     type: ClassVar[str] = "onedoor.case.restarted.v1"
 
-    word: Word
+    change_id: ChangeId
     reason: Reason
     article: Article = ""
     restarted_at: Instant
@@ -129,5 +129,5 @@ class CaseAccepted(Message):
     channel: Channel
     applicant: Applicant | None = None
     """None for a case imported from another system, which keeps the applicant to itself."""
-    materials: Annotated[tuple[Name, ...], Field(max_length=MOST_MATERIALS)] = ()
+    materials: Annotated[tuple[Name, ...], Field(max_length=MAX_MATERIALS)] = ()
     accepted_at: Instant

@@ -6,18 +6,18 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import Article, Reason, Region, Word, ends_after_it_begins
-from contracts.messages.plans import MOST_STEPS
+from contracts.messages.cases import Article, ChangeId, Reason, Region, ends_after_it_begins
+from contracts.messages.plans import MAX_STEPS
 from contracts.values import Value
 
-MOST_OF_A_KEY = 80
+MAX_KEY_LENGTH = 80
 
-CommitmentKey = Annotated[str, Field(min_length=1, max_length=MOST_OF_A_KEY)]
+CommitmentKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 """``case`` for the case as a whole, ``step/<step>`` for one step of it; else the kind and, where a case may have
 several, which: ``notice``, ``complaint/2``."""
 
 
-Person = Code
+PersonId = Code
 """Somebody in the directory of those who are told."""
 
 
@@ -43,10 +43,10 @@ def kind_of(key: CommitmentKey) -> Kind:
     return Kind(key.partition("/")[0])
 
 
-MOST_CLOCKS = MOST_STEPS + 64
+MAX_COMMITMENTS = MAX_STEPS + 64
 """Commitments of one case: itself, its steps, and what else runs beside them."""
 
-MOST_OPENED = MOST_STEPS + 1
+MAX_OPENED = MAX_STEPS + 1
 """Commitments of one message that they are open."""
 
 
@@ -72,11 +72,11 @@ class Commitment(Value):
     pause: Pause | None = None
 
 
-Words = Annotated[tuple[Word, ...], Field(max_length=MOST_CLOCKS)]
+ChangeIds = Annotated[tuple[ChangeId, ...], Field(max_length=MAX_COMMITMENTS)]
 """What monitor has heard of intake's words about the time of the case."""
 
 
-Told = Annotated[int, Field(ge=0)]
+Sequence = Annotated[int, Field(ge=0)]
 """Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their times
 say, which are those of what led to them."""
 
@@ -86,11 +86,11 @@ class CommitmentsOpened(Message):
 
     type: ClassVar[str] = "onedoor.commitments.opened.v1"
 
-    commitments: Annotated[tuple[Commitment, ...], Field(max_length=MOST_OPENED)]
+    commitments: Annotated[tuple[Commitment, ...], Field(max_length=MAX_OPENED)]
     """Of a case that has more there are several such messages."""
-    words: Words = ()
+    change_ids: ChangeIds = ()
     region: Region | None = None
-    told: Told = 0
+    sequence: Sequence = 0
 
 
 class Cause(StrEnum):
@@ -121,34 +121,34 @@ class CommitmentsMoved(Message):
 
     type: ClassVar[str] = "onedoor.commitments.moved.v1"
 
-    moves: Annotated[tuple[Move, ...], Field(min_length=1, max_length=MOST_CLOCKS)]
+    moves: Annotated[tuple[Move, ...], Field(min_length=1, max_length=MAX_COMMITMENTS)]
     cause: Cause
     edition: Annotated[int, Field(ge=0)] = 0
     """Of the rules by which they are reckoned now; 0 are those that the program came with."""
-    words: Words = ()
+    change_ids: ChangeIds = ()
     region: Region | None = None
-    told: Told = 0
+    sequence: Sequence = 0
 
 
 class CaseHeld(Message):
-    """A supervisor stops the time of a case, or lets it run again; the latest ``said_at`` of a hold holds."""
+    """A supervisor stops the time of a case, or lets it run again; the latest ``recorded_at`` of a hold holds."""
 
     type: ClassVar[str] = "onedoor.case.held.v1"
 
-    hold: Word
-    by: Person
+    hold: ChangeId
+    by: PersonId
     reason: Reason
     article: Article = ""
     since: Instant
     until: Instant | None = None
     """From when on time counts again; None while it does not."""
-    said_at: Instant
+    recorded_at: Instant
     region: Region | None = None
 
     _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
 
 
-class CaseAsked(Message):
+class CaseStateRequested(Message):
     """Monitor asks routing for the present truth about a case before it issues a card."""
 
-    type: ClassVar[str] = "onedoor.case.asked.v1"
+    type: ClassVar[str] = "onedoor.case.state-requested.v1"

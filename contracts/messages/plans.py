@@ -12,12 +12,12 @@ Fen = Annotated[int, Field(ge=0)]
 """Money in fen, the hundredth of a yuan."""
 
 
-MOST_STEPS = 64
+MAX_STEPS = 64
 """Steps of one plan. A record is small and what follows from it must be: each step is a message of its own."""
 
-MOST_MATERIALS = 100
+MAX_MATERIALS = 100
 
-MOST_FEES = 32
+MAX_FEES = 32
 
 
 class Limit(Value):
@@ -77,9 +77,9 @@ class PlanStep(Value):
     department: Name
     system: Code
     """Which of the department's systems is asked; it names the topics of its adapter."""
-    after: Annotated[tuple[Code, ...], Field(max_length=MOST_STEPS)] = ()
+    after: Annotated[tuple[Code, ...], Field(max_length=MAX_STEPS)] = ()
     limits: Limits | None = None
-    fees: Annotated[tuple[Fee, ...], Field(max_length=MOST_FEES)] = ()
+    fees: Annotated[tuple[Fee, ...], Field(max_length=MAX_FEES)] = ()
 
 
 class Plan(Value):
@@ -91,7 +91,7 @@ class Plan(Value):
     lead_department: Name
     limits: Limits | None = None
     """None where nobody has promised a time: such a case is never late."""
-    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=MOST_STEPS)]
+    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
     @model_validator(mode="after")
     def _steps_can_start(self) -> Self:
@@ -140,7 +140,7 @@ class CaseReported(Message):
 
     type: ClassVar[str] = "onedoor.case.reported.v1"
 
-    steps: Annotated[tuple[StepReport, ...], Field(max_length=MOST_STEPS)]
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]
 
 
 class CaseDecided(Message):
@@ -150,4 +150,4 @@ class CaseDecided(Message):
 
     outcome: Outcome
     decided_at: Instant
-    steps: Annotated[tuple[StepReport, ...], Field(max_length=MOST_STEPS)]
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]

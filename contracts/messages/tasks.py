@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import Applicant, Article, Reason, Region, ends_after_it_begins
-from contracts.messages.plans import MOST_MATERIALS, MOST_STEPS, Limits, Outcome, PlanStep
+from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Limits, Outcome, PlanStep
 from contracts.values import Value
 
 TaskId = Annotated[str, Field(min_length=1, max_length=96)]
@@ -34,8 +34,8 @@ class TaskRequested(Message):
     region: Region
     applicant: Applicant | None = None
     """None for a case imported from another system, which keeps the applicant to itself."""
-    materials: Annotated[tuple[Name, ...], Field(max_length=MOST_MATERIALS)] = ()
-    documents: Annotated[tuple[Document, ...], Field(max_length=MOST_STEPS)] = ()
+    materials: Annotated[tuple[Name, ...], Field(max_length=MAX_MATERIALS)] = ()
+    documents: Annotated[tuple[Document, ...], Field(max_length=MAX_STEPS)] = ()
     limits: Limits | None = None
     requested_at: Instant
 
@@ -102,7 +102,7 @@ def task_id(case_id: str, step: Code) -> TaskId:
     return f"{case_id}/{step}"
 
 
-def is_asked(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
+def is_assigned(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
     """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
     return (
         said.task_id == task_id(case_id, step.step)

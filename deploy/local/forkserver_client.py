@@ -16,14 +16,14 @@ from deploy.local.processes import launch, log_tail, stop, trim_log
 _STARTUP_SECONDS = 60
 
 
-class ZygoteDied(Exception):
+class ForkServerDied(Exception):
     """The process from which the others are forked has ended, and they with it."""
 
 
 class Fork:
     """One forked process. ``status`` is its exit status once it has ended: below zero, the signal that ended it."""
 
-    def __init__(self, name: str, pid: int, log: Path, zygote: "Zygote") -> None:
+    def __init__(self, name: str, pid: int, log: Path, zygote: "ForkServer") -> None:
         self.name = name
         self.pid = pid
         self.log = log
@@ -60,7 +60,7 @@ class Fork:
             self._ended.set_result(status)
 
 
-class Zygote:
+class ForkServer:
     """Starts the zygote, asks it for forks, hears of their ends. Call `start` on a thread that lives on."""
 
     def __init__(self, log: Path, preload: Sequence[str]) -> None:
@@ -121,12 +121,12 @@ class Zygote:
             async with asyncio.timeout(_STARTUP_SECONDS):
                 return await started
         except TimeoutError:
-            raise ZygoteDied(f"no answer in {_STARTUP_SECONDS} s. {log_tail(self._log)}") from None
+            raise ForkServerDied(f"no answer in {_STARTUP_SECONDS} s. {log_tail(self._log)}") from None
 
     def send(self, request: Mapping[str, object]) -> None:
         """Say something to the zygote. Raises ZygoteDied."""
         if self._socket is None:
-            raise ZygoteDied(log_tail(self._log))
+            raise ForkServerDied(log_tail(self._log))
         packet = json.dumps(request).encode()
         if len(packet) > PACKET_BYTES:
             raise ValueError(f"a request of {len(packet)} bytes: the environment is larger than {PACKET_BYTES} bytes")
@@ -134,7 +134,7 @@ class Zygote:
             self._socket.send(packet)
         except OSError:
             self._lost()
-            raise ZygoteDied(log_tail(self._log)) from None
+            raise ForkServerDied(log_tail(self._log)) from None
 
     def _hear(self, control: socket.socket) -> None:
         try:
@@ -167,7 +167,7 @@ class Zygote:
         self._forks.clear()
         for started, _ in self._starting.values():
             if not started.done():
-                started.set_exception(ZygoteDied(log_tail(self._log)))
+                started.set_exception(ForkServerDied(log_tail(self._log)))
         self._starting.clear()
 
     async def stop(self) -> None:

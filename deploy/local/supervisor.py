@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from deploy.local.forkserver_client import Fork, Zygote, ZygoteDied
+from deploy.local.forkserver_client import Fork, ForkServer, ForkServerDied
 from deploy.local.processes import HOST, Notify, log_tail, trim_log, until
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -82,7 +82,7 @@ class Supervisor:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._notify = notify
-        self._zygote = Zygote(logs / "zygote.log", preload)
+        self._zygote = ForkServer(logs / "zygote.log", preload)
         self._zygote_lock = asyncio.Lock()
         self._chores: list[asyncio.Task[None]] = []
         self.processes: dict[str, Supervised] = {}
@@ -92,7 +92,7 @@ class Supervisor:
         self._zygote.start()
         self._chores.append(asyncio.create_task(self._trim_logs()))
 
-    def kill_zygote(self) -> None:
+    def kill_fork_server(self) -> None:
         """End the zygote and all processes at once: a test of what happens then."""
         self._zygote.kill()
 
@@ -160,7 +160,7 @@ class Supervisor:
                     await process.fork.stop(STOP_SECONDS)
                 status = await self._watch(process, process.fork)
                 ending = _status(status)
-            except ZygoteDied:
+            except ForkServerDied:
                 ending = "the zygote ended"
             if not process.wanted:
                 return

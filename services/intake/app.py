@@ -6,7 +6,7 @@ from pathlib import Path
 from contracts.core import Core
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.plans import CaseDecided, CaseReported
-from contracts.messages.side_timers import ClocksAsked
+from contracts.messages.side_timers import SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Almanac, Places, almanac
 from services.intake.core.handle import Case, handle
@@ -24,9 +24,17 @@ SERVICE = Service(
     name="intake",
     core=partial(handle, Places(almanac())),
     state=Case,
-    consumes=(TaskDelivered, TaskDone, CaseReported, CaseDecided, CommitmentsOpened, CommitmentsMoved, ClocksAsked),
+    consumes=(
+        TaskDelivered,
+        TaskDone,
+        CaseReported,
+        CaseDecided,
+        CommitmentsOpened,
+        CommitmentsMoved,
+        SideTimersRequested,
+    ),
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
-    rules=lambda: almanac().model_dump(mode="json", by_alias=True),
-    under=under,
+    shipped_rules=lambda: almanac().model_dump(mode="json", by_alias=True),
+    core_for=under,
 )

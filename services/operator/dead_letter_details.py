@@ -9,7 +9,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.store import dead_letters
-from services.runtime.store.dead_letters import Letter
+from services.runtime.store.dead_letters import ParkedLetter
 
 AT_ONCE = 1000
 """Most letters of one case that are taken at a time."""
@@ -52,7 +52,7 @@ async def set_aside(database: AsyncEngine, numbers: Sequence[int], case_id: str 
 
 async def _wanted(
     database: AsyncEngine, numbers: Sequence[int], case_id: str | None
-) -> tuple[list[Letter], list[str], bool]:
+) -> tuple[list[ParkedLetter], list[str], bool]:
     """The letters, a line for each number that does not exist, and whether the case may have more."""
     if case_id is not None:
         of_case = await dead_letters.letters(database, case_id=case_id, limit=AT_ONCE)
@@ -65,7 +65,7 @@ async def _wanted(
     return found, missing, False
 
 
-def obstacle(letter: Letter) -> str | None:
+def obstacle(letter: ParkedLetter) -> str | None:
     """Why this letter cannot be handed back; None if it can."""
     if letter.status != "parked":
         return f"has been {letter.status} already"
@@ -80,7 +80,7 @@ def obstacle(letter: Letter) -> str | None:
     return None
 
 
-def table(rows: Iterable[tuple[str, Letter]]) -> Table:
+def table(rows: Iterable[tuple[str, ParkedLetter]]) -> Table:
     """Letters with the name of their service, a line each."""
     result = Table("service", "letter", "parked at", "status", "case", "topic", "origin", "reason")
     for service, letter in rows:
@@ -95,7 +95,7 @@ def table(rows: Iterable[tuple[str, Letter]]) -> Table:
     return result
 
 
-def detail(letter: Letter) -> Iterator[str]:
+def detail(letter: ParkedLetter) -> Iterator[str]:
     """Everything about one letter, line by line."""
     yield f"letter   {letter.number}"
     yield f"status   {_status(letter)}"
@@ -110,7 +110,7 @@ def detail(letter: Letter) -> Iterator[str]:
     yield from content(letter.value)
 
 
-def _status(letter: Letter) -> str:
+def _status(letter: ParkedLetter) -> str:
     return "parked, its case waits" if letter.status == "parked" and letter.blocking else letter.status
 
 

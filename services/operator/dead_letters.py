@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from services.operator.dead_letter_details import Settled
-    from services.runtime.store.dead_letters import Letter
+    from services.runtime.store.dead_letters import ParkedLetter
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def list_(
     from services.runtime.store.dead_letters import letters
 
     wanted = None if status is Status.ALL else status.value
-    found: list[tuple[str, Letter]] = []
+    found: list[tuple[str, ParkedLetter]] = []
     failed = False
     for name, address in _chosen(service, database, folder).items():
         try:

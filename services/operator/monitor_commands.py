@@ -38,11 +38,11 @@ def on_monitor(database: str, folder: Path | None, work: "Callable[[AsyncEngine]
 
 def read_file(file: Path, read: "Callable[[Path], T]") -> T:
     """What people have written into a file; its faults end the command."""
-    from services.runtime.yaml_file import FaultyFile
+    from services.runtime.yaml_file import InvalidFile
 
     try:
         return read(file)
-    except FaultyFile as faults:
+    except InvalidFile as faults:
         told = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
         raise stop(f"{told}\nnothing has changed") from None
     except OSError as fault:

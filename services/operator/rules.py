@@ -50,7 +50,7 @@ def show(database: Database = "", folder: Folder = None) -> None:
         return
     from services.operator.rule_changes import written
 
-    typer.echo(written(rule_store.edition(*found).said), nl=False)
+    typer.echo(written(rule_store.edition(*found).rule_set), nl=False)
 
 
 @app.command()
@@ -121,7 +121,9 @@ def _said(database: str, folder: Path | None) -> "tuple[int, RuleSet]":
     from services.monitor.store import rule_store
 
     known = _on(database, folder, _in_force)
-    return (known.number, rule_store.edition(*known).said) if known is not None else (0, rule_store.shipped().said)
+    return (
+        (known.number, rule_store.edition(*known).rule_set) if known is not None else (0, rule_store.shipped().rule_set)
+    )
 
 
 def _put_in_force(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contracts.messages.cases import CaseAccepted
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from services.routing.core.handle import Course, handle
 from services.runtime.service import Service
@@ -12,6 +12,6 @@ SERVICE = Service(
     name="routing",
     core=handle,
     state=Course,
-    consumes=(CaseAccepted, CaseAsked, TaskDelivered, TaskDone),
+    consumes=(CaseAccepted, CaseStateRequested, TaskDelivered, TaskDone),
     migrations=Path(__file__).parent / "migrations",
 )

@@ -18,23 +18,23 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Message, envelop
-from contracts.registry import TOPICS, topics_for
+from contracts.registry import REGISTRY, topics_for
 from contracts.values import Value
 from services.runtime import telemetry
-from services.runtime.batch.processor import Batches
-from services.runtime.batch.queue import Funnel, Overloaded
-from services.runtime.batch.reducer import Received
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.queue import BatchQueue, Overloaded
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.http.server import Server
-from services.runtime.jobs.cleaner import Retention
-from services.runtime.jobs.external_calls import LOOK_S, Effects
-from services.runtime.jobs.loop import forever
-from services.runtime.jobs.outbox_relay import Relay
-from services.runtime.jobs.timers import Timers, watch
+from services.runtime.jobs.cleaner import Cleaner
+from services.runtime.jobs.external_calls import LOOK_S, ExternalCalls
+from services.runtime.jobs.loop import run_periodically
+from services.runtime.jobs.outbox_relay import OutboxRelay
+from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
-from services.runtime.service import Outside, Service
+from services.runtime.service import ExternalSystem, Service
 from services.runtime.settings import Settings
 from services.runtime.store.database import TRANSACTION_S, open_database
 from services.runtime.store.tables import head
@@ -61,7 +61,7 @@ relay."""
 log = telemetry.logger(__name__)
 
 
-class Shell(Generic[S]):
+class ServiceProcess(Generic[S]):
     """One replica of a service. Use as an asynchronous context manager; it runs until the context ends."""
 
     def __init__(self, service: Service[S], settings: Settings) -> None:
@@ -72,16 +72,16 @@ class Shell(Generic[S]):
             settings.database.get_secret_value(), f"onedoor {service.name}", settings.database_connections
         )
         self.publisher = Publisher(settings)
-        all_topics = topics_for(TOPICS, settings.systems)
-        self.batches: Batches[S] = Batches(
+        all_topics = topics_for(REGISTRY, settings.systems)
+        self.processor: BatchProcessor[S] = BatchProcessor(
             service, self.database, self.clock, self.publisher.publish, frozenset(all_topics)
         )
-        self.funnel = Funnel(self.batches, settings.batch)
+        self.queue = BatchQueue(self.processor, settings.batch)
         own_topics = topics_for(service.consumes, settings.systems_of(service.name))
-        self.consumer = Consumer(settings, own_topics, service.consumes, self.funnel)
+        self.consumer = Consumer(settings, own_topics, service.consumes, self.queue)
         self._topics = Topics(settings, all_topics)
         self._tasks: list[asyncio.Task[None]] = []
-        self._effects: Effects[S] | None = None
+        self._external_calls: ExternalCalls[S] | None = None
         self._stack = AsyncExitStack()
         self.stopping = asyncio.Event()
         """Set when the process is to end: answers that have no end of their own end now."""
@@ -105,14 +105,14 @@ class Shell(Generic[S]):
 
         Raises `funnel.Overloaded` at once, and nothing is taken, when too many are waiting already.
         """
-        if self.funnel.full:
+        if self.queue.full:
             raise Overloaded
         at = time or self.clock.now()
         received = [
-            Received(envelop(message, id=uuid4(), source=self.batches.source, subject=case_id, time=at))
+            InboundMessage(envelop(message, id=uuid4(), source=self.processor.source, subject=case_id, time=at))
             for case_id, message in messages
         ]
-        return cast(list[S | BaseException], await self.funnel.put(received))
+        return cast(list[S | BaseException], await self.queue.put(received))
 
     async def read(self, case_id: str) -> S | None:
         """A case's state as last committed, or None."""
@@ -133,7 +133,7 @@ class Shell(Generic[S]):
                 faults.append("Kafka: lag not known")
             else:
                 telemetry.LAG.set(lag)
-        if (in_hand_s := self.batches.in_hand_s) > TRANSACTION_S:
+        if (in_hand_s := self.processor.in_hand_s) > TRANSACTION_S:
             faults.append(f"database: a batch has been in hand for {in_hand_s:.0f} s")
         expected = head(self.service.migrations)
         try:
@@ -147,79 +147,83 @@ class Shell(Generic[S]):
             faults.append(f"database: {type(error).__name__}")
         return faults
 
-    async def __aenter__(self) -> "Shell[S]":
+    async def __aenter__(self) -> "ServiceProcess[S]":
         """Start: database loops first, Kafka when it is there."""
         self._stack.push_async_callback(self.database.dispose)
         self._stack.push_async_callback(self.publisher.close)
         self._stack.push_async_callback(self._topics.close)
-        self._stack.push_async_callback(self.batches.drain)
-        settings, batches = self.settings, self.batches
+        self._stack.push_async_callback(self.processor.drain)
+        settings, batches = self.settings, self.processor
         timers = Timers(batches, settings.batch)
-        relay = Relay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
-        retention = Retention(self.database, self.clock, settings, self.service.ledger_read)
+        relay = OutboxRelay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
+        retention = Cleaner(self.database, self.clock, settings, self.service.outbox_read_until)
 
         async def flush() -> bool:
             await batches.flush()
             await self.consumer.acknowledge()
             if self.publisher.log_lost:
-                await relay.say_again()
+                await relay.republish()
                 self.publisher.log_lost = False
             return False
 
         async def relayed() -> bool:
             more = await relay.run_once()
             if relay.busy or (relay.waiting and self.publisher.away):
-                batches.be_patient()
+                batches.suppress_retries()
             return more
 
-        self._start("funnel", self.funnel.run())
-        self._start("timers", forever("timers", timers.run_once, timers.pause, batches.alarm))
+        self._start("funnel", self.queue.run())
+        self._start("timers", run_periodically("timers", timers.run_once, timers.pause, batches.timers_changed))
         if isinstance(self.clock, FileClock):
-            self._start("clock", watch(self.clock, batches.alarm, batches.call_due))
-        self._start("flush", forever("flush", flush, lambda: FLUSH_S))
-        self._start("relay", forever("relay", relayed, lambda: settings.relay_age_s / 2))
+            self._start("clock", watch_clock(self.clock, batches.timers_changed, batches.call_due))
+        self._start("flush", run_periodically("flush", flush, lambda: FLUSH_S))
+        self._start("relay", run_periodically("relay", relayed, lambda: settings.relay_age_s / 2))
         for loop in self.service.background(self) if self.service.background is not None else ():
-            self._start(loop.name, forever(loop.name, loop.run_once, partial(float, loop.pause_s)))
-        if self.service.under is not None:
-            self._start("revision", forever("revision", lambda: batches.revise(REVISED_AT_ONCE), lambda: REVISION_S))
-        self._start("retention", forever("retention", lambda: retention.run_once(settings.batch), lambda: 60.0))
-        if self.service.outside is not None:
-            await self._open_outside(self.service.outside)
+            self._start(loop.name, run_periodically(loop.name, loop.run_once, partial(float, loop.pause_s)))
+        if self.service.core_for is not None:
+            self._start(
+                "revision", run_periodically("revision", lambda: batches.roll_out(REVISED_AT_ONCE), lambda: REVISION_S)
+            )
+        self._start(
+            "retention", run_periodically("retention", lambda: retention.run_once(settings.batch), lambda: 60.0)
+        )
+        if self.service.external_system is not None:
+            await self._open_external_system(self.service.external_system)
         self._start("consumer", self._consume())
-        self._start("topics", forever("topics", self._topics.run_once, lambda: TOPICS_S))
+        self._start("topics", run_periodically("topics", self._topics.run_once, lambda: TOPICS_S))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: no new work, finish what is in hand, publish it, leave."""
         await self.consumer.stop()
-        if self._effects is not None:
-            await self._effects.drain()
-        await self.batches.settle(SETTLE_S)
+        if self._external_calls is not None:
+            await self._external_calls.drain()
+        await self.processor.settle(SETTLE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
-    async def _open_outside(self, make: Callable[["Shell[S]"], Outside]) -> None:
+    async def _open_external_system(self, make: Callable[["ServiceProcess[S]"], ExternalSystem]) -> None:
         service, settings = self.service, self.settings
         outside = make(self)
         await outside.open()
         self._stack.push_async_callback(outside.close)
-        effects = self._effects = Effects(
+        effects = self._external_calls = ExternalCalls(
             service,
             outside,
-            self.batches,
-            self.funnel,
+            self.processor,
+            self.queue,
             self.clock,
             settings.calls,
             timedelta(seconds=settings.call_timeout_s),
         )
-        self._start("asking", forever("asking", effects.ask_once, lambda: LOOK_S, self.batches.call_due))
+        self._start("asking", run_periodically("asking", effects.call_once, lambda: LOOK_S, self.processor.call_due))
 
         async def listen() -> bool:
-            return await effects.listen_once(settings.batch)
+            return await effects.poll_once(settings.batch)
 
-        self._start("listening", forever("listening", listen, lambda: settings.listen_interval_s))
+        self._start("listening", run_periodically("listening", listen, lambda: settings.poll_interval_s))
 
     async def _consume(self) -> None:
         """Join the group as soon as Kafka and its topics are there."""
@@ -246,7 +250,7 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     """Run one replica with its HTTP server until ``stop`` is set. Raises what took a part of it down."""
     from services.runtime.http.app import application
 
-    async with Shell(service, settings) as shell:
+    async with ServiceProcess(service, settings) as shell:
         app: FastAPI = application(shell)
         server = Server(
             uvicorn.Config(

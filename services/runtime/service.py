@@ -13,7 +13,7 @@ from services.runtime.store.documents import Edition
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 S = TypeVar("S", bound=Value)
 
@@ -28,23 +28,23 @@ Their number must not grow with the number of messages, and they must bear the s
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ExternalCall:
     """A question to the outside world that a case has open."""
 
     case_id: str
-    question: Message
+    request: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Something the outside world said by itself. ``receipt`` is what `Outside.acknowledge` wants back."""
+class Notification:
+    """Something the outside world said by itself. ``receipt`` is what `ExternalSystem.acknowledge` wants back."""
 
     case_id: str
     message: Message
     receipt: Any
 
 
-class Unheard(Exception):
+class UnparseableReply(Exception):
     """The outside world said something that cannot be understood: it is parked, and the question stays open.
 
     ``raw`` is kept with the dead letter, so that a person can see what was said.
@@ -56,10 +56,10 @@ class Unheard(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Misheard:
+class InvalidNotification:
     """Something the outside world said by itself that cannot be understood. ``case_id`` if that much is clear."""
 
-    fault: Unheard
+    error: UnparseableReply
     receipt: Any
     case_id: str | None = None
 
@@ -72,10 +72,10 @@ class Loop(NamedTuple):
     pause_s: float
 
 
-class Outside(Protocol):
+class ExternalSystem(Protocol):
     """The outside world as one service sees it. Everything here may be slow, fail, or happen twice."""
 
-    bulk: int
+    batch_size: int
     """The most questions that are put in one `ask`. Where each is a request of its own, 1."""
 
     async def open(self) -> None:
@@ -83,14 +83,14 @@ class Outside(Protocol):
 
     async def close(self) -> None: ...
 
-    async def ask(self, calls: Sequence[Call]) -> Sequence[Message | Exception]:
+    async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
         """Put each question and give its answer, or the exception that it met, in the order of ``calls``.
 
-        Safe to repeat: the same question leads to the same thing in the outside world, once. `Unheard` parks
+        Safe to repeat: the same question leads to the same thing in the outside world, once. `UnparseableReply` parks
         the answer; any other exception counts against the system's breaker and the question is put again.
         """
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         """What has been said since, at most ``limit`` of it; the same again until it is acknowledged."""
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -105,8 +105,8 @@ class Service(Generic[S]):
     ``asks``: the question to the outside world that a case in this state has open; the core's steps say the same.
     ``failed`` turns a failed call into the message that tells the core so.
     ``background``: loops of the service's own, beside those of the shell.
-    ``ledger_read``: a query that tells until when something of the service's own has read its outbox; what was said
-    after that is not forgotten.
+    ``outbox_read_until``: a query that tells until when something of the service's own has read its outbox; what was
+    said after that is not forgotten.
     ``rules``: where the service keeps to rules of which there are editions (`editions`), those that it comes with.
     ``under``: the core that keeps to an edition of them; raises `ValueError` for one that cannot be read.
     """
@@ -116,12 +116,12 @@ class Service(Generic[S]):
     state: type[S]
     consumes: tuple[type[Message], ...]
     migrations: Path
-    asks: Callable[[S], Message | None] = lambda state: None
-    failed: Callable[[Call, Exception], Message] | None = None
-    outside: "Callable[[Shell[S]], Outside] | None" = None
-    routes: "Callable[[Shell[S]], APIRouter] | None" = None
-    project: Projection | None = None
-    background: "Callable[[Shell[S]], Sequence[Loop]] | None" = None
-    ledger_read: str | None = None
-    rules: Callable[[], Mapping[str, Any]] | None = None
-    under: Callable[[Edition], Core[S]] | None = None
+    pending_request: Callable[[S], Message | None] = lambda state: None
+    call_failed: Callable[[ExternalCall, Exception], Message] | None = None
+    external_system: "Callable[[ServiceProcess[S]], ExternalSystem] | None" = None
+    routes: "Callable[[ServiceProcess[S]], APIRouter] | None" = None
+    projection: Projection | None = None
+    background: "Callable[[ServiceProcess[S]], Sequence[Loop]] | None" = None
+    outbox_read_until: str | None = None
+    shipped_rules: Callable[[], Mapping[str, Any]] | None = None
+    core_for: Callable[[Edition], Core[S]] | None = None

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     )
     calls: int = Field(64, ge=1, le=5000, description="Most questions to the outside world in flight.")
     call_timeout_s: float = Field(30, gt=0, description="Seconds after which a question to the outside world failed.")
-    listen_interval_s: float = Field(1.0, gt=0, description="Seconds between two looks at what the outside world said.")
+    poll_interval_s: float = Field(1.0, gt=0, description="Seconds between two looks at what the outside world said.")
     relay_age_s: float = Field(
         5.0, gt=0, description="Seconds after which a message still unpublished is published by any replica."
     )

@@ -27,7 +27,7 @@ CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when too many dead lette
 SELDOM_S = 10.0
 
 
-class Seldom(logging.Filter):
+class RepetitionFilter(logging.Filter):
     """Lets one library say the same thing once in a while: each attempt to reach a Kafka that is away is a line."""
 
     def __init__(self, library: str) -> None:
@@ -80,5 +80,5 @@ def configure(service: str, replica: str, level: str) -> None:
     for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # A logger's filter sees what is said to that logger and not to those below it, so it goes before the handler.
-    handler.addFilter(Seldom("aiokafka"))
+    handler.addFilter(RepetitionFilter("aiokafka"))
     structlog.contextvars.bind_contextvars(service=service, replica=replica)

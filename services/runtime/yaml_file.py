@@ -8,19 +8,19 @@ from pydantic import ConfigDict, ValidationError
 
 from contracts.values import Value
 
-W = TypeVar("W", bound="Written")
+W = TypeVar("W", bound="StrictValue")
 
 Lines = dict[tuple[int | str, ...], int]
 """Where an entry stands in a file: its path, and the line."""
 
 
-class Written(Value):
+class StrictValue(Value):
     """A part of such a file: a name that means nothing is a fault, not something to pass over."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FaultyFile(ValueError):
+class InvalidFile(ValueError):
     """A file that is not in force and will not be; the message has a line for each fault."""
 
 
@@ -34,26 +34,26 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parsed(kind: type[W], content: bytes) -> W:
-    """What a file says. Raises `FaultyFile`."""
+def read_yaml(kind: type[W], content: bytes) -> W:
+    """What a file says. Raises `InvalidFile`."""
     try:
         node = yaml.compose(content, _Loader)
         said = yaml.load(content, _Loader)
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise FaultyFile(f"line {line}: {fault.problem}") from None
+        raise InvalidFile(f"line {line}: {fault.problem}") from None
     except yaml.YAMLError as fault:
-        raise FaultyFile(f"line 1: not YAML: {fault}") from None
-    return checked(kind, said, dict(_lines(node, ())))
+        raise InvalidFile(f"line 1: not YAML: {fault}") from None
+    return validated(kind, said, dict(_lines(node, ())))
 
 
-def checked(kind: type[W], content: Any, lines: Lines) -> W:
-    """What the YAML of a file says. ``lines`` tells on which line something stands. Raises `FaultyFile`."""
+def validated(kind: type[W], content: Any, lines: Lines) -> W:
+    """What the YAML of a file says. ``lines`` tells on which line something stands. Raises `InvalidFile`."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        raise FaultyFile("\n".join(_fault(one["loc"], one["msg"], lines) for one in faults)) from None
+        raise InvalidFile("\n".join(_fault(one["loc"], one["msg"], lines) for one in faults)) from None
 
 
 def _fault(path: tuple[int | str, ...], what: str, lines: Lines) -> str:

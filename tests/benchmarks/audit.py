@@ -13,7 +13,7 @@ import psutil
 from deploy.local.postgres import Postgres
 from deploy.local.wiring import SYSTEMS
 from onedoor.cli import load
-from services.departments.sandbox.ledger import Books
+from services.departments.sandbox.ledger import Ledger
 from services.runtime.store import tables
 from services.runtime.store.database import open_database
 from tests.benchmarks.decided_cases import Service, enter, fill, one_case
@@ -85,7 +85,7 @@ async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
         return
     await postgres.create_database(f"office_{service.name}")
     database = open_database(postgres.url(f"office_{service.name}"), "benchmark", 2)
-    await Books(database, service.name, "").open()
+    await Ledger(database, service.name, "").open()
     await database.dispose()
     connection = await postgres.connect(f"office_{service.name}")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contracts.registry import TOPICS, topics_for
+from contracts.registry import REGISTRY, topics_for
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
 from services.runtime.settings import Settings
@@ -104,7 +104,7 @@ async def _floor(platform: Platform, count: int) -> float:
         secret_key="k" * 32,
         partitions=4,
     )
-    await ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+    await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))
 
     def address(name: str) -> str:
         return platform.engines.database_url(name).replace("+asyncpg", "")

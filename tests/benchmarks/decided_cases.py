@@ -40,7 +40,7 @@ class Service:
 
     name: str
     state: Any = None
-    seen: bytes = b""
+    processed_ids: bytes = b""
     version: int = 0
     closed_at: datetime | None = None
     said: list[Envelope[Message]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Service:
         step = load(self.name).core(self.state, envelope)
         self.state, self.version = step.state, self.version + 1
         self.closed_at = self.closed_at or (envelope.time if step.closed else None)
-        self.seen += envelope.id.bytes if from_kafka else b""
+        self.processed_ids += envelope.id.bytes if from_kafka else b""
         source = f"/onedoor/{self.name}"
         said = [follow(message, envelope, source, index) for index, message in enumerate(step.out)]
         self.said += said
@@ -114,13 +114,13 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", service: Servic
         await connection.execute(f"ALTER TABLE {table} SET UNLOGGED")  # what is made up need not survive a crash
     pattern = service.state.model_dump_json(exclude_defaults=True)
     await connection.execute(
-        f"""INSERT INTO cases (case_id, version, state, seen, closed_at)
+        f"""INSERT INTO cases (case_id, version, state, processed_ids, closed_at)
         SELECT id, $3, replace(replace($4, '{CASE}', id), '{NUMBER}', n), $5, $6 FROM {_CASE_OF}""",
-        *(first, last, service.version, pattern, service.seen, service.closed_at),
+        *(first, last, service.version, pattern, service.processed_ids, service.closed_at),
     )
     for message in service.said:
         await connection.execute(
-            f"""INSERT INTO outbox (case_id, message_id, topic, event, said_at)
+            f"""INSERT INTO outbox (case_id, message_id, topic, event, created_at)
             SELECT id, $3, $4, replace(replace($5, '{CASE}', id), '{NUMBER}', n), $6 FROM {_CASE_OF}""",
             *(first, last, message.id, topic_of(message.data), encode(message).decode(), message.time),
         )

@@ -20,9 +20,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import envelop
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.messages.plans import CaseReported
-from contracts.registry import TOPICS
+from contracts.registry import REGISTRY
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.runtime.clock import FileClock
@@ -64,7 +64,7 @@ async def _fired(
     """Seconds until so many alerts more are in Kafka."""
     began = told = time.monotonic()
     server = psutil.Process(server_pid)
-    while (fired := await _records(consumer, TOPICS[AlertRaised]) - already) < count:
+    while (fired := await _records(consumer, REGISTRY[AlertRaised].topic) - already) < count:
         watcher.look()
         now = time.monotonic()
         if now - began > LONGEST_S:
@@ -85,7 +85,9 @@ async def responder(kafka: str, clock: FileClock) -> AsyncIterator[None]:
     template = encode(envelop(message, id=id_mark, source="/onedoor/routing", subject=seeds.CASE_ID, time=time_mark))
     before, after = template.split(str(id_mark).encode())
     moment = time_mark.isoformat().replace("+00:00", "Z").encode()
-    consumer = AIOKafkaConsumer(TOPICS[CaseAsked], bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    consumer = AIOKafkaConsumer(
+        REGISTRY[CaseStateRequested].topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None
+    )
     producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=512 * 1024)
 
     async def answer() -> None:
@@ -95,7 +97,7 @@ async def responder(kafka: str, clock: FileClock) -> AsyncIterator[None]:
             for record in (one for records in polled.values() for one in records):
                 own = b"%b%b%b" % (before, str(uuid4()).encode(), after)
                 value = own.replace(seeds.CASE_ID.encode(), record.key).replace(moment, at)
-                await producer.send(TOPICS[CaseReported], value, key=record.key, headers=CONTENT_TYPE_HEADER)
+                await producer.send(REGISTRY[CaseReported].topic, value, key=record.key, headers=CONTENT_TYPE_HEADER)
 
     async with producer, consumer:
         answering = asyncio.create_task(answer())
@@ -117,7 +119,7 @@ async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figu
             await ground.database("monitor")
             connection = await ground.connect("monitor")
             began = time.monotonic()
-            await seeds.fill_cases(connection, kept, count, wake_at=f"'{warning.isoformat()}'::timestamptz")
+            await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
             await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
@@ -157,7 +159,7 @@ async def _step(
         wrong = await _wrong(connection, rung, count)
     finally:
         await connection.close()
-    said = await _records(consumer, TOPICS[AlertRaised]) - already
+    said = await _records(consumer, REGISTRY[AlertRaised].topic) - already
     return [
         figure(f"{count} commitments due at once, two monitors: {rung}", seconds, "s", TARGET_S, at_most=True),
         figure(f"of these not fired, or not exactly once ({rung})", wrong, "commitments", 0, at_most=True),
@@ -171,7 +173,7 @@ async def _wrong(connection: "stage.Connection", rung: Rung, count: int) -> int:
     ledger = await connection.fetchrow(
         "SELECT count(*) AS said, count(DISTINCT case_id) AS cases FROM outbox"
         " WHERE topic = $1 AND event LIKE '%\"rung\":\"' || $2 || '\"%'",
-        TOPICS[AlertRaised],
+        REGISTRY[AlertRaised].topic,
         rung.value,
         timeout=300,
     )

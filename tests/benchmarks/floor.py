@@ -31,9 +31,9 @@ STATES = {"intake": 3000, "routing": 2300, "monitor": 1100, **dict.fromkeys(SYST
 Out = tuple[str, str, bytes]
 """Case, topic, event."""
 
-_LOAD = "SELECT case_id, version, state, seen FROM cases WHERE case_id = ANY($1) ORDER BY case_id FOR UPDATE"
+_LOAD = "SELECT case_id, version, state, processed_ids FROM cases WHERE case_id = ANY($1) ORDER BY case_id FOR UPDATE"
 _SAVE = """
-    INSERT INTO cases (case_id, version, state, seen)
+    INSERT INTO cases (case_id, version, state, processed_ids)
     SELECT case_id, 1, state, ''::bytea FROM unnest($1::text[], $2::text[]) AS t (case_id, state)
     ON CONFLICT (case_id) DO UPDATE SET version = cases.version + 1, state = excluded.state
 """

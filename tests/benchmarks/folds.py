@@ -20,7 +20,7 @@ from contracts.core import Core, Step
 from contracts.envelope import Envelope, Message, envelop, follow
 from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Outcome
-from contracts.registry import FLOWS, topic_of
+from contracts.registry import REGISTRY, topic_of
 from contracts.values import Value
 from contracts.working_time.almanac import Places, almanac
 from services.departments.sdk.core import handle as departments
@@ -46,7 +46,7 @@ CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "routing": (routing.handle, routing.Course),
     "departments": (departments.handle, departments.Tasks),
     # The first edition of a database is what the program comes with.
-    "monitor": (partial(monitor.handle, Rules(1, shipped().said)), MonitoredCase),
+    "monitor": (partial(monitor.handle, Rules(1, shipped().rule_set)), MonitoredCase),
 }
 
 
@@ -91,7 +91,7 @@ class Case:
 
     def _say(self, envelope: Envelope[Message]) -> None:
         self.said.append(envelope)
-        for role in FLOWS[type(envelope.data)].hearers:
+        for role in REGISTRY[type(envelope.data)].consumers:
             place = f"{role} {envelope.data.system}" if role == "departments" else role  # type: ignore[attr-defined]
             self._waiting.append((place, envelope))
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
-from contracts.registry import TOPICS, topic_of, topics_for
+from contracts.registry import REGISTRY, topic_of, topics_for
 from deploy.local.supervisor import says_it_is_ready
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
 from services.runtime.settings import Settings
@@ -95,7 +95,7 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
         secret_key="k" * 32,
         partitions=PARTITIONS,
     )
-    await ensure_topics(settings, topics_for(TOPICS, SYSTEMS))
+    await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))
     mark = seeds.CASE_ID.encode()
     async with AIOKafkaProducer(bootstrap_servers=ground.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
         for envelope in messages:

@@ -45,7 +45,7 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
         async with stage.Stage(place, options) as ground:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
-            await seeds.fill_cases(connection, kept, count, wake_at=f"'{warning.isoformat()}'::timestamptz")
+            await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
             await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             await ground.serve("monitor")

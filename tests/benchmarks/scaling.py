@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
 from contracts.messages.cases import CaseAccepted
-from contracts.registry import TOPICS, topic_of, topics_for
+from contracts.registry import REGISTRY, topic_of, topics_for
 from deploy.local.engines import Engines
 from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
@@ -116,7 +116,7 @@ class Bench:
                 partitions=trial.partitions,
                 replication=self._brokers,
             ),
-            topics_for(TOPICS, SYSTEMS),
+            topics_for(REGISTRY, SYSTEMS),
         )
         replicas = [
             self._supervisor.keep(specification)

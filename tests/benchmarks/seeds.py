@@ -21,7 +21,7 @@ from contracts.core import Core, Step
 from contracts.envelope import Envelope, Message, derive_id, envelop, follow
 from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Limit, Limits, Outcome, Plan
-from contracts.registry import TOPICS, topic_of, topics_for
+from contracts.registry import REGISTRY, topic_of, topics_for
 from contracts.values import Value
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from onedoor.cli import load
@@ -76,16 +76,16 @@ class Life:
 
     def heard(self, name: str) -> list[Envelope[Message]]:
         """What it has heard from others."""
-        return [one.heard for one in self.kept[name] if type(one.heard.data) in TOPICS]
+        return [one.heard for one in self.kept[name] if type(one.heard.data) in REGISTRY]
 
 
 @cache
 def _core(name: str) -> Core[Any]:
     """By the first edition of its rules, which is what the program comes with."""
     service = load(name)
-    if service.under is None or service.rules is None:
+    if service.core_for is None or service.shipped_rules is None:
         return service.core
-    return service.under(documents.Edition(1, json.dumps(service.rules())))
+    return service.core_for(documents.Edition(1, json.dumps(service.shipped_rules())))
 
 
 @dataclass(slots=True)
@@ -214,28 +214,28 @@ async def without_indexes(connection: "asyncpg.Connection[Any]", table: str) -> 
 
 def first_rungs(kept: Kept) -> tuple[datetime, datetime]:
     """When the warning and the yellow card of the first commitment that monitor keeps fall due."""
-    due = MonitoredCase.model_validate_json(kept.state).watches[0].due
+    due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
     if due is None or due.warning is None or due.yellow is None:
         raise AssertionError("an accepted case has its deadlines")
     return due.warning, due.yellow
 
 
 async def fill_cases(
-    connection: "asyncpg.Connection[Any]", kept: Kept, count: int, *, first: int = 0, wake_at: str | None = None
+    connection: "asyncpg.Connection[Any]", kept: Kept, count: int, *, first: int = 0, timer_at: str | None = None
 ) -> None:
     """Fill ``cases`` with copies.
 
-    ``wake_at`` is an SQL expression over ``n``; without it, copies that want an alarm have one far ahead.
+    ``timer_at`` is an SQL expression over ``n``; without it, copies that want an alarm have one far ahead.
     """
     step = kept.step
     columns = {
         "case_id": "id",
         "version": str(kept.version),
         "state": "replace($1, $2, id)",
-        "seen": f"decode(repeat(md5(id), {kept.version}), 'hex')",
-        "wake_at": wake_at or (FAR if step.wake is not None else "NULL"),
-        "again_at": FAR if step.again is not None else "NULL",
-        "call_at": FAR if step.call is not None else "NULL",
+        "processed_ids": f"decode(repeat(md5(id), {kept.version}), 'hex')",
+        "timer_at": timer_at or (FAR if step.timer_at is not None else "NULL"),
+        "retry_at": FAR if step.retry_after is not None else "NULL",
+        "call_due_at": FAR if step.call is not None else "NULL",
         "closed_at": "now()" if step.closed else "NULL",
     }
     statement = (
@@ -270,7 +270,7 @@ async def keep_to_the_rules(address: str) -> None:
     try:
         async with transaction(database) as connection:
             await documents.put(
-                connection, shipped().said.model_dump(mode="json", by_alias=True), "shipped", first=True
+                connection, shipped().rule_set.model_dump(mode="json", by_alias=True), "shipped", first=True
             )
             followed = "INSERT INTO edition_lanes (number, lane, reached, until, done_at) VALUES (1, 1, '', '', now())"
             await connection.execute(text(followed))

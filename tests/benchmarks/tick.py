@@ -14,11 +14,11 @@ from statistics import median
 from contracts.values import Value
 from onedoor.cli import load
 from services.runtime import telemetry
-from services.runtime.batch.processor import Batches
+from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import FileClock
 from services.runtime.jobs.timers import Timers
 from services.runtime.store.database import open_database
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
 
@@ -34,7 +34,7 @@ class Monitor:
 
     def __init__(self, url: str, clock: FileClock) -> None:
         self._database = open_database(url, "benchmark", 2)
-        self._batches: Batches[Value] = Batches(load("monitor"), self._database, clock, _published)
+        self._batches: BatchProcessor[Value] = BatchProcessor(load("monitor"), self._database, clock, _published)
         self._timers = Timers(self._batches, LIMIT)
 
     async def look(self) -> float:
@@ -48,7 +48,7 @@ class Monitor:
         await self._database.dispose()
 
 
-async def _published(said: Sequence[Said]) -> Sequence[Said]:
+async def _published(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
     return said
 
 
@@ -110,8 +110,8 @@ async def _fill(
     try:
         # Written closely: nearly all of them are only there, and ten million as they grow would fill the disk.
         await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
-        wake_at = f"CASE WHEN n < {DUE * ROUNDS} THEN {soon} ELSE {late} END"
-        await seeds.fill_cases(connection, kept, count, wake_at=wake_at)
+        timer_at = f"CASE WHEN n < {DUE * ROUNDS} THEN {soon} ELSE {late} END"
+        await seeds.fill_cases(connection, kept, count, timer_at=timer_at)
         await connection.execute("ALTER TABLE cases SET (fillfactor = 50)")
         await seeds.settle(connection)
     finally:

@@ -12,16 +12,16 @@ from uuid import UUID
 
 import asyncpg
 
-from contracts.registry import FLOWS
+from contracts.registry import REGISTRY
 from tests.chaos.gauge import SERVICES
 from tests.e2e.ledger import OFFICES, Tables
 
-HEARERS = {message.type: flow.hearers for message, flow in FLOWS.items()}
+HEARERS = {message.type: route.consumers for message, route in REGISTRY.items()}
 ID_BYTES = 16
 
 _SAID = """
     SELECT case_id, message_id, event::json->>'type' AS type, event::json->'data'->>'system' AS system
-    FROM outbox WHERE said_at > $1
+    FROM outbox WHERE created_at > $1
 """
 
 Heard = Mapping[str, Mapping[str, Counter[bytes]]]
@@ -53,8 +53,8 @@ async def unsaid(tables: Tables) -> list[str]:
         said.update(row[0] for row in await tables[f"onedoor_{service}"].fetch("SELECT message_id FROM outbox"))
     found = []
     for service in SERVICES:
-        for row in await tables[f"onedoor_{service}"].fetch("SELECT case_id, seen FROM cases"):
-            for one in _ids(row["seen"]):
+        for row in await tables[f"onedoor_{service}"].fetch("SELECT case_id, processed_ids FROM cases"):
+            for one in _ids(row["processed_ids"]):
                 if UUID(bytes=one) not in said:
                     found.append(f"{service} has heard {UUID(bytes=one)} of {row['case_id']}, which nobody has said")
     return found
@@ -75,8 +75,8 @@ async def _faults(
     said_are_heard: bool,
 ) -> list[str]:
     found = []
-    rows = await database.fetch("SELECT case_id, seen FROM cases WHERE case_id = ANY($1)", list(said))
-    memory = {row["case_id"]: Counter(_ids(row["seen"])) for row in rows}
+    rows = await database.fetch("SELECT case_id, processed_ids FROM cases WHERE case_id = ANY($1)", list(said))
+    memory = {row["case_id"]: Counter(_ids(row["processed_ids"])) for row in rows}
     for case_id, ids in said.items():
         heard = memory.get(case_id, Counter())
         if twice := [one for one, times in heard.items() if times > 1]:

@@ -26,14 +26,14 @@ from aiokafka import AIOKafkaConsumer
 from contracts.codec import decode
 from contracts.envelope import EARLIEST
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.registry import TOPICS
+from contracts.registry import REGISTRY
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.monitor.core.state import MonitoredCase
-from services.operator.audit.case_record import dossiers
+from services.operator.audit.case_record import case_records
 from services.operator.audit.invariants import Grounds
 from services.operator.audit.ladder_checks import rungs
-from services.operator.audit.targets import Places, Tables
+from services.operator.audit.targets import Tables, Targets
 from services.runtime.clock import FileClock
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.due import responder
@@ -85,7 +85,7 @@ class Run:
     async def go(self, place: Path) -> None:
         """Fill the tables, step, kill, count."""
         kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
-        due = MonitoredCase.model_validate_json(kept.state).watches[0].due
+        due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
         assert due is not None
         (_, warning), *cards = due.ladder()
         clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
@@ -99,8 +99,8 @@ class Run:
         async with stage.Stage(place, options) as ground:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
-            wake_at = f"'{warning.isoformat()}'::timestamptz"
-            await seeds.fill_cases(connection, kept, self.deadlines, wake_at=wake_at)
+            timer_at = f"'{warning.isoformat()}'::timestamptz"
+            await seeds.fill_cases(connection, kept, self.deadlines, timer_at=timer_at)
             await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             self._monitors = await ground.serve("monitor")
@@ -174,7 +174,7 @@ async def _counted(connection: stage.Connection, kafka: str, count: int, expecte
     found = {
         "states": await _pairs(
             connection,
-            "SELECT case_id, raised ->> 'rung' FROM cases, jsonb_path_query(state::jsonb, '$.watches[*].raised[*]')"
+            "SELECT case_id, raised ->> 'rung' FROM cases, jsonb_path_query(state::jsonb, '$.commitments[*].raised[*]')"
             " AS raised",
         ),
         "alerts listed": await _pairs(connection, "SELECT case_id, rung FROM alerts"),
@@ -199,7 +199,7 @@ async def _pairs(connection: stage.Connection, query: str) -> Counter[Fired]:
 async def _on_kafka(address: str) -> Iterable[Fired]:
     """What was published, each message once: its id tells whoever reads it twice."""
     said: dict[UUID, Fired] = {}
-    topic = TOPICS[AlertRaised]
+    topic = REGISTRY[AlertRaised].topic
     async with AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
         for part, end in (await consumer.end_offsets(consumer.assignment())).items():
             while await consumer.position(part) < end:
@@ -215,11 +215,11 @@ async def _audited(connection: stage.Connection, clock: FileClock) -> list[str]:
     now = clock.now()
     grounds = Grounds(now=now, soon=datetime.now(UTC), kept_since=EARLIEST, closed_since=EARLIEST)
     tables = Tables(services={"monitor": connection}, books={}, closed_books={})
-    nowhere = Places({}, (), {}, {}, clock, timedelta(), timedelta())
+    nowhere = Targets({}, (), {}, {}, clock, timedelta(), timedelta())
     numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
     faults: list[str] = []
     for first in range(0, len(numbers), AT_ONCE):
-        found = await dossiers(tables, nowhere, numbers[first : first + AT_ONCE], with_books=False)
+        found = await case_records(tables, nowhere, numbers[first : first + AT_ONCE], with_books=False)
         faults += [f"{fault.case_id}: {fault.what}" for case in found.values() for fault in rungs(case, grounds)]
     return faults
 

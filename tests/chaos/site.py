@@ -165,7 +165,7 @@ def _environments(folder: Path, links: dict[str, Link]) -> dict[str, dict[str, s
             "ONEDOOR_KAFKA": f"{HOST}:{links['kafka'].port}",
             "ONEDOOR_DATABASE": database(f"onedoor_{name}", "postgres"),
             "ONEDOOR_CALL_TIMEOUT_S": "6",
-            "ONEDOOR_LISTEN_INTERVAL_S": "0.5",
+            "ONEDOOR_POLL_INTERVAL_S": "0.5",
         }
         for name in ("intake", "routing", "monitor", *SYSTEMS)
     }

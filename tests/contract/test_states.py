@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from contracts.core import Core
-from contracts.envelope import Envelope, Message, Woken, envelop
+from contracts.envelope import Envelope, Message, TimerFired, envelop
 from contracts.values import Value
 from contracts.working_time.almanac import Places, almanac
 from services.departments.sdk.core import handle as departments
@@ -42,7 +42,7 @@ def stored(service: str) -> Any:
 
 def woken() -> Envelope[Message]:
     time = datetime(2026, 3, 10, 2, 1, tzinfo=UTC)
-    return envelop(Woken(), id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
+    return envelop(TimerFired(), id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
 
 
 @pytest.mark.parametrize("service", CORES)
@@ -74,6 +74,6 @@ def test_a_department_goes_on_from_a_stored_state() -> None:
 def test_monitor_goes_on_from_a_stored_state() -> None:
     case = stored("monitor")
     step = monitor.handle(shipped(), case, woken())
-    assert [type(message).__name__ for message in step.out] == ["CaseAsked"]
-    assert step.state.asked == case.asked + 1 == 2
-    assert step.wake == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)
+    assert [type(message).__name__ for message in step.out] == ["CaseStateRequested"]
+    assert step.state.query_count == case.query_count + 1 == 2
+    assert step.timer_at == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ import httpx2
 
 from deploy.local.platform import Platform
 from deploy.local.wiring import SYSTEMS, Options
-from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.behaviour import Behaviour
 from services.runtime.clock import FileClock
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -110,7 +110,7 @@ def named_in_logs(folder: Path, applicants: Iterable[Mapping[str, str]]) -> list
 
 
 @asynccontextmanager
-async def running(folder: Path, manner: Manner, days_a_second: float) -> AsyncIterator[Centre]:
+async def running(folder: Path, manner: Behaviour, days_a_second: float) -> AsyncIterator[Centre]:
     """A centre whose offices all work in this manner (each with a seed of its own), under a fast clock."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     async with Platform(folder, _options(folder / "clock", manner)) as platform:
@@ -119,7 +119,7 @@ async def running(folder: Path, manner: Manner, days_a_second: float) -> AsyncIt
             yield Centre(platform, client)
 
 
-def _options(clock: Path, manner: Manner) -> Options:
+def _options(clock: Path, manner: Behaviour) -> Options:
     """Offices look often; what a killed process has left undone is taken up by another after seconds."""
     office = {
         "ONEDOOR_SANDBOX_MEAN_DAYS": str(manner.mean_days),
@@ -132,5 +132,5 @@ def _options(clock: Path, manner: Manner) -> Options:
     extra: dict[str, Mapping[str, str]] = {"*": {"ONEDOOR_RELAY_AGE_S": "1", "ONEDOOR_CLOSED_RETENTION_DAYS": "3650"}}
     for system in SYSTEMS:
         extra[f"sandbox-{system}"] = {**office, "ONEDOOR_SANDBOX_SEED": system}
-        extra[system] = {"ONEDOOR_LISTEN_INTERVAL_S": "0.1", "ONEDOOR_CALL_TIMEOUT_S": "3"}
+        extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.1", "ONEDOOR_CALL_TIMEOUT_S": "3"}
     return Options(clock=str(clock), extra=extra)

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from contracts.messages.plans import Outcome, Plan, PlanStep
-from services.departments.sandbox.behaviour import Manner, fate
+from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
 from services.intake.catalogue import matter_of, plan_for, required_materials, sample
 from services.intake.core.case_numbers import number_for_key
 from services.intake.core.id_numbers import citizen_check_character
@@ -27,7 +27,7 @@ def plan_of(matter: str) -> Plan:
 
 
 def key_for(
-    name: str, secret_key: str, manner: Manner, plan: Plan, late: Collection[str] = (), refused: Collection[str] = ()
+    name: str, secret_key: str, manner: Behaviour, plan: Plan, late: Collection[str] = (), refused: Collection[str] = ()
 ) -> str:
     """A key, beginning with the name, under which exactly these steps will be late, or refused."""
     for attempt in count():
@@ -39,9 +39,9 @@ def key_for(
     raise AssertionError("counting never ends")
 
 
-def _course(manner: Manner, number: str, step: PlanStep) -> tuple[bool, bool]:
+def _course(manner: Behaviour, number: str, step: PlanStep) -> tuple[bool, bool]:
     """Whether the office will be late, and whether it will refuse."""
-    foreseen = fate(replace(manner, seed=step.system), f"{number}/{step.step}", step.item, BEGINS)
+    foreseen = simulated_outcome(replace(manner, seed=step.system), f"{number}/{step.step}", step.item, BEGINS)
     return (foreseen.decide_at - BEGINS).days >= manner.late_days, foreseen.outcome is Outcome.REFUSED
 
 

@@ -74,7 +74,7 @@ class _Service:
             event = json.loads(row["event"])
             said[_VERSION.sub("", event["type"].removeprefix("onedoor."))].append((row["case_id"], event["data"]))
         states = await database.fetch("SELECT case_id, state FROM cases ORDER BY case_id")
-        alarms = "coalesce(wake_at, again_at, call_at)"
+        alarms = "coalesce(timer_at, retry_at, call_due_at)"
         open_ones = f"SELECT case_id FROM cases WHERE closed_at IS NULL OR {alarms} IS NOT NULL"
         return cls(
             states=[(row["case_id"], json.loads(row["state"])) for row in states],
@@ -164,7 +164,7 @@ def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator
 def _commitments(monitor: _Service) -> Iterator[str]:
     """Every commitment that began has been answered."""
     for number, state in monitor.states:
-        watches = {watch["key"]: watch for watch in state.get("watches", ())}
+        watches = {watch["key"]: watch for watch in state.get("commitments", ())}
         if "ended_at" not in watches.get("case", {}):
             yield f"{number}: the case's commitment is open"
         for key, watch in watches.items():
@@ -180,7 +180,7 @@ def _alerts(monitor: _Service, listed: list[tuple[str, str, str]]) -> Iterator[s
     remembered = {
         (number, watch["key"], raised["rung"])
         for number, state in monitor.states
-        for watch in state.get("watches", ())
+        for watch in state.get("commitments", ())
         for raised in watch.get("raised", ())
     }
     yield from _compared("alerts said", said, remembered)

@@ -15,16 +15,16 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from contracts.messages.plans import Plan
-from contracts.registry import TOPICS, topics_for
+from contracts.registry import REGISTRY, topics_for
 from deploy.local.wiring import SYSTEMS
 from onedoor.cli import load
-from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.behaviour import Behaviour
 from tests.e2e.centre import ZONE, Answer, Centre, named_in_logs, running, until
 from tests.e2e.foresight import application, key_for, person, plan_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MANNER = Manner(mean_days=0.5, late_share=0.15, late_days=30, refused_share=0.15)
+MANNER = Behaviour(mean_days=0.5, late_share=0.15, late_days=30, refused_share=0.15)
 """Long before any limit as a rule; what is late is far beyond the statutory limit of 20 working days or less."""
 
 DAYS_A_SECOND = 3.0
@@ -281,7 +281,7 @@ async def test_garbage_on_every_topic_is_put_aside_and_delays_nobody(centre: Cen
 async def throw(kafka: str, key: str) -> None:
     """Each kind of garbage onto each topic, between the messages of a case that is under way."""
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        for topic in topics_for(TOPICS, SYSTEMS):
+        for topic in topics_for(REGISTRY, SYSTEMS):
             for value in GARBAGE:
                 await producer.send(topic, value or None, key=key.encode())
 

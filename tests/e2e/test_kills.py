@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from onedoor.applicants import applications
-from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue import sample
 from tests.e2e import ledger
 from tests.e2e.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
@@ -40,7 +40,7 @@ EVERY = 12
 
 PATIENCE_S = 150
 
-MANNER = Manner(mean_days=1.0, late_share=0.02, late_days=12, refused_share=0.05)
+MANNER = Behaviour(mean_days=1.0, late_share=0.02, late_days=12, refused_share=0.05)
 DAYS_A_SECOND = 1.5
 
 
@@ -195,7 +195,7 @@ async def changed(run: Run, database: str, statement: str) -> list[str]:
 CASE = "case_id = (SELECT min(case_id) FROM cases)"
 CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE state LIKE '%\"证%')"
 APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
-ALERT = "event LIKE '%\"onedoor.alert.raised.v2\"%'"
+ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 DECISION = f"{CERTIFIED} AND event LIKE '%\"onedoor.case.decided.v1\"%'"
 AGAIN = "INSERT INTO outbox SELECT case_id, gen_random_uuid(), topic,"
 
@@ -222,7 +222,7 @@ PLANTED = [
     ("onedoor_routing", f"{AGAIN} replace(event, '证', '假') FROM outbox WHERE {DECISION}", "decided 2 times"),
     ("onedoor_routing", f"UPDATE outbox SET event = replace(event, '证', '假') WHERE {DECISION}", "假.* in the case"),
     ("onedoor_routing", f"UPDATE cases SET closed_at = NULL WHERE {CASE}", "routing: 1 cases are unfinished"),
-    ("onedoor_tax", f"UPDATE cases SET call_at = now() WHERE {CASE}", "tax: 1 cases are unfinished"),
+    ("onedoor_tax", f"UPDATE cases SET call_due_at = now() WHERE {CASE}", "tax: 1 cases are unfinished"),
     (
         "onedoor_land",
         f"{AGAIN} replace(event, '地受', '另受') FROM outbox WHERE {CASE}",

@@ -12,14 +12,14 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
 from tests.e2e.centre import ZONE, Answer, Centre, running, until
 from tests.e2e.foresight import application, person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SLOW = Manner(mean_days=300.0)
+SLOW = Behaviour(mean_days=300.0)
 """Nobody decides while this runs."""
 
 

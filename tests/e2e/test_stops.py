@@ -29,7 +29,7 @@ def quick_offices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offices that decide at once."""
     monkeypatch.setenv("ONEDOOR_SANDBOX_AT_ONCE", "true")
     monkeypatch.setenv("ONEDOOR_RELAY_AGE_S", "1")
-    monkeypatch.setenv("ONEDOOR_LISTEN_INTERVAL_S", "0.2")
+    monkeypatch.setenv("ONEDOOR_POLL_INTERVAL_S", "0.2")
 
 
 @pytest.mark.timeout(180)

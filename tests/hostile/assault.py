@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from contracts.registry import TOPICS, topics_for
+from contracts.registry import REGISTRY, topics_for
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from onedoor.applicants import applications
 from onedoor.cli import load
@@ -43,7 +43,7 @@ PATIENCE_S = 60.0
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
 
-ALL_TOPICS = topics_for(TOPICS, SYSTEMS)
+ALL_TOPICS = topics_for(REGISTRY, SYSTEMS)
 
 Content = tuple[str, bytes, bytes]
 """What makes two records the same dead letter: topic, key, digest of the value."""
@@ -300,7 +300,7 @@ def _seldom_said(real: Sequence[Record], victims: Sequence[str]) -> list[Record]
     for number, file in enumerate(sorted(GOLDEN.glob("*.jsonl"))):
         event = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
         if event["type"] not in said:
-            topic = next(topic for message, topic in TOPICS.items() if message.type == event["type"])
+            topic = next(topic for message, (topic, _, _) in REGISTRY.items() if message.type == event["type"])
             case = victims[number % len(victims)]
             value = json.dumps(event, ensure_ascii=False).replace(event["subject"], case)
             topic = topic.format(system=event["data"].get("system"))

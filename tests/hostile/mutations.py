@@ -59,7 +59,7 @@ NULS = (b'"\\u0000"', b'"a\\u0000b"')
 
 
 MADE_UP_TYPES: Sequence[Json] = (
-    *("", "x", "onedoor.case.eaten.v1", "onedoor.woken.v1", "onedoor.intake.accept-case.v1", None, 7, [], {}),
+    *("", "x", "onedoor.case.eaten.v1", "onedoor.timer.fired.v1", "onedoor.intake.accept-case.v1", None, 7, [], {}),
 )
 
 WRONG_ATTRIBUTES: Mapping[str, Sequence[Json]] = {
@@ -134,7 +134,17 @@ class Forger:
 
     def _make_other_json(self) -> Record:
         one, _ = self._any()
-        values = (b"null", b"[]", b"{}", b"0", b'""', b"[{}]", b"true", b'{"type":1}', b'{"type":"onedoor.woken.v1"}')
+        values = (
+            b"null",
+            b"[]",
+            b"{}",
+            b"0",
+            b'""',
+            b"[{}]",
+            b"true",
+            b'{"type":1}',
+            b'{"type":"onedoor.timer.fired.v1"}',
+        )
         return self._broken("other_json", one, b" " * self._random.randrange(200) + self._random.choice(values))
 
     def _make_no_json_inside(self) -> Record:

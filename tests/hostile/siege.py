@@ -50,7 +50,7 @@ def _options(clock: Path) -> Options:
     }
     for system in SYSTEMS:
         extra[f"sandbox-{system}"] = {**office, "ONEDOOR_SANDBOX_SEED": system}
-        extra[system] = {"ONEDOOR_LISTEN_INTERVAL_S": "0.1"}
+        extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.1"}
     return Options(clock=str(clock), extra=extra)
 
 

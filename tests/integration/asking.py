@@ -9,13 +9,13 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from contracts.core import S, Step, patience
-from contracts.envelope import Envelope, Message, Woken
+from contracts.core import S, Step, backoff
+from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.values import Value
 from deploy.local.postgres import Postgres
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 from services.runtime.service import Service
 from services.runtime.store import tables
 from tests.integration.toy import case, eventually, settings, toy
@@ -44,9 +44,9 @@ def ask(state: Asking | None, envelope: Envelope[Message]) -> Step[Asking]:
     match envelope.data:
         case AlertWithdrawn(reason=reason):
             return Step(asking.model_copy(update={"answers": (*asking.answers, reason)}), closed=True)
-        case Begin() | Woken() if not asking.answers:
+        case Begin() | TimerFired() if not asking.answers:
             asking = asking.model_copy(update={"asked": asking.asked + 1})
-            return Step(asking, (CaseAsked(),), again=patience(asking.asked, FIRST_AGAIN, LONGEST_AGAIN))
+            return Step(asking, (CaseStateRequested(),), retry_after=backoff(asking.asked, FIRST_AGAIN, LONGEST_AGAIN))
     return Step(asking, closed=bool(asking.answers))
 
 
@@ -64,13 +64,15 @@ def answer(state: Answering | None, envelope: Envelope[Message]) -> Step[Answeri
 
 
 ASKER: Service[Asking] = Service("asker", ask, Asking, (AlertWithdrawn,), MIGRATIONS)
-ANSWERER: Service[Answering] = Service("answerer", answer, Answering, (CaseAsked,), MIGRATIONS)
+ANSWERER: Service[Answering] = Service("answerer", answer, Answering, (CaseStateRequested,), MIGRATIONS)
 
 
 class Conversation:
     """Both services at work, with a steady load: so many cases, so many a second."""
 
-    def __init__(self, asking: Shell[Asking], answering: Shell[Answering], cases: int, a_second: float) -> None:
+    def __init__(
+        self, asking: ServiceProcess[Asking], answering: ServiceProcess[Answering], cases: int, a_second: float
+    ) -> None:
         self._asking = asking
         self._answering = answering
         self._cases = cases
@@ -115,14 +117,14 @@ async def conversation(
     """Start both services, each with an empty database, and then the load."""
     async with AsyncExitStack() as stack:
 
-        async def start(service: Service[S]) -> Shell[S]:
+        async def start(service: Service[S]) -> ServiceProcess[S]:
             name = f"test_{service.name}_{uuid4().hex}"
             await postgres.create_database(name, template="template0")
             stack.push_async_callback(postgres.drop_database, name)
             database = postgres.url(name)
             await asyncio.to_thread(tables.migrate, service.name, MIGRATIONS, database)
             of = settings(database, service=service.name, kafka=kafka, relay_age_s=1.0, **changes)
-            return await stack.enter_async_context(Shell(service, of))
+            return await stack.enter_async_context(ServiceProcess(service, of))
 
         asking, answering = await start(ASKER), await start(ANSWERER)
 

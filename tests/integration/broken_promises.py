@@ -15,7 +15,7 @@ CERTIFIED = (
 )
 """A case with a document that nobody refused: one whose other department did is refused as a whole."""
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
-ALERT = "event LIKE '%\"onedoor.alert.raised.v2\"%'"
+ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
 """The first task that was asked of tax: not every case comes to it, where another has refused before."""
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
@@ -53,7 +53,7 @@ PLANTED = [
     Planted(
         Invariant.DECIDED,
         "onedoor_intake",
-        f"UPDATE cases SET wake_at = NULL, again_at = NULL WHERE {OPEN}",
+        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}",
         "nothing will move it",
     ),
     Planted(
@@ -79,7 +79,7 @@ PLANTED = [
     Planted(
         Invariant.DECIDED,
         "onedoor_routing",
-        f"UPDATE cases SET wake_at = NULL, again_at = NULL WHERE {OPEN}",
+        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}",
         "nothing will move it",
     ),
     Planted(
@@ -99,7 +99,9 @@ PLANTED = [
         "asked for in different ways",
     ),
     Planted(Invariant.TASKS, "onedoor_tax", f"DELETE FROM cases WHERE {CLOSED}", "unknown to tax"),
-    Planted(Invariant.TASKS, "onedoor_land", f"UPDATE cases SET call_at = NULL WHERE {OPEN}", "nothing will be asked"),
+    Planted(
+        Invariant.TASKS, "onedoor_land", f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}", "nothing will be asked"
+    ),
     Planted(
         Invariant.TASKS,
         "onedoor_land",
@@ -186,7 +188,7 @@ PLANTED = [
         Invariant.RUNGS,
         "onedoor_monitor",
         'UPDATE cases SET state = regexp_replace(state, \'"warning":"[0-9T:.Z-]*"\','
-        f" '\"warning\":\"2026-01-01T00:00:00Z\"', 'g'), wake_at = NULL, again_at = NULL"
+        f" '\"warning\":\"2026-01-01T00:00:00Z\"', 'g'), timer_at = NULL, retry_at = NULL"
         f" WHERE {OPEN} AND state NOT LIKE '%raised%'",
         "nothing will wake monitor",
     ),
@@ -194,7 +196,7 @@ PLANTED = [
     Planted(
         Invariant.PUBLISHED,
         "onedoor_land",
-        "INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids) SELECT gen_random_uuid(),"
+        "INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids) SELECT gen_random_uuid(),"
         " now() - interval '61 seconds', array[case_id], array[message_id] FROM outbox LIMIT 1",
         "unpublished for more than a minute",
     ),
@@ -206,7 +208,9 @@ PLANTED = [
         "letter 1 of monitor has no reason",
     ),
     # the ledger
-    Planted(Invariant.LEDGER, "onedoor_routing", f"UPDATE cases SET seen = '' WHERE {CLOSED}", "has heard nothing"),
+    Planted(
+        Invariant.LEDGER, "onedoor_routing", f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}", "has heard nothing"
+    ),
     Planted(
         Invariant.LEDGER,
         "onedoor_intake",
@@ -217,13 +221,13 @@ PLANTED = [
     Planted(
         Invariant.LEDGER,
         "onedoor_monitor",
-        f"UPDATE cases SET seen = substring(seen FROM 17) WHERE {CLOSED}",
+        f"UPDATE cases SET processed_ids = substring(processed_ids FROM 17) WHERE {CLOSED}",
         "monitor: its messages lead to another",
     ),
     Planted(
         Invariant.LEDGER,
         "onedoor_routing",
-        f"UPDATE cases SET seen = seen || decode(repeat('ab', 16), 'hex') WHERE {CLOSED}",
+        f"UPDATE cases SET processed_ids = processed_ids || decode(repeat('ab', 16), 'hex') WHERE {CLOSED}",
         "routing: it has heard a message that nobody has said",
     ),
     Planted(

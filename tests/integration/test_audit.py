@@ -15,13 +15,13 @@ from rich.console import Console
 
 from deploy.local.wiring import SYSTEMS
 from onedoor.applicants import applications
-from services.departments.sandbox.behaviour import Manner
+from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue import sample
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
 from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
-from services.operator.audit.targets import Books, Places, places
+from services.operator.audit.targets import LedgerQuery, Targets, targets
 from services.runtime.clock import FileClock
 from tests.e2e.centre import Answer, Centre, running, until
 from tests.integration.broken_promises import KEYS, PLANTED, Planted
@@ -32,7 +32,7 @@ FINISHED = 100
 LEFT_OPEN = 30
 """Cases that are under way when everything is stopped."""
 
-MANNER = Manner(mean_days=1.0, late_share=0.06, late_days=12, refused_share=0.05)
+MANNER = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_share=0.05)
 DAYS_A_SECOND = 1.5
 PATIENCE_S = 3.0
 AT_ONCE = 4
@@ -44,17 +44,17 @@ class Run:
     """A centre at rest, some of its cases still open, and what was found while it moved."""
 
     centre: Centre
-    places: Places
+    places: Targets
     meanwhile: list[Report] = field(default_factory=list)
 
-    async def audit(self, where: Places | None = None, replay: int | None = None) -> Report:
+    async def audit(self, where: Targets | None = None, replay: int | None = None) -> Report:
         return await audit(where or self.places, Wanted(replay, PATIENCE_S), QUIET)
 
-    def with_database(self, name: str, copy: str) -> Places:
+    def with_database(self, name: str, copy: str) -> Targets:
         """The same places, but for one database."""
         address = self.centre.platform.engines.database_url(copy)
         if name.startswith("office_"):
-            return replace(self.places, books={**self.places.books, name.removeprefix("office_"): Books(address)})
+            return replace(self.places, books={**self.places.books, name.removeprefix("office_"): LedgerQuery(address)})
         return replace(self.places, services={**self.places.services, name.removeprefix("onedoor_"): address})
 
 
@@ -65,7 +65,7 @@ def settings(centre: Centre) -> AuditSettings:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
     async with running(tmp_path_factory.mktemp("audited"), MANNER, DAYS_A_SECOND) as centre:
-        run = Run(centre, places(centre.platform.folder, "", settings(centre)))
+        run = Run(centre, targets(centre.platform.folder, "", settings(centre)))
         await _all_decided(run)
         clock = FileClock(centre.platform.folder / "clock")
         clock.set(clock.now(), 0)  # departments take what comes, and decide nothing
@@ -125,7 +125,7 @@ async def test_it_is_silent_at_rest_with_open_cases(run: Run) -> None:
     assert not [note for note in report.notes if "not examined" in note]
 
 
-async def plant(run: Run, database: str, statement: str, copy: str) -> Places:
+async def plant(run: Run, database: str, statement: str, copy: str) -> Targets:
     """The places with a copy of one database, in which the statement has been carried out."""
     await run.centre.platform.engines.postgres.create_database(copy, template=database)
     connection = await run.centre.platform.engines.postgres.connect(copy)
@@ -147,7 +147,7 @@ async def findings(run: Run) -> list[Report]:
     # A database can be copied only while nobody reads it, so all are copied first.
     copies = [await plant(run, one.database, one.statement, f"planted_{place}") for place, one in enumerate(PLANTED)]
 
-    async def found(one: Planted, where: Places) -> Report:
+    async def found(one: Planted, where: Targets) -> Report:
         async with slots:
             return await run.audit(where, replay=None if one.invariant is Invariant.LEDGER else 0)
 
@@ -166,7 +166,7 @@ async def test_what_is_planted_is_found(findings: list[Report], place: int) -> N
 
 async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> None:
     address = run.centre.platform.engines.database_url("office_of_nobody")
-    report = await run.audit(replace(run.places, books={**run.places.books, "tax": Books(address)}))
+    report = await run.audit(replace(run.places, books={**run.places.books, "tax": LedgerQuery(address)}))
     assert broken(report) == {}
     (note,) = (note for note in report.notes if "not examined" in note)
     assert re.match(r"the books of tax are not examined: .*office_of_nobody.* does not exist", note)
@@ -175,10 +175,11 @@ async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> N
 async def test_books_of_another_shape_are_read_by_a_query(run: Run) -> None:
     table = "(SELECT task_id AS ours, number AS theirs, outcome AS o, received_at AS r, decide_at AS d FROM books) AS x"
     query = f"SELECT ours AS task_id, theirs AS number, o AS outcome, r AS received_at, d AS decided_at FROM {table}"
-    books = {name: Books(found.address, query) for name, found in run.places.books.items()}
+    books = {name: LedgerQuery(found.address, query) for name, found in run.places.books.items()}
     assert broken(await run.audit(replace(run.places, books=books))) == {}
     wrong = {
-        name: Books(found.address, query.replace("theirs AS", "theirs || 'x' AS")) for name, found in books.items()
+        name: LedgerQuery(found.address, query.replace("theirs AS", "theirs || 'x' AS"))
+        for name, found in books.items()
     }
     assert list(broken(await run.audit(replace(run.places, books=wrong)))) == ["tasks"]
 
@@ -209,13 +210,13 @@ async def test_the_command_tells_by_its_status_and_in_a_file(run: Run, tmp_path:
     connection = await run.centre.platform.engines.postgres.connect("onedoor_routing")
     try:
         number = await connection.fetchval("SELECT min(case_id) FROM cases WHERE closed_at IS NULL")
-        again_at = await connection.fetchval("SELECT again_at FROM cases WHERE case_id = $1", number)
-        await connection.execute("UPDATE cases SET again_at = NULL WHERE case_id = $1", number)
+        retry_at = await connection.fetchval("SELECT retry_at FROM cases WHERE case_id = $1", number)
+        await connection.execute("UPDATE cases SET retry_at = NULL WHERE case_id = $1", number)
         status, output, _ = await onedoor_audit(run, "--patience", "2")
         assert status == 1
         assert f"{number}  open at routing, and nothing will move it" in output
     finally:
-        await connection.execute("UPDATE cases SET again_at = $2 WHERE case_id = $1", number, again_at)
+        await connection.execute("UPDATE cases SET retry_at = $2 WHERE case_id = $1", number, retry_at)
         await connection.close()
 
 

@@ -16,7 +16,7 @@ from onedoor.cli import app
 from services.operator.databases import connected
 from services.runtime.batch.reducer import dead_letter
 from services.runtime.store import dead_letters, tables
-from services.runtime.store.database import Line
+from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter
 from tests.integration.toy import TOPIC, case, said, toy
 
@@ -54,8 +54,8 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def park(address: str, letters: Sequence[DeadLetter]) -> None:
     async def main() -> None:
         async with connected(address) as engine:
-            line = Line(engine)
-            async with line.hold() as driver:
+            line = DedicatedConnection(engine)
+            async with line.acquire() as driver:
                 for letter in letters:  # one by one, so that their numbers are in this order
                     await dead_letters.park(driver, [letter])
             await line.close()
@@ -89,7 +89,7 @@ def waiting(address: str) -> list[str]:
     async def read(connection: AsyncConnection) -> list[str]:
         query = """
             SELECT event FROM unpublished, unnest(message_ids) WITH ORDINALITY AS u (message_id, place)
-            JOIN outbox USING (message_id) ORDER BY unpublished.said_at, place"""
+            JOIN outbox USING (message_id) ORDER BY unpublished.created_at, place"""
         return [row.event for row in await connection.execute(text(query))]
 
     return in_database(address, read)

@@ -13,15 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.core import Core, Step
-from contracts.envelope import Envelope, Message, Revised
-from contracts.messages.commitments import CaseAsked
-from services.runtime.batch.processor import Batches
-from services.runtime.batch.reducer import Received
+from contracts.envelope import Envelope, Message, RulesChanged
+from contracts.messages.commitments import CaseStateRequested
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock
 from services.runtime.store import documents, tables
 from services.runtime.store.database import ERRORS, transaction
 from services.runtime.store.documents import Edition, UnusableEdition
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 from tests.integration.toy import Tally, case, eventually, from_kafka, handle, said, toy
 
 CASES = 30
@@ -38,11 +38,11 @@ def under(edition: Edition) -> Core[Tally]:
         raise ValueError("a format that this program does not know")
 
     def core(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
-        if isinstance(envelope.data, Revised):
+        if isinstance(envelope.data, RulesChanged):
             assert state is not None
             if "unmoved" in state.heard:
                 return Step(state)
-            return Step(state.replace(heard=(*state.heard, f"follows {edition.number}")), (CaseAsked(),))
+            return Step(state.replace(heard=(*state.heard, f"follows {edition.number}")), (CaseStateRequested(),))
         step = handle(state, envelope)
         *before, last = step.state.heard
         return step._replace(state=step.state.replace(heard=(*before, f"{last} by {edition.number}")))
@@ -55,7 +55,7 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
     await asyncio.to_thread(tables.migrate, "toy", toy().migrations, database_url)
     engine = create_async_engine(database_url)
     async with transaction(engine) as connection:
-        for statement in (*documents.TABLE, *documents.LANES):
+        for statement in documents.TABLES:
             await connection.execute(text(statement))
     yield engine
     await engine.dispose()
@@ -65,7 +65,7 @@ class Process(Protocol):
     """Makes a process. ``held``: it stands still between the writing of a batch that says something and its commit for
     as long as somebody has the advisory lock `HELD`."""
 
-    def __call__(self, *, held: bool = False) -> Batches[Tally]: ...
+    def __call__(self, *, held: bool = False) -> BatchProcessor[Tally]: ...
 
 
 HELD = 0xED17
@@ -73,14 +73,14 @@ HELD = 0xED17
 
 @pytest.fixture
 async def process(database: AsyncEngine) -> AsyncIterator[Process]:
-    made: list[Batches[Tally]] = []
+    made: list[BatchProcessor[Tally]] = []
 
-    async def publish(messages: Sequence[Said]) -> Sequence[Said]:
+    async def publish(messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return messages
 
-    def process(*, held: bool = False) -> Batches[Tally]:
+    def process(*, held: bool = False) -> BatchProcessor[Tally]:
         project = (lambda said: [("SELECT pg_advisory_xact_lock($1)", (HELD,))]) if held else None
-        made.append(Batches(toy(under=under, project=project), database, SystemClock(), publish))
+        made.append(BatchProcessor(toy(under=under, project=project), database, SystemClock(), publish))
         return made[-1]
 
     yield process
@@ -104,17 +104,17 @@ async def progress(database: AsyncEngine) -> documents.Progress:
         return (await documents.progress(connection, 1))[0]
 
 
-def letters(reason: str, numbers: Sequence[int]) -> list[Received]:
+def letters(reason: str, numbers: Sequence[int]) -> list[InboundMessage]:
     return [from_kafka(said(reason, case(number))) for number in numbers]
 
 
-def everywhere() -> list[Received]:
+def everywhere() -> list[InboundMessage]:
     return [from_kafka(said("a", case_id)) for case_id in EVERYWHERE]
 
 
-async def follow(*processes: Batches[Tally]) -> None:
+async def follow(*processes: BatchProcessor[Tally]) -> None:
     """Have these go on until none of them finds anything to do."""
-    while any(await asyncio.gather(*(one.revise(AT_ONCE) for one in processes))):
+    while any(await asyncio.gather(*(one.roll_out(AT_ONCE) for one in processes))):
         pass
 
 
@@ -134,11 +134,11 @@ async def somebody_waits_for(database: AsyncEngine, lock: str) -> None:
 
 
 @asynccontextmanager
-async def standing_still(database: AsyncEngine, batches: Batches[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
+async def standing_still(database: AsyncEngine, batches: BatchProcessor[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
     """This process in the midst of a transaction, all written and nothing committed, until the end of the context."""
     async with database.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:held)"), {"held": HELD})
-        working = asyncio.create_task(batches.revise(AT_ONCE))
+        working = asyncio.create_task(batches.roll_out(AT_ONCE))
         await somebody_waits_for(database, "locktype = 'advisory'")
         try:
             yield working
@@ -151,15 +151,15 @@ async def test_without_an_edition_the_program_keeps_to_what_it_came_with(
 ) -> None:
     await process().run(letters("a", [1]))
     assert await heard(database) == {case(1): ("a",)}
-    assert await process().revise(AT_ONCE) is False
+    assert await process().roll_out(AT_ONCE) is False
 
 
 async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEngine) -> None:
-    async def publish(messages: Sequence[Said]) -> Sequence[Said]:
+    async def publish(messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return messages
 
     for _ in range(2):  # two processes that start
-        batches = Batches(toy(under=under, rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
+        batches = BatchProcessor(toy(under=under, rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
         await follow(batches)
         await batches.drain()
     found = await progress(database)
@@ -239,7 +239,7 @@ async def test_another_process_goes_on_where_one_has_died(database: AsyncEngine,
     one, other = process(), process()
     await one.run(letters("a", range(CASES)))
     await put(database, a=1)
-    assert await one.revise(AT_ONCE)  # and is killed
+    assert await one.roll_out(AT_ONCE)  # and is killed
     await follow(other)
     assert set((await heard(database)).values()) == {("a", "follows 1")}
     assert (await progress(database)).looked_at == CASES
@@ -294,7 +294,7 @@ async def test_an_edition_in_the_midst_of_another_waits_for_what_is_in_hand_and_
     await put(database, a=1)
     async with standing_still(database, slow) as working:
         for _ in range(5):
-            await other.revise(AT_ONCE)
+            await other.roll_out(AT_ONCE)
         newer = asyncio.create_task(put(database, a=2))
         await somebody_waits_for(database, "relation = 'cases'::regclass")
         assert (await progress(database)).number == 1
@@ -314,9 +314,9 @@ async def test_editions_that_come_one_upon_the_other_leave_each_case_with_the_la
     await processes[0].run(everywhere())
     await put(database, content=1)
 
-    async def work(batches: Batches[Tally]) -> None:
+    async def work(batches: BatchProcessor[Tally]) -> None:
         while (latest := await progress(database)).number < LAST or latest.done_at is None:
-            await batches.revise(AT_ONCE)
+            await batches.roll_out(AT_ONCE)
 
     async with asyncio.TaskGroup() as tasks:
         for one in processes:
@@ -333,7 +333,7 @@ async def test_no_number_lies_between_the_lanes(database: AsyncEngine, process: 
     """Whatever it is made of, and however many begin alike."""
     odd = [f"{first}{second}" for first in " !-/0:@AZ[`az~é中" for second in ("", "0", "中", "~")]
     numbers = {*odd, *string.digits, *string.ascii_uppercase, *(f"7{number:03d}" for number in range(3 * AT_ONCE))}
-    insert = "INSERT INTO cases (case_id, version, state, seen, closed_at) VALUES (:id, 1, '{}', '', now())"
+    insert = "INSERT INTO cases (case_id, version, state, processed_ids, closed_at) VALUES (:id, 1, '{}', '', now())"
     async with transaction(database) as connection:
         await connection.execute(text(insert), [{"id": number} for number in numbers])
     await put(database, a=1)
@@ -341,37 +341,11 @@ async def test_no_number_lies_between_the_lanes(database: AsyncEngine, process: 
     assert (await progress(database)).looked_at == len(numbers)
 
 
-async def test_how_far_an_edition_was_followed_is_not_forgotten_by_the_migration(
-    database_url: str, process: Process, database: AsyncEngine
-) -> None:
-    async with transaction(database) as connection:
-        await connection.execute(text("DROP TABLE edition_lanes, editions"))
-        for statement in documents.TABLE:
-            await connection.execute(text(statement))
-    batches = process()
-    await batches.run(everywhere())
-    async with transaction(database) as connection:
-        followed = "INSERT INTO editions (number, body, summary, reached, looked_at, began_at, done_at) VALUES"
-        await connection.execute(text(f"{followed} (1, '{{\"a\": 1}}', 'followed', '', 5, now(), now())"))
-        await connection.execute(
-            text(f"{followed} (2, '{{\"a\": 2}}', 'begun', :reached, 3, now(), NULL)"), {"reached": EVERYWHERE[2]}
-        )
-        for statement in documents.LANES:
-            await connection.execute(text(statement))
-        newest, oldest = await documents.progress(connection, 2)
-    assert (oldest.looked_at, oldest.done_at is not None) == (5, True)
-    assert (newest.looked_at, newest.done_at) == (3, None)
-    await follow(batches, process())
-    expected = dict.fromkeys(EVERYWHERE[:3], ("a",)) | dict.fromkeys(EVERYWHERE[3:], ("a", "follows 2"))
-    assert await heard(database) == expected
-    assert (await progress(database)).done_at is not None
-
-
 async def test_newer_rules_overtake_those_that_are_being_followed(database: AsyncEngine, process: Process) -> None:
     batches = process()
     await batches.run(letters("a", range(CASES)))
     await put(database, a=1)
-    assert await batches.revise(AT_ONCE)
+    assert await batches.roll_out(AT_ONCE)
     await put(database, a=2)
     await follow(batches)
     followed = [said[-1] for said in (await heard(database)).values()]

@@ -23,7 +23,7 @@ from tests.integration.test_local_up import Up, all_gone, run
 from tests.integration.toy import settings
 from tests.topics import ensure_topics
 
-TOPIC = "onedoor.questions"
+TOPIC = "onedoor.requests"
 CASES = 600
 A_SECOND = 40
 AWAY_S = 4.0

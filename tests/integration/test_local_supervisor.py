@@ -84,7 +84,7 @@ async def test_with_the_zygote_all_processes_end_and_come_back(supervisor: Super
     processes = [supervisor.keep(child("obedient", name=name)) for name in ("one", "two")]
     await supervisor.all_ready(DEADLINE)
     before = [process.pid for process in processes]
-    supervisor.kill_zygote()
+    supervisor.kill_fork_server()
     for process in processes:
         await restarted(process)
 

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
 
 from contracts.codec import decode, encode
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from services.runtime.batch.queue import Overloaded
-from services.runtime.jobs.cleaner import Retention
-from services.runtime.process import Shell
-from services.runtime.service import Heard, Misheard, Unheard
+from services.runtime.jobs.cleaner import Cleaner
+from services.runtime.process import ServiceProcess
+from services.runtime.service import InvalidNotification, Notification, UnparseableReply
 from services.runtime.settings import Settings
 from services.runtime.store import dead_letters, tables
 from tests.integration.toy import TOPIC, Answer, Office, Tally, case, eventually, said, settings, toy
@@ -31,10 +31,10 @@ async def start(database_url: str, kafka_address: str) -> Start:
     prefix = f"test-{uuid4().hex[:8]}-"
 
     @asynccontextmanager
-    async def running(office: Office | None = None, **changes: Any) -> AsyncIterator[Shell[Tally]]:
+    async def running(office: Office | None = None, **changes: Any) -> AsyncIterator[ServiceProcess[Tally]]:
         service = toy(outside=(lambda shell: office) if office else None)
-        parts = {"kafka": kafka_address, "topic_prefix": prefix, "listen_interval_s": 0.05} | changes
-        async with Shell(service, settings(database_url, **parts)) as shell:
+        parts = {"kafka": kafka_address, "topic_prefix": prefix, "poll_interval_s": 0.05} | changes
+        async with ServiceProcess(service, settings(database_url, **parts)) as shell:
 
             async def ready() -> bool:
                 return not await shell.faults()
@@ -56,7 +56,7 @@ def record(reason: str, case_id: str) -> tuple[bytes, bytes]:
     return case_id.encode(), encode(said(reason, case_id))
 
 
-def holds(shell: Shell[Tally], case_id: str, is_so: Callable[[Tally], bool]) -> Callable[[], Awaitable[bool]]:
+def holds(shell: ServiceProcess[Tally], case_id: str, is_so: Callable[[Tally], bool]) -> Callable[[], Awaitable[bool]]:
     async def condition() -> bool:
         tally = await shell.read(case_id)
         return tally is not None and is_so(tally)
@@ -68,7 +68,7 @@ async def test_records_go_in_and_messages_come_out(start: Start) -> None:
     async with start() as shell:
         await send(shell.settings, *(record("say 2", case(n)) for n in range(50)))
         heard = AIOKafkaConsumer(
-            shell.settings.topic_prefix + "onedoor.questions",
+            shell.settings.topic_prefix + "onedoor.requests",
             bootstrap_servers=shell.settings.kafka,
             auto_offset_reset="earliest",
         )
@@ -76,7 +76,7 @@ async def test_records_go_in_and_messages_come_out(start: Start) -> None:
             events = [await heard.getone() for _ in range(100)]
     assert {event.key.decode() for event in events} == {case(n) for n in range(50)}
     for event in events:
-        assert isinstance(decode(event.value, event.key, "onedoor.questions").data, CaseAsked)
+        assert isinstance(decode(event.value, event.key, "onedoor.requests").data, CaseStateRequested)
         assert dict(event.headers)["content-type"] == b"application/cloudevents+json"
 
 
@@ -85,10 +85,10 @@ async def test_bad_records_are_parked_each_with_its_reason_and_delay_nobody(star
     bad = {
         "no JSON": (key, b"{"),
         "the record is no CloudEvent": (key, b"[1]"),
-        "of a type and version known": (key, good.replace(b"withdrawn.v2", b"withdrawn.v9")),
+        "of a type and version known": (key, good.replace(b"withdrawn.v1", b"withdrawn.v9")),
         "key is not the case": (case(2).encode(), good),
         "bytes; at most": (key, good + b" " * 300_000),
-        "does not belong": (key, encode(said("count", case(1))).replace(b"alert.withdrawn.v2", b"case.asked.v1")),
+        "does not belong": (key, encode(said("count", case(1))).replace(b"alert.withdrawn.v1", b"case.state-requested.v1")),
     }
     async with start() as shell:
         await send(shell.settings, *bad.values(), (key, good))
@@ -149,7 +149,7 @@ async def test_concurrent_commands_are_committed_in_groups(start: Start) -> None
         assert sorted(words) == sorted(f"word{n}" for n in range(200))
 
 
-async def _rows_written(shell: Shell[Tally]) -> int:
+async def _rows_written(shell: ServiceProcess[Tally]) -> int:
     async with shell.database.connect() as connection:
         return int(await connection.scalar(text("SELECT sum(version) FROM cases")) or 0)
 
@@ -233,7 +233,7 @@ async def test_a_question_whose_asker_died_is_put_again_when_the_lease_ends(star
 
 async def test_nonsense_from_outside_is_parked_and_the_question_stays_open(start: Start) -> None:
     office = Office()
-    office.fault = Unheard("neither yes nor no", b"<maybe/>")
+    office.fault = UnparseableReply("neither yes nor no", b"<maybe/>")
     async with start(office) as shell:
         await shell.command(case(1), said("ask now", case(1)).data)
 
@@ -264,9 +264,9 @@ async def test_an_answer_that_cannot_be_true_is_parked_and_the_question_stays_op
 async def test_what_is_said_outside_is_heard_once_and_acknowledged(start: Start) -> None:
     office = Office()
     office.news = {
-        1: Heard(case(1), Answer(says="news"), 1),
-        2: Misheard(Unheard("garbled", b"\xff"), 2),
-        3: Heard(case(3), said("impossible", case(3)).data, 3),
+        1: Notification(case(1), Answer(says="news"), 1),
+        2: InvalidNotification(UnparseableReply("garbled", b"\xff"), 2),
+        3: Notification(case(3), said("impossible", case(3)).data, 3),
     }
     async with start(office) as shell:
         await eventually(holds(shell, case(1), lambda tally: tally.answers == ("news",)))
@@ -286,7 +286,7 @@ async def test_closed_cases_are_forgotten_after_their_time_and_open_ones_never(s
         await shell.command(case(1), said("close", case(1)).data, time=shell.clock.now() - timedelta(days=91))
         await shell.command(case(2), said("close", case(2)).data, time=shell.clock.now() - timedelta(days=89))
         await shell.command(case(3), said("count", case(3)).data, time=shell.clock.now() - timedelta(days=91))
-        await Retention(shell.database, shell.clock, shell.settings).run_once(100)
+        await Cleaner(shell.database, shell.clock, shell.settings).run_once(100)
         assert [await shell.read(case(n)) is None for n in (1, 2, 3)] == [True, False, False]
 
 
@@ -294,19 +294,19 @@ async def test_old_messages_are_forgotten_when_published_and_never_before(start:
     async with start() as shell:
         await shell.command(case(1), said("say 2", case(1)).data)
         await shell.command(case(2), said("say 1", case(2)).data)
-        await shell.batches.drain()
+        await shell.processor.drain()
         async with shell.database.begin() as connection:
-            old = "said_at = said_at - interval '31 days'"
+            old = "created_at = created_at - interval '31 days'"
             await connection.execute(text(f"UPDATE outbox SET {old}"))
             (waiting,) = (
                 await connection.execute(text("SELECT * FROM outbox WHERE case_id = :id"), {"id": case(2)})
             ).all()
             # This one is still to be published, and is young enough not to be relayed while we look.
-            mark = text("INSERT INTO unpublished VALUES (gen_random_uuid(), :said_at, ARRAY[:id], :messages)")
+            mark = text("INSERT INTO unpublished VALUES (gen_random_uuid(), :created_at, ARRAY[:id], :messages)")
             await connection.execute(
-                mark, {"said_at": waiting.said_at, "id": case(2), "messages": [waiting.message_id]}
+                mark, {"created_at": waiting.created_at, "id": case(2), "messages": [waiting.message_id]}
             )
-        await Retention(shell.database, shell.clock, shell.settings).run_once(100)
+        await Cleaner(shell.database, shell.clock, shell.settings).run_once(100)
         async with shell.database.connect() as connection:
             kept = (await connection.execute(text("SELECT case_id FROM outbox"))).scalars().all()
         assert kept == [case(2)]

@@ -14,7 +14,7 @@ from contracts.codec import encode
 from services.runtime.batch.processor import Publish
 from services.runtime.kafka import connection
 from services.runtime.kafka.publisher import Publisher
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 from tests.integration.test_batches import Kafka
 from tests.integration.toy import TOPIC, case, eventually, said, settings
 from tests.topics import ensure_topics
@@ -22,9 +22,9 @@ from tests.topics import ensure_topics
 NOWHERE = "127.0.0.1:1"
 
 
-def messages(count: int) -> list[Said]:
+def messages(count: int) -> list[OutboxMessage]:
     events = [said(f"say {n}", case(n)) for n in range(count)]
-    return [Said(event.subject, event.id, TOPIC, encode(event)) for event in events]
+    return [OutboxMessage(event.subject, event.id, TOPIC, encode(event)) for event in events]
 
 
 @pytest.fixture(params=["double", "real"])
@@ -53,7 +53,7 @@ async def away(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
     await publisher.close()
 
 
-def in_order(said: Sequence[Said]) -> list[Said]:
+def in_order(said: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     return sorted(said, key=lambda one: one.message_id)
 
 

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from contracts.codec import encode
-from contracts.core import Impossible, Step
-from contracts.envelope import Envelope, Instant, Message, Woken, envelop
+from contracts.core import InvalidMessage, Step
+from contracts.envelope import Envelope, Instant, Message, TimerFired, envelop
 from contracts.messages.alerts import AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.values import Value
-from services.runtime.batch.reducer import Received
-from services.runtime.service import Call, Heard, Misheard, Service
+from services.runtime.batch.reducer import InboundMessage
+from services.runtime.service import ExternalCall, InvalidNotification, Notification, Service
 from services.runtime.settings import Settings
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -66,27 +66,27 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
             tally = tally.model_copy(update={"heard": (*tally.heard, reason)})
             word, _, argument = reason.partition(" ")
             if word == "impossible":
-                raise Impossible("the toy will not have it")
+                raise InvalidMessage("the toy will not have it")
             if word == "fail":
                 raise RuntimeError("a fault in the core")
             if word == "say":
-                out = (CaseAsked(),) * int(argument)
+                out = (CaseStateRequested(),) * int(argument)
             if word == "wake":
                 tally = tally.model_copy(update={"wake": datetime.fromisoformat(argument)})
             if word == "ask":
                 tally = tally.model_copy(update={"asking": argument})
             if word == "close":
                 tally = tally.model_copy(update={"closed": True})
-        case Woken():
+        case TimerFired():
             tally = tally.model_copy(update={"woken": tally.woken + 1, "wake": None})
-            out = (CaseAsked(),)
+            out = (CaseStateRequested(),)
         case Answer(says="impossible"):
-            raise Impossible("the toy will not have it")
+            raise InvalidMessage("the toy will not have it")
         case Answer(says=says):
             keep = says.startswith("failed")
             update: dict[str, Any] = {"answers": (*tally.answers, says)}
             tally = tally.model_copy(update=update if keep else update | {"asking": None})
-    return Step(tally, out, wake=tally.wake, call=question(tally), closed=tally.closed)
+    return Step(tally, out, timer_at=tally.wake, call=question(tally), closed=tally.closed)
 
 
 def toy(**changes: Any) -> Service[Tally]:
@@ -120,15 +120,15 @@ def said(reason: str, case_id: str, id: UUID | None = None) -> Envelope[AlertWit
     return envelop(data, id=id or uuid4(), source="/test", subject=case_id, time=AT)
 
 
-def from_kafka(envelope: Envelope[Message]) -> Received:
+def from_kafka(envelope: Envelope[Message]) -> InboundMessage:
     """The same as the consumer would bring it."""
-    return Received(envelope, "partition 0, offset 0", TOPIC, encode(envelope))
+    return InboundMessage(envelope, "partition 0, offset 0", TOPIC, encode(envelope))
 
 
 class Office:
     """An outside world that can be told how to behave, and counts what it is asked."""
 
-    bulk = 10
+    batch_size = 10
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -137,7 +137,7 @@ class Office:
         self.says = "done"
         self.gate = asyncio.Event()
         self.gate.set()
-        self.news: dict[int, Heard | Misheard] = {}
+        self.news: dict[int, Notification | InvalidNotification] = {}
         self.at_once = 0
         self.most_at_once = 0
 
@@ -145,7 +145,7 @@ class Office:
 
     async def close(self) -> None: ...
 
-    async def ask(self, calls: Sequence[Call]) -> Sequence[Message | Exception]:
+    async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
         self.at_once += len(calls)
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.asked.update(call.case_id for call in calls)
@@ -156,7 +156,7 @@ class Office:
         self.done.update(call.case_id for call in calls)
         return [Answer(says=self.says) for _ in calls]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         return list(self.news.values())[:limit]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:

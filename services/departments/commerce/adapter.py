@@ -29,11 +29,11 @@ from services.departments.commerce.translate import (
     procedure,
     receipt,
 )
-from services.departments.sdk.adapter import Clock, heard, not_understood
+from services.departments.sdk.adapter import Clock, notification, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
 from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
-from services.runtime.service import Heard, Misheard
+from services.runtime.service import InvalidNotification, Notification
 
 _PUT = text(
     insert(
@@ -100,7 +100,7 @@ class Read(NamedTuple):
 class CommerceAdapter:
     """Speaks to the commerce department. See `services.departments.sdk.adapter.Adapter` for the promises."""
 
-    bulk = 500
+    batch_size = 500
 
     def __init__(self, settings: CommerceSettings, clock: Clock) -> None:
         self._settings = settings
@@ -127,7 +127,7 @@ class CommerceAdapter:
             known = await self._known(connection, task_ids)
         return [known.get(task.task_id, Posted()) for task in tasks]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._database.connect() as connection:
             results = (await connection.execute(_RESULTS_UNREAD, {"limit": limit})).all()
             left = {"limit": limit - len(results)}
@@ -190,10 +190,10 @@ def _answer(row: Row[Any], table: Table) -> Receipt | Decision:
     return decision(ResultRow.model_validate(row)) if table is Table.RESULT else receipt(ProcessRow.model_validate(row))
 
 
-def _heard(row: Row[Any], mark: Read) -> Heard | Misheard:
+def _heard(row: Row[Any], mark: Read) -> Notification | InvalidNotification:
     try:
         if mark.table is Table.PROCEDURE:
-            return heard(row.project_no, procedure(ProcedureRow.model_validate(row)), mark)
-        return heard(row.project_no, _answer(row, mark.table), mark)
+            return notification(row.project_no, procedure(ProcedureRow.model_validate(row)), mark)
+        return notification(row.project_no, _answer(row, mark.table), mark)
     except ValueError as error:
-        return Misheard(not_understood(error, repr(row).encode()), mark)
+        return InvalidNotification(unparseable(error, repr(row).encode()), mark)

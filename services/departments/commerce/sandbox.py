@@ -14,8 +14,8 @@ from services.departments.commerce.settings import SandboxSettings
 from services.departments.commerce.tables import create_tables, insert
 from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, SAID_AGAIN, local
 from services.departments.sandbox.behaviour import Mistake
-from services.departments.sandbox.ledger import Entry
-from services.departments.sandbox.simulator import Office, at_work, stopped
+from services.departments.sandbox.ledger import LedgerEntry
+from services.departments.sandbox.simulator import Simulator, stopped, working
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
 from services.runtime.clock import open_clock
@@ -105,7 +105,7 @@ class Bell:
 class CommerceSandbox:
     """The office at its tables."""
 
-    def __init__(self, office: Office, exchange: AsyncEngine, bell: Bell) -> None:
+    def __init__(self, office: Simulator, exchange: AsyncEngine, bell: Bell) -> None:
         self._office = office
         self._exchange = exchange
         self._bell = bell
@@ -143,22 +143,22 @@ class CommerceSandbox:
         return True
 
     async def _tell(self) -> bool:
-        entries = await self._office.untold(LOT)
+        entries = await self._office.unreported(LOT)
         if not entries:
             return False
         async with self._exchange.connect() as connection:
             await connection.execute(_TELL, {"decided": _array(list(self._told_rows(entries)))})
-        await self._office.told(entry.task_id for entry in entries)
+        await self._office.mark_reported(entry.task_id for entry in entries)
         return True
 
-    def _told_rows(self, entries: Iterable[Entry]) -> Iterable[JsonRow]:
+    def _told_rows(self, entries: Iterable[LedgerEntry]) -> Iterable[JsonRow]:
         for entry in entries:
             row = self._result_row(entry, f"{entry.number}/told", "told")
             yield row | ({"result_type": NONSENSE} if entry.errs(Mistake.GARBLED_DECISION) else {})
             if entry.errs(Mistake.REPEATED):
                 yield self._result_row(entry, f"{entry.number}/repeated", "told")
 
-    def _taken_row(self, entry: Entry, batch: str) -> JsonRow:
+    def _taken_row(self, entry: LedgerEntry, batch: str) -> JsonRow:
         garbled = entry.errs(Mistake.GARBLED_RECEIPT)
         return self._control(entry, f"{entry.number}/{entry.submissions}", batch) | {
             "event_name": NONSENSE if garbled else ACCEPTED,
@@ -170,7 +170,7 @@ class CommerceSandbox:
             "remark": None if garbled else entry.number,
         }
 
-    def _result_row(self, entry: Entry, guid: str, batch: str) -> JsonRow:
+    def _result_row(self, entry: LedgerEntry, guid: str, batch: str) -> JsonRow:
         return self._control(entry, guid, batch) | {
             "is_delivery_results": "0",
             "result_type": GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
@@ -179,7 +179,7 @@ class CommerceSandbox:
             "result_cetr_no": entry.certificate,
         }
 
-    def _control(self, entry: Entry, guid: str, batch: str) -> JsonRow:
+    def _control(self, entry: LedgerEntry, guid: str, batch: str) -> JsonRow:
         return {
             "row_guid": guid,
             "project_no": entry.task_id,
@@ -197,7 +197,7 @@ def _array(rows: Sequence[JsonRow]) -> str:
 @asynccontextmanager
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
     """The stand-in, at work."""
-    office = Office("commerce", "商受", settings, clock)
+    office = Simulator("commerce", "商受", settings, clock)
     exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 3)
     await office.open()
     await create_tables(exchange)
@@ -207,7 +207,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None
     bell = Bell(exchange)
     sandbox = CommerceSandbox(office, exchange, bell)
     try:
-        async with at_work(sandbox.work_once, settings.poll_s, bell.rung):
+        async with working(sandbox.work_once, settings.poll_s, bell.rung):
             yield
     finally:
         await bell.close()

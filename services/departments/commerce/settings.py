@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.departments.sandbox.simulator import OfficeSettings
+from services.departments.sandbox.simulator import SimulatorSettings
 
 
 class CommerceSettings(BaseSettings):
@@ -24,7 +24,7 @@ class CommerceSettings(BaseSettings):
     )
 
 
-class SandboxSettings(OfficeSettings):
+class SandboxSettings(SimulatorSettings):
     """Settings of the stand-in."""
 
     exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")

@@ -12,11 +12,11 @@ from typing import Protocol
 from contracts.messages.cases import Applicant
 from contracts.messages.plans import Limit, Limits
 from contracts.messages.tasks import Document, TaskRequested
-from services.departments.sandbox.behaviour import Manner, Mistake
-from services.departments.sandbox.ledger import Entry
+from services.departments.sandbox.behaviour import Behaviour, Mistake
+from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sdk.adapter import Adapter
-from services.departments.sdk.core.messages import Answer, Decided, Decision, Posted, Receipt
-from services.runtime.service import Heard, Misheard, Unheard
+from services.departments.sdk.core.messages import Answer, Decision, DecisionNotified, Posted, Receipt
+from services.runtime.service import InvalidNotification, Notification, UnparseableReply
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 """A Monday, ten in the morning in China."""
@@ -37,7 +37,7 @@ class Site(Protocol):
 
     adapter: Adapter
 
-    async def work(self, manner: Manner) -> None:
+    async def work(self, manner: Behaviour) -> None:
         """Have the system work in this manner from now on. It keeps its books."""
 
     async def go_away(self) -> None:
@@ -47,7 +47,7 @@ class Site(Protocol):
 
     def set_clock(self, at: datetime) -> None: ...
 
-    async def books(self) -> Mapping[str, Entry]:
+    async def books(self) -> Mapping[str, LedgerEntry]:
         """What the department has in its own books, by task id."""
 
 
@@ -77,7 +77,7 @@ async def submitted_twice_has_one_number(site: Site) -> None:
 
 
 async def number_is_kept_when_the_first_answer_is_lost(site: Site) -> None:
-    await site.work(Manner(mistake_share=1, mistakes=(Mistake.SILENT,)))
+    await site.work(Behaviour(mistake_share=1, mistakes=(Mistake.SILENT,)))
     one = task(1)
     (first,) = await _submit(site, [one])
     _must(not isinstance(first, Receipt | Decision), "an answer that never came was understood")
@@ -93,7 +93,9 @@ async def decision_is_heard_until_acknowledged(site: Site) -> None:
     await _decisions(site, [one, other])
     again = await _decisions(site, [one, other])  # nothing has been acknowledged
     decided = {
-        task_id: heard.message.decision for task_id, heard in again.items() if isinstance(heard.message, Decided)
+        task_id: heard.message.decision
+        for task_id, heard in again.items()
+        if isinstance(heard.message, DecisionNotified)
     }
     _must({task_id: said.reference for task_id, said in decided.items()} == taken, "a decision under another number")
     for said in decided.values():
@@ -103,17 +105,17 @@ async def decision_is_heard_until_acknowledged(site: Site) -> None:
     left = await _decisions(site, [other])
     _must(one.task_id not in left, "what was acknowledged is heard again")
     await _acknowledge_all(site)
-    _must(not await site.adapter.listen(10), "what was acknowledged is heard again")
+    _must(not await site.adapter.poll(10), "what was acknowledged is heard again")
 
 
 async def decision_at_once_needs_no_listening(site: Site) -> None:
-    await site.work(Manner(at_once=True))
+    await site.work(Behaviour(at_once=True))
     (answer,) = await _submit(site, [task(1)])
     _must(isinstance(answer, Decision), f"a decision was to be had at once, not {answer!r}")
 
 
 async def present_truth_is_told_to_who_asks_again(site: Site) -> None:
-    await site.work(Manner(mistake_share=1, mistakes=(Mistake.LOST,)))
+    await site.work(Behaviour(mistake_share=1, mistakes=(Mistake.LOST,)))
     one = task(1)
     await _reference(site, one)
     site.set_clock(LATER)
@@ -122,7 +124,7 @@ async def present_truth_is_told_to_who_asks_again(site: Site) -> None:
 
 
 async def decision_said_twice_is_the_same(site: Site) -> None:
-    await site.work(Manner(mistake_share=1, mistakes=(Mistake.REPEATED,)))
+    await site.work(Behaviour(mistake_share=1, mistakes=(Mistake.REPEATED,)))
     one = task(1)
     await _reference(site, one)
     site.set_clock(LATER)
@@ -131,8 +133,8 @@ async def decision_said_twice_is_the_same(site: Site) -> None:
     async def twice() -> bool:
         said[:] = [
             one.message.decision
-            for one in await site.adapter.listen(10)
-            if isinstance(one, Heard) and isinstance(one.message, Decided)
+            for one in await site.adapter.poll(10)
+            if isinstance(one, Notification) and isinstance(one.message, DecisionNotified)
         ]
         return len(said) > 1
 
@@ -141,10 +143,10 @@ async def decision_said_twice_is_the_same(site: Site) -> None:
 
 
 async def nonsense_for_a_receipt_is_kept_and_asked_again(site: Site) -> None:
-    await site.work(Manner(mistake_share=1, mistakes=(Mistake.GARBLED_RECEIPT,)))
+    await site.work(Behaviour(mistake_share=1, mistakes=(Mistake.GARBLED_RECEIPT,)))
     one = task(1)
     (answer,) = await _submit(site, [one])
-    if isinstance(answer, Unheard):
+    if isinstance(answer, UnparseableReply):
         _must(bool(answer.raw), "nonsense was not kept")
     else:
         _must(isinstance(answer, Posted), f"nonsense was understood as {answer!r}")
@@ -153,7 +155,7 @@ async def nonsense_for_a_receipt_is_kept_and_asked_again(site: Site) -> None:
 
 
 async def nonsense_for_a_decision_is_kept_and_asked_again(site: Site) -> None:
-    await site.work(Manner(mistake_share=1, mistakes=(Mistake.GARBLED_DECISION,)))
+    await site.work(Behaviour(mistake_share=1, mistakes=(Mistake.GARBLED_DECISION,)))
     one = task(1)
     await _reference(site, one)
     site.set_clock(LATER)
@@ -167,7 +169,7 @@ async def system_away_is_an_error_and_later_fine(site: Site) -> None:
     await site.go_away()
     answers = await _submit(site, [new])
     _must(isinstance(answers[0], Exception), f"the system is away, and yet it answered {answers[0]!r}")
-    _must(not isinstance(answers[0], Unheard), "no answer is not an answer that cannot be understood")
+    _must(not isinstance(answers[0], UnparseableReply), "no answer is not an answer that cannot be understood")
     await site.come_back()
     _must(await _reference(site, known) == number, "a number was forgotten")
     await _reference(site, new)
@@ -202,7 +204,7 @@ CHECKS: tuple[Callable[[Site], Awaitable[None]], ...] = (
 
 async def _submit(site: Site, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
     """Submit in lots as large as the adapter takes; a lot that fails as a whole failed for each."""
-    lots = [tasks[first : first + site.adapter.bulk] for first in range(0, len(tasks), site.adapter.bulk)]
+    lots = [tasks[first : first + site.adapter.batch_size] for first in range(0, len(tasks), site.adapter.batch_size)]
     results = await asyncio.gather(*(site.adapter.submit(lot) for lot in lots), return_exceptions=True)
     answers: list[Answer | Exception] = []
     for lot, result in zip(lots, results, strict=True):
@@ -244,15 +246,15 @@ async def _decided(site: Site, one: TaskRequested) -> Decision:
     return answers[0]
 
 
-async def _decisions(site: Site, tasks: Sequence[TaskRequested]) -> Mapping[str, Heard]:
+async def _decisions(site: Site, tasks: Sequence[TaskRequested]) -> Mapping[str, Notification]:
     """Listen until the decisions on these tasks are heard; everything decided that was heard with them."""
     wanted = {one.task_id for one in tasks}
-    heard: dict[str, Heard] = {}
+    heard: dict[str, Notification] = {}
 
     async def all_heard() -> bool:
         heard.clear()
-        for one in await site.adapter.listen(10 * len(tasks) + 10):
-            if isinstance(one, Heard) and isinstance(one.message, Decided):
+        for one in await site.adapter.poll(10 * len(tasks) + 10):
+            if isinstance(one, Notification) and isinstance(one.message, DecisionNotified):
                 heard[one.message.task_id] = one
         return wanted <= heard.keys()
 
@@ -262,21 +264,21 @@ async def _decisions(site: Site, tasks: Sequence[TaskRequested]) -> Mapping[str,
 
 async def _misheard(site: Site) -> None:
     """Listen until something is not understood; it is kept raw, and once acknowledged not heard again."""
-    faults: list[Misheard] = []
+    faults: list[InvalidNotification] = []
 
     async def some() -> bool:
-        faults.extend(one for one in await site.adapter.listen(10) if isinstance(one, Misheard))
+        faults.extend(one for one in await site.adapter.poll(10) if isinstance(one, InvalidNotification))
         return bool(faults)
 
     await _until(some, "nonsense was not noticed")
-    _must(bool(faults[0].fault.raw), "nonsense was not kept")
+    _must(bool(faults[0].error.raw), "nonsense was not kept")
     await site.adapter.acknowledge([faults[0].receipt])
-    again = [one for one in await site.adapter.listen(10) if isinstance(one, Misheard)]
+    again = [one for one in await site.adapter.poll(10) if isinstance(one, InvalidNotification)]
     _must(not again, "nonsense that was acknowledged is heard again")
 
 
 async def _acknowledge_all(site: Site) -> None:
-    await site.adapter.acknowledge([one.receipt for one in await site.adapter.listen(100)])
+    await site.adapter.acknowledge([one.receipt for one in await site.adapter.poll(100)])
 
 
 async def _has_books(site: Site, one: TaskRequested) -> bool:

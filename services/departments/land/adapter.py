@@ -21,10 +21,10 @@ import asyncssh
 from contracts.messages.tasks import TaskRequested
 from services.departments.land.settings import LandSettings
 from services.departments.land.translate import Standing, answer, application, file_of, lines_of
-from services.departments.sdk.adapter import Clock, heard, not_understood
+from services.departments.sdk.adapter import Clock, notification, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
 from services.departments.sdk.polling import pauses
-from services.runtime.service import Heard, Misheard
+from services.runtime.service import InvalidNotification, Notification
 
 INBOX, OUTBOX, DONE = "inbox", "outbox", "done"
 SUFFIX, PART = ".jsonl", ".part"
@@ -46,7 +46,7 @@ class Line(NamedTuple):
 class LandAdapter:
     """Speaks to the land department. See `services.departments.sdk.adapter.Adapter` for the promises."""
 
-    bulk = 500
+    batch_size = 500
 
     def __init__(self, settings: LandSettings, clock: Clock) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class LandAdapter:
         self._connecting = asyncio.Lock()
         self._awaited: set[str] = set()
         """Files in the outbox that a `submit` is waiting for, and `listen` leaves alone."""
-        self._unread: dict[str, dict[int, Heard | Misheard]] = {}
+        self._unread: dict[str, dict[int, Notification | InvalidNotification]] = {}
         """Files read, with the lines that have not been acknowledged yet."""
 
     async def open(self) -> None:
@@ -78,7 +78,7 @@ class LandAdapter:
             self._awaited.discard(name)
         return [answered.get(task.task_id, Posted()) for task in tasks]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._session() as sftp:
             for name in sorted(await sftp.listdir(OUTBOX)):
                 if sum(map(len, self._unread.values())) >= limit:
@@ -195,8 +195,8 @@ def _said(line: bytes) -> tuple[str, Receipt | Decision]:
     return standing.ywh, answer(standing)
 
 
-def _heard(line: bytes, mark: Line) -> Heard | Misheard:
+def _heard(line: bytes, mark: Line) -> Notification | InvalidNotification:
     try:
-        return heard(*_said(line), mark)
+        return notification(*_said(line), mark)
     except ValueError as error:
-        return Misheard(not_understood(error, line), mark)
+        return InvalidNotification(unparseable(error, line), mark)

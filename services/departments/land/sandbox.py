@@ -16,8 +16,8 @@ from services.departments.land.keys import ensure_key
 from services.departments.land.settings import SandboxSettings
 from services.departments.land.translate import DENIED, GRANTED, Application, Standing, digits, file_of, lines_of
 from services.departments.sandbox.behaviour import Mistake
-from services.departments.sandbox.ledger import Entry
-from services.departments.sandbox.simulator import Office, at_work, stopped
+from services.departments.sandbox.ledger import LedgerEntry
+from services.departments.sandbox.simulator import Simulator, stopped, working
 from services.departments.sdk.adapter import Clock
 from services.runtime.clock import open_clock
 
@@ -51,7 +51,9 @@ class Jail(asyncssh.SFTPServer):
 class Doorkeeper(asyncssh.SSHServer):
     """Lets one user in, by key, for files alone; turns all away while the system is out of order."""
 
-    def __init__(self, settings: SandboxSettings, office: Office, visitors: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(
+        self, settings: SandboxSettings, office: Simulator, visitors: set[asyncssh.SSHServerConnection]
+    ) -> None:
         self._settings = settings
         self._office = office
         self._visitors = visitors
@@ -74,7 +76,7 @@ class Doorkeeper(asyncssh.SSHServer):
 class LandSandbox:
     """The office at its letter box."""
 
-    def __init__(self, office: Office, box: Path) -> None:
+    def __init__(self, office: Simulator, box: Path) -> None:
         self._office = office
         self._inbox = box / "inbox"
         self._outbox = box / "outbox"
@@ -98,7 +100,7 @@ class LandSandbox:
         # Only now: killed in between, the office answers the file once more.
         _remove(file)
 
-    def _answered(self, entry: Entry, *, decided: bool) -> bytes:
+    def _answered(self, entry: LedgerEntry, *, decided: bool) -> bytes:
         if entry.errs(Mistake.SILENT):
             return b""
         if entry.errs(Mistake.GARBLED_RECEIPT):
@@ -106,14 +108,14 @@ class LandSandbox:
         return file_of([standing(entry, decided=decided)])
 
     async def _tell(self) -> bool:
-        entries = await self._office.untold(LOT)
+        entries = await self._office.unreported(LOT)
         if not entries:
             return False
         self._leave(f"decided-{entries[0].number}-{entries[-1].number}.jsonl", map(self._decided, entries))
-        await self._office.told(entry.task_id for entry in entries)
+        await self._office.mark_reported(entry.task_id for entry in entries)
         return True
 
-    def _decided(self, entry: Entry) -> bytes:
+    def _decided(self, entry: LedgerEntry) -> bytes:
         if entry.errs(Mistake.GARBLED_DECISION):
             return NONSENSE
         return file_of([standing(entry, decided=True)] * (2 if entry.errs(Mistake.REPEATED) else 1))
@@ -137,7 +139,7 @@ def _remove(file: Path) -> None:
     file.unlink()
 
 
-def standing(entry: Entry, *, decided: bool) -> Standing:
+def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """An entry of the books in the words of the files."""
     taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.received_at)}
     if not decided:
@@ -154,7 +156,7 @@ def standing(entry: Entry, *, decided: bool) -> Standing:
 @asynccontextmanager
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]:
     """The stand-in, answering at the port given; its public key is ``host_key.pub`` in its folder."""
-    office = Office("land", "地受", settings, clock)
+    office = Simulator("land", "地受", settings, clock)
     await office.open()
     box = settings.folder / "files"
     sandbox = LandSandbox(office, box)
@@ -175,7 +177,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]
         allow_pty=False,
     )
     try:
-        async with at_work(sandbox.work_once, settings.poll_s, bell):
+        async with working(sandbox.work_once, settings.poll_s, bell):
             yield server.get_port()
     finally:
         server.close()

@@ -5,11 +5,11 @@ from typing import Any
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
-from services.departments.recorded.ledger import Book, Entry
+from services.departments.recorded.ledger import RecordedEntry, RecordedLedger
 from services.departments.recorded.settings import RecordedSettings
-from services.departments.sdk.adapter import Clock, heard
+from services.departments.sdk.adapter import Clock, notification
 from services.departments.sdk.core.messages import Answer, Decision, Receipt
-from services.runtime.service import Heard, Misheard
+from services.runtime.service import InvalidNotification, Notification
 from services.runtime.store.database import open_database
 
 
@@ -20,11 +20,11 @@ class NotOnRecord(Exception):
 class RecordedAdapter:
     """Takes each task at once and answers when the clock shows the time at which the answer was given."""
 
-    bulk = 500
+    batch_size = 500
 
     def __init__(self, settings: RecordedSettings, clock: Clock) -> None:
         self._database = open_database(settings.book.get_secret_value(), "onedoor recorded", 3)
-        self._book = Book(self._database)
+        self._book = RecordedLedger(self._database)
         self._clock = clock
 
     async def open(self) -> None:
@@ -38,21 +38,21 @@ class RecordedAdapter:
         entries = await self._book.deliver([(task.item_name, task.task_id) for task in tasks], now)
         return [_receipt(entries.get(task.item_name)) for task in tasks]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         due = await self._book.due(self._clock.now(), limit)
-        return [heard(entry.task_id, _decision(entry), entry.reference) for entry in due]
+        return [notification(entry.task_id, _decision(entry), entry.reference) for entry in due]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        await self._book.told(receipts)
+        await self._book.mark_reported(receipts)
 
 
-def _receipt(entry: Entry | None) -> Receipt | Exception:
+def _receipt(entry: RecordedEntry | None) -> Receipt | Exception:
     if entry is None:
         return NotOnRecord("the record has no such case")
     return Receipt(reference=entry.reference, delivered_at=entry.delivered_at)
 
 
-def _decision(entry: Entry) -> Decision:
+def _decision(entry: RecordedEntry) -> Decision:
     if entry.decided_at is None:
         raise AssertionError("only decided cases are due")
     return Decision(

@@ -43,7 +43,7 @@ _TOLD = text("UPDATE recorded SET told = true WHERE reference = ANY(:references)
 _UNTOLD = text("SELECT count(*) FROM recorded WHERE NOT told AND decided_at <= :now")
 
 
-class Entry(NamedTuple):
+class RecordedEntry(NamedTuple):
     """One answer on record. ``decided_at`` is None for a case that had none when the record ends."""
 
     reference: str
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     delivered_at: datetime
 
 
-class Book:
+class RecordedLedger:
     """The table of recorded answers."""
 
     def __init__(self, database: AsyncEngine) -> None:
@@ -70,28 +70,28 @@ class Book:
         async with self._database.begin() as connection:
             await connection.execute(_WRITE, {"references": [name for name, _ in pairs], "decided": decided})
 
-    async def deliver(self, tasks: Sequence[tuple[str, str]], now: datetime) -> dict[str, Entry]:
+    async def deliver(self, tasks: Sequence[tuple[str, str]], now: datetime) -> dict[str, RecordedEntry]:
         """Note that these (reference, task id) have been asked for; the entries there are, by reference."""
         references, ids = [name for name, _ in tasks], [task_id for _, task_id in tasks]
         async with self._database.begin() as connection:
             rows = await connection.execute(_DELIVER, {"references": references, "tasks": ids, "now": now})
             return {row.reference: _entry(row) for row in rows}
 
-    async def due(self, now: datetime, limit: int) -> list[Entry]:
+    async def due(self, now: datetime, limit: int) -> list[RecordedEntry]:
         """Answers that were given by that moment, have been asked for and not been told."""
         async with self._database.connect() as connection:
             return [_entry(row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})]
 
-    async def told(self, references: Sequence[str]) -> None:
+    async def mark_reported(self, references: Sequence[str]) -> None:
         """These have been told."""
         async with self._database.begin() as connection:
             await connection.execute(_TOLD, {"references": list(references)})
 
-    async def untold(self, now: datetime) -> int:
+    async def unreported(self, now: datetime) -> int:
         """How many answers of that moment and before have yet to be told."""
         async with self._database.connect() as connection:
             return int(await connection.scalar(_UNTOLD, {"now": now}) or 0)
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(row.reference, row.task_id, row.decided_at, row.delivered_at)
+def _entry(row: Row[Any]) -> RecordedEntry:
+    return RecordedEntry(row.reference, row.task_id, row.decided_at, row.delivered_at)

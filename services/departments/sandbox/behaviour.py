@@ -37,7 +37,7 @@ class Mistake(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Behaviour:
     """How an office works. Days are its own office days; shares are between 0 and 1."""
 
     mean_days: float = 3.0
@@ -57,7 +57,7 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class SimulatedOutcome:
     """What will become of one application."""
 
     decide_at: datetime
@@ -65,7 +65,7 @@ class Fate:
     mistake: Mistake | None
 
 
-def fate(manner: Manner, task_id: str, item: str, received_at: datetime) -> Fate:
+def simulated_outcome(manner: Behaviour, task_id: str, item: str, received_at: datetime) -> SimulatedOutcome:
     """What this office will make of the application it received at this moment."""
 
     def draw(aspect: str) -> float:
@@ -76,13 +76,13 @@ def fate(manner: Manner, task_id: str, item: str, received_at: datetime) -> Fate
     if manner.mistakes and draw("mistake") < manner.mistake_share:
         mistake = manner.mistakes[int(draw("which mistake") * len(manner.mistakes))]
     if manner.at_once:
-        return Fate(received_at, outcome, mistake)
+        return SimulatedOutcome(received_at, outcome, mistake)
     if draw("late") < manner.late_share:
         days = manner.late_days
     else:
         mean = manner.item_days.get(item, manner.mean_days)
         days = mean * (1 + manner.spread * NormalDist().inv_cdf(draw("days")))
-    return Fate(after_office_days(received_at, max(days, SHORTEST_DAYS)), outcome, mistake)
+    return SimulatedOutcome(after_office_days(received_at, max(days, SHORTEST_DAYS)), outcome, mistake)
 
 
 def after_office_days(start: datetime, days: float) -> datetime:

@@ -3,26 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from services.departments.sandbox.ledger import Entry
-from services.runtime.batch.pacing import Pace
+from services.departments.sandbox.ledger import LedgerEntry
+from services.runtime.batch.pacing import BatchPacer
 
 
-class Gather:
+class GroupCommit:
     """While one lot is being entered, those that arrive meanwhile make the next."""
 
-    def __init__(self, take: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Entry]]]) -> None:
+    def __init__(self, take: Callable[[Mapping[str, str]], Awaitable[Mapping[str, LedgerEntry]]]) -> None:
         self._take = take
-        self._waiting: list[tuple[str, str, asyncio.Future[Entry]]] = []
+        self._waiting: list[tuple[str, str, asyncio.Future[LedgerEntry]]] = []
         self._at_work = asyncio.Lock()
-        self._pace = Pace()
+        self._pace = BatchPacer()
 
-    async def put(self, task_id: str, item: str) -> Entry:
+    async def put(self, task_id: str, item: str) -> LedgerEntry:
         """Enter one application; its entry, once that is durable."""
-        future: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
         self._waiting.append((task_id, item, future))
         async with self._at_work:
             if not future.done():
-                await self._pace.keep()
+                await self._pace.wait()
                 await self._enter()
         return await future
 

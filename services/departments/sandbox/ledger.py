@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.messages.plans import Outcome
-from services.departments.sandbox.behaviour import Fate, Mistake
+from services.departments.sandbox.behaviour import Mistake, SimulatedOutcome
 
 _TABLES = (
     "SELECT pg_advisory_xact_lock(794116)",  # offices that share a database may open their books at once
@@ -72,7 +72,7 @@ AT_FIRST = Mistake.SILENT, Mistake.GARBLED_RECEIPT
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One application in the books."""
 
     task_id: str
@@ -100,7 +100,7 @@ class Entry:
         return "同意" if self.outcome is Outcome.APPROVED else "不符合条件"
 
 
-class Books:
+class Ledger:
     """The books of one office, in a PostgreSQL database that several offices may share."""
 
     def __init__(self, database: AsyncEngine, office: str, prefix: str) -> None:
@@ -115,7 +115,7 @@ class Books:
             for statement in _TABLES:
                 await connection.execute(text(statement))
 
-    async def take(self, fates: Mapping[str, Fate], now: datetime) -> dict[str, Entry]:
+    async def take(self, fates: Mapping[str, SimulatedOutcome], now: datetime) -> dict[str, LedgerEntry]:
         """Enter new tasks with these fates; count one more submission of those already there.
 
         What is decided by now counts as told: it is in the answer. Should that be lost, whoever wants to know asks
@@ -137,25 +137,25 @@ class Books:
             rows = await connection.execute(_TAKE, values)
         return {row.task_id: _entry(*row) for row in rows}
 
-    async def untold(self, now: datetime, limit: int) -> list[Entry]:
+    async def unreported(self, now: datetime, limit: int) -> list[LedgerEntry]:
         """Decided by now, and not yet told."""
         async with self._database.connect() as connection:
             rows = await connection.execute(_UNTOLD, {"office": self._office, "now": now, "limit": limit})
             return [_entry(*row) for row in rows]
 
-    async def told(self, task_ids: Sequence[str], now: datetime) -> None:
+    async def mark_reported(self, task_ids: Sequence[str], now: datetime) -> None:
         """These decisions have been told and need not be told again."""
         async with self._database.begin() as connection:
             await connection.execute(_TOLD, {"office": self._office, "now": now, "task_ids": list(task_ids)})
 
-    async def entries(self) -> dict[str, Entry]:
+    async def entries(self) -> dict[str, LedgerEntry]:
         """All of them, by task."""
         async with self._database.connect() as connection:
             rows = await connection.execute(_ALL, {"office": self._office})
             return {row.task_id: _entry(*row) for row in rows}
 
 
-def _told(fate: Fate, now: datetime) -> bool:
+def _told(fate: SimulatedOutcome, now: datetime) -> bool:
     """Whether there is nothing left to tell about an application that has just been taken."""
     return fate.mistake is Mistake.LOST or (fate.decide_at <= now and fate.mistake not in AT_FIRST)
 
@@ -168,7 +168,7 @@ def _entry(
     outcome: str,
     mistake: str | None,
     submissions: int,
-) -> Entry:
-    return Entry(
+) -> LedgerEntry:
+    return LedgerEntry(
         task_id, number, received_at, decide_at, Outcome(outcome), Mistake(mistake) if mistake else None, submissions
     )

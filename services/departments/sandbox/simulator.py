@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.envelope import Instant
-from services.departments.sandbox.behaviour import Manner, Mistake, fate
-from services.departments.sandbox.ledger import Books, Entry
+from services.departments.sandbox.behaviour import Behaviour, Mistake, simulated_outcome
+from services.departments.sandbox.ledger import Ledger, LedgerEntry
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
 from services.runtime.batch.pacing import PACE_S
@@ -28,7 +28,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[float, Field(gt=0, le=3650)]
 
 
-class OfficeSettings(BaseSettings):
+class SimulatorSettings(BaseSettings):
     """How a stand-in office works. Prefix ``ONEDOOR_SANDBOX_``; each sandbox is a process with its own values."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True)
@@ -51,8 +51,8 @@ class OfficeSettings(BaseSettings):
     away_until: Instant | None = Field(None, description="Until this moment; without it, for good.")
     poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks at what has come in.")
 
-    def manner(self) -> Manner:
-        return Manner(
+    def behaviour(self) -> Behaviour:
+        return Behaviour(
             mean_days=self.mean_days,
             item_days=self.item_days,
             spread=self.spread,
@@ -66,18 +66,18 @@ class OfficeSettings(BaseSettings):
         )
 
 
-class Office:
+class Simulator:
     """Takes applications, decides them in its own time, and keeps its books."""
 
-    def __init__(self, name: str, prefix: str, settings: OfficeSettings, clock: Clock) -> None:
+    def __init__(self, name: str, prefix: str, settings: SimulatorSettings, clock: Clock) -> None:
         self._settings = settings
-        self._manner = settings.manner()
+        self._manner = settings.behaviour()
         self._database = open_tables(settings.database.get_secret_value(), f"office {name}", 4)
         self.clock = clock
-        self.books = Books(self._database, name, prefix)
+        self.ledger = Ledger(self._database, name, prefix)
 
     async def open(self) -> None:
-        await self.books.open()
+        await self.ledger.open()
 
     async def close(self) -> None:
         await self._database.dispose()
@@ -89,25 +89,25 @@ class Office:
         now = self.clock.now()
         return since is not None and since <= now and (until is None or now < until)
 
-    async def take(self, items: Mapping[str, str]) -> dict[str, Entry]:
+    async def take(self, items: Mapping[str, str]) -> dict[str, LedgerEntry]:
         """Take applications (task id -> item), all at once; their entries, by task id, for the answer.
 
         What is decided by now is in that answer, so that it need not be told again.
         """
         now = self.clock.now()
-        fates = {task_id: fate(self._manner, task_id, item, now) for task_id, item in items.items()}
-        return await self.books.take(fates, now)
+        fates = {task_id: simulated_outcome(self._manner, task_id, item, now) for task_id, item in items.items()}
+        return await self.ledger.take(fates, now)
 
-    async def untold(self, limit: int) -> list[Entry]:
+    async def unreported(self, limit: int) -> list[LedgerEntry]:
         """Decisions to tell; the same again until `told`."""
-        return await self.books.untold(self.clock.now(), limit)
+        return await self.ledger.unreported(self.clock.now(), limit)
 
-    async def told(self, task_ids: Iterable[str]) -> None:
-        await self.books.told(list(task_ids), self.clock.now())
+    async def mark_reported(self, task_ids: Iterable[str]) -> None:
+        await self.ledger.mark_reported(list(task_ids), self.clock.now())
 
 
 @asynccontextmanager
-async def at_work(
+async def working(
     work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event | None = None
 ) -> AsyncIterator[None]:
     """Have an office work beside the body: every ``poll_s`` seconds, and sooner while there is work or when something

@@ -8,8 +8,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import CaseId
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.core.messages import Answer, Decided, Decision, Procedure, Receipt, Received, Suspended
-from services.runtime.service import Heard, Misheard, Unheard
+from services.departments.sdk.core.messages import (
+    Answer,
+    Decision,
+    DecisionNotified,
+    Procedure,
+    ProcedureNotified,
+    Receipt,
+    ReceiptNotified,
+)
+from services.runtime.service import InvalidNotification, Notification, UnparseableReply
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
@@ -28,7 +36,7 @@ class Adapter(Protocol):
     number there. Every adapter passes the suite in `conformance`.
     """
 
-    bulk: int
+    batch_size: int
     """The most tasks that are submitted at once. Where each is a request of its own, 1."""
 
     async def open(self) -> None:
@@ -39,11 +47,15 @@ class Adapter(Protocol):
     async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
         """Hand in these tasks and give the department's present truth about each, in their order.
 
-        `Unheard`, with the raw answer, where it cannot be understood; any other exception where there is none.
+        `UnparseableReply`, with the raw answer, where it cannot be understood; any other exception where there is none.
         """
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
-        """What the department has said by itself (`Received`, `Suspended`, `Decided`); again until acknowledged."""
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        """Notifications of the department (`ReceiptNotified`, `ProcedureNotified`, `DecisionNotified`), at most
+        ``limit``.
+
+        Each comes again until it is acknowledged.
+        """
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         """These need not be said again. ``receipts`` are those of `listen`."""
@@ -57,20 +69,20 @@ def case_of(task_id: str) -> str:
         raise ValueError("the task id does not begin with a case number") from None
 
 
-def heard(task_id: str, said: Receipt | Procedure | Decision, receipt: Any) -> Heard:
+def notification(task_id: str, said: Receipt | Procedure | Decision, receipt: Any) -> Notification:
     """What a department said by itself, as the shell wants it. Raises `ValueError` when the task is none of ours."""
     case_id = case_of(task_id)
     if isinstance(said, Decision):
-        return Heard(case_id, Decided(task_id=task_id, decision=said), receipt)
+        return Notification(case_id, DecisionNotified(task_id=task_id, decision=said), receipt)
     if isinstance(said, Procedure):
-        return Heard(case_id, Suspended(task_id=task_id, procedure=said), receipt)
-    return Heard(case_id, Received(task_id=task_id, receipt=said), receipt)
+        return Notification(case_id, ProcedureNotified(task_id=task_id, procedure=said), receipt)
+    return Notification(case_id, ReceiptNotified(task_id=task_id, receipt=said), receipt)
 
 
-def not_understood(error: ValueError, raw: bytes) -> Unheard:
+def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:
     """What is wrong with an answer and where, naming fields but never repeating their values."""
     if not isinstance(error, ValidationError):
-        return Unheard(str(error), raw)
+        return UnparseableReply(str(error), raw)
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     listed = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'whole'}: {fault['type']}" for fault in faults[:5])
-    return Unheard(f"the department's answer is not understood: {listed}", raw)
+    return UnparseableReply(f"the department's answer is not understood: {listed}", raw)

@@ -6,15 +6,15 @@ from typing import Any
 from contracts.envelope import Message
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Submit, SubmitFailed, Submitted
-from services.runtime.service import Call, Heard, Misheard
+from services.runtime.service import ExternalCall, InvalidNotification, Notification
 
 
-class DepartmentOutside:
+class DepartmentSystem:
     """Lets the shell ask and hear one department through its adapter."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self.bulk = adapter.bulk
+        self.batch_size = adapter.batch_size
 
     async def open(self) -> None:
         await self._adapter.open()
@@ -22,7 +22,7 @@ class DepartmentOutside:
     async def close(self) -> None:
         await self._adapter.close()
 
-    async def ask(self, calls: Sequence[Call]) -> Sequence[Message | Exception]:
+    async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
         tasks = [_question(call).task for call in calls]
         answers = await self._adapter.submit(tasks)
         return [
@@ -30,19 +30,19 @@ class DepartmentOutside:
             for task, answer in zip(tasks, answers, strict=True)
         ]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
-        return await self._adapter.listen(limit)
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        return await self._adapter.poll(limit)
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         await self._adapter.acknowledge(receipts)
 
 
-def failed(call: Call, error: Exception) -> SubmitFailed:
+def submit_failed(call: ExternalCall, error: Exception) -> SubmitFailed:
     """Tells the core that a call failed. The kind of error alone: its text may repeat an applicant's data."""
     return SubmitFailed(task_id=_question(call).task.task_id, reason=type(error).__name__)
 
 
-def _question(call: Call) -> Submit:
-    if not isinstance(call.question, Submit):
-        raise TypeError(f"a department is asked to Submit, not {type(call.question).__name__}")
-    return call.question
+def _question(call: ExternalCall) -> Submit:
+    if not isinstance(call.request, Submit):
+        raise TypeError(f"a department is asked to Submit, not {type(call.request).__name__}")
+    return call.request

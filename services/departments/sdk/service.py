@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Adapter, Clock
 from services.departments.sdk.core.handle import Tasks, handle, question
-from services.departments.sdk.external_system import DepartmentOutside, failed
-from services.runtime.service import Outside, Service
+from services.departments.sdk.external_system import DepartmentSystem, submit_failed
+from services.runtime.service import ExternalSystem, Service
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,8 +22,8 @@ def department(name: str, adapter: Callable[[Clock], Adapter]) -> Service[Tasks]
     ``adapter`` makes the adapter; it reads the adapter's own settings when the service starts.
     """
 
-    def outside(shell: "Shell[Tasks]") -> Outside:
-        return DepartmentOutside(adapter(shell.clock))
+    def outside(shell: "ServiceProcess[Tasks]") -> ExternalSystem:
+        return DepartmentSystem(adapter(shell.clock))
 
     return Service(
         name=name,
@@ -31,7 +31,7 @@ def department(name: str, adapter: Callable[[Clock], Adapter]) -> Service[Tasks]
         state=Tasks,
         consumes=(TaskRequested,),
         migrations=MIGRATIONS,
-        asks=question,
-        failed=failed,
-        outside=outside,
+        pending_request=question,
+        call_failed=submit_failed,
+        external_system=outside,
     )

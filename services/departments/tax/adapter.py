@@ -13,12 +13,12 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.adapter import heard, not_understood
+from services.departments.sdk.adapter import notification, unparseable
 from services.departments.sdk.core.messages import Answer
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import Feed, FeedEntry, Standing, answer, application
-from services.runtime.service import Heard, Misheard, Unheard
+from services.runtime.service import InvalidNotification, Notification, UnparseableReply
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -26,7 +26,7 @@ _JSON = {"Content-Type": "application/json"}
 class TaxAdapter:
     """Speaks to the tax department. See `services.departments.sdk.adapter.Adapter` for the promises."""
 
-    bulk = 1
+    batch_size = 1
 
     def __init__(self, settings: TaxSettings) -> None:
         self._client = TaxClient(settings)
@@ -41,12 +41,12 @@ class TaxAdapter:
     async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
         return await asyncio.gather(*(self._submit(task) for task in tasks))
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         said = await self._client.request("GET", self._client.url("/applications/decided", limit=limit))
         try:
             feed = Feed.model_validate_json(said)
         except ValidationError as error:
-            raise not_understood(error, said) from None
+            raise unparseable(error, said) from None
         return [_heard(entry) for entry in feed.entries]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -65,16 +65,16 @@ class TaxAdapter:
             standing = Standing.model_validate_json(said)
             answered = answer(standing)
         except ValidationError as error:
-            return not_understood(error, said)
+            return unparseable(error, said)
         if standing.task_id != task.task_id:
-            return Unheard("the tax department answered about another task", said)
+            return UnparseableReply("the tax department answered about another task", said)
         return answered
 
 
-def _heard(entry: FeedEntry) -> Heard | Misheard:
+def _heard(entry: FeedEntry) -> Notification | InvalidNotification:
     try:
         standing = Standing.model_validate(entry.standing)
-        return heard(standing.task_id, answer(standing), entry.entry)
+        return notification(standing.task_id, answer(standing), entry.entry)
     except ValueError as error:
         raw = json.dumps(entry.standing, ensure_ascii=False).encode()
-        return Misheard(not_understood(error, raw), entry.entry)
+        return InvalidNotification(unparseable(error, raw), entry.entry)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
 from services.departments.tax.settings import TaxSettings
-from services.runtime.service import Unheard
+from services.runtime.service import UnparseableReply
 
 LEEWAY_S = 5.0
 """Seconds before its end from which a token is no longer used: it must still be good when it arrives."""
@@ -113,8 +113,8 @@ class TaxClient:
     ) -> bytes:
         """The answer to a request with a token; with a new one, once, where the old is no longer honoured.
 
-        Raises `TaxAway` for an answer that is not a success, `Unheard` for one that is too long or says that the
-        department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`,
+        Raises `TaxAway` for an answer that is not a success, `UnparseableReply` for one that is too long or says that
+        the department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`,
         `aiohttp.ClientError` or `TimeoutError` when there is no answer.
         """
         async with self._slots:
@@ -125,7 +125,9 @@ class TaxClient:
                 status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
         if not HTTPStatus(200) <= status < HTTPStatus(300):
             if status in ABOUT_WHAT_WAS_SENT:
-                raise Unheard(f"the tax department will not take what it was sent: {status}", answer[:KEPT_BYTES])
+                raise UnparseableReply(
+                    f"the tax department will not take what it was sent: {status}", answer[:KEPT_BYTES]
+                )
             raise TaxAway(status)
         return answer
 
@@ -178,7 +180,7 @@ async def _read(response: ClientResponse) -> bytes:
         size += len(part)
         if size > MOST_BYTES:
             # Unread to its end, the connection is closed and not used again.
-            raise Unheard("the department's answer is too long", b"".join(parts)[:KEPT_BYTES])
+            raise UnparseableReply("the department's answer is too long", b"".join(parts)[:KEPT_BYTES])
     return b"".join(parts)
 
 

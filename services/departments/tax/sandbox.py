@@ -27,9 +27,9 @@ from starlette.routing import Route
 
 from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
-from services.departments.sandbox.group_commit import Gather
-from services.departments.sandbox.ledger import Entry
-from services.departments.sandbox.simulator import Office, stopped
+from services.departments.sandbox.group_commit import GroupCommit
+from services.departments.sandbox.ledger import LedgerEntry
+from services.departments.sandbox.simulator import Simulator, stopped
 from services.departments.sdk.adapter import Clock
 from services.departments.tax.settings import SandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
@@ -72,10 +72,10 @@ class Tokens:
 class TaxSandbox:
     """The interface of the office."""
 
-    def __init__(self, settings: SandboxSettings, office: Office) -> None:
+    def __init__(self, settings: SandboxSettings, office: Simulator) -> None:
         self._settings = settings
         self._office = office
-        self._gather = Gather(office.take)
+        self._gather = GroupCommit(office.take)
         self._tokens = Tokens(settings.token_s)
 
     def application(self) -> Starlette:
@@ -147,7 +147,7 @@ class TaxSandbox:
         if not limit.isdecimal():
             return JSONResponse({"faults": ["limit"]}, 422)
         entries: list[FeedEntry] = []
-        for entry in await self._office.untold(min(int(limit), MOST_ENTRIES)):
+        for entry in await self._office.unreported(min(int(limit), MOST_ENTRIES)):
             garbled = entry.errs(Mistake.GARBLED_DECISION)
             said = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
             entries += [FeedEntry(entry=entry.task_id, standing=said)] * (2 if entry.errs(Mistake.REPEATED) else 1)
@@ -158,11 +158,11 @@ class TaxSandbox:
             body = Acknowledged.model_validate_json(await request.body())
         except ValidationError:
             return JSONResponse({"faults": ["entries"]}, 422)
-        await self._office.told(body.entries)
+        await self._office.mark_reported(body.entries)
         return Response(status_code=204)
 
 
-def standing(entry: Entry, *, decided: bool) -> Standing:
+def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """An entry of the books in the words of the interface."""
     if not decided:
         return Standing(task_id=entry.task_id, number=entry.number, received_at=entry.received_at, status="handling")
@@ -195,7 +195,7 @@ def _listener(host: str, port: int) -> socket.socket:
 @asynccontextmanager
 async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[str]:
     """The stand-in, answering at the address given."""
-    office = Office("tax", "税受", settings, clock)
+    office = Simulator("tax", "税受", settings, clock)
     await office.open()
     app = TaxSandbox(settings, office).application()
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)

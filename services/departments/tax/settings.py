@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, UrlConstraints
 from pydantic_core import Url
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.departments.sandbox.simulator import OfficeSettings
+from services.departments.sandbox.simulator import SimulatorSettings
 
 HttpUrl = Annotated[Url, UrlConstraints(allowed_schemes=["https", "http"], host_required=True)]
 
@@ -23,7 +23,7 @@ class TaxSettings(BaseSettings):
     connections: int = Field(16, ge=1, le=500, description="Most requests at a time.")
 
 
-class SandboxSettings(OfficeSettings):
+class SandboxSettings(SimulatorSettings):
     """Settings of the stand-in."""
 
     host: str = Field("127.0.0.1", description="Address the stand-in listens on.")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Code, Name
-from contracts.messages.plans import MOST_STEPS, Fen
+from contracts.messages.plans import MAX_STEPS, Fen
 
 WorkingDays = Annotated[int, Field(ge=0, le=3650)]
 
@@ -111,7 +111,7 @@ class Bundle(Entry):
     """Code of the department that answers for the bundle as a whole."""
     limits: LimitDays
     legal_basis: Annotated[tuple[Text, ...], Field(min_length=1)]
-    steps: Annotated[tuple[BundleStep, ...], Field(min_length=1, max_length=MOST_STEPS)]
+    steps: Annotated[tuple[BundleStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
 
 class Catalogue(Entry):

@@ -9,29 +9,29 @@ from typing import Annotated, ClassVar, assert_never, cast
 
 from pydantic import Field
 
-from contracts.core import Impossible, NotNow, Step, UnknownCase, patience
-from contracts.envelope import Envelope, Instant, Message, Name, Revised, Woken
+from contracts.core import InvalidMessage, Rejected, Step, UnknownCase, backoff
+from contracts.envelope import Envelope, Instant, Message, Name, RulesChanged, TimerFired
 from contracts.messages.cases import (
     Applicant,
     CaseAccepted,
     CaseExtended,
     CaseRestarted,
     CaseSuspended,
+    ChangeId,
     Channel,
     Region,
-    Word,
 )
 from contracts.messages.commitments import Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
-from contracts.messages.side_timers import Clock, ClocksAsked, ClocksReported
-from contracts.messages.tasks import TaskDelivered, TaskDone, is_asked
+from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
+from contracts.messages.tasks import TaskDelivered, TaskDone, is_assigned
 from contracts.values import Value
 from contracts.working_time import Terms, resolve
 from contracts.working_time.almanac import Places
 from services.intake.core import side_timers
-from services.intake.core.side_timers import BeginClock, ClockCommand, EndClock
+from services.intake.core.side_timers import EndTimer, StartTimer, TimerCommand
 
-MOST_WORDS = 50
+MAX_TIME_CHANGES = 50
 """About the time of one case."""
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -65,7 +65,7 @@ class CaseState(StrEnum):
     DECIDED = "decided"
 
 
-class KeyReused(Impossible):
+class KeyReused(InvalidMessage):
     """The case number already belongs to another request: one idempotency key was used for two applications."""
 
     def __init__(self) -> None:
@@ -82,11 +82,11 @@ class CaseDue(Value):
     pause: Pause | None = None
 
 
-class Held(Value):
+class HeldCommitment(Value):
     """A commitment that monitor holds, and when it last said so: its later word replaces its earlier one."""
 
-    told: int = 0
-    said_at: Instant
+    sequence: int = 0
+    reported_at: Instant
     commitment: Commitment
 
 
@@ -112,18 +112,18 @@ class Case(Value):
     due_at_acceptance: CaseDue | None = None
     steps: tuple[StepCourse, ...]
     """In the plan's order."""
-    commitments: tuple[Held, ...] = ()
+    commitments: tuple[HeldCommitment, ...] = ()
     monitored: bool = False
     """Monitor has said which deadlines it holds, if only that there are none."""
     suspensions: tuple[CaseSuspended, ...] = ()
     """What has been said of each suspension, its beginning and its end, in order."""
     extension: CaseExtended | None = None
     restarts: tuple[CaseRestarted, ...] = ()
-    clocks: tuple[Clock, ...] = ()
+    timers: tuple[SideTimer, ...] = ()
     """Beside the case's own."""
-    clock_changes: int = 0
+    timer_changes: int = 0
     """How often these have changed."""
-    heard: tuple[Word, ...] = ()
+    confirmed_changes: tuple[ChangeId, ...] = ()
     """Of these words those that monitor has heard."""
     decision: Decision | None = None
     asked: int = 1
@@ -137,37 +137,37 @@ class Case(Value):
     def answered(self) -> bool:
         """Routing has decided, monitor holds the deadlines and has heard of all that changed them: nothing is left to
         ask for."""
-        return self.decision is not None and self.monitored and not self.unheard
+        return self.decision is not None and self.monitored and not self.unconfirmed
 
     @property
     def finished(self) -> bool:
         """All is answered, and no clock runs any longer."""
-        return self.answered and all(clock.ended_at is not None for clock in self.clocks)
+        return self.answered and all(clock.ended_at is not None for clock in self.timers)
 
     @property
-    def words(self) -> "tuple[TimeWord, ...]":
+    def time_changes(self) -> "tuple[TimeChange, ...]":
         """All that has been said of the time of the case."""
         return (*self.suspensions, *((self.extension,) if self.extension else ()), *self.restarts)
 
     @property
-    def to_be_heard(self) -> "tuple[TimeWord | ClocksReported, ...]":
+    def to_confirm(self) -> "tuple[TimeChange | SideTimersReported, ...]":
         """What monitor has to hear: all these words, and the truth about the clocks beside the case's own."""
-        return (*self.words, side_timers.report(self)) if self.clocks else self.words
+        return (*self.time_changes, side_timers.report(self)) if self.timers else self.time_changes
 
     @property
-    def unheard(self) -> "tuple[TimeWord | ClocksReported, ...]":
+    def unconfirmed(self) -> "tuple[TimeChange | SideTimersReported, ...]":
         """What monitor is not known to have heard."""
-        return tuple(word for word in self.to_be_heard if word.word not in self.heard)
+        return tuple(word for word in self.to_confirm if word.change_id not in self.confirmed_changes)
 
     def latest(self, suspension: str) -> CaseSuspended | None:
         """The latest word about a suspension."""
         return next((word for word in reversed(self.suspensions) if word.suspension == suspension), None)
 
 
-Heard = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened | CommitmentsMoved
+ExternalMessage = TaskDelivered | TaskDone | CaseReported | CaseDecided | CommitmentsOpened | CommitmentsMoved
 """What others say of an accepted case."""
 
-TimeWord = CaseSuspended | CaseExtended | CaseRestarted
+TimeChange = CaseSuspended | CaseExtended | CaseRestarted
 """What staff say of the time of an open case."""
 
 MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
@@ -176,29 +176,29 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
     (CaseState.ACCEPTED, CaseSuspended): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseExtended): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseRestarted): CaseState.ACCEPTED,
-    (CaseState.ACCEPTED, BeginClock): CaseState.ACCEPTED,
-    (CaseState.ACCEPTED, EndClock): CaseState.ACCEPTED,
-    (CaseState.ACCEPTED, ClocksAsked): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, StartTimer): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, EndTimer): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, SideTimersRequested): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDelivered): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, TaskDone): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseReported): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CommitmentsOpened): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CommitmentsMoved): CaseState.ACCEPTED,
-    (CaseState.ACCEPTED, Woken): CaseState.ACCEPTED,
+    (CaseState.ACCEPTED, TimerFired): CaseState.ACCEPTED,
     (CaseState.ACCEPTED, CaseDecided): CaseState.DECIDED,
     (CaseState.DECIDED, AcceptCase): CaseState.DECIDED,
     (CaseState.DECIDED, CaseSuspended): CaseState.DECIDED,
     (CaseState.DECIDED, CaseExtended): CaseState.DECIDED,
     (CaseState.DECIDED, CaseRestarted): CaseState.DECIDED,
-    (CaseState.DECIDED, BeginClock): CaseState.DECIDED,
-    (CaseState.DECIDED, EndClock): CaseState.DECIDED,
-    (CaseState.DECIDED, ClocksAsked): CaseState.DECIDED,
+    (CaseState.DECIDED, StartTimer): CaseState.DECIDED,
+    (CaseState.DECIDED, EndTimer): CaseState.DECIDED,
+    (CaseState.DECIDED, SideTimersRequested): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDelivered): CaseState.DECIDED,
     (CaseState.DECIDED, TaskDone): CaseState.DECIDED,
     (CaseState.DECIDED, CaseReported): CaseState.DECIDED,
     (CaseState.DECIDED, CommitmentsOpened): CaseState.DECIDED,
     (CaseState.DECIDED, CommitmentsMoved): CaseState.DECIDED,
-    (CaseState.DECIDED, Woken): CaseState.DECIDED,
+    (CaseState.DECIDED, TimerFired): CaseState.DECIDED,
     (CaseState.DECIDED, CaseDecided): CaseState.DECIDED,
 }
 """Every legal move of a case: its state, the message, its next state. ``None`` is a case not yet known."""
@@ -208,31 +208,31 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
     """One message for one case, with deadlines reckoned as time is counted at its place.
 
     Raises `UnknownCase` for a message about a case never accepted here, `KeyReused` for a second application under
-    the number of the first, `NotNow` for time that cannot be changed so, and `Impossible` for what cannot be true of
-    the case.
+    the number of the first, `Rejected` for time that cannot be changed so, and `InvalidMessage` for what cannot be
+    true of the case.
     """
     message = envelope.data
-    if isinstance(message, Revised) and state is not None:
+    if isinstance(message, RulesChanged) and state is not None:
         return _waiting(state)  # monitor holds the deadlines, and tells of those that move
     if (state.state if state else None, type(message)) not in MOVES:
         if state is None:
             raise UnknownCase(envelope.subject)
-        raise Impossible(f"{message.type} means nothing to a case that is {state.state}")
+        raise InvalidMessage(f"{message.type} means nothing to a case that is {state.state}")
     if isinstance(message, AcceptCase):
         return _accept(state, message, places.terms(message.region))
     case = cast(Case, state)
-    if isinstance(message, Woken):
+    if isinstance(message, TimerFired):
         return _ask_again(case)
-    if isinstance(message, TimeWord):
+    if isinstance(message, TimeChange):
         return _say(case, message)
-    if isinstance(message, ClockCommand):
+    if isinstance(message, TimerCommand):
         changed = side_timers.changed(case, message)
         return (
             _waiting(changed.replace(asked=1), side_timers.report(changed)) if changed is not case else _waiting(case)
         )
-    if isinstance(message, ClocksAsked):
+    if isinstance(message, SideTimersRequested):
         return _waiting(case, side_timers.report(case))
-    return _settled(_heard(envelope.subject, case, cast(Heard, message), envelope.time))
+    return _settled(_heard(envelope.subject, case, cast(ExternalMessage, message), envelope.time))
 
 
 def _accept(case: Case | None, command: AcceptCase, terms: Terms) -> Step[Case]:
@@ -273,45 +273,47 @@ def _ask_again(case: Case) -> Step[Case]:
     """Say the acceptance again: routing answers with a decision, monitor with its commitments, as often as asked."""
     if case.answered:
         return _waiting(case)
-    return _waiting(case.replace(asked=case.asked + 1), case.accepted, *case.unheard)
+    return _waiting(case.replace(asked=case.asked + 1), case.accepted, *case.unconfirmed)
 
 
-def _say(case: Case, word: TimeWord) -> Step[Case]:
-    """Keep a word about the time of the case, and say it until monitor has heard it. Raises `NotNow`."""
-    if any(known.word == word.word for known in case.words):
+def _say(case: Case, word: TimeChange) -> Step[Case]:
+    """Keep a word about the time of the case, and say it until monitor has heard it. Raises `Rejected`."""
+    if any(known.change_id == word.change_id for known in case.time_changes):
         return _waiting(case)
     if case.decision is not None:
-        raise NotNow("the case is decided", "该办件已办结")
+        raise Rejected("the case is decided", "该办件已办结")
     if _begins(word) < case.accepted.accepted_at:
-        raise NotNow("that lies before the case was accepted", "该时间早于受理时间")
+        raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
     ends = isinstance(word, CaseSuspended) and word.until is not None
-    if len(case.words) >= MOST_WORDS and not ends:
-        raise NotNow(f"its time has been changed {MOST_WORDS} times already", f"计时已变更 {MOST_WORDS} 次")
+    if len(case.time_changes) >= MAX_TIME_CHANGES and not ends:
+        raise Rejected(
+            f"its time has been changed {MAX_TIME_CHANGES} times already", f"计时已变更 {MAX_TIME_CHANGES} 次"
+        )
     match word:
         case CaseSuspended():
             known = case.latest(word.suspension)
             if known is None and word.until is None and any(_lasts(case, one) for one in case.suspensions):
-                raise NotNow("the case is suspended already", "该办件已中止计时")
+                raise Rejected("the case is suspended already", "该办件已中止计时")
             if known is None and word.until is not None:
-                raise NotNow("there is no such suspension", "没有此项中止")
+                raise Rejected("there is no such suspension", "没有此项中止")
             if known is not None and known.until is not None:
-                raise NotNow("this suspension has ended", "此项中止已结束")
+                raise Rejected("this suspension has ended", "此项中止已结束")
             case = case.replace(suspensions=(*case.suspensions, word))
         case CaseExtended():
             if case.extension is not None:
-                raise NotNow("the case has been extended, and may be once only", "期限已延长，只能延长一次")
+                raise Rejected("the case has been extended, and may be once only", "期限已延长，只能延长一次")
             case = case.replace(extension=word)
         case CaseRestarted():
             case = case.replace(restarts=(*case.restarts, word))
     return _waiting(case.replace(asked=1), word)
 
 
-def _begins(word: TimeWord) -> datetime:
+def _begins(word: TimeChange) -> datetime:
     match word:
         case CaseSuspended():
             return word.since
         case CaseExtended():
-            return word.told_at
+            return word.notified_at
         case CaseRestarted():
             return word.restarted_at
 
@@ -321,7 +323,7 @@ def _lasts(case: Case, word: CaseSuspended) -> bool:
     return known is not None and known.until is None
 
 
-def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
+def _heard(case_id: str, case: Case, message: ExternalMessage, reported_at: datetime) -> Case:
     match message:
         case TaskDelivered():
             _must_be_asked(case_id, case, message)
@@ -334,20 +336,20 @@ def _heard(case_id: str, case: Case, message: Heard, said_at: datetime) -> Case:
         case CaseDecided():
             return _decided(_reported(case, message.steps, of_routing=True), message)
         case CommitmentsOpened():
-            held = _committed(case, message.commitments, message.told, said_at)
-            return _confirmed(held, message.words).replace(monitored=True)
+            held = _committed(case, message.commitments, message.sequence, reported_at)
+            return _confirmed(held, message.change_ids).replace(monitored=True)
         case CommitmentsMoved():
-            held = _committed(case, tuple(move.commitment for move in message.moves), message.told, said_at)
-            return _confirmed(held, message.words)
+            held = _committed(case, tuple(move.commitment for move in message.moves), message.sequence, reported_at)
+            return _confirmed(held, message.change_ids)
         case _:
             assert_never(message)
 
 
 def _must_be_asked(case_id: str, case: Case, said: TaskDelivered | TaskDone) -> None:
-    """Raise `Impossible` when somebody speaks for a step who has not been asked for it."""
+    """Raise `InvalidMessage` when somebody speaks for a step who has not been asked for it."""
     for step in case.accepted.plan.steps:
-        if step.step == said.step and not is_asked(said, case_id, step):
-            raise Impossible(f"step {step.step} is asked of {step.system}, under another task")
+        if step.step == said.step and not is_assigned(said, case_id, step):
+            raise InvalidMessage(f"step {step.step} is asked of {step.system}, under another task")
 
 
 def _receipt(delivered: TaskDelivered) -> StepReport:
@@ -375,7 +377,7 @@ def _reported(case: Case, reports: tuple[StepReport, ...], *, of_routing: bool) 
     known = {step.step: step for step in case.steps}
     for report in reports:
         if report.step not in known:
-            raise Impossible(f"the plan of this case has no step {report.step}")
+            raise InvalidMessage(f"the plan of this case has no step {report.step}")
         known[report.step] = _merged(known[report.step], report, settled=of_routing)
     return case.replace(steps=tuple(known.values()))
 
@@ -422,25 +424,25 @@ def _decided(case: Case, decided: CaseDecided) -> Case:
     return case.replace(decision=earliest)
 
 
-def _committed(case: Case, commitments: tuple[Commitment, ...], told: int, said_at: datetime) -> Case:
+def _committed(case: Case, commitments: tuple[Commitment, ...], sequence: int, reported_at: datetime) -> Case:
     held = {known.commitment.key: known for known in case.commitments}
     for commitment in commitments:
-        news = Held(told=told, said_at=said_at, commitment=commitment)
+        news = HeldCommitment(sequence=sequence, reported_at=reported_at, commitment=commitment)
         known = held.get(commitment.key)
         if known is None or _order_of_words(known) < _order_of_words(news):
             held[commitment.key] = news
     return case.replace(commitments=tuple(held[key] for key in sorted(held)))
 
 
-def _confirmed(case: Case, heard: tuple[Word, ...]) -> Case:
+def _confirmed(case: Case, heard: tuple[ChangeId, ...]) -> Case:
     """The case with the words that monitor has heard."""
-    own = {word.word for word in case.to_be_heard}
-    return case.replace(heard=tuple(sorted({*case.heard, *heard} & own)))
+    own = {word.change_id for word in case.to_confirm}
+    return case.replace(confirmed_changes=tuple(sorted({*case.confirmed_changes, *heard} & own)))
 
 
-def _order_of_words(held: Held) -> tuple[int, datetime, str]:
+def _order_of_words(held: HeldCommitment) -> tuple[int, datetime, str]:
     """The last in this order holds. Of two said at one moment either would do, so long as it is always the same."""
-    return held.told, held.said_at, held.commitment.model_dump_json()
+    return held.sequence, held.reported_at, held.commitment.model_dump_json()
 
 
 def _settled(case: Case) -> Step[Case]:
@@ -451,4 +453,4 @@ def _settled(case: Case) -> Step[Case]:
 def _waiting(case: Case, *out: Message) -> Step[Case]:
     if case.answered:
         return Step(case, out, closed=case.finished)
-    return Step(case, out, again=patience(case.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
+    return Step(case, out, retry_after=backoff(case.asked, FIRST_PATIENCE, LONGEST_PATIENCE))

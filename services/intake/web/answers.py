@@ -12,7 +12,7 @@ from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text
 from services.intake.catalogue.plans import items_of
-from services.intake.core.handle import Case, CaseDue, CaseState, StepCourse, TimeWord
+from services.intake.core.handle import Case, CaseDue, CaseState, StepCourse, TimeChange
 
 _STATES = {
     CaseState.ACCEPTED: Text(zh="已受理", en="Accepted"),
@@ -190,7 +190,7 @@ def history(case: Case) -> tuple[Event, ...]:
     events = [Event(at=case.accepted.accepted_at, what="Case accepted", what_zh="受理")]
     for planned, course in zip(plan.steps, case.steps, strict=True):
         events += _step_history(planned, course)
-    events += [event for word in case.words for event in _time_history(word)]
+    events += [event for word in case.time_changes for event in _time_history(word)]
     if case.decision is not None:
         outcome = _OUTCOMES[case.decision.outcome]
         what, what_zh = f"Case decided: {outcome.en}", f"办结：{outcome.zh}"
@@ -248,7 +248,7 @@ def _step_history(planned: PlanStep, course: StepCourse) -> list[Event]:
     return events
 
 
-def _time_history(word: TimeWord) -> list[Event]:
+def _time_history(word: TimeChange) -> list[Event]:
     """What happened to the time of the case. Reasons are for the file: they may name people."""
     match word:
         case CaseSuspended(until=None):
@@ -259,7 +259,7 @@ def _time_history(word: TimeWord) -> list[Event]:
             return [Event(at=until, what="Time runs again", what_zh="恢复计时")]
         case CaseExtended():
             what, what_zh = f"Limit extended by {word.days} days", f"期限延长 {word.days} 日"
-            return [Event(at=word.told_at, what=what, what_zh=what_zh)]
+            return [Event(at=word.notified_at, what=what, what_zh=what_zh)]
         case CaseRestarted():
             return [Event(at=word.restarted_at, what="Time begins anew", what_zh="重新计时")]
 

@@ -27,7 +27,7 @@ from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
@@ -42,7 +42,7 @@ _KEY_PARAMETER = {
 }
 
 
-def routes(shell: "Shell[Case]") -> APIRouter:
+def routes(shell: "ServiceProcess[Case]") -> APIRouter:
     """Intake's endpoints."""
     router = APIRouter(tags=["intake"])
     catalogue_file = IntakeSettings().catalogue
@@ -106,7 +106,9 @@ def routes(shell: "Shell[Case]") -> APIRouter:
     return router
 
 
-async def _accept_once(shell: "Shell[Case]", secret_key: bytes, key: str, command: AcceptCase) -> tuple[str, Case]:
+async def _accept_once(
+    shell: "ServiceProcess[Case]", secret_key: bytes, key: str, command: AcceptCase
+) -> tuple[str, Case]:
     """Accept under a key: it leads to one number, so that all posts with this key meet in one row."""
     number = number_for_key(secret_key, key)
     try:
@@ -116,7 +118,7 @@ async def _accept_once(shell: "Shell[Case]", secret_key: bytes, key: str, comman
         raise Problem(422, "idempotency-key-reused", title, title_zh) from None
 
 
-async def _accept_new(shell: "Shell[Case]", command: AcceptCase) -> tuple[str, Case]:
+async def _accept_new(shell: "ServiceProcess[Case]", command: AcceptCase) -> tuple[str, Case]:
     """Accept under a number that nobody has: should chance draw a number twice, another is drawn."""
     while True:
         entropy = token_bytes(16)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.core import NotNow
+from contracts.core import Rejected
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
 from services.intake.core.case_numbers import word_from
 from services.intake.core.handle import Case
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
-from services.runtime.http.timestamps import Moment, not_later
+from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 Number = Annotated[CaseId, Path()]
 
@@ -33,26 +33,26 @@ class SuspensionRequest(_Request):
     """Time does not count from now on, or from an earlier moment."""
 
     kind: Literal[SuspensionKind.CORRECTION, SuspensionKind.HOLD]
-    since: Moment | None = Field(None, description="From when on; now if it is not said.")
+    since: Timestamp | None = Field(None, description="From when on; now if it is not said.")
 
 
 class ResumptionRequest(_Request):
     """Time counts again from now on, or from an earlier moment."""
 
-    until: Moment | None = Field(None, description="From when on; now if it is not said.")
+    until: Timestamp | None = Field(None, description="From when on; now if it is not said.")
 
 
 class ExtensionRequest(_Request):
     """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
-    told_at: Moment = Field(description="When the applicant was told.")
+    notified_at: Timestamp = Field(description="When the applicant was told.")
 
 
 class RestartRequest(_Request):
     """Time begins anew. The moment has to be said, so that the same request again is the same word."""
 
-    restarted_at: Moment = Field(description="From when on.")
+    restarted_at: Timestamp = Field(description="From when on.")
 
 
 class Kept(BaseModel):
@@ -62,7 +62,7 @@ class Kept(BaseModel):
     suspension: Code | None = None
 
 
-def routes(shell: "Shell[Case]") -> APIRouter:
+def routes(shell: "ServiceProcess[Case]") -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
     router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(shell.settings.api_token)], responses=refused)
@@ -70,19 +70,19 @@ def routes(shell: "Shell[Case]") -> APIRouter:
     @router.post("/suspensions", status_code=201)
     async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
         now = shell.clock.now()
-        since = not_later("since", wanted.since, now)
+        since = not_in_future("since", wanted.since, now)
         suspension = word_from(number, "suspension", wanted.kind, since)
         word = CaseSuspended(
-            word=suspension,
+            change_id=suspension,
             suspension=suspension,
             kind=wanted.kind,
             reason=wanted.reason,
             article=wanted.article,
             since=since,
-            said_at=now,
+            recorded_at=now,
         )
         await shell.command(number, word)
-        return Kept(word=word.word, suspension=suspension)
+        return Kept(word=word.change_id, suspension=suspension)
 
     @router.post("/suspensions/{suspension}/end", status_code=201)
     async def resume(number: Number, suspension: Annotated[Code, Path()], wanted: ResumptionRequest) -> Kept:
@@ -91,43 +91,43 @@ def routes(shell: "Shell[Case]") -> APIRouter:
         known = case.latest(suspension) if case is not None else None
         if known is None:
             raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
-        until = not_later("until", wanted.until, now)
+        until = not_in_future("until", wanted.until, now)
         if until < known.since:
-            raise NotNow("a suspension cannot end before it begins", "中止的结束不能早于开始")
+            raise Rejected("a suspension cannot end before it begins", "中止的结束不能早于开始")
         word = known.replace(
-            word=word_from(number, "resumption", suspension, until),
+            change_id=word_from(number, "resumption", suspension, until),
             reason=wanted.reason,
             article=wanted.article,
             until=until,
             # Later than the word before, whatever clock that was said by.
-            said_at=max(now, known.said_at + timedelta(microseconds=1)),
+            recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
         )
         await shell.command(number, word)
-        return Kept(word=word.word, suspension=suspension)
+        return Kept(word=word.change_id, suspension=suspension)
 
     @router.post("/extension", status_code=201)
     async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
-        told_at = not_later("told_at", wanted.told_at, shell.clock.now())
+        notified_at = not_in_future("notified_at", wanted.notified_at, shell.clock.now())
         word = CaseExtended(
-            word=word_from(number, "extension", str(wanted.days), told_at),
+            change_id=word_from(number, "extension", str(wanted.days), notified_at),
             days=wanted.days,
             reason=wanted.reason,
             article=wanted.article,
-            told_at=told_at,
+            notified_at=notified_at,
         )
         await shell.command(number, word)
-        return Kept(word=word.word)
+        return Kept(word=word.change_id)
 
     @router.post("/restart", status_code=201)
     async def restart(number: Number, wanted: RestartRequest) -> Kept:
-        restarted_at = not_later("restarted_at", wanted.restarted_at, shell.clock.now())
+        restarted_at = not_in_future("restarted_at", wanted.restarted_at, shell.clock.now())
         word = CaseRestarted(
-            word=word_from(number, "restart", "", restarted_at),
+            change_id=word_from(number, "restart", "", restarted_at),
             reason=wanted.reason,
             article=wanted.article,
             restarted_at=restarted_at,
         )
         await shell.command(number, word)
-        return Kept(word=word.word)
+        return Kept(word=word.change_id)
 
     return router

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from contracts.core import Impossible
+from contracts.core import InvalidMessage
 from contracts.envelope import CaseId
 from contracts.messages.plans import Limit, Limits, Plan, PlanStep
 from services.intake.core.case_numbers import fingerprint, number_for_reference
@@ -18,7 +18,7 @@ from services.runtime.http.problems import FieldFault, faults_of, unreadable
 from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 MAX_BODY_BYTES = 1024 * 1024
 MOST_ROWS = 500
@@ -39,7 +39,7 @@ class Imported(BaseModel):
     errors: list[FieldFault] | None = None
 
 
-def routes(shell: "Shell[Case]") -> APIRouter:
+def routes(shell: "ServiceProcess[Case]") -> APIRouter:
     """The endpoint for operators."""
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], responses=refusals(401, 403))
     secret_key = shell.settings.secret_key.get_secret_value().encode()
@@ -119,7 +119,7 @@ def plan_of(row: ImportRow) -> Plan:
 
 def _answer(place: int, row: ImportRow, number: CaseId, result: Case | BaseException) -> Imported:
     """Raises what is no fault of the row: then the whole request is to be repeated, which is harmless."""
-    if isinstance(result, Impossible):
+    if isinstance(result, InvalidMessage):
         detail, detail_zh = "the reference was imported before, with other content", "该编号此前已导入，且内容不同"
         fault = FieldFault(pointer="#/reference", detail=detail, detail_zh=detail_zh)
         return Imported(row=place, reference=row.reference, errors=[fault])

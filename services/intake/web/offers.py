@@ -34,7 +34,7 @@ class Offers:
         }
 
     def asked_for(self, application: CaseRequest) -> Offer:
-        """The bundle or item asked for. Raises a `Problem` for one that cannot be had here."""
+        """The bundle or item asked for. Raises a `IssueKind` for one that cannot be had here."""
         field, offers = ("bundle", self._bundles) if application.bundle else ("item", self._items)
         offer = offers.get(application.bundle or application.item or "")
         if offer is None:

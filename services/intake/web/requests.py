@@ -17,10 +17,10 @@ from pydantic_core import PydanticCustomError
 
 from contracts.envelope import Code
 from contracts.messages.cases import Channel, Region
-from contracts.messages.plans import MOST_MATERIALS
+from contracts.messages.plans import MAX_MATERIALS
 from services.intake.catalogue.models import WorkingDays
 from services.intake.core.id_numbers import is_citizen_number, is_credit_code
-from services.runtime.http.timestamps import written_out
+from services.runtime.http.timestamps import reject_numbers
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
@@ -28,7 +28,7 @@ _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """Words on one line, without control characters."""
 
-When = Annotated[AwareDatetime, BeforeValidator(written_out), Field(ge=_EARLIEST, le=_LATEST)]
+When = Annotated[AwareDatetime, BeforeValidator(reject_numbers), Field(ge=_EARLIEST, le=_LATEST)]
 """A moment with its time zone, of the years in which cases are handled and fall due."""
 
 
@@ -65,7 +65,7 @@ class CaseRequest(Request):
     bundle: Code | None = None
     item: Code | None = None
     applicant: ApplicantRequest
-    materials: Annotated[tuple[Line, ...], Field(max_length=MOST_MATERIALS)] = ()
+    materials: Annotated[tuple[Line, ...], Field(max_length=MAX_MATERIALS)] = ()
     """Materials handed in, each by its code or its name in the catalogue."""
     region: Region
     channel: Channel

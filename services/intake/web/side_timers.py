@@ -9,16 +9,16 @@ from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
-from contracts.messages.side_timers import Clock
+from contracts.messages.side_timers import SideTimer
 from services.intake.core.handle import Case
-from services.intake.core.side_timers import BeginClock, EndClock
+from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.web.requests import Line
 from services.runtime.http.openapi import OVERLOAD, refusals
-from services.runtime.http.timestamps import Moment, not_later
+from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 Number = Annotated[CaseId, Path()]
 Which = Annotated[Code, Field(max_length=60)]
@@ -34,7 +34,7 @@ class ClockRequest(BaseModel):
     which: Which | None = Field(None, description="Of several complaints or consultations, by its number.")
     owner: Line | None = Field(None, description="The department that answers for it; the lead if not given.")
     limits: Limits | None = Field(None, description="The time promised; that of the rules in force if not given.")
-    begun_at: Moment = Field(description="From when on; said, so that the same request again is the same clock.")
+    started_at: Timestamp = Field(description="From when on; said, so that the same request again is the same clock.")
 
     @model_validator(mode="after")
     def _is_named(self) -> "ClockRequest":
@@ -54,7 +54,7 @@ class ClockEndRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     commitment: CommitmentKey
-    ended_at: Moment
+    ended_at: Timestamp
 
 
 class ClockView(BaseModel):
@@ -63,30 +63,30 @@ class ClockView(BaseModel):
     commitment: CommitmentKey
 
 
-def routes(shell: "Shell[Case]") -> APIRouter:
+def routes(shell: "ServiceProcess[Case]") -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
     router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(shell.settings.api_token)], responses=refused)
 
-    @router.post("/clocks", status_code=201)
+    @router.post("/timers", status_code=201)
     async def begin(number: Number, wanted: ClockRequest) -> ClockView:
-        begun_at = not_later("begun_at", wanted.begun_at, shell.clock.now())
+        started_at = not_in_future("started_at", wanted.started_at, shell.clock.now())
         case = await shell.read(number)
         if case is None:
             raise UnknownCase(number)
-        clock = Clock(
+        clock = SideTimer(
             commitment=wanted.commitment,
             owner=wanted.owner or case.accepted.plan.lead_department,
             limits=wanted.limits,
-            begun_at=begun_at,
+            started_at=started_at,
         )
-        await shell.command(number, BeginClock(clock=clock))
+        await shell.command(number, StartTimer(timer=clock))
         return ClockView(commitment=clock.commitment)
 
-    @router.post("/clocks/end", status_code=201)
+    @router.post("/timers/end", status_code=201)
     async def end(number: Number, wanted: ClockEndRequest) -> ClockView:
-        ended_at = not_later("ended_at", wanted.ended_at, shell.clock.now())
-        await shell.command(number, EndClock(commitment=wanted.commitment, ended_at=ended_at))
+        ended_at = not_in_future("ended_at", wanted.ended_at, shell.clock.now())
+        await shell.command(number, EndTimer(commitment=wanted.commitment, ended_at=ended_at))
         return ClockView(commitment=wanted.commitment)
 
     return router

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.envelope import Message
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, Rung
-from services.monitor.core.state import Answers, MonitoredCase, Raised, Watch, done_with
+from services.monitor.core.state import Answers, MonitoredCase, RaisedRung, TrackedCommitment, settled_rungs
 
 IN_TIME = "answered in time; the answer was late on its way"
 MOVED = "not due: the deadline has moved"
@@ -13,7 +13,7 @@ UNDELIVERED = "not the department's: it was delivered only after that"
 _WARNING = Rung.WARNING
 
 
-def climb(
+def raise_due(
     state: MonitoredCase, answers: Answers, heard_at: datetime, now: datetime | None
 ) -> tuple[MonitoredCase, list[Message]]:
     """Fire every rung that the facts call for and has not fired, and withdraw those that an answer proves wrong."""
@@ -39,18 +39,18 @@ def climb(
                         rung=fired.rung,
                         reason=reason,
                         withdrawn_at=at,
-                        turn=fired.turn,
+                        occurrence=fired.occurrence,
                         region=state.region,
                     )
                 )
-        fired_already = done_with(raised)
+        fired_already = settled_rungs(raised)
         for rung, due_at in due:
             if rung in fired_already:
                 continue
             # What is heard late may carry a time before the rung was due; it was not raised then.
             at = max(heard_at, due_at)
-            turn = 1 + sum(fired.rung is rung for fired in raised)
-            raised.append(Raised(rung=rung, raised_at=at, turn=turn))
+            occurrence = 1 + sum(fired.rung is rung for fired in raised)
+            raised.append(RaisedRung(rung=rung, raised_at=at, occurrence=occurrence))
             alert = AlertRaised(
                 commitment=watch.key,
                 rung=rung,
@@ -59,7 +59,7 @@ def climb(
                 region=state.region,
                 due_at=due_at,
                 raised_at=at,
-                turn=turn,
+                occurrence=occurrence,
                 open_at=watch.open_at,
                 ended_at=ended_at,
             )
@@ -69,7 +69,7 @@ def climb(
     return state, out
 
 
-def _wrong(state: MonitoredCase, fired: Raised, watch: Watch, ended_at: datetime | None) -> str | None:
+def _wrong(state: MonitoredCase, fired: RaisedRung, watch: TrackedCommitment, ended_at: datetime | None) -> str | None:
     """Why a rung that fired ought not to have, by what is known now."""
     due_at = watch.due.of(fired.rung) if watch.due is not None else None
     if due_at is None or due_at > fired.raised_at:
@@ -80,7 +80,12 @@ def _wrong(state: MonitoredCase, fired: Raised, watch: Watch, ended_at: datetime
 
 
 def _is_due(
-    state: MonitoredCase, watch: Watch, rung: Rung, due_at: datetime, ended_at: datetime | None, now: datetime | None
+    state: MonitoredCase,
+    watch: TrackedCommitment,
+    rung: Rung,
+    due_at: datetime,
+    ended_at: datetime | None,
+    now: datetime | None,
 ) -> bool:
     """Whether this rung ought to have fired.
 
@@ -102,8 +107,8 @@ def closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
     if before is None or state.region is None:
         return []
     out: list[Message] = []
-    for watch in state.watches:
-        was = before.watch(watch.key) if watch.raised else None
+    for watch in state.commitments:
+        was = before.commitment(watch.key) if watch.raised else None
         if was is None or not was.raised or all(fired.withdrawn for fired in watch.raised):
             continue
         ended_at = state.ended_at(watch)

@@ -1,16 +1,16 @@
 """The deadlines that follow from the facts, by the rules in force, and what is told of those that move. Pure."""
 
-from contracts.core import Impossible
+from contracts.core import InvalidMessage
 from contracts.envelope import Message
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.messages.commitments import MOST_OPENED, CaseHeld, Cause, CommitmentsMoved, CommitmentsOpened, Move
-from contracts.messages.side_timers import ClocksReported
+from contracts.messages.commitments import MAX_OPENED, CaseHeld, Cause, CommitmentsMoved, CommitmentsOpened, Move
+from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.ladder import due_dates
 from services.monitor.core.rules import Rules
-from services.monitor.core.state import MonitoredCase, Watch
+from services.monitor.core.state import MonitoredCase, TrackedCommitment
 
-OF_INTAKE = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, ClocksReported)
+OF_INTAKE = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported)
 """What intake says until it is answered."""
 
 
@@ -25,8 +25,8 @@ def reckon(
         return known, []  # the acceptance has yet to be heard
     moves: list[Move] = []
     begun = changed = revised = False
-    earlier = {watch.key: watch for watch in before.watches} if before is not None else {}
-    watches = list(known.watches)
+    earlier = {watch.key: watch for watch in before.commitments} if before is not None else {}
+    watches = list(known.commitments)
     for place, watch in enumerate(watches):
         was = earlier.get(watch.key)
         of_old = watch.edition != rules.edition and known.ended_at(watch) is None
@@ -42,29 +42,33 @@ def reckon(
         elif move := _move(watch, reckoned):
             moves.append(move)
     if changed:
-        known = known.replace(watches=tuple(watches))
+        known = known.replace(commitments=tuple(watches))
     told: list[Message] = []
     if begun or isinstance(message, CaseAccepted if moves else OF_INTAKE):
-        known = known.replace(told=known.told + 1)
+        known = known.replace(sequence=known.sequence + 1)
         told.extend(_opened(known))
     if moves:
-        known = known.replace(told=known.told + 1)
+        known = known.replace(sequence=known.sequence + 1)
         cause = Cause.RULES if revised else _cause(message)
         told.append(
             CommitmentsMoved(
                 moves=tuple(moves),
                 cause=cause,
                 edition=rules.edition,
-                words=known.words,
+                change_ids=known.change_ids,
                 region=known.region,
-                told=known.told,
+                sequence=known.sequence,
             )
         )
     return known, told
 
 
 def _runs_alike(
-    before: MonitoredCase | None, was: Watch | None, known: MonitoredCase, watch: Watch, rules: Rules
+    before: MonitoredCase | None,
+    was: TrackedCommitment | None,
+    known: MonitoredCase,
+    watch: TrackedCommitment,
+    rules: Rules,
 ) -> bool:
     """Whether nothing has been heard that makes the time of this commitment run otherwise than before."""
     if before is None or was is None:
@@ -82,12 +86,12 @@ def _runs_alike(
 def _cause(message: Message) -> Cause:
     match message:
         case (
-            TaskSuspended(until=until, reported_at=said_at)
-            | CaseSuspended(until=until, said_at=said_at)
-            | CaseHeld(until=until, said_at=said_at)
+            TaskSuspended(until=until, reported_at=changed_at)
+            | CaseSuspended(until=until, recorded_at=changed_at)
+            | CaseHeld(until=until, recorded_at=changed_at)
         ):
             # Somebody may say beforehand when time will run again.
-            return Cause.SUSPENDED if until is None or until > said_at else Cause.RESUMED
+            return Cause.SUSPENDED if until is None or until > changed_at else Cause.RESUMED
         case CaseExtended():
             return Cause.EXTENDED
         case CaseRestarted():
@@ -96,7 +100,9 @@ def _cause(message: Message) -> Cause:
             return Cause.BEGUN_EARLIER
 
 
-def _reckoned(state: MonitoredCase, watch: Watch, rules: Rules, region: str, matter: str) -> Watch:
+def _reckoned(
+    state: MonitoredCase, watch: TrackedCommitment, rules: Rules, region: str, matter: str
+) -> TrackedCommitment:
     """The commitment with its deadlines by these rules; itself where they are what they were."""
     limits = watch.limits
     if limits is None and watch.beside:
@@ -109,18 +115,18 @@ def _reckoned(state: MonitoredCase, watch: Watch, rules: Rules, region: str, mat
             return watch
         due = due_dates(limits, run, rules.scale(watch.key, region, matter))
     except (ValueError, OverflowError):
-        raise Impossible(f"the deadline of {watch.key} lies beyond the calendar") from None
+        raise InvalidMessage(f"the deadline of {watch.key} lies beyond the calendar") from None
     if due is watch.due or due == watch.due:
         return watch
     return watch.replace(due=due, edition=rules.edition)
 
 
-def _move(was: Watch, now: Watch) -> Move | None:
+def _move(was: TrackedCommitment, now: TrackedCommitment) -> Move | None:
     """How a deadline that has been told moved; None where only its rungs did."""
     before, after = was.due, now.due
     if before is None or after is None or before.told == after.told:
         return None
-    commitment = now.commitment()
+    commitment = now.as_message()
     if commitment is None:
         return None
     return Move(
@@ -133,10 +139,13 @@ def _move(was: Watch, now: Watch) -> Move | None:
 
 def _opened(state: MonitoredCase) -> list[Message]:
     """All deadlines that are held; as many messages as it takes."""
-    held = tuple(commitment for watch in state.watches if (commitment := watch.commitment()))
+    held = tuple(commitment for watch in state.commitments if (commitment := watch.as_message()))
     return [
         CommitmentsOpened(
-            commitments=held[first : first + MOST_OPENED], words=state.words, region=state.region, told=state.told
+            commitments=held[first : first + MAX_OPENED],
+            change_ids=state.change_ids,
+            region=state.region,
+            sequence=state.sequence,
         )
-        for first in range(0, max(1, len(held)), MOST_OPENED)
+        for first in range(0, max(1, len(held)), MAX_OPENED)
     ]

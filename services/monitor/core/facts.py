@@ -5,40 +5,48 @@ from datetime import datetime
 from contracts.messages.cases import CaseAccepted, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import CaseHeld
 from contracts.messages.plans import StepReport, StepState
-from contracts.messages.side_timers import ClocksReported
+from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
-from services.monitor.core.state import CASE, HOLD, Interval, MonitoredCase, Watch, procedure_key, step_key
+from services.monitor.core.state import (
+    CASE,
+    HOLD,
+    MonitoredCase,
+    SuspensionRecord,
+    TrackedCommitment,
+    procedure_key,
+    step_key,
+)
 
 
 def accept(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
     """Merge the acceptance: what each commitment is, who owes it, and when the case's own began."""
-    case = state.watch(CASE)
+    case = state.commitment(CASE)
     began_at = case.opened_at if case is not None else None
     if state.accepted and began_at is not None and message.accepted_at >= began_at:
         return state
     plan = message.plan
-    owed = {CASE: Watch(key=CASE, owner=plan.lead_department, limits=plan.limits)}
+    owed = {CASE: TrackedCommitment(key=CASE, owner=plan.lead_department, limits=plan.limits)}
     for step in plan.steps:
         if step.limits:
             key = step_key(step.step)
-            owed[key] = Watch(key=key, owner=step.department, limits=step.limits, after=step.after)
+            owed[key] = TrackedCommitment(key=key, owner=step.department, limits=step.limits, after=step.after)
     # What has been heard of steps without a limit is dropped: nothing is owed there.
-    watches = [owed[key].merge(state.watch(key), message.accepted_at) for key in owed]
-    watches += [watch for watch in state.watches if watch.of_intake]
+    watches = [owed[key].merge(state.commitment(key), message.accepted_at) for key in owed]
+    watches += [watch for watch in state.commitments if watch.of_intake]
     asked = tuple(sorted((step.step, step.system) for step in plan.steps))
-    accepted = state.replace(matter=plan.matter, region=message.region, approvals=(), asked_of=asked)
-    accepted = accepted.replace(watches=tuple(sorted(watches, key=lambda watch: watch.key)))
+    accepted = state.replace(matter=plan.matter, region=message.region, approvals=(), step_systems=asked)
+    accepted = accepted.replace(commitments=tuple(sorted(watches, key=lambda watch: watch.key)))
     for name, approved_at in state.approvals:
         accepted = accepted.approve(name, approved_at)
-    for heard in state.watches:
+    for heard in state.commitments:
         if heard.is_step and heard.key not in owed and heard.ended_at is not None:
             accepted = accepted.end(heard.key.removeprefix("step/"), heard.ended_at)
     return accepted
 
 
-def procedure(message: TaskSuspended) -> Interval:
+def procedure(message: TaskSuspended) -> SuspensionRecord:
     """A department's special procedure, which is its step's."""
-    return Interval(
+    return SuspensionRecord(
         suspension=f"{message.system}/{message.step}/{message.procedure}",
         kind=SuspensionKind.PROCEDURE,
         step=message.step,
@@ -48,32 +56,32 @@ def procedure(message: TaskSuspended) -> Interval:
         article=message.article,
         since=message.since,
         until=message.until,
-        said_at=message.reported_at,
+        recorded_at=message.reported_at,
     )
 
 
-def suspension(message: CaseSuspended) -> Interval:
-    return Interval(
+def suspension(message: CaseSuspended) -> SuspensionRecord:
+    return SuspensionRecord(
         suspension=message.suspension,
         kind=message.kind,
         reason=message.reason,
         article=message.article,
         since=message.since,
         until=message.until,
-        said_at=message.said_at,
+        recorded_at=message.recorded_at,
     )
 
 
-def hold(message: CaseHeld) -> Interval:
+def hold(message: CaseHeld) -> SuspensionRecord:
     """A supervisor's, which is the case's."""
-    return Interval(
+    return SuspensionRecord(
         suspension=f"{HOLD}{message.hold}",
         kind=SuspensionKind.HOLD,
         reason=message.reason,
         article=message.article,
         since=message.since,
         until=message.until,
-        said_at=message.said_at,
+        recorded_at=message.recorded_at,
     )
 
 
@@ -86,24 +94,24 @@ def procedures(state: MonitoredCase) -> MonitoredCase:
         if one.step is None or one.owner is None or not state.may_say(one):
             continue
         key = procedure_key(one.suspension)
-        step = state.watch(step_key(one.step)) or state.watch(CASE)
-        known = state.watch(key) or Watch(key=key, owner=one.owner)
+        step = state.commitment(step_key(one.step)) or state.commitment(CASE)
+        known = state.commitment(key) or TrackedCommitment(key=key, owner=one.owner)
         open_at = step.open_at if step is not None else None
         state = state.put(known.replace(opened_at=one.since, ended_at=state.ends(one), open_at=open_at))
     return state
 
 
-def clocks(state: MonitoredCase, message: ClocksReported, known_at: datetime) -> MonitoredCase:
+def clocks(state: MonitoredCase, message: SideTimersReported, known_at: datetime) -> MonitoredCase:
     """Merge what intake says of the clocks beside the case's own, as they were at this moment."""
-    state = state.hear(message.word)
+    state = state.record_change(message.change_id)
     if not state.accepted:
         state = state.replace(matter=message.matter, region=message.region)
-    for clock in message.clocks:
-        known = state.watch(clock.commitment) or Watch(
-            key=clock.commitment, owner=clock.owner, limits=clock.limits, opened_at=clock.begun_at
+    for clock in message.timers:
+        known = state.commitment(clock.commitment) or TrackedCommitment(
+            key=clock.commitment, owner=clock.owner, limits=clock.limits, opened_at=clock.started_at
         )
         open_at = known_at if clock.ended_at is None else None
-        state = state.put(known.learn(opened_at=clock.begun_at, ended_at=clock.ended_at, open_at=open_at))
+        state = state.put(known.learn(opened_at=clock.started_at, ended_at=clock.ended_at, open_at=open_at))
     return state
 
 
@@ -118,11 +126,11 @@ def learn(
     delivered_at: datetime | None = None,
 ) -> MonitoredCase:
     """Merge facts about one commitment; those of a step that has no limit in the plan are not kept."""
-    watch = state.watch(key)
+    watch = state.commitment(key)
     if watch is None:
         if state.accepted:
             return state
-        watch = Watch(key=key)
+        watch = TrackedCommitment(key=key)
     learnt = watch.learn(
         opened_at=opened_at,
         ended_at=ended_at,

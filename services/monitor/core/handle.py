@@ -8,19 +8,19 @@ What supervisors and departments say of an alert is in `remarks`.
 
 from datetime import datetime, timedelta
 
-from contracts.core import Impossible, Step, UnknownCase, patience
-from contracts.envelope import Envelope, Message, Revised, Woken
-from contracts.messages.alerts import Remark, Rung
+from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
+from contracts.messages.alerts import AlertAction, Rung
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
 from contracts.messages.commitments import CaseHeld
 from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepState
-from contracts.messages.side_timers import ClocksReported
+from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
 from services.monitor.core import alert_actions, facts
-from services.monitor.core.alerts import climb, closed
+from services.monitor.core.alerts import closed, raise_due
 from services.monitor.core.deadlines import OF_INTAKE, reckon
 from services.monitor.core.rules import Rules
-from services.monitor.core.state import CASE, Answers, MonitoredCase, MoreTime, step_key
+from services.monitor.core.state import CASE, Answers, ExtensionRecord, MonitoredCase, step_key
 from services.monitor.core.verification import (
     Ahead,
     answered,
@@ -36,10 +36,10 @@ OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
 
 CONSUMES = (*OF_INTAKE, *OF_ROUTING)
 
-LOOKS = (Woken, Revised)
+LOOKS = (TimerFired, RulesChanged)
 """With these a case is looked at, at a moment of the clock."""
 
-OF_KNOWN_CASES = (*LOOKS, Remark, CaseHeld)
+OF_KNOWN_CASES = (*LOOKS, AlertAction, CaseHeld)
 """What nobody says to a case of which nothing has been heard."""
 
 FIRST_PATIENCE = timedelta(seconds=30)
@@ -53,25 +53,25 @@ been lost on its way to us alone."""
 def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
     """Answer one message by the rules in force.
 
-    Raises `Impossible` for a deadline beyond the calendar or a message not meant for us, and `NotNow` for a remark on
-    an alert that cannot be made.
+    Raises `InvalidMessage` for a deadline beyond the calendar or a message not meant for us, and `Rejected` for a
+    remark on an alert that cannot be made.
     """
     message = envelope.data
     if state is None and isinstance(message, OF_KNOWN_CASES):
         raise UnknownCase(envelope.subject)
     known, said = _merged(state or MonitoredCase(), message, envelope.time)
     now = envelope.time if isinstance(message, LOOKS) else None
-    first_of_routing = not known.routed and isinstance(message, OF_ROUTING)
+    first_of_routing = not known.known_to_routing and isinstance(message, OF_ROUTING)
     if first_of_routing:
-        known = known.replace(routed=True)
+        known = known.replace(known_to_routing=True)
     known, told = reckon(state, facts.procedures(known), rules, message)
     answers = known.answers()
-    climbed, alerts = climb(known, answers, envelope.time, now)
+    climbed, alerts = raise_due(known, answers, envelope.time, now)
     if climbed is not known:
         known, answers = climbed, climbed.answers()
     ahead = rungs_ahead(known, answers)
     # A change of rules makes a million cases be looked at: each asks when its own alarm rings.
-    asks_at = None if isinstance(message, Revised) else now
+    asks_at = None if isinstance(message, RulesChanged) else now
     known, questions = verify(known, ahead, asks_at, first_of_routing)
     known, problems = tell_operations(known, envelope.time)
     out = (*told, *said, *alerts, *closed(state, known), *spared(state, known), *questions, *problems)
@@ -81,7 +81,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
 def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
     """The case with what this message tells of it, and what is to be said of that by itself."""
     match message:
-        case Woken() | Revised():  # first, since a million of these come at once
+        case TimerFired() | RulesChanged():  # first, since a million of these come at once
             return known, []
         case CaseAccepted():
             return facts.accept(known, message), []
@@ -91,16 +91,18 @@ def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[Mon
         case TaskSuspended():
             return known.suspend(facts.procedure(message)), []
         case CaseSuspended():
-            return known.hear(message.word).suspend(facts.suspension(message)), []
+            return known.record_change(message.change_id).suspend(facts.suspension(message)), []
         case CaseHeld():
             said = message.replace(region=known.region)
             return known.suspend(facts.hold(message)), [said]
         case CaseExtended():
-            more = MoreTime(days=message.days, reason=message.reason, article=message.article, told_at=message.told_at)
-            return known.hear(message.word).extend(more), []
+            more = ExtensionRecord(
+                days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
+            )
+            return known.record_change(message.change_id).extend(more), []
         case CaseRestarted():
-            return known.hear(message.word).restart(message.restarted_at), []
-        case ClocksReported():
+            return known.record_change(message.change_id).restart(message.restarted_at), []
+        case SideTimersReported():
             return answered(facts.clocks(known, message, time), by_intake=True), []
         case TaskDone():
             return _done(known, message), []
@@ -109,10 +111,10 @@ def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[Mon
         case CaseDecided():
             decided = facts.learn(known, CASE, ended_at=message.decided_at)
             return facts.learn_steps(decided, message.steps, message.decided_at), []
-        case Remark():
+        case AlertAction():
             return alert_actions.take(known, message)
         case _:
-            raise Impossible(f"{message.type} is not for monitor")
+            raise InvalidMessage(f"{message.type} is not for monitor")
 
 
 def _done(known: MonitoredCase, message: TaskDone) -> MonitoredCase:
@@ -141,17 +143,17 @@ def _step(
     state: MonitoredCase, answers: Answers, ahead: Ahead, out: tuple[Message, ...], time: datetime
 ) -> Step[MonitoredCase]:
     # A card that somebody has been asked about waits for the answer, not for its moment, which is past.
-    asked_at = state.asked_at
+    asked_at = state.queried_at
     wakes = [at for _, rung, at in ahead if asked_at is None or at > asked_at or rung is Rung.WARNING]
     # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
     for watch, ended_at in answers:
         if ended_at is None and (limit := watch.unmarked_limit) is not None and limit > time:
             wakes.append(limit)
-    again = patience(state.asked, FIRST_PATIENCE, LONGEST_PATIENCE) if state.asked else None
+    again = backoff(state.query_count, FIRST_PATIENCE, LONGEST_PATIENCE) if state.query_count else None
     return Step(
         state=state,
         out=out,
-        wake=min(wakes, default=None),
-        again=UNTIL_DECIDED if is_forgotten(state, ahead) else again,
+        timer_at=min(wakes, default=None),
+        retry_after=UNTIL_DECIDED if is_forgotten(state, ahead) else again,
         closed=state.matter is not None and all(ended_at is not None for _, ended_at in answers),
     )

@@ -32,7 +32,7 @@ _DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ClockHistory:
     """How the time of a commitment has run: from when on, and what suspended, restarted or lengthened it."""
 
     began_at: datetime
@@ -121,7 +121,7 @@ class DueDates(Value):
         return _known(self.statutory or self.red)
 
 
-def due_dates(limits: Limits, run: Run, scale: Scale) -> DueDates:
+def due_dates(limits: Limits, run: ClockHistory, scale: Scale) -> DueDates:
     """When each rung of a commitment falls due.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
@@ -147,11 +147,11 @@ def _of_a_day(committed: int, statutory: int, day: int, scale: Scale) -> DueDate
     the time of the day counts."""
     limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
     at_its_end = scale.terms.hours.at(day, _DAY - 1)
-    found = _due_dates(limits, Run(at_its_end), scale)
+    found = _due_dates(limits, ClockHistory(at_its_end), scale)
     return found if all(at > at_its_end for _, at in found.ladder()) else None
 
 
-def _due_dates(limits: Limits, run: Run, scale: Scale) -> DueDates:
+def _due_dates(limits: Limits, run: ClockHistory, scale: Scale) -> DueDates:
     terms = scale.terms
     ends = {
         LimitKind.COMMITTED: _end(limits.committed, run, terms),
@@ -173,13 +173,13 @@ def _due_dates(limits: Limits, run: Run, scale: Scale) -> DueDates:
     )
 
 
-def _end(limit: Limit, run: Run, terms: Terms) -> Due | Suspended:
+def _end(limit: Limit, run: ClockHistory, terms: Terms) -> Due | Suspended:
     if run.straight and terms.rule is Rule.DAY:
         return resolve(limit, run.began_at, terms.calendar, terms.hours)
     return due(run.course(limit), terms)
 
 
-def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: Run, terms: Terms) -> Due:
+def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: ClockHistory, terms: Terms) -> Due:
     if isinstance(end, Due):
         return end
     running = replace(run, suspensions=tuple(one for one in run.suspensions if one.until is not None))
@@ -189,7 +189,7 @@ def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: Ru
     return found
 
 
-def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
     """When one rung falls due; None if an open suspension lies before it."""
     limit = limits.committed if rule.limit is LimitKind.COMMITTED else limits.statutory
     if rule.early:
@@ -207,7 +207,7 @@ def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: Run, term
     return fixed if counted is None else min(fixed, counted)
 
 
-def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
     """When so much of the limit is left, or used.
 
     Never before there was anything to warn of, and never after the end of the limit: a commitment that was broken when
@@ -224,7 +224,7 @@ def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: 
     return min(found, end.at) if isinstance(end, Due) else found
 
 
-def _begins(rule: RungRule, limit: Limit, end: Due | Suspended, run: Run, terms: Terms) -> datetime | None:
+def _begins(rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
     """When the day begins that has so many days of the limit after it."""
     days = limit.working_days
     if days is not None and limit.due_at is None:

@@ -20,7 +20,7 @@ from contracts.values import Value
 from contracts.working_time import Rule, Terms
 from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
 from contracts.working_time.notices import Notice
-from services.runtime.yaml_file import Written
+from services.runtime.yaml_file import StrictValue
 
 
 class LimitKind(StrEnum):
@@ -30,7 +30,7 @@ class LimitKind(StrEnum):
     STATUTORY = "statutory"
 
 
-class RungRule(Written):
+class RungRule(StrictValue):
     """When a rung falls due: at the end of a limit, some days after it, or while some of it is left.
 
     ``days_left``: when the day begins that has so many days after it until the last. ``share_used``: not before so much
@@ -65,7 +65,7 @@ Ladder = dict[Rung, RungRule]
 """The rungs there are, and when each falls due."""
 
 
-class _ForSome(Written):
+class _ForSome(StrictValue):
     """A rule for the commitments that fit: of these kinds, and where given of this region and these items."""
 
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
@@ -131,7 +131,7 @@ class Scope(StrEnum):
     """All steps."""
 
 
-class RuleFile(Written):
+class RuleFile(StrictValue):
     """What people write."""
 
     version: Name
@@ -178,7 +178,7 @@ class Rules:
     def __init__(self, edition: int, said: RuleSet) -> None:
         """``edition`` is the rule set's number. Raises `contracts.working_time.notices.FaultyNotice`."""
         self.edition = edition
-        self.said = said
+        self.rule_set = said
         self._places = Places(said.almanac)
         self._scales: dict[tuple[str, str, str], Scale] = {}
         self._alike: dict[tuple[int, int], Scale] = {}
@@ -191,7 +191,7 @@ class Rules:
     def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
         """The rungs of this commitment."""
         kind = kind_of(key)
-        fitting = [rule.rungs for rule in self.said.rules.ladder if rule.fits(kind, region, item)]
+        fitting = [rule.rungs for rule in self.rule_set.rules.ladder if rule.fits(kind, region, item)]
         return fitting[-1]
 
     def scale(self, key: CommitmentKey, region: str, item: str) -> Scale:
@@ -206,12 +206,12 @@ class Rules:
     def limits(self, key: CommitmentKey, region: str, item: str) -> Limits | None:
         """The limits of this commitment, where it has none of its own; None where the rules know none either."""
         kind = kind_of(key)
-        fitting = [rule for rule in self.said.rules.limits if rule.fits(kind, region, item)]
+        fitting = [rule for rule in self.rule_set.rules.limits if rule.fits(kind, region, item)]
         return fitting[-1].limits if fitting else None
 
     def stops(self, kind: SuspensionKind, step: Code | None, key: CommitmentKey) -> bool:
         """Whether a suspension of this kind, which is about this step or the whole case, stops this commitment."""
-        scopes = self.said.rules.suspends[kind]
+        scopes = self.rule_set.rules.suspends[kind]
         match kind_of(key):
             case Kind.CASE:
                 return Scope.CASE in scopes

@@ -5,16 +5,24 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Self
 
-from contracts.core import Impossible
+from contracts.core import InvalidMessage
 from contracts.envelope import Code, Instant, Name
-from contracts.messages.alerts import Problem, Rung, Turn
-from contracts.messages.cases import Reason, Region, SuspensionKind, Word
-from contracts.messages.commitments import MOST_CLOCKS, MOST_OF_A_KEY, Commitment, CommitmentKey, Kind, Person, kind_of
+from contracts.messages.alerts import IssueKind, Occurrence, Rung
+from contracts.messages.cases import ChangeId, Reason, Region, SuspensionKind
+from contracts.messages.commitments import (
+    MAX_COMMITMENTS,
+    MAX_KEY_LENGTH,
+    Commitment,
+    CommitmentKey,
+    Kind,
+    PersonId,
+    kind_of,
+)
 from contracts.messages.plans import Limits
-from contracts.messages.side_timers import OF_INTAKE
+from contracts.messages.side_timers import INTAKE_KINDS
 from contracts.values import Value
 from contracts.working_time import Extension, Suspension
-from services.monitor.core.ladder import DueDates, Run
+from services.monitor.core.ladder import ClockHistory, DueDates
 from services.monitor.core.rules import Rules
 
 CASE: CommitmentKey = "case"
@@ -27,7 +35,7 @@ _STEP = "step/"
 SLOW = timedelta(minutes=15)
 """Delivering takes seconds; the platform answers for what takes longer than this."""
 
-MOST_SUSPENSIONS = 100
+MAX_SUSPENSIONS = 100
 """Of one case. Each makes its state longer, and departments may say any number."""
 
 
@@ -39,7 +47,7 @@ def step_key(step: Code) -> CommitmentKey:
 def procedure_key(suspension: str) -> CommitmentKey:
     """The commitment of the special procedure that this suspension is of."""
     key = f"{Kind.PROCEDURE}/{suspension}"
-    if len(key) <= MOST_OF_A_KEY:
+    if len(key) <= MAX_KEY_LENGTH:
         return key
     return f"{Kind.PROCEDURE}/{blake2b(key.encode(), digest_size=16).hexdigest()}"
 
@@ -47,7 +55,7 @@ def procedure_key(suspension: str) -> CommitmentKey:
 class Acknowledgement(Value):
     """Somebody who was told has taken an alert in hand."""
 
-    by: Person
+    by: PersonId
     reason: Reason
     acknowledged_at: Instant
 
@@ -55,7 +63,7 @@ class Acknowledgement(Value):
 class AppealAnswer(Value):
     """What a supervisor has decided on an appeal."""
 
-    by: Person
+    by: PersonId
     upheld: bool
     reason: Reason
     decided_at: Instant
@@ -64,19 +72,19 @@ class AppealAnswer(Value):
 class Appeal(Value):
     """A department's complaint against a card (申诉)."""
 
-    by: Person
+    by: PersonId
     reason: Reason
     appealed_at: Instant
     answer: AppealAnswer | None = None
 
 
-class Raised(Value):
+class RaisedRung(Value):
     """A rung that has fired. It stays here when it is withdrawn: nothing that was said is forgotten."""
 
     rung: Rung
     raised_at: Instant
     withdrawn: bool = False
-    turn: Turn = 1
+    occurrence: Occurrence = 1
     acknowledgement: Acknowledgement | None = None
     appeal: Appeal | None = None
 
@@ -86,13 +94,13 @@ class Raised(Value):
         return self.appeal is not None and self.appeal.answer is not None and self.appeal.answer.upheld
 
 
-def done_with(raised: Iterable[Raised]) -> frozenset[Rung]:
+def settled_rungs(raised: Iterable[RaisedRung]) -> frozenset[Rung]:
     """The rungs that have fired and are not to fire again: those that stand, and those overturned on appeal."""
     return frozenset(one.rung for one in raised if not one.withdrawn or one.overturned)
 
 
-class Interval(Value):
-    """A suspension, as it was last said (``said_at``): of the step that it is about, or of the case."""
+class SuspensionRecord(Value):
+    """A suspension, as it was last said (``recorded_at``): of the step that it is about, or of the case."""
 
     suspension: str
     kind: SuspensionKind
@@ -105,32 +113,32 @@ class Interval(Value):
     article: str = ""
     since: Instant
     until: Instant | None = None
-    said_at: Instant
+    recorded_at: Instant
 
-    def later(self, other: "Interval") -> "Interval":
+    def later(self, other: "SuspensionRecord") -> "SuspensionRecord":
         """Of two words about the same suspension the one that holds; it is the same one whatever their order."""
-        return max(self, other, key=lambda one: (one.said_at, one.model_dump_json()))
+        return max(self, other, key=lambda one: (one.recorded_at, one.model_dump_json()))
 
 
-class MoreTime(Value):
+class ExtensionRecord(Value):
     """An extension, of which the applicant was told."""
 
     days: int
     reason: str
     article: str = ""
-    told_at: Instant
+    notified_at: Instant
 
 
-class Mark(Value):
+class PlatformIssue(Value):
     """The platform has failed in something of a commitment, and operations were told."""
 
-    problem: Problem
+    issue: IssueKind
     commitment: CommitmentKey
     raised_at: Instant
     settled_at: Instant | None = None
 
 
-class Watch(Value):
+class TrackedCommitment(Value):
     """One commitment. ``owner``, ``limits`` and ``after`` come with the acceptance, which may be heard last.
 
     ``opened_at``, ``delivered_at`` (when the department took the step) and ``ended_at`` are the earliest moments heard
@@ -149,7 +157,7 @@ class Watch(Value):
     delivered_at: Instant | None = None
     due: DueDates | None = None
     edition: int = 0
-    raised: tuple[Raised, ...] = ()
+    raised: tuple[RaisedRung, ...] = ()
     after: tuple[Code, ...] = ()
 
     @property
@@ -165,9 +173,9 @@ class Watch(Value):
     @property
     def of_intake(self) -> bool:
         """Whether intake knows the truth about it, and not routing."""
-        return self.beside and kind_of(self.key) in OF_INTAKE
+        return self.beside and kind_of(self.key) in INTAKE_KINDS
 
-    def merge(self, heard: "Watch | None", accepted_at: datetime) -> Self:
+    def merge(self, heard: "TrackedCommitment | None", accepted_at: datetime) -> Self:
         """This commitment, as the acceptance has it, with what has been heard of it.
 
         What waits for no other step begins with the acceptance.
@@ -214,7 +222,7 @@ class Watch(Value):
         ladder = self.due.ladder()
         if not self.raised:
             return ladder
-        fired = done_with(self.raised)
+        fired = settled_rungs(self.raised)
         return tuple(one for one in ladder if one[0] not in fired)
 
     @property
@@ -222,11 +230,11 @@ class Watch(Value):
         """When the committed limit ends, where no rung is to fire at that moment and time is not suspended."""
         if self.due is None or self.due.pause is not None:
             return None
-        if self.due.committed is None and self.raised and Rung.YELLOW in done_with(self.raised):
+        if self.due.committed is None and self.raised and Rung.YELLOW in settled_rungs(self.raised):
             return self.due.yellow  # overturned on appeal; the limit may have moved since
         return self.due.committed
 
-    def commitment(self) -> Commitment | None:
+    def as_message(self) -> Commitment | None:
         """The commitment as it is told to others; ``None`` while it is not open."""
         if self.owner is None or self.opened_at is None or self.due is None:
             return None
@@ -247,51 +255,51 @@ class MonitoredCase(Value):
 
     ``approvals``: the steps that others may wait for, each with the moment at which it was approved.
     ``suspensions``, ``extension``, ``restarted_at``: what has happened to the time of the case, and of which steps.
-    ``words``: intake's words about it that have been heard. ``asked_of``: the plan's steps, each with the system that
-    is asked for it; ``ended_steps``: when those have ended of which nothing else is kept.
+    ``words``: intake's words about it that have been heard. ``step_systems``: the plan's steps, each with the system
+    that is asked for it; ``ended_steps``: when those have ended of which nothing else is kept.
     ``marks``: what the platform has failed in.
     ``routed``: something heard shows that routing knows the case, so that it can be asked about it.
     ``told`` counts what has been told of its deadlines. ``asked`` counts how often routing has been asked the question
-    that is open now, last at ``asked_at``; ``unanswered`` the questions since all was last answered.
+    that is open now, last at ``queried_at``; ``unanswered`` the questions since all was last answered.
     """
 
     matter: Code | None = None
     region: Region | None = None
-    watches: tuple[Watch, ...] = ()
-    suspensions: tuple[Interval, ...] = ()
-    extension: MoreTime | None = None
+    commitments: tuple[TrackedCommitment, ...] = ()
+    suspensions: tuple[SuspensionRecord, ...] = ()
+    extension: ExtensionRecord | None = None
     restarted_at: Instant | None = None
-    words: tuple[Word, ...] = ()
-    asked_of: tuple[tuple[Code, Code], ...] = ()
+    change_ids: tuple[ChangeId, ...] = ()
+    step_systems: tuple[tuple[Code, Code], ...] = ()
     ended_steps: tuple[tuple[Code, Instant], ...] = ()
     approvals: tuple[tuple[Code, Instant], ...] = ()
-    marks: tuple[Mark, ...] = ()
-    routed: bool = False
-    told: int = 0
-    asked: int = 0
-    unanswered: int = 0
-    asked_at: Instant | None = None
+    platform_issues: tuple[PlatformIssue, ...] = ()
+    known_to_routing: bool = False
+    sequence: int = 0
+    query_count: int = 0
+    unanswered_queries: int = 0
+    queried_at: Instant | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether the acceptance has been heard, and so all that the plan has."""
-        case = self.watch(CASE)
+        case = self.commitment(CASE)
         return case is not None and case.owner is not None
 
     @property
     def decided_at(self) -> datetime | None:
         """When the case as a whole was answered."""
-        case = self.watch(CASE)
+        case = self.commitment(CASE)
         return case.ended_at if case is not None else None
 
-    def watch(self, key: CommitmentKey) -> Watch | None:
+    def commitment(self, key: CommitmentKey) -> TrackedCommitment | None:
         """The commitment of this name."""
-        for watch in self.watches:
+        for watch in self.commitments:
             if watch.key == key:
                 return watch
         return None
 
-    def ended_at(self, watch: Watch) -> datetime | None:
+    def ended_at(self, watch: TrackedCommitment) -> datetime | None:
         """When this commitment was answered.
 
         No step is owed any longer once its case is decided, and nothing that leads to acceptance once the case is
@@ -303,7 +311,7 @@ class MonitoredCase(Value):
         if watch.is_step or not watch.of_intake:
             other = self.decided_at
         elif kind_of(watch.key) in (Kind.ACCEPTANCE, Kind.NOTICE):
-            case = self.watch(CASE) if self.accepted else None
+            case = self.commitment(CASE) if self.accepted else None
             other = case.opened_at if case is not None else None
         else:
             return own
@@ -313,9 +321,9 @@ class MonitoredCase(Value):
 
     def answers(self) -> "Answers":
         """Each commitment, and when it was answered."""
-        return [(watch, self.ended_at(watch)) for watch in self.watches]
+        return [(watch, self.ended_at(watch)) for watch in self.commitments]
 
-    def was_delivered(self, watch: Watch, due_at: datetime) -> bool | None:
+    def was_delivered(self, watch: TrackedCommitment, due_at: datetime) -> bool | None:
         """Whether the departments had been given by then what a card that falls due then is for; None while nobody
         knows.
 
@@ -328,7 +336,7 @@ class MonitoredCase(Value):
             opened_at <= due_at < delivered_at for opened_at, delivered_at in self.slow_deliveries()
         )
 
-    def delivered_late(self, watch: Watch) -> bool:
+    def delivered_late(self, watch: TrackedCommitment) -> bool:
         """Whether, as far as is known, something was not delivered before a card for it fell due."""
         if watch.due is None:
             return False
@@ -339,7 +347,7 @@ class MonitoredCase(Value):
             return False
         return not all(self.was_delivered(watch, due_at) for due_at in watch.due.cards())
 
-    def delivery(self, watch: Watch) -> datetime | None:
+    def delivery(self, watch: TrackedCommitment) -> datetime | None:
         """When what was delivered late came to its department."""
         if watch.is_step:
             return watch.delivered_at
@@ -349,14 +357,14 @@ class MonitoredCase(Value):
         """From when to when steps had been asked for and were not with their departments, where that was long."""
         return [
             (watch.opened_at, watch.delivered_at)
-            for watch in self.watches
+            for watch in self.commitments
             if watch.delivered_at is not None
             and watch.opened_at is not None
             and watch.delivered_at - watch.opened_at > SLOW
             and watch.is_step
         ]
 
-    def run(self, watch: Watch, rules: Rules) -> Run | None:
+    def run(self, watch: TrackedCommitment, rules: Rules) -> ClockHistory | None:
         """How the time of this commitment has run; None before it has begun.
 
         An extension and a restart are of the case as a whole. What happened after the commitment was answered is of no
@@ -365,7 +373,7 @@ class MonitoredCase(Value):
         if watch.opened_at is None:
             return None
         if self.is_straight:
-            return Run(watch.opened_at)
+            return ClockHistory(watch.opened_at)
         ended_at = self.ended_at(watch)
         suspensions = []
         for one in self.suspensions:
@@ -375,23 +383,23 @@ class MonitoredCase(Value):
             if (ended_at is None or one.since < ended_at) and rules.stops(one.kind, one.step, watch.key):
                 suspensions.append(Suspension(one.since, until, one.reason, one.article))
         if watch.key != CASE:
-            return Run(watch.opened_at, tuple(suspensions))
+            return ClockHistory(watch.opened_at, tuple(suspensions))
         more, restarted_at = self.extension, self.restarted_at
         extension = None
-        if more is not None and (ended_at is None or more.told_at < ended_at):
-            extension = Extension(more.days, more.reason, more.told_at)
+        if more is not None and (ended_at is None or more.notified_at < ended_at):
+            extension = Extension(more.days, more.reason, more.notified_at)
         if restarted_at is not None and ended_at is not None and restarted_at >= ended_at:
             restarted_at = None
-        return Run(watch.opened_at, tuple(suspensions), extension, restarted_at)
+        return ClockHistory(watch.opened_at, tuple(suspensions), extension, restarted_at)
 
-    def may_say(self, one: Interval) -> bool:
+    def may_say(self, one: SuspensionRecord) -> bool:
         """Whether the case was asked of whoever says this. Cases of an earlier program do not know whom they asked."""
-        return not self.asked_of or one.system is None or (one.step, one.system) in self.asked_of
+        return not self.step_systems or one.system is None or (one.step, one.system) in self.step_systems
 
-    def ends(self, one: Interval) -> datetime | None:
+    def ends(self, one: SuspensionRecord) -> datetime | None:
         """When a suspension ends: a procedure does so with its step, at the latest."""
         step = one.step or ""
-        watch = self.watch(step_key(step))
+        watch = self.commitment(step_key(step))
         of_step = watch.ended_at if watch is not None else dict(self.ended_steps).get(step)
         return min((end for end in (one.until, of_step) if end is not None), default=None)
 
@@ -402,7 +410,7 @@ class MonitoredCase(Value):
 
     def end(self, step: Code, ended_at: datetime) -> Self:
         """This case with that step ended, and its procedures with it, where no commitment remembers it."""
-        if not self.accepted or self.watch(step_key(step)) is not None:
+        if not self.accepted or self.commitment(step_key(step)) is not None:
             return self
         known = dict(self.ended_steps)
         if step in known and known[step] <= ended_at:
@@ -410,21 +418,21 @@ class MonitoredCase(Value):
         known[step] = ended_at
         return self.replace(ended_steps=tuple(sorted(known.items())))
 
-    def suspend(self, news: Interval) -> Self:
-        """This case with that suspension, or with what is newer of it. Raises `Impossible` for one too many."""
+    def suspend(self, news: SuspensionRecord) -> Self:
+        """This case with that suspension, or with what is newer of it. Raises `InvalidMessage` for one too many."""
         known = {one.suspension: one for one in self.suspensions}
         before = known.get(news.suspension)
         known[news.suspension] = news.later(before) if before is not None else news
-        if sum(one.system == news.system for one in known.values()) > MOST_SUSPENSIONS:
-            raise Impossible(f"the case has been suspended {MOST_SUSPENSIONS} times already")
+        if sum(one.system == news.system for one in known.values()) > MAX_SUSPENSIONS:
+            raise InvalidMessage(f"the case has been suspended {MAX_SUSPENSIONS} times already")
         if known[news.suspension] is before:
             return self
         return self.replace(suspensions=tuple(known[name] for name in sorted(known)))
 
-    def extend(self, news: MoreTime) -> Self:
+    def extend(self, news: ExtensionRecord) -> Self:
         """This case with that extension, unless it has an earlier one."""
         known = [one for one in (self.extension, news) if one is not None]
-        earliest = min(known, key=lambda one: (one.told_at, one.model_dump_json()))
+        earliest = min(known, key=lambda one: (one.notified_at, one.model_dump_json()))
         return self if earliest is self.extension else self.replace(extension=earliest)
 
     def restart(self, restarted_at: datetime) -> Self:
@@ -433,33 +441,33 @@ class MonitoredCase(Value):
             return self
         return self.replace(restarted_at=restarted_at)
 
-    def hear(self, word: Word) -> Self:
-        """This case with that word heard. Raises `Impossible` for one too many."""
-        if word in self.words:
+    def record_change(self, word: ChangeId) -> Self:
+        """This case with that word heard. Raises `InvalidMessage` for one too many."""
+        if word in self.change_ids:
             return self
-        if len(self.words) >= MOST_CLOCKS:
-            raise Impossible(f"the time of the case has been changed {MOST_CLOCKS} times already")
-        return self.replace(words=tuple(sorted((*self.words, word))))
+        if len(self.change_ids) >= MAX_COMMITMENTS:
+            raise InvalidMessage(f"the time of the case has been changed {MAX_COMMITMENTS} times already")
+        return self.replace(change_ids=tuple(sorted((*self.change_ids, word))))
 
     def approve(self, step: Code, approved_at: datetime) -> Self:
         """This case with that step approved; what has waited for nothing else begins at the last approval."""
-        if self.accepted and not any(step in watch.after for watch in self.watches):
+        if self.accepted and not any(step in watch.after for watch in self.commitments):
             return self
         approvals = dict(self.approvals)
         approvals[step] = min(approvals.get(step, approved_at), approved_at)
         case = self.replace(approvals=tuple(sorted(approvals.items())))
-        for watch in self.watches:
+        for watch in self.commitments:
             if step in watch.after and approvals.keys() >= set(watch.after):
                 case = case.put(watch.learn(opened_at=max(approvals[name] for name in watch.after)))
         return case
 
-    def put(self, changed: Watch) -> Self:
+    def put(self, changed: TrackedCommitment) -> Self:
         """This case with this commitment, in place of the one of the same name if there is one."""
-        for place, watch in enumerate(self.watches):
+        for place, watch in enumerate(self.commitments):
             if watch.key == changed.key:
-                return self.replace(watches=(*self.watches[:place], changed, *self.watches[place + 1 :]))
-        return self.replace(watches=tuple(sorted((*self.watches, changed), key=lambda watch: watch.key)))
+                return self.replace(commitments=(*self.commitments[:place], changed, *self.commitments[place + 1 :]))
+        return self.replace(commitments=tuple(sorted((*self.commitments, changed), key=lambda watch: watch.key)))
 
 
-Answers = list[tuple[Watch, datetime | None]]
+Answers = list[tuple[TrackedCommitment, datetime | None]]
 """The commitments of a case, each with the moment at which it was answered; None while it is open."""

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from contracts.envelope import Message
-from contracts.messages.alerts import CardSpared, OperationsAlerted, Problem, Rung
-from contracts.messages.commitments import CaseAsked
-from contracts.messages.side_timers import ClocksAsked
-from services.monitor.core.state import CASE, Answers, Mark, MonitoredCase, Watch
+from contracts.messages.alerts import CardNotIssued, IssueKind, OperationsAlerted, Rung
+from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.side_timers import SideTimersRequested
+from services.monitor.core.state import CASE, Answers, MonitoredCase, PlatformIssue, TrackedCommitment
 
-MOST_ASKED = 6
+MAX_QUERIES = 6
 """Questions about one card after which operations are told: half an hour without an answer."""
 
 _INSTANT = timedelta(microseconds=1)
@@ -17,7 +17,7 @@ _INSTANT = timedelta(microseconds=1)
 _WARNING = Rung.WARNING
 
 
-Ahead = list[tuple[Watch, Rung, datetime]]
+Ahead = list[tuple[TrackedCommitment, Rung, datetime]]
 """Rungs of open commitments that have not fired, each with the first moment at which it may."""
 
 
@@ -31,62 +31,68 @@ def verify(
     not tell this case from one that is made up.
     """
     if now is not None and is_forgotten(state, ahead):
-        return state, [CaseAsked()]
+        return state, [CaseStateRequested()]
     if now is not None and (due := cards(ahead, now)):
-        asked = state.replace(asked=state.asked + 1, asked_at=now, unanswered=state.unanswered + 1)
-        return asked, _questions(due, to_routing=state.routed or state.asked > 0)
-    if state.asked_at is None:
+        asked = state.replace(
+            query_count=state.query_count + 1, queried_at=now, unanswered_queries=state.unanswered_queries + 1
+        )
+        return asked, _questions(due, to_routing=state.known_to_routing or state.query_count > 0)
+    if state.queried_at is None:
         return state, []
-    if not cards(ahead, state.asked_at):
-        return state.replace(asked=0, asked_at=None, unanswered=0), []
-    return state, [CaseAsked()] if first_of_routing else []
+    if not cards(ahead, state.queried_at):
+        return state.replace(query_count=0, queried_at=None, unanswered_queries=0), []
+    return state, [CaseStateRequested()] if first_of_routing else []
 
 
 def _questions(due: Ahead, *, to_routing: bool) -> list[Message]:
     questions: list[Message] = []
     if to_routing and not all(watch.of_intake for watch, _, _ in due):
-        questions.append(CaseAsked())
+        questions.append(CaseStateRequested())
     if any(watch.of_intake for watch, _, _ in due):
-        questions.append(ClocksAsked())
+        questions.append(SideTimersRequested())
     return questions
 
 
 def answered(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
     """This case after an answer: unless the other one is still waited for, nobody is slow any longer."""
-    asked_at = state.asked_at
-    if not state.unanswered:
+    asked_at = state.queried_at
+    if not state.unanswered_queries:
         return state
     if asked_at is not None:
         due = cards(rungs_ahead(state, state.answers()), asked_at)
         if any(watch.of_intake is not by_intake for watch, _, _ in due):
             return state
-    return state.replace(unanswered=0)
+    return state.replace(unanswered_queries=0)
 
 
 def spared(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
     """Tell of each card about which somebody was asked, and which the answer has spared."""
-    if before is None or before.asked_at is None or state.region is None:
+    if before is None or before.queried_at is None or state.region is None:
         return []
     out: list[Message] = []
-    for was, rung, at in cards(rungs_ahead(before, before.answers()), before.asked_at):
-        watch, due_at = state.watch(was.key), at - _INSTANT
+    for was, rung, at in cards(rungs_ahead(before, before.answers()), before.queried_at):
+        watch, due_at = state.commitment(was.key), at - _INSTANT
         ended_at = state.ended_at(watch) if watch is not None else None
         if ended_at is not None and ended_at <= due_at:
-            out.append(CardSpared(commitment=was.key, rung=rung, due_at=due_at, ended_at=ended_at, region=state.region))
+            out.append(
+                CardNotIssued(commitment=was.key, rung=rung, due_at=due_at, ended_at=ended_at, region=state.region)
+            )
     return out
 
 
 def tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[MonitoredCase, list[Message]]:
     """Tell operations of what the platform has failed in, and when it is settled."""
-    failed = {(Problem.UNDELIVERED, watch.key): watch for watch in state.watches if state.delivered_late(watch)}
-    if state.unanswered >= MOST_ASKED and (slow := state.watch(CASE) or next(iter(state.watches), None)):
-        failed[Problem.UNVERIFIED, slow.key] = slow
-    if (not failed and not state.marks) or state.matter is None or state.region is None:
+    failed = {(IssueKind.UNDELIVERED, watch.key): watch for watch in state.commitments if state.delivered_late(watch)}
+    if state.unanswered_queries >= MAX_QUERIES and (
+        slow := state.commitment(CASE) or next(iter(state.commitments), None)
+    ):
+        failed[IssueKind.UNVERIFIED, slow.key] = slow
+    if (not failed and not state.platform_issues) or state.matter is None or state.region is None:
         return state, []
-    marks = {(mark.problem, mark.commitment): mark for mark in state.marks}
+    marks = {(mark.issue, mark.commitment): mark for mark in state.platform_issues}
     out: list[Message] = []
     for problem, key in sorted({*failed, *marks}):
-        watch, mark = state.watch(key), marks.get((problem, key))
+        watch, mark = state.commitment(key), marks.get((problem, key))
         if watch is None or watch.owner is None:
             continue
         settled_at = _settled_at(problem, state, watch, heard_at, failed=(problem, key) in failed)
@@ -95,11 +101,11 @@ def tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[Monitored
         raised_at = mark.raised_at if mark is not None else heard_at
         if settled_at is not None:
             settled_at = max(settled_at, raised_at)
-        marks[problem, key] = Mark(problem=problem, commitment=key, raised_at=raised_at, settled_at=settled_at)
+        marks[problem, key] = PlatformIssue(issue=problem, commitment=key, raised_at=raised_at, settled_at=settled_at)
         out.append(
             OperationsAlerted(
                 commitment=key,
-                problem=problem,
+                issue=problem,
                 owner=watch.owner,
                 matter=state.matter,
                 region=state.region,
@@ -107,14 +113,14 @@ def tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[Monitored
                 settled_at=settled_at,
             )
         )
-    return (state.replace(marks=tuple(marks[key] for key in sorted(marks))) if out else state), out
+    return (state.replace(platform_issues=tuple(marks[key] for key in sorted(marks))) if out else state), out
 
 
 def _settled_at(
-    problem: Problem, state: MonitoredCase, watch: Watch, heard_at: datetime, *, failed: bool
+    problem: IssueKind, state: MonitoredCase, watch: TrackedCommitment, heard_at: datetime, *, failed: bool
 ) -> datetime | None:
     """When a failure was made good; None while it lasts."""
-    if problem is Problem.UNDELIVERED and failed:
+    if problem is IssueKind.UNDELIVERED and failed:
         return state.delivery(watch) or state.ended_at(watch)
     return None if failed else heard_at
 

@@ -28,7 +28,7 @@ NOTHING = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class JournalEntry:
     """Something that monitor has said: when, of which region, and its words."""
 
     at: datetime
@@ -85,7 +85,7 @@ def day_of(at: datetime) -> date:
     return at.astimezone(ZONE).date()
 
 
-def chained(said: Iterable[Said], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
+def chained(said: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
     """The blocks that come next: one for each region and day, with what was said in its order.
 
     ``heads`` has the number and hash of each region's last block, and is brought up to date.

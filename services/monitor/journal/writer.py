@@ -19,13 +19,12 @@ from contracts.messages.alerts import (
     AlertRaised,
     AlertWithdrawn,
     AppealDecided,
-    CardSpared,
+    CardNotIssued,
     OperationsAlerted,
 )
 from contracts.messages.commitments import CaseHeld, CommitmentsMoved, CommitmentsOpened
-from contracts.registry import TOPICS
-from contracts.retired import AlertRaisedV1, AlertWithdrawnV1
-from services.monitor.journal.blocks import Block, Root, Said, chained, day_of
+from contracts.registry import REGISTRY
+from services.monitor.journal.blocks import Block, JournalEntry, Root, chained, day_of
 from services.runtime import telemetry
 from services.runtime.store.database import TRANSACTION_S, transaction
 
@@ -36,13 +35,11 @@ DECISIONS = (
     AlertRaised,
     AlertWithdrawn,
     AlertClosed,
-    CardSpared,
+    CardNotIssued,
     AlertAcknowledged,
     AlertAppealed,
     AppealDecided,
     OperationsAlerted,
-    AlertRaisedV1,
-    AlertWithdrawnV1,
 )
 """What is a decision of monitor's, and goes into the journal. A card that was verified is raised or spared, with its
 evidence."""
@@ -59,21 +56,21 @@ MOST = 5000
 NOWHERE = "000000"
 """The region of what was said by a program that did not say of which."""
 
-JOURNALED = "SELECT said_at FROM journal_reached"
+JOURNALED = "SELECT created_at FROM journal_reached"
 """Until when what was said stands in the journal."""
 
 log = telemetry.logger(__name__)
 
-_REACHED = text("SELECT said_at FROM journal_reached FOR UPDATE SKIP LOCKED")
+_REACHED = text("SELECT created_at FROM journal_reached FOR UPDATE SKIP LOCKED")
 
 _UNTIL = text("SELECT clock_timestamp() - CAST(:late AS interval)")
 
-_FIRST = text("SELECT min(said_at) FROM outbox")
+_FIRST = text("SELECT min(created_at) FROM outbox")
 
 _SAID = text("""
-    SELECT said_at, event FROM outbox
-    WHERE said_at > :reached AND said_at <= :until AND topic = ANY(:topics)
-    ORDER BY said_at, case_id, message_id FETCH FIRST :most ROWS ONLY
+    SELECT created_at, event FROM outbox
+    WHERE created_at > :reached AND created_at <= :until AND topic = ANY(:topics)
+    ORDER BY created_at, case_id, message_id FETCH FIRST :most ROWS ONLY
 """)
 
 _HEADS = text("""
@@ -87,7 +84,7 @@ _CHAIN = text("""
     VALUES (:region, :number, :day, :previous, :hash, :entries)
 """)
 
-_REACH = text("UPDATE journal_reached SET said_at = :said_at, key = :key")
+_REACH = text("UPDATE journal_reached SET created_at = :created_at, key = :key")
 
 _ENDED = text("""
     SELECT region, day, min(number) AS first, max(number) AS last, sum(cardinality(entries)) AS entries
@@ -103,7 +100,7 @@ _SIGN = text("""
 """)
 
 
-class Journalist:
+class JournalWriter:
     """Whichever replica comes first does it."""
 
     def __init__(self, database: AsyncEngine, key: Ed25519PrivateKey, late_s: float = LATE_S) -> None:
@@ -118,7 +115,7 @@ class Journalist:
             if found is None:
                 return False  # another replica is at it
             until = (await connection.execute(_UNTIL, {"late": self._late})).scalar_one()
-            reached = found.said_at
+            reached = found.created_at
             if reached is None:  # the first time: from the first that was ever said
                 first = await connection.scalar(_FIRST)
                 reached = first - timedelta(microseconds=1) if first is not None else None
@@ -128,7 +125,7 @@ class Journalist:
             stretch = min(until, reached + STRETCH)
             said, reached = await self._said(connection, reached, stretch)
             blocks = await _chain(connection, said)
-            await connection.execute(_REACH, {"said_at": reached, "key": self._key.public_key().public_bytes_raw()})
+            await connection.execute(_REACH, {"created_at": reached, "key": self._key.public_key().public_bytes_raw()})
             signed = await self._sign(connection, since, day_of(reached))
         if blocks or signed:
             log.info("journal", blocks=len(blocks), entries=len(said), days_signed=signed)
@@ -136,13 +133,13 @@ class Journalist:
 
     async def _said(
         self, connection: AsyncConnection, reached: datetime, until: datetime
-    ) -> tuple[list[Said], datetime]:
+    ) -> tuple[list[JournalEntry], datetime]:
         """What was said in this stretch of time, whole moments only, and until when."""
-        topics = sorted({TOPICS[message] for message in DECISIONS})
+        topics = sorted({REGISTRY[message].topic for message in DECISIONS})
         asked = {"reached": reached, "until": until, "topics": topics}
         rows = (await connection.execute(_SAID, {**asked, "most": MOST})).all()
         if len(rows) == MOST:
-            until = rows[-1].said_at
+            until = rows[-1].created_at
             asked["until"] = until
             # All of the last moment: a batch is said at one.
             rows = (await connection.execute(_SAID, {**asked, "most": 1_000_000})).all()
@@ -151,7 +148,7 @@ class Journalist:
         for row in rows:
             event = json.loads(row.event)
             if event["type"] in decisions:
-                found.append(Said(row.said_at, event["data"].get("region") or NOWHERE, row.event))
+                found.append(JournalEntry(row.created_at, event["data"].get("region") or NOWHERE, row.event))
         return found, until
 
     async def _sign(self, connection: AsyncConnection, since: date, today: date) -> int:
@@ -171,7 +168,7 @@ class Journalist:
         return len(ended)
 
 
-async def _chain(connection: AsyncConnection, said: list[Said]) -> list[Block]:
+async def _chain(connection: AsyncConnection, said: list[JournalEntry]) -> list[Block]:
     regions = sorted({one.region for one in said})
     heads = {row.region: (row.number, row.hash) for row in await connection.execute(_HEADS, {"regions": regions})}
     blocks = chained(said, heads)

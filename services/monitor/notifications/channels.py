@@ -23,7 +23,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from services.monitor.notifications.digest import Letter
+from services.monitor.notifications.digest import DigestText
 from services.monitor.settings import SECRET_PREFIX, ChannelSettings, FileSettings, HookSettings
 
 PLACE = "{address}"
@@ -33,7 +33,7 @@ _MAIL = ("mailto://", "mailtos://")
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class OutgoingDigest:
     """One digest to one address of one person."""
 
     id: UUID
@@ -42,7 +42,7 @@ class Sending:
     address: str
     """With its channel before it: ``mail:zhou@example.gov.cn``."""
     sealed_at: datetime
-    letter: Letter
+    letter: DigestText
 
     @property
     def channel(self) -> str:
@@ -54,7 +54,7 @@ class NotSent(Exception):
     """It did not arrive, as far as is known. The message says why, for those who look after the platform."""
 
 
-async def send(sending: Sending, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
+async def send(sending: OutgoingDigest, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
     """Send it by the channel that its address names. Raises `NotSent`, after ``timeout_s`` at the latest."""
     name, _, address = sending.address.partition(":")
     channel = channels.get(name)
@@ -75,7 +75,7 @@ async def send(sending: Sending, channels: Mapping[str, ChannelSettings], timeou
         raise NotSent(f"no answer within {timeout_s:g} s") from None
 
 
-def _content(sending: Sending, address: str) -> dict[str, object]:
+def _content(sending: OutgoingDigest, address: str) -> dict[str, object]:
     said = {"digest": sending.digest, "person": sending.person, "address": address}
     return {
         "type": "onedoor.digest.v1",
@@ -94,7 +94,7 @@ def signature(secret: SecretStr, id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{b64encode(signed).decode()}"
 
 
-async def _post(sending: Sending, address: str, channel: HookSettings) -> None:
+async def _post(sending: OutgoingDigest, address: str, channel: HookSettings) -> None:
     from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar  # not small either
 
     body = json.dumps(_content(sending, address), ensure_ascii=False).encode()
@@ -122,7 +122,7 @@ async def _post(sending: Sending, address: str, channel: HookSettings) -> None:
 # -- a file ------------------------------------------------------------------------------------------------------------
 
 
-def _append(sending: Sending, address: str, file: Path) -> None:
+def _append(sending: OutgoingDigest, address: str, file: Path) -> None:
     line = json.dumps({"id": str(sending.id), **_content(sending, address)}, ensure_ascii=False) + "\n"
     try:
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
@@ -148,7 +148,7 @@ def _apprise() -> ModuleType:
     return apprise
 
 
-def _notify(sending: Sending, address: str, channel: str, timeout_s: float) -> None:
+def _notify(sending: OutgoingDigest, address: str, channel: str, timeout_s: float) -> None:
     apprise = _apprise()
     url = channel.replace(PLACE, quote(address, safe=""))
     if url.startswith(_MAIL):

@@ -9,35 +9,35 @@ from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.values import Value
 from contracts.working_time.wording import Language, moment
-from services.monitor.notifications.policy import What
+from services.monitor.notifications.policy import NewsKind
 
 MOST_LINES = 50
 """Alerts that are named, and departments that are counted, in one digest."""
 
-ORDER = (Rung.FURTHER, Rung.RED, Rung.YELLOW, Rung.WARNING, What.APPEAL, What.DECISION, What.WITHDRAWN)
+ORDER = (Rung.FURTHER, Rung.RED, Rung.YELLOW, Rung.WARNING, NewsKind.APPEAL, NewsKind.DECISION, NewsKind.WITHDRAWN)
 """The most urgent first."""
 
 
 class Count(NamedTuple):
     """So many alerts of a department's."""
 
-    what: What
+    what: NewsKind
     rung: Rung
     owner: str
     many: int
 
     @property
-    def kind(self) -> Rung | What:
+    def kind(self) -> Rung | NewsKind:
         """What is counted: alerts by their rungs, news of them by what it is."""
-        return self.rung if self.what is What.RUNG else self.what
+        return self.rung if self.what is NewsKind.RUNG else self.what
 
 
-class Line(NamedTuple):
+class DigestLine(NamedTuple):
     """One alert of which somebody is told, by its ``number`` in the list. ``due_at`` is the end of the committed limit,
     None while it stands still; ``zone`` the time zone of the place; ``upheld`` how its appeal was decided."""
 
     number: int
-    what: What
+    what: NewsKind
     rung: Rung
     level: int
     case_id: str
@@ -49,7 +49,7 @@ class Line(NamedTuple):
     upheld: bool | None = None
 
 
-class Letter(Value):
+class DigestText(Value):
     """A digest as it is sent."""
 
     language: Language
@@ -63,9 +63,9 @@ _ZH = {
     Rung.RED: "红牌",
     Rung.YELLOW: "黄牌",
     Rung.WARNING: "预警",
-    What.APPEAL: "申诉",
-    What.DECISION: "申诉决定",
-    What.WITHDRAWN: "撤销",
+    NewsKind.APPEAL: "申诉",
+    NewsKind.DECISION: "申诉决定",
+    NewsKind.WITHDRAWN: "撤销",
 }
 
 _EN = {
@@ -73,9 +73,9 @@ _EN = {
     Rung.RED: ("red card", "red cards"),
     Rung.YELLOW: ("yellow card", "yellow cards"),
     Rung.WARNING: ("warning", "warnings"),
-    What.APPEAL: ("appeal", "appeals"),
-    What.DECISION: ("decided appeal", "decided appeals"),
-    What.WITHDRAWN: ("withdrawn", "withdrawn"),
+    NewsKind.APPEAL: ("appeal", "appeals"),
+    NewsKind.DECISION: ("decided appeal", "decided appeals"),
+    NewsKind.WITHDRAWN: ("withdrawn", "withdrawn"),
 }
 
 _KINDS_ZH = {
@@ -90,9 +90,9 @@ _KINDS_ZH = {
 }
 
 
-def letter(
-    number: int, counts: Sequence[Count], lines: Sequence[Line], more: int, language: Language, now: datetime
-) -> Letter:
+def digest_text(
+    number: int, counts: Sequence[Count], lines: Sequence[DigestLine], more: int, language: Language, now: datetime
+) -> DigestText:
     """The digest of this number. ``lines`` are the most urgent alerts, ``more`` how many others there are."""
     zh = language == "zh"
     totals = _totals(counts)
@@ -104,17 +104,17 @@ def letter(
     parts += ["", f"onedoor 督办通知第{number}号" if zh else f"onedoor, digest {number}"]
     subject = f"onedoor 督办：{said}" if zh else f"onedoor: {said}"
     named = {kind.value: count for kind, count in totals.items()}
-    return Letter(language=language, subject=subject, text="\n".join(parts) + "\n", counts=named)
+    return DigestText(language=language, subject=subject, text="\n".join(parts) + "\n", counts=named)
 
 
-def _totals(counts: Iterable[Count]) -> Counter[Rung | What]:
-    totals: Counter[Rung | What] = Counter()
+def _totals(counts: Iterable[Count]) -> Counter[Rung | NewsKind]:
+    totals: Counter[Rung | NewsKind] = Counter()
     for one in counts:
         totals[one.kind] += one.many
     return totals
 
 
-def _counted(totals: Counter[Rung | What], language: Language) -> str:
+def _counted(totals: Counter[Rung | NewsKind], language: Language) -> str:
     """3 red cards, 1 warning."""
     if language == "zh":
         return "，".join(f"{_ZH[kind]}{totals[kind]}件" for kind in ORDER if totals[kind])
@@ -134,7 +134,7 @@ def _by_department(counts: Iterable[Count], language: Language) -> list[str]:
     return lines
 
 
-def _line(line: Line, language: Language, now: datetime) -> str:
+def _line(line: DigestLine, language: Language, now: datetime) -> str:
     zh = language == "zh"
     number = f"第{line.number}号" if zh else f"alert {line.number}"
     parts = [
@@ -149,24 +149,24 @@ def _line(line: Line, language: Language, now: datetime) -> str:
         due = moment(line.due_at, line.zone, language)
         parts.append(f"{due} 到期" if zh else f"due {due}")
         parts.append(_hours(line.due_at - now, language))
-    if line.what is What.RUNG and line.level:
+    if line.what is NewsKind.RUNG and line.level:
         parts.append(f"无人认领，第{line.level}次升级" if zh else f"nobody has taken it in hand, climbed {line.level}")
     return ("，" if zh else ", ").join(parts)
 
 
-def _what(line: Line, language: Language) -> str:
+def _what(line: DigestLine, language: Language) -> str:
     zh = language == "zh"
     rung = _ZH[line.rung] if zh else _EN[line.rung][0]
     match line.what:
-        case What.RUNG:
+        case NewsKind.RUNG:
             return rung
-        case What.WITHDRAWN:
+        case NewsKind.WITHDRAWN:
             return f"{rung}已撤销" if zh else f"{rung} withdrawn"
-        case What.APPEAL:
+        case NewsKind.APPEAL:
             return f"对{rung}的申诉" if zh else f"appeal against a {rung}"
-        case What.DECISION if line.upheld:
+        case NewsKind.DECISION if line.upheld:
             return f"对{rung}的申诉成立" if zh else f"appeal against a {rung} upheld"
-        case What.DECISION:
+        case NewsKind.DECISION:
             return f"对{rung}的申诉不成立" if zh else f"appeal against a {rung} rejected"
 
 

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.messages.alerts import Rung
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.notifications.digest import MOST_LINES, ORDER, Count, Letter, Line, letter
+from services.monitor.notifications.digest import MOST_LINES, ORDER, Count, DigestLine, DigestText, digest_text
 from services.monitor.notifications.directory import Person
-from services.monitor.notifications.policy import What
+from services.monitor.notifications.policy import NewsKind
 from services.monitor.store import directory_store, rule_store
 from services.runtime.clock import Clock
 from services.runtime.store.database import transaction
@@ -34,15 +34,15 @@ _READY = text("""
 # What was withdrawn before anybody was told of it is told to nobody.
 _UNTELL = (
     text("""
-        DELETE FROM told WHERE (case_id, commitment, rung, turn, what, person, digest) IN (
-            SELECT case_id, commitment, rung, turn, 'rung', person, digest FROM told
+        DELETE FROM told WHERE (case_id, commitment, rung, occurrence, what, person, digest) IN (
+            SELECT case_id, commitment, rung, occurrence, 'rung', person, digest FROM told
             WHERE digest = ANY(:digests) AND what = 'withdrawn')
     """),
     text("""
         DELETE FROM told WHERE digest = ANY(:digests) AND what = 'withdrawn' AND NOT EXISTS (
             SELECT FROM told AS other
-            WHERE (other.case_id, other.commitment, other.rung, other.turn)
-                = (told.case_id, told.commitment, told.rung, told.turn)
+            WHERE (other.case_id, other.commitment, other.rung, other.occurrence)
+                = (told.case_id, told.commitment, told.rung, told.occurrence)
                 AND other.person = told.person AND other.what <> 'withdrawn')
     """),
 )
@@ -57,7 +57,7 @@ _LINES = text("""
     FROM unnest(CAST(:digests AS bigint[])) AS wanted (digest) CROSS JOIN LATERAL (
         SELECT told.*, array_position(CAST(:kinds AS text[]), CASE what WHEN 'rung' THEN rung ELSE what END) AS urgency
         FROM told WHERE told.digest = wanted.digest ORDER BY urgency, told.due_at, told.case_id LIMIT :most
-    ) AS first JOIN alerts USING (case_id, commitment, rung, turn)
+    ) AS first JOIN alerts USING (case_id, commitment, rung, occurrence)
     ORDER BY first.digest, first.urgency, first.due_at, first.case_id
 """)
 
@@ -79,7 +79,7 @@ NOWHERE = ""
 """The address of somebody who has left the directory meanwhile: a failure that can be seen."""
 
 
-class Sealing:
+class DigestBuilder:
     """Use `run_once` again and again. ``quiet`` and ``longest`` are the whiles that a digest gathers."""
 
     def __init__(self, database: AsyncEngine, clock: Clock, quiet: timedelta, longest: timedelta) -> None:
@@ -105,14 +105,14 @@ class Sealing:
             await _write(connection, list(people), letters, addresses)
         return len(ready) == AT_ONCE
 
-    async def _letters(self, connection: AsyncConnection, people: dict[int, Person | None]) -> dict[int, Letter]:
+    async def _letters(self, connection: AsyncConnection, people: dict[int, Person | None]) -> dict[int, DigestText]:
         """What each digest says, by its number; none for one of which nothing is left."""
         asked = {"digests": list(people)}
         for statement in _UNTELL:
             await connection.execute(statement, asked)
         counts: dict[int, list[Count]] = {}
         for row in await connection.execute(_COUNTS, asked):
-            counts.setdefault(row.digest, []).append(Count(What(row.what), Rung(row.rung), row.owner, row.many))
+            counts.setdefault(row.digest, []).append(Count(NewsKind(row.what), Rung(row.rung), row.owner, row.many))
         kinds = [kind.value for kind in ORDER]
         rows = (await connection.execute(_LINES, {**asked, "kinds": kinds, "most": MOST_LINES})).all()
         lines = await _lines(connection, rows)
@@ -123,31 +123,31 @@ class Sealing:
             language = person.language if person is not None else "zh"
             named = lines.get(number, [])
             more = sum(one.many for one in of_it) - len(named)
-            letters[number] = letter(number, of_it, named, more, language, now)
+            letters[number] = digest_text(number, of_it, named, more, language, now)
         return letters
 
 
-async def _lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, list[Line]]:
+async def _lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, list[DigestLine]]:
     """The lines of each digest, with the deadlines as they are now."""
     cases = sorted({row.case_id for row in rows})
     found = await connection.execute(_STATES, {"cases": cases})
     states = {row.case_id: MonitoredCase.model_validate_json(row.state) for row in found}
     rules = await rule_store.in_force(connection)
-    lines: dict[int, list[Line]] = {}
+    lines: dict[int, list[DigestLine]] = {}
     for row in rows:
         lines.setdefault(row.digest, []).append(_line(row, states.get(row.case_id), rules))
     return lines
 
 
-def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> Line:
-    watch = state.watch(row.commitment) if state is not None else None
-    held = watch.commitment() if watch is not None else None
+def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLine:
+    watch = state.commitment(row.commitment) if state is not None else None
+    held = watch.as_message() if watch is not None else None
     due_at: datetime | None = row.due_at  # of a case that is forgotten, what the alert says
     if held is not None:
         due_at = held.committed_due if held.pause is None else None
-    return Line(
+    return DigestLine(
         number=row.number,
-        what=What(row.what),
+        what=NewsKind(row.what),
         rung=Rung(row.rung),
         level=row.level,
         case_id=row.case_id,
@@ -163,7 +163,7 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> Line:
 async def _write(
     connection: AsyncConnection,
     numbers: Sequence[int],
-    letters: dict[int, Letter],
+    letters: dict[int, DigestText],
     addresses: Iterable[tuple[int, str]],
 ) -> None:
     said = [letters.get(number) for number in numbers]

@@ -15,7 +15,7 @@ from contracts.messages.plans import Limit
 from contracts.working_time import Course, Due, due
 from services.monitor.core.rules import Rules
 from services.monitor.notifications.directory import Directory
-from services.monitor.notifications.policy import Alert, Step, What, step
+from services.monitor.notifications.policy import Alert, NewsKind, NextNotice, step
 from services.monitor.store import directory_store, rule_store
 from services.runtime import telemetry
 from services.runtime.clock import Clock
@@ -39,11 +39,12 @@ _DUE = text(f"""
 """)
 
 _ASKED = """unnest(CAST(:case_ids AS text[]), CAST(:commitments AS text[]), CAST(:rungs AS text[]),
-        CAST(:turns AS integer[])"""
+        CAST(:occurrences AS integer[])"""
 
 _TOLD = text(f"""
-    SELECT case_id, commitment, rung, turn, what, person
-    FROM {_ASKED}) AS asked (case_id, commitment, rung, turn) JOIN told USING (case_id, commitment, rung, turn)
+    SELECT case_id, commitment, rung, occurrence, what, person
+    FROM {_ASKED}) AS asked (case_id, commitment, rung, occurrence) JOIN told USING (case_id, commitment, rung,
+    occurrence)
 """)
 
 # In one order of people, so that two who gather never wait for each other in a circle.
@@ -55,7 +56,7 @@ _JOIN = text("""
 """)
 
 _TELL = text(f"""
-    INSERT INTO told (case_id, commitment, rung, turn, what, level, person, digest, owner, due_at, told_at)
+    INSERT INTO told (case_id, commitment, rung, occurrence, what, level, person, digest, owner, due_at, told_at)
     SELECT *, CAST(:now AS timestamptz) FROM {_ASKED}, CAST(:whats AS text[]), CAST(:levels AS smallint[]),
         CAST(:people AS text[]), CAST(:digests AS bigint[]), CAST(:owners AS text[]), CAST(:dues AS timestamptz[]))
     ON CONFLICT DO NOTHING
@@ -64,9 +65,9 @@ _TELL = text(f"""
 _WAIT = text(f"""
     UPDATE alerts SET tell_at = next.tell_at, level = next.level
     FROM {_ASKED}, CAST(:levels AS smallint[]), CAST(:tell_ats AS timestamptz[]))
-        AS next (case_id, commitment, rung, turn, level, tell_at)
-    WHERE (alerts.case_id, alerts.commitment, alerts.rung, alerts.turn)
-        = (next.case_id, next.commitment, next.rung, next.turn)
+        AS next (case_id, commitment, rung, occurrence, level, tell_at)
+    WHERE (alerts.case_id, alerts.commitment, alerts.rung, alerts.occurrence)
+        = (next.case_id, next.commitment, next.rung, next.occurrence)
 """)
 
 
@@ -74,12 +75,12 @@ class _Told(NamedTuple):
     """One person who is told something of one alert."""
 
     alert: Alert
-    what: What
+    what: NewsKind
     level: int
     person: str
 
 
-class Gathering:
+class DigestCollector:
     """Use `run_once` again and again."""
 
     def __init__(self, database: AsyncEngine, clock: Clock) -> None:
@@ -116,17 +117,19 @@ class Gathering:
 
 async def _told_before(
     connection: AsyncConnection, alerts: Sequence[Alert]
-) -> dict[tuple[str, str, str, int], dict[What, set[str]]]:
+) -> dict[tuple[str, str, str, int], dict[NewsKind, set[str]]]:
     """Who has been told what of these alerts; nobody of one of which there is no news but that it was raised."""
     asked = [one for one in alerts if one.level or one.withdrawn_at or one.appealed_at]
-    before: dict[tuple[str, str, str, int], dict[What, set[str]]] = {}
+    before: dict[tuple[str, str, str, int], dict[NewsKind, set[str]]] = {}
     for row in await connection.execute(_TOLD, _keys(asked)) if asked else ():
-        key = row.case_id, row.commitment, row.rung, row.turn
-        before.setdefault(key, {}).setdefault(What(row.what), set()).add(row.person)
+        key = row.case_id, row.commitment, row.rung, row.occurrence
+        before.setdefault(key, {}).setdefault(NewsKind(row.what), set()).add(row.person)
     return before
 
 
-async def _tell(connection: AsyncConnection, alerts: Sequence[Alert], steps: Sequence[Step], now: datetime) -> None:
+async def _tell(
+    connection: AsyncConnection, alerts: Sequence[Alert], steps: Sequence[NextNotice], now: datetime
+) -> None:
     told = [
         _Told(alert, news.what, news.level, person)
         for alert, one in zip(alerts, steps, strict=True)
@@ -149,7 +152,11 @@ async def _tell(connection: AsyncConnection, alerts: Sequence[Alert], steps: Seq
 
 
 async def _wait(
-    connection: AsyncConnection, alerts: Sequence[Alert], steps: Sequence[Step], directory: Directory, now: datetime
+    connection: AsyncConnection,
+    alerts: Sequence[Alert],
+    steps: Sequence[NextNotice],
+    directory: Directory,
+    now: datetime,
 ) -> None:
     """Note when each is looked at next: after so many hours of business of its place, by the rules in force."""
     rules = await rule_store.in_force(connection)
@@ -178,5 +185,5 @@ def _keys(alerts: Sequence[Alert]) -> dict[str, object]:
         "case_ids": [one.case_id for one in alerts],
         "commitments": [one.commitment for one in alerts],
         "rungs": [one.rung.value for one in alerts],
-        "turns": [one.turn for one in alerts],
+        "occurrences": [one.occurrence for one in alerts],
     }

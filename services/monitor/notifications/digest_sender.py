@@ -10,9 +10,9 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.core import patience
-from services.monitor.notifications.channels import NotSent, Sending, send
-from services.monitor.notifications.digest import Letter
+from contracts.core import backoff
+from services.monitor.notifications.channels import NotSent, OutgoingDigest, send
+from services.monitor.notifications.digest import DigestText
 from services.monitor.settings import ChannelSettings
 from services.runtime import telemetry
 from services.runtime.store.database import transaction
@@ -54,7 +54,7 @@ _FAILED = text("""
 """)
 
 
-class Sender:
+class DigestSender:
     """Use `run_once` again and again. ``timeout_s``: machine seconds after which an attempt has failed."""
 
     def __init__(self, database: AsyncEngine, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
@@ -69,13 +69,13 @@ class Sender:
             claimed = (await connection.execute(_CLAIM, {"lease": lease, "most": AT_ONCE})).all()
         attempts = (
             self._send(
-                Sending(
+                OutgoingDigest(
                     id=row.id,
                     digest=row.digest,
                     person=row.person,
                     address=row.address,
                     sealed_at=row.sealed_at,
-                    letter=Letter.model_validate_json(row.content),
+                    letter=DigestText.model_validate_json(row.content),
                 ),
                 row.attempts,
             )
@@ -87,7 +87,7 @@ class Sender:
                 raise outcome
         return len(claimed) == AT_ONCE
 
-    async def _send(self, sending: Sending, attempts: int) -> None:
+    async def _send(self, sending: OutgoingDigest, attempts: int) -> None:
         try:
             await send(sending, self._channels, self._timeout_s)
         except NotSent as failure:
@@ -97,14 +97,14 @@ class Sender:
         else:
             await self._mark_sent(sending)
 
-    async def _mark_sent(self, sending: Sending) -> None:
+    async def _mark_sent(self, sending: OutgoingDigest) -> None:
         async with transaction(self._database) as connection:
             await connection.execute(_SENT, {"id": sending.id})
         telemetry.SENDINGS.labels("sent").inc()
         log.info("digest sent", digest=sending.digest, channel=sending.channel)
 
-    async def _failed(self, sending: Sending, attempts: int, fault: str) -> None:
-        values = {"pause": patience(attempts, FIRST, LONGEST), "give_up": GIVE_UP, "attempts": attempts}
+    async def _failed(self, sending: OutgoingDigest, attempts: int, fault: str) -> None:
+        values = {"pause": backoff(attempts, FIRST, LONGEST), "give_up": GIVE_UP, "attempts": attempts}
         async with transaction(self._database) as connection:
             given_up = await connection.scalar(_FAILED, {"id": sending.id, "fault": fault, **values})
         telemetry.SENDINGS.labels("given up" if given_up else "failed").inc()

@@ -16,7 +16,7 @@ from contracts.messages import commitments
 from contracts.messages.alerts import Rung
 from contracts.working_time.almanac import RegionPrefix
 from contracts.working_time.wording import Language
-from services.runtime.yaml_file import Written
+from services.runtime.yaml_file import StrictValue
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -46,19 +46,19 @@ Fault = tuple[tuple[int | str, ...], str]
 """Where in the file something is wrong, and what."""
 
 
-class Person(Written):
+class Person(StrictValue):
     """Somebody who can be told."""
 
-    id: commitments.Person
+    id: commitments.PersonId
     name: Name
     language: Language = "zh"
     tell: Annotated[tuple[Address, ...], Field(min_length=1, max_length=20)]
 
 
-class Leave(Written):
+class Leave(StrictValue):
     """Somebody is away, from the first of these days to the last."""
 
-    person: commitments.Person
+    person: commitments.PersonId
     since: Day
     until: Day
 
@@ -67,7 +67,7 @@ class Leave(Written):
         return self.since <= day <= self.until
 
 
-class Post(Written):
+class Post(StrictValue):
     """Who is told in this role: of what that department answers for, in that region, about these items; where one of
     them is not named, of all."""
 
@@ -80,8 +80,8 @@ class Post(Written):
     since: Day | None = None
     until: Day | None = None
     """The last day."""
-    person: commitments.Person
-    deputy: commitments.Person | None = None
+    person: commitments.PersonId
+    deputy: commitments.PersonId | None = None
 
     def held_on(self, day: date) -> bool:
         """Whether there is this post on that day."""
@@ -106,7 +106,7 @@ def _with_the_usual_roles(said: dict[Rung, tuple[Role, ...]]) -> dict[Rung, tupl
     return TELLS | said
 
 
-class DirectoryFile(Written):
+class DirectoryFile(StrictValue):
     """What people write. A rung of which ``tells`` or ``unacknowledged_hours`` says nothing keeps what is usual."""
 
     version: Name
@@ -193,10 +193,10 @@ def _gaps_at_the_top(said: DirectoryFile) -> Iterator[Fault]:
         (one.since, one.until) for post in posts for who in (post.person, post.deputy) for one in away.get(who, ())
     ]
     # Who is there changes on these days only.
-    turns = {day for day, _ in spans if day} | {day + timedelta(days=1) for _, day in spans if day}
-    for day in sorted({date.min} | turns):
+    occurrences = {day for day, _ in spans if day} | {day + timedelta(days=1) for _, day in spans if day}
+    for day in sorted({date.min} | occurrences):
         if not any(_present(post, day, away) for post in posts):
-            when = f"on {day}" if day > date.min else f"before {min(turns)}"
+            when = f"on {day}" if day > date.min else f"before {min(occurrences)}"
             yield ("posts",), f"{when} nobody is there as {top} for all departments, regions and items"
 
 

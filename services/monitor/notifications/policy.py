@@ -9,7 +9,7 @@ from contracts.messages.alerts import Rung
 from services.monitor.notifications.directory import Directory
 
 
-class What(StrEnum):
+class NewsKind(StrEnum):
     """What there is to tell of an alert."""
 
     RUNG = "rung"
@@ -26,7 +26,7 @@ class Alert(NamedTuple):
     case_id: str
     commitment: str
     rung: Rung
-    turn: int
+    occurrence: int
     owner: str
     matter: str
     region: str
@@ -44,7 +44,7 @@ class Alert(NamedTuple):
     @property
     def key(self) -> tuple[str, str, str, int]:
         """Names it among all alerts."""
-        return self.case_id, self.commitment, self.rung.value, self.turn
+        return self.case_id, self.commitment, self.rung.value, self.occurrence
 
     @property
     def climbs(self) -> bool:
@@ -55,12 +55,12 @@ class Alert(NamedTuple):
 class News(NamedTuple):
     """Something to be told to people, by their ids."""
 
-    what: What
+    what: NewsKind
     level: int
     people: tuple[str, ...]
 
 
-class Step(NamedTuple):
+class NextNotice(NamedTuple):
     """What to tell now. ``waits``: the rung is told once more, at the next level, unless somebody takes it in hand."""
 
     news: tuple[News, ...]
@@ -68,11 +68,11 @@ class Step(NamedTuple):
     waits: bool
 
 
-Told = Mapping[What, Set[str]]
+Notified = Mapping[NewsKind, Set[str]]
 """Who has been told what of an alert before."""
 
 
-def step(alert: Alert, told: Told, directory: Directory, at: datetime) -> Step:
+def step(alert: Alert, told: Notified, directory: Directory, at: datetime) -> NextNotice:
     """What becomes of an alert of which somebody is to be told at that moment.
 
     An appeal does not stop the climb: should nobody decide it, those above are to hear of the alert.
@@ -81,17 +81,19 @@ def step(alert: Alert, told: Told, directory: Directory, at: datetime) -> Step:
     informed = tuple(sorted(frozenset[str]().union(*told.values())))
     level = alert.level
     news = []
-    if alert.appeal_decided_at is not None and What.DECISION not in told:
+    if alert.appeal_decided_at is not None and NewsKind.DECISION not in told:
         appellant = (alert.appealed_by,) if alert.appealed_by and alert.appealed_by not in informed else ()
-        news.append(News(What.DECISION, 0, (*informed, *appellant)))
-    elif alert.withdrawn_at is not None and What.WITHDRAWN not in told:
-        news.append(News(What.WITHDRAWN, 0, informed))
-    elif alert.appealed_at is not None and alert.appeal_decided_at is None and What.APPEAL not in told:
-        news.append(News(What.APPEAL, 0, tuple(person.id for person in directory.supervisors(*place))))
+        news.append(News(NewsKind.DECISION, 0, (*informed, *appellant)))
+    elif alert.withdrawn_at is not None and NewsKind.WITHDRAWN not in told:
+        news.append(News(NewsKind.WITHDRAWN, 0, informed))
+    elif alert.appealed_at is not None and alert.appeal_decided_at is None and NewsKind.APPEAL not in told:
+        news.append(News(NewsKind.APPEAL, 0, tuple(person.id for person in directory.supervisors(*place))))
     # What else happens to an alert must not keep it from those who have not heard of it at all.
     if alert.climbs and (not level or not (news or alert.overtaken)):
-        news.append(News(What.RUNG, level, tuple(person.id for person in directory.told(alert.rung, level, *place))))
+        news.append(
+            News(NewsKind.RUNG, level, tuple(person.id for person in directory.told(alert.rung, level, *place)))
+        )
         level += 1
     waits = alert.climbs and not alert.overtaken and level < directory.levels(alert.rung)
     known = (one._replace(people=tuple(filter(directory.person, one.people))) for one in news)
-    return Step(tuple(one for one in known if one.people), level, waits)
+    return NextNotice(tuple(one for one in known if one.people), level, waits)

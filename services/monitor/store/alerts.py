@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from contracts.envelope import Envelope, Message
 from contracts.messages.alerts import (
     AlertAcknowledged,
+    AlertAction,
     AlertAppealed,
     AlertClosed,
     AlertRaised,
     AlertWithdrawn,
     AppealDecided,
     OperationsAlerted,
-    Remark,
 )
 from services.runtime import telemetry
 from services.runtime.service import Statement
@@ -24,19 +24,20 @@ log = telemetry.logger(__name__)
 
 # An answer that was late is known with the alert itself, and nobody is told of what is over.
 _RAISE = """
-    INSERT INTO alerts (case_id, commitment, rung, turn, owner, matter, region, due_at, raised_at, ended_at, tell_at)
+    INSERT INTO alerts (case_id, commitment, rung, occurrence, owner, matter, region, due_at, raised_at, ended_at,
+    tell_at)
     SELECT *, CASE WHEN ended_at IS NULL THEN raised_at END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
-        AS said (case_id, commitment, rung, turn, owner, matter, region, due_at, raised_at, ended_at)
+        AS said (case_id, commitment, rung, occurrence, owner, matter, region, due_at, raised_at, ended_at)
     ON CONFLICT DO NOTHING
 """
 
 _TELL = """
-    INSERT INTO operations (case_id, commitment, problem, owner, matter, region, raised_at, settled_at)
+    INSERT INTO operations (case_id, commitment, issue, owner, matter, region, raised_at, settled_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
         $8::timestamptz[])
-    ON CONFLICT (case_id, commitment, problem) DO UPDATE SET settled_at = excluded.settled_at,
+    ON CONFLICT (case_id, commitment, issue) DO UPDATE SET settled_at = excluded.settled_at,
         changed = pg_current_xact_id()
 """
 
@@ -45,9 +46,9 @@ _WITHDRAW = """
     UPDATE alerts SET withdrawn_at = said.withdrawn_at, reason = said.reason, tell_at = said.withdrawn_at,
         changed = pg_current_xact_id(), became = 'withdrawn'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[])
-        AS said (case_id, commitment, rung, turn, reason, withdrawn_at)
+        AS said (case_id, commitment, rung, occurrence, reason, withdrawn_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
-        AND alerts.turn = said.turn AND alerts.withdrawn_at IS NULL
+        AND alerts.occurrence = said.occurrence AND alerts.withdrawn_at IS NULL
 """
 
 _CLOSE = """
@@ -62,27 +63,27 @@ _ACKNOWLEDGE = """
         acknowledgement = said.reason, changed = pg_current_xact_id(), became = 'acknowledged',
         tell_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN tell_at END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
-        AS said (case_id, commitment, rung, turn, by, reason, acknowledged_at)
+        AS said (case_id, commitment, rung, occurrence, by, reason, acknowledged_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
-        AND alerts.turn = said.turn
+        AND alerts.occurrence = said.occurrence
 """
 
 _APPEAL = """
     UPDATE alerts SET appealed_at = said.appealed_at, appealed_by = said.by, appeal = said.reason,
         tell_at = said.appealed_at, changed = pg_current_xact_id(), became = 'appealed'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
-        AS said (case_id, commitment, rung, turn, by, reason, appealed_at)
+        AS said (case_id, commitment, rung, occurrence, by, reason, appealed_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
-        AND alerts.turn = said.turn
+        AND alerts.occurrence = said.occurrence
 """
 
 _DECIDE = """
     UPDATE alerts SET appeal_decided_at = said.decided_at, appeal_decided_by = said.by, appeal_upheld = said.upheld,
         appeal_decision = said.reason, tell_at = said.decided_at, changed = pg_current_xact_id(), became = 'decided'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::boolean[], $7::text[],
-        $8::timestamptz[]) AS said (case_id, commitment, rung, turn, by, upheld, reason, decided_at)
+        $8::timestamptz[]) AS said (case_id, commitment, rung, occurrence, by, upheld, reason, decided_at)
     WHERE alerts.case_id = said.case_id AND alerts.commitment = said.commitment AND alerts.rung = said.rung
-        AND alerts.turn = said.turn
+        AND alerts.occurrence = said.occurrence
 """
 
 
@@ -105,39 +106,39 @@ _ALL = (
         AlertRaised,
         "alert",
         _RAISE,
-        lambda m: (m.commitment, m.rung, m.turn, m.owner, m.matter, m.region, m.due_at, m.raised_at, m.ended_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.owner, m.matter, m.region, m.due_at, m.raised_at, m.ended_at),
     ),
     _Written(
         AlertAcknowledged,
         "alert acknowledged",
         _ACKNOWLEDGE,
-        lambda m: (m.commitment, m.rung, m.turn, m.by, m.reason, m.acknowledged_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.acknowledged_at),
     ),
     _Written(
         AlertAppealed,
         "alert appealed",
         _APPEAL,
-        lambda m: (m.commitment, m.rung, m.turn, m.by, m.reason, m.appealed_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.appealed_at),
     ),
     _Written(
         AppealDecided,
         "appeal decided",
         _DECIDE,
-        lambda m: (m.commitment, m.rung, m.turn, m.by, m.upheld, m.reason, m.decided_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.upheld, m.reason, m.decided_at),
     ),
     _Written(
         AlertWithdrawn,
         "alert withdrawn",
         _WITHDRAW,
-        lambda m: (m.commitment, m.rung, m.turn, m.reason, m.withdrawn_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.reason, m.withdrawn_at),
     ),
     _Written(AlertClosed, "alert closed", _CLOSE, lambda m: (m.commitment, m.ended_at), lambda m: (m.commitment,)),
     _Written(
         OperationsAlerted,
         "operations",
         _TELL,
-        lambda m: (m.commitment, m.problem, m.owner, m.matter, m.region, m.raised_at, m.settled_at),
-        lambda m: (m.commitment, m.problem),
+        lambda m: (m.commitment, m.issue, m.owner, m.matter, m.region, m.raised_at, m.settled_at),
+        lambda m: (m.commitment, m.issue),
     ),
 )
 
@@ -169,5 +170,5 @@ def _log(event: str, alerts: Sequence[tuple[str, Any]]) -> None:
         return
     for case_id, alert in alerts:
         # What people write may name others, and stays out of the log.
-        written_by_people = {"reason"} if isinstance(alert, Remark) else set()
+        written_by_people = {"reason"} if isinstance(alert, AlertAction) else set()
         log.warning(event, case_id=case_id, **alert.model_dump(mode="json", exclude=written_by_people))

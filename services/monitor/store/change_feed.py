@@ -16,7 +16,7 @@ ALERTS, OPERATIONS = 0, 1
 _BEYOND = 2**63 - 1
 
 
-class Place(NamedTuple):
+class FeedPosition(NamedTuple):
     """Where a change stands: its transaction, its list, the number of its row."""
 
     changed: int
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 class Change(NamedTuple):
     """A row of one of the lists as it is now."""
 
-    place: Place
+    place: FeedPosition
     row: Row[Any]
 
 
@@ -47,22 +47,22 @@ _CHANGED = """
 _QUERIES = {ALERTS: text(_CHANGED.format(table="alerts")), OPERATIONS: text(_CHANGED.format(table="operations"))}
 
 
-async def complete(connection: AsyncConnection) -> Place:
+async def complete(connection: AsyncConnection) -> FeedPosition:
     """The place before which nothing more will come."""
-    return Place(await connection.scalar(_COMPLETE), ALERTS, 0)
+    return FeedPosition(await connection.scalar(_COMPLETE), ALERTS, 0)
 
 
-async def changes(connection: AsyncConnection, after: Place, until: Place, limit: int) -> list[Change]:
+async def changes(connection: AsyncConnection, after: FeedPosition, until: FeedPosition, limit: int) -> list[Change]:
     """The next changes after one place, up to and with another before which all is complete; at most ``limit``."""
     found = [
-        Change(Place(row.changed_by, table, row.number), row)
+        Change(FeedPosition(row.changed_by, table, row.number), row)
         for table, query in _QUERIES.items()
         for row in (await connection.execute(query, _between(table, after, until) | {"limit": limit})).all()
     ]
     return sorted(found, key=lambda change: change.place)[:limit]
 
 
-def _between(table: int, after: Place, until: Place) -> dict[str, Any]:
+def _between(table: int, after: FeedPosition, until: FeedPosition) -> dict[str, Any]:
     """The same two places, as this list has them."""
     return {
         "changed": str(after.changed),
@@ -72,7 +72,7 @@ def _between(table: int, after: Place, until: Place) -> dict[str, Any]:
     }
 
 
-def _number(table: int, place: Place) -> int:
+def _number(table: int, place: FeedPosition) -> int:
     """The last number of this list in that transaction that does not lie behind that place."""
     if table == place.list:
         return place.number

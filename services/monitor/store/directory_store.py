@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.notifications.directory import Directory, DirectoryFile
 from services.runtime.store.documents import Outrun, UnusableEdition
-from services.runtime.yaml_file import parsed
+from services.runtime.yaml_file import read_yaml
 
 SAMPLE = Path(__file__).with_name("directory.yaml")
 """A directory to begin with. It is not in force by itself: its people are made up."""
@@ -36,8 +36,8 @@ _PUT = text("""
 
 
 def read(file: Path) -> DirectoryFile:
-    """A directory file. Raises `services.runtime.yaml_file.FaultyFile`, and `OSError`."""
-    return parsed(DirectoryFile, file.read_bytes())
+    """A directory file. Raises `services.runtime.yaml_file.InvalidFile`, and `OSError`."""
+    return read_yaml(DirectoryFile, file.read_bytes())
 
 
 async def kept(connection: AsyncConnection) -> Kept | None:

@@ -65,13 +65,13 @@ _OPEN = """
         ) AS rungs
     FROM (
         SELECT case_id, state, place_until,
-            state @? '$.watches[*] ? (@.key == "case" && exists(@.owner))' AS accepted,
-            state @? '$.watches[*] ? (@.key == "case" && exists(@.ended_at))' AS decided
+            state @? '$.commitments[*] ? (@.key == "case" && exists(@.owner))' AS accepted,
+            state @? '$.commitments[*] ? (@.key == "case" && exists(@.ended_at))' AS decided
         FROM (
             SELECT case_id, CAST(state AS jsonb) AS state FROM (
-                SELECT case_id, state FROM cases WHERE wake_at <= :until
+                SELECT case_id, state FROM cases WHERE timer_at <= :until
                 UNION ALL
-                SELECT case_id, state FROM cases WHERE wake_at IS NULL AND closed_at IS NULL AND case_id IN ({blocked})
+                SELECT case_id, state FROM cases WHERE timer_at IS NULL AND closed_at IS NULL AND case_id IN ({blocked})
             ) AS open WHERE {mentions} OFFSET 0
         ) AS stated
         CROSS JOIN LATERAL (
@@ -81,7 +81,7 @@ _OPEN = """
         ) AS place (place_until)
         OFFSET 0
     ) AS stated
-    CROSS JOIN LATERAL jsonb_array_elements(state -> 'watches') AS held (watch)
+    CROSS JOIN LATERAL jsonb_array_elements(state -> 'commitments') AS held (watch)
     CROSS JOIN LATERAL (
         SELECT CAST(coalesce(watch #>> '{{due,committed}}', watch #>> '{{due,yellow}}') AS timestamptz) AS committed_due
         OFFSET 0
@@ -173,7 +173,7 @@ def _bounds(rules: Rules, now: datetime, days: int) -> dict[str, Any]:
 
     What is due on a day off after the last of them has as many days left, and is among it.
     """
-    almanac = rules.said.almanac
+    almanac = rules.rule_set.almanac
     regions = {""} | {rule.region or "" for rule in almanac.hours}
     regions |= {notice.region.removeprefix(NATION).removeprefix("-") for notice in almanac.notices}
     untils = {}

@@ -56,7 +56,7 @@ _IN_ORDER = """
         SELECT CAST(watch ->> 'opened_at' AS timestamptz) AS opened_at,
             CAST(coalesce(watch #>> '{{due,committed}}', watch #>> '{{due,yellow}}') AS timestamptz) AS committed_due,
             CAST(coalesce(watch #>> '{{due,statutory}}', watch #>> '{{due,red}}') AS timestamptz) AS statutory_due
-        FROM jsonb_array_elements(CAST(state AS jsonb) -> 'watches') AS held (watch)
+        FROM jsonb_array_elements(CAST(state AS jsonb) -> 'commitments') AS held (watch)
         WHERE watch ->> 'key' = commitment
     ) AS held ON TRUE
     ORDER BY mildness, since, case_id, commitment

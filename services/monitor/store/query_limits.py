@@ -22,7 +22,7 @@ QUERIES, EXPORTS = 2, 1
 """Of a process at a time: monitor's own work needs the database more."""
 
 WAIT_S = 3.0
-"""Machine seconds somebody waits for his turn, and is then sent away."""
+"""Machine seconds somebody waits for a free place, and is then sent away."""
 
 STATEMENT_S = 30.0
 """Machine seconds a statement may take. A million open cases are looked through in less."""
@@ -114,7 +114,7 @@ class Readers:
 
     @asynccontextmanager
     async def query(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads. Raises `Problem` (503) when too many are at it, or it takes too long."""
+        """A transaction that only reads. Raises `IssueKind` (503) when too many are at it, or it takes too long."""
         async with _turn(self._queries), self._reading(STATEMENT_S + MARGIN_S) as connection:
             yield connection
 

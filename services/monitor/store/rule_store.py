@@ -7,14 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.runtime.store import documents
-from services.runtime.yaml_file import parsed
+from services.runtime.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("rules.yaml")
 
 
 def read(file: Path) -> RuleFile:
-    """A rule file. Raises `services.runtime.yaml_file.FaultyFile`, and `OSError`."""
-    return parsed(RuleFile, file.read_bytes())
+    """A rule file. Raises `services.runtime.yaml_file.InvalidFile`, and `OSError`."""
+    return read_yaml(RuleFile, file.read_bytes())
 
 
 @cache

@@ -70,11 +70,11 @@ _TALLIES = text("""
         SELECT s.state ->> 'matter' AS matter, w.watch, CAST(w.watch ->> 'opened_at' AS timestamptz) AS opened_at,
             LEAST(
                 CAST(w.watch ->> 'ended_at' AS timestamptz),
-                CAST(jsonb_path_query_first(s.state, '$.watches[*] ? (@.key == "case").ended_at') #>> '{}'
+                CAST(jsonb_path_query_first(s.state, '$.commitments[*] ? (@.key == "case").ended_at') #>> '{}'
                     AS timestamptz)
             ) AS ended_at
         FROM (SELECT CAST(state AS jsonb) AS state FROM cases) s
-        CROSS JOIN LATERAL jsonb_array_elements(s.state -> 'watches') w (watch)
+        CROSS JOIN LATERAL jsonb_array_elements(s.state -> 'commitments') w (watch)
         WHERE w.watch -> 'due' IS NOT NULL
             AND (w.watch ->> 'key' = 'case' OR starts_with(w.watch ->> 'key', 'step/'))
     )

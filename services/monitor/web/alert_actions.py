@@ -9,21 +9,21 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from contracts.core import NotNow, UnknownCase
+from contracts.core import Rejected, UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from contracts.messages.cases import Article, Reason
-from contracts.messages.commitments import CaseHeld, CommitmentKey, Person
-from services.monitor.core.state import CASE, HOLD, Interval, MonitoredCase
+from contracts.messages.commitments import CaseHeld, CommitmentKey, PersonId
+from services.monitor.core.state import CASE, HOLD, MonitoredCase, SuspensionRecord
 from services.monitor.notifications.directory import SUPERVISOR, Directory
 from services.monitor.store import directory_store
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
-from services.runtime.http.timestamps import Moment, not_later
+from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 MOST_AT_ONCE = 1000
 """Alerts of one acknowledgement: a digest names them all."""
@@ -31,7 +31,7 @@ MOST_AT_ONCE = 1000
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 _FIND = text("""
-    SELECT number, case_id, commitment, rung, turn, owner, region, matter FROM alerts WHERE number = ANY(:numbers)
+    SELECT number, case_id, commitment, rung, occurrence, owner, region, matter FROM alerts WHERE number = ANY(:numbers)
 """)
 
 
@@ -40,7 +40,7 @@ class _Remark(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Person
+    by: PersonId
     reason: Reason
 
 
@@ -64,13 +64,13 @@ class HoldRequest(_Remark):
     """The time of a case stops, from now on or from an earlier moment."""
 
     article: Article = Field("", description="The article that allows it.")
-    since: Moment | None = Field(None, description="From when on; now if it is not said.")
+    since: Timestamp | None = Field(None, description="From when on; now if it is not said.")
 
 
 class HoldEndRequest(_Remark):
     """The time of a case runs again, from now on or from an earlier moment."""
 
-    until: Moment | None = Field(None, description="From when on; now if it is not said.")
+    until: Timestamp | None = Field(None, description="From when on; now if it is not said.")
 
 
 class Acknowledged(BaseModel):
@@ -99,13 +99,13 @@ class _Alert(NamedTuple):
     case_id: str
     commitment: CommitmentKey
     rung: Rung
-    turn: int
+    occurrence: int
     owner: str
     region: str
     matter: str
 
 
-def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
@@ -129,7 +129,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         answers = await shell.commands([(alert.case_id, message) for alert, message in asked]) if asked else []
         for (alert, _), answer in zip(asked, answers, strict=True):
             match answer:
-                case NotNow():
+                case Rejected():
                     results[alert.number] = _not_done(alert.number, answer.why, answer.why_zh)
                 case BaseException():
                     raise answer
@@ -158,15 +158,15 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     async def hold(case_id: Annotated[CaseId, Path()], wanted: HoldRequest) -> Hold:
         now = shell.clock.now()
         state = await _running(shell, case_id, wanted.by, now)
-        since = not_later("since", wanted.since, now)
+        since = not_in_future("since", wanted.since, now)
         name = sha256(f"{case_id}/hold/{since.isoformat()}".encode()).hexdigest()[:16]
         holds = _holds(state)
         if name not in holds:
             if any(known.until is None for known in holds.values()):
-                raise NotNow("the case is held already", "该办件已暂停计时")
-            case = state.watch(CASE)
+                raise Rejected("the case is held already", "该办件已暂停计时")
+            case = state.commitment(CASE)
             if case is not None and case.opened_at is not None and since < case.opened_at:
-                raise NotNow("that lies before the case was accepted", "该时间早于受理时间")
+                raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
             await shell.command(case_id, _held(name, wanted, since, None, now))
         return Hold(hold=name)
 
@@ -178,16 +178,16 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         state = await _running(shell, case_id, wanted.by, now)
         known = _holds(state).get(hold)
         if known is None:
-            raise NotNow("there is no such hold", "没有此项暂停")
-        until = not_later("until", wanted.until, now)
+            raise Rejected("there is no such hold", "没有此项暂停")
+        until = not_in_future("until", wanted.until, now)
         if known.until is not None and known.until != until:
-            raise NotNow("this hold has ended", "此项暂停已结束")
+            raise Rejected("this hold has ended", "此项暂停已结束")
         if until < known.since:
-            raise NotNow("a hold cannot end before it begins", "暂停的结束不能早于开始")
+            raise Rejected("a hold cannot end before it begins", "暂停的结束不能早于开始")
         if known.until is None:
             # Later than the word before, whatever clock that was said by.
-            said_at = max(now, known.said_at + timedelta(microseconds=1))
-            await shell.command(case_id, _held(hold, wanted, known.since, until, said_at, known.article))
+            recorded_at = max(now, known.recorded_at + timedelta(microseconds=1))
+            await shell.command(case_id, _held(hold, wanted, known.since, until, recorded_at, known.article))
         return Hold(hold=hold)
 
     return router
@@ -195,7 +195,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
 
 def _remark(alert: _Alert, wanted: _Remark) -> dict[str, Any]:
     """What every remark on an alert says."""
-    place = {"commitment": alert.commitment, "rung": alert.rung, "turn": alert.turn}
+    place = {"commitment": alert.commitment, "rung": alert.rung, "occurrence": alert.occurrence}
     return {**place, "by": wanted.by, "reason": wanted.reason}
 
 
@@ -204,7 +204,7 @@ def _held(
     wanted: HoldRequest | HoldEndRequest,
     since: datetime,
     until: datetime | None,
-    said_at: datetime,
+    recorded_at: datetime,
     article: str = "",
 ) -> CaseHeld:
     return CaseHeld(
@@ -214,27 +214,27 @@ def _held(
         article=wanted.article if isinstance(wanted, HoldRequest) else article,
         since=since,
         until=until,
-        said_at=said_at,
+        recorded_at=recorded_at,
     )
 
 
-def _holds(state: MonitoredCase) -> dict[str, Interval]:
+def _holds(state: MonitoredCase) -> dict[str, SuspensionRecord]:
     return {one.suspension.removeprefix(HOLD): one for one in state.suspensions if one.suspension.startswith(HOLD)}
 
 
-async def _running(shell: "Shell[MonitoredCase]", case_id: str, by: Person, now: datetime) -> MonitoredCase:
-    """An open case that this supervisor may hold. Raises `Problem`, `NotNow` or `UnknownCase`."""
+async def _running(shell: "ServiceProcess[MonitoredCase]", case_id: str, by: PersonId, now: datetime) -> MonitoredCase:
+    """An open case that this supervisor may hold. Raises `IssueKind`, `Rejected` or `UnknownCase`."""
     directory, state = await _directory(shell), await shell.read(case_id)
-    case = state.watch(CASE) if state is not None else None
+    case = state.commitment(CASE) if state is not None else None
     if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
         raise UnknownCase(case_id)
     _must_supervise(directory, by, case.owner, state.region, state.matter, now)
     if state.decided_at is not None:
-        raise NotNow("the case is decided", "该办件已办结")
+        raise Rejected("the case is decided", "该办件已办结")
     return state
 
 
-async def _directory(shell: "Shell[MonitoredCase]") -> Directory:
+async def _directory(shell: "ServiceProcess[MonitoredCase]") -> Directory:
     async with shell.database.connect() as connection:
         found = await directory_store.latest(connection)
     if found is None:
@@ -244,26 +244,26 @@ async def _directory(shell: "Shell[MonitoredCase]") -> Directory:
     return found[1]
 
 
-async def _alerts(shell: "Shell[MonitoredCase]", numbers: Sequence[int]) -> list[_Alert]:
+async def _alerts(shell: "ServiceProcess[MonitoredCase]", numbers: Sequence[int]) -> list[_Alert]:
     async with shell.database.connect() as connection:
         rows: Any = await connection.execute(_FIND, {"numbers": list(numbers)})
         return [_Alert(*row)._replace(rung=Rung(row.rung)) for row in rows]
 
 
-async def _alert(shell: "Shell[MonitoredCase]", number: int) -> _Alert:
+async def _alert(shell: "ServiceProcess[MonitoredCase]", number: int) -> _Alert:
     found = await _alerts(shell, [number])
     if not found:
         raise Problem(404, "no-such-alert", "There is no such alert", "没有此项预警或发牌")
     return found[0]
 
 
-def _is_told(directory: Directory, person: Person, alert: _Alert, now: datetime) -> bool:
+def _is_told(directory: Directory, person: PersonId, alert: _Alert, now: datetime) -> bool:
     """Whether somebody has a post to which such alerts come, or one above it."""
     lowest = directory.said.climbs[0]
     return directory.holds_at_least(person, lowest, alert.owner, alert.region, alert.matter, now)
 
 
-def _must_supervise(directory: Directory, by: Person, owner: str, region: str, matter: str, now: datetime) -> None:
+def _must_supervise(directory: Directory, by: PersonId, owner: str, region: str, matter: str, now: datetime) -> None:
     if not directory.holds_at_least(by, SUPERVISOR, owner, region, matter, now):
         raise _not_theirs()
 

@@ -9,26 +9,26 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from sqlalchemy import text
 
 from contracts.envelope import CaseId, Code, Name
-from contracts.messages.alerts import Problem, Rung
+from contracts.messages.alerts import IssueKind, Rung
 from contracts.messages.cases import Region
-from contracts.messages.commitments import Commitment, CommitmentKey, Person
+from contracts.messages.commitments import Commitment, CommitmentKey, PersonId
 from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language
 from contracts.working_time.wording import text as in_words
-from services.monitor.core.explanation import derived
+from services.monitor.core.explanation import explained
 from services.monitor.core.rules import LimitKind, Rules, RuleSet
-from services.monitor.core.state import CASE, MonitoredCase, Raised
+from services.monitor.core.state import CASE, MonitoredCase, RaisedRung
 from services.monitor.store import rule_store
 from services.monitor.store.statistics import AllFigures, figures
 from services.monitor.web import alert_actions, notifications
 from services.runtime.http.openapi import refusals
-from services.runtime.http.timestamps import written_out
+from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.staff import staff_only
 from services.runtime.store import documents
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 
 class AlertView(BaseModel):
@@ -40,7 +40,7 @@ class AlertView(BaseModel):
     case_id: CaseId
     commitment: CommitmentKey
     rung: Rung
-    turn: int
+    occurrence: int
     owner: Name
     matter: Code
     region: Region
@@ -50,13 +50,13 @@ class AlertView(BaseModel):
     reason: str | None = Field(description="Why it was withdrawn.")
     ended_at: datetime | None = Field(description="When the commitment was answered.")
     acknowledged_at: datetime | None
-    acknowledged_by: Person | None = Field(description="Who has taken it in hand: it climbs no further.")
+    acknowledged_by: PersonId | None = Field(description="Who has taken it in hand: it climbs no further.")
     acknowledgement: str | None = Field(description="What they have said.")
     appealed_at: datetime | None
-    appealed_by: Person | None
+    appealed_by: PersonId | None
     appeal: str | None = Field(description="Why the department holds the card to be unjust.")
     appeal_decided_at: datetime | None
-    appeal_decided_by: Person | None
+    appeal_decided_by: PersonId | None
     appeal_upheld: bool | None
     appeal_decision: str | None = Field(description="The supervisor's reason.")
 
@@ -68,7 +68,7 @@ class AlertPage(BaseModel):
     next: int | None
 
 
-Written = Annotated[AwareDatetime, BeforeValidator(written_out)]
+Written = Annotated[AwareDatetime, BeforeValidator(reject_numbers)]
 
 MOST_EDITIONS = 100
 
@@ -97,7 +97,7 @@ class OperationsView(BaseModel):
 
     case_id: CaseId
     commitment: CommitmentKey
-    problem: Problem
+    issue: IssueKind
     owner: Name
     matter: Code
     region: Region
@@ -118,7 +118,7 @@ class CommitmentView(Commitment):
     """A commitment, when it was answered, and the rungs that have fired."""
 
     answered_at: datetime | None
-    raised: tuple[Raised, ...]
+    raised: tuple[RaisedRung, ...]
 
 
 class CaseView(BaseModel):
@@ -174,7 +174,7 @@ class Summary(BaseModel):
 _SUMMARY = text("""
     SELECT count(*) FILTER (WHERE closed_at IS NULL) AS cases_open,
         count(*) FILTER (WHERE closed_at IS NOT NULL) AS cases_closed,
-        count(*) FILTER (WHERE wake_at <= :now) AS due_now
+        count(*) FILTER (WHERE timer_at <= :now) AS due_now
     FROM cases
 """)
 
@@ -189,7 +189,7 @@ _CONDITIONS = {
 }
 
 
-def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
@@ -236,10 +236,10 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     )
     async def derivation(case_id: Annotated[CaseId, Path()], wanted: Annotated[DerivationWanted, Query()]) -> Response:
         state = await shell.read(case_id)
-        watch = state.watch(wanted.commitment) if state is not None else None
+        watch = state.commitment(wanted.commitment) if state is not None else None
         found = None
         if state is not None and watch is not None:
-            found = derived(state, wanted.commitment, wanted.limit, await _rules(shell, watch.edition))
+            found = explained(state, wanted.commitment, wanted.limit, await _rules(shell, watch.edition))
         if found is None:
             raise HTTPException(404, f"monitor holds no such commitment of case {case_id}")
         match wanted.form:
@@ -258,7 +258,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
 
     @router.get("/rules/{edition}", responses=refusals(404))
     async def rules_of(edition: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
-        return (await _rules(shell, edition)).said
+        return (await _rules(shell, edition)).rule_set
 
     @router.get("/figures")
     async def all_figures() -> AllFigures:
@@ -271,7 +271,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
     return router
 
 
-async def _rules(shell: "Shell[MonitoredCase]", number: int) -> Rules:
+async def _rules(shell: "ServiceProcess[MonitoredCase]", number: int) -> Rules:
     """The rules of that edition."""
     if number == 0:
         return rule_store.shipped()
@@ -285,9 +285,9 @@ async def _rules(shell: "Shell[MonitoredCase]", number: int) -> Rules:
 def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
     views = [
         CommitmentView(**dict(commitment), answered_at=state.ended_at(watch), raised=watch.raised)
-        for watch in state.watches
-        if (commitment := watch.commitment())
+        for watch in state.commitments
+        if (commitment := watch.as_message())
     ]
-    case = state.watch(CASE)
+    case = state.commitment(CASE)
     decided_at = case.ended_at if case else None
     return CaseView(case_id=case_id, matter=state.matter, region=state.region, decided_at=decided_at, commitments=views)

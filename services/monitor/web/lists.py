@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
-from contracts.messages.alerts import Problem, Rung
+from contracts.messages.alerts import IssueKind, Rung
 from contracts.messages.cases import Region
 from contracts.messages.commitments import CommitmentKey
 from contracts.working_time import OfficeHours
@@ -20,13 +20,13 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import due, overdue, rule_store
 from services.monitor.store.due import By, days_left
 from services.monitor.store.query_limits import After, Cursor, Readers, Scope, cursor
-from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, sheet
+from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, csv_response
 from services.runtime.http.openapi import refusals
 from services.runtime.security.staff import staff_only
 from services.runtime.store import documents
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 USUAL, MOST = 100, 1000
 """Rows of a page."""
@@ -127,7 +127,7 @@ class OverdueView(_Listed):
     """
 
     rung: Rung | None = Field(description="The highest card that stands; null where none was issued.")
-    problems: list[Problem] = Field(description="In what the platform itself has failed; it then answers for that.")
+    problems: list[IssueKind] = Field(description="In what the platform itself has failed; it then answers for that.")
     opened_at: datetime | None
     committed_due: datetime | None
     statutory_due: datetime | None
@@ -177,7 +177,7 @@ class OverdueCounts(BaseModel):
     counts: list[OverdueCount]
 
 
-def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["lists"], responses=refused)
@@ -189,7 +189,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
         now = shell.clock.now()
         if wanted.form is Form.CSV:
-            return await sheet("due", tuple(DueView.model_fields), _due_file(readers, wanted, now))
+            return await csv_response("due", tuple(DueView.model_fields), _due_file(readers, wanted, now))
         limit = wanted.limit or USUAL
         async with readers.query() as connection:
             rules = await _in_force(connection)
@@ -210,7 +210,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         """Commitments with a card that stands, the highest and oldest first, then what the platform has failed in."""
         now = shell.clock.now()
         if wanted.form is Form.CSV:
-            return await sheet("overdue", tuple(OverdueView.model_fields), _overdue_file(readers, wanted, now))
+            return await csv_response("overdue", tuple(OverdueView.model_fields), _overdue_file(readers, wanted, now))
         limit = wanted.limit or USUAL
         async with readers.query() as connection:
             rules = await _in_force(connection)

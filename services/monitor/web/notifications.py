@@ -16,11 +16,11 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.store import directory_store
 from services.runtime.http.openapi import refusals
-from services.runtime.http.timestamps import written_out
+from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.staff import staff_only
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -44,14 +44,14 @@ class ToldWanted(BaseModel):
     owner: Name
     region: Region
     item: Code
-    at: Annotated[Instant, BeforeValidator(written_out)] | None = Field(None, description="Now, if nothing is said.")
+    at: Annotated[Instant, BeforeValidator(reject_numbers)] | None = Field(None, description="Now, if nothing is said.")
     level: int = Field(0, ge=0, le=100, description="How often it has climbed.")
 
 
 class ToldView(BaseModel):
     """Somebody who would be told."""
 
-    id: commitments.Person
+    id: commitments.PersonId
     name: Name
 
 
@@ -91,7 +91,7 @@ class DigestView(BaseModel):
     """What somebody is told at one time. Moments are machine time."""
 
     number: int
-    person: commitments.Person
+    person: commitments.PersonId
     began_at: datetime
     sealed_at: datetime | None = Field(description="Null while it gathers.")
     subject: str | None = Field(description="Null while it gathers, and where nothing was left to be told.")
@@ -122,7 +122,7 @@ _CONDITIONS = {
 _SENDINGS = text("SELECT * FROM sendings WHERE digest = ANY(:digests) ORDER BY address")
 
 _ALERTS = text("""
-    SELECT DISTINCT number FROM told JOIN alerts USING (case_id, commitment, rung, turn)
+    SELECT DISTINCT number FROM told JOIN alerts USING (case_id, commitment, rung, occurrence)
     WHERE digest = :digest AND number > :after ORDER BY number LIMIT :limit
 """)
 
@@ -132,7 +132,7 @@ _AGAIN = text("""
 """)
 
 
-def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)

@@ -19,19 +19,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.envelope import Name
 from contracts.messages.alerts import Rung
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.change_feed import ALERTS, Change, Place, changes, complete
+from services.monitor.store.change_feed import ALERTS, Change, FeedPosition, changes, complete
 from services.monitor.store.query_limits import NO_NUL, REGION
 from services.monitor.web.api import AlertView, OperationsView
 from services.runtime import telemetry
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import Problem
-from services.runtime.http.streaming import Pieces
-from services.runtime.jobs.loop import forever
+from services.runtime.http.streaming import ClosingStream
+from services.runtime.jobs.loop import run_periodically
 from services.runtime.security.staff import staff_only
 from services.runtime.store.database import ERRORS, transaction
 
 if TYPE_CHECKING:
-    from services.runtime.process import Shell
+    from services.runtime.process import ServiceProcess
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -67,7 +67,7 @@ log = telemetry.logger(__name__)
 LAST_SEEN = r"^[0-9]{1,18}\.[01]\.[0-9]{1,18}$"
 
 
-class Events(Pieces):
+class Events(ClosingStream):
     """An answer that is an event stream, and is described as one."""
 
     media_type = MEDIA_TYPE
@@ -101,7 +101,7 @@ class StreamWanted(BaseModel):
 class _Event:
     """What is told of one change, at its place; written out once, for however many."""
 
-    def __init__(self, place: Place, write: Callable[[], bytes]) -> None:
+    def __init__(self, place: FeedPosition, write: Callable[[], bytes]) -> None:
         self.place = place
         self._write = write
 
@@ -129,12 +129,12 @@ class _Follower:
         self.waiting.append(event)
         self.news.set()
 
-    def reset(self, place: Place) -> None:
+    def reset(self, place: FeedPosition) -> None:
         """Nothing of what lies before this place is told any more."""
         self.waiting.clear()
         self.offer(_Event(place, partial(_reset, place)))
 
-    def take(self, seen: Place) -> list[_Event]:
+    def take(self, seen: FeedPosition) -> list[_Event]:
         """The next events that he has not seen yet, a few at a time."""
         events: list[_Event] = []
         while self.waiting and len(events) < AT_A_TIME:
@@ -165,15 +165,15 @@ class Following:
         self._stopping = stopping
         self._followers: set[_Follower] = set()
         self._loop: asyncio.Task[None] | None = None
-        self._reached = Place(0, 0, 0)
+        self._reached = FeedPosition(0, 0, 0)
         """Up to here everything has been handed out."""
         self._behind = 0
         """Changes that have been handed out since the last time when there were no more."""
 
-    async def follow(self, wanted: StreamWanted, after: Place | None) -> Pieces:
+    async def follow(self, wanted: StreamWanted, after: FeedPosition | None) -> ClosingStream:
         """The answer to somebody who wants to follow, from now on or from that place.
 
-        Raises `Problem` (503) when too many do, or the process stops; and what the database raises.
+        Raises `IssueKind` (503) when too many do, or the process stops; and what the database raises.
         """
         if len(self._followers) >= MOST_FOLLOWERS or self._stopping.is_set():
             title, title_zh = "Too many follow the stream", "实时订阅人数过多，请稍后再试"
@@ -203,7 +203,7 @@ class Following:
             self._reached = found[-1].place if more else max(until, self._reached)
         return more
 
-    async def _told(self, follower: _Follower, after: Place | None) -> AsyncGenerator[bytes, None]:
+    async def _told(self, follower: _Follower, after: FeedPosition | None) -> AsyncGenerator[bytes, None]:
         """All that this follower is told. The first piece is empty, and says that he is one of them."""
         self._followers.add(follower)
         try:
@@ -244,7 +244,7 @@ class Following:
                 loop.cancel()
                 await asyncio.wait([loop])
 
-    async def _join(self) -> tuple[Place, Place]:
+    async def _join(self) -> tuple[FeedPosition, FeedPosition]:
         """Up to where all is complete, and up to where it has been handed out here: what comes later is heard."""
         async with transaction(self._database) as connection:
             now = await complete(connection)
@@ -253,7 +253,7 @@ class Following:
             self._loop = asyncio.create_task(self._run(), name="followers")
         return now, self._reached
 
-    async def _missed(self, after: Place, until: Place) -> list[Change] | None:
+    async def _missed(self, after: FeedPosition, until: FeedPosition) -> list[Change] | None:
         """What somebody who comes back has missed, so much of it as is read at a time; None if it cannot be read."""
         try:
             async with transaction(self._database) as connection:
@@ -263,7 +263,7 @@ class Following:
             return None
 
     async def _run(self) -> None:
-        looking = asyncio.create_task(forever(LOOP, self.look, lambda: LOOK_S), name=LOOP)
+        looking = asyncio.create_task(run_periodically(LOOP, self.look, lambda: LOOK_S), name=LOOP)
         try:
             await self._stopping.wait()
             for follower in self._followers:
@@ -280,15 +280,15 @@ def _written(change: Change) -> bytes:
     return _event("failed" if failure.settled_at is None else "settled", failure, change.place)
 
 
-def _reset(place: Place) -> bytes:
+def _reset(place: FeedPosition) -> bytes:
     return _event("reset", Reset(why="too much has been missed to be told: read the lists anew"), place)
 
 
-def _event(name: str, data: BaseModel, place: Place) -> bytes:
+def _event(name: str, data: BaseModel, place: FeedPosition) -> bytes:
     return format_sse_event(data_str=data.model_dump_json(), event=name, id=str(place))
 
 
-def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
+def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     """The endpoint, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
     router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["lists"], responses=refused)
@@ -303,7 +303,7 @@ def routes(shell: "Shell[MonitoredCase]") -> APIRouter:
         The event says what happened: raised, acknowledged, appealed, decided, withdrawn or closed with the alert as in
         `/alerts`; failed or settled with the failure as in `/operations`; or reset, where too much was missed.
         """
-        after = Place(*map(int, last_event_id.split("."))) if last_event_id is not None else None
+        after = FeedPosition(*map(int, last_event_id.split("."))) if last_event_id is not None else None
         return await following.follow(wanted, after)
 
     return router

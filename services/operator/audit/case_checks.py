@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from services.operator.audit.case_record import Dossier, Entry, Json, Kept, Said
+from services.operator.audit.case_record import CaseRecord, Json, LedgerRow, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at, moment
 from services.operator.audit.ladder_checks import commitments, rungs
 
 CORE = ("intake", "routing", "monitor")
 
 
-def judge(case: Dossier, grounds: Grounds) -> list[Fault]:
+def judge(case: CaseRecord, grounds: Grounds) -> list[Fault]:
     """Everything that is wrong with this case."""
     return [*decided(case, grounds), *tasks(case, grounds), *commitments(case, grounds), *rungs(case, grounds)]
 
 
-def decided(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
+def decided(case: CaseRecord, grounds: Grounds) -> Iterator[Fault]:
     """Accepted once and decided once, or open with a next step."""
 
     def fault(what: str, *, waits: bool = False, of: Invariant = Invariant.DECIDED) -> Fault:
@@ -53,15 +53,15 @@ def decided(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
     yield from (fault(what) for what in _shown(case, intake.state, routing.state))
 
 
-def _charged_twice(intake: Kept) -> Iterator[str]:
+def _charged_twice(intake: StoredCase) -> Iterator[str]:
     steps = intake.state["accepted"]["plan"]["steps"]
     fees = Counter((step["step"], fee["name"]) for step in steps for fee in step.get("fees", ()))
     yield from (f"the fee {name!r} of step {step} stands {n} times" for (step, name), n in fees.items() if n > 1)
 
 
-def _at_intake(intake: Kept) -> Iterator[str]:
+def _at_intake(intake: StoredCase) -> Iterator[str]:
     answered = "decision" in intake.state and intake.state.get("monitored", False) and not _unheard(intake.state)
-    runs_on = any("ended_at" not in clock for clock in intake.state.get("clocks", ()))
+    runs_on = any("ended_at" not in clock for clock in intake.state.get("timers", ()))
     if intake.closed_at is None:
         if not intake.asks and not (answered and runs_on):
             yield "open at intake, and nothing will move it"
@@ -75,13 +75,13 @@ def _at_intake(intake: Kept) -> Iterator[str]:
 
 def _unheard(state: Json) -> bool:
     """Whether monitor is not known to have heard all that was said of the case's time."""
-    said = {word["word"] for name in ("suspensions", "restarts") for word in state.get(name, ())}
-    said |= {state["extension"]["word"]} if "extension" in state else set()
-    said |= {f"clocks-{state['clock_changes']}"} if "clocks" in state else set()
-    return not said <= {*state.get("heard", ())}
+    said = {word["change_id"] for name in ("suspensions", "restarts") for word in state.get(name, ())}
+    said |= {state["extension"]["change_id"]} if "extension" in state else set()
+    said |= {f"timers-{state['timer_changes']}"} if "timers" in state else set()
+    return not said <= {*state.get("confirmed_changes", ())}
 
 
-def _at_routing(case: Dossier, routing: Kept, grounds: Grounds) -> Iterator[str]:
+def _at_routing(case: CaseRecord, routing: StoredCase, grounds: Grounds) -> Iterator[str]:
     said = case.ledger("routing", "case.decided")
     decided_at = at(routing.state.get("decided_at"))
     outcome = routing.state.get("outcome")
@@ -110,7 +110,7 @@ def _at_routing(case: Dossier, routing: Kept, grounds: Grounds) -> Iterator[str]
             break
 
 
-def _shown(case: Dossier, intake: Json, routing: Json) -> Iterator[str]:
+def _shown(case: CaseRecord, intake: Json, routing: Json) -> Iterator[str]:
     decision = intake.get("decision")
     if decision is None:
         return  # intake asks until it knows
@@ -134,18 +134,18 @@ def _answer(step: Json) -> tuple[str, ...]:
     return tuple(step.get(name) or "" for name in ("outcome", "document", "decided_at"))
 
 
-def different(said: Iterable[Said]) -> set[str]:
+def different(said: Iterable[PublishedMessage]) -> set[str]:
     """The contents of these messages, each once."""
     return {said.text.split('"data":', 1)[1] for said in said}
 
 
-def forgotten(case: Dossier, grounds: Grounds) -> bool:
+def forgotten(case: CaseRecord, grounds: Grounds) -> bool:
     """Whether all who know the case have closed it so long ago that others may have forgotten it."""
     rows = [row for rows in case.rows.values() for row in rows]
     return bool(rows) and all(row.closed_at is not None and row.closed_at < grounds.closed_since for row in rows)
 
 
-def tasks(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
+def tasks(case: CaseRecord, grounds: Grounds) -> Iterator[Fault]:
     """Each task handed over once: asked for, held by its department's service, in the books under one number."""
     routing = case.kept("routing")
     asked = {
@@ -153,7 +153,7 @@ def tasks(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
         for step in (routing.state["steps"] if routing else ())
         if "requested_at" in step
     }
-    said: dict[str, list[Said]] = {}
+    said: dict[str, list[PublishedMessage]] = {}
     for message in case.ledger("routing", "task.requested"):
         said.setdefault(message.data["task_id"], []).append(message)
     whats = [
@@ -164,12 +164,12 @@ def tasks(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
     yield from (Fault(Invariant.TASKS, case.case_id, what) for what in whats)
 
 
-def _systems(case: Dossier) -> list[str]:
+def _systems(case: CaseRecord) -> list[str]:
     return sorted({*case.rows, *case.books} - {*CORE})
 
 
 def _asked_for(
-    asked: dict[str, Json], said: dict[str, list[Said]], routing: Kept | None, grounds: Grounds
+    asked: dict[str, Json], said: dict[str, list[PublishedMessage]], routing: StoredCase | None, grounds: Grounds
 ) -> Iterator[str]:
     for task_id, step in asked.items():
         requests = said.get(task_id, [])
@@ -183,7 +183,7 @@ def _asked_for(
         yield from (f"{task_id} has been asked for, and routing does not know" for task_id in {*said} - {*asked})
 
 
-def _handed(case: Dossier, task_id: str, step: Json, routing: Kept | None, grounds: Grounds) -> Iterator[str]:
+def _handed(case: CaseRecord, task_id: str, step: Json, routing: StoredCase | None, grounds: Grounds) -> Iterator[str]:
     """What routing holds of a task, beside what its department's service holds."""
     system = step["plan"]["system"]
     task = _tasks_at(case, system).get(task_id)
@@ -205,20 +205,20 @@ def _handed(case: Dossier, task_id: str, step: Json, routing: Kept | None, groun
         yield f"{task_id} is answered otherwise by {system}"
 
 
-def _held(case: Dossier, system: str, asked: dict[str, Json], grounds: Grounds) -> Iterator[str]:
+def _held(case: CaseRecord, system: str, asked: dict[str, Json], grounds: Grounds) -> Iterator[str]:
     """What a department's service holds, beside what was asked for, what it told, and the department's books."""
     kept = case.kept(system)
     held = _tasks_at(case, system)
-    books: dict[str, list[Entry]] = {}
+    books: dict[str, list[LedgerRow]] = {}
     for entry in case.books.get(system, ()):
         books.setdefault(entry.task_id, []).append(entry)
     if kept is not None:
         waits = any("decision" not in task for task in held.values())
-        if waits and kept.call_at is None:
+        if waits and kept.call_due_at is None:
             yield f"open at {system}, and nothing will be asked"
         if waits != (kept.closed_at is None):
             yield f"{'open' if kept.closed_at is None else 'closed'} at {system} against what it holds"
-        if not waits and kept.call_at is not None:
+        if not waits and kept.call_due_at is not None:
             yield f"answered at {system}, with a question left"
     for task_id, task in held.items():
         if task_id not in asked and (case.kept("routing") or not forgotten(case, grounds)):
@@ -233,12 +233,12 @@ def _held(case: Dossier, system: str, asked: dict[str, Json], grounds: Grounds) 
             yield f"{task_id} is in the books of {system} {len(entries)} times"
 
 
-def _tasks_at(case: Dossier, system: str) -> dict[str, Json]:
+def _tasks_at(case: CaseRecord, system: str) -> dict[str, Json]:
     kept = case.kept(system)
     return {task["request"]["task_id"]: task for task in (kept.state.get("tasks", ()) if kept else ())}
 
 
-def _told(case: Dossier, system: str, task_id: str, task: Json, grounds: Grounds) -> Iterator[str]:
+def _told(case: CaseRecord, system: str, task_id: str, task: Json, grounds: Grounds) -> Iterator[str]:
     told = [
         message
         for kind in ("task.delivered", "task.done")
@@ -262,7 +262,7 @@ def _told(case: Dossier, system: str, task_id: str, task: Json, grounds: Grounds
         yield f"{task_id} has been told with another answer than {system} holds"
 
 
-def _booked(system: str, task_id: str, task: Json, entries: list[Entry], grounds: Grounds) -> Iterator[str]:
+def _booked(system: str, task_id: str, task: Json, entries: list[LedgerRow], grounds: Grounds) -> Iterator[str]:
     known = task.get("decision") or task.get("receipt")
     if len(entries) > 1:
         yield f"{task_id} is in the books of {system} {len(entries)} times"

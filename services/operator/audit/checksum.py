@@ -39,7 +39,7 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class Checksum:
     """One statement over one database.
 
     ``rows`` yields the column ``b`` (the bucket), one column a fact (its hash, or NULL), ``flag`` (something is wrong

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.operator.audit import checksum_queries
-from services.operator.audit.checksum import Fact, Scan
-from services.operator.audit.targets import Connection, Places, Tables
+from services.operator.audit.checksum import Checksum, Fact
+from services.operator.audit.targets import Connection, Tables, Targets
 
 MOST_BUCKETS = 1 << 17
 """A sum over so many takes a megabyte; of a million cases, eight share one."""
@@ -60,7 +60,7 @@ class Twice:
 
 
 @dataclass(slots=True)
-class Sifted:
+class Comparison:
     """What the reading came to."""
 
     buckets: int
@@ -72,7 +72,7 @@ class Sifted:
     """In how many buckets the two sides of a fact differ."""
 
 
-async def sift(tables: Tables, places: Places, kept_since: datetime, say: Said) -> Sifted:
+async def compare(tables: Tables, places: Targets, kept_since: datetime, say: Said) -> Comparison:
     """Read all of it."""
     work = _scans(tables, places)
     wanted = sum(len(of_database) for _, _, of_database in work)
@@ -80,7 +80,7 @@ async def sift(tables: Tables, places: Places, kept_since: datetime, say: Said) 
     buckets = FEWEST_BUCKETS
     while buckets < min(estimate, MOST_BUCKETS):
         buckets *= 2
-    sifted = Sifted(buckets)
+    sifted = Comparison(buckets)
     sums = dict.fromkeys(Fact, 0)
     numbers = {fact: [0, 0] for fact in Fact}
     flags = 0
@@ -89,7 +89,7 @@ async def sift(tables: Tables, places: Places, kept_since: datetime, say: Said) 
     arguments = (buckets - 1, _text(since), since, _text(until), until)
     done = 0
 
-    def add(database: str, scan: Scan, row: Any) -> None:
+    def add(database: str, scan: Checksum, row: Any) -> None:
         nonlocal done, flags
         done += 1
         say(database, done, wanted)
@@ -133,10 +133,10 @@ def _unlike(lanes: int, kind: str, buckets: int) -> list[int]:
 async def _read(
     connection: Connection,
     database: str,
-    of_database: Sequence[tuple[Scan, str]],
+    of_database: Sequence[tuple[Checksum, str]],
     arguments: tuple[object, ...],
     slots: asyncio.Semaphore,
-    add: Callable[[str, Scan, Any], None],
+    add: Callable[[str, Checksum, Any], None],
 ) -> None:
     """One database's checksum_queries, one after another."""
     for scan, statement in of_database:
@@ -151,7 +151,7 @@ def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _scans(tables: Tables, places: Places) -> list[tuple[Connection, str, list[tuple[Scan, str]]]]:
+def _scans(tables: Tables, places: Targets) -> list[tuple[Connection, str, list[tuple[Checksum, str]]]]:
     """What is read where, the longest first."""
     of_core = {
         "routing": (checksum_queries.ROUTING_SAID, checksum_queries.ROUTING_CASES),
@@ -170,7 +170,7 @@ def _scans(tables: Tables, places: Places) -> list[tuple[Connection, str, list[t
     return work
 
 
-async def suspects(tables: Tables, places: Places, sifted: Sifted) -> AsyncIterator[str]:
+async def suspects(tables: Tables, places: Targets, sifted: Comparison) -> AsyncIterator[str]:
     """The numbers of the cases to be looked at, in order, each once."""
     if not sifted.suspicious:
         return

@@ -14,7 +14,7 @@ whole; ``$4`` and ``$5`` the moment up to which answers of departments are compa
 that reads a department's books.
 """
 
-from services.operator.audit.checksum import BUCKET, BUCKET_OF_TASK, Fact, Scan, after, hashed
+from services.operator.audit.checksum import BUCKET, BUCKET_OF_TASK, Checksum, Fact, after, hashed
 
 _BILL = """
     SELECT array[count(*), count(DISTINCT (s ->> 'step', f ->> 'name'))]
@@ -23,7 +23,7 @@ _BILL = """
 """
 """How many fees the steps of a case ask for, and how many different ones: few cases have any."""
 
-INTAKE_CASES = Scan(
+INTAKE_CASES = Checksum(
     facts=(Fact.KNOWN_TO_ROUTING, Fact.KNOWN_TO_MONITOR, Fact.ACCEPTED, Fact.DECIDED, Fact.SHOWN),
     counts=("cases", "fees"),
     rows=f"""
@@ -45,7 +45,7 @@ INTAKE_CASES = Scan(
             SELECT case_id, closed_at, alarm, bill, rest,
                 split_part(rest, '"decision":{{"decided_at":"', 2) AS decision
             FROM (
-                SELECT case_id, closed_at, coalesce(wake_at, again_at) AS alarm,
+                SELECT case_id, closed_at, coalesce(timer_at, retry_at) AS alarm,
                     split_part(state, '"accepted_at":"', 2) AS rest,
                     CASE WHEN strpos(state, '"fees":[{{') > 0 THEN ({_BILL}) END AS bill
                 FROM cases OFFSET 0
@@ -58,7 +58,7 @@ INTAKE_CASES = Scan(
     """,
 )
 
-INTAKE_SAID = Scan(
+INTAKE_SAID = Checksum(
     facts=(Fact.ACCEPTED,),
     second=(Fact.ACCEPTED,),
     counts=("messages",),
@@ -76,7 +76,7 @@ INTAKE_SAID = Scan(
     """,
 )
 
-ROUTING_CASES = Scan(
+ROUTING_CASES = Checksum(
     facts=(
         *(Fact.KNOWN_TO_ROUTING, Fact.DECIDED, Fact.DECISION_SAID, Fact.REQUESTED, Fact.HANDED, Fact.ANSWERED),
         Fact.CLOSED,
@@ -97,7 +97,7 @@ ROUTING_CASES = Scan(
             CASE WHEN NOT first THEN {hashed("case_id", "step", "system", "requested_at")} END AS task,
             CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decision
         FROM (
-            SELECT {BUCKET}, case_id, closed_at, coalesce(wake_at, again_at) AS alarm, i = 1 AS first,
+            SELECT {BUCKET}, case_id, closed_at, coalesce(timer_at, retry_at) AS alarm, i = 1 AS first,
                 split_part(decision, '"', 1) AS outcome, split_part(decision, '"', 5) AS decided_at,
                 CASE WHEN i > 1 THEN split_part(piece, '"', 1) END AS step,
                 CASE WHEN i > 1 THEN split_part(rest, '"', 1) END AS system,
@@ -115,7 +115,7 @@ ROUTING_CASES = Scan(
     """,
 )
 
-ROUTING_SAID = Scan(
+ROUTING_SAID = Checksum(
     facts=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
     second=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
     counts=("messages",),
@@ -197,7 +197,7 @@ _FIRED_COUNT = """
         CASE WHEN raised IS NOT NULL THEN (
             SELECT count(*) FROM jsonb_array_elements(raised) AS r WHERE r ->> 'raised_at' > $2) END"""
 
-MONITOR_CASES = Scan(
+MONITOR_CASES = Checksum(
     facts=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.OPENED),
     summed=(Fact.LISTED, Fact.ALERT_SAID),
     second=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED),
@@ -211,7 +211,7 @@ MONITOR_CASES = Scan(
             OR closed_at IS NOT NULL AND alarm IS NOT NULL AS flag,
         commitments, rungs
     FROM (
-        SELECT {BUCKET}, closed_at, coalesce(wake_at, again_at) AS alarm,
+        SELECT {BUCKET}, closed_at, coalesce(timer_at, retry_at) AS alarm,
             CASE WHEN closed_at IS NOT NULL THEN {after("state", '"ended_at":"')} END AS case_ended, case_id, state
         FROM cases OFFSET 0
     ) AS cut, LATERAL (
@@ -226,7 +226,7 @@ MONITOR_CASES = Scan(
         FROM (
             SELECT *, least(own_end, case_ended) AS ended,
                 {_DUE},
-                CASE WHEN fired THEN state::jsonb -> 'watches' -> (i - 2)::int -> 'raised' END AS raised
+                CASE WHEN fired THEN state::jsonb -> 'commitments' -> (i - 2)::int -> 'raised' END AS raised
             FROM (
                 SELECT i, split_part(piece, '"', 1) AS key, nullif(split_part(rest, '"', 1), '') AS opened,
                     nullif({after("rest", '"ended_at":"')}, '') AS own_end, split_part(rest, '"due":{{', 2) AS due,
@@ -242,7 +242,7 @@ MONITOR_CASES = Scan(
     """,
 )
 
-MONITOR_ALERTS = Scan(
+MONITOR_ALERTS = Checksum(
     facts=(Fact.LISTED,),
     second=(Fact.LISTED,),
     counts=("alerts",),
@@ -256,7 +256,7 @@ MONITOR_ALERTS = Scan(
 
 _OF_THE_CASE = """split_part(event, '"key":"case"', 2)"""
 
-MONITOR_SAID = Scan(
+MONITOR_SAID = Checksum(
     facts=(Fact.OPENED,),
     summed=(Fact.ALERT_SAID,),
     second=(Fact.OPENED, Fact.ALERT_SAID),
@@ -295,7 +295,7 @@ _ANSWER = """decided_at || '","outcome":"' || outcome || coalesce('","document":
 _TASKS = '{"tasks":[{"request":{"task_id":"'
 _NEXT_TASK = ',{"request":{"task_id":"'
 
-DEPARTMENT_CASES = Scan(
+DEPARTMENT_CASES = Checksum(
     facts=(Fact.HANDED, Fact.ANSWERED, Fact.TOLD, Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
     second=(Fact.HANDED, Fact.ANSWERED),
     counts=("held", "documents"),
@@ -306,13 +306,13 @@ DEPARTMENT_CASES = Scan(
         CASE WHEN delivered_at > $2 THEN receipt END AS told,
         CASE WHEN delivered_at > $2 THEN receipt END AS in_the_books,
         CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_the_books,
-        (closed_at IS NULL) = (call_at IS NULL) OR task_id <> case_id || '/' || step AS flag,
+        (closed_at IS NULL) = (call_due_at IS NULL) OR task_id <> case_id || '/' || step AS flag,
         (task_id <> '')::int AS held, (document <> '')::int AS documents,
         CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_twice,
         CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_twice
     FROM (
         SELECT *, {hashed("task_id", "reference")} AS receipt FROM (
-            SELECT {BUCKET}, case_id, closed_at, call_at, split_part(piece, '"', 1) AS task_id,
+            SELECT {BUCKET}, case_id, closed_at, call_due_at, split_part(piece, '"', 1) AS task_id,
                 split_part(piece, '"', 5) AS step, split_part(rest, '"', 1) AS system,
                 {after("rest", '"requested_at":"')} AS requested_at,
                 {after("course", '"reference":"')} AS reference, {after("course", '"delivered_at":"')} AS delivered_at,
@@ -328,7 +328,7 @@ DEPARTMENT_CASES = Scan(
     """,
 )
 
-DEPARTMENT_SAID = Scan(
+DEPARTMENT_SAID = Checksum(
     facts=(Fact.TOLD,),
     second=(Fact.TOLD,),
     counts=("messages",),
@@ -354,7 +354,7 @@ DEPARTMENT_SAID = Scan(
     """,
 )
 
-BOOKS = Scan(
+BOOKS = Checksum(
     facts=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
     second=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
     counts=("entries",),

@@ -10,7 +10,7 @@ from rich.console import Console
 from services.operator.audit.report import show, write
 from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
-from services.operator.audit.targets import places
+from services.operator.audit.targets import targets
 from services.operator.databases import Unreachable, WrongChoice
 from services.runtime.configuration import read
 
@@ -27,7 +27,7 @@ _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 def run(folder: Path | None, database: str, replay: str, patience_s: float, json: Path | None) -> int:
     """Examine, print, write; the exit status. Raises `WrongSetting`."""
     try:
-        found = places(folder, database, read(AuditSettings))
+        found = targets(folder, database, read(AuditSettings))
         wanted = Wanted(_number(replay), patience_s)
         # Progress goes where it does not mix with the result.
         report = asyncio.run(audit(found, wanted, Console(stderr=True, highlight=False)))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from services.operator.audit.case_record import Dossier, Json, Kept
+from services.operator.audit.case_record import CaseRecord, Json, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at, moment
 
 SLOW = timedelta(minutes=15)
@@ -16,7 +16,7 @@ AFTERWARDS = ("delivery", "complaint", "consultation")
 """Commitments that may outlast their case."""
 
 
-def commitments(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
+def commitments(case: CaseRecord, grounds: Grounds) -> Iterator[Fault]:
     """Each commitment opened once, and closed when its case was."""
 
     def fault(what: str, *, waits: bool = False) -> Fault:
@@ -29,7 +29,7 @@ def commitments(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
             if not intake.asks and not any(message.unpublished for message in said):
                 yield fault("unknown to monitor, and nobody will say it again", waits=True)
         return
-    watches = monitor.state.get("watches", [])
+    watches = monitor.state.get("commitments", [])
     keys = Counter(watch["key"] for watch in watches)
     yield from (fault(f"commitment {key} is held {times} times") for key, times in keys.items() if times > 1)
     if intake is not None and "matter" in monitor.state:
@@ -49,7 +49,7 @@ def _owed(plan: Json) -> set[str]:
     return {"case", *(f"step/{step['step']}" for step in plan["steps"] if "limits" in step)}
 
 
-def _opened(case: Dossier, watches: list[Json], grounds: Grounds) -> Iterator[str]:
+def _opened(case: CaseRecord, watches: list[Json], grounds: Grounds) -> Iterator[str]:
     said: dict[str, set[str]] = {}
     for message in case.ledger("monitor", "commitments.opened"):
         for commitment in message.data["commitments"]:
@@ -71,12 +71,12 @@ def _opened(case: Dossier, watches: list[Json], grounds: Grounds) -> Iterator[st
 
 
 def _closed(
-    case: Dossier, monitor: Kept, routing: Kept | None, intake: Kept | None, grounds: Grounds
+    case: CaseRecord, monitor: StoredCase, routing: StoredCase | None, intake: StoredCase | None, grounds: Grounds
 ) -> Iterator[Fault]:
     def fault(what: str, *, waits: bool = False) -> Fault:
         return Fault(Invariant.COMMITMENTS, case.case_id, what, waits)
 
-    ended = {watch["key"]: watch.get("ended_at") for watch in monitor.state.get("watches", [])}
+    ended = {watch["key"]: watch.get("ended_at") for watch in monitor.state.get("commitments", [])}
     case_ended = ended.get("case")
     runs_on = any(at is None and key.startswith(AFTERWARDS) for key, at in ended.items())
     if (monitor.closed_at is not None) != (case_ended is not None and not runs_on and "matter" in monitor.state):
@@ -103,7 +103,7 @@ def _closed(
         yield fault("closed at another time than the case was decided")
 
 
-def _answered(case: Dossier, step: Json) -> bool:
+def _answered(case: CaseRecord, step: Json) -> bool:
     """By routing's word, or by the department's, which monitor may hear first."""
     if step.get("state") in ("done", "dropped"):
         return True
@@ -112,12 +112,12 @@ def _answered(case: Dossier, step: Json) -> bool:
     return any(t["request"]["step"] == name and "decision" in t for t in (kept.state.get("tasks", ()) if kept else ()))
 
 
-def rungs(case: Dossier, grounds: Grounds) -> Iterator[Fault]:
+def rungs(case: CaseRecord, grounds: Grounds) -> Iterator[Fault]:
     """Each rung fired once when its commitment was late, and none for one answered in time."""
     monitor = case.kept("monitor")
     if monitor is None:
         return
-    watches = monitor.state.get("watches", [])
+    watches = monitor.state.get("commitments", [])
     case_ended = next((at(watch.get("ended_at")) for watch in watches if watch["key"] == "case"), None)
     slow = [span for watch in watches if (span := _slow_delivery(watch)) is not None]
     whats = [what for watch in watches for what in _fired(monitor, watch, case_ended, slow, grounds)]
@@ -134,7 +134,7 @@ def _slow_delivery(watch: Json) -> tuple[datetime, datetime] | None:
 
 
 def _fired(
-    monitor: Kept,
+    monitor: StoredCase,
     watch: Json,
     case_ended: datetime | None,
     slow: list[tuple[datetime, datetime]],
@@ -145,8 +145,8 @@ def _fired(
         if raised:
             yield f"{watch['key']}: a rung fired, and nothing is due"
         return
-    turns = Counter((one["rung"], one.get("turn", 1)) for one in raised)
-    yield from (f"{watch['key']}: {rung} fired {times} times" for (rung, _), times in turns.items() if times > 1)
+    occurrences = Counter((one["rung"], one.get("occurrence", 1)) for one in raised)
+    yield from (f"{watch['key']}: {rung} fired {times} times" for (rung, _), times in occurrences.items() if times > 1)
     standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
     overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}
     # Delivery, complaints and consultations go on when their case has been decided.
@@ -192,7 +192,7 @@ def _answers_for(
     return ended is None if delivered_at is None else delivered_at <= due_at
 
 
-def _will_look(monitor: Kept, watch: Json, rung: str, due_at: datetime, grounds: Grounds) -> bool:
+def _will_look(monitor: StoredCase, watch: Json, rung: str, due_at: datetime, grounds: Grounds) -> bool:
     """Whether the case will be woken: at once, or where a card waits for routing's word, when that is asked again."""
     if "matter" not in monitor.state:
         return True  # its acceptance has yet to be heard; intake asks until it is
@@ -200,25 +200,28 @@ def _will_look(monitor: Kept, watch: Json, rung: str, due_at: datetime, grounds:
         open_at = at(watch.get("open_at"))
         if open_at is not None and due_at < open_at:
             return False  # routing has said that it was open; the card was due with that word
-        if not monitor.state.get("routed", False) and _is_planned(watch["key"]):
+        if not monitor.state.get("known_to_routing", False) and _is_planned(watch["key"]):
             return True  # routing does not know it yet; intake asks until it does
-    if monitor.wake_at is not None and monitor.wake_at <= grounds.now:
+    if monitor.timer_at is not None and monitor.timer_at <= grounds.now:
         return True  # its alarm rings
-    return monitor.again_at is not None and monitor.again_at <= grounds.soon
+    return monitor.retry_at is not None and monitor.retry_at <= grounds.soon
 
 
-def _announced(case: Dossier, watches: list[Json], grounds: Grounds) -> Iterator[str]:
+def _announced(case: CaseRecord, watches: list[Json], grounds: Grounds) -> Iterator[str]:
     """What has fired was listed once and said once, and nothing else was."""
     fired = {
-        (watch["key"], one["rung"], one.get("turn", 1)): one for watch in watches for one in watch.get("raised", [])
+        (watch["key"], one["rung"], one.get("occurrence", 1)): one
+        for watch in watches
+        for one in watch.get("raised", [])
     }
-    listed = Counter((alert.commitment, alert.rung, alert.turn) for alert in case.alerts)
-    withdrawn = {(alert.commitment, alert.rung, alert.turn) for alert in case.alerts if alert.withdrawn}
+    listed = Counter((alert.commitment, alert.rung, alert.occurrence) for alert in case.alerts)
+    withdrawn = {(alert.commitment, alert.rung, alert.occurrence) for alert in case.alerts if alert.withdrawn}
     said = Counter(
-        (m.data["commitment"], m.data["rung"], m.data.get("turn", 1)) for m in case.ledger("monitor", "alert.raised")
+        (m.data["commitment"], m.data["rung"], m.data.get("occurrence", 1))
+        for m in case.ledger("monitor", "alert.raised")
     )
     for key in sorted({*fired, *listed, *said}):
-        name = f"{key[0]}: {key[1]}" if key[2] == 1 else f"{key[0]}: {key[1]}, turn {key[2]}"
+        name = f"{key[0]}: {key[1]}" if key[2] == 1 else f"{key[0]}: {key[1]}, occurrence {key[2]}"
         if key not in fired:
             yield f"{name} is listed or said, and has not fired"
             continue

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from services.operator.audit.case_checks import judge
-from services.operator.audit.case_record import Dossier, dossiers
+from services.operator.audit.case_record import CaseRecord, case_records
 from services.operator.audit.invariants import Fault, Grounds, Invariant
 from services.operator.audit.replay import replay
 from services.operator.audit.report import Report
-from services.operator.audit.targets import Places, Tables
+from services.operator.audit.targets import Tables, Targets
 
 LOT = 500
 """Cases that are read with one statement a table. Books may have no index by case: they are read through each time."""
@@ -31,11 +31,11 @@ ASKED_AGAIN = timedelta(hours=1)
 """Machine time within which monitor asks again for a card, at the latest."""
 
 
-class Inquest:
+class Recheck:
     """The looking. ``patience_s``: machine seconds after which what was said and not heard counts as lost."""
 
     def __init__(
-        self, tables: Tables, places: Places, grounds_since: Grounds, report: Report, patience_s: float
+        self, tables: Tables, places: Targets, grounds_since: Grounds, report: Report, patience_s: float
     ) -> None:
         self._tables = tables
         self._places = places
@@ -100,7 +100,7 @@ class Inquest:
         soon = datetime.now(UTC) + ASKED_AGAIN
         grounds = Grounds(now, soon, self._since.kept_since, self._since.closed_since)
         wrong = {}
-        found = await dossiers(self._tables, self._places, case_ids, with_books=not fold, with_editions=fold)
+        found = await case_records(self._tables, self._places, case_ids, with_books=not fold, with_editions=fold)
         for case_id, dossier in found.items():
             faults = self._folded(dossier, grounds, count) if fold else judge(dossier, grounds)
             if faults:
@@ -109,7 +109,7 @@ class Inquest:
             self._report.looked_at += len(case_ids)
         return wrong
 
-    def _folded(self, dossier: Dossier, grounds: Grounds, count: bool) -> list[Fault]:
+    def _folded(self, dossier: CaseRecord, grounds: Grounds, count: bool) -> list[Fault]:
         examined, faults = replay(dossier, grounds)
         if count:
             self._report.findings[Invariant.LEDGER].examined += examined

@@ -13,15 +13,22 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from contracts.codec import Unreadable, decode
-from contracts.core import Core, Impossible
+from contracts.codec import InvalidRecord, decode
+from contracts.core import Core, InvalidMessage
 from contracts.envelope import Envelope, Message, envelop
-from contracts.messages.side_timers import Clock, ClocksReported
+from contracts.messages.side_timers import SideTimer, SideTimersReported
 from onedoor.cli import SERVICES, load
-from services.departments.sdk.core.messages import Decided, Decision, Procedure, Receipt, Received, Suspended
+from services.departments.sdk.core.messages import (
+    Decision,
+    DecisionNotified,
+    Procedure,
+    ProcedureNotified,
+    Receipt,
+    ReceiptNotified,
+)
 from services.intake.core.handle import AcceptCase
-from services.intake.core.side_timers import BeginClock, EndClock
-from services.operator.audit.case_record import Dossier, Kept, Said
+from services.intake.core.side_timers import EndTimer, StartTimer
+from services.operator.audit.case_record import CaseRecord, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
 from services.runtime.store.documents import Edition
 
@@ -32,25 +39,25 @@ _NOT_SAID: Mapping[str, Any] = {
     "intake": {"asked": True, "due_at_acceptance": True},
     "routing": {"asked": True},
     "monitor": {
-        "asked": True,
-        "asked_at": True,
-        "unanswered": True,
-        "told": True,
-        "marks": True,
-        "watches": {"__all__": {"raised"}},
+        "query_count": True,
+        "queried_at": True,
+        "unanswered_queries": True,
+        "sequence": True,
+        "platform_issues": True,
+        "commitments": {"__all__": {"raised"}},
     },
 }
 """What no message determines, by service. What a case was thought to be due at its acceptance followed from the
 calendar of that day."""
 
-_NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"pace", "asked"}}}
+_NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"retry_reason", "asked"}}}
 
 
 class Incomplete(Exception):
     """Not all that the case has heard is still on record."""
 
 
-def replay(case: Dossier, grounds: Grounds) -> tuple[int, list[Fault]]:
+def replay(case: CaseRecord, grounds: Grounds) -> tuple[int, list[Fault]]:
     """How many of the case's states could be folded anew, and what is wrong with them."""
     ledger = {message.message_id: message for said in case.said.values() for message in said}
     examined, faults = 0, []
@@ -68,13 +75,15 @@ def replay(case: Dossier, grounds: Grounds) -> tuple[int, list[Fault]]:
     return examined, faults
 
 
-def _difference(case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, Said], grounds: Grounds) -> str | None:
+def _difference(
+    case: CaseRecord, service: str, kept: StoredCase, ledger: Mapping[UUID, PublishedMessage], grounds: Grounds
+) -> str | None:
     """What is wrong, without repeating anything of the content. Raises `Incomplete`."""
-    if len(kept.seen) >= SEEN_KEPT:
+    if len(kept.processed_ids) >= SEEN_KEPT:
         raise Incomplete
     left_out = _NOT_SAID.get(service, _NOT_SAID_BY_A_DEPARTMENT)
     stored = load(service).state.model_validate_json(kept.text)
-    editions = {watch.edition for watch in stored.watches} or {0} if service == "monitor" else {0}
+    editions = {watch.edition for watch in stored.commitments} or {0} if service == "monitor" else {0}
     for edition in sorted(editions):
         state: Any = None
         try:
@@ -83,13 +92,13 @@ def _difference(case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, S
                 state = core(state, envelope).state
         except _Unsaid as unsaid:
             return str(unsaid)
-        except (Impossible, Unreadable) as impossible:
+        except (InvalidMessage, InvalidRecord) as impossible:
             return f"what it has heard cannot be true of it: {impossible}"
         if state is None:
             return "it holds a state, and has heard nothing"
         for name in type(state).model_fields:
             expected, found = _plain(state, left_out, name), _plain(stored, left_out, name)
-            if name == "watches":
+            if service == "monitor" and name == "commitments":
                 expected, found = _of_edition(expected, found, edition)
             if expected != found:
                 return f"its messages lead to another {name!r} than it holds"
@@ -100,11 +109,11 @@ def _difference(case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, S
 def _core(service: str, edition: int, body: str | None) -> Core[Any]:
     """The service's core, by the edition of its rules. Raises `Incomplete` if that is not on record."""
     declared = load(service)
-    if edition == 0 or declared.under is None:
+    if edition == 0 or declared.core_for is None:
         return declared.core
     if body is None:
         raise Incomplete
-    return declared.under(Edition(edition, body))
+    return declared.core_for(Edition(edition, body))
 
 
 def _of_edition(expected: list[Any], found: list[Any], edition: int) -> tuple[list[Any], list[Any]]:
@@ -130,14 +139,14 @@ class _Unsaid(Exception):
 
 
 def _heard(
-    case: Dossier, service: str, kept: Kept, ledger: Mapping[UUID, Said], grounds: Grounds
+    case: CaseRecord, service: str, kept: StoredCase, ledger: Mapping[UUID, PublishedMessage], grounds: Grounds
 ) -> Iterator[Envelope[Message]]:
-    """All that came to the case, in its order: from Kafka as it stands in ``seen``, from outside as it was told."""
+    """All that came to the case, in its order: from Kafka as ``processed_ids`` has it, from outside as it was told."""
     if service == "intake":
         yield _application(case, kept)
         yield from _words(case)
         yield from _clocks(case)
-    for message_id in kept.seen:
+    for message_id in kept.processed_ids:
         said = ledger.get(message_id)
         if said is None:
             if _began(case) > grounds.kept_since:
@@ -150,14 +159,14 @@ def _heard(
         yield from _of_the_department(case, service)
 
 
-def _began(case: Dossier) -> datetime:
+def _began(case: CaseRecord) -> datetime:
     """When the case was accepted; as long ago as can be if nobody knows."""
     intake = case.kept("intake")
     accepted = at(intake.state["accepted"]["accepted_at"]) if intake is not None else None
     return accepted or datetime.fromisoformat("1900-01-01T00:00:00Z")
 
 
-def _application(case: Dossier, kept: Kept) -> Envelope[Message]:
+def _application(case: CaseRecord, kept: StoredCase) -> Envelope[Message]:
     """The command that began the case, from the acceptance that was said of it."""
     for said in case.ledger("intake", "case.accepted"):
         command = AcceptCase(**said.data, fingerprint=kept.state["fingerprint"])
@@ -165,50 +174,54 @@ def _application(case: Dossier, kept: Kept) -> Envelope[Message]:
     raise Incomplete
 
 
-def _words(case: Dossier) -> Iterator[Envelope[Message]]:
+def _words(case: CaseRecord) -> Iterator[Envelope[Message]]:
     """What staff said of the time of the case: each word once, however often it was said again."""
     told: set[str] = set()
     # Of what was said in one commit, a suspension's end comes after its beginning.
-    for said in sorted(case.said.get("intake", ()), key=lambda one: (one.said_at, one.data.get("until") is not None)):
-        if said.kind in ("case.suspended", "case.extended", "case.restarted") and said.data["word"] not in told:
-            told.add(said.data["word"])
+    for said in sorted(
+        case.said.get("intake", ()), key=lambda one: (one.created_at, one.data.get("until") is not None)
+    ):
+        if said.kind in ("case.suspended", "case.extended", "case.restarted") and said.data["change_id"] not in told:
+            told.add(said.data["change_id"])
             yield _own(case, "intake", _data(case, said), said)
 
 
-def _clocks(case: Dossier) -> Iterator[Envelope[Message]]:
+def _clocks(case: CaseRecord) -> Iterator[Envelope[Message]]:
     """What staff said of the clocks beside the case's own, from the truth that was told after each change."""
-    known: dict[str, Clock] = {}
-    reports = {said.data["word"]: said for said in case.ledger("intake", "clocks.reported")}
+    known: dict[str, SideTimer] = {}
+    reports = {said.data["change_id"]: said for said in case.ledger("intake", "side-timers.reported")}
     for _, said in sorted(reports.items(), key=lambda one: int(one[0].removeprefix("clocks-"))):
-        report = cast(ClocksReported, _data(case, said))
-        for clock in report.clocks:
+        report = cast(SideTimersReported, _data(case, said))
+        for clock in report.timers:
             if clock.commitment not in known:
-                yield _own(case, "intake", BeginClock(clock=clock.replace(ended_at=None)), said)
+                yield _own(case, "intake", StartTimer(timer=clock.replace(ended_at=None)), said)
             if clock.ended_at is not None and known.get(clock.commitment) != clock:
-                yield _own(case, "intake", EndClock(commitment=clock.commitment, ended_at=clock.ended_at), said)
+                yield _own(case, "intake", EndTimer(commitment=clock.commitment, ended_at=clock.ended_at), said)
             known[clock.commitment] = clock
 
 
-def _data(case: Dossier, said: Said) -> Message:
+def _data(case: CaseRecord, said: PublishedMessage) -> Message:
     return decode(said.text.encode(), case.case_id.encode(), said.topic).data
 
 
-def _of_the_department(case: Dossier, service: str) -> Iterator[Envelope[Message]]:
+def _of_the_department(case: CaseRecord, service: str) -> Iterator[Envelope[Message]]:
     """What the department answered, from what its service told of it."""
     for said in case.said.get(service, ()):
         data = said.data
         if said.kind == "task.delivered":
-            yield _own(case, service, Received(task_id=data["task_id"], receipt=_part(Receipt, data)), said)
+            yield _own(case, service, ReceiptNotified(task_id=data["task_id"], receipt=_part(Receipt, data)), said)
         elif said.kind == "task.suspended":
-            yield _own(case, service, Suspended(task_id=data["task_id"], procedure=_part(Procedure, data)), said)
+            yield _own(
+                case, service, ProcedureNotified(task_id=data["task_id"], procedure=_part(Procedure, data)), said
+            )
         elif said.kind == "task.done":
-            yield _own(case, service, Decided(task_id=data["task_id"], decision=_part(Decision, data)), said)
+            yield _own(case, service, DecisionNotified(task_id=data["task_id"], decision=_part(Decision, data)), said)
 
 
 def _part(kind: Any, data: Mapping[str, Any]) -> Any:
     return kind.model_validate_json(json.dumps(data))
 
 
-def _own(case: Dossier, service: str, message: Message, said: Said) -> Envelope[Message]:
+def _own(case: CaseRecord, service: str, message: Message, said: PublishedMessage) -> Envelope[Message]:
     moment = datetime.fromisoformat(said.event["time"])
     return envelop(message, id=said.message_id, source=f"/onedoor/{service}", subject=case.case_id, time=moment)

@@ -11,16 +11,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.operator.audit.checksum_compare import Sifted, Twice, sample, sift, suspects
+from services.operator.audit.checksum_compare import Comparison, Twice, compare, sample, suspects
 from services.operator.audit.invariants import Grounds, Invariant
-from services.operator.audit.recheck import Inquest
+from services.operator.audit.recheck import Recheck
 from services.operator.audit.report import Report
-from services.operator.audit.targets import MARGIN, Places, Tables, opened
+from services.operator.audit.targets import MARGIN, Tables, Targets, opened
 
 _UNPUBLISHED = """
     SELECT u.case_id, count(*) AS messages FROM unpublished, unnest(case_ids, message_ids) AS u (case_id, message_id)
     WHERE coalesce((SELECT settled_at FROM dead_letters AS d
-        WHERE d.case_id = u.case_id AND d.letter_id = u.message_id AND d.status = 'replayed'), said_at)
+        WHERE d.case_id = u.case_id AND d.letter_id = u.message_id AND d.status = 'replayed'), created_at)
         < clock_timestamp() - interval '1 minute'
     GROUP BY u.case_id ORDER BY u.case_id
 """
@@ -54,7 +54,7 @@ class Wanted:
     patience_s: float = 60.0
 
 
-async def audit(places: Places, wanted: Wanted, console: Console) -> Report:
+async def audit(places: Targets, wanted: Wanted, console: Console) -> Report:
     """Examine everything. Raises `Unreachable` if a service's database cannot be read."""
     began = time.monotonic()
     report = Report()
@@ -71,8 +71,8 @@ async def audit(places: Places, wanted: Wanted, console: Console) -> Report:
         with _progress(console) as progress:
             # Each leaves a processor idle at times: the reading to the end of its last statement, the folding at all.
             async with asyncio.TaskGroup() as both:
-                reading = both.create_task(sift(tables, places, kept_since, _reading(progress)))
-                folded = Inquest(ledgers, places, grounds, report, wanted.patience_s)
+                reading = both.create_task(compare(tables, places, kept_since, _reading(progress)))
+                folded = Recheck(ledgers, places, grounds, report, wanted.patience_s)
                 chosen = sample(lists.services["intake"], wanted.replay)
                 say = _looking(progress, "folding messages anew", wanted.replay)
                 both.create_task(folded.look(chosen, say, fold=True))
@@ -80,7 +80,7 @@ async def audit(places: Places, wanted: Wanted, console: Console) -> Report:
             _count(report, sifted)
             await _waiting(tables, report)
             await _given_twice(tables, places, sifted, report)
-            inquest = Inquest(tables, places, grounds, report, wanted.patience_s)
+            inquest = Recheck(tables, places, grounds, report, wanted.patience_s)
             await inquest.look(suspects(lists, places, sifted), _looking(progress, "looking at single cases", None))
         _note(report, tables, kept_since, wanted, sifted)
     report.seconds = time.monotonic() - began
@@ -117,7 +117,7 @@ def _looking(progress: Progress, what: str, total: int | None) -> Callable[[int]
     return say
 
 
-def _count(report: Report, sifted: Sifted) -> None:
+def _count(report: Report, sifted: Comparison) -> None:
     report.differing = {fact.value: buckets for fact, buckets in sifted.differing.items() if buckets}
     examined = {
         Invariant.DECIDED: ("cases",),
@@ -143,7 +143,7 @@ async def _waiting(tables: Tables, report: Report) -> None:
                 report.breaks(Invariant.PARKED, row["case_id"], [f"letter {row['number']} of {name} has no reason"])
 
 
-async def _given_twice(tables: Tables, places: Places, sifted: Sifted, report: Report) -> None:
+async def _given_twice(tables: Tables, places: Targets, sifted: Comparison, report: Report) -> None:
     """Numbers of which the reading found the hash twice, looked up by themselves."""
     for twice in sifted.twice:
         query, connection = _lookup(twice, tables, places)
@@ -157,14 +157,14 @@ async def _given_twice(tables: Tables, places: Places, sifted: Sifted, report: R
                 report.breaks(Invariant.UNIQUE, min(case_ids), [what])
 
 
-def _lookup(twice: Twice, tables: Tables, places: Places) -> tuple[str, Any]:
+def _lookup(twice: Twice, tables: Tables, places: Targets) -> tuple[str, Any]:
     if twice.in_books:
         return _ENTRIES_WITH.replace("%books%", places.books[twice.system].query), tables.books[twice.system]
     column = "document" if twice.column == "document_twice" else "reference"
     return _TASKS_WITH.format(column=column), tables.services[twice.system]
 
 
-def _note(report: Report, tables: Tables, kept_since: datetime, wanted: Wanted, sifted: Sifted) -> None:
+def _note(report: Report, tables: Tables, kept_since: datetime, wanted: Wanted, sifted: Comparison) -> None:
     for system, why in tables.closed_books.items():
         report.notes.append(f"the books of {system} are not examined: {why}")
     report.notes.append(f"ledgers are compared since {kept_since:%Y-%m-%d %H:%M}; before, they may have been forgotten")

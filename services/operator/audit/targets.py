@@ -28,7 +28,7 @@ MARGIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class LedgerQuery:
     """A department's own ledger: its address, and the query that reads it."""
 
     address: str
@@ -36,12 +36,12 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Targets:
     """All that is read. ``closed_books``: the departments whose books cannot be read, and why."""
 
     services: Mapping[str, str]
     systems: tuple[str, ...]
-    books: Mapping[str, Books]
+    books: Mapping[str, LedgerQuery]
     closed_books: Mapping[str, str]
     clock: Clock
     closed_kept: timedelta
@@ -59,14 +59,14 @@ class Places:
         if abs(self.clock.now() - machine) < MARGIN:
             return max(since, machine - self.said_kept + MARGIN)
         oldest = [
-            await tables.services[name].fetchval("SELECT min(said_at) FROM outbox")
+            await tables.services[name].fetchval("SELECT min(created_at) FROM outbox")
             for name in (*CORE_SERVICES, *self.systems)
         ]
         forgotten = any(at is not None and at < machine - self.said_kept + MARGIN for at in oldest)
         return self.clock.now() if forgotten else since
 
 
-def places(folder: Path | None, address: str, settings: AuditSettings) -> Places:
+def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targets:
     """What to read: of a folder of ``onedoor up``, or of an address with the services' names in it.
 
     Raises `WrongChoice` with what to set.
@@ -87,17 +87,17 @@ def places(folder: Path | None, address: str, settings: AuditSettings) -> Places
                 raise WrongChoice(
                     f"ONEDOOR_AUDIT_BOOKS: {system} must be like postgresql+asyncpg://user:password@host/name"
                 )
-            books[system] = Books(found, query)
+            books[system] = LedgerQuery(found, query)
         elif local is not None:
             own = make_url(database_url(local, system)).set(database=f"office_{system}")
-            books[system] = Books(own.render_as_string(hide_password=False), query)
+            books[system] = LedgerQuery(own.render_as_string(hide_password=False), query)
         else:
             closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
     try:
         clock = open_clock(settings.clock)
     except ValueError as wrong:
         raise WrongChoice(f"ONEDOOR_CLOCK: {wrong}") from None
-    return Places(
+    return Targets(
         services=services,
         systems=settings.systems,
         books=books,
@@ -110,7 +110,7 @@ def places(folder: Path | None, address: str, settings: AuditSettings) -> Places
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A connection to each database. ``closed_books`` as in `Places`, with those that turned out not to be there."""
+    """A connection to each database. ``closed_books`` as in `Targets`, with those that turned out not to be there."""
 
     services: Mapping[str, Connection]
     books: Mapping[str, Connection]
@@ -118,7 +118,7 @@ class Tables:
 
 
 @asynccontextmanager
-async def opened(places: Places) -> AsyncIterator[Tables]:
+async def opened(places: Targets) -> AsyncIterator[Tables]:
     """Connections that cannot write. Raises `Unreachable` if a service's database is; a department's may be."""
     async with AsyncExitStack() as stack:
         services = {}

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from contracts.core import Impossible, Step, UnknownCase, patience
-from contracts.envelope import Envelope, Instant, Message, Name, Woken
+from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.envelope import Envelope, Instant, Message, Name, TimerFired
 from contracts.messages.cases import Applicant, CaseAccepted, Region
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepState
-from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, is_asked, task_id
+from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, is_assigned, task_id
 from contracts.values import Value
 from services.routing.core.steps import OPEN, StepCourse, Steps, advance, finished, verdict
 
@@ -26,15 +26,15 @@ class Phase(StrEnum):
 MOVES: dict[tuple[Phase | None, type[Message]], frozenset[Phase]] = {
     (None, CaseAccepted): frozenset({Phase.OPEN}),
     (Phase.OPEN, CaseAccepted): frozenset({Phase.OPEN}),
-    (Phase.OPEN, CaseAsked): frozenset({Phase.OPEN}),
+    (Phase.OPEN, CaseStateRequested): frozenset({Phase.OPEN}),
     (Phase.OPEN, TaskDelivered): frozenset({Phase.OPEN}),
     (Phase.OPEN, TaskDone): frozenset({Phase.OPEN, Phase.DECIDED}),
-    (Phase.OPEN, Woken): frozenset({Phase.OPEN}),
+    (Phase.OPEN, TimerFired): frozenset({Phase.OPEN}),
     (Phase.DECIDED, CaseAccepted): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, CaseAsked): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, CaseStateRequested): frozenset({Phase.DECIDED}),
     (Phase.DECIDED, TaskDelivered): frozenset({Phase.DECIDED}),
     (Phase.DECIDED, TaskDone): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, Woken): frozenset({Phase.DECIDED}),
+    (Phase.DECIDED, TimerFired): frozenset({Phase.DECIDED}),
 }
 """The legal moves of a case: where a message may lead from each phase. The diagram in the docs is drawn from it."""
 
@@ -58,21 +58,21 @@ class Course(Value):
 
 
 def handle(state: Course | None, envelope: Envelope[Message]) -> Step[Course]:
-    """The next step of a case. Raises `Impossible` for what cannot be true of it."""
+    """The next step of a case. Raises `InvalidMessage` for what cannot be true of it."""
     phase = state.phase if state else None
     if (phase, type(envelope.data)) not in MOVES:
-        raise UnknownCase(envelope.subject) if state is None else Impossible(f"{envelope.type} is not for routing")
+        raise UnknownCase(envelope.subject) if state is None else InvalidMessage(f"{envelope.type} is not for routing")
     case_id = envelope.subject
     match envelope.data:
         case CaseAccepted() as accepted if state is None:
             return _opened(case_id, accepted)
-        case CaseAccepted() | CaseAsked() if state is not None:
+        case CaseAccepted() | CaseStateRequested() if state is not None:
             return _step(state, _truth(state))
         case TaskDelivered() as delivered if state is not None:
             return _step(_delivered(case_id, state, delivered))
         case TaskDone() as done if state is not None:
             return _done(case_id, state, done)
-        case Woken() if state is not None:
+        case TimerFired() if state is not None:
             return _asked_again(case_id, state)
     raise AssertionError("MOVES names a message that is not handled")
 
@@ -100,7 +100,7 @@ def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
     step = _find(case_id, course, done)
     if step.state is StepState.DONE:
         if step.outcome is not done.outcome:
-            raise Impossible(f"step {step.name} was {step.outcome}, and now it is said to be {done.outcome}")
+            raise InvalidMessage(f"step {step.name} was {step.outcome}, and now it is said to be {done.outcome}")
         return _step(course)
     decided = step.to(
         StepState.DONE,
@@ -172,19 +172,19 @@ def _truth(course: Course) -> CaseReported | CaseDecided:
 def _step(course: Course, *out: Message) -> Step[Course]:
     if course.phase is Phase.DECIDED:
         return Step(course, out, closed=True)
-    return Step(course, out, again=patience(course.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
+    return Step(course, out, retry_after=backoff(course.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
 
 
 def _find(case_id: str, course: Course, said: TaskDelivered | TaskDone) -> StepCourse:
     name = said.step
     for step in course.steps:
         if step.name == name:
-            if not is_asked(said, case_id, step.plan):
-                raise Impossible(f"step {name} is asked of {step.plan.system}, under another task")
+            if not is_assigned(said, case_id, step.plan):
+                raise InvalidMessage(f"step {name} is asked of {step.plan.system}, under another task")
             if step.state in (StepState.WAITING, StepState.DROPPED):
-                raise Impossible(f"step {name} is {step.state}: nobody was asked for it")
+                raise InvalidMessage(f"step {name} is {step.state}: nobody was asked for it")
             return step
-    raise Impossible(f"the case has no step {name}")
+    raise InvalidMessage(f"the case has no step {name}")
 
 
 def _with(steps: Steps, changed: StepCourse) -> Steps:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from contracts.core import Impossible
+from contracts.core import InvalidMessage
 from contracts.envelope import Instant, Name
 from contracts.messages.plans import Outcome, PlanStep, StepReport, StepState
 from contracts.values import Value
@@ -43,9 +43,9 @@ class StepCourse(Value):
         return self.plan.step
 
     def to(self, state: StepState, **facts: object) -> Self:
-        """The step after a move. Raises `Impossible` for one that `MOVES` does not have."""
+        """The step after a move. Raises `InvalidMessage` for one that `MOVES` does not have."""
         if state not in MOVES[self.state]:
-            raise Impossible(f"step {self.name} is {self.state} and cannot become {state}")
+            raise InvalidMessage(f"step {self.name} is {self.state} and cannot become {state}")
         return self.replace(state=state, **facts)
 
     def report(self) -> StepReport:

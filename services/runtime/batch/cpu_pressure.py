@@ -13,7 +13,7 @@ LOOK_S = 0.5
 MICROSECONDS = 1_000_000
 
 
-class Crowd:
+class CpuPressure:
     """Looks now and then."""
 
     def __init__(self, pressure: Path = PRESSURE) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from services.runtime.batch.cpu_pressure import Crowd
+from services.runtime.batch.cpu_pressure import CpuPressure
 
 PACE_S = 0.02
 """Machine time from one batch to the next where nothing is known of their size."""
@@ -31,15 +31,15 @@ everybody waits. Who finds a processor free whenever he wants one need not keep 
 """
 
 
-class Pace:
+class BatchPacer:
     """Keeps batches of one kind apart, so that the next one gathers. When little is going on, nobody waits."""
 
     def __init__(self) -> None:
         self._began = 0.0
         self._next = 0.0
-        self._crowd = Crowd()
+        self._crowd = CpuPressure()
 
-    async def keep(self) -> None:
+    async def wait(self) -> None:
         """Wait until the next batch may begin; it begins now."""
         wait = self._next - time.monotonic()
         if wait > 0:

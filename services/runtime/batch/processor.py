@@ -1,6 +1,7 @@
 """One transaction a batch: load, fold the core, save, say, commit, publish.
 
-Everything a service does to a case goes through `Batches`, whether it came from Kafka, by HTTP, from an alarm or from
+Everything a service does to a case goes through `BatchProcessor`, whether it came from Kafka, by HTTP, from an alarm
+or from
 the outside world, and one batch at a time in each process. The number of statements does not grow with the number of
 messages, and one bad message never fails its batch.
 
@@ -23,41 +24,41 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, Revised, Woken, envelop
+from contracts.envelope import Envelope, Message, RulesChanged, TimerFired, envelop
 from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
-from services.runtime.batch.case_cache import Memory
-from services.runtime.batch.reducer import Caller, Folder, Known, Outcome, Received
+from services.runtime.batch.case_cache import CaseCache
+from services.runtime.batch.reducer import BatchResult, CallScheduler, CaseReducer, InboundMessage, LoadedCase
 from services.runtime.clock import Clock, machine_now
-from services.runtime.service import Call, Service, Statement
+from services.runtime.service import ExternalCall, Service, Statement
 from services.runtime.store import cases, dead_letters, documents, outbox
-from services.runtime.store.cases import Loaded, Overtaken, Row
-from services.runtime.store.database import Driver, Line, transaction
+from services.runtime.store.cases import CaseRow, LoadedRows, VersionConflict
+from services.runtime.store.database import DedicatedConnection, Driver, transaction
 from services.runtime.store.dead_letters import DeadLetter
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 
 S = TypeVar("S", bound=Value)
 
-Publish = Callable[[Sequence[Said]], Awaitable[Sequence[Said]]]
+Publish = Callable[[Sequence[OutboxMessage]], Awaitable[Sequence[OutboxMessage]]]
 """Publishes messages and returns those that Kafka acknowledged."""
 
-PUBLICATIONS = 3
+MAX_PUBLICATIONS = 3
 """Most batches whose messages are on their way to Kafka while the next one is handled."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-NOT_WOKEN = timedelta(minutes=1)
+FAILED_TIMER_RETRY = timedelta(minutes=1)
 """Machine time after which a case that could not be woken is tried again."""
 
-PATIENT_S, MOST_PATIENT_S = 30.0, 600.0
+SUPPRESS_S, MAX_SUPPRESS_S = 30.0, 600.0
 """Machine seconds for which nobody is asked again once what we have said was held up: the answers are on their way. And
 for how long at a stretch: what is held up may be for one partition alone, and others wait for other answers."""
 
 log = telemetry.logger(__name__)
 
 
-class Batches(Generic[S]):
+class BatchProcessor(Generic[S]):
     """Runs a service's core over batches of messages against its own database."""
 
     def __init__(
@@ -71,24 +72,24 @@ class Batches(Generic[S]):
         self.service = service
         self.database = database
         self.clock = clock
-        self._folder = Folder(service, topics)
-        self.alarm = asyncio.Event()
+        self._reducer = CaseReducer(service, topics)
+        self.timers_changed = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
-        self.next_wake = self.next_wait = NEVER
+        self.next_timer_at = self.next_retry_at = NEVER
         """The next alarm known of, by the settable clock and by the machine's."""
-        self._patient_since = self._patient_until = 0.0
+        self._suppressed_since = self._suppressed_until = 0.0
         """Machine times from and until which nobody is asked again."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
         self._edition: int | None = None
         """The edition of its rules that the core keeps to; None until it is known, and where there are no rules."""
-        self._behind = False
+        self._rolling_out = False
         """Whether open cases were yet to follow that edition when this was last looked at."""
-        self._line = Line(database)
+        self._connection = DedicatedConnection(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
         """Machine time at which what is in hand began."""
-        self._memory: Memory[S] = Memory()
+        self._cache: CaseCache[S] = CaseCache()
         self._publish = publish
         self._publishing: set[asyncio.Task[None]] = set()
         self._published: list[UUID] = []
@@ -96,94 +97,98 @@ class Batches(Generic[S]):
     @property
     def source(self) -> str:
         """What our messages name as their source."""
-        return self._folder.source
+        return self._reducer.source
 
     @property
-    def caller(self) -> Caller | None:
+    def caller(self) -> CallScheduler | None:
         """Who puts questions to the outside world, where the service has any."""
-        return self._folder.caller
+        return self._reducer.caller
 
     @caller.setter
-    def caller(self, caller: Caller) -> None:
-        self._folder.caller = caller
+    def caller(self, caller: CallScheduler) -> None:
+        self._reducer.caller = caller
 
     @property
     def in_hand_s(self) -> float:
         """Machine seconds for which a batch, or a look for work, has been in hand; 0 without one."""
         return time.monotonic() - self._began if self._began is not None else 0.0
 
-    async def run(self, received: Sequence[Received], letters: Sequence[DeadLetter] = ()) -> None:
+    async def run(self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter] = ()) -> None:
         """Handle these messages and park these letters in one commit, then publish what was said.
 
         Raises what the database raises; then nothing has happened, and the batch can be run again.
         """
-        by_case: dict[str, list[Received]] = defaultdict(list)
+        by_case: dict[str, list[InboundMessage]] = defaultdict(list)
         for one in received:
             by_case[one.envelope.subject].append(one)
         blocking = {letter.case_id for letter in letters if letter.blocking}
         case_ids = sorted(by_case.keys() | blocking)
 
-        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
-            outcome.letters += letters
+        async def fold(driver: Driver, outcome: BatchResult[S]) -> None:
+            outcome.dead_letters += letters
             outcome.blocked |= blocking
             known, heard = await self._load(driver, case_ids, by_case, outcome.blocked)
-            outcome.touched = case_ids
+            outcome.case_ids = case_ids
             outcome.duplicates += sum(len(by_case[case_id]) for case_id in heard)
             for case_id in case_ids:
                 if case_id in heard:
                     continue
                 before = known.get(case_id)
-                taken = self._folder.fold(case_id, before, by_case.get(case_id, ()), outcome)
+                taken = self._reducer.reduce(case_id, before, by_case.get(case_id, ()), outcome)
                 if case_id in outcome.blocked and before is not None and not taken:
                     # Counting the version up tells whoever remembers this case that it is not as it was.
-                    outcome.changed.append(Known(replace(before.row, version=before.row.version + 1), before.state))
+                    outcome.changed.append(
+                        LoadedCase(replace(before.row, version=before.row.version + 1), before.state)
+                    )
 
         await self._commit(fold)
 
-    async def wake(self, limit: int) -> int:
+    async def fire_timers(self, limit: int) -> int:
         """Wake the cases whose alarm has come, at most ``limit``; how many there were."""
         woken = 0
 
-        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
+        async def fold(driver: Driver, outcome: BatchResult[S]) -> None:
             nonlocal woken
             now = self.clock.now()
-            due = await cases.load_due(driver, now, None if self._patient_s > 0 else machine_now(), limit)
+            due = await cases.load_due(driver, now, None if self._suppressed_s > 0 else machine_now(), limit)
             woken = len(due.rows)
-            outcome.touched = list(due.rows)
+            outcome.case_ids = list(due.rows)
             outcome.blocked = due.blocked
             for case_id, row in sorted(due.rows.items()):
                 known = self._decoded(row)
                 cause = _woken_id(case_id, row.version)
-                envelope = envelop(Woken(), id=cause, source=self._folder.source, subject=case_id, time=now)
-                if not self._folder.fold(case_id, known, [Received(envelope)], outcome):
+                envelope = envelop(TimerFired(), id=cause, source=self._reducer.source, subject=case_id, time=now)
+                if not self._reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome):
                     # It is looked at again later, and does not keep the others from waking.
-                    later = replace(row, version=row.version + 1, wake_at=None, again_at=machine_now() + NOT_WOKEN)
-                    outcome.changed.append(Known(later, known.state))
+                    later = replace(
+                        row, version=row.version + 1, timer_at=None, retry_at=machine_now() + FAILED_TIMER_RETRY
+                    )
+                    outcome.changed.append(LoadedCase(later, known.state))
 
         await self._commit(fold, locking=True)
         return woken
 
-    async def revise(self, limit: int) -> bool:
+    async def roll_out(self, limit: int) -> bool:
         """Have the next open cases follow the edition in force, of ``limit`` cases; whether there may be more to do."""
-        if self.service.under is None:
+        if self.service.core_for is None:
             return False
-        async with self._turn() as driver:
+        async with self._exclusive() as driver:
             number, behind = await documents.stands(driver)
             if number != self._edition:
-                await self._renew(driver)
-        if number == 0 and self.service.rules is not None:
+                await self._reload_rules(driver)
+        if number == 0 and self.service.shipped_rules is not None:
             # So that a newer program, which may come with others, goes on by the same ones.
             async with transaction(self.database) as connection:
-                await documents.put(connection, self.service.rules(), "what onedoor came with", first=True)
+                await documents.put(connection, self.service.shipped_rules(), "what onedoor came with", first=True)
             return True
-        if self._behind and not behind:
+        if self._rolling_out and not behind:
             log.info("every open case follows the rules in force", edition=number)
-        self._behind = behind
+        self._rolling_out = behind
         if not behind:
             return False
         more = False
 
-        async def fold(driver: Driver, outcome: Outcome[S]) -> None:
+        async def fold(driver: Driver, outcome: BatchResult[S]) -> None:
             nonlocal more
             lane = await documents.claim(driver, number) if number == self._edition else None
             more = lane is not None
@@ -191,83 +196,83 @@ class Batches(Generic[S]):
                 return
             last, count = await documents.stretch(driver, lane, limit)
             if last is not None:
-                self._revise(await cases.load_open(driver, lane.reached, last), number, outcome)
+                self._roll_out(await cases.load_open(driver, lane.reached, last), number, outcome)
             await documents.mark(driver, number, lane, last, count, len(outcome.changed), done=count < limit)
 
         await self._commit(fold, locking=True)
         return more
 
-    def _revise(self, loaded: Loaded, edition: int, outcome: Outcome[S]) -> None:
+    def _roll_out(self, loaded: LoadedRows, edition: int, outcome: BatchResult[S]) -> None:
         """Fold the message that the rules are new; a case in which nothing changes is not written."""
         now = self.clock.now()
-        outcome.touched = list(loaded.rows)
+        outcome.case_ids = list(loaded.rows)
         for case_id, row in loaded.rows.items():
             if case_id in loaded.blocked:
                 continue  # it follows with its next message: what it waits for may change all of it
             known = self._decoded(row)
             cause = UUID(bytes=blake2b(b"%b/edition %d" % (case_id.encode(), edition), digest_size=16).digest())
-            envelope = envelop(Revised(), id=cause, source=self._folder.source, subject=case_id, time=now)
-            taken = self._folder.fold(case_id, known, [Received(envelope)], outcome)
+            envelope = envelop(RulesChanged(), id=cause, source=self._reducer.source, subject=case_id, time=now)
+            taken = self._reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome)
             if taken and outcome.changed[-1].state is known.state:
                 outcome.changed.pop()
 
-    async def _renew(self, driver: Driver) -> None:
+    async def _reload_rules(self, driver: Driver) -> None:
         """Keep to the edition in force. Raises `documents.UnusableEdition`."""
-        if self.service.under is None:
+        if self.service.core_for is None:
             return
         found = await documents.latest(driver)
         number = found.number if found else 0
         if number == self._edition:
             return
         try:
-            self._folder.core = self.service.under(found) if found else self.service.core
+            self._reducer.core = self.service.core_for(found) if found else self.service.core
         except ValueError as error:
             raise documents.UnusableEdition(f"edition {number} of the rules cannot be used: {error}") from error
         self._edition = number
         log.info("keeping to the rules in force", edition=number)
 
-    def be_patient(self) -> None:
+    def suppress_retries(self) -> None:
         """What we have said is held up on its way to Kafka: to say it again would only make more of it.
 
         So nobody is asked again until some time after this was last so. Deadlines do not wait.
         """
         now = time.monotonic()
-        if now > self._patient_until:
-            self._patient_since = now
-        if now < self._patient_since + MOST_PATIENT_S:
-            self._patient_until = now + PATIENT_S
+        if now > self._suppressed_until:
+            self._suppressed_since = now
+        if now < self._suppressed_since + MAX_SUPPRESS_S:
+            self._suppressed_until = now + SUPPRESS_S
 
     @property
-    def _patient_s(self) -> float:
-        return self._patient_until - time.monotonic()
+    def _suppressed_s(self) -> float:
+        return self._suppressed_until - time.monotonic()
 
-    async def look_ahead(self) -> bool:
+    async def load_next_timers(self) -> bool:
         """Read when the next alarms come, as far as this table says; whether one has come already."""
-        self.next_wake = self.next_wait = NEVER  # batches that commit meanwhile make them sooner
-        async with self._turn() as driver:
-            wake_at, again_at = await cases.next_alarms(driver)
-        self.next_wake = min(self.next_wake, wake_at or NEVER)
-        self.next_wait = min(self.next_wait, again_at or NEVER)
-        if (patient_s := self._patient_s) > 0:
-            self.next_wait = max(self.next_wait, machine_now() + timedelta(seconds=patient_s))
-        return self.next_wake <= self.clock.now() or self.next_wait <= machine_now()
+        self.next_timer_at = self.next_retry_at = NEVER  # batches that commit meanwhile make them sooner
+        async with self._exclusive() as driver:
+            timer_at, retry_at = await cases.next_timers(driver)
+        self.next_timer_at = min(self.next_timer_at, timer_at or NEVER)
+        self.next_retry_at = min(self.next_retry_at, retry_at or NEVER)
+        if (patient_s := self._suppressed_s) > 0:
+            self.next_retry_at = max(self.next_retry_at, machine_now() + timedelta(seconds=patient_s))
+        return self.next_timer_at <= self.clock.now() or self.next_retry_at <= machine_now()
 
-    async def claim_calls(self, lease_until: datetime, limit: int) -> list[Call]:
+    async def claim_calls(self, lease_until: datetime, limit: int) -> list[ExternalCall]:
         """Take a lease on questions that are due, at most ``limit``."""
-        async with self._turn() as driver:
+        async with self._exclusive() as driver:
             rows = await cases.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
-                if before := self._memory.before(row):
+                if before := self._cache.predecessor(row):
                     state = before.state
-                    self._memory.keep(Known(row, state))
+                    self._cache.put(LoadedCase(row, state))
                 else:
                     state = self._decoded(row).state
-                    self._memory.forget((row.case_id,))  # it may have come to be blocked
-                if (question := self.service.asks(state)) is None:
+                    self._cache.forget((row.case_id,))  # it may have come to be blocked
+                if (question := self.service.pending_request(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
                 else:
-                    calls.append(Call(row.case_id, question))
+                    calls.append(ExternalCall(row.case_id, question))
         return calls
 
     async def flush(self) -> None:
@@ -291,7 +296,7 @@ class Batches(Generic[S]):
         try:
             await self.flush()
         finally:
-            await self._line.close()
+            await self._connection.close()
 
     @contextmanager
     def _noting(self) -> Iterator[list[UUID]]:
@@ -304,14 +309,18 @@ class Batches(Generic[S]):
             raise
 
     async def _load(
-        self, driver: Driver, case_ids: Sequence[str], by_case: Mapping[str, Sequence[Received]], blocked: set[str]
-    ) -> tuple[dict[str, Known[S]], set[str]]:
+        self,
+        driver: Driver,
+        case_ids: Sequence[str],
+        by_case: Mapping[str, Sequence[InboundMessage]],
+        blocked: set[str],
+    ) -> tuple[dict[str, LoadedCase[S]], set[str]]:
         """These cases as they stand, from memory or from their table, and which of them need not be looked at: they
         have heard all of this before. Those remembered were not ``blocked``.
 
         What is remembered may have been overtaken; then saving the batch fails and it is done again.
         """
-        known = {case_id: kept for case_id in case_ids if (kept := self._memory.get(case_id)) is not None}
+        known = {case_id: kept for case_id in case_ids if (kept := self._cache.get(case_id)) is not None}
         heard: set[str] = set()
         if missing := [case_id for case_id in case_ids if case_id not in known]:
             loaded = await cases.load(driver, missing)
@@ -324,76 +333,78 @@ class Batches(Generic[S]):
                     known[case_id] = self._decoded(row)
         return known, heard
 
-    def _decoded(self, row: Row) -> Known[S]:
-        known = self._memory.get(row.case_id)
+    def _decoded(self, row: CaseRow) -> LoadedCase[S]:
+        known = self._cache.get(row.case_id)
         if known is not None and known.row.version == row.version:
             return known
-        return Known(row, self.service.state.model_validate_json(row.state))
+        return LoadedCase(row, self.service.state.model_validate_json(row.state))
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[Driver]:
+    async def _exclusive(self) -> AsyncIterator[Driver]:
         """The loop's connection, for one at a time."""
         async with self._writing:
             self._began = time.monotonic()
             try:
-                async with self._line.hold() as driver:
+                async with self._connection.acquire() as driver:
                     yield driver
             finally:
                 self._began = None
 
-    async def _commit(self, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], *, locking: bool = False) -> None:
+    async def _commit(
+        self, fold: Callable[[Driver, BatchResult[S]], Awaitable[None]], *, locking: bool = False
+    ) -> None:
         """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
-        async with self._turn() as driver:
+        async with self._exclusive() as driver:
             batch, outcome, said = await self._write_whole(driver, fold, locking)
-        self._tell(outcome)
+        self._complete(outcome)
         if said:
             await self._send(batch, said)
 
     async def _write_whole(
-        self, driver: Driver, fold: Callable[[Driver, Outcome[S]], Awaitable[None]], locking: bool
-    ) -> tuple[UUID | None, Outcome[S], list[Said]]:
+        self, driver: Driver, fold: Callable[[Driver, BatchResult[S]], Awaitable[None]], locking: bool
+    ) -> tuple[UUID | None, BatchResult[S], list[OutboxMessage]]:
         """One transaction, which needs no words where it is one statement; done again for as long as another process
         comes between."""
         # That earlier messages are in Kafka rides along in this commit.
         with self._noting() as published:
             if self._edition is None:
-                await self._renew(driver)
+                await self._reload_rules(driver)
             while True:
-                outcome: Outcome[S] = Outcome()
+                outcome: BatchResult[S] = BatchResult()
                 try:
                     async with AsyncExitStack() as stack:
                         if locking:
                             await stack.enter_async_context(driver.transaction())
                         await fold(driver, outcome)
-                        said = [_said(envelope) for envelope in outcome.said]
-                        shown = self.service.project(outcome.said) if said and self.service.project else ()
-                        if not locking and (shown or outcome.letters):
+                        said = [_said(envelope) for envelope in outcome.messages]
+                        shown = self.service.projection(outcome.messages) if said and self.service.projection else ()
+                        if not locking and (shown or outcome.dead_letters):
                             await stack.enter_async_context(driver.transaction())
                         batch = await self._write(driver, outcome, said, shown, published)
                     break
                 except BaseException as error:
                     if self.caller is not None:
-                        self.caller.release(outcome.leased)
-                    self._memory.forget(outcome.touched)  # what was remembered may be what was wrong
-                    if not isinstance(error, Overtaken):
+                        self.caller.release(outcome.leased_calls)
+                    self._cache.forget(outcome.case_ids)  # what was remembered may be what was wrong
+                    if not isinstance(error, VersionConflict):
                         raise
                     log.info("batch overtaken; doing it again")
-                await self._renew(driver)
+                await self._reload_rules(driver)
         for known in outcome.changed:
             # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
             # may have come to be blocked.
-            if not locking or self._memory.before(known.row):
-                self._memory.keep(known)
+            if not locking or self._cache.predecessor(known.row):
+                self._cache.put(known)
             else:
-                self._memory.forget((known.row.case_id,))
-        self._memory.forget(outcome.blocked)
+                self._cache.forget((known.row.case_id,))
+        self._cache.forget(outcome.blocked)
         return batch, outcome, said
 
     async def _write(
         self,
         driver: Driver,
-        outcome: Outcome[S],
-        said: Sequence[Said],
+        outcome: BatchResult[S],
+        said: Sequence[OutboxMessage],
         shown: Sequence[Statement],
         published: Sequence[UUID],
     ) -> UUID | None:
@@ -403,13 +414,13 @@ class Batches(Generic[S]):
             batch = await cases.save(driver, rows, said, published, self._edition)
         for statement, arguments in shown:
             await driver.execute(statement, *arguments)
-        if outcome.letters:
-            await dead_letters.park(driver, outcome.letters)
+        if outcome.dead_letters:
+            await dead_letters.park(driver, outcome.dead_letters)
         return batch
 
-    def _tell(self, outcome: Outcome[S]) -> None:
+    def _complete(self, outcome: BatchResult[S]) -> None:
         """Tell those who wait that the batch is committed."""
-        for letter in outcome.letters:
+        for letter in outcome.dead_letters:
             telemetry.DEAD_LETTERS.inc()
             log.error(
                 "dead letter",
@@ -420,15 +431,15 @@ class Batches(Generic[S]):
                 origin=letter.origin,
             )
         telemetry.DUPLICATES.inc(outcome.duplicates)
-        wake, wait = min(outcome.wakes, default=NEVER), min(outcome.waits, default=NEVER)
-        if wake < self.next_wake or wait < self.next_wait:
-            self.next_wake, self.next_wait = min(wake, self.next_wake), min(wait, self.next_wait)
-            self.alarm.set()
-        if self.caller is not None and outcome.leased:
-            self.caller.start(outcome.leased)
-        if outcome.calls:
+        wake, wait = min(outcome.timers, default=NEVER), min(outcome.retries, default=NEVER)
+        if wake < self.next_timer_at or wait < self.next_retry_at:
+            self.next_timer_at, self.next_retry_at = min(wake, self.next_timer_at), min(wait, self.next_retry_at)
+            self.timers_changed.set()
+        if self.caller is not None and outcome.leased_calls:
+            self.caller.start(outcome.leased_calls)
+        if outcome.planned_calls:
             self.call_due.set()
-        for answer, result in outcome.answers:
+        for answer, result in outcome.replies:
             if answer.done():
                 continue
             if isinstance(result, Exception):
@@ -436,7 +447,7 @@ class Batches(Generic[S]):
             else:
                 answer.set_result(result)
 
-    async def _send(self, batch: UUID | None, said: Sequence[Said]) -> None:
+    async def _send(self, batch: UUID | None, said: Sequence[OutboxMessage]) -> None:
         """Publish beside the next batches; wait only when too many publications are under way."""
 
         async def publish() -> None:
@@ -447,18 +458,18 @@ class Batches(Generic[S]):
         task = asyncio.create_task(publish())
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
-        if len(self._publishing) >= PUBLICATIONS:
+        if len(self._publishing) >= MAX_PUBLICATIONS:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _is_heard(row: Row, received: Sequence[Received]) -> bool:
+def _is_heard(row: CaseRow, received: Sequence[InboundMessage]) -> bool:
     """Whether the case remembers each of these messages."""
-    seen = {row.seen[at : at + 16] for at in range(0, len(row.seen), 16)}
-    return bool(received) and all(one.from_kafka and one.envelope.id.bytes in seen for one in received)
+    processed_ids = {row.processed_ids[at : at + 16] for at in range(0, len(row.processed_ids), 16)}
+    return bool(received) and all(one.from_kafka and one.envelope.id.bytes in processed_ids for one in received)
 
 
-def _said(envelope: Envelope[Message]) -> Said:
-    return Said(envelope.subject, envelope.id, topic_of(envelope.data), encode(envelope))
+def _said(envelope: Envelope[Message]) -> OutboxMessage:
+    return OutboxMessage(envelope.subject, envelope.id, topic_of(envelope.data), encode(envelope))
 
 
 def _woken_id(case_id: str, version: int) -> UUID:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from contracts.values import Value
 from services.runtime import telemetry
-from services.runtime.batch.pacing import Pace
-from services.runtime.batch.processor import Batches
-from services.runtime.batch.reducer import Received
+from services.runtime.batch.pacing import BatchPacer
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.store.database import ERRORS, is_away
 from services.runtime.store.dead_letters import DeadLetter
 
@@ -30,10 +30,10 @@ class Unavailable(Exception):
 
 
 @dataclass(slots=True)
-class _Work:
+class _Submission:
     """What is handled in one commit, and who is told when it is committed."""
 
-    received: Sequence[Received]
+    received: Sequence[InboundMessage]
     letters: Sequence[DeadLetter] = ()
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -45,45 +45,45 @@ class _Work:
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that nothing has happened."""
         for one in self.received:
-            if one.answer is not None and not one.answer.done():
-                one.answer.set_exception(error)
+            if one.reply is not None and not one.reply.done():
+                one.reply.set_exception(error)
         if not self.done.done():
             self.done.set_exception(error)
 
     def cancel(self) -> None:
         for one in self.received:
-            if one.answer is not None:
-                one.answer.cancel()
+            if one.reply is not None:
+                one.reply.cancel()
         self.done.cancel()
 
 
-class Funnel:
+class BatchQueue:
     """Gathers messages into batches and tells each sender what became of its own."""
 
-    def __init__(self, batches: Batches, limit: int) -> None:  # type: ignore[type-arg]
+    def __init__(self, batches: BatchProcessor, limit: int) -> None:  # type: ignore[type-arg]
         self._batches = batches
         self._limit = limit
-        self._waiting: deque[_Work] = deque()
+        self._waiting: deque[_Submission] = deque()
         self._messages = 0
         self._arrived = asyncio.Event()
-        self.pace = Pace()
+        self.pace = BatchPacer()
 
     @property
     def full(self) -> bool:
         """Whether ten batches are waiting already. Who can be sent away is sent away then."""
         return self._messages >= FULL * self._limit
 
-    async def put(self, received: Sequence[Received]) -> list[Value | BaseException]:
+    async def put(self, received: Sequence[InboundMessage]) -> list[Value | BaseException]:
         """Handle these, in this order within a case; for each, the state that it led to or what went wrong."""
         loop = asyncio.get_running_loop()
         for one in received:
-            one.answer = loop.create_future()
-        self._add(_Work(received))
-        return await asyncio.gather(*(one.answer for one in received if one.answer), return_exceptions=True)
+            one.reply = loop.create_future()
+        self._add(_Submission(received))
+        return await asyncio.gather(*(one.reply for one in received if one.reply), return_exceptions=True)
 
-    async def take(self, received: Sequence[Received], letters: Sequence[DeadLetter]) -> None:
+    async def take(self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter]) -> None:
         """Handle these records and park these letters. Raises `Unavailable`; then nothing has happened."""
-        work = _Work(received, letters)
+        work = _Submission(received, letters)
         self._add(work)
         await work.done
 
@@ -91,7 +91,7 @@ class Funnel:
         """Handle what arrives, until cancelled."""
         while True:
             await self._arrived.wait()
-            await self.pace.keep()
+            await self.pace.wait()
             batch = self._next()
             try:
                 await self._handle(batch)
@@ -101,15 +101,15 @@ class Funnel:
                 raise
             self.pace.handled(sum(len(work.received) for work in batch))
 
-    def _add(self, work: _Work) -> None:
+    def _add(self, work: _Submission) -> None:
         # Most of those who put wait for their answers instead; a failure that nobody asks for is no fault of theirs.
         work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting.append(work)
         self._messages += len(work.received)
         self._arrived.set()
 
-    def _next(self) -> list[_Work]:
-        batch: list[_Work] = []
+    def _next(self) -> list[_Submission]:
+        batch: list[_Submission] = []
         messages = 0
         while self._waiting and messages < self._limit:
             work = self._waiting.popleft()
@@ -120,7 +120,7 @@ class Funnel:
             self._arrived.clear()
         return batch
 
-    async def _handle(self, batch: Sequence[_Work]) -> None:
+    async def _handle(self, batch: Sequence[_Submission]) -> None:
         received = [one for work in batch for one in work.received]
         try:
             await self._batches.run(received, [letter for work in batch for letter in work.letters])
@@ -137,7 +137,7 @@ class Funnel:
         for work in batch:
             work.succeed()
 
-    async def _handle_singly(self, work: _Work) -> None:
+    async def _handle_singly(self, work: _Submission) -> None:
         """Find the message that cannot be stored: it is parked, or its sender told, and the others go on."""
         try:
             for one in work.received:
@@ -147,11 +147,11 @@ class Funnel:
                     if is_away(error):
                         raise
                     log.exception("a message cannot be stored", message_id=str(one.envelope.id), type=one.envelope.type)
-                    if one.answer is not None and not one.answer.done():
-                        one.answer.set_exception(error)
+                    if one.reply is not None and not one.reply.done():
+                        one.reply.set_exception(error)
                     if one.from_kafka:
                         reason = f"what follows from it cannot be stored: {type(error).__name__}"
-                        await self._batches.run([], [one.letter(reason, blocking=True)])
+                        await self._batches.run([], [one.dead_letter(reason, blocking=True)])
             await self._batches.run([], work.letters)
         except ERRORS as error:
             log.warning("the database is away", error=repr(error))

@@ -11,15 +11,15 @@ from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from contracts.core import Impossible, Step
+from contracts.core import InvalidMessage, Step
 from contracts.envelope import Envelope, Message, follow
 from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
-from services.runtime.service import Call, Service
+from services.runtime.service import ExternalCall, Service
 from services.runtime.store import cases
-from services.runtime.store.cases import Row
+from services.runtime.store.cases import CaseRow
 from services.runtime.store.dead_letters import DeadLetter
 
 S = TypeVar("S", bound=Value)
@@ -28,71 +28,71 @@ log = telemetry.logger(__name__)
 
 
 @dataclass(slots=True)
-class Received:
+class InboundMessage:
     """A message on its way into the core.
 
     ``origin``, ``topic`` and ``raw`` say where a Kafka record came from; a message of our own has none and its
-    ``answer`` is told what became of it. ``answers_call``: it is what the outside world said to the open question.
+    ``answer`` is told what became of it. ``is_call_result``: it is what the outside world said to the open question.
     """
 
     envelope: Envelope[Message]
     origin: str = ""
     topic: str = ""
     raw: bytes | None = None
-    answer: "asyncio.Future[Value] | None" = None
-    answers_call: bool = False
+    reply: "asyncio.Future[Value] | None" = None
+    is_call_result: bool = False
 
     @property
     def from_kafka(self) -> bool:
         return self.raw is not None
 
-    def letter(self, reason: str, *, blocking: bool) -> DeadLetter:
+    def dead_letter(self, reason: str, *, blocking: bool) -> DeadLetter:
         """This message, which came from Kafka, as a dead letter."""
         case_id = self.envelope.subject
         letter = dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
         return replace(letter, message_id=self.envelope.id)
 
 
-class Caller(Protocol):
+class CallScheduler(Protocol):
     """Who puts questions to the outside world, and may take one on in the very commit that opens it."""
 
     def reserve(self) -> datetime | None:
         """Room for one more question: the end of its lease, or None when there is none now."""
 
-    def start(self, calls: Sequence[Call]) -> None:
+    def start(self, calls: Sequence[ExternalCall]) -> None:
         """Put these questions: the commit that leases them is done."""
 
-    def release(self, calls: Sequence[Call]) -> None:
+    def release(self, calls: Sequence[ExternalCall]) -> None:
         """These will not be put: the commit failed."""
 
 
 @dataclass(slots=True)
-class Known(Generic[S]):
+class LoadedCase(Generic[S]):
     """A case as it was last written: its row, and its state decoded."""
 
-    row: Row
+    row: CaseRow
     state: S
 
 
 @dataclass(slots=True)
-class Outcome(Generic[S]):
+class BatchResult(Generic[S]):
     """What a batch has led to so far; thrown away and made anew if the batch has to be done again."""
 
-    touched: Sequence[str] = ()
-    changed: list[Known[S]] = field(default_factory=list)
+    case_ids: Sequence[str] = ()
+    changed: list[LoadedCase[S]] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
     """Cases with a parked message that later ones wait behind. They are not remembered."""
-    said: list[Envelope[Message]] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    answers: list[tuple["asyncio.Future[Value]", Value | Exception]] = field(default_factory=list)
-    wakes: list[datetime] = field(default_factory=list)
-    waits: list[datetime] = field(default_factory=list)
-    leased: list[Call] = field(default_factory=list)
-    calls: int = 0
+    messages: list[Envelope[Message]] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    replies: list[tuple["asyncio.Future[Value]", Value | Exception]] = field(default_factory=list)
+    timers: list[datetime] = field(default_factory=list)
+    retries: list[datetime] = field(default_factory=list)
+    leased_calls: list[ExternalCall] = field(default_factory=list)
+    planned_calls: int = 0
     duplicates: int = 0
 
 
-class Folder(Generic[S]):
+class CaseReducer(Generic[S]):
     """Folds messages with a service's core. ``topics``: those there are to say something on; None for all."""
 
     def __init__(self, service: Service[S], topics: Collection[str] | None) -> None:
@@ -101,12 +101,14 @@ class Folder(Generic[S]):
         """By the edition of the rules that is in force."""
         self._topics = topics
         self.source = f"/onedoor/{service.name}"
-        self.caller: Caller | None = None
+        self.caller: CallScheduler | None = None
 
-    def fold(self, case_id: str, known: Known[S] | None, received: Iterable[Received], outcome: Outcome[S]) -> bool:
+    def reduce(
+        self, case_id: str, known: LoadedCase[S] | None, received: Iterable[InboundMessage], outcome: BatchResult[S]
+    ) -> bool:
         """Fold one case's messages into its state, in the order in which they came; whether any was taken."""
-        seen = known.row.seen if known else b""
-        heard = {seen[at : at + 16] for at in range(0, len(seen), 16)}
+        processed_ids = known.row.processed_ids if known else b""
+        heard = {processed_ids[at : at + 16] for at in range(0, len(processed_ids), 16)}
         state = known.state if known else None
         last: tuple[Step[S], Envelope[Message]] | None = None
         stopped = case_id in outcome.blocked
@@ -122,7 +124,7 @@ class Folder(Generic[S]):
             try:
                 step = self.core(state, envelope)
                 self._must_be_sayable(step.out)
-            except Impossible as error:
+            except InvalidMessage as error:
                 self._refuse(one, str(error), outcome, error=error)
                 continue
             except Exception as error:
@@ -132,15 +134,17 @@ class Folder(Generic[S]):
                 continue
             state = step.state
             last = step, envelope
-            answered = answered or one.answers_call
+            answered = answered or one.is_call_result
             if one.from_kafka:
                 heard.add(envelope.id.bytes)
-                seen += envelope.id.bytes
-            outcome.said.extend(follow(message, envelope, self.source, index) for index, message in enumerate(step.out))
-            if one.answer is not None:
-                outcome.answers.append((one.answer, step.state))
+                processed_ids += envelope.id.bytes
+            outcome.messages.extend(
+                follow(message, envelope, self.source, index) for index, message in enumerate(step.out)
+            )
+            if one.reply is not None:
+                outcome.replies.append((one.reply, step.state))
         if last is not None:
-            outcome.changed.append(self._changed(case_id, known, *last, seen, outcome, answered=answered))
+            outcome.changed.append(self._changed(case_id, known, *last, processed_ids, outcome, answered=answered))
         if stopped:
             outcome.blocked.add(case_id)
         return last is not None
@@ -148,73 +152,79 @@ class Folder(Generic[S]):
     def _changed(
         self,
         case_id: str,
-        known: Known[S] | None,
+        known: LoadedCase[S] | None,
         step: Step[S],
         envelope: Envelope[Message],
-        seen: bytes,
-        outcome: Outcome[S],
+        processed_ids: bytes,
+        outcome: BatchResult[S],
         *,
         answered: bool,
-    ) -> Known[S]:
+    ) -> LoadedCase[S]:
         """The case after its last step."""
         row = known.row if known else None
         unchanged = known is not None and step.state is known.state
-        again_at = _again_at(row, step)
-        if step.wake is not None:
-            outcome.wakes.append(step.wake)
-        if again_at is not None:
-            outcome.waits.append(again_at)
+        retry_at = _again_at(row, step)
+        if step.timer_at is not None:
+            outcome.timers.append(step.timer_at)
+        if retry_at is not None:
+            outcome.retries.append(retry_at)
         closed_at = None
         if step.closed:
             closed_at = row.closed_at if row and row.closed_at else envelope.time
-        changed = Row(
+        changed = CaseRow(
             case_id=case_id,
             version=row.version + 1 if row else 1,
             state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
-            seen=seen[-16 * cases.SEEN_KEPT :],
-            wake_at=step.wake,
-            again_at=again_at,
-            call_at=self._call_at(case_id, None if answered else known, step, outcome),
+            processed_ids=processed_ids[-16 * cases.MAX_PROCESSED_IDS :],
+            timer_at=step.timer_at,
+            retry_at=retry_at,
+            call_due_at=self._call_at(case_id, None if answered else known, step, outcome),
             closed_at=closed_at,
         )
-        return Known(changed, step.state)
+        return LoadedCase(changed, step.state)
 
-    def _call_at(self, case_id: str, known: Known[S] | None, step: Step[S], outcome: Outcome[S]) -> datetime | None:
+    def _call_at(
+        self, case_id: str, known: LoadedCase[S] | None, step: Step[S], outcome: BatchResult[S]
+    ) -> datetime | None:
         """When to put the case's question. One that is wanted now is taken on in this commit if there is room.
 
         ``known``: the case before, unless its question has just been answered.
         """
         if step.call is None:
             return None
-        if known is not None and known.row.call_at is not None and self.service.asks(known.state) == step.call:
-            return known.row.call_at  # being put or planned already
+        if (
+            known is not None
+            and known.row.call_due_at is not None
+            and self.service.pending_request(known.state) == step.call
+        ):
+            return known.row.call_due_at  # being put or planned already
         if not step.call_after and self.caller is not None and (lease_until := self.caller.reserve()):
-            outcome.leased.append(Call(case_id, step.call))
+            outcome.leased_calls.append(ExternalCall(case_id, step.call))
             return lease_until
-        outcome.calls += 1
+        outcome.planned_calls += 1
         return machine_now() + step.call_after
 
     def _must_be_sayable(self, messages: Iterable[Message]) -> None:
-        """Raise `Impossible` for a message on a topic that this installation does not have: nobody would hear it."""
+        """Raise `InvalidMessage` for a message on a topic that this installation does not have: it has no consumers."""
         for message in messages:
             if self._topics is not None and (topic := topic_of(message)) not in self._topics:
-                raise Impossible(f"{topic} is no topic of this installation")
+                raise InvalidMessage(f"{topic} is no topic of this installation")
 
     def _refuse(
         self,
-        one: Received,
+        one: InboundMessage,
         reason: str,
-        outcome: Outcome[S],
+        outcome: BatchResult[S],
         *,
         blocking: bool = False,
         error: Exception | None = None,
     ) -> None:
         """A message that the core will not take: a dead letter, and an answer to whoever waits for one."""
-        if one.answer is not None:
-            outcome.answers.append((one.answer, error or Impossible(reason)))
+        if one.reply is not None:
+            outcome.replies.append((one.reply, error or InvalidMessage(reason)))
         if one.from_kafka:
-            outcome.letters.append(one.letter(reason, blocking=blocking))
-        elif one.answer is None:
+            outcome.dead_letters.append(one.dead_letter(reason, blocking=blocking))
+        elif one.reply is None:
             log.error(
                 "not taken",
                 case_id=one.envelope.subject,
@@ -224,18 +234,22 @@ class Folder(Generic[S]):
             )
 
 
-def _again_at(row: Row | None, step: Step[S]) -> datetime | None:
+def _again_at(row: CaseRow | None, step: Step[S]) -> datetime | None:
     """Until when to wait for an answer.
 
     An alarm that leaves at least half of the patience stays as it is: PostgreSQL writes a row whose indexed columns
     have not changed at a fraction of the price (heap-only tuples).
     """
-    if step.again is None:
+    if step.retry_after is None:
         return None
     now = machine_now()
-    if row is not None and row.again_at is not None and now + step.again / 2 <= row.again_at <= now + step.again:
-        return row.again_at
-    return now + step.again
+    if (
+        row is not None
+        and row.retry_at is not None
+        and now + step.retry_after / 2 <= row.retry_at <= now + step.retry_after
+    ):
+        return row.retry_at
+    return now + step.retry_after
 
 
 def dead_letter(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contracts.values import Value
 from services.runtime.http import problems
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 
 S = TypeVar("S", bound=Value)
 
@@ -25,7 +25,7 @@ class Readiness(BaseModel):
     faults: list[str]
 
 
-def application(shell: Shell[S]) -> FastAPI:
+def application(shell: ServiceProcess[S]) -> FastAPI:
     """The service's HTTP application."""
     app = FastAPI(title=f"onedoor {shell.service.name}", docs_url=None, redoc_url=None, telemetry=UNTOLD)
     problems.install(app)

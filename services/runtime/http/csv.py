@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
-from services.runtime.http.streaming import Pieces
+from services.runtime.http.streaming import ClosingStream
 
 MEDIA_TYPE = "text/csv"
 
@@ -19,12 +19,12 @@ Cell = str | int | None
 Cells = Sequence[Cell]
 
 
-async def sheet(name: str, heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> Pieces:
+async def csv_response(name: str, heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> ClosingStream:
     """A file of this name. Raises what the first batch raises; afterwards the answer can only be broken off."""
     source = _pieces(heads, batches)
     await anext(source)
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
-    return Pieces(source, headers, f"{MEDIA_TYPE}; charset=utf-8")
+    return ClosingStream(source, headers, f"{MEDIA_TYPE}; charset=utf-8")
 
 
 async def _pieces(heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> AsyncGenerator[bytes, None]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from contracts.core import Impossible, NotNow, UnknownCase
+from contracts.core import InvalidMessage, Rejected, UnknownCase
 from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
 
@@ -149,9 +149,9 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Problem)(_on_problem)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
-    app.exception_handler(Impossible)(_on_impossible)
+    app.exception_handler(InvalidMessage)(_on_impossible)
     app.exception_handler(UnknownCase)(_on_unknown)
-    app.exception_handler(NotNow)(_on_refusal)
+    app.exception_handler(Rejected)(_on_refusal)
     app.exception_handler(Overloaded)(_on_overload)
     app.exception_handler(Unavailable)(_on_absence)
     app.exception_handler(ClientDisconnect)(_on_leaving)
@@ -181,7 +181,7 @@ async def _on_unknown(_: Request, error: Exception) -> JSONResponse:
     return NO_SUCH_CASE.response()
 
 
-async def _on_refusal(_: Request, error: NotNow) -> JSONResponse:
+async def _on_refusal(_: Request, error: Rejected) -> JSONResponse:
     title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
     return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh).response()
 

@@ -6,7 +6,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 
-class Pieces(StreamingResponse):
+class ClosingStream(StreamingResponse):
     """An answer whose source is closed with it, however it ends: read whole, left by the client, cut off at the stop.
 
     What the source holds, a connection to the database or a place among a few, is so given back at once and not when

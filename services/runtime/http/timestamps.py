@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from contracts.core import NotNow
+from contracts.core import Rejected
 from contracts.envelope import Instant
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
-def written_out(value: object) -> object:
+def reject_numbers(value: object) -> object:
     """A moment as text with a date, to stand before pydantic's own reading of it.
 
     pydantic takes a number for seconds since 1970, and a larger one for milliseconds: whoever sends a number has
@@ -26,14 +26,14 @@ def written_out(value: object) -> object:
     return value
 
 
-Moment = Annotated[Instant, BeforeValidator(written_out)]
+Timestamp = Annotated[Instant, BeforeValidator(reject_numbers)]
 """A moment in a request."""
 
 
-def not_later(name: str, wanted: datetime | None, now: datetime) -> datetime:
-    """The moment, or now. Raises `NotNow` for one to come: what has not happened is not known."""
+def not_in_future(name: str, wanted: datetime | None, now: datetime) -> datetime:
+    """The moment, or now. Raises `Rejected` for one to come: what has not happened is not known."""
     if wanted is None:
         return now
     if wanted > now:
-        raise NotNow(f"{name} lies in the future", f"{name} 晚于当前时间")
+        raise Rejected(f"{name} lies in the future", f"{name} 晚于当前时间")
     return wanted.astimezone(UTC)

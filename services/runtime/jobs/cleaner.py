@@ -17,7 +17,7 @@ from services.runtime.store.database import transaction
 log = telemetry.logger(__name__)
 
 
-class Retention:
+class Cleaner:
     """Deletes what is kept no longer."""
 
     def __init__(self, database: AsyncEngine, clock: Clock, settings: Settings, ledger_read: str | None = None) -> None:
@@ -30,8 +30,8 @@ class Retention:
     async def run_once(self, limit: int) -> bool:
         """Forget at most ``limit`` states and ``limit`` messages; whether there may be more."""
         async with transaction(self._database) as connection:
-            closed = await cases.forget_cases(connection, self._clock.now() - self._closed, limit)
-            said = await outbox.forget_said(connection, self._said, limit, self._ledger_read)
+            closed = await cases.delete_closed(connection, self._clock.now() - self._closed, limit)
+            said = await outbox.delete_published(connection, self._said, limit, self._ledger_read)
         if closed or said:
             log.info("forgotten", cases=closed, messages=said)
         return closed == limit or said == limit

@@ -12,7 +12,7 @@ LONGEST_BACKOFF_S = 2.0
 log = telemetry.logger(__name__)
 
 
-async def forever(
+async def run_periodically(
     name: str,
     run_once: Callable[[], Awaitable[bool]],
     pause: Callable[[], float],

@@ -13,7 +13,7 @@ from services.runtime.batch.processor import Publish
 from services.runtime.store import outbox
 from services.runtime.store.database import transaction
 
-SAID_AGAIN = timedelta(minutes=5)
+REPUBLISHED = timedelta(minutes=5)
 """How far back messages are said again when Kafka has lost its log: what somebody may not have read yet. Where somebody
 was further behind than this, whoever lacks an answer asks again. To say more again would keep everybody from what is
 new."""
@@ -24,7 +24,7 @@ BATCHES = 20
 log = telemetry.logger(__name__)
 
 
-class Relay:
+class OutboxRelay:
     """Publishes messages that have waited too long, a batch at a time as they were said."""
 
     def __init__(self, database: AsyncEngine, publish: Publish, age: timedelta) -> None:
@@ -53,8 +53,8 @@ class Relay:
         log.info("relayed", messages=len(acknowledged), waiting=len(said))
         return len(published) == limit
 
-    async def say_again(self) -> None:
+    async def republish(self) -> None:
         """Kafka's log is lost: publish again what was said of late. Who has heard it drops it."""
         async with transaction(self._database) as connection:
-            messages = await outbox.say_again(connection, SAID_AGAIN)
+            messages = await outbox.mark_unpublished(connection, REPUBLISHED)
         log.warning("Kafka's log was lost; saying again what was said of late", messages=messages)

@@ -15,11 +15,11 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.codec import Unreadable, decode
+from contracts.codec import InvalidRecord, decode
 from contracts.envelope import CaseId, Message
 from services.runtime import telemetry
-from services.runtime.batch.queue import Funnel, Unavailable
-from services.runtime.batch.reducer import Received, dead_letter
+from services.runtime.batch.queue import BatchQueue, Unavailable
+from services.runtime.batch.reducer import InboundMessage, dead_letter
 from services.runtime.jobs.loop import LONGEST_BACKOFF_S
 from services.runtime.kafka import connection
 from services.runtime.settings import Settings
@@ -105,7 +105,7 @@ class Consumer:
     """
 
     def __init__(
-        self, settings: Settings, topics: Sequence[str], consumes: Iterable[type[Message]], funnel: Funnel
+        self, settings: Settings, topics: Sequence[str], consumes: Iterable[type[Message]], funnel: BatchQueue
     ) -> None:
         self._funnel = funnel
         self._consumes = frozenset(consumes)
@@ -237,20 +237,20 @@ class Consumer:
         if self._rested:
             await self._funnel.pace.rest()
 
-    def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[Received], list[DeadLetter]]:
+    def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[InboundMessage], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""
-        received: list[Received] = []
+        received: list[InboundMessage] = []
         letters: list[DeadLetter] = []
         for record in records:
             topic = record.topic[len(self._prefix) :]
             origin = f"partition {record.partition}, offset {record.offset}"
             try:
                 envelope = decode(record.value, record.key, topic)
-            except Unreadable as error:
+            except InvalidRecord as error:
                 letters.append(dead_letter(str(error), topic, origin, record.key, record.value, _case_of(record.key)))
                 continue
             if type(envelope.data) in self._consumes:
-                received.append(Received(envelope, origin, topic, record.value))
+                received.append(InboundMessage(envelope, origin, topic, record.value))
         return received, letters
 
     def _note(self, records: Sequence[ConsumerRecord[Any, Any]], generation: int) -> None:

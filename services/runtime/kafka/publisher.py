@@ -16,7 +16,7 @@ from contracts.codec import CONTENT_TYPE_HEADER
 from contracts.registry import MAX_RECORD_BYTES
 from services.runtime.kafka.connection import PUBLISH_TIMEOUT_S, RETRY_MS, TOPIC_S, connection, log
 from services.runtime.settings import Settings
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 
 AWAY_S = 2.0
 """Machine seconds during which nothing is sent to a Kafka that has just failed to answer."""
@@ -35,9 +35,9 @@ class _Batch:
     topic: str
     partition: int
     builder: BatchBuilder
-    said: list[Said]
+    said: list[OutboxMessage]
 
-    def add(self, one: Said, key: bytes) -> bool:
+    def add(self, one: OutboxMessage, key: bytes) -> bool:
         """Whether there was room for one more. There always is for the first."""
         if self.builder.append(timestamp=None, key=key, value=one.event, headers=CONTENT_TYPE_HEADER) is None:
             return False
@@ -45,7 +45,7 @@ class _Batch:
         return True
 
 
-def _batches(producer: AIOKafkaProducer, said: Iterable[Said], partitions: Mapping[str, int]) -> list[_Batch]:
+def _batches(producer: AIOKafkaProducer, said: Iterable[OutboxMessage], partitions: Mapping[str, int]) -> list[_Batch]:
     """The messages by partition, in their order; those whose topic has no partitions are left out.
 
     Handed to the producer one by one, each would have a future of its own, and be told of by itself.
@@ -92,7 +92,7 @@ class Publisher:
         """Kafka has acknowledged a lower offset than before: its log is another one, and what was in the old is gone.
         Whoever makes good for it takes the mark off."""
 
-    async def publish(self, said: Sequence[Said]) -> Sequence[Said]:
+    async def publish(self, said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         """Send these; those that were acknowledged."""
         if time.monotonic() < self._away_until:
             return ()
@@ -111,7 +111,7 @@ class Publisher:
                     await asyncio.wait([future for _, future in sent])
         except (KafkaError, TimeoutError, OSError) as error:
             fault = error
-        acknowledged: list[Said] = []
+        acknowledged: list[OutboxMessage] = []
         for batch, future in sent:
             if future.done() and not future.cancelled() and (failure := future.exception()) is None:
                 acknowledged += batch.said

@@ -92,7 +92,7 @@ async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> 
             guard.cancel()
 
 
-class Line:
+class DedicatedConnection:
     """One connection kept for the batch loop, which makes the same few statements all day, and spoken to without
     SQLAlchemy: what that does for each statement costs as much as asyncpg and the network together (decision 0013).
 
@@ -104,7 +104,7 @@ class Line:
         self._open: tuple[AsyncConnection, Driver] | None = None
 
     @asynccontextmanager
-    async def hold(self, limit_s: float = TRANSACTION_S) -> AsyncIterator[Driver]:
+    async def acquire(self, limit_s: float = TRANSACTION_S) -> AsyncIterator[Driver]:
         """The connection, opened if there is none; cut when the limit, in machine seconds, is over.
 
         Outside a transaction each statement is committed by itself. Raises what asyncpg raises.

@@ -33,7 +33,7 @@ _REPLAY = text("""
         SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM taken ORDER BY number
         ON CONFLICT (case_id, message_id) DO UPDATE SET event = excluded.event
     )
-    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
+    INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids)
     SELECT gen_random_uuid(), to_timestamp(0) + min(number) * interval '1 microsecond',
         array_agg(case_id ORDER BY number), array_agg(letter_id ORDER BY number)
     FROM taken HAVING count(*) > 0
@@ -47,7 +47,7 @@ _DROP = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ParkedLetter:
     """A dead letter as a person looks at it."""
 
     number: int
@@ -69,11 +69,11 @@ async def letters(
     case_id: str | None = None,
     number: int | None = None,
     limit: int = 100,
-) -> list[Letter]:
+) -> list[ParkedLetter]:
     """The letters that match, oldest first."""
     chosen = {"status": status, "case_id": case_id, "number": number, "limit": limit}
     async with database.connect() as connection:
-        return [Letter(*row) for row in await connection.execute(_LIST, chosen)]
+        return [ParkedLetter(*row) for row in await connection.execute(_LIST, chosen)]
 
 
 async def parked(database: AsyncEngine) -> int:

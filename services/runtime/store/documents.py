@@ -2,7 +2,8 @@
 
 Every edition stays in the service's database, so that what was reckoned by it can be reckoned again. Batches are folded
 by the newest one: who saves a batch by an older one is told that it was overtaken (`store.save`). Then every open case
-is gone through in the background, in bounded transactions, and given a `Revised` message. All processes share in that:
+is gone through in the background, in bounded transactions, and given a `RulesChanged` message. All processes share in
+that:
 the case numbers are divided into lanes, and each lane is in the hands of one process at a time.
 """
 
@@ -17,25 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.store.database import Driver
 
-TABLE = (
+TABLES = (
     """
     CREATE TABLE editions (
         number integer PRIMARY KEY,
         body text NOT NULL,
         summary text NOT NULL,
-        made_at timestamptz NOT NULL DEFAULT now(),
-        reached text NOT NULL DEFAULT '',
-        looked_at bigint NOT NULL DEFAULT 0,
-        moved bigint NOT NULL DEFAULT 0,
-        began_at timestamptz,
-        done_at timestamptz
+        made_at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    "COMMENT ON TABLE editions IS 'every edition of the rules this service has kept to, and how far cases follow it'",
-    "COMMENT ON COLUMN editions.reached IS 'the last case that has been gone through, in the order of their numbers'",
-)
-
-LANES = (
+    "COMMENT ON TABLE editions IS 'every edition of the rules this service has kept to'",
     """
     CREATE TABLE edition_lanes (
         number integer NOT NULL,
@@ -52,17 +44,6 @@ LANES = (
     "COMMENT ON TABLE edition_lanes IS 'how far the cases of each lane, a range of case numbers, follow an edition'",
     "COMMENT ON COLUMN edition_lanes.reached IS 'the last case gone through, or where the lane begins'",
     "COMMENT ON COLUMN edition_lanes.until IS 'the last case number that may belong to the lane'",
-    # What was one lane goes on as one.
-    """
-    INSERT INTO edition_lanes
-    SELECT number, 1, reached, coalesce((SELECT max(case_id) FROM cases), ''), looked_at, moved, began_at, done_at
-    FROM editions
-    """,
-    """
-    ALTER TABLE editions DROP COLUMN reached, DROP COLUMN looked_at, DROP COLUMN moved, DROP COLUMN began_at,
-        DROP COLUMN done_at
-    """,
-    "COMMENT ON TABLE editions IS 'every edition of the rules this service has kept to'",
 )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class OutboxMessage:
     """A message said, as it goes into the outbox and to Kafka."""
 
     case_id: str
@@ -24,27 +24,27 @@ _PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
 _UNPUBLISHED = text("""
     WITH waiting AS MATERIALIZED (
-        SELECT batch_id, said_at, case_ids, message_ids FROM unpublished
-        WHERE said_at < clock_timestamp() - CAST(:age AS interval)
-        ORDER BY said_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        SELECT batch_id, created_at, case_ids, message_ids FROM unpublished
+        WHERE created_at < clock_timestamp() - CAST(:age AS interval)
+        ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     SELECT w.batch_id, o.case_id, o.message_id, o.topic, o.event
     FROM waiting w, unnest(w.case_ids, w.message_ids) WITH ORDINALITY AS u (case_id, message_id, place)
     JOIN outbox o USING (case_id, message_id)
-    ORDER BY w.said_at, w.batch_id, u.place
+    ORDER BY w.created_at, w.batch_id, u.place
 """)
 
 
 # Every process notices that the log is lost, and none knows of the others. So a batch is what was said in one second,
 # and its name follows from what it holds: who comes second finds it waiting already.
 _SAY_AGAIN = text("""
-    INSERT INTO unpublished (batch_id, said_at, case_ids, message_ids)
-    SELECT CAST(md5(string_agg(CAST(message_id AS text), '' ORDER BY place)) AS uuid), min(said_at),
+    INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids)
+    SELECT CAST(md5(string_agg(CAST(message_id AS text), '' ORDER BY place)) AS uuid), min(created_at),
         array_agg(case_id ORDER BY place), array_agg(message_id ORDER BY place)
     FROM (
-        SELECT case_id, message_id, said_at, date_trunc('second', said_at) AS second,
-            row_number() OVER (PARTITION BY date_trunc('second', said_at) ORDER BY said_at, message_id) AS place
-        FROM outbox WHERE said_at > date_trunc('second', clock_timestamp() - CAST(:age AS interval))
+        SELECT case_id, message_id, created_at, date_trunc('second', created_at) AS second,
+            row_number() OVER (PARTITION BY date_trunc('second', created_at) ORDER BY created_at, message_id) AS place
+        FROM outbox WHERE created_at > date_trunc('second', clock_timestamp() - CAST(:age AS interval))
     ) AS recent GROUP BY second, place / 500
     ON CONFLICT DO NOTHING
     RETURNING cardinality(message_ids)
@@ -54,8 +54,8 @@ _SAY_AGAIN = text("""
 _FORGET_SAID = """
     DELETE FROM outbox WHERE (case_id, message_id) IN (
         SELECT case_id, message_id FROM outbox
-        WHERE said_at < least(
-            clock_timestamp() - CAST(:age AS interval), (SELECT min(said_at) FROM unpublished), {read})
+        WHERE created_at < least(
+            clock_timestamp() - CAST(:age AS interval), (SELECT min(created_at) FROM unpublished), {read})
         LIMIT :limit)
 """
 
@@ -65,21 +65,21 @@ async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -
     await connection.execute(_PUBLISHED, {"published": batches})
 
 
-async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[Said]]:
+async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[OutboxMessage]]:
     """Lock at most ``limit`` batches that have waited for publication longer than ``age``, whoever said them."""
-    waiting: dict[UUID, list[Said]] = {}
+    waiting: dict[UUID, list[OutboxMessage]] = {}
     for row in await connection.execute(_UNPUBLISHED, {"age": age, "limit": limit}):
-        said = Said(row.case_id, row.message_id, row.topic, row.event.encode())
+        said = OutboxMessage(row.case_id, row.message_id, row.topic, row.event.encode())
         waiting.setdefault(row.batch_id, []).append(said)
     return waiting
 
 
-async def say_again(connection: AsyncConnection, age: timedelta) -> int:
+async def mark_unpublished(connection: AsyncConnection, age: timedelta) -> int:
     """Mark all messages younger than ``age`` as not known to be in Kafka; how many they are."""
     return sum((await connection.scalars(_SAY_AGAIN, {"age": age})).all())
 
 
-async def forget_said(connection: AsyncConnection, age: timedelta, limit: int, read: str | None = None) -> int:
+async def delete_published(connection: AsyncConnection, age: timedelta, limit: int, read: str | None = None) -> int:
     """Delete published messages older than ``age``, at most ``limit``; how many they were.
 
     ``read``: a query that tells until when somebody else has read the outbox; what was said since then stays.

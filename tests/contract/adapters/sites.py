@@ -21,8 +21,8 @@ from services.departments.land.adapter import LandAdapter
 from services.departments.land.keys import ensure_key
 from services.departments.land.settings import LandSettings
 from services.departments.land.settings import SandboxSettings as LandSandboxSettings
-from services.departments.sandbox.behaviour import Manner
-from services.departments.sandbox.ledger import Books, Entry
+from services.departments.sandbox.behaviour import Behaviour
+from services.departments.sandbox.ledger import Ledger, LedgerEntry
 from services.departments.sdk.adapter import Adapter
 from services.departments.tax import sandbox as tax
 from services.departments.tax.adapter import TaxAdapter
@@ -45,7 +45,7 @@ class BaseSite:
         self.clock = FileClock.create(folder / "clock", START, speed=0)
         self.away_from: datetime | None = None
         self.poll_s = 0.01
-        self._manner = Manner()
+        self._manner = Behaviour()
         self._system = AsyncExitStack()
 
     async def open(self) -> None:
@@ -56,7 +56,7 @@ class BaseSite:
         await self.adapter.close()
         await self.go_away()
 
-    async def work(self, manner: Manner) -> None:
+    async def work(self, manner: Behaviour) -> None:
         self._manner = manner
         await self.go_away()
         await self.come_back()
@@ -70,9 +70,9 @@ class BaseSite:
     def set_clock(self, at: datetime) -> None:
         self.clock.set(at, 0)
 
-    async def books(self) -> Mapping[str, Entry]:
+    async def books(self) -> Mapping[str, LedgerEntry]:
         engine = create_async_engine(self.database, poolclass=NullPool)
-        return await Books(engine, self.name, "").entries()
+        return await Ledger(engine, self.name, "").entries()
 
     def habits(self) -> dict[str, Any]:
         return {"database": self.database, "poll_s": self.poll_s, "away_from": self.away_from, **asdict(self._manner)}

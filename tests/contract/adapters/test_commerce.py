@@ -11,9 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.conformance.suite import task
-from services.departments.sandbox.behaviour import Manner
-from services.departments.sdk.core.messages import Answer, Decided, Decision, Received, Suspended
-from services.runtime.service import Heard, Misheard
+from services.departments.sandbox.behaviour import Behaviour
+from services.departments.sdk.core.messages import (
+    Answer,
+    Decision,
+    DecisionNotified,
+    ProcedureNotified,
+    ReceiptNotified,
+)
+from services.runtime.service import InvalidNotification, Notification
 from tests.contract.adapters.sites import CommerceSite
 
 RESULT = text("""
@@ -43,9 +49,9 @@ async def decide(connection: AsyncConnection, number: int, operation: str = "I")
     await connection.execute(RESULT, {"guid": f"{project}/{operation}", "project": project, "operation": operation})
 
 
-async def decisions(site: CommerceSite) -> dict[str, Heard]:
-    heard = [one for one in await site.adapter.listen(10) if isinstance(one, Heard)]
-    return {one.message.task_id: one for one in heard if isinstance(one.message, Decided)}
+async def decisions(site: CommerceSite) -> dict[str, Notification]:
+    heard = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
+    return {one.message.task_id: one for one in heard if isinstance(one.message, DecisionNotified)}
 
 
 async def test_a_row_committed_late_is_heard(site: CommerceSite, exchange: AsyncEngine) -> None:
@@ -65,16 +71,16 @@ async def test_a_result_taken_back_is_not_understood(site: CommerceSite, exchang
     await site.adapter.submit([task(1)])
     async with exchange.begin() as connection:
         await decide(connection, 1, "D")
-    (one,) = await site.adapter.listen(10)
-    assert isinstance(one, Misheard)
-    assert "cd_operation" in str(one.fault)
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(one, InvalidNotification)
+    assert "cd_operation" in str(one.error)
 
 
 async def test_a_row_of_another_centre_is_not_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
     async with exchange.begin() as connection:
         await connection.execute(RESULT, {"guid": "g", "project": "another-centre-17", "operation": "I"})
-    (one,) = await site.adapter.listen(10)
-    assert isinstance(one, Misheard)
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(one, InvalidNotification)
 
 
 async def test_a_task_is_one_row_however_often_it_is_put(site: CommerceSite, exchange: AsyncEngine) -> None:
@@ -98,16 +104,16 @@ async def test_a_special_procedure_is_heard_and_heard_again_when_it_goes_on(
             end_time = excluded.end_time, fetched_at = NULL
     """)
 
-    async def hear(operation: str, said: int, until: int) -> Heard:
+    async def hear(operation: str, said: int, until: int) -> Notification:
         row = {"project": task(1).task_id, "operation": operation}
         async with exchange.begin() as connection:
             moments = {"said": f"2026-03-{said:02} 10:00", "until": f"2026-03-{until:02} 10:00"}
             await connection.execute(say, {**row, **moments})
-        (one,) = [one for one in await site.adapter.listen(10) if isinstance(one, Heard)]
+        (one,) = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
         return one
 
     first = await hear("I", 3, 10)
-    assert isinstance(first.message, Suspended)
+    assert isinstance(first.message, ProcedureNotified)
     procedure = first.message.procedure
     assert (procedure.name, procedure.article) == ("听证", "行政许可法第四十五条")
     assert (procedure.since, procedure.until) == (
@@ -117,12 +123,12 @@ async def test_a_special_procedure_is_heard_and_heard_again_when_it_goes_on(
     # It is said again, with another end, before the first word is acknowledged.
     second = await hear("U", 5, 12)
     await site.adapter.acknowledge([first.receipt])
-    assert isinstance(second.message, Suspended)
+    assert isinstance(second.message, ProcedureNotified)
     assert second.message.procedure.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
     assert second.message.procedure.procedure == procedure.procedure
-    assert await site.adapter.listen(10) == [second]
+    assert await site.adapter.poll(10) == [second]
     await site.adapter.acknowledge([second.receipt])
-    assert await site.adapter.listen(10) == []
+    assert await site.adapter.poll(10) == []
 
 
 async def test_receipts_come_before_decisions(site: CommerceSite, exchange: AsyncEngine) -> None:
@@ -130,11 +136,11 @@ async def test_receipts_come_before_decisions(site: CommerceSite, exchange: Asyn
     async with exchange.begin() as connection:
         await connection.execute(text("UPDATE up_pro_process SET fetched_at = NULL"))
         await decide(connection, 1)
-    received, decided = await site.adapter.listen(10)
-    assert isinstance(received, Heard)
-    assert isinstance(received.message, Received)
-    assert isinstance(decided, Heard)
-    assert isinstance(decided.message, Decided)
+    received, decided = await site.adapter.poll(10)
+    assert isinstance(received, Notification)
+    assert isinstance(received.message, ReceiptNotified)
+    assert isinstance(decided, Notification)
+    assert isinstance(decided.message, DecisionNotified)
 
 
 async def asked_patiently(site: CommerceSite) -> Answer | Exception:
@@ -148,13 +154,13 @@ async def asked_patiently(site: CommerceSite) -> Answer | Exception:
 
 async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: CommerceSite) -> None:
     site.poll_s = 60.0
-    await site.work(Manner(at_once=True))
+    await site.work(Behaviour(at_once=True))
     assert isinstance(await asked_patiently(site), Decision)
 
 
 async def test_an_office_whose_connection_was_cut_hears_as_before(site: CommerceSite, exchange: AsyncEngine) -> None:
     site.poll_s = 60.0
-    await site.work(Manner(at_once=True))
+    await site.work(Behaviour(at_once=True))
     async with exchange.begin() as connection:
         cut = await connection.scalar(
             text("""

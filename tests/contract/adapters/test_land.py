@@ -10,9 +10,9 @@ from services.departments.conformance.suite import task
 from services.departments.land.adapter import LandAdapter
 from services.departments.land.keys import ensure_key
 from services.departments.land.translate import Standing, file_of
-from services.departments.sandbox.behaviour import Manner
-from services.departments.sdk.core.messages import Decision, Receipt, Received
-from services.runtime.service import Heard, Misheard
+from services.departments.sandbox.behaviour import Behaviour
+from services.departments.sdk.core.messages import Decision, Receipt, ReceiptNotified
+from services.runtime.service import InvalidNotification, Notification
 from tests.contract.adapters.sites import LandSite
 
 TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])
@@ -60,13 +60,13 @@ async def test_another_key_is_not_let_in(site: LandSite) -> None:
     ensure_key(site.folder / "another")
     adapter = LandAdapter(site.settings(key=site.folder / "another"), site.clock)
     with pytest.raises(asyncssh.PermissionDenied):
-        await adapter.listen(1)
+        await adapter.poll(1)
 
 
 async def test_another_user_is_not_let_in(site: LandSite) -> None:
     adapter = LandAdapter(site.settings(user="root"), site.clock)
     with pytest.raises(asyncssh.PermissionDenied):
-        await adapter.listen(1)
+        await adapter.poll(1)
 
 
 async def test_the_user_sees_the_letter_box_alone(sftp: asyncssh.SFTPClient) -> None:
@@ -81,22 +81,22 @@ async def test_the_user_sees_the_letter_box_alone(sftp: asyncssh.SFTPClient) -> 
 async def test_a_file_still_being_written_is_not_read(site: LandSite, outbox: Path) -> None:
     part = outbox / "1.jsonl.part"
     part.write_bytes(TAKEN[:10])
-    assert not await site.adapter.listen(10)
+    assert not await site.adapter.poll(10)
     part.write_bytes(TAKEN)
     part.rename(outbox / "1.jsonl")
-    (one,) = await site.adapter.listen(10)
-    assert isinstance(one, Heard)
-    assert isinstance(one.message, Received)
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(one, Notification)
+    assert isinstance(one.message, ReceiptNotified)
 
 
 async def test_a_file_moves_away_when_all_of_it_is_acknowledged(site: LandSite, outbox: Path) -> None:
     file = outbox / "1.jsonl"
     file.write_bytes(TAKEN + b"nonsense\n" + TAKEN)
-    first, second, third = await site.adapter.listen(10)
-    assert isinstance(second, Misheard)
-    assert second.fault.raw == b"nonsense"
+    first, second, third = await site.adapter.poll(10)
+    assert isinstance(second, InvalidNotification)
+    assert second.error.raw == b"nonsense"
     await site.adapter.acknowledge([first.receipt, third.receipt])
-    assert await site.adapter.listen(10) == [second]
+    assert await site.adapter.poll(10) == [second]
     assert file.exists()
     await site.adapter.acknowledge([second.receipt])
     assert not file.exists()
@@ -107,7 +107,7 @@ async def test_a_large_file_is_heard_bit_by_bit(site: LandSite, outbox: Path, sf
     (outbox / "1.jsonl").write_bytes(TAKEN * 5)
     (outbox / "2.jsonl").write_bytes(b"")
     heard = 0
-    while lines := await site.adapter.listen(2):
+    while lines := await site.adapter.poll(2):
         heard += len(lines)
         await site.adapter.acknowledge([line.receipt for line in lines])
     assert heard == 5
@@ -126,7 +126,7 @@ async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
 
 async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: LandSite) -> None:
     site.poll_s = 60.0
-    await site.work(Manner(at_once=True))
+    await site.work(Behaviour(at_once=True))
     adapter = LandAdapter(site.settings(wait_s=30.0), site.clock)
     (said,) = await adapter.submit([task(1)])
     await adapter.close()

@@ -57,7 +57,7 @@ async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
     await site.go_away()
     await site.come_back()
     with pytest.raises(TaxAway, match="503"):
-        await site.adapter.listen(1)
+        await site.adapter.poll(1)
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Bearer 9999999999.0.0", "Basic b25lZG9vcg=="])

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store.tables import migrate
 
@@ -35,9 +35,9 @@ def database_url(engines: Engines, migrated: str) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def shell(database_url: str) -> AsyncIterator[Shell[MonitoredCase]]:
+async def shell(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
     """Monitor's shell, not started: nothing here needs Kafka."""
-    shell = Shell(
+    shell = ServiceProcess(
         SERVICE, Settings(service="monitor", database=SecretStr(database_url), secret_key=SecretStr("k" * 32))
     )
     yield shell

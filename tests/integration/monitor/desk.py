@@ -20,15 +20,15 @@ from services.monitor.app import SERVICE
 from services.monitor.core.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
-from services.runtime.batch.processor import Batches
-from services.runtime.batch.reducer import Received
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
-from services.runtime.store.outbox import Said
+from services.runtime.store.outbox import OutboxMessage
 from tests.unit.monitor.histories import at
 
 BEGINS = at("2026-03-02 10:00")
@@ -61,15 +61,15 @@ def number(n: int) -> str:
 class Desk:
     """What a test asks and tells."""
 
-    shell: Shell[MonitoredCase]
+    shell: ServiceProcess[MonitoredCase]
     clock: FileClock
-    batches: Batches[MonitoredCase]
+    batches: BatchProcessor[MonitoredCase]
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     async def tell(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
         """These messages about a case, said now or then."""
         said = [
-            Received(envelop(one, id=uuid4(), source="/test", subject=case_id, time=time or self.clock.now()))
+            InboundMessage(envelop(one, id=uuid4(), source="/test", subject=case_id, time=time or self.clock.now()))
             for one in messages
         ]
         await self.batches.run(said)
@@ -77,7 +77,7 @@ class Desk:
     async def pass_to(self, moment: datetime) -> None:
         """The clock stands at that moment, and who is due has been woken."""
         self.clock.set(moment, 0)
-        while await self.batches.wake(500):
+        while await self.batches.fire_timers(500):
             pass
 
     async def states(self) -> dict[str, MonitoredCase]:
@@ -131,15 +131,15 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
         secret_key=SecretStr("k" * 32),
         clock=str(folder / "clock"),
     )
-    shell = Shell(SERVICE, settings)
+    shell = ServiceProcess(SERVICE, settings)
     async with transaction(shell.database) as connection:
-        await documents.put(connection, RULES.said.model_dump(mode="json", by_alias=True), "for a test", first=True)
+        await documents.put(connection, RULES.rule_set.model_dump(mode="json", by_alias=True), "for a test", first=True)
 
-    async def publish(said: Sequence[Said]) -> Sequence[Said]:
+    async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return said
 
-    desk = Desk(shell, clock, Batches(SERVICE, shell.database, clock, publish))
-    while await desk.batches.revise(500):
+    desk = Desk(shell, clock, BatchProcessor(SERVICE, shell.database, clock, publish))
+    while await desk.batches.roll_out(500):
         pass
     try:
         yield desk

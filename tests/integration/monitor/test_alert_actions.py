@@ -10,12 +10,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from contracts.envelope import Woken
+from contracts.envelope import TimerFired
 from contracts.messages.plans import StepState
 from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.store import directory_store
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 from tests.integration.monitor.test_lists import client, tell
 from tests.unit.monitor.histories import accepted, at, delivered, report, reported
 
@@ -38,20 +38,20 @@ def directory() -> DirectoryFile:
 
 
 @pytest_asyncio.fixture
-async def http(shell: Shell[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(shell: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
     """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
     for case in (CASE, OTHER):
         begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
-        await tell(shell, [*begun, (case, Woken(), LATE)])
+        await tell(shell, [*begun, (case, TimerFired(), LATE)])
         await tell(shell, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
     async with shell.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
-    funnel = asyncio.create_task(shell.funnel.run())
+    funnel = asyncio.create_task(shell.queue.run())
     async with client(shell) as http:
         yield http
     funnel.cancel()
     await asyncio.gather(funnel, return_exceptions=True)
-    await shell.batches.drain()
+    await shell.processor.drain()
 
 
 async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
@@ -62,7 +62,7 @@ async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
     return dict(found)
 
 
-async def said(shell: Shell[MonitoredCase], kind: str) -> int:
+async def said(shell: ServiceProcess[MonitoredCase], kind: str) -> int:
     async with shell.database.connect() as connection:
         counted = await connection.scalar(
             text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
@@ -71,7 +71,7 @@ async def said(shell: Shell[MonitoredCase], kind: str) -> int:
 
 
 async def test_alerts_are_acknowledged_together_each_by_itself(
-    shell: Shell[MonitoredCase], http: httpx2.AsyncClient
+    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
 ) -> None:
     first, other = (await card(http, CASE))["number"], (await card(http, OTHER))["number"]
     wanted = {"by": "head", "reason": "已督促承办人", "alerts": [first, 999_999, other, first]}
@@ -94,7 +94,7 @@ async def test_alerts_are_acknowledged_together_each_by_itself(
 
 @pytest.mark.parametrize("stranger", ["far", "nobody"])
 async def test_who_has_no_right_says_nothing(
-    shell: Shell[MonitoredCase], http: httpx2.AsyncClient, stranger: str
+    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient, stranger: str
 ) -> None:
     number = (await card(http))["number"]
     wanted = {"by": stranger, "reason": "x", "alerts": [number]}
@@ -121,7 +121,9 @@ async def test_only_a_supervisor_decides_and_holds(http: httpx2.AsyncClient) -> 
         assert (await http.post(path, json=remark | more)).status_code == 403
 
 
-async def test_an_upheld_appeal_withdraws_the_card(shell: Shell[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_an_upheld_appeal_withdraws_the_card(
+    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
+) -> None:
     number = (await card(http))["number"]
     appeal = {"by": "clerk", "reason": "材料当日才到"}
     for _ in range(2):
@@ -139,7 +141,7 @@ async def test_an_upheld_appeal_withdraws_the_card(shell: Shell[MonitoredCase], 
     assert refused.status_code == 409 and refused.json()["detail_zh"]
 
 
-async def test_a_case_is_held_and_let_go(shell: Shell[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_a_case_is_held_and_let_go(shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
     since = LATE + timedelta(hours=1)
     wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
     answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
@@ -166,14 +168,14 @@ async def test_a_case_is_held_and_let_go(shell: Shell[MonitoredCase], http: http
         assert refused.status_code == status, (path, refused.text)
 
 
-async def test_without_a_directory_nobody_has_a_right(shell: Shell[MonitoredCase]) -> None:
+async def test_without_a_directory_nobody_has_a_right(shell: ServiceProcess[MonitoredCase]) -> None:
     async with client(shell) as http:
         refused = await http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")
     assert "onedoor directory apply" in refused.json()["detail"]
 
 
-async def test_strangers_are_told_nothing(shell: Shell[MonitoredCase]) -> None:
+async def test_strangers_are_told_nothing(shell: ServiceProcess[MonitoredCase]) -> None:
     async with client(shell, "203.0.113.9") as http:
         for path in (
             "/alerts/acknowledgements",

@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 from contracts.codec import encode
 from contracts.envelope import Message, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.registry import topic_of
 from onedoor.cli import app
 from services.monitor.journal.blocks import signing_key
 from services.monitor.journal.verify import verify
-from services.monitor.journal.writer import JOURNALED, LATE_S, Journalist
+from services.monitor.journal.writer import JOURNALED, LATE_S, JournalWriter
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
 
@@ -48,7 +48,7 @@ def alert(region: str = "450103") -> AlertRaised:
 async def say(database: AsyncEngine, *messages: Message, ago: timedelta = timedelta()) -> None:
     """As a batch does, so long ago."""
     query = text("""
-        INSERT INTO outbox (case_id, message_id, topic, event, said_at)
+        INSERT INTO outbox (case_id, message_id, topic, event, created_at)
         VALUES (:case, :id, :topic, :event, now() - CAST(:ago AS interval))
     """)
     async with database.begin() as connection:
@@ -65,7 +65,7 @@ async def rows(database: AsyncEngine, query: str) -> list[tuple[Any, ...]]:
 
 
 async def write(database: AsyncEngine, late_s: float = 0.0) -> None:
-    journalist = Journalist(database, KEY, late_s)
+    journalist = JournalWriter(database, KEY, late_s)
     while await journalist.run_once():
         pass
 
@@ -75,9 +75,9 @@ async def entries(database: AsyncEngine) -> Counter[str]:
 
 
 async def test_every_decision_stands_in_it_once_however_many_write_it(database: AsyncEngine) -> None:
-    journalists = [Journalist(database, KEY, 0.0) for _ in range(3)]
+    journalists = [JournalWriter(database, KEY, 0.0) for _ in range(3)]
     for number in range(20):
-        await say(database, alert(), alert("450200"), CaseAsked())
+        await say(database, alert(), alert("450200"), CaseStateRequested())
         if number % 3 == 0:
             await asyncio.gather(*(journalist.run_once() for journalist in journalists))
     await write(database)
@@ -135,7 +135,7 @@ async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) ->
         "TRUNCATE journal, journal_roots",
         "DELETE FROM journal_roots",
         "DELETE FROM journal_reached",
-        "UPDATE journal_reached SET said_at = said_at - interval '1 hour'",
+        "UPDATE journal_reached SET created_at = created_at - interval '1 hour'",
     ):
         with pytest.raises(DBAPIError, match="append-only"):
             async with database.begin() as connection:
@@ -147,7 +147,7 @@ async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEng
 
     async def forget() -> int:
         async with database.begin() as connection:
-            return await outbox.forget_said(connection, timedelta(days=30), 100, JOURNALED)
+            return await outbox.delete_published(connection, timedelta(days=30), 100, JOURNALED)
 
     assert await forget() == 0
     await write(database)
@@ -164,9 +164,9 @@ async def test_a_killed_writer_leaves_no_half_of_it(database: AsyncEngine, monke
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journalist, "_sign", die)
+        patch.setattr(JournalWriter, "_sign", die)
         with pytest.raises(Killed):
-            await Journalist(database, KEY, 0.0).run_once()
+            await JournalWriter(database, KEY, 0.0).run_once()
     assert await rows(database, "SELECT * FROM journal") == []
     await write(database)
     assert sum((await entries(database)).values()) == 1

@@ -8,19 +8,19 @@ from uuid import UUID, uuid4
 import httpx2
 from pydantic import SecretStr
 
-from contracts.envelope import Message, Woken, envelop
+from contracts.envelope import Message, TimerFired, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.plans import StepState
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import project
-from services.runtime.batch.processor import Batches
-from services.runtime.batch.reducer import Received
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock
 from services.runtime.http.app import application
-from services.runtime.process import Shell
-from services.runtime.store.database import Line
-from services.runtime.store.outbox import Said
+from services.runtime.process import ServiceProcess
+from services.runtime.store.database import DedicatedConnection
+from services.runtime.store.outbox import OutboxMessage
 from tests.unit.monitor.histories import accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")
@@ -47,24 +47,24 @@ def told() -> list[Told]:
         (GOOD, done(MONDAY), MONDAY),
         (GOOD, decided(at("2026-03-04 12:00")), MONDAY),
         (LATE, decided(CASE_RED + INSTANT), CASE_RED + INSTANT),
-        (WITHDRAWN, Woken(), ask_at),
+        (WITHDRAWN, TimerFired(), ask_at),
         (WITHDRAWN, still_open, ask_at),
         (WITHDRAWN, done(STEP_YELLOW), friday),
         (OPEN, done(MONDAY), MONDAY),
     ]
 
 
-async def tell(shell: Shell[MonitoredCase], messages: Sequence[Told]) -> None:
-    async def publish(said: Sequence[Said]) -> Sequence[Said]:
+async def tell(shell: ServiceProcess[MonitoredCase], messages: Sequence[Told]) -> None:
+    async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return said
 
-    batches = Batches(SERVICE, shell.database, SystemClock(), publish)
+    batches = BatchProcessor(SERVICE, shell.database, SystemClock(), publish)
     for case, message, said_at in sorted(messages, key=lambda one: one[2]):  # each when it was said
-        await batches.run([Received(envelop(message, id=uuid4(), source="/test", subject=case, time=said_at))])
+        await batches.run([InboundMessage(envelop(message, id=uuid4(), source="/test", subject=case, time=said_at))])
     await batches.drain()
 
 
-def client(shell: Shell[MonitoredCase], host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
+def client(shell: ServiceProcess[MonitoredCase], host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(application(shell), client=(host, 4711))
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
 
@@ -73,7 +73,7 @@ def names(page: Any) -> list[tuple[str, str, str]]:
     return [(alert["case_id"], alert["commitment"], alert["rung"]) for alert in page["alerts"]]
 
 
-async def test_alerts_commitments_and_figures(shell: Shell[MonitoredCase]) -> None:
+async def test_alerts_commitments_and_figures(shell: ServiceProcess[MonitoredCase]) -> None:
     await tell(shell, told())
     async with client(shell) as http:
         page = (await http.get("/alerts")).json()
@@ -126,7 +126,9 @@ async def test_alerts_commitments_and_figures(shell: Shell[MonitoredCase]) -> No
     }
 
 
-async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture(shell: Shell[MonitoredCase]) -> None:
+async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture(
+    shell: ServiceProcess[MonitoredCase],
+) -> None:
     await tell(shell, told())
     async with client(shell) as http:
         held = (await http.get(f"/commitments/{OPEN}")).json()["commitments"]
@@ -144,7 +146,7 @@ async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture
         assert unknown.status_code == 404
 
 
-async def test_figures_of_nothing(shell: Shell[MonitoredCase]) -> None:
+async def test_figures_of_nothing(shell: ServiceProcess[MonitoredCase]) -> None:
     async with client(shell) as http:
         figures = (await http.get("/figures")).json()
     assert figures["rows"] == []
@@ -152,7 +154,7 @@ async def test_figures_of_nothing(shell: Shell[MonitoredCase]) -> None:
     assert figures["total"]["mean_working_days"] is None
 
 
-async def test_wrong_requests(shell: Shell[MonitoredCase]) -> None:
+async def test_wrong_requests(shell: ServiceProcess[MonitoredCase]) -> None:
     async with client(shell) as http:
         for path, status in [
             ("/alerts?rung=blue", 422),
@@ -171,7 +173,7 @@ async def test_wrong_requests(shell: Shell[MonitoredCase]) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_only_staff_is_answered(shell: Shell[MonitoredCase]) -> None:
+async def test_only_staff_is_answered(shell: ServiceProcess[MonitoredCase]) -> None:
     paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", f"/commitments/{GOOD}/derivation", "/figures")
     async with client(shell, host="192.0.2.7") as http:
         assert {(await http.get(path)).status_code for path in paths} == {403}
@@ -186,7 +188,9 @@ async def test_only_staff_is_answered(shell: Shell[MonitoredCase]) -> None:
         assert (await http.get("/alerts")).status_code == 200
 
 
-async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(shell: Shell[MonitoredCase]) -> None:
+async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
+    shell: ServiceProcess[MonitoredCase],
+) -> None:
     def alerts(case: int) -> list[Message]:
         raised = AlertRaised(
             commitment="case",
@@ -206,8 +210,8 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(s
     ]
     statements = project(said)
     assert len(statements) == 2
-    line = Line(shell.database)
-    async with line.hold() as driver:
+    line = DedicatedConnection(shell.database)
+    async with line.acquire() as driver:
         for statement, arguments in (*statements, *statements):
             await driver.execute(statement, *arguments)
     await line.close()
@@ -218,15 +222,15 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(s
 
 
 async def test_what_the_platform_has_failed_in_is_listed_for_operations_until_it_is_settled(
-    shell: Shell[MonitoredCase],
+    shell: ServiceProcess[MonitoredCase],
 ) -> None:
     undelivered = reported(report("licence", StepState.REQUESTED, MONDAY))
     late = STEP_YELLOW + timedelta(hours=1)
-    begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, Woken(), STEP_YELLOW + INSTANT)]
+    begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
     await tell(shell, [*begun, (OPEN, undelivered, late)])
     async with client(shell) as http:
         (listed,) = (await http.get("/operations")).json()
-        assert (listed["case_id"], listed["commitment"], listed["problem"]) == (OPEN, "step/licence", "undelivered")
+        assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
         assert listed["settled_at"] is None
         await tell(shell, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
         assert (await http.get("/operations")).json() == []

@@ -31,20 +31,20 @@ from contracts.messages.alerts import (
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications import digest_sender
-from services.monitor.notifications.digest_builder import Sealing
-from services.monitor.notifications.digest_collector import AT_ONCE, Gathering
-from services.monitor.notifications.digest_sender import Sender
+from services.monitor.notifications.digest_builder import DigestBuilder
+from services.monitor.notifications.digest_collector import AT_ONCE, DigestCollector
+from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import directory_store
 from services.monitor.store.alerts import project
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
-from services.runtime.process import Shell
+from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
-from services.runtime.store.database import Line
+from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.documents import Outrun
-from services.runtime.yaml_file import parsed
+from services.runtime.yaml_file import read_yaml
 from tests.integration.monitor.receivers import Hooks, Post, hook_server, mail_server
 from tests.unit.monitor.histories import at
 
@@ -71,7 +71,9 @@ posts:
 class Centre:
     """Monitor's telling on a database of its own, without its loops: a test says what is done when."""
 
-    def __init__(self, shell: Shell[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks) -> None:
+    def __init__(
+        self, shell: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
+    ) -> None:
         self.shell = shell
         self.clock = clock
         self.file = folder / "digests.jsonl"
@@ -85,14 +87,14 @@ class Centre:
         self.settings = MonitorSettings.model_validate({"channels": channels})
         self.sender = self.another_sender()
 
-    def another_sender(self) -> Sender:
-        return Sender(self.shell.database, self.settings.channels, 5.0)
+    def another_sender(self) -> DigestSender:
+        return DigestSender(self.shell.database, self.settings.channels, 5.0)
 
-    def gathering(self) -> Gathering:
-        return Gathering(self.shell.database, self.clock)
+    def gathering(self) -> DigestCollector:
+        return DigestCollector(self.shell.database, self.clock)
 
-    def sealing(self, quiet: timedelta = NOW, longest: timedelta = timedelta(hours=1)) -> Sealing:
-        return Sealing(self.shell.database, self.clock, quiet, longest)
+    def sealing(self, quiet: timedelta = NOW, longest: timedelta = timedelta(hours=1)) -> DigestBuilder:
+        return DigestBuilder(self.shell.database, self.clock, quiet, longest)
 
     async def say(self, *messages: tuple[int, Message]) -> None:
         """As a batch does."""
@@ -100,8 +102,8 @@ class Centre:
             envelop(message, id=uuid4(), source="/test", subject=number(case), time=self.clock.now())
             for case, message in messages
         ]
-        line = Line(self.shell.database)
-        async with line.hold() as driver:
+        line = DedicatedConnection(self.shell.database)
+        async with line.acquire() as driver:
             for statement, arguments in project(said):
                 await driver.execute(statement, *arguments)
         await line.close()
@@ -118,7 +120,7 @@ class Centre:
 
     async def directory(self, text: str = DIRECTORY) -> int | None:
         async with self.shell.database.begin() as connection:
-            return await directory_store.put(connection, parsed(DirectoryFile, text.encode()), "test")
+            return await directory_store.put(connection, read_yaml(DirectoryFile, text.encode()), "test")
 
     async def gather(self) -> None:
         while await self.gathering().run_once():
@@ -168,7 +170,7 @@ async def centre(database_url: str, tmp_path: Path) -> AsyncIterator[Centre]:
         secret_key=SecretStr("k" * 32),
         clock=str(tmp_path / "clock"),
     )
-    shell = Shell(SERVICE, settings)
+    shell = ServiceProcess(SERVICE, settings)
     async with mail_server() as post, hook_server() as hooks:
         yield Centre(shell, clock, tmp_path, post, hooks)
     await shell.database.dispose()
@@ -410,7 +412,7 @@ async def test_a_crash_between_sending_and_noting_it_repeats_it_with_the_same_id
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Sender, "_mark_sent", die)
+        patch.setattr(DigestSender, "_mark_sent", die)
         with pytest.raises(Killed):
             await centre.sender.run_once()
     await centre.sender.run_once()
@@ -528,7 +530,7 @@ async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> No
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         channels = MonitorSettings.model_validate({"channels": {"hook": {"hook": url, "secret": SECRET}}}).channels
-        centre.sender = Sender(centre.shell.database, channels, 0.2)
+        centre.sender = DigestSender(centre.shell.database, channels, 0.2)
         await centre.tell()
     assert await centre.rows("SELECT fault FROM sendings") == [("no answer within 0.2 s",)]
 
@@ -544,7 +546,7 @@ async def test_staff_see_the_directory_and_who_would_be_told(centre: Centre) -> 
         await centre.directory()
         found = (await http.get("/directory")).json()
         assert (found["number"], found["summary"]) == (1, "test")
-        assert parsed(DirectoryFile, DIRECTORY.encode()) == DirectoryFile.model_validate(found["directory"])
+        assert read_yaml(DirectoryFile, DIRECTORY.encode()) == DirectoryFile.model_validate(found["directory"])
         for more, told in (
             ({}, ["wang"]),
             ({"level": 1}, ["smith"]),
@@ -596,7 +598,7 @@ async def test_only_staff_is_answered(centre: Centre) -> None:
 
 
 async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(centre: Centre) -> None:
-    said = parsed(DirectoryFile, DIRECTORY.encode())
+    said = read_yaml(DirectoryFile, DIRECTORY.encode())
     async with centre.shell.database.begin() as connection:
         assert await directory_store.put(connection, said, "first", after=0) == 1
         assert await directory_store.put(connection, said, "again", after=1) is None

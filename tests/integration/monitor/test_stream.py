@@ -24,8 +24,8 @@ from contracts.messages.alerts import (
     AlertRaised,
     AlertWithdrawn,
     AppealDecided,
+    IssueKind,
     OperationsAlerted,
-    Problem,
     Rung,
 )
 from services.monitor.store.alerts import project
@@ -167,7 +167,7 @@ async def test_everything_that_happens_to_an_alert_is_told(desk: Desk) -> None:
         ("closed", AlertClosed(commitment="case", ended_at=BEGINS, region="450103")),
     ]  # fmt: skip
     failure = OperationsAlerted(
-        commitment="case", problem=Problem.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=BEGINS
+        commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=BEGINS
     )
     async with served(desk) as site, site.following() as events:
         for name, message in happens:
@@ -190,7 +190,7 @@ async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
         site.following(owner=COMMERCE, rung="red") as red,
     ):
         failure = OperationsAlerted(
-            commitment="case", problem=Problem.UNVERIFIED, owner=COMMERCE, matter="m", region="440305", raised_at=BEGINS
+            commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="440305", raised_at=BEGINS
         )
         await say(desk, (1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
         await say(desk, (4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))

@@ -17,7 +17,7 @@ from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.plans import StepState
-from contracts.messages.side_timers import Clock, ClocksReported
+from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
 from services.monitor.store import query_limits
 from tests.integration.monitor.desk import BEGINS, RULES, Desk, keys, number, opened
@@ -84,7 +84,12 @@ async def test_what_is_paused_or_answered_is_not_due(desk: Desk) -> None:
     for n in range(1, 5):
         await desk.tell(number(n), begun(), delivered(BEGINS))
     hold = CaseSuspended(
-        suspension="hold", kind=SuspensionKind.HOLD, reason="a flood", since=BEGINS, said_at=BEGINS, word="hold.1"
+        suspension="hold",
+        kind=SuspensionKind.HOLD,
+        reason="a flood",
+        since=BEGINS,
+        recorded_at=BEGINS,
+        change_id="hold.1",
     )
     await desk.tell(number(1), hold)
     await desk.tell(number(2), done(BEGINS))
@@ -96,7 +101,7 @@ async def test_what_is_paused_or_answered_is_not_due(desk: Desk) -> None:
 async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
     await desk.tell(number(1), begun(), delivered(BEGINS))
     async with desk.shell.database.begin() as connection:
-        await connection.execute(text("UPDATE cases SET wake_at = NULL, again_at = now()"))
+        await connection.execute(text("UPDATE cases SET timer_at = NULL, retry_at = now()"))
         await connection.execute(
             text(
                 "INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin)"
@@ -107,18 +112,18 @@ async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
     assert len((await desk.get("/due"))["commitments"]) == 2
 
 
-def side_clocks(random: Random, region: str, moment: datetime, hours: int) -> ClocksReported:
+def side_clocks(random: Random, region: str, moment: datetime, hours: int) -> SideTimersReported:
     """What intake says of the clocks beside a case's own: some of them have ended by then."""
     clocks = tuple(
-        Clock(
+        SideTimer(
             commitment=key,
             owner=COMMERCE,
-            begun_at=moment,
+            started_at=moment,
             ended_at=moment + timedelta(hours=hours) if random.random() < hours / 300 else None,
         )
         for key in ("acceptance", "notice", "delivery", "complaint/1", "consultation/1")
     )
-    return ClocksReported(word=f"clocks-{hours}", matter="start-business", region=region, clocks=clocks)
+    return SideTimersReported(change_id=f"clocks-{hours}", matter="start-business", region=region, timers=clocks)
 
 
 def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
@@ -137,14 +142,19 @@ def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
             (
                 since,
                 CaseSuspended(
-                    suspension="s", kind=kind, reason="r", since=since, until=until, said_at=since, word=word
+                    suspension="s", kind=kind, reason="r", since=since, until=until, recorded_at=since, change_id=word
                 ),
             )
         )
     if random.random() < 0.2:
         then = moment + timedelta(days=2)
         said.append(
-            (then, CaseExtended(days=10, reason="r", told_at=then, said_at=then, word=f"{random.getrandbits(40)}"))
+            (
+                then,
+                CaseExtended(
+                    days=10, reason="r", notified_at=then, recorded_at=then, change_id=f"{random.getrandbits(40)}"
+                ),
+            )
         )
     if random.random() < 0.5:
         answered_at = moment + timedelta(days=random.randint(0, 12))
@@ -167,7 +177,7 @@ async def naively_due(desk: Desk, days: int) -> set[tuple[str, CommitmentKey, in
     now = desk.clock.now()
     found = set()
     for case_id, state in (await desk.states()).items():
-        for watch in state.watches:
+        for watch in state.commitments:
             if watch.due is None or watch.due.pause or state.ended_at(watch) or watch.due.committed_due < now:
                 continue
             terms = RULES.terms(state.region or "")
@@ -210,7 +220,7 @@ async def test_what_is_due_is_what_a_pass_over_all_cases_finds(desk: Desk, seed:
         overdue = await desk.walk("/overdue", limit=random.randint(3, 40))
         states = await desk.states()
         for case_id, commitment in keys(overdue):
-            watch = states[case_id].watch(commitment)
+            watch = states[case_id].commitment(commitment)
             assert watch is not None and states[case_id].ended_at(watch) is None
         assert Counter(keys(overdue)) == Counter({*await standing(desk)})
         counted = await desk.get("/overdue/counts", by="region")
@@ -379,11 +389,11 @@ async def test_a_limit_that_has_moved_since_its_card_was_overturned_is_due_again
     await desk.pass_to(late)
     await desk.tell(number(1), reported())
     assert keys((await desk.get("/overdue"))["commitments"]) == [(number(1), "case")]
-    said = {"commitment": "case", "rung": Rung.YELLOW, "turn": 1, "by": "li", "reason": "停电"}
+    said = {"commitment": "case", "rung": Rung.YELLOW, "occurrence": 1, "by": "li", "reason": "停电"}
     await desk.tell(number(1), AlertAppealed(**said, appealed_at=late))
     await desk.tell(number(1), AppealDecided(**said | {"by": "wang"}, upheld=True, decided_at=late))
     assert (await desk.get("/overdue"))["commitments"] == []
-    await desk.tell(number(1), CaseExtended(days=10, reason="r", told_at=late, said_at=late, word="more"))
+    await desk.tell(number(1), CaseExtended(days=10, reason="r", notified_at=late, recorded_at=late, change_id="more"))
     assert keys((await desk.get("/due", days=9))["commitments"]) == [(number(1), "case")]
     await desk.pass_to(at("2026-03-20 10:00"))  # it has been warned of once more
     (due,) = (await desk.get("/due", days=9))["commitments"]

@@ -1,12 +1,18 @@
-"""The tables every service has."""
+"""The tables that every service has.
+
+Revision ID: 0001
+Revises:
+"""
 
 from alembic import op
 
-from services.runtime.store.tables import create_runtime_tables_v1
+from services.runtime.store.tables import create_runtime_tables
 
 revision = "0001"
 down_revision = None
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
-    create_runtime_tables_v1(op)
+    create_runtime_tables(op)

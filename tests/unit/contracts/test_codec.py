@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.codec import Unreadable, decode, encode
-from contracts.core import patience
+from contracts.codec import InvalidRecord, decode, encode
+from contracts.core import backoff
 from contracts.envelope import derive_id, envelop
-from contracts.messages.commitments import CaseAsked
-from contracts.registry import MAX_RECORD_BYTES, TOPICS, topics_for
+from contracts.messages.commitments import CaseStateRequested
+from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topics_for
 
 CASE = "K7Q2-9MXF-4TBA-3"
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
 
 def record() -> bytes:
-    return encode(envelop(CaseAsked(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT))
+    return encode(envelop(CaseStateRequested(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT))
 
 
 def changed(**attributes: object) -> bytes:
@@ -28,14 +28,14 @@ def changed(**attributes: object) -> bytes:
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
-    event = envelop(CaseAsked(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT, cause=uuid4())
-    assert decode(encode(event), CASE.encode(), "onedoor.questions") == event
+    event = envelop(CaseStateRequested(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT, cause=uuid4())
+    assert decode(encode(event), CASE.encode(), "onedoor.requests") == event
 
 
 def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
     event = json.loads(record())
     assert event["specversion"] == "1.0"
-    assert event["type"] == "onedoor.case.asked.v1"
+    assert event["type"] == "onedoor.case.state-requested.v1"
     assert event["subject"] == CASE
     assert event["time"] == "2026-03-02T01:00:00Z"
 
@@ -43,46 +43,46 @@ def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
 @pytest.mark.parametrize(
     ("value", "key", "topic", "reason"),
     [
-        (None, CASE.encode(), "onedoor.questions", "empty"),
-        (b"x" * (MAX_RECORD_BYTES + 1), CASE.encode(), "onedoor.questions", "bytes; at most"),
-        (b"\xff\x00", CASE.encode(), "onedoor.questions", "no JSON"),
-        (b'{"a": ', CASE.encode(), "onedoor.questions", "no JSON"),
-        (b"[]", CASE.encode(), "onedoor.questions", "no CloudEvent"),
-        (b"7", CASE.encode(), "onedoor.questions", "no CloudEvent"),
-        (b"{}", CASE.encode(), "onedoor.questions", "no CloudEvent of a type"),
-        (changed(type="onedoor.case.asked.v2"), CASE.encode(), "onedoor.questions", "of a type and version"),
-        (changed(type="com.example.other"), CASE.encode(), "onedoor.questions", "of a type and version"),
-        (changed(specversion="0.3"), CASE.encode(), "onedoor.questions", "specversion"),
-        (changed(id=None), CASE.encode(), "onedoor.questions", "id: missing"),
-        (changed(time="2026-03-02T01:00:00"), CASE.encode(), "onedoor.questions", "time: timezone"),
-        (changed(time="0001-01-01T00:00:00+08:00"), CASE.encode(), "onedoor.questions", "time: greater_than_equal"),
-        (changed(subject="case 1"), CASE.encode(), "onedoor.questions", "subject"),
-        (record(), b"AAAA-AAAA-AAAA-A", "onedoor.questions", "key is not the case"),
-        (record(), None, "onedoor.questions", "key is not the case"),
+        (None, CASE.encode(), "onedoor.requests", "empty"),
+        (b"x" * (MAX_RECORD_BYTES + 1), CASE.encode(), "onedoor.requests", "bytes; at most"),
+        (b"\xff\x00", CASE.encode(), "onedoor.requests", "no JSON"),
+        (b'{"a": ', CASE.encode(), "onedoor.requests", "no JSON"),
+        (b"[]", CASE.encode(), "onedoor.requests", "no CloudEvent"),
+        (b"7", CASE.encode(), "onedoor.requests", "no CloudEvent"),
+        (b"{}", CASE.encode(), "onedoor.requests", "no CloudEvent of a type"),
+        (changed(type="onedoor.case.state-requested.v2"), CASE.encode(), "onedoor.requests", "of a type and version"),
+        (changed(type="com.example.other"), CASE.encode(), "onedoor.requests", "of a type and version"),
+        (changed(specversion="0.3"), CASE.encode(), "onedoor.requests", "specversion"),
+        (changed(id=None), CASE.encode(), "onedoor.requests", "id: missing"),
+        (changed(time="2026-03-02T01:00:00"), CASE.encode(), "onedoor.requests", "time: timezone"),
+        (changed(time="0001-01-01T00:00:00+08:00"), CASE.encode(), "onedoor.requests", "time: greater_than_equal"),
+        (changed(subject="case 1"), CASE.encode(), "onedoor.requests", "subject"),
+        (record(), b"AAAA-AAAA-AAAA-A", "onedoor.requests", "key is not the case"),
+        (record(), None, "onedoor.requests", "key is not the case"),
         (record(), CASE.encode(), "onedoor.cases", "does not belong on topic"),
     ],
 )  # fmt: skip
 def test_what_is_not_ours_is_refused_with_its_reason(
     value: bytes | None, key: bytes | None, topic: str, reason: str
 ) -> None:
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(InvalidRecord, match=reason):
         decode(value, key, topic)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_crash_the_reader(value: bytes) -> None:
-    with pytest.raises(Unreadable):
-        decode(value, CASE.encode(), "onedoor.questions")
+    with pytest.raises(InvalidRecord):
+        decode(value, CASE.encode(), "onedoor.requests")
 
 
 def test_the_reason_never_repeats_what_the_record_said() -> None:
-    with pytest.raises(Unreadable) as refused:
-        decode(changed(time="张三 450103199001011234"), CASE.encode(), "onedoor.questions")
+    with pytest.raises(InvalidRecord) as refused:
+        decode(changed(time="张三 450103199001011234"), CASE.encode(), "onedoor.requests")
     assert "张三" not in str(refused.value)
 
 
 def test_unknown_attributes_of_a_newer_writer_are_passed_over() -> None:
-    assert decode(changed(traceparent="00-1-2-3"), CASE.encode(), "onedoor.questions").subject == CASE
+    assert decode(changed(traceparent="00-1-2-3"), CASE.encode(), "onedoor.requests").subject == CASE
 
 
 @given(st.uuids(), st.integers(0, 1000), st.integers(0, 1000))
@@ -96,11 +96,11 @@ def test_derived_ids_are_stable_distinct_and_version_8(cause: UUID, one: int, ot
 
 def test_patience_doubles_up_to_the_longest() -> None:
     first, longest = timedelta(seconds=30), timedelta(hours=6)
-    assert [patience(n, first, longest) for n in (0, 1, 2, 3)] == [first, first, 2 * first, 4 * first]
-    assert patience(10**9, first, longest) == longest
+    assert [backoff(n, first, longest) for n in (0, 1, 2, 3)] == [first, first, 2 * first, 4 * first]
+    assert backoff(10**9, first, longest) == longest
 
 
 def test_an_adapter_reads_and_writes_its_own_topics_alone() -> None:
-    topics = topics_for(TOPICS, ["tax"])
+    topics = topics_for(REGISTRY, ["tax"])
     assert "onedoor.tasks.tax" in topics and "onedoor.answers.tax" in topics
     assert not any("land" in topic for topic in topics)

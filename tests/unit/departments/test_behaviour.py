@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages.plans import Outcome
-from services.departments.sandbox.behaviour import ZONE, Manner, Mistake, after_office_days, fate
+from services.departments.sandbox.behaviour import ZONE, Behaviour, Mistake, after_office_days, simulated_outcome
 
 MONDAY_TEN = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
@@ -41,13 +41,15 @@ def test_decisions_fall_into_office_hours(start: datetime, days: float) -> None:
 
 
 def test_the_same_task_has_the_same_fate() -> None:
-    manner = Manner(late_share=0.2, refused_share=0.2, mistake_share=0.2)
-    assert fate(manner, "task", "item", MONDAY_TEN) == fate(manner, "task", "item", MONDAY_TEN)
+    manner = Behaviour(late_share=0.2, refused_share=0.2, mistake_share=0.2)
+    assert simulated_outcome(manner, "task", "item", MONDAY_TEN) == simulated_outcome(
+        manner, "task", "item", MONDAY_TEN
+    )
 
 
 def test_shares_are_kept_among_many() -> None:
-    manner = Manner(mean_days=5, late_share=0.1, late_days=60, refused_share=0.3, mistake_share=0.5)
-    fates = [fate(manner, f"task {number}", "item", MONDAY_TEN) for number in range(4000)]
+    manner = Behaviour(mean_days=5, late_share=0.1, late_days=60, refused_share=0.3, mistake_share=0.5)
+    fates = [simulated_outcome(manner, f"task {number}", "item", MONDAY_TEN) for number in range(4000)]
     late = [one for one in fates if one.decide_at > MONDAY_TEN + timedelta(days=50)]
     assert mean(one.outcome is Outcome.REFUSED for one in fates) == pytest.approx(0.3, abs=0.03)
     assert len(late) / len(fates) == pytest.approx(0.1, abs=0.02)
@@ -56,10 +58,10 @@ def test_shares_are_kept_among_many() -> None:
 
 
 def test_items_may_take_their_own_time() -> None:
-    manner = Manner(mean_days=20, item_days={"quick": 1}, spread=0)
-    assert fate(manner, "task", "quick", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(days=1)
-    assert fate(manner, "task", "other", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(weeks=4)
+    manner = Behaviour(mean_days=20, item_days={"quick": 1}, spread=0)
+    assert simulated_outcome(manner, "task", "quick", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(days=1)
+    assert simulated_outcome(manner, "task", "other", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(weeks=4)
 
 
 def test_at_once_is_at_once() -> None:
-    assert fate(Manner(at_once=True, late_share=1), "task", "item", MONDAY_TEN).decide_at == MONDAY_TEN
+    assert simulated_outcome(Behaviour(at_once=True, late_share=1), "task", "item", MONDAY_TEN).decide_at == MONDAY_TEN

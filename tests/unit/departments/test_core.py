@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.core import Impossible, Step, UnknownCase
-from contracts.envelope import Message, Woken, envelop
+from contracts.core import InvalidMessage, Step, UnknownCase
+from contracts.envelope import Message, TimerFired, envelop
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
-from services.departments.sdk.core.handle import MOST_PROCEDURES, MOVES, PATIENCE, Pace, Tasks, TaskState, handle
+from services.departments.sdk.core.handle import BACKOFF, MAX_PROCEDURES, MOVES, RetryReason, Tasks, TaskState, handle
 from services.departments.sdk.core.messages import (
     Answer,
-    Decided,
     Decision,
+    DecisionNotified,
     Posted,
     Procedure,
+    ProcedureNotified,
     Receipt,
-    Received,
+    ReceiptNotified,
     Submit,
     SubmitFailed,
     Submitted,
-    Suspended,
 )
 
 CASE = "K7Q2-9MXF-4TBA-3"
@@ -51,7 +51,7 @@ def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision
     return Decision(reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2))
 
 
-def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> Suspended:
+def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> ProcedureNotified:
     told = Procedure(
         procedure=name,
         name="听证",
@@ -60,7 +60,7 @@ def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> 
         until=AT + timedelta(days=until) if until is not None else None,
         reported_at=AT + timedelta(days=reported),
     )
-    return Suspended(task_id=request().task_id, procedure=told)
+    return ProcedureNotified(task_id=request().task_id, procedure=told)
 
 
 def kinds(step: Step[Tasks]) -> list[str]:
@@ -88,8 +88,8 @@ def failed(step: str = "tax") -> SubmitFailed:
     return SubmitFailed(task_id=f"{CASE}/{step}", reason="ConnectError")
 
 
-def decided(answer: Decision, step: str = "tax") -> Decided:
-    return Decided(task_id=f"{CASE}/{step}", decision=answer)
+def decided(answer: Decision, step: str = "tax") -> DecisionNotified:
+    return DecisionNotified(task_id=f"{CASE}/{step}", decision=answer)
 
 
 def test_a_new_task_is_submitted_at_once() -> None:
@@ -123,7 +123,7 @@ def test_a_decision_heard_ends_the_task() -> None:
 
 
 def test_a_receipt_heard_delivers_the_task() -> None:
-    step = after(request(), submitted(Posted()), Received(task_id=request().task_id, receipt=receipt()))
+    step = after(request(), submitted(Posted()), ReceiptNotified(task_id=request().task_id, receipt=receipt()))
     assert [type(said) for said in step.out] == [TaskDelivered]
 
 
@@ -138,13 +138,13 @@ def test_asked_again_tells_the_present_truth() -> None:
 @pytest.mark.parametrize(
     ("answer", "pace"),
     [
-        (failed(), Pace.FAILED),
-        (submitted(Posted()), Pace.POSTED),
-        (submitted(receipt()), Pace.DELIVERED),
+        (failed(), RetryReason.FAILED),
+        (submitted(Posted()), RetryReason.POSTED),
+        (submitted(receipt()), RetryReason.DELIVERED),
     ],
 )
-def test_the_question_is_put_again_ever_more_slowly(answer: Message, pace: Pace) -> None:
-    first, longest = PATIENCE[pace]
+def test_the_question_is_put_again_ever_more_slowly(answer: Message, pace: RetryReason) -> None:
+    first, longest = BACKOFF[pace]
     waits = [after(request(), *[answer] * times).call_after for times in (1, 2, 3, 40)]
     assert waits == [first, 2 * first, 4 * first, longest]
 
@@ -165,27 +165,27 @@ def test_one_question_at_a_time_new_tasks_first() -> None:
 
 def test_woken_changes_nothing() -> None:
     asked = after(request())
-    assert tell(asked.state, Woken()) == asked
+    assert tell(asked.state, TimerFired()) == asked
 
 
 def test_an_outcome_does_not_change() -> None:
     done = after(request(), submitted(decision()))
-    with pytest.raises(Impossible, match="approved; it cannot become refused"):
+    with pytest.raises(InvalidMessage, match="approved; it cannot become refused"):
         tell(done.state, decided(decision(outcome=Outcome.REFUSED)))
 
 
 def test_a_task_has_one_number() -> None:
     delivered = after(request(), submitted(receipt()))
-    with pytest.raises(Impossible, match="two numbers"):
+    with pytest.raises(InvalidMessage, match="two numbers"):
         tell(delivered.state, submitted(Receipt(reference="another", delivered_at=AT)))
 
 
 def test_unknown_cases_and_tasks_are_refused() -> None:
     with pytest.raises(UnknownCase):
         after(decided(decision()))
-    with pytest.raises(Impossible, match="never been asked for"):
+    with pytest.raises(InvalidMessage, match="never been asked for"):
         after(request(), decided(decision("other"), "other"))
-    with pytest.raises(Impossible, match="not for a department"):
+    with pytest.raises(InvalidMessage, match="not for a department"):
         after(request(), after(request(), submitted(decision())).out[0])
 
 
@@ -205,10 +205,10 @@ MESSAGES = [
         submitted(receipt(step), step),
         submitted(decision(step), step),
         failed(step),
-        Received(task_id=f"{CASE}/{step}", receipt=receipt(step)),
+        ReceiptNotified(task_id=f"{CASE}/{step}", receipt=receipt(step)),
         decided(decision(step), step),
     )
-] + [Woken()]
+] + [TimerFired()]
 
 
 @settings(max_examples=300)
@@ -222,7 +222,7 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
         nonlocal state
         try:
             step = tell(state, message)
-        except Impossible:  # parked; the question stays open
+        except InvalidMessage:  # parked; the question stays open
             return None
         state = step.state
         said.extend(step.out)
@@ -253,7 +253,7 @@ def test_a_done_task_says_nothing_but_done(messages: list[Message]) -> None:
     for message in messages:
         try:
             step = tell(state, message)
-        except Impossible:
+        except InvalidMessage:
             continue
         state = step.state
         for one in step.out:
@@ -283,6 +283,6 @@ def test_of_a_procedure_the_latest_word_counts_in_any_order() -> None:
 
 
 def test_a_department_does_not_open_procedures_for_ever() -> None:
-    step = after(request(), *(procedure(name=f"P{number}") for number in range(MOST_PROCEDURES)))
-    with pytest.raises(Impossible, match="special procedures already"):
+    step = after(request(), *(procedure(name=f"P{number}") for number in range(MAX_PROCEDURES)))
+    with pytest.raises(InvalidMessage, match="special procedures already"):
         tell(step.state, procedure(name="one-more"))

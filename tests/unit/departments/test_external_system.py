@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import Woken
+from contracts.envelope import TimerFired
 from contracts.messages.tasks import TaskRequested
 from services.departments.conformance.suite import task
 from services.departments.sdk.core.messages import Answer, Posted, Submit, Submitted
-from services.departments.sdk.external_system import DepartmentOutside, failed
-from services.runtime.service import Call, Heard, Misheard
+from services.departments.sdk.external_system import DepartmentSystem, submit_failed
+from services.runtime.service import ExternalCall, InvalidNotification, Notification
 
 
 class Counter:
     """An adapter that takes every other task."""
 
-    bulk = 7
+    batch_size = 7
 
     async def open(self) -> None: ...
 
@@ -25,26 +25,26 @@ class Counter:
     async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
         return [Posted() if number % 2 == 0 else ConnectionError(one.task_id) for number, one in enumerate(tasks)]
 
-    async def listen(self, limit: int) -> Sequence[Heard | Misheard]:
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         return ()
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None: ...
 
 
 async def test_answers_go_to_their_tasks() -> None:
-    outside = DepartmentOutside(Counter())
-    one, other = (Call(f"{number}", Submit(task=task(number))) for number in (1, 2))
-    first, second = await outside.ask([one, other])
+    outside = DepartmentSystem(Counter())
+    one, other = (ExternalCall(f"{number}", Submit(task=task(number))) for number in (1, 2))
+    first, second = await outside.call([one, other])
     assert first == Submitted(task_id=task(1).task_id, answer=Posted())
     assert isinstance(second, ConnectionError)
-    assert outside.bulk == 7
+    assert outside.batch_size == 7
 
 
 def test_a_failure_repeats_nobodys_data() -> None:
-    said = failed(Call("1", Submit(task=task(1))), ValueError("张三 has no such number"))
+    said = submit_failed(ExternalCall("1", Submit(task=task(1))), ValueError("张三 has no such number"))
     assert (said.task_id, said.reason) == (task(1).task_id, "ValueError")
 
 
 def test_a_department_is_asked_to_submit_only() -> None:
-    with pytest.raises(TypeError, match="not Woken"):
-        failed(Call("1", Woken()), ValueError())
+    with pytest.raises(TypeError, match="not TimerFired"):
+        submit_failed(ExternalCall("1", TimerFired()), ValueError())

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from services.departments.tax import client as module
 from services.departments.tax.client import NotHttp, TaxAway, TaxClient, TokenRefused
 from services.departments.tax.settings import TaxSettings
-from services.runtime.service import Unheard
+from services.runtime.service import UnparseableReply
 
 SECRET = "a secret: of the tests + more"
 
@@ -140,7 +140,7 @@ async def test_what_it_will_not_take_is_no_absence(client: TaxClient, department
         return web.Response(status=422, text="no such item")
 
     department.answer = refuse
-    with pytest.raises(Unheard, match="422") as refused:
+    with pytest.raises(UnparseableReply, match="422") as refused:
         await get(client)
     assert refused.value.raw == b"no such item"
 
@@ -166,7 +166,7 @@ async def test_an_answer_without_end_is_given_up(
 
     monkeypatch.setattr(module, "MOST_BYTES", 100_000)
     department.answer = endless
-    with pytest.raises(Unheard, match="too long") as fault:
+    with pytest.raises(UnparseableReply, match="too long") as fault:
         await get(client)
     assert fault.value.raw == b"x" * module.KEPT_BYTES
     department.answer = department.fine

@@ -11,7 +11,7 @@ from contracts.messages.plans import Limit, Limits, Outcome
 from contracts.messages.tasks import Document, TaskRequested
 from services.departments.commerce import translate as commerce
 from services.departments.land import translate as land
-from services.departments.sdk.adapter import case_of, not_understood
+from services.departments.sdk.adapter import case_of, unparseable
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.tax import translate as tax
 
@@ -152,7 +152,7 @@ def test_the_case_of_a_task() -> None:
 def test_faults_are_named_without_their_values() -> None:
     with pytest.raises(ValidationError) as caught:
         tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idNumber": 110105})
-    fault = not_understood(caught.value, b"raw")
+    fault = unparseable(caught.value, b"raw")
     assert "idNumber: string_type" in str(fault)
     assert "110105" not in str(fault)
     assert fault.raw == b"raw"

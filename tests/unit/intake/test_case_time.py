@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from contracts.core import NotNow, Step, UnknownCase
-from contracts.envelope import Message, Woken
+from contracts.core import Rejected, Step, UnknownCase
+from contracts.envelope import Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
-from services.intake.core.handle import MOST_WORDS, Case
+from services.intake.core.handle import MAX_TIME_CHANGES, Case
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
 from tests.unit.intake.shells import MemoryShell, client_of
 from tests.unit.intake.test_api import post, problem
@@ -19,18 +19,18 @@ HOLD = {"kind": "hold", "reason": "等待上级批复", "article": "行政许可
 
 def suspended(word: str = "w1", until: float | None = None, suspension: str = "s1") -> CaseSuspended:
     return CaseSuspended(
-        word=word,
+        change_id=word,
         suspension=suspension,
         kind=SuspensionKind.HOLD,
         reason="等待上级批复",
         since=at(1),
         until=at(until) if until is not None else None,
-        said_at=at(until or 1),
+        recorded_at=at(until or 1),
     )
 
 
 def extended(word: str = "e1") -> CaseExtended:
-    return CaseExtended(word=word, days=10, reason="案情复杂", told_at=at(1))
+    return CaseExtended(change_id=word, days=10, reason="案情复杂", notified_at=at(1))
 
 
 def told(step: Step[Case], message: Message, hours: float = 1) -> Step[Case]:
@@ -38,24 +38,24 @@ def told(step: Step[Case], message: Message, hours: float = 1) -> Step[Case]:
 
 
 def held(words: tuple[str, ...]) -> CommitmentsOpened:
-    return CommitmentsOpened(commitments=(), words=words)
+    return CommitmentsOpened(commitments=(), change_ids=words)
 
 
 def test_a_word_is_said_and_said_again_until_monitor_has_heard_it() -> None:
     step = told(run(heard(accept())), suspended())
     assert step.out == (suspended(),)
-    again = told(step, Woken())
+    again = told(step, TimerFired())
     assert again.out == (again.state.accepted, suspended())
-    assert told(told(again, held(())), Woken()).out[1:] == (suspended(),)
+    assert told(told(again, held(())), TimerFired()).out[1:] == (suspended(),)
     answered = told(again, held(("w1", "of-another-case")))
-    assert answered.state.heard == ("w1",)
-    assert told(answered, Woken()).out == (answered.state.accepted,)
+    assert answered.state.confirmed_changes == ("w1",)
+    assert told(answered, TimerFired()).out == (answered.state.accepted,)
 
 
 def test_a_decided_case_is_not_closed_while_a_word_is_unheard() -> None:
     step = told(run(heard(accept()), heard(commitments())), suspended())
     step = told(step, decided(2), 2)
-    assert (step.closed, step.again is not None) == (False, True)
+    assert (step.closed, step.retry_after is not None) == (False, True)
     assert told(step, held(("w1",)), 3).closed
 
 
@@ -72,7 +72,7 @@ def test_the_same_word_twice_is_one() -> None:
         ((suspended(), suspended("w2", until=3)), suspended("w3", until=4), "has ended"),
         ((extended(),), extended("e2"), "once only"),
         ((decided(1),), suspended(), "decided"),
-        ((decided(1),), CaseRestarted(word="r1", reason="重新受理", restarted_at=at(2)), "decided"),
+        ((decided(1),), CaseRestarted(change_id="r1", reason="重新受理", restarted_at=at(2)), "decided"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
@@ -81,7 +81,7 @@ def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
     step = run(heard(accept()))
     for message in before:
         step = told(step, message)
-    with pytest.raises(NotNow, match=why) as refused:
+    with pytest.raises(Rejected, match=why) as refused:
         told(step, word)
     assert refused.value.why_zh
 
@@ -90,23 +90,23 @@ def test_after_one_suspension_has_ended_another_may_begin() -> None:
     step = run(heard(accept()))
     for word in (suspended(), suspended("w2", until=3), suspended("w3", suspension="s2")):
         step = told(step, word)
-    assert len(step.state.words) == 3
+    assert len(step.state.time_changes) == 3
 
 
 def test_time_is_not_changed_for_ever() -> None:
     step = run(heard(accept()))
-    for number in range(MOST_WORDS):
-        step = told(step, CaseRestarted(word=f"r{number}", reason="重新受理", restarted_at=at(number)))
-    with pytest.raises(NotNow, match="times already"):
+    for number in range(MAX_TIME_CHANGES):
+        step = told(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
+    with pytest.raises(Rejected, match="times already"):
         told(step, extended())
 
 
 def test_a_suspension_can_always_be_ended() -> None:
     step = run(heard(accept()))
-    for number in range(MOST_WORDS - 1):
-        step = told(step, CaseRestarted(word=f"r{number}", reason="重新受理", restarted_at=at(number)))
+    for number in range(MAX_TIME_CHANGES - 1):
+        step = told(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
     step = told(told(step, suspended()), suspended("w2", until=3))
-    assert len(step.state.words) == MOST_WORDS + 1
+    assert len(step.state.time_changes) == MAX_TIME_CHANGES + 1
 
 
 def test_a_case_that_was_never_accepted_has_no_time() -> None:
@@ -161,10 +161,10 @@ def test_said_again_with_the_same_moment_it_is_the_same_word(shell: MemoryShell,
 def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(shell: MemoryShell, case: str) -> None:
     path, now = f"/cases/{case}/extension", shell.clock.now()
     assert problem(send(shell, path, {"days": 10, "reason": "案情复杂"}), 422)
-    assert problem(send(shell, path, {"days": 10, "reason": "", "told_at": now.isoformat()}), 422)
+    assert problem(send(shell, path, {"days": 10, "reason": "", "notified_at": now.isoformat()}), 422)
     later = (now + timedelta(hours=1)).isoformat()
-    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂", "told_at": later}), 409)
-    assert send(shell, path, {"days": 10, "reason": "案情复杂", "told_at": now.isoformat()}).status_code == 201
+    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂", "notified_at": later}), 409)
+    assert send(shell, path, {"days": 10, "reason": "案情复杂", "notified_at": now.isoformat()}).status_code == 201
     assert [type(said) for said in shell.said] == [CaseExtended]
 
 
@@ -191,7 +191,7 @@ def test_an_unknown_case_has_no_time(shell: MemoryShell) -> None:
 @pytest.mark.parametrize("path", ["suspensions", "restart", "extension"])
 def test_odd_moments_are_refused(shell: MemoryShell, case: str, path: str, moment: object) -> None:
     fields = {"suspensions": {**HOLD, "since": moment}, "restart": {"reason": "r", "restarted_at": moment}}
-    fields["extension"] = {"reason": "r", "days": 10, "told_at": moment}
+    fields["extension"] = {"reason": "r", "days": 10, "notified_at": moment}
     assert problem(send(shell, f"/cases/{case}/{path}", fields[path]), 422)
 
 

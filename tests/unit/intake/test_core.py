@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.core import Impossible, UnknownCase
-from contracts.envelope import Woken
+from contracts.core import InvalidMessage, UnknownCase
+from contracts.envelope import TimerFired
 from contracts.messages.cases import CaseAccepted
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.messages.plans import Outcome, StepState
-from services.intake.core.handle import MOVES, CaseState, Heard, KeyReused
+from services.intake.core.handle import MOVES, CaseState, ExternalMessage, KeyReused
 from tests.unit.intake.cases import (
     ACCEPTED_AT,
     accept,
@@ -34,7 +34,7 @@ def test_a_case_is_accepted_and_published() -> None:
     assert said == step.state.accepted
     assert said.accepted_at == ACCEPTED_AT
     assert step.state.state is CaseState.ACCEPTED
-    assert step.again == timedelta(seconds=30)
+    assert step.retry_after == timedelta(seconds=30)
     assert not step.closed
 
 
@@ -62,10 +62,10 @@ def test_the_acceptance_is_said_again_slower_each_time() -> None:
     messages = [heard(accept())]
     waits = []
     for _ in range(12):
-        messages.append(heard(Woken()))
+        messages.append(heard(TimerFired()))
         step = run(*messages)
         assert step.out == (step.state.accepted,)
-        waits.append(step.again)
+        waits.append(step.retry_after)
     assert waits[:3] == [timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=240)]
     assert waits[-1] == timedelta(hours=6)
 
@@ -73,13 +73,13 @@ def test_the_acceptance_is_said_again_slower_each_time() -> None:
 def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
     decision, held = heard(decided(30, *ALL_DONE)), heard(commitments(("case", 100)))
     for half in (decision, held):
-        step = run(heard(accept()), half, heard(Woken()))
+        step = run(heard(accept()), half, heard(TimerFired()))
         assert len(step.out) == 1
         assert not step.closed
     step = run(heard(accept()), decision, held)
     assert step.closed
-    assert step.again is None
-    late = run(heard(accept()), decision, held, heard(Woken()))
+    assert step.retry_after is None
+    late = run(heard(accept()), decision, held, heard(TimerFired()))
     assert late.out == ()
     assert late.closed
 
@@ -132,24 +132,24 @@ def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
 
 
 def test_a_case_never_accepted_here_is_unknown() -> None:
-    for message in (Woken(), delivered("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
+    for message in (TimerFired(), delivered("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
         with pytest.raises(UnknownCase):
             run(heard(message))
 
 
 def test_a_message_that_is_not_for_intake_is_impossible() -> None:
-    with pytest.raises(Impossible, match="means nothing"):
-        run(heard(accept()), heard(CaseAsked()))
+    with pytest.raises(InvalidMessage, match="means nothing"):
+        run(heard(accept()), heard(CaseStateRequested()))
 
 
 def test_a_step_that_the_plan_does_not_have_is_impossible() -> None:
     wrong = delivered("title", 1).model_copy(update={"step": "unheard-of"})
-    with pytest.raises(Impossible, match="no step unheard-of"):
+    with pytest.raises(InvalidMessage, match="no step unheard-of"):
         run(heard(accept()), heard(wrong))
 
 
 def test_the_table_of_moves_is_complete() -> None:
     messages = {message for _, message in MOVES}
-    assert messages.issuperset(Heard.__args__)
+    assert messages.issuperset(ExternalMessage.__args__)
     for state in CaseState:
         assert {message for of, message in MOVES if of is state} == messages

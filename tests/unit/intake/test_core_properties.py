@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Envelope, Message, Woken
+from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.plans import Outcome, StepState
 from services.intake.core.handle import Case
 from services.intake.web.answers import case_view
@@ -31,7 +31,7 @@ messages = st.one_of(
     st.lists(reports, max_size=3).map(lambda steps: reported(*steps)),
     st.builds(commitments, st.tuples(st.just("step/title"), hours)),
     st.builds(lambda: accept()),
-    st.builds(Woken),
+    st.builds(TimerFired),
 )
 histories = st.lists(st.builds(heard, messages, hours), max_size=12)
 endings = st.tuples(
@@ -55,7 +55,7 @@ def test_any_order_and_repetition_leads_to_the_same_state(
 
 @given(histories, st.data())
 def test_what_has_been_heard_once_changes_nothing_again(history: list[Envelope[Message]], data: st.DataObject) -> None:
-    told = [message for message in history if not isinstance(message.data, Woken)]
+    told = [message for message in history if not isinstance(message.data, TimerFired)]
     if told:
         state = final(told)
         assert handle(state, data.draw(st.sampled_from(told))).state == state
@@ -77,8 +77,8 @@ def test_every_case_that_is_answered_closes_and_stays_closed(
 def test_every_case_that_is_not_answered_asks_again(history: list[Envelope[Message]]) -> None:
     step = run(heard(accept()), *history)
     assert not step.closed
-    assert step.again is not None
-    assert handle(step.state, heard(Woken())).out == (step.state.accepted,)
+    assert step.retry_after is not None
+    assert handle(step.state, heard(TimerFired())).out == (step.state.accepted,)
 
 
 @given(histories)

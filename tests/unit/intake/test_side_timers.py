@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from contracts.core import NotNow, Step
-from contracts.envelope import Message, Woken
+from contracts.core import Rejected, Step
+from contracts.envelope import Message, TimerFired
 from contracts.messages.commitments import CommitmentsOpened
-from contracts.messages.side_timers import MOST_SIDE_CLOCKS, Clock, ClocksAsked, ClocksReported
+from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
 from services.intake.core.handle import Case
-from services.intake.core.side_timers import BeginClock, EndClock
+from services.intake.core.side_timers import EndTimer, StartTimer
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
 from tests.unit.intake.shells import MemoryShell, client_of
 from tests.unit.intake.test_api import post, problem
 
 
-def begin(commitment: str = "delivery", hours: float = 1) -> BeginClock:
-    return BeginClock(clock=Clock(commitment=commitment, owner="Commerce", begun_at=at(hours)))
+def begin(commitment: str = "delivery", hours: float = 1) -> StartTimer:
+    return StartTimer(timer=SideTimer(commitment=commitment, owner="Commerce", started_at=at(hours)))
 
 
-def end(commitment: str = "delivery", hours: float = 3) -> EndClock:
-    return EndClock(commitment=commitment, ended_at=at(hours))
+def end(commitment: str = "delivery", hours: float = 3) -> EndTimer:
+    return EndTimer(commitment=commitment, ended_at=at(hours))
 
 
 def told(step: Step[Case], message: Message, hours: float = 2) -> Step[Case]:
@@ -29,11 +29,11 @@ def told(step: Step[Case], message: Message, hours: float = 2) -> Step[Case]:
 
 
 def monitor_heard(*words: str) -> CommitmentsOpened:
-    return CommitmentsOpened(commitments=(), words=words)
+    return CommitmentsOpened(commitments=(), change_ids=words)
 
 
-def report(step: Step[Case]) -> ClocksReported:
-    (found,) = (said for said in step.out if isinstance(said, ClocksReported))
+def report(step: Step[Case]) -> SideTimersReported:
+    (found,) = (said for said in step.out if isinstance(said, SideTimersReported))
     return found
 
 
@@ -46,29 +46,29 @@ def answered() -> Step[Case]:
 
 def test_a_clock_is_reported_until_monitor_has_heard_of_it() -> None:
     step = told(answered(), begin())
-    assert [one.commitment for one in report(step).clocks] == ["delivery"]
-    assert not step.closed and step.again is not None
-    assert report(told(step, Woken())) == report(step)
-    step = told(step, monitor_heard(report(step).word))
-    assert (step.closed, step.again) == (False, None), "it runs on, and nothing is left to be asked"
+    assert [one.commitment for one in report(step).timers] == ["delivery"]
+    assert not step.closed and step.retry_after is not None
+    assert report(told(step, TimerFired())) == report(step)
+    step = told(step, monitor_heard(report(step).change_id))
+    assert (step.closed, step.retry_after) == (False, None), "it runs on, and nothing is left to be asked"
 
 
 def test_its_end_is_reported_too_and_then_the_case_is_closed() -> None:
     step = told(answered(), begin())
-    first = report(step).word
+    first = report(step).change_id
     step = told(told(step, monitor_heard(first)), end())
-    assert report(step).word != first
-    assert [one.ended_at for one in report(step).clocks] == [at(3)]
+    assert report(step).change_id != first
+    assert [one.ended_at for one in report(step).timers] == [at(3)]
     assert not told(step, monitor_heard(first)).closed, "of the end monitor has not heard"
-    assert told(step, monitor_heard(first, report(step).word)).closed
+    assert told(step, monitor_heard(first, report(step).change_id)).closed
 
 
 def test_monitor_is_told_the_present_truth_whenever_it_asks() -> None:
     step = told(run(heard(accept())), begin("complaint/1"))
-    asked = told(step, ClocksAsked())
+    asked = told(step, SideTimersRequested())
     assert asked.state is step.state
     assert report(asked) == report(step)
-    assert report(told(run(heard(accept())), ClocksAsked())).clocks == ()
+    assert report(told(run(heard(accept())), SideTimersRequested())).timers == ()
 
 
 def test_the_same_again_changes_nothing() -> None:
@@ -87,7 +87,7 @@ def test_the_same_again_changes_nothing() -> None:
         ((), end(), "no such clock"),
         ((begin(),), end(hours=0.5), "before it begins"),
         ((begin(), end()), end(hours=4), "at another time"),
-        (tuple(begin(f"complaint/{number}") for number in range(MOST_SIDE_CLOCKS)), begin(), "clocks already"),
+        (tuple(begin(f"complaint/{number}") for number in range(MAX_SIDE_TIMERS)), begin(), "clocks already"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
@@ -96,7 +96,7 @@ def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
     step = run(heard(accept()))
     for message in before:
         step = told(step, message)
-    with pytest.raises(NotNow, match=why) as refused:
+    with pytest.raises(Rejected, match=why) as refused:
         told(step, command)
     assert refused.value.why_zh
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
 def test_a_commitment_of_routings_is_no_clock_of_intakes() -> None:
     for commitment in ("case", "step/licence", "procedure/1", "nonsense"):
         with pytest.raises(ValueError, match=r"commitment|valid Kind|pattern"):
-            Clock(commitment=commitment, owner="Commerce", begun_at=at(1))
+            SideTimer(commitment=commitment, owner="Commerce", started_at=at(1))
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
@@ -128,17 +128,17 @@ def send(shell: MemoryShell, path: str, content: Any, **options: Any) -> Any:
 
 def test_a_complaint_has_a_clock_from_beginning_to_end(shell: MemoryShell, case: str) -> None:
     now = shell.clock.now().isoformat()
-    wanted = {"kind": "complaint", "which": "12", "begun_at": now}
-    first, again = (send(shell, f"/cases/{case}/clocks", wanted) for _ in range(2))
+    wanted = {"kind": "complaint", "which": "12", "started_at": now}
+    first, again = (send(shell, f"/cases/{case}/timers", wanted) for _ in range(2))
     assert first.status_code == again.status_code == 201, first.text
     assert first.json() == again.json() == {"commitment": "complaint/12"}
     (said,) = shell.said
-    assert isinstance(said, ClocksReported)
-    (clock,) = said.clocks
+    assert isinstance(said, SideTimersReported)
+    (clock,) = said.timers
     assert (clock.owner, clock.limits) == (shell.states[case].accepted.plan.lead_department, None)
-    done = send(shell, f"/cases/{case}/clocks/end", {"commitment": "complaint/12", "ended_at": now})
+    done = send(shell, f"/cases/{case}/timers/end", {"commitment": "complaint/12", "ended_at": now})
     assert done.status_code == 201, done.text
-    assert problem(send(shell, f"/cases/{case}/clocks/end", {"commitment": "delivery", "ended_at": now}), 409)
+    assert problem(send(shell, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": now}), 409)
 
 
 @pytest.mark.parametrize(
@@ -147,24 +147,24 @@ def test_a_complaint_has_a_clock_from_beginning_to_end(shell: MemoryShell, case:
         ({"which": None}, 422),
         ({"kind": "case"}, 422),
         ({"which": "a/b"}, 422),
-        ({"begun_at": "later"}, 422),
-        ({"begun_at": None}, 422),
+        ({"started_at": "later"}, 422),
+        ({"started_at": None}, 422),
     ],
 )
 def test_a_wrong_request_is_refused(shell: MemoryShell, case: str, change: dict[str, Any], status: int) -> None:
-    wanted = {"kind": "complaint", "which": "12", "begun_at": shell.clock.now().isoformat()} | change
-    assert problem(send(shell, f"/cases/{case}/clocks", wanted), status)
+    wanted = {"kind": "complaint", "which": "12", "started_at": shell.clock.now().isoformat()} | change
+    assert problem(send(shell, f"/cases/{case}/timers", wanted), status)
 
 
 def test_what_has_not_happened_is_not_known(shell: MemoryShell, case: str) -> None:
     later = (shell.clock.now() + timedelta(hours=1)).isoformat()
-    refused = problem(send(shell, f"/cases/{case}/clocks", {"kind": "delivery", "begun_at": later}), 409)
+    refused = problem(send(shell, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
     assert refused["detail_zh"]
 
 
 def test_only_staff_begin_and_end_clocks_and_only_of_cases_there_are(shell: MemoryShell, case: str) -> None:
-    wanted = {"kind": "delivery", "begun_at": shell.clock.now().isoformat()}
-    for path in ("clocks", "clocks/end"):
+    wanted = {"kind": "delivery", "started_at": shell.clock.now().isoformat()}
+    for path in ("timers", "timers/end"):
         assert problem(send(shell, f"/cases/{case}/{path}", wanted, host="203.0.113.9"), 403)
-    assert problem(send(shell, "/cases/0000-0000-0000-0/clocks", wanted), 404)
+    assert problem(send(shell, "/cases/0000-0000-0000-0/timers", wanted), 404)
     assert shell.said == []

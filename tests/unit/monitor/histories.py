@@ -148,21 +148,23 @@ class Monitor:
     @property
     def wake(self) -> datetime | None:
         assert self.step is not None
-        return self.step.wake
+        return self.step.timer_at
 
     @property
     def again(self) -> timedelta | None:
         assert self.step is not None
-        return self.step.again
+        return self.step.retry_after
 
     def standing(self) -> set[tuple[CommitmentKey, Rung, datetime]]:
-        """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once a turn."""
+        """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once a occurrence."""
         raised = [said for said in self.said if isinstance(said, AlertRaised)]
-        withdrawn = [(said.commitment, said.rung, said.turn) for said in self.said if isinstance(said, AlertWithdrawn)]
-        keys = [(said.commitment, said.rung, said.turn) for said in raised]
+        withdrawn = [
+            (said.commitment, said.rung, said.occurrence) for said in self.said if isinstance(said, AlertWithdrawn)
+        ]
+        keys = [(said.commitment, said.rung, said.occurrence) for said in raised]
         assert len(set(keys)) == len(keys), "a rung has fired twice"
         assert len(set(withdrawn)) == len(withdrawn), "a rung was withdrawn twice"
         assert set(withdrawn) <= set(keys), "a rung was withdrawn that had not fired"
-        standing = [a for a in raised if (a.commitment, a.rung, a.turn) not in withdrawn]
+        standing = [a for a in raised if (a.commitment, a.rung, a.occurrence) not in withdrawn]
         assert len({(a.commitment, a.rung) for a in standing}) == len(standing), "a rung stands twice"
         return {(a.commitment, a.rung, a.due_at) for a in standing}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.core import NotNow, UnknownCase
-from contracts.envelope import Message, Woken
+from contracts.core import Rejected, UnknownCase
+from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRaised, AlertWithdrawn, AppealDecided, Rung
 from contracts.messages.commitments import CaseHeld, Cause, CommitmentsMoved
 from contracts.messages.plans import StepState
@@ -29,7 +29,7 @@ REGION = "440305"
 def carded() -> Monitor:
     """A licence that is open after its time: warned of, and a yellow card."""
     monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
-    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
     monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), STEP_YELLOW + INSTANT)
     assert ("step/licence", Rung.YELLOW, STEP_YELLOW) in monitor.standing()
     return monitor
@@ -41,10 +41,10 @@ def state(monitor: Monitor) -> MonitoredCase:
 
 
 def acknowledged(
-    rung: Rung = Rung.YELLOW, by: str = "wang", reason: str = "已督促承办人", turn: int = 1
+    rung: Rung = Rung.YELLOW, by: str = "wang", reason: str = "已督促承办人", occurrence: int = 1
 ) -> AlertAcknowledged:
     return AlertAcknowledged(
-        commitment="step/licence", rung=rung, turn=turn, by=by, reason=reason, acknowledged_at=LATER
+        commitment="step/licence", rung=rung, occurrence=occurrence, by=by, reason=reason, acknowledged_at=LATER
     )
 
 
@@ -65,7 +65,7 @@ def held(until: bool = False, hold: str = "h1") -> CaseHeld:
         reason="等待上级批复",
         since=LATER,
         until=LATER + timedelta(days=2) if until else None,
-        said_at=LATER + timedelta(days=2) if until else LATER,
+        recorded_at=LATER + timedelta(days=2) if until else LATER,
     )
 
 
@@ -77,7 +77,7 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
     assert monitor.hear(acknowledged(), LATER) == (acknowledged().replace(region=REGION),)
     assert monitor.hear(acknowledged(), LATER) == ()
     assert monitor.hear(acknowledged(by="somebody-else"), LATER) == (), "the first has taken it in hand"
-    watch = state(monitor).watch("step/licence")
+    watch = state(monitor).commitment("step/licence")
     assert watch is not None
     (taken,) = (one.acknowledgement for one in watch.raised if one.acknowledgement)
     assert (taken.by, taken.reason) == ("wang", "已督促承办人")
@@ -87,7 +87,7 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
     ("remark", "why"),
     [
         (acknowledged(Rung.RED), "no such alert"),
-        (acknowledged(turn=2), "no such alert"),
+        (acknowledged(occurrence=2), "no such alert"),
         (acknowledged().replace(commitment="step/other"), "no such alert"),
         (appealed(Rung.WARNING), "a warning is no card"),
         (answered(True), "nobody has appealed"),
@@ -95,7 +95,7 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
 )
 def test_what_cannot_be_said_of_it_is_refused_in_both_languages(remark: Message, why: str) -> None:
     monitor = carded()
-    with pytest.raises(NotNow, match=why) as refused:
+    with pytest.raises(Rejected, match=why) as refused:
         monitor.hear(remark, LATER)
     assert refused.value.why_zh
 
@@ -120,7 +120,7 @@ def test_an_upheld_appeal_withdraws_the_card_for_good() -> None:
     assert monitor.hear(answered(True), LATER) == ()
     # It is open and late still; the card that was overturned is not issued again, the red one is.
     much_later = at("2026-03-06 10:00")
-    monitor.hear(Woken(), much_later)
+    monitor.hear(TimerFired(), much_later)
     said = monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), much_later)
     assert [one.rung for one in said if isinstance(one, AlertRaised) and one.commitment == "step/licence"] == [Rung.RED]
     monitor.hear(decided(much_later), much_later)
@@ -138,13 +138,13 @@ def test_a_rejected_appeal_leaves_the_card() -> None:
 def test_nobody_decides_his_own_appeal_and_none_is_decided_or_made_twice() -> None:
     monitor = carded()
     monitor.hear(appealed(), LATER)
-    with pytest.raises(NotNow, match="of his own"):
+    with pytest.raises(Rejected, match="of his own"):
         monitor.hear(answered(True, by="li"), LATER)
-    with pytest.raises(NotNow, match="once only"):
+    with pytest.raises(Rejected, match="once only"):
         monitor.hear(appealed(reason="再次申诉"), LATER)
     assert monitor.hear(appealed(), LATER) == ()
     monitor.hear(answered(False), LATER)
-    with pytest.raises(NotNow, match="has been decided"):
+    with pytest.raises(Rejected, match="has been decided"):
         monitor.hear(answered(True), LATER)
 
 
@@ -152,7 +152,7 @@ def test_what_is_withdrawn_is_neither_acknowledged_nor_appealed_against() -> Non
     monitor = carded()
     monitor.hear(decided(STEP_YELLOW), LATER)
     for remark in (acknowledged(), appealed()):
-        with pytest.raises(NotNow, match="withdrawn"):
+        with pytest.raises(Rejected, match="withdrawn"):
             monitor.hear(remark, LATER)
 
 
@@ -175,7 +175,7 @@ def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:
 def test_a_hold_that_is_heard_before_its_case_is_accepted_counts_as_well() -> None:
     plain = Monitor().hear_all([(accepted(MONDAY), MONDAY), (held(), LATER)])
     turned = Monitor().hear_all([(delivered(MONDAY), MONDAY), (held(), LATER), (accepted(MONDAY), MONDAY)])
-    dues = [[w.due for w in state(monitor).watches if w.key == "case"] for monitor in (plain, turned)]
+    dues = [[w.due for w in state(monitor).commitments if w.key == "case"] for monitor in (plain, turned)]
     assert dues[0] == dues[1]
 
 
@@ -195,7 +195,7 @@ def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path)
     # The licence's statutory limit of three days ends on Thursday, and two working days more on Monday.
     due_at = at("2026-03-09 17:30")
     for moment, expected in ((due_at, False), (due_at + INSTANT, True)):
-        monitor.hear(Woken(), moment)
+        monitor.hear(TimerFired(), moment)
         monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), moment)
         assert (("step/licence", Rung.FURTHER, due_at) in monitor.standing()) is expected
 
@@ -214,5 +214,5 @@ def test_a_case_wakes_at_its_committed_limit_even_where_no_rung_falls_due_then(t
     monitor = Monitor(Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml"))))
     monitor.hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
     assert monitor.wake == STEP_YELLOW
-    monitor.hear(Woken(), STEP_YELLOW)
+    monitor.hear(TimerFired(), STEP_YELLOW)
     assert monitor.wake == at("2026-03-05 17:30") + INSTANT, "the licence's red card"

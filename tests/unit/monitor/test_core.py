@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.core import Impossible, UnknownCase
-from contracts.envelope import Message, Woken
-from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, CardSpared, Rung
-from contracts.messages.commitments import CaseAsked, CommitmentsOpened
+from contracts.core import InvalidMessage, UnknownCase
+from contracts.envelope import Message, TimerFired
+from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, CardNotIssued, Rung
+from contracts.messages.commitments import CaseStateRequested, CommitmentsOpened
 from contracts.messages.plans import Outcome, StepState
 from services.monitor.core.alerts import IN_TIME
 from services.monitor.core.handle import handle
@@ -76,7 +76,7 @@ def test_a_step_does_not_begin_after_a_refusal() -> None:
     refused = done(MONDAY).replace(outcome=Outcome.REFUSED)
     monitor = Monitor().hear_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY), (refused, MONDAY)])
     assert monitor.state is not None
-    tax = monitor.state.watch("step/tax")
+    tax = monitor.state.commitment("step/tax")
     assert tax is not None and tax.opened_at is None
 
 
@@ -88,7 +88,7 @@ def test_a_step_without_a_limit_of_its_own_is_not_kept() -> None:
     monitor.hear(delivered(MONDAY, "tax"), MONDAY)
     assert monitor.state is before, "no news is no new state, so that the row need not be written again"
     assert before is not None
-    assert [watch.key for watch in before.watches] == ["case", "step/licence"]
+    assert [watch.key for watch in before.commitments] == ["case", "step/licence"]
 
 
 def test_nothing_opens_before_the_acceptance_is_known() -> None:
@@ -104,7 +104,7 @@ def test_nothing_opens_before_the_acceptance_is_known() -> None:
 def test_a_warning_needs_no_verification() -> None:
     monitor = opened()
     assert monitor.wake == STEP_WARNING
-    (said,) = monitor.hear(Woken(), STEP_WARNING)
+    (said,) = monitor.hear(TimerFired(), STEP_WARNING)
     assert said == AlertRaised(
         commitment="step/licence",
         rung=Rung.WARNING,
@@ -115,14 +115,14 @@ def test_a_warning_needs_no_verification() -> None:
         raised_at=STEP_WARNING,
     )
     assert monitor.wake == STEP_YELLOW + INSTANT
-    assert monitor.hear(Woken(), STEP_WARNING) == ()
+    assert monitor.hear(TimerFired(), STEP_WARNING) == ()
 
 
 def test_a_card_waits_for_routings_word() -> None:
     monitor = opened()
-    monitor.hear(Woken(), STEP_WARNING)
+    monitor.hear(TimerFired(), STEP_WARNING)
     card_at = STEP_YELLOW + INSTANT
-    assert monitor.hear(Woken(), card_at) == (CaseAsked(),)
+    assert monitor.hear(TimerFired(), card_at) == (CaseStateRequested(),)
     assert (monitor.wake, monitor.again) == (CASE_WARNING, timedelta(seconds=30))
     (said,) = monitor.hear(reported(OPEN), card_at)
     assert isinstance(said, AlertRaised)
@@ -148,8 +148,8 @@ def test_a_card_waits_for_routings_word() -> None:
 )
 def test_an_old_report_proves_nothing(steps: tuple, time: datetime) -> None:  # type: ignore[type-arg]
     monitor = opened()
-    monitor.hear(Woken(), STEP_WARNING)
-    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    monitor.hear(TimerFired(), STEP_WARNING)
+    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
     assert monitor.hear(reported(*steps), time) == ()
     assert monitor.again == timedelta(seconds=30), "the question stays open"
 
@@ -158,55 +158,55 @@ def test_routing_is_asked_only_about_a_case_that_it_knows() -> None:
     """Else its answer would be that there is no such case. It hears of the case as we do: sooner or later."""
     monitor = Monitor()
     monitor.hear(accepted(MONDAY), MONDAY)
-    (warning,) = monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    (warning,) = monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
     assert isinstance(warning, AlertRaised)
     assert monitor.again == timedelta(seconds=30)
-    assert monitor.hear(delivered(MONDAY, "tax"), MONDAY) == (CaseAsked(),)
+    assert monitor.hear(delivered(MONDAY, "tax"), MONDAY) == (CaseStateRequested(),)
     assert monitor.hear(delivered(MONDAY, "licence"), MONDAY) == (), "it has been asked"
 
 
 def test_routing_is_asked_after_a_while_even_if_nothing_shows_that_it_knows_the_case() -> None:
     monitor = Monitor()
     monitor.hear(accepted(MONDAY), MONDAY)
-    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
-    assert monitor.hear(Woken(), STEP_YELLOW + 2 * INSTANT) == (CaseAsked(),)
+    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
+    assert monitor.hear(TimerFired(), STEP_YELLOW + 2 * INSTANT) == (CaseStateRequested(),)
 
 
 def test_an_open_case_that_no_deadline_asks_about_is_asked_about_each_day() -> None:
     """Its decision may have been lost on the way to monitor alone, and nobody says it again by himself."""
     monitor = opened()
     late = CASE_RED + timedelta(days=1)
-    assert monitor.hear(Woken(), late)[-1] == CaseAsked()
+    assert monitor.hear(TimerFired(), late)[-1] == CaseStateRequested()
     monitor.hear(reported(report("licence", StepState.DONE, MONDAY, decided_at=late)), late)
     assert (monitor.wake, monitor.again) == (None, timedelta(days=1))
-    assert monitor.hear(Woken(), late + timedelta(days=1)) == (CaseAsked(),)
+    assert monitor.hear(TimerFired(), late + timedelta(days=1)) == (CaseStateRequested(),)
     monitor.hear(decided(late), late + timedelta(days=1))
     assert (monitor.wake, monitor.again) == (None, None)
 
 
 def test_routing_is_asked_slower_and_slower() -> None:
     monitor = opened()
-    monitor.hear(Woken(), STEP_WARNING)
+    monitor.hear(TimerFired(), STEP_WARNING)
     patiences = []
     for minute in range(10):
-        said = monitor.hear(Woken(), STEP_YELLOW + timedelta(minutes=minute + 1))
+        said = monitor.hear(TimerFired(), STEP_YELLOW + timedelta(minutes=minute + 1))
         # Asked for the sixth time in vain, operations are told, once.
-        assert [type(message).__name__ for message in said] == ["CaseAsked", "OperationsAlerted"][: 1 + (minute == 5)]
+        assert [type(message).__name__ for message in said] == ["CaseStateRequested", "OperationsAlerted"][: 1 + (minute == 5)]
         assert monitor.again is not None
         patiences.append(monitor.again.total_seconds())
     assert patiences == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     monitor.hear(reported(OPEN), STEP_YELLOW + timedelta(minutes=20))
-    assert monitor.hear(Woken(), CASE_WARNING) != (CaseAsked(),)
-    monitor.hear(Woken(), STEP_RED + INSTANT)
+    assert monitor.hear(TimerFired(), CASE_WARNING) != (CaseStateRequested(),)
+    monitor.hear(TimerFired(), STEP_RED + INSTANT)
     assert monitor.again == timedelta(seconds=30), "a new question starts from the beginning"
 
 
 def test_one_question_for_all_cards_due_at_the_same_minute() -> None:
     monitor = Monitor()
     same = plan(whole=limits(1, 1), licence=limits(1, 1))
-    monitor.hear_all([(accepted(MONDAY, same), MONDAY), (delivered(MONDAY), MONDAY), (Woken(), STEP_WARNING)])
+    monitor.hear_all([(accepted(MONDAY, same), MONDAY), (delivered(MONDAY), MONDAY), (TimerFired(), STEP_WARNING)])
     late = STEP_YELLOW + timedelta(seconds=1)
-    assert monitor.hear(Woken(), late) == (CaseAsked(),)
+    assert monitor.hear(TimerFired(), late) == (CaseStateRequested(),)
     assert rungs(monitor.hear(reported(OPEN), late)) == [
         ("case", Rung.YELLOW),
         ("case", Rung.RED),
@@ -218,13 +218,13 @@ def test_one_question_for_all_cards_due_at_the_same_minute() -> None:
 
 def test_a_report_that_the_step_is_done_closes_it_without_a_card() -> None:
     monitor = opened()
-    monitor.hear(Woken(), STEP_WARNING)
-    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    monitor.hear(TimerFired(), STEP_WARNING)
+    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
     answered = report("licence", StepState.DONE, MONDAY, decided_at=STEP_YELLOW)
     said = monitor.hear(reported(answered), STEP_YELLOW + INSTANT)
     assert said == (
         AlertClosed(commitment="step/licence", ended_at=STEP_YELLOW, region="440305"),
-        CardSpared(
+        CardNotIssued(
             commitment="step/licence", rung=Rung.YELLOW, due_at=STEP_YELLOW, ended_at=STEP_YELLOW, region="440305"
         ),
     )
@@ -252,8 +252,8 @@ def test_late_is_late_though_the_alarm_never_rang(answered_at: datetime, expecte
 
 def test_an_answer_in_time_that_came_late_withdraws_what_had_fired() -> None:
     monitor = opened()
-    monitor.hear(Woken(), STEP_WARNING)
-    monitor.hear(Woken(), STEP_YELLOW + INSTANT)
+    monitor.hear(TimerFired(), STEP_WARNING)
+    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
     raised_at = STEP_YELLOW + timedelta(hours=1)
     monitor.hear(reported(OPEN), raised_at)
     # Decided after the warning and before the card: only the card was wrong.
@@ -274,7 +274,7 @@ def test_no_rung_fires_after_closing() -> None:
     assert monitor.wake is None
     assert monitor.step is not None
     assert monitor.step.closed
-    assert monitor.hear(Woken(), CASE_RED + timedelta(days=9)) == ()
+    assert monitor.hear(TimerFired(), CASE_RED + timedelta(days=9)) == ()
     assert monitor.hear(reported(OPEN), CASE_RED + timedelta(days=9)) == ()
 
 
@@ -331,12 +331,12 @@ def test_a_late_case_climbs_the_whole_ladder_once() -> None:
 
 def test_an_alarm_for_a_case_never_heard_of() -> None:
     with pytest.raises(UnknownCase):
-        handle(shipped(), None, heard(Woken(), MONDAY))
+        handle(shipped(), None, heard(TimerFired(), MONDAY))
 
 
 def test_a_message_that_is_not_for_monitor() -> None:
-    with pytest.raises(Impossible, match=r"onedoor\.case\.asked\.v1"):
-        handle(shipped(), None, heard(CaseAsked(), MONDAY))
+    with pytest.raises(InvalidMessage, match=r"onedoor\.case\.state-requested\.v1"):
+        handle(shipped(), None, heard(CaseStateRequested(), MONDAY))
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_message_that_is_not_for_monitor() -> None:
 )
 def test_a_deadline_beyond_the_calendar_is_impossible(whole: object) -> None:
     accepted_at = datetime(2299, 12, 1, tzinfo=UTC)
-    with pytest.raises(Impossible, match="case lies beyond the calendar"):
+    with pytest.raises(InvalidMessage, match="case lies beyond the calendar"):
         handle(shipped(), None, heard(accepted(accepted_at, plan(whole=whole)), MONDAY))  # type: ignore[arg-type]
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Message, Woken
+from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.messages.commitments import CaseAsked, CommitmentKey
+from contracts.messages.commitments import CaseStateRequested, CommitmentKey
 from contracts.messages.plans import StepState
 from services.monitor.core.state import CASE, MonitoredCase
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
@@ -58,15 +58,17 @@ def disturbed(history: list[Timed]) -> st.SearchStrategy[list[Timed]]:
 def facts(state: MonitoredCase | None) -> MonitoredCase:
     """The state without when its rungs were raised and operations told, which does depend on what was heard when."""
     assert state is not None
-    watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.watches)
-    return state.model_copy(update={"watches": watches, "marks": (), "unanswered": 0, "told": 0})
+    watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.commitments)
+    return state.model_copy(
+        update={"commitments": watches, "platform_issues": (), "unanswered_queries": 0, "sequence": 0}
+    )
 
 
 def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, datetime]]:
     """The rungs that fell due before their commitment was answered, of a case that is decided."""
     assert state is not None
     found = set()
-    for watch in state.watches:
+    for watch in state.commitments:
         ended_at = state.ended_at(watch)
         assert ended_at is not None
         assert watch.due is not None
@@ -87,13 +89,13 @@ def test_any_order_and_repetition_leads_to_the_same_facts_and_alerts(data: st.Da
     assert other.standing() == straight.standing()
     assert other.step is not None
     assert straight.step is not None
-    assert (other.step.wake, other.step.closed) == (straight.step.wake, straight.step.closed)
+    assert (other.step.timer_at, other.step.closed) == (straight.step.timer_at, straight.step.closed)
 
 
 @given(st.data())
 def test_a_finished_case_has_exactly_the_alerts_it_earned_whatever_the_alarms_did(data: st.DataObject) -> None:
     history = data.draw(histories(finished=True))
-    alarms = [(Woken(), time) for time in sorted(data.draw(st.lists(moments, max_size=5)))]
+    alarms = [(TimerFired(), time) for time in sorted(data.draw(st.lists(moments, max_size=5)))]
     told = data.draw(disturbed(history))
     monitor = Monitor()
     for place in sorted(data.draw(st.lists(st.integers(1, len(told)), min_size=len(alarms), max_size=len(alarms)))):
@@ -101,7 +103,7 @@ def test_a_finished_case_has_exactly_the_alerts_it_earned_whatever_the_alarms_di
     monitor.hear_all(told)
     assert monitor.standing() == broken(monitor.state)
     assert monitor.step is not None
-    assert (monitor.step.wake, monitor.step.again, monitor.step.closed) == (None, None, True)
+    assert (monitor.step.timer_at, monitor.step.retry_after, monitor.step.closed) == (None, None, True)
 
 
 @given(ends, ends, ends, ends)
@@ -113,18 +115,18 @@ def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
     now = START
     while monitor.wake is not None:
         now = max(now, monitor.wake)
-        said = monitor.hear(Woken(), now)
+        said = monitor.hear(TimerFired(), now)
         assert said, "an alarm that leads to nothing would ring for ever"
-        if CaseAsked() in said:
+        if CaseStateRequested() in said:
             assert monitor.wake is None or monitor.wake > now
             monitor.hear(reported(report("licence", StepState.DELIVERED, START)), now)
     assert monitor.standing() == {
         (watch.key, rung, due_at)
-        for watch in (monitor.state.watches if monitor.state else ())
+        for watch in (monitor.state.commitments if monitor.state else ())
         if watch.due is not None
         for rung, due_at in watch.due.ladder()
     }
     assert len(monitor.standing()) == 6
     early = [a for a in monitor.said if isinstance(a, AlertRaised) and a.raised_at < a.due_at]
     assert not early, "no rung fires before it is due"
-    assert {watch.key for watch in monitor.state.watches if monitor.state} == {CASE, "step/licence"}  # type: ignore[union-attr]
+    assert {watch.key for watch in monitor.state.commitments if monitor.state} == {CASE, "step/licence"}  # type: ignore[union-attr]

@@ -5,40 +5,40 @@ from datetime import timedelta
 import pytest
 
 from contracts.messages.alerts import Rung
-from services.monitor.notifications.digest import MOST_LINES, Count, Letter, Line, letter
-from services.monitor.notifications.policy import What
+from services.monitor.notifications.digest import MOST_LINES, Count, DigestLine, DigestText, digest_text
+from services.monitor.notifications.policy import NewsKind
 from tests.unit.monitor.histories import at
 
 NOW = at("2026-03-04 10:00")
 
 
-def line(what: What = What.RUNG, rung: Rung = Rung.RED, **news: object) -> Line:
-    usual = Line(
+def line(what: NewsKind = NewsKind.RUNG, rung: Rung = Rung.RED, **news: object) -> DigestLine:
+    usual = DigestLine(
         7, what, rung, 0, "K7Q2-9MXF-4TBA-3", "step/licence", "start-business", "市场监管局", NOW, "Asia/Shanghai"
     )
     return usual._replace(**news)  # type: ignore[arg-type]
 
 
 COUNTS = [
-    Count(What.RUNG, Rung.WARNING, "税务局", 985),
-    Count(What.RUNG, Rung.RED, "税务局", 1),
-    Count(What.RUNG, Rung.RED, "市场监管局", 2),
-    Count(What.WITHDRAWN, Rung.RED, "税务局", 1),
-    Count(What.WITHDRAWN, Rung.YELLOW, "税务局", 1),
+    Count(NewsKind.RUNG, Rung.WARNING, "税务局", 985),
+    Count(NewsKind.RUNG, Rung.RED, "税务局", 1),
+    Count(NewsKind.RUNG, Rung.RED, "市场监管局", 2),
+    Count(NewsKind.WITHDRAWN, Rung.RED, "税务局", 1),
+    Count(NewsKind.WITHDRAWN, Rung.YELLOW, "税务局", 1),
 ]
 
 
 def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
-    zh = letter(17, COUNTS, [line()], 989, "zh", NOW)
+    zh = digest_text(17, COUNTS, [line()], 989, "zh", NOW)
     assert zh.subject == "onedoor 督办：红牌3件，预警985件，撤销2件"
     assert zh.counts == {"red": 3, "warning": 985, "withdrawn": 2}
     body = zh.text.splitlines()
     assert body[2:5] == ["按部门", "  市场监管局：红牌2件", "  税务局：红牌1件，预警985件，撤销2件"]
     assert "  另有989条" in body and body[-1] == "onedoor 督办通知第17号"
-    en = letter(17, COUNTS, [line()], 0, "en", NOW)
+    en = digest_text(17, COUNTS, [line()], 0, "en", NOW)
     assert en.subject == "onedoor: 3 red cards, 985 warnings, 2 withdrawn"
     assert "more" not in en.text and en.text.endswith("onedoor, digest 17\n")
-    assert Letter.model_validate_json(en.model_dump_json()) == en
+    assert DigestText.model_validate_json(en.model_dump_json()) == en
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
         ),
         (line(due_at=at("2026-03-03 17:30")), "2026-03-03 周二 17:30 到期", "due Tue 2026-03-03 17:30"),
         (line(commitment="case"), "start-business 全程，", "start-business case, "),
-        (line(What.WITHDRAWN), "红牌已撤销 第7号", "red card withdrawn alert 7"),
-        (line(What.APPEAL), "对红牌的申诉 第7号，", "appeal against a red card alert 7, "),
-        (line(What.DECISION, upheld=True), "对红牌的申诉成立", "appeal against a red card upheld"),
-        (line(What.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
+        (line(NewsKind.WITHDRAWN), "红牌已撤销 第7号", "red card withdrawn alert 7"),
+        (line(NewsKind.APPEAL), "对红牌的申诉 第7号，", "appeal against a red card alert 7, "),
+        (line(NewsKind.DECISION, upheld=True), "对红牌的申诉成立", "appeal against a red card upheld"),
+        (line(NewsKind.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
     ],
 )
-def test_a_line_says_which_case_what_whose_and_when_it_is_due(of: Line, zh: str, en: str) -> None:
+def test_a_line_says_which_case_what_whose_and_when_it_is_due(of: DigestLine, zh: str, en: str) -> None:
     counts = [Count(of.what, of.rung, of.owner, 1)]
-    assert zh in letter(1, counts, [of], 0, "zh", NOW).text
-    assert en in letter(1, counts, [of], 0, "en", NOW).text
+    assert zh in digest_text(1, counts, [of], 0, "zh", NOW).text
+    assert en in digest_text(1, counts, [of], 0, "en", NOW).text
 
 
 def test_departments_beyond_the_most_are_counted_together() -> None:
-    counts = [Count(What.RUNG, Rung.WARNING, f"Office {n:03}", 1) for n in range(MOST_LINES + 7)]
-    text = letter(1, counts, [], 0, "en", NOW).text
+    counts = [Count(NewsKind.RUNG, Rung.WARNING, f"Office {n:03}", 1) for n in range(MOST_LINES + 7)]
+    text = digest_text(1, counts, [], 0, "en", NOW).text
     assert text.count("  Office ") == MOST_LINES and "  and 7 more departments" in text

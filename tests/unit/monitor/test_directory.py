@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from contracts.messages.alerts import Rung
 from services.monitor.notifications.directory import CLIMBS, SUPERVISOR, ZONE, Directory, DirectoryFile
-from services.runtime.yaml_file import FaultyFile, parsed
+from services.runtime.yaml_file import InvalidFile, read_yaml
 
 FILE = """\
 version: "2026-11"
@@ -39,7 +39,7 @@ def at(day: str, clock: str = "10:00") -> datetime:
 
 @pytest.fixture(scope="module")
 def directory() -> Directory:
-    return Directory(parsed(DirectoryFile, FILE.encode()))
+    return Directory(read_yaml(DirectoryFile, FILE.encode()))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_who_is_told(
 
 def test_of_several_roles_those_who_are_there_are_told() -> None:
     """A clerk and no office: nobody climbs in the office's place."""
-    said = parsed(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
+    said = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
     for day, told in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
         people = Directory(said).told(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
         assert [person.id for person in people] == told
@@ -117,7 +117,7 @@ def test_supervisors_are_told_of_appeals(directory: Directory) -> None:
 
 
 def test_what_nobody_said_is_as_usual() -> None:
-    said = parsed(DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\ntells: {{red: [head]}}\n".encode())
+    said = read_yaml(DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\ntells: {{red: [head]}}\n".encode())
     found = Directory(said)
     assert [found.hours(rung) for rung in Rung] == [8, 6, 2, 2]
     assert [found.levels(rung) for rung in Rung] == [4, 3, 3, 1]
@@ -159,16 +159,16 @@ def test_what_nobody_said_is_as_usual() -> None:
 )
 def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: str, told: list[str]) -> None:
     assert old in FILE
-    with pytest.raises(FaultyFile) as refused:
-        parsed(DirectoryFile, FILE.replace(old, new, 1).encode())
+    with pytest.raises(InvalidFile) as refused:
+        read_yaml(DirectoryFile, FILE.replace(old, new, 1).encode())
     assert all(part in str(refused.value) for part in told), str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
 
 def test_all_faults_are_told_at_once() -> None:
     text = FILE.replace("id: li,", "id: zhou,").replace("role: supervisor", "role: overseer")
-    with pytest.raises(FaultyFile) as refused:
-        parsed(DirectoryFile, text.encode())
+    with pytest.raises(InvalidFile) as refused:
+        read_yaml(DirectoryFile, text.encode())
     lines = str(refused.value).splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["line 4", "line 10", "line 12", "line 15", "line 16"]
 

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitor.journal import verify as verifier
-from services.monitor.journal.blocks import Block, Root, Said, chained, day_of, export_head, exported, signing_key
+from services.monitor.journal.blocks import (
+    Block,
+    JournalEntry,
+    Root,
+    chained,
+    day_of,
+    export_head,
+    exported,
+    signing_key,
+)
 from services.monitor.journal.verify import Broken, verify
 
 KEY = signing_key("k" * 32)
@@ -27,7 +36,9 @@ def blocks(days: int = 3, a_day: int = 3, entries: int = 2) -> list[Block]:
     for day in range(days):
         for batch in range(a_day):
             at = NOON + timedelta(days=day, minutes=batch)
-            said = [Said(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)]
+            said = [
+                JournalEntry(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)
+            ]
             found += chained(said, heads)
     return found
 
@@ -61,7 +72,7 @@ def test_a_day_ends_at_midnight_in_china() -> None:
 
 
 def test_each_region_and_day_has_a_block_of_its_own() -> None:
-    said = [Said(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
+    said = [JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
     found = chained(said, {})
     assert [(block.region, block.number, len(block.entries)) for block in found] == [
         ("1", 1, 2),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.messages.alerts import Rung
 from contracts.messages.plans import Limits
 from contracts.working_time import published_calendar
-from services.monitor.core.ladder import DueDates, Run, due_dates
+from services.monitor.core.ladder import ClockHistory, DueDates, due_dates
 from services.monitor.core.rules import RungRule, Scale
 from services.monitor.store.rule_store import shipped
 from tests.unit.monitor.histories import at, limits
@@ -22,7 +22,7 @@ EARLY = Scale({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
 
 
 def found(of: Limits, opened: datetime) -> DueDates:
-    return due_dates(of, Run(opened), SCALE)
+    return due_dates(of, ClockHistory(opened), SCALE)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
 def test_what_is_remembered_of_a_day_is_so_at_each_of_its_moments(opened: datetime, committed: int, more: int) -> None:
     of = limits(committed, committed + more)
     at_its_end = opened.astimezone(EARLY.terms.hours.tz).replace(hour=23, minute=59, second=59)
-    assert due_dates(of, Run(at_its_end), EARLY).warning  # by now that day is remembered
-    begun_anew = due_dates(of, Run(opened, restarted_at=opened), EARLY)  # which is reckoned by itself
-    assert due_dates(of, Run(opened), EARLY) == begun_anew
+    assert due_dates(of, ClockHistory(at_its_end), EARLY).warning  # by now that day is remembered
+    begun_anew = due_dates(of, ClockHistory(opened, restarted_at=opened), EARLY)  # which is reckoned by itself
+    assert due_dates(of, ClockHistory(opened), EARLY) == begun_anew

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from contracts.envelope import Message, Revised, Woken
+from contracts.envelope import Message, RulesChanged, TimerFired
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted
 from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsOpened
@@ -30,7 +30,7 @@ def edition(number: int, *off: str) -> Rules:
 
 def revised(monitor: Monitor, rules: Rules, time: str) -> tuple[Message, ...]:
     monitor.rules = rules
-    return monitor.hear(Revised(), at(time))
+    return monitor.hear(RulesChanged(), at(time))
 
 
 def opened() -> Monitor:
@@ -61,34 +61,34 @@ def test_the_same_rules_under_another_number_move_nothing_and_leave_the_case_as_
 
 def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_again_in_its_time() -> None:
     monitor = opened()
-    monitor.hear(Woken(), at("2026-03-03 09:00"))
+    monitor.hear(TimerFired(), at("2026-03-03 09:00"))
     card_at = STEP_YELLOW + INSTANT
-    monitor.hear(Woken(), card_at)
+    monitor.hear(TimerFired(), card_at)
     (card,) = monitor.hear(OPEN, card_at)
     assert isinstance(card, AlertRaised) and card.rung is Rung.YELLOW
     # A typhoon closed the offices on Tuesday, as is known on Wednesday: the card was wrong, and so was the warning.
     moved, *withdrawn = revised(monitor, edition(1, "2026-03-03"), "2026-03-04 08:00")
     assert isinstance(moved, CommitmentsMoved)
-    assert [(w.rung, w.reason, w.turn) for w in withdrawn if isinstance(w, AlertWithdrawn)] == [
+    assert [(w.rung, w.reason, w.occurrence) for w in withdrawn if isinstance(w, AlertWithdrawn)] == [
         (Rung.WARNING, MOVED, 1),
         (Rung.YELLOW, MOVED, 1),
     ]
     assert monitor.standing() == set()
     assert monitor.wake == at("2026-03-04 09:00")
-    (warning,) = monitor.hear(Woken(), at("2026-03-04 09:00"))
+    (warning,) = monitor.hear(TimerFired(), at("2026-03-04 09:00"))
     assert isinstance(warning, AlertRaised)
-    assert (warning.rung, warning.turn, warning.due_at) == (Rung.WARNING, 2, at("2026-03-04 09:00"))
+    assert (warning.rung, warning.occurrence, warning.due_at) == (Rung.WARNING, 2, at("2026-03-04 09:00"))
     late = at("2026-03-04 17:30") + INSTANT
-    monitor.hear(Woken(), late)
+    monitor.hear(TimerFired(), late)
     (again,) = monitor.hear(OPEN, late)
     assert isinstance(again, AlertRaised)
-    assert (again.rung, again.turn, again.due_at) == (Rung.YELLOW, 2, at("2026-03-04 17:30"))
+    assert (again.rung, again.occurrence, again.due_at) == (Rung.YELLOW, 2, at("2026-03-04 17:30"))
 
 
 def test_a_rung_that_is_due_by_either_calendar_stands() -> None:
     monitor = opened()
     late = at("2026-03-05 10:00")
-    monitor.hear(Woken(), late)
+    monitor.hear(TimerFired(), late)
     monitor.hear(OPEN, late)
     before = monitor.standing()
     assert {(key, rung) for key, rung, _ in before} == {
@@ -108,9 +108,9 @@ def test_what_has_ended_keeps_its_deadline_whatever_the_calendar_becomes(answere
     monitor.hear(done(ended), ended)
     if answered == "case":
         monitor.hear(decided(ended), ended)
-    before = {watch.key: watch for watch in monitor.state.watches} if monitor.state else {}
+    before = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
     revised(monitor, edition(1, "2026-03-04"), "2026-03-02 15:00")
-    after = {watch.key: watch for watch in monitor.state.watches} if monitor.state else {}
+    after = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
     assert after["step/licence"] == before["step/licence"]
     assert (after["case"] == before["case"]) is (answered == "case")
 
@@ -149,7 +149,9 @@ def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_what
     wednesday, thursday = at("2026-03-04 10:00"), at("2026-03-05 10:00")
     monitor.hear(done(wednesday), wednesday)
     revised(monitor, edition(2), "2026-03-04 12:00")
-    moved, *others = monitor.hear(CaseExtended(word="e1", days=10, reason="案情复杂", told_at=thursday), thursday)
+    moved, *others = monitor.hear(
+        CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=thursday), thursday
+    )
     assert isinstance(moved, CommitmentsMoved)
     assert (moved.cause, [move.commitment.key for move in moved.moves]) == (Cause.EXTENDED, ["case"])
     assert others == []
@@ -159,22 +161,22 @@ def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_what
 def test_of_two_words_about_a_deadline_the_one_told_later_has_the_higher_count() -> None:
     monitor = opened()
     later, earlier = at("2026-03-02 15:00"), at("2026-03-02 14:00")
-    (first,) = monitor.hear(CaseExtended(word="e1", days=10, reason="案情复杂", told_at=later), later)
-    (second,) = monitor.hear(CaseRestarted(word="r1", reason="重新受理", restarted_at=earlier), earlier)
+    (first,) = monitor.hear(CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=later), later)
+    (second,) = monitor.hear(CaseRestarted(change_id="r1", reason="重新受理", restarted_at=earlier), earlier)
     assert isinstance(first, CommitmentsMoved | CommitmentsOpened)
     assert isinstance(second, CommitmentsMoved | CommitmentsOpened)
-    assert second.told > first.told > 0
+    assert second.sequence > first.sequence > 0
 
 
 def test_a_change_of_rules_asks_nobody_and_takes_no_card_that_an_earlier_program_issued() -> None:
     monitor = opened()
-    monitor.hear(Woken(), at("2026-03-03 09:00"))
+    monitor.hear(TimerFired(), at("2026-03-03 09:00"))
     card_at = STEP_YELLOW + INSTANT
-    monitor.hear(Woken(), card_at)
+    monitor.hear(TimerFired(), card_at)
     monitor.hear(OPEN, card_at)
     before = monitor.standing()
     assert monitor.state is not None
-    watch = monitor.state.watch("step/licence")
+    watch = monitor.state.commitment("step/licence")
     assert watch is not None
     monitor.state = monitor.state.put(watch.replace(delivered_at=None))  # as states of old have it
     assert revised(monitor, edition(1), "2026-03-04 09:00") == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.messages.alerts import Rung
 from services.monitor.notifications.directory import Directory, DirectoryFile
-from services.monitor.notifications.policy import Alert, News, Told, What, step
+from services.monitor.notifications.policy import Alert, News, NewsKind, Notified, step
 from tests.unit.monitor.histories import at
 
 NOW = at("2026-03-04 10:00")
@@ -29,7 +29,7 @@ def alert(**news: Any) -> Alert:
     return usual._replace(**news)
 
 
-FIRST = News(What.RUNG, 0, ("head",))
+FIRST = News(NewsKind.RUNG, 0, ("head",))
 APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
 
 
@@ -37,51 +37,57 @@ APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
     ("of", "told", "news", "level", "waits"),
     [
         (alert(), {}, [FIRST], 1, True),
-        (alert(level=2), {What.RUNG: {"head"}}, [News(What.RUNG, 2, ("director",))], 3, False),
-        (alert(rung=Rung.WARNING), {}, [News(What.RUNG, 0, ("clerk", "office"))], 1, True),
+        (alert(level=2), {NewsKind.RUNG: {"head"}}, [News(NewsKind.RUNG, 2, ("director",))], 3, False),
+        (alert(rung=Rung.WARNING), {}, [News(NewsKind.RUNG, 0, ("clerk", "office"))], 1, True),
         # A red card of the same commitment stands: that one climbs. Who has not heard of this one does, once.
-        (alert(level=1, overtaken=True), {What.RUNG: {"head"}}, [], 1, False),
+        (alert(level=1, overtaken=True), {NewsKind.RUNG: {"head"}}, [], 1, False),
         (alert(overtaken=True), {}, [FIRST], 1, False),
         (alert(acknowledged_at=NOW), {}, [], 0, False),
         (alert(ended_at=NOW), {}, [], 0, False),
         (alert(withdrawn_at=NOW), {}, [], 0, False),
-        (alert(withdrawn_at=NOW, level=1), {What.RUNG: {"head"}}, [News(What.WITHDRAWN, 0, ("head",))], 1, False),
-        (alert(withdrawn_at=NOW, level=1), {What.RUNG: {"head"}, What.WITHDRAWN: {"head"}}, [], 1, False),
-        (alert(level=1, **APPEALED), {What.RUNG: {"head"}}, [News(What.APPEAL, 0, ("supervisor",))], 1, True),
+        (
+            alert(withdrawn_at=NOW, level=1),
+            {NewsKind.RUNG: {"head"}},
+            [News(NewsKind.WITHDRAWN, 0, ("head",))],
+            1,
+            False,
+        ),
+        (alert(withdrawn_at=NOW, level=1), {NewsKind.RUNG: {"head"}, NewsKind.WITHDRAWN: {"head"}}, [], 1, False),
+        (alert(level=1, **APPEALED), {NewsKind.RUNG: {"head"}}, [News(NewsKind.APPEAL, 0, ("supervisor",))], 1, True),
         # Appealed at once: its own people have not heard of it yet.
-        (alert(**APPEALED), {}, [News(What.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
+        (alert(**APPEALED), {}, [News(NewsKind.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
         (
             alert(level=1, **APPEALED),
-            {What.RUNG: {"head"}, What.APPEAL: {"supervisor"}},
-            [News(What.RUNG, 1, ("supervisor",))],
+            {NewsKind.RUNG: {"head"}, NewsKind.APPEAL: {"supervisor"}},
+            [News(NewsKind.RUNG, 1, ("supervisor",))],
             2,
             True,
         ),
         (
             alert(level=1, **APPEALED, appeal_decided_at=NOW),
-            {What.RUNG: {"head"}, What.APPEAL: {"supervisor"}},
-            [News(What.DECISION, 0, ("head", "supervisor", "office"))],
+            {NewsKind.RUNG: {"head"}, NewsKind.APPEAL: {"supervisor"}},
+            [News(NewsKind.DECISION, 0, ("head", "supervisor", "office"))],
             1,
             True,
         ),
         (
             alert(level=1, **APPEALED, appeal_decided_at=NOW, withdrawn_at=NOW),
-            {What.RUNG: {"head"}},
-            [News(What.DECISION, 0, ("head", "office"))],
+            {NewsKind.RUNG: {"head"}},
+            [News(NewsKind.DECISION, 0, ("head", "office"))],
             1,
             False,
         ),
         # Whoever has left the directory can be told no more.
         (
             alert(withdrawn_at=NOW, level=1),
-            {What.RUNG: {"gone", "head"}},
-            [News(What.WITHDRAWN, 0, ("head",))],
+            {NewsKind.RUNG: {"gone", "head"}},
+            [News(NewsKind.WITHDRAWN, 0, ("head",))],
             1,
             False,
         ),
     ],
 )
-def test_what_is_told_next(of: Alert, told: Told, news: list[News], level: int, waits: bool) -> None:
+def test_what_is_told_next(of: Alert, told: Notified, news: list[News], level: int, waits: bool) -> None:
     assert step(of, told, DIRECTORY, NOW) == (tuple(news), level, waits)
 
 
@@ -106,8 +112,8 @@ def test_it_comes_to_an_end_and_tells_nobody_the_same_twice(
         appealed_by="office" if appealed else None,
         appeal_decided_at=decided if appealed else None,
     )
-    told: dict[What, set[str]] = {}
-    seen: set[tuple[What, int, str]] = set()
+    told: dict[NewsKind, set[str]] = {}
+    seen: set[tuple[NewsKind, int, str]] = set()
     waits, looks = True, 0
     while waits:
         looks += 1
@@ -120,4 +126,4 @@ def test_it_comes_to_an_end_and_tells_nobody_the_same_twice(
                 told.setdefault(news.what, set()).add(person)
         of, waits = of._replace(level=found.level), found.waits
     if of.climbs:
-        assert "director" in told[What.RUNG], "it has come to the top"
+        assert "director" in told[NewsKind.RUNG], "it has come to the top"

@@ -12,10 +12,10 @@ from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limit, Limits
 from contracts.working_time import Rule
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.core.ladder import Run, due_dates
+from services.monitor.core.ladder import ClockHistory, due_dates
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
-from services.runtime.yaml_file import FaultyFile, checked
+from services.runtime.yaml_file import InvalidFile, validated
 from tests.unit.monitor.histories import at
 
 SHIPPED = rule_store.SHIPPED.read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 ) -> None:
     by_the_second = rules(tmp_path, ("counting: day", "counting: second"))
     limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
-    found = due_dates(limits, Run(at(START)), by_the_second.scale(key, "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), by_the_second.scale(key, "430100", "any"))
     assert dict(found.ladder()) == {rung: at(text) for rung, text in expected.items()}
     # One second later is late; the second itself is not (core: `_is_due`).
     assert all(due_at < at(text) + SECOND for (_, due_at), text in zip(found.ladder(), expected.values(), strict=True))
@@ -86,7 +86,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
     shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), shipped.scale("case", "430100", "any"))
     assert dict(found.ladder()) == {
         Rung.WARNING: at("2018-10-22 09:00"),
         Rung.YELLOW: at("2018-10-24 17:30"),
@@ -136,7 +136,7 @@ def test_a_provinces_notice_counts_there_alone() -> None:
     )
     found = Rules(1, rule_set(rule_store.read(rule_store.SHIPPED), [third_of_march]))
     limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
-    friday = Run(at("2026-04-17 10:00"))
+    friday = ClockHistory(at("2026-04-17 10:00"))
     elsewhere, there = (found.scale("case", region, "any") for region in ("440305", "450103"))
     assert due_dates(limits, friday, elsewhere).yellow == at("2026-04-20 17:30")
     assert due_dates(limits, friday, there).yellow == at("2026-04-21 17:30")
@@ -153,7 +153,7 @@ def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> N
 
 
 def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
-    said = rule_store.shipped().said
+    said = rule_store.shipped().rule_set
     kept = said.model_dump_json(by_alias=True)
     assert RuleSet.model_validate_json(kept) == said
     assert rule_store.edition(3, kept).edition == 3
@@ -185,7 +185,7 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
 def test_a_file_with_faults_is_refused_with_line_and_reason(
     tmp_path: Path, changes: tuple[str, str], told: str
 ) -> None:
-    with pytest.raises(FaultyFile) as refused:
+    with pytest.raises(InvalidFile) as refused:
         rule_store.read(changed(tmp_path, changes))
     assert told in str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
@@ -194,7 +194,7 @@ def test_a_file_with_faults_is_refused_with_line_and_reason(
 def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
     file = changed(tmp_path, ("days_over: 3", "days_over: -3"))
     (line,) = [n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "days_over: -3" in text]
-    with pytest.raises(FaultyFile, match=f"^line {line}: ladder"):
+    with pytest.raises(InvalidFile, match=f"^line {line}: ladder"):
         rule_store.read(file)
 
 
@@ -202,20 +202,20 @@ def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
 def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(FaultyFile, match=r"^line 1"):
+    with pytest.raises(InvalidFile, match=r"^line 1"):
         rule_store.read(file)
 
 
 def test_every_kind_of_commitment_has_a_ladder() -> None:
     shipped = rule_store.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
-    assert checked(RuleFile, yaml.safe_load(SHIPPED), {}) == shipped.said.rules
+    assert validated(RuleFile, yaml.safe_load(SHIPPED), {}) == shipped.rule_set.rules
 
 
 def test_moments_are_instants_in_utc() -> None:
     shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, Run(at(START)), shipped.scale("case", "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), shipped.scale("case", "430100", "any"))
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
@@ -223,5 +223,5 @@ def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
     shipped = rule_store.shipped()
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
     limits = Limits(committed=fixed, statutory=fixed)
-    found = due_dates(limits, Run(at("2026-03-02 10:00")), shipped.scale("complaint/1", "440305", "any"))
+    found = due_dates(limits, ClockHistory(at("2026-03-02 10:00")), shipped.scale("complaint/1", "440305", "any"))
     assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))

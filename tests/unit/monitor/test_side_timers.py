@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Message, Woken
-from contracts.messages.alerts import AlertClosed, AlertRaised, CardSpared, OperationsAlerted, Problem, Rung
+from contracts.envelope import Message, TimerFired
+from contracts.messages.alerts import AlertClosed, AlertRaised, CardNotIssued, IssueKind, OperationsAlerted, Rung
 from contracts.messages.commitments import (
-    MOST_OF_A_KEY,
-    CaseAsked,
+    MAX_KEY_LENGTH,
+    CaseStateRequested,
     Cause,
     CommitmentKey,
     CommitmentsMoved,
     CommitmentsOpened,
 )
 from contracts.messages.plans import Limit, Limits, StepState
-from contracts.messages.side_timers import Clock, ClocksAsked, ClocksReported
+from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase, procedure_key
-from services.monitor.core.verification import MOST_ASKED
+from services.monitor.core.verification import MAX_QUERIES
 from services.monitor.store import rule_store
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, plan, report, reported
 from tests.unit.monitor.test_suspensions import procedure
@@ -37,14 +37,14 @@ OWNER = "Commerce"
 
 def clock(
     commitment: CommitmentKey, begun_at: datetime = MONDAY, ended_at: datetime | None = None, days: int | None = None
-) -> Clock:
+) -> SideTimer:
     limit = Limit(working_days=days) if days is not None else None
     limits = Limits(committed=limit, statutory=limit) if limit is not None else None
-    return Clock(commitment=commitment, owner=OWNER, limits=limits, begun_at=begun_at, ended_at=ended_at)
+    return SideTimer(commitment=commitment, owner=OWNER, limits=limits, started_at=begun_at, ended_at=ended_at)
 
 
-def clocks(*found: Clock, word: int = 1) -> ClocksReported:
-    return ClocksReported(word=f"clocks-{word}", matter="start-business", region="440305", clocks=found)
+def clocks(*found: SideTimer, word: int = 1) -> SideTimersReported:
+    return SideTimersReported(change_id=f"clocks-{word}", matter="start-business", region="440305", timers=found)
 
 
 def state(monitor: Monitor) -> MonitoredCase:
@@ -74,7 +74,7 @@ def test_each_has_the_limit_of_the_rules(commitment: CommitmentKey, due: str) ->
     (opened,) = said
     assert isinstance(opened, CommitmentsOpened)
     assert [(one.key, one.owner, one.committed_due) for one in opened.commitments] == [(commitment, OWNER, at(due))]
-    assert opened.words == ("clocks-1",)
+    assert opened.change_ids == ("clocks-1",)
 
 
 def test_a_time_that_was_promised_counts_before_that_of_the_rules() -> None:
@@ -93,7 +93,7 @@ def test_other_rules_move_it(tmp_path: Path) -> None:
     assert shorter != text
     (tmp_path / "rules.yaml").write_text(shorter, encoding="utf-8")
     monitor.rules = Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml")))
-    (moved,) = monitor.hear(Woken(), MONDAY + timedelta(hours=1))
+    (moved,) = monitor.hear(TimerFired(), MONDAY + timedelta(hours=1))
     assert isinstance(moved, CommitmentsMoved)
     assert (moved.cause, moved.moves[0].commitment.committed_due) == (Cause.RULES, at("2026-03-05 17:30"))
 
@@ -122,13 +122,13 @@ def test_each_rung_at_its_worked_timestamp_and_one_second_later(
         if text_of is None:
             continue
         due_at = at(text_of)
-        said = monitor.hear(Woken(), due_at)
+        said = monitor.hear(TimerFired(), due_at)
         if rung is Rung.WARNING:
             assert (commitment, rung) in raised(said)
             continue
         # What is answered in that very second is in time; one second later intake says that it is open, and it is late.
         assert (commitment, rung) not in raised((*said, *monitor.hear(told, due_at)))
-        monitor.hear(Woken(), due_at + SECOND)
+        monitor.hear(TimerFired(), due_at + SECOND)
         assert raised(monitor.hear(told, due_at + SECOND)) == [(commitment, rung)]
 
 
@@ -160,16 +160,16 @@ def test_a_decided_case_is_not_closed_while_something_is_promised_beside_it() ->
 
 def test_intake_is_asked_before_a_card_and_routing_is_not() -> None:
     monitor = opened()
-    assert monitor.hear(Woken(), DELIVERY_DUE + INSTANT) == (ClocksAsked(),)
+    assert monitor.hear(TimerFired(), DELIVERY_DUE + INSTANT) == (SideTimersRequested(),)
     said = monitor.hear(clocks(clock("delivery")), DELIVERY_DUE + INSTANT)
     assert raised(said) == [("delivery", Rung.YELLOW)]
 
 
 def test_what_was_done_in_time_draws_no_card_and_that_is_told() -> None:
     monitor = opened()
-    monitor.hear(Woken(), DELIVERY_DUE + INSTANT)
+    monitor.hear(TimerFired(), DELIVERY_DUE + INSTANT)
     said = monitor.hear(clocks(clock("delivery", ended_at=DELIVERY_DUE), word=2), DELIVERY_DUE + INSTANT)
-    spared = CardSpared(
+    spared = CardNotIssued(
         commitment="delivery", rung=Rung.YELLOW, due_at=DELIVERY_DUE, ended_at=DELIVERY_DUE, region="440305"
     )
     assert [one for one in said if not isinstance(one, CommitmentsOpened)] == [spared]
@@ -177,10 +177,10 @@ def test_what_was_done_in_time_draws_no_card_and_that_is_told() -> None:
 
 def test_operations_are_told_when_intake_does_not_answer() -> None:
     monitor = opened()
-    for _ in range(MOST_ASKED):
-        said = monitor.hear(Woken(), DELIVERY_DUE + INSTANT)
+    for _ in range(MAX_QUERIES):
+        said = monitor.hear(TimerFired(), DELIVERY_DUE + INSTANT)
     (problem,) = (one for one in said if isinstance(one, OperationsAlerted))
-    assert problem.problem is Problem.UNVERIFIED
+    assert problem.issue is IssueKind.UNVERIFIED
     said = monitor.hear(clocks(clock("delivery")), DELIVERY_DUE + INSTANT)
     (settled,) = (one for one in said if isinstance(one, OperationsAlerted))
     assert settled.settled_at is not None
@@ -191,13 +191,13 @@ def test_of_two_who_are_asked_the_one_that_answers_does_not_excuse_the_other() -
     monitor = Monitor().hear_all(
         [(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY), (clocks(clock("complaint/1")), MONDAY)]
     )
-    monitor.hear(Woken(), late)
-    questions = monitor.hear(Woken(), late)
-    assert {type(one) for one in questions} >= {CaseAsked, ClocksAsked}
+    monitor.hear(TimerFired(), late)
+    questions = monitor.hear(TimerFired(), late)
+    assert {type(one) for one in questions} >= {CaseStateRequested, SideTimersRequested}
     monitor.hear(clocks(clock("complaint/1")), late)
-    assert state(monitor).unanswered == 2, "routing has not answered"
+    assert state(monitor).unanswered_queries == 2, "routing has not answered"
     monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), late)
-    assert state(monitor).unanswered == 0
+    assert state(monitor).unanswered_queries == 0
 
 
 # -- before acceptance -------------------------------------------------------------------------------------------------
@@ -209,11 +209,11 @@ def test_acceptance_ends_what_led_to_it() -> None:
     monitor.hear(clocks(clock("acceptance"), clock("notice")), MONDAY)
     assert monitor.step is not None and not monitor.step.closed
     monitor.hear(accepted(tuesday), tuesday)
-    assert {watch.key for watch in state(monitor).watches} == {"acceptance", "case", "notice", "step/licence"}
+    assert {watch.key for watch in state(monitor).commitments} == {"acceptance", "case", "notice", "step/licence"}
     known = state(monitor)
-    assert [known.ended_at(watch) for watch in known.watches] == [tuesday, None, tuesday, None]
+    assert [known.ended_at(watch) for watch in known.commitments] == [tuesday, None, tuesday, None]
     late = at("2026-03-20 10:00")
-    assert not {key for key, _ in raised(monitor.hear(Woken(), late))} & {"acceptance", "notice"}
+    assert not {key for key, _ in raised(monitor.hear(TimerFired(), late))} & {"acceptance", "notice"}
 
 
 def test_not_accepted_voided_or_withdrawn_before_the_card_is_no_card() -> None:
@@ -246,12 +246,12 @@ def in_procedure(tmp_path: Path) -> Monitor:
 
 def test_a_special_procedure_has_a_clock_of_its_own_where_the_rules_give_it_a_limit(tmp_path: Path) -> None:
     monitor = in_procedure(tmp_path)
-    (held,) = (watch for watch in state(monitor).watches if watch.key == PROCEDURE)
-    commitment = held.commitment()
+    (held,) = (watch for watch in state(monitor).commitments if watch.key == PROCEDURE)
+    commitment = held.as_message()
     assert commitment is not None
     assert (commitment.owner, commitment.committed_due) == ("Market office", at("2026-03-11 17:30"))
     late = at("2026-03-11 17:30") + INSTANT
-    assert (PROCEDURE, Rung.WARNING) in raised(monitor.hear(Woken(), late))
+    assert (PROCEDURE, Rung.WARNING) in raised(monitor.hear(TimerFired(), late))
     said = monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), late)
     assert raised(said) == [(PROCEDURE, Rung.YELLOW)]
 
@@ -259,7 +259,7 @@ def test_a_special_procedure_has_a_clock_of_its_own_where_the_rules_give_it_a_li
 def test_without_a_limit_it_only_stops_the_others() -> None:
     monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY), (procedure(MONDAY), MONDAY)])
     assert PROCEDURE not in {key for key, _, _ in monitor.standing()}
-    assert [watch.due for watch in state(monitor).watches if watch.key == PROCEDURE] == [None]
+    assert [watch.due for watch in state(monitor).commitments if watch.key == PROCEDURE] == [None]
 
 
 def test_it_ends_with_the_procedure_and_with_its_step_at_the_latest(tmp_path: Path) -> None:
@@ -269,13 +269,13 @@ def test_it_ends_with_the_procedure_and_with_its_step_at_the_latest(tmp_path: Pa
     answered = in_procedure(tmp_path)
     answered.hear(done(friday), friday)
     for monitor in (ended, answered):
-        (held,) = (watch for watch in state(monitor).watches if watch.key == PROCEDURE)
+        (held,) = (watch for watch in state(monitor).commitments if watch.key == PROCEDURE)
         assert held.ended_at == friday
 
 
 def test_a_procedure_with_a_long_name_has_a_key_that_fits() -> None:
     key = procedure_key("commerce/" + "s" * 64 + "/" + "p" * 64)
-    assert len(key) <= MOST_OF_A_KEY and key.startswith("procedure/")
+    assert len(key) <= MAX_KEY_LENGTH and key.startswith("procedure/")
 
 
 # -- whatever the order ------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_in_whatever_order_and_however_often_it_is_heard(
 ) -> None:
     plain, shuffled = Monitor().hear_all(HISTORY), Monitor().hear_all([*order, *again])
     assert plain.standing() == shuffled.standing()
-    for name in ("matter", "region", "words", "decided_at"):
+    for name in ("matter", "region", "change_ids", "decided_at"):
         assert getattr(state(plain), name) == getattr(state(shuffled), name)
     answers = [state(monitor).answers() for monitor in (plain, shuffled)]
     bare = [[(w.key, w.opened_at, w.ended_at, w.due, answered_at) for w, answered_at in one] for one in answers]
@@ -307,7 +307,7 @@ def test_in_whatever_order_and_however_often_it_is_heard(
 
 def test_what_is_answered_late_is_closed_and_said_to_be_once() -> None:
     monitor = opened()
-    monitor.hear(Woken(), DELIVERY_DUE + INSTANT)
+    monitor.hear(TimerFired(), DELIVERY_DUE + INSTANT)
     monitor.hear(clocks(clock("delivery")), DELIVERY_DUE + INSTANT)
     late = DELIVERY_DUE + timedelta(days=2)
     end = clocks(clock("delivery", ended_at=late), word=2)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import Impossible
-from contracts.envelope import Message, Woken
+from contracts.core import InvalidMessage
+from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.plans import StepState
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts import MOVED
-from services.monitor.core.state import MOST_SUSPENSIONS, MonitoredCase
+from services.monitor.core.state import MAX_SUSPENSIONS, MonitoredCase
 from tests.unit.monitor.histories import (
     CASE_ID,
     Monitor,
@@ -63,19 +63,21 @@ def procedure(
 
 def correction(since: datetime, until: datetime | None = None, word: str = "w1") -> CaseSuspended:
     return CaseSuspended(
-        word=word,
+        change_id=word,
         suspension="C1",
         kind=SuspensionKind.CORRECTION,
         reason="材料不齐",
         article="行政许可法第三十二条",
         since=since,
         until=until,
-        said_at=until or since,
+        recorded_at=until or since,
     )
 
 
 def extension(days: int, told_at: datetime, word: str = "w2") -> CaseExtended:
-    return CaseExtended(word=word, days=days, reason="案情复杂", article="行政许可法第四十二条", told_at=told_at)
+    return CaseExtended(
+        change_id=word, days=days, reason="案情复杂", article="行政许可法第四十二条", notified_at=told_at
+    )
 
 
 def opened() -> Monitor:
@@ -86,8 +88,8 @@ def opened() -> Monitor:
 
 def held(monitor: Monitor, key: str) -> Commitment:
     assert monitor.state is not None
-    watch = monitor.state.watch(key)
-    commitment = watch.commitment() if watch is not None else None
+    watch = monitor.state.commitment(key)
+    commitment = watch.as_message() if watch is not None else None
     assert commitment is not None
     return commitment
 
@@ -154,7 +156,7 @@ def test_art_45_a_hearing_that_nobody_ended_ends_with_its_step(limited: bool) ->
 def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() -> None:
     monitor = opened()
     card_at = at("2026-03-05 17:30") + INSTANT
-    monitor.hear(Woken(), card_at)
+    monitor.hear(TimerFired(), card_at)
     monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
     assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
     # The department's word that it had opened a hearing on Tuesday was late on its way.
@@ -168,7 +170,7 @@ def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() 
 def test_art_45_what_was_late_before_the_hearing_stays_late() -> None:
     monitor = opened()
     card_at = at("2026-03-05 17:30") + INSTANT
-    monitor.hear(Woken(), card_at)
+    monitor.hear(TimerFired(), card_at)
     monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
     monitor.hear(procedure(at("2026-03-06 10:00")), at("2026-03-06 10:00"))
     assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
@@ -185,8 +187,8 @@ def test_what_began_after_the_answer_moves_nothing() -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        CaseRestarted(word="r1", reason="重新受理", restarted_at=at("2026-03-12 11:00")),
-        CaseExtended(word="e1", days=10, reason="案情复杂", told_at=at("2026-03-12 11:00")),
+        CaseRestarted(change_id="r1", reason="重新受理", restarted_at=at("2026-03-12 11:00")),
+        CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=at("2026-03-12 11:00")),
     ],
 )
 def test_what_is_said_of_a_case_after_its_decision_takes_no_card_away(word: Message) -> None:
@@ -206,11 +208,11 @@ def test_art_32_a_correction_stops_the_case_and_all_its_steps_and_intake_is_answ
     monitor = opened()
     (moved,) = monitor.hear(correction(TUESDAY), TUESDAY)
     assert isinstance(moved, CommitmentsMoved)
-    assert moved.words == ("w1",)
+    assert moved.change_ids == ("w1",)
     assert {m.commitment.key for m in moved.moves if m.commitment.pause} == {"case", "step/licence"}
     (again,) = monitor.hear(correction(TUESDAY), TUESDAY)
     assert isinstance(again, CommitmentsOpened), "who asks again is answered again"
-    assert again.words == ("w1",)
+    assert again.change_ids == ("w1",)
 
 
 def test_art_42_an_extension_is_added_to_the_case_once() -> None:
@@ -228,7 +230,7 @@ def test_art_42_an_extension_is_added_to_the_case_once() -> None:
 
 def test_a_restart_begins_anew() -> None:
     monitor = opened()
-    (moved,) = monitor.hear(CaseRestarted(word="w1", reason="重新受理", restarted_at=THURSDAY), THURSDAY)
+    (moved,) = monitor.hear(CaseRestarted(change_id="w1", reason="重新受理", restarted_at=THURSDAY), THURSDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.RESTARTED
     assert held(monitor, "case").committed_due == at("2026-03-12 17:30")
@@ -236,9 +238,9 @@ def test_a_restart_begins_anew() -> None:
 
 def test_no_department_can_fill_the_memory_of_a_case() -> None:
     monitor = opened()
-    for number in range(MOST_SUSPENSIONS):
+    for number in range(MAX_SUSPENSIONS):
         monitor.hear(procedure(TUESDAY, name=f"P{number}"), TUESDAY)
-    with pytest.raises(Impossible, match="100 times already"):
+    with pytest.raises(InvalidMessage, match="100 times already"):
         monitor.hear(procedure(TUESDAY, name="one-more"), TUESDAY)
     monitor.hear(procedure(TUESDAY, THURSDAY, name="P7"), THURSDAY)
 
@@ -270,30 +272,34 @@ def histories(draw: st.DrawFn) -> list[Timed]:
         told.append((extension(10 + number, told_at, f"e{number}"), told_at))
     if draw(st.booleans()):
         restarted_at = draw(moments)
-        told.append((CaseRestarted(word="r1", reason="重新受理", restarted_at=restarted_at), restarted_at))
+        told.append((CaseRestarted(change_id="r1", reason="重新受理", restarted_at=restarted_at), restarted_at))
     if draw(st.booleans()):
         answered = draw(moments)
         told.append((done(answered), answered))
         if draw(st.booleans()):
             told.append((decided(answered, report("licence", StepState.DONE, MONDAY, decided_at=answered)), answered))
     for time in draw(st.lists(moments, max_size=2)):
-        told.append((Woken(), time))
+        told.append((TimerFired(), time))
     return told
 
 
 def facts(state: MonitoredCase | None) -> MonitoredCase:
     assert state is not None
-    watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.watches)
-    return state.replace(watches=watches, marks=(), asked=0, unanswered=0, told=0, asked_at=None)
+    watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.commitments)
+    return state.replace(
+        commitments=watches, platform_issues=(), query_count=0, unanswered_queries=0, sequence=0, queried_at=None
+    )
 
 
 @given(st.data())
 def test_any_order_and_repetition_leads_to_the_same_deadlines(data: st.DataObject) -> None:
     history = data.draw(histories())
-    heard = [one for one in history if not isinstance(one[0], Woken)]
+    heard = [one for one in history if not isinstance(one[0], TimerFired)]
     straight = Monitor().hear_all(heard)
     again = data.draw(st.lists(st.sampled_from(heard), max_size=4))
-    first, *rest = data.draw(st.permutations([*history, *again]).filter(lambda told: not isinstance(told[0][0], Woken)))
+    first, *rest = data.draw(
+        st.permutations([*history, *again]).filter(lambda told: not isinstance(told[0][0], TimerFired))
+    )
     other = Monitor().hear_all([first, *rest])
     assert facts(other.state) == facts(straight.state)
 
@@ -302,7 +308,7 @@ def test_any_order_and_repetition_leads_to_the_same_deadlines(data: st.DataObjec
 def test_no_rung_stands_that_is_not_due(history: list[Timed]) -> None:
     monitor = Monitor().hear_all(history)
     assert monitor.state is not None
-    for watch in monitor.state.watches:
+    for watch in monitor.state.commitments:
         for fired in watch.raised:
             due_at = watch.due.of(fired.rung) if watch.due is not None else None
             if not fired.withdrawn:

@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from contracts.envelope import Message, Revised, Woken
+from contracts.envelope import Message, RulesChanged, TimerFired
 from contracts.messages.alerts import Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
-from contracts.messages.commitments import CaseAsked, CommitmentKey
+from contracts.messages.commitments import CaseStateRequested, CommitmentKey
 from contracts.messages.plans import StepState
 from contracts.messages.tasks import TaskSuspended
 from contracts.working_time import Suspension
@@ -123,24 +123,24 @@ def _bend(story: Story, random: Random) -> None:
     if random.random() < 0.1:
         story.extension = random.choice((10, 15))
         told_at = moment()
-        word = CaseExtended(word="e1", days=story.extension, reason="案情复杂", told_at=told_at)
+        word = CaseExtended(change_id="e1", days=story.extension, reason="案情复杂", notified_at=told_at)
         story.told.append((told_at, word))
     if random.random() < 0.05:
         story.restarted_at = moment()
-        word = CaseRestarted(word="r1", reason="重新受理", restarted_at=story.restarted_at)  # type: ignore[assignment]
+        word = CaseRestarted(change_id="r1", reason="重新受理", restarted_at=story.restarted_at)  # type: ignore[assignment]
         story.told.append((story.restarted_at, word))
 
 
 def _word(number: int, since: datetime, until: datetime | None, *, correction: bool) -> Message:
     if correction:
         return CaseSuspended(
-            word=f"w{number}{'e' if until else 'b'}",
+            change_id=f"w{number}{'e' if until else 'b'}",
             suspension=f"C{number}",
             kind=SuspensionKind.CORRECTION,
             reason="材料不齐",
             since=since,
             until=until,
-            said_at=until or since,
+            recorded_at=until or since,
         )
     return TaskSuspended(
         task_id=f"{CASE_ID}/licence",
@@ -159,18 +159,18 @@ def _word(number: int, since: datetime, until: datetime | None, *, correction: b
 def lived(story: Story) -> Monitor:
     """Monitor's view of it at the end: each message at its moment, each alarm when it rings, each question answered."""
     monitor = Monitor(in_force(story.began_at))
-    changes = [(since, Revised()) for since, _ in EDITIONS if story.began_at < since <= ENDS]
+    changes = [(since, RulesChanged()) for since, _ in EDITIONS if story.began_at < since <= ENDS]
     events: list[tuple[datetime, Message]] = sorted([*story.told, *changes], key=lambda one: one[0])
     for time, message in [*events, (ENDS, None)]:
         while monitor.step is not None and monitor.wake is not None and monitor.wake <= min(time, ENDS):
             now = monitor.wake
-            if CaseAsked() in monitor.hear(Woken(), now):
+            if CaseStateRequested() in monitor.hear(TimerFired(), now):
                 known = report("licence", StepState.DELIVERED, story.began_at)
                 monitor.hear(reported(known.replace(delivered_at=story.began_at + timedelta(hours=2))), now)
         if message is None or time > ENDS:
             break
         monitor.rules = in_force(time)
-        if not (isinstance(message, Revised) and monitor.step is not None and monitor.step.closed):
+        if not (isinstance(message, RulesChanged) and monitor.step is not None and monitor.step.closed):
             monitor.hear(message, time)
     return monitor
 
@@ -202,7 +202,7 @@ def test_a_year_of_ten_thousand_cases_is_right_to_the_day_and_each_card_stands_t
         assert monitor.state is not None
         standing = {(key, rung) for key, rung, _ in monitor.standing()}
         for key in story_.days:
-            watch = monitor.state.watch(key)
+            watch = monitor.state.commitment(key)
             assert watch is not None and watch.due is not None
             for rung, statutory in ((Rung.YELLOW, False), (Rung.RED, True)):
                 due_at = expected(story_, key, statutory)

@@ -16,14 +16,14 @@ from pydantic_core import from_json
 from contracts.codec import encode
 from contracts.registry import topic_of
 from services.operator.audit.case_checks import judge
-from services.operator.audit.case_record import Alert, Dossier, Entry, Kept, Said
+from services.operator.audit.case_record import Alert, CaseRecord, LedgerRow, PublishedMessage, StoredCase
 from services.operator.audit.checksum_compare import merged
 from services.operator.audit.command import run
 from services.operator.audit.invariants import Fault, Grounds, Invariant
 from services.operator.audit.replay import replay
 from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
-from services.operator.audit.targets import places
+from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
 from tests.benchmarks.decided_cases import CASE, Service, one_case
 
@@ -39,35 +39,37 @@ def services() -> dict[str, Service]:
     return one_case(ACCEPTED_AT)
 
 
-def decided() -> Dossier:
+def decided() -> CaseRecord:
     """A case that is decided, closed and sound."""
-    dossier = Dossier(CASE)
+    dossier = CaseRecord(CASE)
     for name, service in services().items():
         text = service.state.model_dump_json(exclude_defaults=True)
-        seen = tuple(UUID(bytes=service.seen[at : at + 16]) for at in range(0, len(service.seen), 16))
-        dossier.rows[name].append(Kept(from_json(text), text, seen, None, None, None, service.closed_at))
+        processed_ids = tuple(
+            UUID(bytes=service.processed_ids[at : at + 16]) for at in range(0, len(service.processed_ids), 16)
+        )
+        dossier.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, service.closed_at))
         for envelope in service.said:
             value = encode(envelope).decode()
             dossier.said[name].append(
-                Said(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
+                PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
             )
     for system in SYSTEMS:
         for task in dossier.rows[system][0].state["tasks"]:
             known, task_id = task["decision"], task["request"]["task_id"]
             at = datetime.fromisoformat(known["decided_at"])
-            dossier.books[system] = [Entry(task_id, known["reference"], known["outcome"], at, at)]
+            dossier.books[system] = [LedgerRow(task_id, known["reference"], known["outcome"], at, at)]
     return dossier
 
 
-def changed(dossier: Dossier, service: str, **news: Any) -> Dossier:
+def changed(dossier: CaseRecord, service: str, **news: Any) -> CaseRecord:
     """The dossier with other columns in this service's row."""
     row = dossier.rows[service][0]
-    columns = {name: getattr(row, name) for name in Kept.__slots__} | news
-    dossier.rows[service][0] = Kept(**columns)
+    columns = {name: getattr(row, name) for name in StoredCase.__slots__} | news
+    dossier.rows[service][0] = StoredCase(**columns)
     return dossier
 
 
-def open_at_tax(*, asks: bool) -> Dossier:
+def open_at_tax(*, asks: bool) -> CaseRecord:
     """The same case before tax has answered; ``asks``: with everybody's alarms and questions."""
     dossier = decided()
     del dossier.said["tax"][:]
@@ -80,17 +82,17 @@ def open_at_tax(*, asks: bool) -> Dossier:
         if "证tax" in step["document"]:
             del step["document"], step["outcome"], step["decided_at"]
             step["state"] = "requested"
-    for watch in states["monitor"]["watches"]:
+    for watch in states["monitor"]["commitments"]:
         if watch["key"] in ("case", "step/assessment"):
             del watch["ended_at"]
     dossier.books["tax"] = []
     later = NOW if asks else None
     for name in ("intake", "routing", "monitor"):
-        changed(dossier, name, state=states[name], again_at=later, closed_at=None)
-    return changed(dossier, "tax", state=states["tax"], call_at=later, closed_at=None)
+        changed(dossier, name, state=states[name], retry_at=later, closed_at=None)
+    return changed(dossier, "tax", state=states["tax"], call_due_at=later, closed_at=None)
 
 
-def whats(dossier: Dossier, grounds: Grounds = GROUNDS) -> list[str]:
+def whats(dossier: CaseRecord, grounds: Grounds = GROUNDS) -> list[str]:
     return [fault.what for fault in judge(dossier, grounds)]
 
 
@@ -113,20 +115,20 @@ def test_a_department_that_has_yet_to_be_reached_is_no_fault() -> None:
     dossier = open_at_tax(asks=True)
     del dossier.rows["tax"]
     assert whats(dossier) == []
-    changed(dossier, "routing", again_at=None)
+    changed(dossier, "routing", retry_at=None)
     assert any("unknown to tax, and nobody will ask again" in what for what in whats(dossier))
 
 
 def test_a_decision_that_monitor_missed_is_waited_for_and_then_a_fault() -> None:
     dossier = decided()
     state = deepcopy(dossier.rows["monitor"][0].state)
-    for watch in state["watches"]:
+    for watch in state["commitments"]:
         watch.pop("ended_at", None)
     changed(dossier, "monitor", state=state, closed_at=None)
     early = replace(GROUNDS, now=ACCEPTED_AT)  # before any rung is due
     (fault,) = judge(dossier, early)
     assert fault.waits and fault.invariant is Invariant.COMMITMENTS
-    assert judge(changed(dossier, "monitor", wake_at=NOW), early) == []
+    assert judge(changed(dossier, "monitor", timer_at=NOW), early) == []
 
 
 def test_what_is_forgotten_is_not_missed() -> None:
@@ -142,10 +144,10 @@ def test_what_is_forgotten_is_not_missed() -> None:
 def test_a_card_that_is_due_waits_for_routings_word_and_no_longer() -> None:
     late = ACCEPTED_AT + timedelta(days=90)
     grounds = Grounds(late, late + timedelta(hours=1), LONG_AGO, LONG_AGO)
-    assert whats(changed(open_at_tax(asks=True), "monitor", wake_at=late), grounds) == []
-    asking = changed(open_at_tax(asks=True), "monitor", again_at=late + timedelta(minutes=30))
+    assert whats(changed(open_at_tax(asks=True), "monitor", timer_at=late), grounds) == []
+    asking = changed(open_at_tax(asks=True), "monitor", retry_at=late + timedelta(minutes=30))
     assert whats(asking, grounds) == []
-    forgot = changed(open_at_tax(asks=True), "monitor", wake_at=late + timedelta(days=1), again_at=None)
+    forgot = changed(open_at_tax(asks=True), "monitor", timer_at=late + timedelta(days=1), retry_at=None)
     assert {what.split(",")[0] for what in whats(forgot, grounds)} == {
         f"{key}: {rung} is due" for key in ("case", "step/assessment") for rung in ("warning", "yellow", "red")
     }
@@ -154,7 +156,7 @@ def test_a_card_that_is_due_waits_for_routings_word_and_no_longer() -> None:
 def test_a_rung_must_be_listed_and_said_and_late() -> None:
     dossier = decided()
     state = deepcopy(dossier.rows["monitor"][0].state)
-    state["watches"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
+    state["commitments"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
     changed(dossier, "monitor", state=state)
     assert sorted(whats(dossier)) == [
         "case: warning has been said 0 times",
@@ -167,12 +169,12 @@ def test_a_rung_must_be_listed_and_said_and_late() -> None:
 
 def test_seen_ids_that_were_dropped_or_made_up_are_noticed() -> None:
     for service in ("intake", "routing", "monitor", *SYSTEMS):
-        seen = decided().rows[service][0].seen
-        forged = changed(decided(), service, seen=(*seen, uuid4()))
+        processed_ids = decided().rows[service][0].processed_ids
+        forged = changed(decided(), service, processed_ids=(*processed_ids, uuid4()))
         assert [fault.what for fault in replay(forged, GROUNDS)[1]] == [
             f"{service}: it has heard a message that nobody has said"
         ]
-        dropped = changed(decided(), service, seen=())
+        dropped = changed(decided(), service, processed_ids=())
         assert replay(dropped, GROUNDS)[1], f"{service} forgot all that it has heard"
 
 
@@ -207,11 +209,11 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
 )
 def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(WrongChoice, match=expected):
-        places(None, address, AuditSettings(**settings))
+        targets(None, address, AuditSettings(**settings))
 
 
 def test_books_that_are_not_named_are_not_examined() -> None:
-    found = places(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings())
+    found = targets(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings())
     assert set(found.closed_books) == set(SYSTEMS) and found.books == {}
 
 

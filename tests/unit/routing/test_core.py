@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import Impossible, Step, UnknownCase
-from contracts.envelope import Envelope, Message, Woken, derive_id, envelop
+from contracts.core import InvalidMessage, Step, UnknownCase
+from contracts.envelope import Envelope, Message, TimerFired, derive_id, envelop
 from contracts.messages.cases import Applicant, CaseAccepted, Channel
-from contracts.messages.commitments import CaseAsked
+from contracts.messages.commitments import CaseStateRequested
 from contracts.messages.plans import CaseDecided, CaseReported, Limit, Limits, Outcome, Plan, PlanStep, StepState
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested
 from services.routing.core.handle import MOVES, Course, Phase, handle
@@ -100,14 +100,18 @@ def test_a_refusal_drops_what_waited_for_it_and_lets_the_others_finish() -> None
 
 def test_silence_is_met_by_asking_again_slower_each_time() -> None:
     first = handle(None, heard(accepted(tax=(), land=())))
-    second = handle(first.state, heard(Woken()))
-    third = handle(second.state, heard(Woken()))
+    second = handle(first.state, heard(TimerFired()))
+    third = handle(second.state, heard(TimerFired()))
     assert asked_for(list(second.out)) == ["tax", "land"]
-    assert first.again is not None and second.again == 2 * first.again and third.again == 4 * first.again
+    assert (
+        first.retry_after is not None
+        and second.retry_after == 2 * first.retry_after
+        and third.retry_after == 4 * first.retry_after
+    )
 
 
 def test_whoever_asks_is_told_the_present_truth() -> None:
-    _, said = told(accepted(tax=()), delivered("tax"), CaseAsked(), done("tax"), accepted(tax=()))
+    _, said = told(accepted(tax=()), delivered("tax"), CaseStateRequested(), done("tax"), accepted(tax=()))
     report, decision = said[1], said[-1]
     assert isinstance(report, CaseReported)
     assert [step.state for step in report.steps] == [StepState.DELIVERED]
@@ -116,11 +120,11 @@ def test_whoever_asks_is_told_the_present_truth() -> None:
 
 def test_a_decided_case_asks_nobody_any_more() -> None:
     state, _ = told(accepted(tax=()), done("tax"))
-    step = handle(state, heard(Woken()))
-    assert step.out == () and step.again is None and step.closed
+    step = handle(state, heard(TimerFired()))
+    assert step.out == () and step.retry_after is None and step.closed
 
 
-@pytest.mark.parametrize("message", [done("tax"), delivered("tax"), CaseAsked(), Woken()])
+@pytest.mark.parametrize("message", [done("tax"), delivered("tax"), CaseStateRequested(), TimerFired()])
 def test_an_unknown_case_is_said_to_be_unknown(message: Message) -> None:
     with pytest.raises(UnknownCase):
         handle(None, heard(message))
@@ -128,15 +132,15 @@ def test_an_unknown_case_is_said_to_be_unknown(message: Message) -> None:
 
 def test_an_answer_to_what_nobody_asked_is_impossible() -> None:
     state, _ = told(accepted(licence=(), tax=("licence",)))
-    with pytest.raises(Impossible, match="nobody was asked"):
+    with pytest.raises(InvalidMessage, match="nobody was asked"):
         handle(state, heard(done("tax")))
-    with pytest.raises(Impossible, match="no step"):
+    with pytest.raises(InvalidMessage, match="no step"):
         handle(state, heard(done("land")))
 
 
 def test_a_department_cannot_take_back_its_decision_by_saying_another() -> None:
     state, _ = told(accepted(tax=(), land=()), done("tax"))
-    with pytest.raises(Impossible, match="was approved"):
+    with pytest.raises(InvalidMessage, match="was approved"):
         handle(state, heard(done("tax", Outcome.REFUSED)))
 
 
@@ -148,10 +152,10 @@ def test_every_move_in_the_table_is_handled() -> None:
     }
     examples: dict[type[Message], Message] = {
         CaseAccepted: accepted(tax=(), land=()),
-        CaseAsked: CaseAsked(),
+        CaseStateRequested: CaseStateRequested(),
         TaskDelivered: delivered("tax"),
         TaskDone: done("tax"),
-        Woken: Woken(),
+        TimerFired: TimerFired(),
     }
     for (phase, kind), targets in MOVES.items():
         step = handle(states[phase], heard(examples[kind]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.batch.cpu_pressure import LOOK_S, MICROSECONDS, Crowd
+from services.runtime.batch.cpu_pressure import LOOK_S, MICROSECONDS, CpuPressure
 
 
 def said(total: int) -> str:
@@ -15,7 +15,7 @@ def said(total: int) -> str:
 def test_it_is_the_share_of_the_time_between_two_looks(tmp_path: Path) -> None:
     pressure = tmp_path / "cpu"
     pressure.write_text(said(7_000_000))
-    crowd, began = Crowd(pressure), time.monotonic()
+    crowd, began = CpuPressure(pressure), time.monotonic()
     assert crowd.share(began) == 0.0
     pressure.write_text(said(7_000_000 + int(0.4 * 10 * MICROSECONDS)))
     assert crowd.share(began + LOOK_S / 2) == 0.0, "it has just looked"
@@ -29,12 +29,12 @@ def test_where_nobody_counts_it_is_taken_for_crowded(tmp_path: Path, text: str |
     pressure = tmp_path / "cpu"
     if text is not None:
         pressure.write_text(text)
-    assert Crowd(pressure).share(time.monotonic() + 10) == 1.0
+    assert CpuPressure(pressure).share(time.monotonic() + 10) == 1.0
 
 
 def test_where_it_is_counted_no_longer_it_is_taken_for_crowded(tmp_path: Path) -> None:
     pressure = tmp_path / "cpu"
     pressure.write_text(said(0))
-    crowd = Crowd(pressure)
+    crowd = CpuPressure(pressure)
     pressure.unlink()
     assert crowd.share(time.monotonic() + 10) == 1.0

@@ -1,11 +1,11 @@
 """When to stop trying: the breaker, and the limit of dead letters."""
 
-from services.runtime.jobs.external_calls import Breaker
+from services.runtime.jobs.external_calls import CircuitBreaker
 from services.runtime.kafka.consumer import DeadLetterLimit
 
 
 def test_the_breaker_opens_after_several_failures_in_a_row_and_then_tries_one() -> None:
-    breaker = Breaker(failures=3, first_s=1.0, longest_s=60.0)
+    breaker = CircuitBreaker(failures=3, first_s=1.0, longest_s=60.0)
     for _ in range(2):
         breaker.failed(now=0.0)
     assert breaker.permits(10, now=0.0) == 10
@@ -22,7 +22,7 @@ def test_the_breaker_opens_after_several_failures_in_a_row_and_then_tries_one() 
 
 
 def test_the_breaker_never_waits_longer_than_its_longest() -> None:
-    breaker = Breaker(failures=1, first_s=1.0, longest_s=60.0)
+    breaker = CircuitBreaker(failures=1, first_s=1.0, longest_s=60.0)
     for hour in range(1000):
         breaker.failed(now=hour * 3600.0)
     assert breaker.permits(1, now=999 * 3600.0 + 59.0) == 0
@@ -30,7 +30,7 @@ def test_the_breaker_never_waits_longer_than_its_longest() -> None:
 
 
 def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait() -> None:
-    breaker = Breaker(failures=5, first_s=1.0, longest_s=60.0)
+    breaker = CircuitBreaker(failures=5, first_s=1.0, longest_s=60.0)
     for _ in range(500):
         breaker.failed(now=0.0)
     assert breaker.permits(10, now=1.0) == 1

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from pydantic import SecretStr
 
-from services.runtime.batch.queue import Funnel
+from services.runtime.batch.queue import BatchQueue
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.settings import Settings
 
@@ -34,7 +34,7 @@ def consumer() -> Consumer:
     settings = Settings(
         service="toy", database=SecretStr("postgresql+asyncpg://nobody"), secret_key=SecretStr("k" * 32)
     )
-    consumer = Consumer(settings, ["onedoor.cases"], (), cast(Funnel, None))
+    consumer = Consumer(settings, ["onedoor.cases"], (), cast(BatchQueue, None))
     consumer._group.joined = True
     return consumer
 

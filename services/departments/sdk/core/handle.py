@@ -8,25 +8,25 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from contracts.core import Impossible, Step, UnknownCase, patience
-from contracts.envelope import Envelope, Message, Woken
+from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
 from contracts.values import Value
 from services.departments.sdk.core.messages import (
     Answer,
-    Decided,
     Decision,
+    DecisionNotified,
     Posted,
     Procedure,
+    ProcedureNotified,
     Receipt,
-    Received,
+    ReceiptNotified,
     Submit,
     SubmitFailed,
     Submitted,
-    Suspended,
 )
 
-MOST_PROCEDURES = 20
+MAX_PROCEDURES = 20
 """Of one task."""
 
 
@@ -58,7 +58,7 @@ MOVES: dict[TaskState, dict[type[Answer], TaskState]] = {
 """State -> what the department answers -> next state. What is not here cannot happen."""
 
 
-class Pace(StrEnum):
+class RetryReason(StrEnum):
     """What the next question waits for, which says how patiently."""
 
     FAILED = "failed"
@@ -66,10 +66,10 @@ class Pace(StrEnum):
     DELIVERED = "delivered"
 
 
-PATIENCE: dict[Pace, tuple[timedelta, timedelta]] = {
-    Pace.FAILED: (timedelta(seconds=5), timedelta(minutes=10)),
-    Pace.POSTED: (timedelta(minutes=2), timedelta(hours=4)),
-    Pace.DELIVERED: (timedelta(hours=1), timedelta(hours=24)),
+BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
+    RetryReason.FAILED: (timedelta(seconds=5), timedelta(minutes=10)),
+    RetryReason.POSTED: (timedelta(minutes=2), timedelta(hours=4)),
+    RetryReason.DELIVERED: (timedelta(hours=1), timedelta(hours=24)),
 }
 """Machine time before the question is put again: the first time, doubling, to the longest."""
 
@@ -82,7 +82,7 @@ class Task(Value):
     receipt: Receipt | None = None
     decision: Decision | None = None
     procedures: tuple[Procedure, ...] = ()
-    pace: Pace | None = None
+    retry_reason: RetryReason | None = None
     """None while the question has never been answered: it is put at once."""
     asked: int = 0
     """How often the question has been put at this pace."""
@@ -97,30 +97,32 @@ class Tasks(Value):
 def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
     """Take one message into the case.
 
-    Raises `UnknownCase` when the department speaks of a case that was never asked for here, and `Impossible`
+    Raises `UnknownCase` when the department speaks of a case that was never asked for here, and `InvalidMessage`
     when it speaks of another task of the case, gives a task a second number, or changes its outcome.
     """
     message = envelope.data
     if isinstance(message, TaskRequested):
         if message.task_id != task_id(envelope.subject, message.step):
-            raise Impossible(f"task {message.task_id} is not of this case and step")
+            raise InvalidMessage(f"task {message.task_id} is not of this case and step")
         return _requested(state or Tasks(), message)
     if state is None:
         raise UnknownCase(envelope.subject)
-    if not isinstance(message, Submitted | SubmitFailed | Received | Suspended | Decided | Woken):
-        raise Impossible(f"{envelope.type} is not for a department")
+    if not isinstance(
+        message, Submitted | SubmitFailed | ReceiptNotified | ProcedureNotified | DecisionNotified | TimerFired
+    ):
+        raise InvalidMessage(f"{envelope.type} is not for a department")
     match message:
         case Submitted():
             return _answered(state, message.task_id, message.answer)
         case SubmitFailed():
             return _failed(state, message.task_id)
-        case Received():
+        case ReceiptNotified():
             return _heard(state, message.task_id, message.receipt)
-        case Suspended():
+        case ProcedureNotified():
             return _suspended(state, message.task_id, message.procedure)
-        case Decided():
+        case DecisionNotified():
             return _heard(state, message.task_id, message.decision)
-        case Woken():
+        case TimerFired():
             return _step(state)
         case _:
             assert_never(message)
@@ -138,7 +140,7 @@ def _answered(state: Tasks, task_id: str, answer: Answer) -> Step[Tasks]:
     before = _find(state, task_id)
     after = _move(before, answer)
     if after.state is not TaskState.DONE:
-        pace = Pace.DELIVERED if after.state is TaskState.DELIVERED else Pace.POSTED
+        pace = RetryReason.DELIVERED if after.state is TaskState.DELIVERED else RetryReason.POSTED
         after = _pace(after, pace, before)
     return _moved(state, before, after)
 
@@ -148,7 +150,7 @@ def _failed(state: Tasks, task_id: str) -> Step[Tasks]:
     if before.state is TaskState.DONE:
         return _step(state)
     # After delivery nothing hangs on the answer, so that a failure is no reason to ask sooner.
-    pace = Pace.DELIVERED if before.state is TaskState.DELIVERED else Pace.FAILED
+    pace = RetryReason.DELIVERED if before.state is TaskState.DELIVERED else RetryReason.FAILED
     return _moved(state, before, _pace(before, pace, before))
 
 
@@ -165,8 +167,8 @@ def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Step[Tasks]:
     if told is not None and (told == procedure or told.reported_at > procedure.reported_at):
         return _step(state)
     known[procedure.procedure] = procedure
-    if len(known) > MOST_PROCEDURES:
-        raise Impossible(f"task {task_id} has {MOST_PROCEDURES} special procedures already")
+    if len(known) > MAX_PROCEDURES:
+        raise InvalidMessage(f"task {task_id} has {MAX_PROCEDURES} special procedures already")
     after = before.replace(procedures=tuple(known[name] for name in sorted(known)))
     tasks = tuple(after if task is before else task for task in state.tasks)
     return _step(Tasks(tasks=tasks), _told(after, procedure))
@@ -198,18 +200,20 @@ def _move(task: Task, answer: Answer) -> Task:
 
 
 def _must_agree(task: Task, answer: Answer) -> None:
-    """Raise `Impossible` when an answer contradicts an earlier one."""
+    """Raise `InvalidMessage` when an answer contradicts an earlier one."""
     if isinstance(answer, Posted):
         return
     known = task.decision or task.receipt
     if known is not None and known.reference != answer.reference:
-        raise Impossible(f"task {task.request.task_id} has been given two numbers by the department")
+        raise InvalidMessage(f"task {task.request.task_id} has been given two numbers by the department")
     if isinstance(answer, Decision) and task.decision is not None and task.decision.outcome != answer.outcome:
-        raise Impossible(f"task {task.request.task_id} is {task.decision.outcome}; it cannot become {answer.outcome}")
+        raise InvalidMessage(
+            f"task {task.request.task_id} is {task.decision.outcome}; it cannot become {answer.outcome}"
+        )
 
 
-def _pace(task: Task, pace: Pace, before: Task) -> Task:
-    return task.replace(pace=pace, asked=before.asked + 1 if before.pace is pace else 1)
+def _pace(task: Task, pace: RetryReason, before: Task) -> Task:
+    return task.replace(retry_reason=pace, asked=before.asked + 1 if before.retry_reason is pace else 1)
 
 
 def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
@@ -260,7 +264,7 @@ def _step(state: Tasks, *out: Message) -> Step[Tasks]:
     task = _next(state)
     if task is None:
         return Step(state, out, closed=True)
-    wait = patience(task.asked, *PATIENCE[task.pace]) if task.pace else timedelta()
+    wait = backoff(task.asked, *BACKOFF[task.retry_reason]) if task.retry_reason else timedelta()
     return Step(state, out, call=Submit(task=task.request), call_after=wait)
 
 
@@ -280,4 +284,4 @@ def _find(state: Tasks, task_id: str) -> Task:
     for task in state.tasks:
         if task.request.task_id == task_id:
             return task
-    raise Impossible(f"task {task_id} of this case has never been asked for here")
+    raise InvalidMessage(f"task {task_id} of this case has never been asked for here")

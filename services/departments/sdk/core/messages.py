@@ -90,7 +90,7 @@ class SubmitFailed(Message):
     reason: Annotated[str, Field(max_length=500)]
 
 
-class Received(Message):
+class ReceiptNotified(Message):
     """The department said by itself that it has taken a task."""
 
     type: ClassVar[str] = "onedoor.department.received.v1"
@@ -99,7 +99,7 @@ class Received(Message):
     receipt: Receipt
 
 
-class Decided(Message):
+class DecisionNotified(Message):
     """The department said by itself that it has decided a task."""
 
     type: ClassVar[str] = "onedoor.department.decided.v1"
@@ -108,7 +108,7 @@ class Decided(Message):
     decision: Decision
 
 
-class Suspended(Message):
+class ProcedureNotified(Message):
     """The department said by itself how a special procedure stands."""
 
     type: ClassVar[str] = "onedoor.department.suspended.v1"

@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_runtime_tables_v1
+from services.runtime.store.tables import create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -15,4 +15,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    create_runtime_tables_v1(op)
+    create_runtime_tables(op)
