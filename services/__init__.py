@@ -1,1 +1,1 @@
-"""The services of onedoor, and the one shell they all run in."""
+"""The services of onedoor, and the one runtime they share."""

@@ -1,4 +1,4 @@
-"""The intake service, as it is given to the shell."""
+"""The intake service, as it is given to the host."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The monitor service, as it is given to the shell."""
+"""The monitor service, as it is given to the host."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,8 +19,7 @@ from services.monitor.settings import MonitorSettings
 from services.monitor.store import rule_store
 from services.monitor.store.alerts import project
 from services.monitor.web import api, lists, stream
-from services.runtime.process import ServiceProcess
-from services.runtime.service import Loop, Service
+from services.runtime.service import Loop, Service, ServiceHost
 from services.runtime.store.documents import Edition
 
 JOURNAL_S = 5.0
@@ -36,25 +35,25 @@ def under(edition: Edition) -> Core[MonitoredCase]:
     return partial(handle, rule_store.edition(*edition))
 
 
-def background(shell: ServiceProcess[MonitoredCase]) -> Sequence[Loop]:
+def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
     """The journal is written, and people are told, behind the back of the decisions."""
-    key = signing_key(shell.settings.secret_key.get_secret_value())
+    key = signing_key(host.settings.secret_key.get_secret_value())
     own = MonitorSettings()
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
-    sealing = DigestBuilder(shell.database, shell.clock, quiet, longest)
+    sealing = DigestBuilder(host.database, host.clock, quiet, longest)
     return [
-        Loop("journal", JournalWriter(shell.database, key).run_once, JOURNAL_S),
-        Loop("gathering", DigestCollector(shell.database, shell.clock).run_once, TELLING_S),
+        Loop("journal", JournalWriter(host.database, key).run_once, JOURNAL_S),
+        Loop("gathering", DigestCollector(host.database, host.clock).run_once, TELLING_S),
         Loop("sealing", sealing.run_once, TELLING_S),
-        Loop("sending", DigestSender(shell.database, own.channels, shell.settings.call_timeout_s).run_once, TELLING_S),
+        Loop("sending", DigestSender(host.database, own.channels, host.settings.call_timeout_s).run_once, TELLING_S),
     ]
 
 
-def routes(shell: ServiceProcess[MonitoredCase]) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """Everything that monitor answers by HTTP."""
     router = APIRouter()
     for part in (api, lists, stream):
-        router.include_router(part.routes(shell))
+        router.include_router(part.routes(host))
     return router
 
 

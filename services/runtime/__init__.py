@@ -1,1 +1,1 @@
-"""The one shell: Kafka, PostgreSQL, loops, clock and telemetry. It knows no business word."""
+"""The one runtime of all services: Kafka, PostgreSQL, loops, clock and telemetry. It knows no business word."""

@@ -25,6 +25,7 @@ from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
 from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import Clock, FileClock, open_clock
+from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import LOOK_S, ExternalCalls
@@ -248,10 +249,8 @@ class ServiceProcess(Generic[S]):
 
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica with its HTTP server until ``stop`` is set. Raises what took a part of it down."""
-    from services.runtime.http.app import application
-
-    async with ServiceProcess(service, settings) as shell:
-        app: FastAPI = application(shell)
+    async with ServiceProcess(service, settings) as process:
+        app: FastAPI = application(service, process, process.faults)
         server = Server(
             uvicorn.Config(
                 app,
@@ -267,15 +266,15 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
         )
         serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())
-        log.info("started", host=settings.host, port=settings.port, topics=list(shell.consumer.topics))
-        ends: set[asyncio.Future[Any]] = {serving, stopping, shell.fault}
+        log.info("started", host=settings.host, port=settings.port, topics=list(process.consumer.topics))
+        ends: set[asyncio.Future[Any]] = {serving, stopping, process.fault}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        shell.stopping.set()
+        process.stopping.set()
         server.should_exit = True
         await serving
         stopping.cancel()
-        if shell.fault.done():
-            shell.fault.result()
+        if process.fault.done():
+            process.fault.result()
     log.info("stopped")
 
 

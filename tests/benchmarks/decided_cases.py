@@ -46,7 +46,7 @@ class Service:
     said: list[Envelope[Message]] = field(default_factory=list)
 
     def hear(self, envelope: Envelope[Message], *, from_kafka: bool = True) -> list[Envelope[Message]]:
-        """Take a message as the shell would; what is said to it."""
+        """Take a message as the host would; what is said to it."""
         step = load(self.name).core(self.state, envelope)
         self.state, self.version = step.state, self.version + 1
         self.closed_at = self.closed_at or (envelope.time if step.closed else None)

@@ -231,7 +231,7 @@ async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
         told = case(2) in [envelope.subject for envelope in said]
         return [("SELECT CAST($1::text AS int)", ("no number",))] if told else []
 
-    batches = process(project=project)
+    batches = process(projection=project)
     funnel = BatchQueue(batches, 100)
     running = asyncio.create_task(funnel.run())
     await funnel.take([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])

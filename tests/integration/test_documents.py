@@ -80,7 +80,7 @@ async def process(database: AsyncEngine) -> AsyncIterator[Process]:
 
     def process(*, held: bool = False) -> BatchProcessor[Tally]:
         project = (lambda said: [("SELECT pg_advisory_xact_lock($1)", (HELD,))]) if held else None
-        made.append(BatchProcessor(toy(under=under, project=project), database, SystemClock(), publish))
+        made.append(BatchProcessor(toy(core_for=under, projection=project), database, SystemClock(), publish))
         return made[-1]
 
     yield process
@@ -159,7 +159,7 @@ async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEn
         return messages
 
     for _ in range(2):  # two processes that start
-        batches = BatchProcessor(toy(under=under, rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
+        batches = BatchProcessor(toy(core_for=under, shipped_rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
         await follow(batches)
         await batches.drain()
     found = await progress(database)

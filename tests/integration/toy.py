@@ -1,4 +1,4 @@
-"""A service with no business, by which the shell is tested.
+"""A service with no business, by which the host is tested.
 
 It hears ``AlertWithdrawn`` and does what the reason says: count, say so many messages, wake, call, close, fail.
 """
@@ -97,8 +97,8 @@ def toy(**changes: Any) -> Service[Tally]:
         "state": Tally,
         "consumes": (AlertWithdrawn,),
         "migrations": Path(__file__).parent / "toy_migrations",
-        "asks": question,
-        "failed": lambda call, error: Answer(says=f"failed: {error}"),
+        "pending_request": question,
+        "call_failed": lambda call, error: Answer(says=f"failed: {error}"),
     }
     return Service(**parts | changes)
 

@@ -70,7 +70,7 @@ def case_of(task_id: str) -> str:
 
 
 def notification(task_id: str, said: Receipt | Procedure | Decision, receipt: Any) -> Notification:
-    """What a department said by itself, as the shell wants it. Raises `ValueError` when the task is none of ours."""
+    """What a department said by itself, as the runtime wants it. Raises `ValueError` when the task is none of ours."""
     case_id = case_of(task_id)
     if isinstance(said, Decision):
         return Notification(case_id, DecisionNotified(task_id=task_id, decision=said), receipt)

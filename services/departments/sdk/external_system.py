@@ -1,4 +1,4 @@
-"""The bridge from an adapter to the shell's port to the outside world."""
+"""The bridge from an adapter to the runtime's port to the outside world."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from services.runtime.service import ExternalCall, InvalidNotification, Notifica
 
 
 class DepartmentSystem:
-    """Lets the shell ask and hear one department through its adapter."""
+    """Lets the runtime call and hear one department through its adapter."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter

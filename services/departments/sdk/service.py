@@ -1,17 +1,13 @@
-"""A department's service: the same core and shell for all of them, and an adapter of its own."""
+"""A department's service: the same core and runtime for all of them, and an adapter of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Adapter, Clock
 from services.departments.sdk.core.handle import Tasks, handle, question
 from services.departments.sdk.external_system import DepartmentSystem, submit_failed
-from services.runtime.service import ExternalSystem, Service
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ExternalSystem, Service, ServiceHost
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,8 +18,8 @@ def department(name: str, adapter: Callable[[Clock], Adapter]) -> Service[Tasks]
     ``adapter`` makes the adapter; it reads the adapter's own settings when the service starts.
     """
 
-    def outside(shell: "ServiceProcess[Tasks]") -> ExternalSystem:
-        return DepartmentSystem(adapter(shell.clock))
+    def outside(host: ServiceHost[Tasks]) -> ExternalSystem:
+        return DepartmentSystem(adapter(host.clock))
 
     return Service(
         name=name,

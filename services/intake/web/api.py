@@ -1,7 +1,7 @@
 """Applications come in here, and applicants look after their cases."""
 
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import ValidationError
@@ -25,9 +25,7 @@ from services.intake.web.offers import Offers
 from services.intake.web.requests import CaseRequest
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
@@ -42,14 +40,14 @@ _KEY_PARAMETER = {
 }
 
 
-def routes(shell: "ServiceProcess[Case]") -> APIRouter:
+def routes(host: ServiceHost[Case]) -> APIRouter:
     """Intake's endpoints."""
     router = APIRouter(tags=["intake"])
     catalogue_file = IntakeSettings().catalogue
     offered = catalogues.load(catalogue_file) if catalogue_file else catalogues.sample()
-    offers = Offers(offered, shell.settings.systems)
+    offers = Offers(offered, host.settings.systems)
     shown = catalogue_view(offered).model_dump_json()
-    secret_key = shell.settings.secret_key.get_secret_value().encode()
+    secret_key = host.settings.secret_key.get_secret_value().encode()
 
     async def accept(request: Request) -> Response:
         """Accept an application. Posted again with the same ``Idempotency-Key``, it is the same case."""
@@ -62,10 +60,10 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
             channel=application.channel,
             applicant=Applicant(**vars(application.applicant)),
             materials=offers.materials(offer, application.materials),
-            accepted_at=shell.clock.now(),
+            accepted_at=host.clock.now(),
             fingerprint=fingerprint(secret_key, application.model_dump_json()),
         )
-        number, case = await (_accept_once(shell, secret_key, key, command) if key else _accept_new(shell, command))
+        number, case = await (_accept_once(host, secret_key, key, command) if key else _accept_new(host, command))
         answer = receipt(number, tracking_secret(secret_key, number), case)
         return _private(answer.model_dump_json(), 201, {"Location": answer.tracking})
 
@@ -88,7 +86,7 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
         number = number.upper()
         case = None
         if is_valid(number) and is_tracking_secret(secret_key, number, case_secret or secret):
-            case = await shell.read(number)
+            case = await host.read(number)
         if case is None:
             # One answer for both, or it would tell strangers which numbers exist.
             title, title_zh = "There is no case with this number and secret", "没有与该编号和查询码相符的办件"
@@ -100,31 +98,29 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
         """What can be asked for, with materials, limits and fees."""
         return Response(shown, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
-    router.include_router(imports.routes(shell))
-    router.include_router(case_time.routes(shell))
-    router.include_router(side_timers.routes(shell))
+    router.include_router(imports.routes(host))
+    router.include_router(case_time.routes(host))
+    router.include_router(side_timers.routes(host))
     return router
 
 
-async def _accept_once(
-    shell: "ServiceProcess[Case]", secret_key: bytes, key: str, command: AcceptCase
-) -> tuple[str, Case]:
+async def _accept_once(host: ServiceHost[Case], secret_key: bytes, key: str, command: AcceptCase) -> tuple[str, Case]:
     """Accept under a key: it leads to one number, so that all posts with this key meet in one row."""
     number = number_for_key(secret_key, key)
     try:
-        return number, await shell.command(number, command)
+        return number, await host.command(number, command)
     except KeyReused:
         title, title_zh = "This Idempotency-Key was used for another application", "该 Idempotency-Key 已用于另一申请"
         raise Problem(422, "idempotency-key-reused", title, title_zh) from None
 
 
-async def _accept_new(shell: "ServiceProcess[Case]", command: AcceptCase) -> tuple[str, Case]:
+async def _accept_new(host: ServiceHost[Case], command: AcceptCase) -> tuple[str, Case]:
     """Accept under a number that nobody has: should chance draw a number twice, another is drawn."""
     while True:
         entropy = token_bytes(16)
         number, own = number_from(entropy), command.replace(fingerprint=entropy.hex())
         try:
-            return number, await shell.command(number, own)
+            return number, await host.command(number, own)
         except KeyReused:
             continue
 

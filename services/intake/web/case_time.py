@@ -1,7 +1,7 @@
 """The time of a case, as staff change it: suspended, resumed, extended, begun anew."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,9 +15,7 @@ from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ServiceHost
 
 Number = Annotated[CaseId, Path()]
 
@@ -62,14 +60,14 @@ class Kept(BaseModel):
     suspension: Code | None = None
 
 
-def routes(shell: "ServiceProcess[Case]") -> APIRouter:
+def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(shell.settings.api_token)], responses=refused)
+    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
 
     @router.post("/suspensions", status_code=201)
     async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
-        now = shell.clock.now()
+        now = host.clock.now()
         since = not_in_future("since", wanted.since, now)
         suspension = word_from(number, "suspension", wanted.kind, since)
         word = CaseSuspended(
@@ -81,13 +79,13 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
             since=since,
             recorded_at=now,
         )
-        await shell.command(number, word)
+        await host.command(number, word)
         return Kept(word=word.change_id, suspension=suspension)
 
     @router.post("/suspensions/{suspension}/end", status_code=201)
     async def resume(number: Number, suspension: Annotated[Code, Path()], wanted: ResumptionRequest) -> Kept:
-        now = shell.clock.now()
-        case = await shell.read(number)
+        now = host.clock.now()
+        case = await host.read(number)
         known = case.latest(suspension) if case is not None else None
         if known is None:
             raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
@@ -102,12 +100,12 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
             # Later than the word before, whatever clock that was said by.
             recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
         )
-        await shell.command(number, word)
+        await host.command(number, word)
         return Kept(word=word.change_id, suspension=suspension)
 
     @router.post("/extension", status_code=201)
     async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
-        notified_at = not_in_future("notified_at", wanted.notified_at, shell.clock.now())
+        notified_at = not_in_future("notified_at", wanted.notified_at, host.clock.now())
         word = CaseExtended(
             change_id=word_from(number, "extension", str(wanted.days), notified_at),
             days=wanted.days,
@@ -115,19 +113,19 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
             article=wanted.article,
             notified_at=notified_at,
         )
-        await shell.command(number, word)
+        await host.command(number, word)
         return Kept(word=word.change_id)
 
     @router.post("/restart", status_code=201)
     async def restart(number: Number, wanted: RestartRequest) -> Kept:
-        restarted_at = not_in_future("restarted_at", wanted.restarted_at, shell.clock.now())
+        restarted_at = not_in_future("restarted_at", wanted.restarted_at, host.clock.now())
         word = CaseRestarted(
             change_id=word_from(number, "restart", "", restarted_at),
             reason=wanted.reason,
             article=wanted.article,
             restarted_at=restarted_at,
         )
-        await shell.command(number, word)
+        await host.command(number, word)
         return Kept(word=word.change_id)
 
     return router

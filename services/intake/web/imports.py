@@ -1,7 +1,7 @@
 """Cases of other systems are taken over here, by operators."""
 
 from datetime import UTC
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -16,9 +16,7 @@ from services.intake.web.requests import ImportRow
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, faults_of, unreadable
 from services.runtime.security.staff import staff_only
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 1024 * 1024
 MOST_ROWS = 500
@@ -39,10 +37,10 @@ class Imported(BaseModel):
     errors: list[FieldFault] | None = None
 
 
-def routes(shell: "ServiceProcess[Case]") -> APIRouter:
+def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoint for operators."""
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], responses=refusals(401, 403))
-    secret_key = shell.settings.secret_key.get_secret_value().encode()
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401, 403))
+    secret_key = host.settings.secret_key.get_secret_value().encode()
 
     @router.post(
         "/imports",
@@ -53,10 +51,10 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
     async def take_over(request: Request) -> list[Imported]:
         """Take over up to 500 cases; each row succeeds or is rejected by itself. Repeating it changes nothing."""
         rows = _rows(await read(request, MAX_BODY_BYTES))
-        checked = [_checked(number, row, shell.settings.systems) for number, row in enumerate(rows)]
+        checked = [_checked(number, row, host.settings.systems) for number, row in enumerate(rows)]
         good = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
         commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in good]
-        results = await shell.commands([*commands])
+        results = await host.commands([*commands])
         answers = {place: row for place, row in enumerate(checked) if isinstance(row, Imported)}
         for (place, row), (number, _), result in zip(good, commands, results, strict=True):
             answers[place] = _answer(place, row, number, result)

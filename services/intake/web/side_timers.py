@@ -1,6 +1,6 @@
 """The clocks beside a case's own, as staff begin and end them: delivery, complaints, consultations."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,9 +16,7 @@ from services.intake.web.requests import Line
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ServiceHost
 
 Number = Annotated[CaseId, Path()]
 Which = Annotated[Code, Field(max_length=60)]
@@ -63,15 +61,15 @@ class ClockView(BaseModel):
     commitment: CommitmentKey
 
 
-def routes(shell: "ServiceProcess[Case]") -> APIRouter:
+def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(shell.settings.api_token)], responses=refused)
+    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
 
     @router.post("/timers", status_code=201)
     async def begin(number: Number, wanted: ClockRequest) -> ClockView:
-        started_at = not_in_future("started_at", wanted.started_at, shell.clock.now())
-        case = await shell.read(number)
+        started_at = not_in_future("started_at", wanted.started_at, host.clock.now())
+        case = await host.read(number)
         if case is None:
             raise UnknownCase(number)
         clock = SideTimer(
@@ -80,13 +78,13 @@ def routes(shell: "ServiceProcess[Case]") -> APIRouter:
             limits=wanted.limits,
             started_at=started_at,
         )
-        await shell.command(number, StartTimer(timer=clock))
+        await host.command(number, StartTimer(timer=clock))
         return ClockView(commitment=clock.commitment)
 
     @router.post("/timers/end", status_code=201)
     async def end(number: Number, wanted: ClockEndRequest) -> ClockView:
-        ended_at = not_in_future("ended_at", wanted.ended_at, shell.clock.now())
-        await shell.command(number, EndTimer(commitment=wanted.commitment, ended_at=ended_at))
+        ended_at = not_in_future("ended_at", wanted.ended_at, host.clock.now())
+        await host.command(number, EndTimer(commitment=wanted.commitment, ended_at=ended_at))
         return ClockView(commitment=wanted.commitment)
 
     return router

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,9 +21,7 @@ from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
+from services.runtime.service import ServiceHost
 
 MOST_AT_ONCE = 1000
 """Alerts of one acknowledgement: a digest names them all."""
@@ -105,16 +103,16 @@ class _Alert(NamedTuple):
     matter: str
 
 
-def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
 
     @router.post("/alerts/acknowledgements")
     async def acknowledge(wanted: AcknowledgementRequest) -> list[Acknowledged]:
         """Each by itself: what cannot be acknowledged keeps none of the others."""
-        now, directory = shell.clock.now(), await _directory(shell)
-        found = {alert.number: alert for alert in await _alerts(shell, wanted.alerts)}
+        now, directory = host.clock.now(), await _directory(host)
+        found = {alert.number: alert for alert in await _alerts(host, wanted.alerts)}
         results: dict[int, Acknowledged] = {}
         asked: list[tuple[_Alert, AlertAcknowledged]] = []
         for number in dict.fromkeys(wanted.alerts):
@@ -126,7 +124,7 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
             else:
                 message = AlertAcknowledged(**_remark(alert, wanted), acknowledged_at=now)
                 asked.append((alert, message))
-        answers = await shell.commands([(alert.case_id, message) for alert, message in asked]) if asked else []
+        answers = await host.commands([(alert.case_id, message) for alert, message in asked]) if asked else []
         for (alert, _), answer in zip(asked, answers, strict=True):
             match answer:
                 case Rejected():
@@ -139,25 +137,25 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
 
     @router.post("/alerts/{number}/appeal", status_code=201)
     async def appeal(number: Number, wanted: AppealRequest) -> Kept:
-        now, directory, alert = shell.clock.now(), await _directory(shell), await _alert(shell, number)
+        now, directory, alert = host.clock.now(), await _directory(host), await _alert(host, number)
         if not _is_told(directory, wanted.by, alert, now):
             raise _not_theirs()
         message = AlertAppealed(**_remark(alert, wanted), appealed_at=now)
-        await shell.command(alert.case_id, message)
+        await host.command(alert.case_id, message)
         return Kept(alert=number)
 
     @router.post("/alerts/{number}/appeal/decision", status_code=201)
     async def decide(number: Number, wanted: DecisionRequest) -> Kept:
-        now, directory, alert = shell.clock.now(), await _directory(shell), await _alert(shell, number)
+        now, directory, alert = host.clock.now(), await _directory(host), await _alert(host, number)
         _must_supervise(directory, wanted.by, alert.owner, alert.region, alert.matter, now)
         message = AppealDecided(**_remark(alert, wanted), upheld=wanted.upheld, decided_at=now)
-        await shell.command(alert.case_id, message)
+        await host.command(alert.case_id, message)
         return Kept(alert=number)
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
     async def hold(case_id: Annotated[CaseId, Path()], wanted: HoldRequest) -> Hold:
-        now = shell.clock.now()
-        state = await _running(shell, case_id, wanted.by, now)
+        now = host.clock.now()
+        state = await _running(host, case_id, wanted.by, now)
         since = not_in_future("since", wanted.since, now)
         name = sha256(f"{case_id}/hold/{since.isoformat()}".encode()).hexdigest()[:16]
         holds = _holds(state)
@@ -167,15 +165,15 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
             case = state.commitment(CASE)
             if case is not None and case.opened_at is not None and since < case.opened_at:
                 raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
-            await shell.command(case_id, _held(name, wanted, since, None, now))
+            await host.command(case_id, _held(name, wanted, since, None, now))
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
     async def release(
         case_id: Annotated[CaseId, Path()], hold: Annotated[Code, Path()], wanted: HoldEndRequest
     ) -> Hold:
-        now = shell.clock.now()
-        state = await _running(shell, case_id, wanted.by, now)
+        now = host.clock.now()
+        state = await _running(host, case_id, wanted.by, now)
         known = _holds(state).get(hold)
         if known is None:
             raise Rejected("there is no such hold", "没有此项暂停")
@@ -187,7 +185,7 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
         if known.until is None:
             # Later than the word before, whatever clock that was said by.
             recorded_at = max(now, known.recorded_at + timedelta(microseconds=1))
-            await shell.command(case_id, _held(hold, wanted, known.since, until, recorded_at, known.article))
+            await host.command(case_id, _held(hold, wanted, known.since, until, recorded_at, known.article))
         return Hold(hold=hold)
 
     return router
@@ -222,9 +220,9 @@ def _holds(state: MonitoredCase) -> dict[str, SuspensionRecord]:
     return {one.suspension.removeprefix(HOLD): one for one in state.suspensions if one.suspension.startswith(HOLD)}
 
 
-async def _running(shell: "ServiceProcess[MonitoredCase]", case_id: str, by: PersonId, now: datetime) -> MonitoredCase:
+async def _running(host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime) -> MonitoredCase:
     """An open case that this supervisor may hold. Raises `IssueKind`, `Rejected` or `UnknownCase`."""
-    directory, state = await _directory(shell), await shell.read(case_id)
+    directory, state = await _directory(host), await host.read(case_id)
     case = state.commitment(CASE) if state is not None else None
     if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
         raise UnknownCase(case_id)
@@ -234,8 +232,8 @@ async def _running(shell: "ServiceProcess[MonitoredCase]", case_id: str, by: Per
     return state
 
 
-async def _directory(shell: "ServiceProcess[MonitoredCase]") -> Directory:
-    async with shell.database.connect() as connection:
+async def _directory(host: ServiceHost[MonitoredCase]) -> Directory:
+    async with host.database.connect() as connection:
         found = await directory_store.latest(connection)
     if found is None:
         title, title_zh = "No directory is in force", "尚无生效的人员名录"
@@ -244,14 +242,14 @@ async def _directory(shell: "ServiceProcess[MonitoredCase]") -> Directory:
     return found[1]
 
 
-async def _alerts(shell: "ServiceProcess[MonitoredCase]", numbers: Sequence[int]) -> list[_Alert]:
-    async with shell.database.connect() as connection:
+async def _alerts(host: ServiceHost[MonitoredCase], numbers: Sequence[int]) -> list[_Alert]:
+    async with host.database.connect() as connection:
         rows: Any = await connection.execute(_FIND, {"numbers": list(numbers)})
         return [_Alert(*row)._replace(rung=Rung(row.rung)) for row in rows]
 
 
-async def _alert(shell: "ServiceProcess[MonitoredCase]", number: int) -> _Alert:
-    found = await _alerts(shell, [number])
+async def _alert(host: ServiceHost[MonitoredCase], number: int) -> _Alert:
+    found = await _alerts(host, [number])
     if not found:
         raise Problem(404, "no-such-alert", "There is no such alert", "没有此项预警或发牌")
     return found[0]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -25,10 +25,8 @@ from services.monitor.web import alert_actions, notifications
 from services.runtime.http.openapi import refusals
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
 from services.runtime.store import documents
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
 
 
 class AlertView(BaseModel):
@@ -189,17 +187,17 @@ _CONDITIONS = {
 }
 
 
-def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
 
     @router.get("/alerts")
     async def alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
         given = wanted.model_dump(exclude_none=True, exclude={"limit"})
         conditions = " AND ".join(_CONDITIONS[name] for name in given) or "TRUE"
         query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             # One more than is shown tells whether there is a next page.
             rows = (await connection.execute(query, {**given, "limit": wanted.limit + 1})).all()
         page = rows[: wanted.limit]
@@ -212,19 +210,19 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     async def operations(wanted: Annotated[OperationsFilter, Query()]) -> list[OperationsView]:
         conditions = "settled_at IS NULL" if wanted.unsettled else "TRUE"
         query = text(f"SELECT * FROM operations WHERE {conditions} ORDER BY number DESC LIMIT :limit")
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             rows = (await connection.execute(query, {"limit": wanted.limit})).all()
         return [OperationsView.model_validate(row) for row in rows]
 
     @router.get("/commitments")
     async def summary() -> Summary:
-        async with shell.database.connect() as connection:
-            row = (await connection.execute(_SUMMARY, {"now": shell.clock.now()})).one()
+        async with host.database.connect() as connection:
+            row = (await connection.execute(_SUMMARY, {"now": host.clock.now()})).one()
         return Summary.model_validate(row._asdict())
 
     @router.get("/commitments/{case_id}", responses=refusals(404))
     async def commitments(case_id: Annotated[CaseId, Path()]) -> CaseView:
-        state = await shell.read(case_id)
+        state = await host.read(case_id)
         if state is None:
             raise HTTPException(404, f"monitor knows no case {case_id}")
         return _case_view(case_id, state)
@@ -235,11 +233,11 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
         response_model=Explanation,
     )
     async def derivation(case_id: Annotated[CaseId, Path()], wanted: Annotated[DerivationWanted, Query()]) -> Response:
-        state = await shell.read(case_id)
+        state = await host.read(case_id)
         watch = state.commitment(wanted.commitment) if state is not None else None
         found = None
         if state is not None and watch is not None:
-            found = explained(state, wanted.commitment, wanted.limit, await _rules(shell, watch.edition))
+            found = explained(state, wanted.commitment, wanted.limit, await _rules(host, watch.edition))
         if found is None:
             raise HTTPException(404, f"monitor holds no such commitment of case {case_id}")
         match wanted.form:
@@ -252,30 +250,30 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
 
     @router.get("/rules")
     async def rules() -> list[EditionView]:
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             found = await documents.progress(connection, MOST_EDITIONS)
         return [EditionView(**one._asdict()) for one in found]
 
     @router.get("/rules/{edition}", responses=refusals(404))
     async def rules_of(edition: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
-        return (await _rules(shell, edition)).rule_set
+        return (await _rules(host, edition)).rule_set
 
     @router.get("/figures")
     async def all_figures() -> AllFigures:
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             rules = await rule_store.in_force(connection)
             return await figures(connection, rules.terms(""))
 
-    router.include_router(alert_actions.routes(shell))
-    router.include_router(notifications.routes(shell))
+    router.include_router(alert_actions.routes(host))
+    router.include_router(notifications.routes(host))
     return router
 
 
-async def _rules(shell: "ServiceProcess[MonitoredCase]", number: int) -> Rules:
+async def _rules(host: ServiceHost[MonitoredCase], number: int) -> Rules:
     """The rules of that edition."""
     if number == 0:
         return rule_store.shipped()
-    async with shell.database.connect() as connection:
+    async with host.database.connect() as connection:
         body = await documents.body(connection, number)
     if body is None:
         raise HTTPException(404, f"edition {number} of the rules is not on record")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -23,10 +23,8 @@ from services.monitor.store.query_limits import After, Cursor, Readers, Scope, c
 from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, csv_response
 from services.runtime.http.openapi import refusals
 from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
 from services.runtime.store import documents
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
 
 USUAL, MOST = 100, 1000
 """Rows of a page."""
@@ -177,17 +175,17 @@ class OverdueCounts(BaseModel):
     counts: list[OverdueCount]
 
 
-def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["lists"], responses=refused)
-    readers = Readers(shell.database)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["lists"], responses=refused)
+    readers = Readers(host.database)
     as_file: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}}}
 
     @router.get("/due", responses=as_file, response_model=DuePage)
     async def due_soon(wanted: Annotated[DueWanted, Query()]) -> DuePage | Response:
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
-        now = shell.clock.now()
+        now = host.clock.now()
         if wanted.form is Form.CSV:
             return await csv_response("due", tuple(DueView.model_fields), _due_file(readers, wanted, now))
         limit = wanted.limit or USUAL
@@ -199,7 +197,7 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     @router.get("/due/counts")
     async def due_counts(wanted: Annotated[DueCountsWanted, Query()]) -> DueCounts:
         """How many of them each department, region or matter has."""
-        now = shell.clock.now()
+        now = host.clock.now()
         async with readers.query() as connection:
             rules = await _in_force(connection)
             rows = await due.counts(connection, wanted, rules, now, wanted.days, wanted.by, wanted.limit)
@@ -208,7 +206,7 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     @router.get("/overdue", responses=as_file, response_model=OverduePage)
     async def all_overdue(wanted: Annotated[OverdueWanted, Query()]) -> OverduePage | Response:
         """Commitments with a card that stands, the highest and oldest first, then what the platform has failed in."""
-        now = shell.clock.now()
+        now = host.clock.now()
         if wanted.form is Form.CSV:
             return await csv_response("overdue", tuple(OverdueView.model_fields), _overdue_file(readers, wanted, now))
         limit = wanted.limit or USUAL

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,10 +18,7 @@ from services.monitor.store import directory_store
 from services.runtime.http.openapi import refusals
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.staff import staff_only
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
-
+from services.runtime.service import ServiceHost
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -132,14 +129,14 @@ _AGAIN = text("""
 """)
 
 
-def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["monitor"], responses=refused)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
 
     @router.get("/directory", responses=refusals(404))
     async def directory() -> DirectoryView:
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             kept = await directory_store.kept(connection)
             found = await directory_store.latest(connection)
         if kept is None or found is None:
@@ -148,11 +145,11 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
 
     @router.get("/directory/told", responses=refusals(404))
     async def told(wanted: Annotated[ToldWanted, Query()]) -> list[ToldView]:
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             found = await directory_store.latest(connection)
         if found is None:
             raise _no_directory()
-        at = wanted.at or shell.clock.now()
+        at = wanted.at or host.clock.now()
         people = found[1].told(wanted.rung, wanted.level, wanted.owner, wanted.region, wanted.item, at)
         return [ToldView(id=person.id, name=person.name) for person in people]
 
@@ -164,7 +161,7 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
         """)
         # One more than is shown tells whether there is a next page.
         asked = {"after": wanted.after or 2**63 - 1, "limit": wanted.limit + 1}
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             rows = (await connection.execute(query, asked)).all()
             page = rows[: wanted.limit]
             numbers = {"digests": [row.number for row in page]}
@@ -194,14 +191,14 @@ def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
     ) -> DigestAlerts:
         """All that a digest tells of, for whoever takes it in hand as a whole; nothing of one that is not there."""
         asked = {"digest": number, "after": after, "limit": limit + 1}
-        async with shell.database.connect() as connection:
+        async with host.database.connect() as connection:
             found = list(await connection.scalars(_ALERTS, asked))
         return DigestAlerts(alerts=found[:limit], next=found[limit - 1] if len(found) > limit else None)
 
     @router.post("/digests/{number}/retry", responses=refusals(404), status_code=202)
     async def retry(number: Number) -> None:
         """Send it once more to the addresses that were given up."""
-        async with shell.database.begin() as connection:
+        async with host.database.begin() as connection:
             again = (await connection.execute(_AGAIN, {"number": number})).all()
         if not again:
             raise HTTPException(404, f"no address of a digest {number} was given up")

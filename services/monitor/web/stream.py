@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import format_sse_event
@@ -28,10 +28,8 @@ from services.runtime.http.problems import Problem
 from services.runtime.http.streaming import ClosingStream
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
 from services.runtime.store.database import ERRORS, transaction
-
-if TYPE_CHECKING:
-    from services.runtime.process import ServiceProcess
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -288,11 +286,11 @@ def _event(name: str, data: BaseModel, place: FeedPosition) -> bytes:
     return format_sse_event(data_str=data.model_dump_json(), event=name, id=str(place))
 
 
-def routes(shell: "ServiceProcess[MonitoredCase]") -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoint, closed to all but staff."""
     refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(shell.settings.api_token)], tags=["lists"], responses=refused)
-    following = Following(shell.database, shell.stopping)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["lists"], responses=refused)
+    following = Following(host.database, host.stopping)
 
     @router.get("/stream", response_class=Events, status_code=200)
     async def stream(

@@ -1,5 +1,6 @@
 """The HTTP side that every service has: health, metrics, and its own routes."""
 
+from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
 from fastapi import FastAPI, Response
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from contracts.values import Value
 from services.runtime.http import problems
-from services.runtime.process import ServiceProcess
+from services.runtime.service import Service, ServiceHost
 
 S = TypeVar("S", bound=Value)
 
@@ -25,13 +26,13 @@ class Readiness(BaseModel):
     faults: list[str]
 
 
-def application(shell: ServiceProcess[S]) -> FastAPI:
-    """The service's HTTP application."""
-    app = FastAPI(title=f"onedoor {shell.service.name}", docs_url=None, redoc_url=None, telemetry=UNTOLD)
+def application(service: Service[S], host: ServiceHost[S], faults: Callable[[], Awaitable[list[str]]]) -> FastAPI:
+    """The HTTP application of a service. ``faults`` lists what keeps this replica from its work."""
+    app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=UNTOLD)
     problems.install(app)
     # The service's own routes come first, and not as a router within the router: each is looked for with every request.
-    if shell.service.routes is not None:
-        app.router.routes.extend(shell.service.routes(shell).routes)
+    if service.routes is not None:
+        app.router.routes.extend(service.routes(host).routes)
 
     @app.get("/health/live", tags=["operating"])
     async def live() -> dict[str, str]:
@@ -41,9 +42,9 @@ def application(shell: ServiceProcess[S]) -> FastAPI:
     @app.get("/health/ready", tags=["operating"], response_model=Readiness, responses={503: {"model": Readiness}})
     async def ready() -> JSONResponse:
         """Kafka, database and migrations are as this replica needs them."""
-        faults = await shell.faults()
+        found = await faults()
         return JSONResponse(
-            {"status": "not ready" if faults else "ready", "faults": faults}, status_code=503 if faults else 200
+            {"status": "not ready" if found else "ready", "faults": found}, status_code=503 if found else 200
         )
 
     @app.get("/metrics", tags=["operating"], response_class=PlainTextResponse)

@@ -1,4 +1,4 @@
-"""The statements of the shell: each handles a whole batch, however large.
+"""The statements on the cases of a service: each handles a whole batch, however large.
 
 The state of a case, the ids of the messages it has processed, and its timers stand in one row. ``processed_ids`` is one
 string of bytes, sixteen an id: it is read and written whole, and PostgreSQL needs no array of arrays for it. Every

@@ -35,10 +35,10 @@ def database_url(engines: Engines, migrated: str) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def shell(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
-    """Monitor's shell, not started: nothing here needs Kafka."""
-    shell = ServiceProcess(
+async def host(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
+    """Monitor's host, not started: nothing here needs Kafka."""
+    host = ServiceProcess(
         SERVICE, Settings(service="monitor", database=SecretStr(database_url), secret_key=SecretStr("k" * 32))
     )
-    yield shell
-    await shell.database.dispose()
+    yield host
+    await host.database.dispose()

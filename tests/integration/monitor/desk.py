@@ -61,7 +61,7 @@ def number(n: int) -> str:
 class Desk:
     """What a test asks and tells."""
 
-    shell: ServiceProcess[MonitoredCase]
+    process: ServiceProcess[MonitoredCase]
     clock: FileClock
     batches: BatchProcessor[MonitoredCase]
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Desk:
 
     async def rows(self, query: str) -> Sequence[Any]:
         """What the database says."""
-        async with self.shell.database.connect() as connection:
+        async with self.process.database.connect() as connection:
             return (await connection.execute(text(query))).all()
 
     async def get(self, path: str, **params: Any) -> Any:
@@ -117,7 +117,9 @@ class Desk:
 
     def client(self, host: str = "127.0.0.1") -> httpx2.AsyncClient:
         """Somebody at that address."""
-        transport = httpx2.ASGITransport(application(self.shell), client=(host, 4711))
+        transport = httpx2.ASGITransport(
+            application(self.process.service, self.process, self.process.faults), client=(host, 4711)
+        )
         return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 
 
@@ -131,14 +133,14 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
         secret_key=SecretStr("k" * 32),
         clock=str(folder / "clock"),
     )
-    shell = ServiceProcess(SERVICE, settings)
-    async with transaction(shell.database) as connection:
+    process = ServiceProcess(SERVICE, settings)
+    async with transaction(process.database) as connection:
         await documents.put(connection, RULES.rule_set.model_dump(mode="json", by_alias=True), "for a test", first=True)
 
     async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return said
 
-    desk = Desk(shell, clock, BatchProcessor(SERVICE, shell.database, clock, publish))
+    desk = Desk(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
     while await desk.batches.roll_out(500):
         pass
     try:
@@ -147,7 +149,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
         for client in desk.clients:
             await client.aclose()
         await desk.batches.drain()
-        await shell.database.dispose()
+        await process.database.dispose()
 
 
 def keys(rows: Iterable[Any]) -> list[tuple[str, str]]:

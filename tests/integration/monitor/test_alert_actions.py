@@ -38,20 +38,20 @@ def directory() -> DirectoryFile:
 
 
 @pytest_asyncio.fixture
-async def http(shell: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(host: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
     """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
     for case in (CASE, OTHER):
         begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
-        await tell(shell, [*begun, (case, TimerFired(), LATE)])
-        await tell(shell, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
-    async with shell.database.begin() as connection:
+        await tell(host, [*begun, (case, TimerFired(), LATE)])
+        await tell(host, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
+    async with process.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
-    funnel = asyncio.create_task(shell.queue.run())
-    async with client(shell) as http:
+    funnel = asyncio.create_task(host.queue.run())
+    async with client(host) as http:
         yield http
     funnel.cancel()
     await asyncio.gather(funnel, return_exceptions=True)
-    await shell.processor.drain()
+    await host.processor.drain()
 
 
 async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
@@ -62,8 +62,8 @@ async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
     return dict(found)
 
 
-async def said(shell: ServiceProcess[MonitoredCase], kind: str) -> int:
-    async with shell.database.connect() as connection:
+async def said(host: ServiceProcess[MonitoredCase], kind: str) -> int:
+    async with process.database.connect() as connection:
         counted = await connection.scalar(
             text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
         )
@@ -71,7 +71,7 @@ async def said(shell: ServiceProcess[MonitoredCase], kind: str) -> int:
 
 
 async def test_alerts_are_acknowledged_together_each_by_itself(
-    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
+    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
 ) -> None:
     first, other = (await card(http, CASE))["number"], (await card(http, OTHER))["number"]
     wanted = {"by": "head", "reason": "已督促承办人", "alerts": [first, 999_999, other, first]}
@@ -85,16 +85,16 @@ async def test_alerts_are_acknowledged_together_each_by_itself(
     assert answer.json()[1]["why_zh"]
     found = await card(http)
     assert (found["acknowledged_by"], found["acknowledgement"]) == ("head", "已督促承办人")
-    async with shell.database.connect() as connection:
+    async with process.database.connect() as connection:
         tell_at = await connection.scalar(text("SELECT tell_at FROM alerts WHERE number = :number"), {"number": first})
     assert tell_at is None, "it climbs no further"
     assert (await http.post("/alerts/acknowledgements", json=wanted)).json() == answer.json()
-    assert await said(shell, "alert.acknowledged") == 2
+    assert await said(process, "alert.acknowledged") == 2
 
 
 @pytest.mark.parametrize("stranger", ["far", "nobody"])
 async def test_who_has_no_right_says_nothing(
-    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient, stranger: str
+    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient, stranger: str
 ) -> None:
     number = (await card(http))["number"]
     wanted = {"by": stranger, "reason": "x", "alerts": [number]}
@@ -122,7 +122,7 @@ async def test_only_a_supervisor_decides_and_holds(http: httpx2.AsyncClient) -> 
 
 
 async def test_an_upheld_appeal_withdraws_the_card(
-    shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
+    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
 ) -> None:
     number = (await card(http))["number"]
     appeal = {"by": "clerk", "reason": "材料当日才到"}
@@ -136,12 +136,12 @@ async def test_an_upheld_appeal_withdraws_the_card(
     assert (found["appealed_by"], found["appeal"]) == ("clerk", "材料当日才到")
     assert (found["appeal_upheld"], found["appeal_decided_by"]) == (True, "super")
     assert found["withdrawn_at"] is not None and found["reason"] == "an appeal against it was upheld"
-    assert [await said(shell, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
+    assert [await said(process, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
     refused = await http.post(f"/alerts/{number}/appeal/decision", json=decision | {"upheld": False})
     assert refused.status_code == 409 and refused.json()["detail_zh"]
 
 
-async def test_a_case_is_held_and_let_go(shell: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_a_case_is_held_and_let_go(host: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
     since = LATE + timedelta(hours=1)
     wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
     answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
@@ -157,7 +157,7 @@ async def test_a_case_is_held_and_let_go(shell: ServiceProcess[MonitoredCase], h
         assert answer.status_code == 201, answer.text
     view = (await http.get(f"/commitments/{CASE}")).json()
     assert all(commitment["pause"] is None for commitment in view["commitments"])
-    assert await said(shell, "case.held") == 2
+    assert await said(process, "case.held") == 2
     for path, content, status in (
         (f"/commitments/{CASE}/holds/{hold}/end", end | {"until": since.isoformat()}, 409),
         (f"/commitments/{CASE}/holds/other/end", end, 409),
@@ -168,15 +168,15 @@ async def test_a_case_is_held_and_let_go(shell: ServiceProcess[MonitoredCase], h
         assert refused.status_code == status, (path, refused.text)
 
 
-async def test_without_a_directory_nobody_has_a_right(shell: ServiceProcess[MonitoredCase]) -> None:
-    async with client(shell) as http:
+async def test_without_a_directory_nobody_has_a_right(host: ServiceProcess[MonitoredCase]) -> None:
+    async with client(host) as http:
         refused = await http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")
     assert "onedoor directory apply" in refused.json()["detail"]
 
 
-async def test_strangers_are_told_nothing(shell: ServiceProcess[MonitoredCase]) -> None:
-    async with client(shell, "203.0.113.9") as http:
+async def test_strangers_are_told_nothing(host: ServiceProcess[MonitoredCase]) -> None:
+    async with client(host, "203.0.113.9") as http:
         for path in (
             "/alerts/acknowledgements",
             "/alerts/1/appeal",

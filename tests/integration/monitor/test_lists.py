@@ -54,18 +54,18 @@ def told() -> list[Told]:
     ]
 
 
-async def tell(shell: ServiceProcess[MonitoredCase], messages: Sequence[Told]) -> None:
+async def tell(process: ServiceProcess[MonitoredCase], messages: Sequence[Told]) -> None:
     async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return said
 
-    batches = BatchProcessor(SERVICE, shell.database, SystemClock(), publish)
+    batches = BatchProcessor(SERVICE, process.database, SystemClock(), publish)
     for case, message, said_at in sorted(messages, key=lambda one: one[2]):  # each when it was said
         await batches.run([InboundMessage(envelop(message, id=uuid4(), source="/test", subject=case, time=said_at))])
     await batches.drain()
 
 
-def client(shell: ServiceProcess[MonitoredCase], host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(application(shell), client=(host, 4711))
+def client(process: ServiceProcess[MonitoredCase], host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(application(process.service, process, process.faults), client=(host, 4711))
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
 
 
@@ -73,9 +73,9 @@ def names(page: Any) -> list[tuple[str, str, str]]:
     return [(alert["case_id"], alert["commitment"], alert["rung"]) for alert in page["alerts"]]
 
 
-async def test_alerts_commitments_and_figures(shell: ServiceProcess[MonitoredCase]) -> None:
-    await tell(shell, told())
-    async with client(shell) as http:
+async def test_alerts_commitments_and_figures(process: ServiceProcess[MonitoredCase]) -> None:
+    await tell(process, told())
+    async with client(process) as http:
         page = (await http.get("/alerts")).json()
         assert sorted(names(page)) == sorted(
             [(LATE, key, rung) for key in ("case", "step/licence") for rung in ("warning", "yellow", "red")]
@@ -127,10 +127,10 @@ async def test_alerts_commitments_and_figures(shell: ServiceProcess[MonitoredCas
 
 
 async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture(
-    shell: ServiceProcess[MonitoredCase],
+    process: ServiceProcess[MonitoredCase],
 ) -> None:
-    await tell(shell, told())
-    async with client(shell) as http:
+    await tell(process, told())
+    async with client(process) as http:
         held = (await http.get(f"/commitments/{OPEN}")).json()["commitments"]
         for commitment in held:
             for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
@@ -146,16 +146,16 @@ async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture
         assert unknown.status_code == 404
 
 
-async def test_figures_of_nothing(shell: ServiceProcess[MonitoredCase]) -> None:
-    async with client(shell) as http:
+async def test_figures_of_nothing(process: ServiceProcess[MonitoredCase]) -> None:
+    async with client(process) as http:
         figures = (await http.get("/figures")).json()
     assert figures["rows"] == []
     assert figures["total"]["accepted"] == 0
     assert figures["total"]["mean_working_days"] is None
 
 
-async def test_wrong_requests(shell: ServiceProcess[MonitoredCase]) -> None:
-    async with client(shell) as http:
+async def test_wrong_requests(process: ServiceProcess[MonitoredCase]) -> None:
+    async with client(process) as http:
         for path, status in [
             ("/alerts?rung=blue", 422),
             ("/alerts?after=nonsense", 422),
@@ -173,23 +173,23 @@ async def test_wrong_requests(shell: ServiceProcess[MonitoredCase]) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_only_staff_is_answered(shell: ServiceProcess[MonitoredCase]) -> None:
+async def test_only_staff_is_answered(process: ServiceProcess[MonitoredCase]) -> None:
     paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", f"/commitments/{GOOD}/derivation", "/figures")
-    async with client(shell, host="192.0.2.7") as http:
+    async with client(process, host="192.0.2.7") as http:
         assert {(await http.get(path)).status_code for path in paths} == {403}
-    async with client(shell, headers={"Host": "attacker.example"}) as http:
+    async with client(process, headers={"Host": "attacker.example"}) as http:
         assert {(await http.get(path)).status_code for path in paths} == {403}
-    shell.settings = shell.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
-    async with client(shell) as http:
+    process.settings = process.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+    async with client(process) as http:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
             answer = await http.get("/alerts", headers=headers)
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-    async with client(shell, host="192.0.2.7", headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    async with client(process, host="192.0.2.7", headers={"Authorization": f"Bearer {TOKEN}"}) as http:
         assert (await http.get("/alerts")).status_code == 200
 
 
 async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
-    shell: ServiceProcess[MonitoredCase],
+    process: ServiceProcess[MonitoredCase],
 ) -> None:
     def alerts(case: int) -> list[Message]:
         raised = AlertRaised(
@@ -210,33 +210,33 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
     ]
     statements = project(said)
     assert len(statements) == 2
-    line = DedicatedConnection(shell.database)
+    line = DedicatedConnection(process.database)
     async with line.acquire() as driver:
         for statement, arguments in (*statements, *statements):
             await driver.execute(statement, *arguments)
     await line.close()
-    async with client(shell) as http:
+    async with client(process) as http:
         page = (await http.get("/alerts", params={"limit": "1000"})).json()
     assert len(page["alerts"]) == 200
     assert all(alert["withdrawn_at"] for alert in page["alerts"])
 
 
 async def test_what_the_platform_has_failed_in_is_listed_for_operations_until_it_is_settled(
-    shell: ServiceProcess[MonitoredCase],
+    process: ServiceProcess[MonitoredCase],
 ) -> None:
     undelivered = reported(report("licence", StepState.REQUESTED, MONDAY))
     late = STEP_YELLOW + timedelta(hours=1)
     begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
-    await tell(shell, [*begun, (OPEN, undelivered, late)])
-    async with client(shell) as http:
+    await tell(process, [*begun, (OPEN, undelivered, late)])
+    async with client(process) as http:
         (listed,) = (await http.get("/operations")).json()
         assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
         assert listed["settled_at"] is None
-        await tell(shell, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
+        await tell(process, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
         assert (await http.get("/operations")).json() == []
         (settled,) = (await http.get("/operations", params={"unsettled": False})).json()
         assert datetime.fromisoformat(settled["settled_at"]) == late + INSTANT
         alerts = (await http.get("/alerts")).json()["alerts"]
         assert {alert["rung"] for alert in alerts} == {"warning"}, "the department is issued no card"
-    async with client(shell, host="203.0.113.9") as stranger:
+    async with client(process, host="203.0.113.9") as stranger:
         assert (await stranger.get("/operations")).status_code == httpx2.codes.FORBIDDEN

@@ -72,9 +72,9 @@ class Centre:
     """Monitor's telling on a database of its own, without its loops: a test says what is done when."""
 
     def __init__(
-        self, shell: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
+        self, host: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
     ) -> None:
-        self.shell = shell
+        self.process = host
         self.clock = clock
         self.file = folder / "digests.jsonl"
         self.post = post
@@ -88,13 +88,13 @@ class Centre:
         self.sender = self.another_sender()
 
     def another_sender(self) -> DigestSender:
-        return DigestSender(self.shell.database, self.settings.channels, 5.0)
+        return DigestSender(self.process.database, self.settings.channels, 5.0)
 
     def gathering(self) -> DigestCollector:
-        return DigestCollector(self.shell.database, self.clock)
+        return DigestCollector(self.process.database, self.clock)
 
     def sealing(self, quiet: timedelta = NOW, longest: timedelta = timedelta(hours=1)) -> DigestBuilder:
-        return DigestBuilder(self.shell.database, self.clock, quiet, longest)
+        return DigestBuilder(self.process.database, self.clock, quiet, longest)
 
     async def say(self, *messages: tuple[int, Message]) -> None:
         """As a batch does."""
@@ -102,7 +102,7 @@ class Centre:
             envelop(message, id=uuid4(), source="/test", subject=number(case), time=self.clock.now())
             for case, message in messages
         ]
-        line = DedicatedConnection(self.shell.database)
+        line = DedicatedConnection(self.process.database)
         async with line.acquire() as driver:
             for statement, arguments in project(said):
                 await driver.execute(statement, *arguments)
@@ -119,7 +119,7 @@ class Centre:
         )
 
     async def directory(self, text: str = DIRECTORY) -> int | None:
-        async with self.shell.database.begin() as connection:
+        async with self.process.database.begin() as connection:
             return await directory_store.put(connection, read_yaml(DirectoryFile, text.encode()), "test")
 
     async def gather(self) -> None:
@@ -135,11 +135,11 @@ class Centre:
             pass
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        async with self.shell.database.connect() as connection:
+        async with self.process.database.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
     async def execute(self, statement: str) -> None:
-        async with self.shell.database.begin() as connection:
+        async with self.process.database.begin() as connection:
             await connection.execute(text(statement))
 
     async def told(self) -> Counter[tuple[str, str, int]]:
@@ -153,7 +153,9 @@ class Centre:
         return moment  # type: ignore[no-any-return]
 
     def http(self) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(application(self.shell), client=("127.0.0.1", 4711))
+        transport = httpx2.ASGITransport(
+            application(self.process.service, self.process, self.process.faults), client=("127.0.0.1", 4711)
+        )
         return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 
 
@@ -170,10 +172,10 @@ async def centre(database_url: str, tmp_path: Path) -> AsyncIterator[Centre]:
         secret_key=SecretStr("k" * 32),
         clock=str(tmp_path / "clock"),
     )
-    shell = ServiceProcess(SERVICE, settings)
+    host = ServiceProcess(SERVICE, settings)
     async with mail_server() as post, hook_server() as hooks:
-        yield Centre(shell, clock, tmp_path, post, hooks)
-    await shell.database.dispose()
+        yield Centre(host, clock, tmp_path, post, hooks)
+    await host.database.dispose()
 
 
 def lines(file: Path) -> list[Any]:
@@ -219,7 +221,7 @@ async def test_statements_do_not_grow_with_the_alerts(centre: Centre) -> None:
     def count(*_: object) -> None:
         counts[-1] += 1
 
-    event.listen(centre.shell.database.sync_engine, "before_cursor_execute", count)
+    event.listen(centre.process.database.sync_engine, "before_cursor_execute", count)
     for cases in (range(1, 3), range(1000, 1000 + AT_ONCE)):
         await centre.alerts(*cases)
         counts.append(0)
@@ -530,7 +532,7 @@ async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> No
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         channels = MonitorSettings.model_validate({"channels": {"hook": {"hook": url, "secret": SECRET}}}).channels
-        centre.sender = DigestSender(centre.shell.database, channels, 0.2)
+        centre.sender = DigestSender(centre.process.database, channels, 0.2)
         await centre.tell()
     assert await centre.rows("SELECT fault FROM sendings") == [("no answer within 0.2 s",)]
 
@@ -590,7 +592,9 @@ async def test_all_alerts_of_a_digest_can_be_taken_in_hand_at_once(centre: Centr
 
 
 async def test_only_staff_is_answered(centre: Centre) -> None:
-    transport = httpx2.ASGITransport(application(centre.shell), client=("192.0.2.7", 4711))
+    transport = httpx2.ASGITransport(
+        application(centre.process.service, centre.process, centre.process.faults), client=("192.0.2.7", 4711)
+    )
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
         answers = [await http.get(path) for path in ("/directory", "/directory/told", "/digests", "/digests/1/alerts")]
         answers.append(await http.post("/digests/1/retry"))
@@ -599,11 +603,11 @@ async def test_only_staff_is_answered(centre: Centre) -> None:
 
 async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(centre: Centre) -> None:
     said = read_yaml(DirectoryFile, DIRECTORY.encode())
-    async with centre.shell.database.begin() as connection:
+    async with centre.process.database.begin() as connection:
         assert await directory_store.put(connection, said, "first", after=0) == 1
         assert await directory_store.put(connection, said, "again", after=1) is None
     with pytest.raises(Outrun):
-        async with centre.shell.database.begin() as connection:
+        async with centre.process.database.begin() as connection:
             await directory_store.put(connection, said, "late", after=0)
 
 

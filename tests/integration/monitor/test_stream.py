@@ -80,7 +80,7 @@ class Served:
                 yield events
 
     def stop(self) -> None:
-        self.desk.shell.stopping.set()
+        self.desk.process.stopping.set()
         self.server.should_exit = True
 
 
@@ -100,7 +100,11 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
 async def served(desk: Desk) -> AsyncIterator[Served]:
     """The desk's application on a port of its own."""
     config = uvicorn.Config(
-        application(desk.shell), port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=5
+        application(desk.process.service, desk.process, desk.process.faults),
+        port=0,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve())
@@ -145,7 +149,7 @@ async def write(connection: AsyncConnection, *said: tuple[int, Message]) -> None
 
 async def say(desk: Desk, *said: tuple[int, Message]) -> None:
     """The same, committed."""
-    async with desk.shell.database.begin() as connection:
+    async with desk.process.database.begin() as connection:
         await write(connection, *said)
 
 
@@ -199,7 +203,7 @@ async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
 
 
 async def test_whatever_commits_late_is_told_once_also_to_who_comes_back(desk: Desk) -> None:
-    async with served(desk) as site, desk.shell.database.connect() as early, desk.shell.database.connect() as late:
+    async with served(desk) as site, desk.process.database.connect() as early, desk.process.database.connect() as late:
         async with site.following() as events:
             await write(early, (1, raised()))
             await write(late, (2, raised()))
@@ -235,7 +239,7 @@ class Writers:
         await say(self._desk, (self._cases, raised()))
 
     async def _begin(self, n: int) -> None:
-        connection = await self._desk.shell.database.connect()
+        connection = await self._desk.process.database.connect()
         await write(connection, (n, raised()))
         written = [n]
         if self._committed and self._random.random() < 0.4:

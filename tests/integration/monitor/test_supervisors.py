@@ -100,7 +100,7 @@ async def test_what_is_paused_or_answered_is_not_due(desk: Desk) -> None:
 
 async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
     await desk.tell(number(1), begun(), delivered(BEGINS))
-    async with desk.shell.database.begin() as connection:
+    async with desk.process.database.begin() as connection:
         await connection.execute(text("UPDATE cases SET timer_at = NULL, retry_at = now()"))
         await connection.execute(
             text(
@@ -290,7 +290,7 @@ async def test_what_is_overdue_comes_once_with_its_highest_card_the_worst_first(
 
 async def test_what_is_withdrawn_or_answered_is_not_overdue(desk: Desk) -> None:
     await overdue_cases(desk)
-    async with desk.shell.database.begin() as connection:
+    async with desk.process.database.begin() as connection:
         await connection.execute(
             text("UPDATE alerts SET withdrawn_at = now() WHERE case_id = :case AND rung = 'red'"), {"case": number(1)}
         )
@@ -359,7 +359,7 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
     await desk.tell(number(1), begun(), delivered(BEGINS))
     monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
     assert (await desk.get("/due"))["commitments"]
-    async with desk.shell.database.connect() as other:
+    async with desk.process.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         asked = [asyncio.create_task(desk.http.get("/due")) for _ in range(query_limits.QUERIES + 1)]
         (first,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -367,7 +367,7 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
         await other.rollback()
         assert {(await one).status_code for one in waiting} == {200}
     monkeypatch.setattr(query_limits, "STATEMENT_S", 0.1)
-    async with desk.shell.database.connect() as other:
+    async with desk.process.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         slow = await desk.http.get("/due")
         assert (slow.status_code, slow.json()["type"]) == (503, "urn:onedoor:problem:too-much")
@@ -377,7 +377,7 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
 
 
 async def test_a_look_writes_nothing(desk: Desk) -> None:
-    async with query_limits.Readers(desk.shell.database).query() as connection:
+    async with query_limits.Readers(desk.process.database).query() as connection:
         assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert await connection.scalar(text("SHOW statement_timeout")) == f"{query_limits.STATEMENT_S:.0f}s"
     assert await desk.rows("SHOW transaction_read_only") == [("off",)]

@@ -1,4 +1,4 @@
-"""The bridge from an adapter to the shell."""
+"""The bridge from an adapter to the host."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -12,8 +12,8 @@ from contracts.messages.plans import StepState
 from services.intake.core.case_numbers import is_valid
 from services.runtime.batch.queue import Overloaded
 from tests.unit.intake.cases import at, decided, done, report
+from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.persons import citizen_number, credit_code
-from tests.unit.intake.shells import MemoryShell, client_of
 
 APPLICATION: dict[str, Any] = {
     "bundle": "transfer-property",
@@ -25,13 +25,13 @@ APPLICATION: dict[str, Any] = {
 
 
 @pytest.fixture
-def shell() -> MemoryShell:
-    return MemoryShell()
+def process() -> MemoryHost:
+    return MemoryHost()
 
 
-def post(shell: MemoryShell, body: Any = None, **headers: str) -> Response:
+def post(process: MemoryHost, body: Any = None, **headers: str) -> Response:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return client_of(shell).post("/cases", json=APPLICATION if body is None else body, headers=sent)
+    return client_of(process).post("/cases", json=APPLICATION if body is None else body, headers=sent)
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def problem(response: Response, status: int) -> Any:
     return content
 
 
-def test_an_application_is_accepted(shell: MemoryShell) -> None:
-    response = post(shell)
+def test_an_application_is_accepted(process: MemoryHost) -> None:
+    response = post(process)
     assert response.status_code == 201, response.text
     receipt = response.json()
     assert is_valid(receipt["number"])
@@ -70,7 +70,7 @@ def test_an_application_is_accepted(shell: MemoryShell) -> None:
             "dated": "2026-03-02",
         }
     ]
-    (said,) = shell.said
+    (said,) = process.said
     assert isinstance(said, CaseAccepted)
     assert said.plan.matter == "transfer-property"
     assert said.materials == (
@@ -80,49 +80,49 @@ def test_an_application_is_accepted(shell: MemoryShell) -> None:
     )
 
 
-def test_a_single_item_of_an_organisation_is_accepted(shell: MemoryShell) -> None:
+def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost) -> None:
     organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
     body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
-    assert post(shell, body).status_code == 201
-    (said,) = shell.said
+    assert post(process, body).status_code == 201
+    (said,) = process.said
     assert isinstance(said, CaseAccepted)
     assert said.applicant is not None
     assert said.applicant.id_number == credit_code()
     assert "a letter" in said.materials
 
 
-def test_the_same_key_and_body_is_the_same_case(shell: MemoryShell) -> None:
-    first = post(shell, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
-    again = post(shell, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+def test_the_same_key_and_body_is_the_same_case(process: MemoryHost) -> None:
+    first = post(process, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
+    again = post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
-    assert len(shell.said) == 1
+    assert len(process.said) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(shell: MemoryShell) -> None:
-    post(shell, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
-    response = post(shell, changed(channel="web"), Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+def test_the_same_key_with_another_body_is_refused(process: MemoryHost) -> None:
+    post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
+    response = post(process, changed(channel="web"), Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert problem(response, 422)["type"] == "urn:onedoor:problem:idempotency-key-reused"
-    assert len(shell.said) == 1
+    assert len(process.said) == 1
 
 
-def test_without_a_key_each_application_is_a_case(shell: MemoryShell) -> None:
-    assert post(shell).json()["number"] != post(shell).json()["number"]
+def test_without_a_key_each_application_is_a_case(process: MemoryHost) -> None:
+    assert post(process).json()["number"] != post(process).json()["number"]
 
 
 @pytest.mark.parametrize("key", ['""', " "])
-def test_an_empty_key_is_refused(shell: MemoryShell, key: str) -> None:
-    assert problem(post(shell, Idempotency_Key=key), 422)["errors"][0]["parameter"] == "Idempotency-Key"
+def test_an_empty_key_is_refused(process: MemoryHost, key: str) -> None:
+    assert problem(post(process, Idempotency_Key=key), 422)["errors"][0]["parameter"] == "Idempotency-Key"
 
 
-def test_all_missing_materials_are_named_at_once(shell: MemoryShell) -> None:
-    content = problem(post(shell, changed(materials=["sale-contract"])), 422)
+def test_all_missing_materials_are_named_at_once(process: MemoryHost) -> None:
+    content = problem(post(process, changed(materials=["sale-contract"])), 422)
     assert content["type"] == "urn:onedoor:problem:materials-missing"
     assert [(fault["pointer"], fault["detail_zh"]) for fault in content["errors"]] == [
         ("#/materials", "缺少：申请人身份证明"),
         ("#/materials", "缺少：不动产权证书"),
     ]
-    assert shell.states == {}
+    assert process.states == {}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_all_missing_materials_are_named_at_once(shell: MemoryShell) -> None:
         ([], {"#"}),
     ],
 )
-def test_each_wrong_field_is_named(shell: MemoryShell, body: Any, pointers: set[str]) -> None:
-    response = post(shell, body)
+def test_each_wrong_field_is_named(process: MemoryHost, body: Any, pointers: set[str]) -> None:
+    response = post(process, body)
     errors = problem(response, 422)["errors"]
     assert {fault["pointer"] for fault in errors} == pointers
     assert all(fault["detail"] and fault["detail_zh"] for fault in errors)
@@ -156,39 +156,39 @@ def test_each_wrong_field_is_named(shell: MemoryShell, body: Any, pointers: set[
 
 
 def test_a_department_that_is_not_connected() -> None:
-    content = problem(post(MemoryShell(systems=("tax",))), 422)
+    content = problem(post(MemoryHost(systems=("tax",))), 422)
     assert content["type"] == "urn:onedoor:problem:department-not-connected"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a": "\\ud800"}', b"[" * 2000])
-def test_a_body_that_is_not_json(shell: MemoryShell, body: bytes) -> None:
-    response = client_of(shell).post("/cases", content=body, headers={"Content-Type": "application/json"})
+def test_a_body_that_is_not_json(process: MemoryHost, body: bytes) -> None:
+    response = client_of(process).post("/cases", content=body, headers={"Content-Type": "application/json"})
     assert problem(response, 400)["type"] == "urn:onedoor:problem:not-json"
 
 
-def test_a_body_that_does_not_say_that_it_is_json(shell: MemoryShell) -> None:
-    problem(client_of(shell).post("/cases", data={"bundle": "transfer-property"}), 415)
+def test_a_body_that_does_not_say_that_it_is_json(process: MemoryHost) -> None:
+    problem(client_of(process).post("/cases", data={"bundle": "transfer-property"}), 415)
 
 
-def test_a_body_that_is_too_large(shell: MemoryShell) -> None:
-    problem(post(shell, changed(materials=["x" * 70_000])), 413)
+def test_a_body_that_is_too_large(process: MemoryHost) -> None:
+    problem(post(process, changed(materials=["x" * 70_000])), 413)
 
 
-def test_a_body_that_grows_too_large_without_having_said_so(shell: MemoryShell) -> None:
+def test_a_body_that_grows_too_large_without_having_said_so(process: MemoryHost) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(5):
             yield b" " * 16_384
 
-    response = client_of(shell).post("/cases", content=chunks(), headers={"Content-Type": "application/json"})
+    response = client_of(process).post("/cases", content=chunks(), headers={"Content-Type": "application/json"})
     problem(response, 413)
 
 
-def test_overload_is_told_as_such(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overload_is_told_as_such(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     async def overloaded(*_: object, **__: object) -> None:
         raise Overloaded
 
-    monkeypatch.setattr(shell, "command", overloaded)
-    response = post(shell)
+    monkeypatch.setattr(process, "command", overloaded)
+    response = post(process)
     problem(response, 429)
     assert response.headers["retry-after"] == "1"
 
@@ -197,32 +197,32 @@ def test_overload_is_told_as_such(shell: MemoryShell, monkeypatch: pytest.Monkey
     "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("nobody there")]
 )
 def test_while_the_database_is_away_one_is_asked_to_come_again(
-    shell: MemoryShell, monkeypatch: pytest.MonkeyPatch, error: Exception
+    process: MemoryHost, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    receipt = post(shell).json()
+    receipt = post(process).json()
 
     async def away(_: str) -> None:
         raise error
 
-    monkeypatch.setattr(shell, "read", away)
-    response = client_of(shell).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]})
+    monkeypatch.setattr(process, "read", away)
+    response = client_of(process).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]})
     problem(response, 503)
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_fault_of_ours_tells_nothing(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_tells_nothing(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr(shell, "command", broken)
-    assert "inside" not in str(problem(post(shell), 500))
+    monkeypatch.setattr(process, "command", broken)
+    assert "inside" not in str(problem(post(process), 500))
 
 
-async def test_a_case_is_shown_with_its_secret(shell: MemoryShell) -> None:
-    receipt = post(shell).json()
+async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
+    receipt = post(process).json()
     number, secret = receipt["number"], receipt["secret"]
-    await shell.command(number, done("taxes", 20).replace(task_id=f"{number}/taxes"))
-    client = client_of(shell)
+    await process.command(number, done("taxes", 20).replace(task_id=f"{number}/taxes"))
+    client = client_of(process)
     response = client.get(f"/cases/{number}", headers={"Case-Secret": secret})
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -243,19 +243,19 @@ async def test_a_case_is_shown_with_its_secret(shell: MemoryShell) -> None:
     assert "王小明" not in response.text
 
 
-async def test_a_decided_case_is_shown_decided(shell: MemoryShell) -> None:
-    receipt = post(shell).json()
-    await shell.command(receipt["number"], decided(30, report("title", StepState.DONE, 30)))
-    case = client_of(shell).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
+async def test_a_decided_case_is_shown_decided(process: MemoryHost) -> None:
+    receipt = post(process).json()
+    await process.command(receipt["number"], decided(30, report("title", StepState.DONE, 30)))
+    case = client_of(process).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
     assert (case["state"], case["outcome"]) == ("decided", "approved")
     assert case["decided_at"] == at(30).isoformat().replace("+00:00", "Z")
     assert case["history"][-1]["what_zh"] == "办结：准予"
 
 
-def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(shell: MemoryShell) -> None:
-    known, other = post(shell).json(), MemoryShell()
+def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(process: MemoryHost) -> None:
+    known, other = post(process).json(), MemoryHost()
     unknown = post(other).json()
-    client = client_of(shell)
+    client = client_of(process)
     answers = {
         client.get(f"/cases/{number}", params={"secret": secret}).text
         for number, secret in [
@@ -270,8 +270,8 @@ def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(shell: Memory
     problem(client.get(f"/cases/{known['number']}"), 404)
 
 
-def test_the_catalogue_is_public(shell: MemoryShell) -> None:
-    response = client_of(shell, host="203.0.113.7").get("/catalogue")
+def test_the_catalogue_is_public(process: MemoryHost) -> None:
+    response = client_of(process, host="203.0.113.7").get("/catalogue")
     assert response.status_code == 200
     transfer = response.json()["bundles"][1]
     assert transfer["code"] == "transfer-property"
@@ -285,15 +285,15 @@ def test_the_catalogue_is_public(shell: MemoryShell) -> None:
     assert transfer["fees"][0]["basis"]["zh"]
 
 
-def test_other_errors_are_problems_too(shell: MemoryShell) -> None:
-    client = client_of(shell)
+def test_other_errors_are_problems_too(process: MemoryHost) -> None:
+    client = client_of(process)
     problem(client.get("/nowhere"), 404)
     problem(client.delete("/catalogue"), 405)
-    assert problem(post(shell, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "idempotency-key"
+    assert problem(post(process, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "idempotency-key"
 
 
-def test_the_description_of_the_endpoints_refers_to_nothing_that_is_not_there(shell: MemoryShell) -> None:
-    description = client_of(shell).get("/openapi.json").json()
+def test_the_description_of_the_endpoints_refers_to_nothing_that_is_not_there(process: MemoryHost) -> None:
+    description = client_of(process).get("/openapi.json").json()
     post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert post_cases["properties"]["applicant"]["properties"]["id_number"]["maxLength"] == 18
     assert "#/$defs" not in str(description)

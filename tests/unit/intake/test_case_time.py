@@ -11,7 +11,7 @@ from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, 
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
 from services.intake.core.handle import MAX_TIME_CHANGES, Case
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
-from tests.unit.intake.shells import MemoryShell, client_of
+from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem
 
 HOLD = {"kind": "hold", "reason": "等待上级批复", "article": "行政许可法第四十五条"}
@@ -118,107 +118,107 @@ def test_a_case_that_was_never_accepted_has_no_time() -> None:
 
 
 @pytest.fixture
-def shell() -> MemoryShell:
-    return MemoryShell()
+def process() -> MemoryHost:
+    return MemoryHost()
 
 
 @pytest.fixture
-def case(shell: MemoryShell) -> str:
-    number: str = post(shell).json()["number"]
-    shell.said.clear()
+def case(process: MemoryHost) -> str:
+    number: str = post(process).json()["number"]
+    process.said.clear()
     return number
 
 
-def send(shell: MemoryShell, path: str, content: Any, **options: Any) -> Any:
-    return client_of(shell, **options).post(path, json=content)
+def send(process: MemoryHost, path: str, content: Any, **options: Any) -> Any:
+    return client_of(process, **options).post(path, json=content)
 
 
-def test_a_case_is_put_on_hold_and_resumed(shell: MemoryShell, case: str) -> None:
-    answer = send(shell, f"/cases/{case}/suspensions", HOLD)
+def test_a_case_is_put_on_hold_and_resumed(process: MemoryHost, case: str) -> None:
+    answer = send(process, f"/cases/{case}/suspensions", HOLD)
     assert answer.status_code == 201, answer.text
     suspension = answer.json()["suspension"]
-    (said,) = shell.said
+    (said,) = process.said
     assert isinstance(said, CaseSuspended)
     assert (said.kind, said.reason, said.until) == (SuspensionKind.HOLD, HOLD["reason"], None)
-    conflict = problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"kind": "correction"}), 409)
+    conflict = problem(send(process, f"/cases/{case}/suspensions", HOLD | {"kind": "correction"}), 409)
     assert conflict["detail"] == "the case is suspended already" and conflict["detail_zh"]
-    ended = send(shell, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "已批复"})
+    ended = send(process, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "已批复"})
     assert ended.status_code == 201, ended.text
-    assert isinstance(shell.said[-1], CaseSuspended) and shell.said[-1].until == shell.clock.now()
-    again = send(shell, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "又"})
-    assert again.json() == ended.json() and len(shell.said) == 2, "at the same moment it is the same word"
-    assert problem(send(shell, f"/cases/{case}/suspensions/other/end", {"reason": "又"}), 404)
+    assert isinstance(process.said[-1], CaseSuspended) and process.said[-1].until == process.clock.now()
+    again = send(process, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "又"})
+    assert again.json() == ended.json() and len(process.said) == 2, "at the same moment it is the same word"
+    assert problem(send(process, f"/cases/{case}/suspensions/other/end", {"reason": "又"}), 404)
 
 
-def test_said_again_with_the_same_moment_it_is_the_same_word(shell: MemoryShell, case: str) -> None:
-    since = shell.clock.now().isoformat()
-    first, again = (send(shell, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
+def test_said_again_with_the_same_moment_it_is_the_same_word(process: MemoryHost, case: str) -> None:
+    since = process.clock.now().isoformat()
+    first, again = (send(process, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
-    assert len(shell.said) == 1
+    assert len(process.said) == 1
 
 
-def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(shell: MemoryShell, case: str) -> None:
-    path, now = f"/cases/{case}/extension", shell.clock.now()
-    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂"}), 422)
-    assert problem(send(shell, path, {"days": 10, "reason": "", "notified_at": now.isoformat()}), 422)
+def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(process: MemoryHost, case: str) -> None:
+    path, now = f"/cases/{case}/extension", process.clock.now()
+    assert problem(send(process, path, {"days": 10, "reason": "案情复杂"}), 422)
+    assert problem(send(process, path, {"days": 10, "reason": "", "notified_at": now.isoformat()}), 422)
     later = (now + timedelta(hours=1)).isoformat()
-    assert problem(send(shell, path, {"days": 10, "reason": "案情复杂", "notified_at": later}), 409)
-    assert send(shell, path, {"days": 10, "reason": "案情复杂", "notified_at": now.isoformat()}).status_code == 201
-    assert [type(said) for said in shell.said] == [CaseExtended]
+    assert problem(send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": later}), 409)
+    assert send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": now.isoformat()}).status_code == 201
+    assert [type(said) for said in process.said] == [CaseExtended]
 
 
-def test_time_begins_anew(shell: MemoryShell, case: str) -> None:
-    now = shell.clock.now().isoformat()
-    assert send(shell, f"/cases/{case}/restart", {"reason": "重新受理", "restarted_at": now}).status_code == 201
-    assert [type(said) for said in shell.said] == [CaseRestarted]
+def test_time_begins_anew(process: MemoryHost, case: str) -> None:
+    now = process.clock.now().isoformat()
+    assert send(process, f"/cases/{case}/restart", {"reason": "重新受理", "restarted_at": now}).status_code == 201
+    assert [type(said) for said in process.said] == [CaseRestarted]
 
 
-def test_nobody_but_staff_changes_the_time_of_a_case(shell: MemoryShell, case: str) -> None:
+def test_nobody_but_staff_changes_the_time_of_a_case(process: MemoryHost, case: str) -> None:
     for path in ("suspensions", "suspensions/x/end", "extension", "restart"):
-        assert problem(send(shell, f"/cases/{case}/{path}", HOLD, host="203.0.113.9"), 403)
-    assert shell.said == []
+        assert problem(send(process, f"/cases/{case}/{path}", HOLD, host="203.0.113.9"), 403)
+    assert process.said == []
 
 
-def test_an_unknown_case_has_no_time(shell: MemoryShell) -> None:
-    wanted = {"reason": "重新受理", "restarted_at": shell.clock.now().isoformat()}
-    assert problem(send(shell, "/cases/0000-0000-0000-0/restart", wanted), 404)
+def test_an_unknown_case_has_no_time(process: MemoryHost) -> None:
+    wanted = {"reason": "重新受理", "restarted_at": process.clock.now().isoformat()}
+    assert problem(send(process, "/cases/0000-0000-0000-0/restart", wanted), 404)
 
 
 @pytest.mark.parametrize(
     "moment", ["0001-01-01T00:00:00+08:00", "1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x", 7]
 )
 @pytest.mark.parametrize("path", ["suspensions", "restart", "extension"])
-def test_odd_moments_are_refused(shell: MemoryShell, case: str, path: str, moment: object) -> None:
+def test_odd_moments_are_refused(process: MemoryHost, case: str, path: str, moment: object) -> None:
     fields = {"suspensions": {**HOLD, "since": moment}, "restart": {"reason": "r", "restarted_at": moment}}
     fields["extension"] = {"reason": "r", "days": 10, "notified_at": moment}
-    assert problem(send(shell, f"/cases/{case}/{path}", fields[path]), 422)
+    assert problem(send(process, f"/cases/{case}/{path}", fields[path]), 422)
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n", "a\x00b", "x" * 2001])
-def test_a_reason_can_be_read(shell: MemoryShell, case: str, reason: str) -> None:
-    assert problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"reason": reason}), 422)
+def test_a_reason_can_be_read(process: MemoryHost, case: str, reason: str) -> None:
+    assert problem(send(process, f"/cases/{case}/suspensions", HOLD | {"reason": reason}), 422)
 
 
-def test_nothing_happened_to_the_time_of_a_case_before_it_was_accepted(shell: MemoryShell, case: str) -> None:
-    before = (shell.clock.now() - timedelta(days=1)).isoformat()
-    refused = problem(send(shell, f"/cases/{case}/suspensions", HOLD | {"since": before}), 409)
+def test_nothing_happened_to_the_time_of_a_case_before_it_was_accepted(process: MemoryHost, case: str) -> None:
+    before = (process.clock.now() - timedelta(days=1)).isoformat()
+    refused = problem(send(process, f"/cases/{case}/suspensions", HOLD | {"since": before}), 409)
     assert "before the case was accepted" in refused["detail"]
 
 
-async def test_what_is_shown_of_a_case_whose_time_stands_still(shell: MemoryShell) -> None:
-    receipt = post(shell).json()
+async def test_what_is_shown_of_a_case_whose_time_stands_still(process: MemoryHost) -> None:
+    receipt = post(process).json()
     number, secret = receipt["number"], receipt["secret"]
-    send(shell, f"/cases/{number}/suspensions", HOLD)
-    (accepted,) = [said for said in shell.said if isinstance(said, CaseAccepted)]
+    send(process, f"/cases/{number}/suspensions", HOLD)
+    (accepted,) = [said for said in process.said if isinstance(said, CaseAccepted)]
     due = accepted.accepted_at + timedelta(days=7)
-    pause = Pause(since=shell.clock.now(), left=5, unit="working days")
+    pause = Pause(since=process.clock.now(), left=5, unit="working days")
     paused = Commitment(
         key="case", owner="Land", opened_at=accepted.accepted_at, committed_due=due, statutory_due=due, pause=pause
     )
     move = Move(commitment=paused, committed_before=due, statutory_before=due)
-    await shell.command(number, CommitmentsMoved(moves=(move,), cause=Cause.SUSPENDED))
-    shown = client_of(shell).get(f"/cases/{number}", headers={"Case-Secret": secret}).json()
+    await process.command(number, CommitmentsMoved(moves=(move,), cause=Cause.SUSPENDED))
+    shown = client_of(process).get(f"/cases/{number}", headers={"Case-Secret": secret}).json()
     assert shown["due"]["pause"] == {
         "since": pause.since.isoformat().replace("+00:00", "Z"),
         "left": 5,

@@ -8,7 +8,7 @@ from httpx2 import Response
 from contracts.messages.cases import CaseAccepted
 from contracts.messages.plans import Limit
 from services.runtime.batch.queue import Unavailable
-from tests.unit.intake.shells import MemoryShell, client_of
+from tests.unit.intake.hosts import MemoryHost, client_of
 
 ROW: dict[str, Any] = {
     "reference": "case-10011",
@@ -23,22 +23,22 @@ ROW: dict[str, Any] = {
 
 
 @pytest.fixture
-def shell() -> MemoryShell:
-    return MemoryShell()
+def process() -> MemoryHost:
+    return MemoryHost()
 
 
 def row(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in {**ROW, **fields}.items() if value is not None}
 
 
-def post(shell: MemoryShell, *rows: Any, host: str = "127.0.0.1", token: str | None = None) -> Response:
+def post(process: MemoryHost, *rows: Any, host: str = "127.0.0.1", token: str | None = None) -> Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return client_of(shell, host).post("/imports", json=rows, headers=headers)
+    return client_of(process, host).post("/imports", json=rows, headers=headers)
 
 
-def test_cases_are_taken_over_and_rows_rejected_one_by_one(shell: MemoryShell) -> None:
+def test_cases_are_taken_over_and_rows_rejected_one_by_one(process: MemoryHost) -> None:
     response = post(
-        shell,
+        process,
         ROW,
         row(reference="case-2", due_at=None, working_days=8),
         row(reference="case-3", working_days=8),
@@ -59,19 +59,19 @@ def test_cases_are_taken_over_and_rows_rejected_one_by_one(shell: MemoryShell) -
         "#/accepted_at",
         "#",
     ]
-    assert set(shell.states) == {answer["number"] for answer in answers[:2]}
+    assert set(process.states) == {answer["number"] for answer in answers[:2]}
 
 
-def test_a_case_without_a_limit_is_taken_over_and_never_due(shell: MemoryShell) -> None:
-    post(shell, row(due_at=None))
-    (accepted,) = shell.said
+def test_a_case_without_a_limit_is_taken_over_and_never_due(process: MemoryHost) -> None:
+    post(process, row(due_at=None))
+    (accepted,) = process.said
     assert isinstance(accepted, CaseAccepted)
     assert accepted.plan.limits is None
 
 
-def test_the_plan_is_one_step_under_the_given_limit(shell: MemoryShell) -> None:
-    post(shell, ROW, row(reference="case-2", due_at=None, working_days=8))
-    pinned, counted = shell.said
+def test_the_plan_is_one_step_under_the_given_limit(process: MemoryHost) -> None:
+    post(process, ROW, row(reference="case-2", due_at=None, working_days=8))
+    pinned, counted = process.said
     assert isinstance(pinned, CaseAccepted)
     assert isinstance(counted, CaseAccepted)
     assert pinned.applicant is None
@@ -85,32 +85,32 @@ def test_the_plan_is_one_step_under_the_given_limit(shell: MemoryShell) -> None:
     assert (step.step, step.system, step.department, step.limits) == ("decision", "tax", "General", None)
 
 
-def test_repeating_an_import_changes_nothing(shell: MemoryShell) -> None:
-    first = post(shell, ROW)
-    assert post(shell, ROW).json() == first.json()
-    assert len(shell.said) == 1
-    (answer,) = post(shell, row(matter_name="Other")).json()
+def test_repeating_an_import_changes_nothing(process: MemoryHost) -> None:
+    first = post(process, ROW)
+    assert post(process, ROW).json() == first.json()
+    assert len(process.said) == 1
+    (answer,) = post(process, row(matter_name="Other")).json()
     assert answer["errors"][0]["pointer"] == "#/reference"
 
 
-def test_it_is_for_operators_only(shell: MemoryShell) -> None:
-    assert post(shell, ROW, host="203.0.113.7").status_code == 403
-    guarded = MemoryShell(api_token="a token of the operators")
+def test_it_is_for_operators_only(process: MemoryHost) -> None:
+    assert post(process, ROW, host="203.0.113.7").status_code == 403
+    guarded = MemoryHost(api_token="a token of the operators")
     assert post(guarded, ROW).status_code == 401
     assert post(guarded, ROW, token="another token of others").status_code == 401
     assert post(guarded, ROW, host="203.0.113.7", token="a token of the operators").status_code == 200
-    assert shell.states == {}
+    assert process.states == {}
 
 
 @pytest.mark.parametrize("rows", [[], [ROW] * 501])
-def test_it_takes_1_to_500_rows(shell: MemoryShell, rows: list[Any]) -> None:
-    assert post(shell, *rows).status_code == 422
-    assert shell.states == {}
+def test_it_takes_1_to_500_rows(process: MemoryHost, rows: list[Any]) -> None:
+    assert post(process, *rows).status_code == 422
+    assert process.states == {}
 
 
-def test_a_database_that_is_away_is_no_fault_of_a_row(shell: MemoryShell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_no_fault_of_a_row(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(messages: list[Any]) -> list[BaseException]:
         return [Unavailable("the database is away") for _ in messages]
 
-    monkeypatch.setattr(shell, "commands", away)
-    assert post(shell, ROW).status_code == 503
+    monkeypatch.setattr(process, "commands", away)
+    assert post(process, ROW).status_code == 503

@@ -12,7 +12,7 @@ from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimer
 from services.intake.core.handle import Case
 from services.intake.core.side_timers import EndTimer, StartTimer
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
-from tests.unit.intake.shells import MemoryShell, client_of
+from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem
 
 
@@ -111,34 +111,34 @@ def test_a_commitment_of_routings_is_no_clock_of_intakes() -> None:
 
 
 @pytest.fixture
-def shell() -> MemoryShell:
-    return MemoryShell()
+def process() -> MemoryHost:
+    return MemoryHost()
 
 
 @pytest.fixture
-def case(shell: MemoryShell) -> str:
-    number: str = post(shell).json()["number"]
-    shell.said.clear()
+def case(process: MemoryHost) -> str:
+    number: str = post(process).json()["number"]
+    process.said.clear()
     return number
 
 
-def send(shell: MemoryShell, path: str, content: Any, **options: Any) -> Any:
-    return client_of(shell, **options).post(path, json=content)
+def send(process: MemoryHost, path: str, content: Any, **options: Any) -> Any:
+    return client_of(process, **options).post(path, json=content)
 
 
-def test_a_complaint_has_a_clock_from_beginning_to_end(shell: MemoryShell, case: str) -> None:
-    now = shell.clock.now().isoformat()
+def test_a_complaint_has_a_clock_from_beginning_to_end(process: MemoryHost, case: str) -> None:
+    now = process.clock.now().isoformat()
     wanted = {"kind": "complaint", "which": "12", "started_at": now}
-    first, again = (send(shell, f"/cases/{case}/timers", wanted) for _ in range(2))
+    first, again = (send(process, f"/cases/{case}/timers", wanted) for _ in range(2))
     assert first.status_code == again.status_code == 201, first.text
     assert first.json() == again.json() == {"commitment": "complaint/12"}
-    (said,) = shell.said
+    (said,) = process.said
     assert isinstance(said, SideTimersReported)
     (clock,) = said.timers
-    assert (clock.owner, clock.limits) == (shell.states[case].accepted.plan.lead_department, None)
-    done = send(shell, f"/cases/{case}/timers/end", {"commitment": "complaint/12", "ended_at": now})
+    assert (clock.owner, clock.limits) == (process.states[case].accepted.plan.lead_department, None)
+    done = send(process, f"/cases/{case}/timers/end", {"commitment": "complaint/12", "ended_at": now})
     assert done.status_code == 201, done.text
-    assert problem(send(shell, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": now}), 409)
+    assert problem(send(process, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": now}), 409)
 
 
 @pytest.mark.parametrize(
@@ -151,20 +151,20 @@ def test_a_complaint_has_a_clock_from_beginning_to_end(shell: MemoryShell, case:
         ({"started_at": None}, 422),
     ],
 )
-def test_a_wrong_request_is_refused(shell: MemoryShell, case: str, change: dict[str, Any], status: int) -> None:
-    wanted = {"kind": "complaint", "which": "12", "started_at": shell.clock.now().isoformat()} | change
-    assert problem(send(shell, f"/cases/{case}/timers", wanted), status)
+def test_a_wrong_request_is_refused(process: MemoryHost, case: str, change: dict[str, Any], status: int) -> None:
+    wanted = {"kind": "complaint", "which": "12", "started_at": process.clock.now().isoformat()} | change
+    assert problem(send(process, f"/cases/{case}/timers", wanted), status)
 
 
-def test_what_has_not_happened_is_not_known(shell: MemoryShell, case: str) -> None:
-    later = (shell.clock.now() + timedelta(hours=1)).isoformat()
-    refused = problem(send(shell, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
+def test_what_has_not_happened_is_not_known(process: MemoryHost, case: str) -> None:
+    later = (process.clock.now() + timedelta(hours=1)).isoformat()
+    refused = problem(send(process, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
     assert refused["detail_zh"]
 
 
-def test_only_staff_begin_and_end_clocks_and_only_of_cases_there_are(shell: MemoryShell, case: str) -> None:
-    wanted = {"kind": "delivery", "started_at": shell.clock.now().isoformat()}
+def test_only_staff_begin_and_end_clocks_and_only_of_cases_there_are(process: MemoryHost, case: str) -> None:
+    wanted = {"kind": "delivery", "started_at": process.clock.now().isoformat()}
     for path in ("timers", "timers/end"):
-        assert problem(send(shell, f"/cases/{case}/{path}", wanted, host="203.0.113.9"), 403)
-    assert problem(send(shell, "/cases/0000-0000-0000-0/timers", wanted), 404)
-    assert shell.said == []
+        assert problem(send(process, f"/cases/{case}/{path}", wanted, host="203.0.113.9"), 403)
+    assert problem(send(process, "/cases/0000-0000-0000-0/timers", wanted), 404)
+    assert process.said == []

@@ -191,7 +191,9 @@ def test_routing_is_asked_slower_and_slower() -> None:
     for minute in range(10):
         said = monitor.hear(TimerFired(), STEP_YELLOW + timedelta(minutes=minute + 1))
         # Asked for the sixth time in vain, operations are told, once.
-        assert [type(message).__name__ for message in said] == ["CaseStateRequested", "OperationsAlerted"][: 1 + (minute == 5)]
+        assert [type(message).__name__ for message in said] == ["CaseStateRequested", "OperationsAlerted"][
+            : 1 + (minute == 5)
+        ]
         assert monitor.again is not None
         patiences.append(monitor.again.total_seconds())
     assert patiences == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]

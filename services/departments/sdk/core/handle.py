@@ -1,4 +1,4 @@
-"""A task's life at one department. Pure: the shell brings the messages and carries out the steps.
+"""A task's life at one department. Pure: the runtime brings the messages and carries out the steps.
 
 The question to the department stays open until it has decided: `Submit` is put at once, again soon after a
 failure, and ever more slowly once the department holds the task, in case what it said by itself got lost.

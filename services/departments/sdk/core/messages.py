@@ -1,4 +1,4 @@
-"""What passes between a department service's core, its shell and the department. None of it goes to Kafka."""
+"""What passes between a department service's core, its runtime and the department. None of it goes to Kafka."""
 
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""A shell that folds in memory: enough to test what intake checks before and shows after."""
+"""A process that folds in memory: enough to test what intake checks before and shows after."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from tests.unit.intake.cases import handle
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 
-class MemoryShell:
+class MemoryHost:
     """Keeps states and what was said, without engines."""
 
     def __init__(self, **settings: Any) -> None:
@@ -55,9 +55,9 @@ class MemoryShell:
         return self.states.get(case_id)
 
 
-def client_of(shell: MemoryShell, host: str = "127.0.0.1") -> TestClient:
+def client_of(process: MemoryHost, host: str = "127.0.0.1") -> TestClient:
     """A client of intake's routes that calls from this address."""
     app = FastAPI()
     problems.install(app)
-    app.include_router(routes(shell))  # type: ignore[arg-type]
+    app.include_router(routes(process))  # type: ignore[arg-type]
     return TestClient(app, base_url="http://127.0.0.1", client=(host, 50000), raise_server_exceptions=False)
