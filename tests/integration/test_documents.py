@@ -159,7 +159,8 @@ async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEn
         return messages
 
     for _ in range(2):  # two processes that start
-        batches = BatchProcessor(toy(core_for=under, shipped_rules=lambda: {"came": "with it"}), database, SystemClock(), publish)
+        service = toy(core_for=under, shipped_rules=lambda: {"came": "with it"})
+        batches = BatchProcessor(service, database, SystemClock(), publish)
         await follow(batches)
         await batches.drain()
     found = await progress(database)

@@ -35,7 +35,7 @@ def database_url(engines: Engines, migrated: str) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def host(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
+async def process(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
     """Monitor's host, not started: nothing here needs Kafka."""
     host = ServiceProcess(
         SERVICE, Settings(service="monitor", database=SecretStr(database_url), secret_key=SecretStr("k" * 32))

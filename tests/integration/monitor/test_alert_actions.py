@@ -38,20 +38,20 @@ def directory() -> DirectoryFile:
 
 
 @pytest_asyncio.fixture
-async def http(host: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(process: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
     """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
     for case in (CASE, OTHER):
         begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
-        await tell(host, [*begun, (case, TimerFired(), LATE)])
-        await tell(host, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
+        await tell(process, [*begun, (case, TimerFired(), LATE)])
+        await tell(process, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
     async with process.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
-    funnel = asyncio.create_task(host.queue.run())
-    async with client(host) as http:
+    funnel = asyncio.create_task(process.queue.run())
+    async with client(process) as http:
         yield http
     funnel.cancel()
     await asyncio.gather(funnel, return_exceptions=True)
-    await host.processor.drain()
+    await process.processor.drain()
 
 
 async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
@@ -62,7 +62,7 @@ async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
     return dict(found)
 
 
-async def said(host: ServiceProcess[MonitoredCase], kind: str) -> int:
+async def said(process: ServiceProcess[MonitoredCase], kind: str) -> int:
     async with process.database.connect() as connection:
         counted = await connection.scalar(
             text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
@@ -141,7 +141,7 @@ async def test_an_upheld_appeal_withdraws_the_card(
     assert refused.status_code == 409 and refused.json()["detail_zh"]
 
 
-async def test_a_case_is_held_and_let_go(host: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_a_case_is_held_and_let_go(process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
     since = LATE + timedelta(hours=1)
     wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
     answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
@@ -168,15 +168,15 @@ async def test_a_case_is_held_and_let_go(host: ServiceProcess[MonitoredCase], ht
         assert refused.status_code == status, (path, refused.text)
 
 
-async def test_without_a_directory_nobody_has_a_right(host: ServiceProcess[MonitoredCase]) -> None:
-    async with client(host) as http:
+async def test_without_a_directory_nobody_has_a_right(process: ServiceProcess[MonitoredCase]) -> None:
+    async with client(process) as http:
         refused = await http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")
     assert "onedoor directory apply" in refused.json()["detail"]
 
 
-async def test_strangers_are_told_nothing(host: ServiceProcess[MonitoredCase]) -> None:
-    async with client(host, "203.0.113.9") as http:
+async def test_strangers_are_told_nothing(process: ServiceProcess[MonitoredCase]) -> None:
+    async with client(process, "203.0.113.9") as http:
         for path in (
             "/alerts/acknowledgements",
             "/alerts/1/appeal",

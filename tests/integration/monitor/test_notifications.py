@@ -72,9 +72,9 @@ class Centre:
     """Monitor's telling on a database of its own, without its loops: a test says what is done when."""
 
     def __init__(
-        self, host: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
+        self, process: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
     ) -> None:
-        self.process = host
+        self.process = process
         self.clock = clock
         self.file = folder / "digests.jsonl"
         self.post = post
