@@ -31,7 +31,7 @@ _OVERDUE = """
     SELECT case_id, commitment, coalesce(cards.owner, own.owner) AS owner, coalesce(cards.matter, own.matter) AS matter,
         coalesce(cards.region, own.region) AS region, coalesce(height, 0) AS height,
         {highest} - coalesce(height, 0) AS mildness, coalesce(cards.since, own.since) AS since,
-        coalesce(problems, CAST('{{}}' AS text[])) AS problems
+        coalesce(issues, CAST('{{}}' AS text[])) AS issues
     FROM (
         SELECT case_id, commitment, min(owner) AS owner, min(matter) AS matter, min(region) AS region,
             min(due_at) AS since, max(CASE rung {heights} END) AS height
@@ -40,7 +40,7 @@ _OVERDUE = """
     ) AS cards
     FULL JOIN (
         SELECT case_id, commitment, min(owner) AS owner, min(matter) AS matter, min(region) AS region,
-            min(raised_at) AS since, array_agg(problem ORDER BY problem) AS problems
+            min(raised_at) AS since, array_agg(issue ORDER BY issue) AS issues
         FROM operations WHERE settled_at IS NULL AND {conditions}
         GROUP BY case_id, commitment
     ) AS own USING (case_id, commitment)

@@ -125,7 +125,7 @@ class OverdueView(_Listed):
     """
 
     rung: Rung | None = Field(description="The highest card that stands; null where none was issued.")
-    problems: list[IssueKind] = Field(description="In what the platform itself has failed; it then answers for that.")
+    issues: list[IssueKind] = Field(description="In what the platform itself has failed; it then answers for that.")
     opened_at: datetime | None
     committed_due: datetime | None
     statutory_due: datetime | None

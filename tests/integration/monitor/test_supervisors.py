@@ -265,7 +265,7 @@ async def test_what_is_overdue_comes_once_with_its_highest_card_the_worst_first(
         (number(2), "case", "yellow"),
         (number(3), "step/licence", None),
     ]
-    assert [row["problems"] for row in rows] == [[], [], [], [], ["undelivered"]]
+    assert [row["issues"] for row in rows] == [[], [], [], [], ["undelivered"]]
     licence = rows[2]
     assert licence["committed_due"] == "2026-03-31T09:30:00Z"
     # Tomb-Sweeping Day, a Sunday, gives Monday the sixth off.
