@@ -32,9 +32,9 @@ class Step(NamedTuple, Generic[S]):
     closed: bool = False
 
 
-def backoff(asked: int, first: timedelta, longest: timedelta) -> timedelta:
+def backoff(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
     """How long to wait for an answer after having asked ``asked`` times: ``first``, doubling, to ``longest``."""
-    doublings = max(0, asked - 1)
+    doublings = max(0, attempts - 1)
     return longest if doublings > 30 else min(longest, first * 2**doublings)
 
 

@@ -19,9 +19,17 @@ from contracts.messages.alerts import (
     CardNotIssued,
     OperationsAlerted,
 )
-from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.messages.commitments import CaseHeld, CaseStateRequested, CommitmentsMoved, CommitmentsOpened
-from contracts.messages.plans import CaseDecided, CaseReported
+from contracts.messages.cases import (
+    CaseAccepted,
+    CaseDecided,
+    CaseExtended,
+    CaseHeld,
+    CaseReported,
+    CaseRestarted,
+    CaseStateRequested,
+    CaseSuspended,
+)
+from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import Reason, Region
-from contracts.messages.commitments import CommitmentKey, PersonId
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.fields import PersonId, Reason, Region
 
 Occurrence = Annotated[int, Field(ge=1)]
 """Which time it is that this rung of this commitment is raised: 1 unless an earlier one was withdrawn."""

@@ -1,17 +1,14 @@
 """What intake says: a case has been accepted."""
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.plans import MAX_MATERIALS, Plan
+from contracts.messages.fields import Article, PersonId, Reason, Region, check_period
+from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Outcome, Plan
 from contracts.values import Value
-
-Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
-"""A county's code of administrative division (GB/T 2260), six digits."""
 
 
 class Channel(StrEnum):
@@ -50,29 +47,6 @@ class SuspensionKind(StrEnum):
 ChangeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Names one word of intake's about a case's time, so that it counts once however often it is said."""
 
-Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
-"""Something that can be read."""
-
-Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
-"""The article that allows it: 行政许可法第四十五条."""
-
-
-class _Span(Protocol):
-    @property
-    def since(self) -> datetime: ...
-    @property
-    def until(self) -> datetime | None: ...
-
-
-T = TypeVar("T", bound=_Span)
-
-
-def ends_after_it_begins(span: T) -> T:
-    """A validator of what stands still for a time. Raises `ValueError`."""
-    if span.until is not None and span.until < span.since:
-        raise ValueError("it cannot end before it begins")
-    return span
-
 
 class CaseSuspended(Message):
     """Time of the case does not count from a moment on, or counts again. Said again until monitor has heard it; the
@@ -90,7 +64,7 @@ class CaseSuspended(Message):
     """From when on time counts again; None while it does not."""
     recorded_at: Instant
 
-    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
+    _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class CaseExtended(Message):
@@ -131,3 +105,67 @@ class CaseAccepted(Message):
     """None for a case imported from another system, which keeps the applicant to itself."""
     materials: Annotated[tuple[Name, ...], Field(max_length=MAX_MATERIALS)] = ()
     accepted_at: Instant
+
+
+class StepState(StrEnum):
+    """Where a step stands, as routing knows it."""
+
+    WAITING = "waiting"
+    REQUESTED = "requested"
+    DELIVERED = "delivered"
+    DONE = "done"
+    DROPPED = "dropped"
+
+
+class StepReport(Value):
+    """The present truth about one step."""
+
+    step: Code
+    state: StepState
+    requested_at: Instant | None = None
+    delivered_at: Instant | None = None
+    decided_at: Instant | None = None
+    outcome: Outcome | None = None
+    document: Name | None = None
+
+
+class CaseReported(Message):
+    """Routing's present truth about a case that is still open, told to whoever asked."""
+
+    type: ClassVar[str] = "onedoor.case.reported.v1"
+
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]
+
+
+class CaseDecided(Message):
+    """All departments have answered; the case is decided. Said again to whoever asks again."""
+
+    type: ClassVar[str] = "onedoor.case.decided.v1"
+
+    outcome: Outcome
+    decided_at: Instant
+    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]
+
+
+class CaseHeld(Message):
+    """A supervisor stops the time of a case, or lets it run again; the latest ``recorded_at`` of a hold holds."""
+
+    type: ClassVar[str] = "onedoor.case.held.v1"
+
+    hold: ChangeId
+    by: PersonId
+    reason: Reason
+    article: Article = ""
+    since: Instant
+    until: Instant | None = None
+    """From when on time counts again; None while it does not."""
+    recorded_at: Instant
+    region: Region | None = None
+
+    _period_is_valid = model_validator(mode="after")(check_period)
+
+
+class CaseStateRequested(Message):
+    """Monitor asks routing for the present truth about a case before it issues a card."""
+
+    type: ClassVar[str] = "onedoor.case.state-requested.v1"

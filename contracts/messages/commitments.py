@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import Article, ChangeId, Reason, Region, ends_after_it_begins
+from contracts.envelope import Instant, Message, Name
+from contracts.messages.cases import ChangeId
+from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_STEPS
 from contracts.values import Value
 
@@ -15,10 +16,6 @@ MAX_KEY_LENGTH = 80
 CommitmentKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 """``case`` for the case as a whole, ``step/<step>`` for one step of it; else the kind and, where a case may have
 several, which: ``notice``, ``complaint/2``."""
-
-
-PersonId = Code
-"""Somebody in the directory of those who are told."""
 
 
 class Kind(StrEnum):
@@ -128,27 +125,3 @@ class CommitmentsMoved(Message):
     change_ids: ChangeIds = ()
     region: Region | None = None
     sequence: Sequence = 0
-
-
-class CaseHeld(Message):
-    """A supervisor stops the time of a case, or lets it run again; the latest ``recorded_at`` of a hold holds."""
-
-    type: ClassVar[str] = "onedoor.case.held.v1"
-
-    hold: ChangeId
-    by: PersonId
-    reason: Reason
-    article: Article = ""
-    since: Instant
-    until: Instant | None = None
-    """From when on time counts again; None while it does not."""
-    recorded_at: Instant
-    region: Region | None = None
-
-    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
-
-
-class CaseStateRequested(Message):
-    """Monitor asks routing for the present truth about a case before it issues a card."""
-
-    type: ClassVar[str] = "onedoor.case.state-requested.v1"

@@ -1,11 +1,11 @@
 """The plan of a case, and what routing says of its course."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from contracts.envelope import Code, Instant, Message, Name
+from contracts.envelope import Code, Instant, Name
 from contracts.values import Value
 
 Fen = Annotated[int, Field(ge=0)]
@@ -111,43 +111,3 @@ class Outcome(StrEnum):
 
     APPROVED = "approved"
     REFUSED = "refused"
-
-
-class StepState(StrEnum):
-    """Where a step stands, as routing knows it."""
-
-    WAITING = "waiting"
-    REQUESTED = "requested"
-    DELIVERED = "delivered"
-    DONE = "done"
-    DROPPED = "dropped"
-
-
-class StepReport(Value):
-    """The present truth about one step."""
-
-    step: Code
-    state: StepState
-    requested_at: Instant | None = None
-    delivered_at: Instant | None = None
-    decided_at: Instant | None = None
-    outcome: Outcome | None = None
-    document: Name | None = None
-
-
-class CaseReported(Message):
-    """Routing's present truth about a case that is still open, told to whoever asked."""
-
-    type: ClassVar[str] = "onedoor.case.reported.v1"
-
-    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]
-
-
-class CaseDecided(Message):
-    """All departments have answered; the case is decided. Said again to whoever asks again."""
-
-    type: ClassVar[str] = "onedoor.case.decided.v1"
-
-    outcome: Outcome
-    decided_at: Instant
-    steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]

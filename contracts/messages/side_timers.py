@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import ChangeId, Region
+from contracts.messages.cases import ChangeId
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
+from contracts.messages.fields import Region
 from contracts.messages.plans import Limits
 from contracts.values import Value
 

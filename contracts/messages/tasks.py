@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import Applicant, Article, Reason, Region, ends_after_it_begins
+from contracts.messages.cases import Applicant
+from contracts.messages.fields import Article, Reason, Region, check_period
 from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Limits, Outcome, PlanStep
 from contracts.values import Value
 
@@ -76,7 +77,7 @@ class TaskSuspended(Message):
     """From when on time counts again; None while the procedure lasts."""
     reported_at: Instant
 
-    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
+    _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class TaskDone(Message):
@@ -102,10 +103,10 @@ def task_id(case_id: str, step: Code) -> TaskId:
     return f"{case_id}/{step}"
 
 
-def is_assigned(said: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
+def is_assigned(answer: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
     """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
     return (
-        said.task_id == task_id(case_id, step.step)
-        and said.system == step.system
-        and said.department == step.department
+        answer.task_id == task_id(case_id, step.step)
+        and answer.system == step.system
+        and answer.department == step.department
     )

@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from contracts.core import Core
+from contracts.messages.cases import CaseDecided, CaseReported
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
-from contracts.messages.plans import CaseDecided, CaseReported
 from contracts.messages.side_timers import SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Almanac, Places, almanac

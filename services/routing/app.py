@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from contracts.messages.cases import CaseAccepted
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseAccepted, CaseStateRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from services.routing.core.handle import Course, handle
 from services.runtime.service import Service

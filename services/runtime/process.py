@@ -25,6 +25,7 @@ from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
 from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import Clock, FileClock, open_clock
+from services.runtime.external_system import ExternalSystem
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from services.runtime.jobs.cleaner import Cleaner
@@ -35,7 +36,7 @@ from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
-from services.runtime.service import ExternalSystem, Service
+from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.store.database import TRANSACTION_S, open_database
 from services.runtime.store.tables import head

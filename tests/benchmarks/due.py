@@ -20,8 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import envelop
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.messages.commitments import CaseStateRequested
-from contracts.messages.plans import CaseReported
+from contracts.messages.cases import CaseReported, CaseStateRequested
 from contracts.registry import REGISTRY
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options

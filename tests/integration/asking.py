@@ -12,7 +12,7 @@ from sqlalchemy import text
 from contracts.core import S, Step, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from contracts.values import Value
 from deploy.local.postgres import Postgres
 from services.runtime.process import ServiceProcess

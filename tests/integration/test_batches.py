@@ -17,13 +17,14 @@ from contracts.core import InvalidMessage
 from contracts.envelope import Envelope, Message
 from services.runtime.batch.processor import MAX_SUPPRESS_S, BatchProcessor
 from services.runtime.batch.queue import BatchQueue
-from services.runtime.batch.reducer import InboundMessage, dead_letter
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock, machine_now
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.service import Statement
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.cases import MAX_PROCESSED_IDS
 from services.runtime.store.database import DedicatedConnection, is_away, transaction
+from services.runtime.store.dead_letters import make_dead_letter
 from services.runtime.store.outbox import OutboxMessage
 from tests.integration.toy import Tally, case, eventually, from_kafka, said, toy
 
@@ -328,7 +329,7 @@ async def test_the_memory_of_duplicates_reaches_as_far_as_documented(
 async def test_an_undecodable_record_is_parked_with_the_batch(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    letter = dead_letter("the record is no JSON", "onedoor.alerts", "partition 1, offset 7", b"k", b"\x00\xff{")
+    letter = make_dead_letter("the record is no JSON", "onedoor.alerts", "partition 1, offset 7", b"k", b"\x00\xff{")
     await batches.run([from_kafka(said("count", case(1)))], [letter])
     (parked,) = await dead_letters.letters(database)
     assert (parked.value, parked.origin, parked.key) == (b"\x00\xff{", "partition 1, offset 7", b"k")

@@ -14,10 +14,9 @@ from contracts.codec import encode
 from deploy.local.engines import Engines
 from onedoor.cli import app
 from services.operator.databases import connected
-from services.runtime.batch.reducer import dead_letter
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
-from services.runtime.store.dead_letters import DeadLetter
+from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 from tests.integration.toy import TOPIC, case, said, toy
 
 T = TypeVar("T")
@@ -30,14 +29,14 @@ def letters() -> list[DeadLetter]:
     """One of each kind, numbered from 1 in this order."""
     key, here = case(1).encode(), case(1)
     return [
-        dead_letter("the core failed: RuntimeError", TOPIC, AT, key, GOOD, here, blocking=True),
-        dead_letter("waits behind an earlier message", TOPIC, AT, key, GOOD + b" ", here, blocking=True),
-        dead_letter("the record is no JSON", TOPIC, AT, b"\x1b[2J", b"\xff\xfe\x1b[31mred", ""),
-        dead_letter("the record is no JSON", TOPIC, AT, key, b"\xff\x00", here),
-        dead_letter("the record is empty", TOPIC, AT, key, None, here),
-        dead_letter("not understood", "outside", "/onedoor/tax", key, b"<html>", here),
-        dead_letter("impossible", TOPIC, AT, case(2).encode(), GOOD, case(2)),
-        dead_letter("the record is no JSON", TOPIC, AT, key, b"\x00", here),
+        make_dead_letter("the core failed: RuntimeError", TOPIC, AT, key, GOOD, here, blocking=True),
+        make_dead_letter("waits behind an earlier message", TOPIC, AT, key, GOOD + b" ", here, blocking=True),
+        make_dead_letter("the record is no JSON", TOPIC, AT, b"\x1b[2J", b"\xff\xfe\x1b[31mred", ""),
+        make_dead_letter("the record is no JSON", TOPIC, AT, key, b"\xff\x00", here),
+        make_dead_letter("the record is empty", TOPIC, AT, key, None, here),
+        make_dead_letter("not understood", "outside", "/onedoor/tax", key, b"<html>", here),
+        make_dead_letter("impossible", TOPIC, AT, case(2).encode(), GOOD, case(2)),
+        make_dead_letter("the record is no JSON", TOPIC, AT, key, b"\x00", here),
     ]
 
 

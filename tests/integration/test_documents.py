@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.core import Core, Step
 from contracts.envelope import Envelope, Message, RulesChanged
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
 
 from contracts.codec import decode, encode
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.queue import Overloaded
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
-from services.runtime.service import InvalidNotification, Notification, UnparseableReply
 from services.runtime.settings import Settings
 from services.runtime.store import dead_letters, tables
 from tests.integration.toy import TOPIC, Answer, Office, Tally, case, eventually, said, settings, toy

@@ -15,10 +15,11 @@ from contracts.codec import encode
 from contracts.core import InvalidMessage, Step
 from contracts.envelope import Envelope, Instant, Message, TimerFired, envelop
 from contracts.messages.alerts import AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from contracts.values import Value
 from services.runtime.batch.reducer import InboundMessage
-from services.runtime.service import ExternalCall, InvalidNotification, Notification, Service
+from services.runtime.external_system import ExternalCall, InvalidNotification, Notification
+from services.runtime.service import Service
 from services.runtime.settings import Settings
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

@@ -33,7 +33,7 @@ from services.departments.sdk.adapter import Clock, notification, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
 from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
-from services.runtime.service import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification
 
 _PUT = text(
     insert(

@@ -16,7 +16,7 @@ from services.departments.sandbox.behaviour import Behaviour, Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Answer, Decision, DecisionNotified, Posted, Receipt
-from services.runtime.service import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 """A Monday, ten in the morning in China."""

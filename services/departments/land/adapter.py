@@ -24,7 +24,7 @@ from services.departments.land.translate import Standing, answer, application, f
 from services.departments.sdk.adapter import Clock, notification, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
 from services.departments.sdk.polling import pauses
-from services.runtime.service import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification
 
 INBOX, OUTBOX, DONE = "inbox", "outbox", "done"
 SUFFIX, PART = ".jsonl", ".part"

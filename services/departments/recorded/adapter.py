@@ -9,7 +9,7 @@ from services.departments.recorded.ledger import RecordedEntry, RecordedLedger
 from services.departments.recorded.settings import RecordedSettings
 from services.departments.sdk.adapter import Clock, notification
 from services.departments.sdk.core.messages import Answer, Decision, Receipt
-from services.runtime.service import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification
 from services.runtime.store.database import open_database
 
 

@@ -17,7 +17,7 @@ from services.departments.sdk.core.messages import (
     Receipt,
     ReceiptNotified,
 )
-from services.runtime.service import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 

@@ -6,7 +6,7 @@ from typing import Any
 from contracts.envelope import Message
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Submit, SubmitFailed, Submitted
-from services.runtime.service import ExternalCall, InvalidNotification, Notification
+from services.runtime.external_system import ExternalCall, InvalidNotification, Notification
 
 
 class DepartmentSystem:

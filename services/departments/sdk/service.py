@@ -7,7 +7,8 @@ from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Adapter, Clock
 from services.departments.sdk.core.handle import Tasks, handle, question
 from services.departments.sdk.external_system import DepartmentSystem, submit_failed
-from services.runtime.service import ExternalSystem, Service, ServiceHost
+from services.runtime.external_system import ExternalSystem
+from services.runtime.service import Service, ServiceHost
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -18,7 +18,7 @@ from services.departments.sdk.core.messages import Answer
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import Feed, FeedEntry, Standing, answer, application
-from services.runtime.service import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 _JSON = {"Content-Type": "application/json"}
 

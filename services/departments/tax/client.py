@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
 from services.departments.tax.settings import TaxSettings
-from services.runtime.service import UnparseableReply
+from services.runtime.external_system import UnparseableReply
 
 LEEWAY_S = 5.0
 """Seconds before its end from which a token is no longer used: it must still be good when it arrives."""

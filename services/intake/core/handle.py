@@ -14,15 +14,19 @@ from contracts.envelope import Envelope, Instant, Message, Name, RulesChanged, T
 from contracts.messages.cases import (
     Applicant,
     CaseAccepted,
+    CaseDecided,
     CaseExtended,
+    CaseReported,
     CaseRestarted,
     CaseSuspended,
     ChangeId,
     Channel,
-    Region,
+    StepReport,
+    StepState,
 )
 from contracts.messages.commitments import Commitment, CommitmentsMoved, CommitmentsOpened, Pause
-from contracts.messages.plans import CaseDecided, CaseReported, Outcome, Plan, StepReport, StepState
+from contracts.messages.fields import Region
+from contracts.messages.plans import Outcome, Plan
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone, is_assigned
 from contracts.values import Value

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 
 from contracts.envelope import CaseId
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, Channel, SuspensionKind
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, Channel, StepState, SuspensionKind
 from contracts.messages.commitments import Commitment
-from contracts.messages.plans import Fen, Outcome, PlanStep, StepState
+from contracts.messages.plans import Fen, Outcome, PlanStep
 from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text

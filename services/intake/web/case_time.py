@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.core import Rejected
 from contracts.envelope import CaseId, Code
-from contracts.messages.cases import Article, CaseExtended, CaseRestarted, CaseSuspended, Reason, SuspensionKind
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.fields import Article, Reason
 from services.intake.core.case_numbers import word_from
 from services.intake.core.handle import Case
 from services.runtime.http.openapi import OVERLOAD, refusals

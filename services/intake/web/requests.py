@@ -16,7 +16,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts.envelope import Code
-from contracts.messages.cases import Channel, Region
+from contracts.messages.cases import Channel
+from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_MATERIALS
 from services.intake.catalogue.models import WorkingDays
 from services.intake.core.id_numbers import is_citizen_number, is_credit_code

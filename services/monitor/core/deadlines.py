@@ -2,8 +2,8 @@
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.messages.commitments import MAX_OPENED, CaseHeld, Cause, CommitmentsMoved, CommitmentsOpened, Move
+from contracts.messages.cases import CaseAccepted, CaseExtended, CaseHeld, CaseRestarted, CaseSuspended
+from contracts.messages.commitments import MAX_OPENED, Cause, CommitmentsMoved, CommitmentsOpened, Move
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.ladder import due_dates

@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from contracts.messages.cases import CaseAccepted, CaseSuspended, SuspensionKind
-from contracts.messages.commitments import CaseHeld
-from contracts.messages.plans import StepReport, StepState
+from contracts.messages.cases import CaseAccepted, CaseHeld, CaseSuspended, StepReport, StepState, SuspensionKind
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.state import (

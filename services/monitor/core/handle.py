@@ -11,9 +11,17 @@ from datetime import datetime, timedelta
 from contracts.core import InvalidMessage, Step, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
 from contracts.messages.alerts import AlertAction, Rung
-from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
-from contracts.messages.commitments import CaseHeld
-from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepState
+from contracts.messages.cases import (
+    CaseAccepted,
+    CaseDecided,
+    CaseExtended,
+    CaseHeld,
+    CaseReported,
+    CaseRestarted,
+    CaseSuspended,
+    StepState,
+)
+from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
 from services.monitor.core import alert_actions, facts

@@ -8,16 +8,9 @@ from typing import Self
 from contracts.core import InvalidMessage
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import IssueKind, Occurrence, Rung
-from contracts.messages.cases import ChangeId, Reason, Region, SuspensionKind
-from contracts.messages.commitments import (
-    MAX_COMMITMENTS,
-    MAX_KEY_LENGTH,
-    Commitment,
-    CommitmentKey,
-    Kind,
-    PersonId,
-    kind_of,
-)
+from contracts.messages.cases import ChangeId, SuspensionKind
+from contracts.messages.commitments import MAX_COMMITMENTS, MAX_KEY_LENGTH, Commitment, CommitmentKey, Kind, kind_of
+from contracts.messages.fields import PersonId, Reason, Region
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
 from contracts.values import Value

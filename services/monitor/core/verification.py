@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from contracts.envelope import Message
 from contracts.messages.alerts import CardNotIssued, IssueKind, OperationsAlerted, Rung
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from contracts.messages.side_timers import SideTimersRequested
 from services.monitor.core.state import CASE, Answers, MonitoredCase, PlatformIssue, TrackedCommitment
 

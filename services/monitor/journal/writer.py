@@ -22,7 +22,8 @@ from contracts.messages.alerts import (
     CardNotIssued,
     OperationsAlerted,
 )
-from contracts.messages.commitments import CaseHeld, CommitmentsMoved, CommitmentsOpened
+from contracts.messages.cases import CaseHeld
+from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.registry import REGISTRY
 from services.monitor.journal.blocks import Block, JournalEntry, Root, chained, day_of
 from services.runtime import telemetry

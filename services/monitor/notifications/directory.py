@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from contracts.envelope import Code, Name
-from contracts.messages import commitments
+from contracts.messages import fields
 from contracts.messages.alerts import Rung
 from contracts.working_time.almanac import RegionPrefix
 from contracts.working_time.wording import Language
@@ -49,7 +49,7 @@ Fault = tuple[tuple[int | str, ...], str]
 class Person(StrictValue):
     """Somebody who can be told."""
 
-    id: commitments.PersonId
+    id: fields.PersonId
     name: Name
     language: Language = "zh"
     tell: Annotated[tuple[Address, ...], Field(min_length=1, max_length=20)]
@@ -58,7 +58,7 @@ class Person(StrictValue):
 class Leave(StrictValue):
     """Somebody is away, from the first of these days to the last."""
 
-    person: commitments.PersonId
+    person: fields.PersonId
     since: Day
     until: Day
 
@@ -80,8 +80,8 @@ class Post(StrictValue):
     since: Day | None = None
     until: Day | None = None
     """The last day."""
-    person: commitments.PersonId
-    deputy: commitments.PersonId | None = None
+    person: fields.PersonId
+    deputy: fields.PersonId | None = None
 
     def held_on(self, day: date) -> bool:
         """Whether there is this post on that day."""

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from contracts.core import Rejected, UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
-from contracts.messages.cases import Article, Reason
-from contracts.messages.commitments import CaseHeld, CommitmentKey, PersonId
+from contracts.messages.cases import CaseHeld
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.fields import Article, PersonId, Reason
 from services.monitor.core.state import CASE, HOLD, MonitoredCase, SuspensionRecord
 from services.monitor.notifications.directory import SUPERVISOR, Directory
 from services.monitor.store import directory_store

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.alerts import IssueKind, Rung
-from contracts.messages.cases import Region
-from contracts.messages.commitments import Commitment, CommitmentKey, PersonId
+from contracts.messages.commitments import Commitment, CommitmentKey
+from contracts.messages.fields import PersonId, Region
 from contracts.working_time.explain import Explanation
 from contracts.working_time.picture import svg
 from contracts.working_time.wording import Language

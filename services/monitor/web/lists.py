@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.alerts import IssueKind, Rung
-from contracts.messages.cases import Region
 from contracts.messages.commitments import CommitmentKey
+from contracts.messages.fields import Region
 from contracts.working_time import OfficeHours
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import text
 
 from contracts.envelope import Code, Instant, Name
-from contracts.messages import commitments
+from contracts.messages import fields
 from contracts.messages.alerts import Rung
-from contracts.messages.cases import Region
+from contracts.messages.fields import Region
 from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.store import directory_store
@@ -48,7 +48,7 @@ class ToldWanted(BaseModel):
 class ToldView(BaseModel):
     """Somebody who would be told."""
 
-    id: commitments.PersonId
+    id: fields.PersonId
     name: Name
 
 
@@ -88,7 +88,7 @@ class DigestView(BaseModel):
     """What somebody is told at one time. Moments are machine time."""
 
     number: int
-    person: commitments.PersonId
+    person: fields.PersonId
     began_at: datetime
     sealed_at: datetime | None = Field(description="Null while it gathers.")
     subject: str | None = Field(description="Null while it gathers, and where nothing was left to be told.")

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from contracts.core import InvalidMessage, Step, UnknownCase, backoff
 from contracts.envelope import Envelope, Instant, Message, Name, TimerFired
-from contracts.messages.cases import Applicant, CaseAccepted, Region
-from contracts.messages.commitments import CaseStateRequested
-from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepState
+from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, CaseReported, CaseStateRequested, StepState
+from contracts.messages.fields import Region
+from contracts.messages.plans import Outcome
 from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, is_assigned, task_id
 from contracts.values import Value
 from services.routing.core.steps import OPEN, StepCourse, Steps, advance, finished, verdict

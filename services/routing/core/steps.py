@@ -6,7 +6,8 @@ from typing import Self
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Instant, Name
-from contracts.messages.plans import Outcome, PlanStep, StepReport, StepState
+from contracts.messages.cases import StepReport, StepState
+from contracts.messages.plans import Outcome, PlanStep
 from contracts.values import Value
 
 _S = StepState

@@ -31,7 +31,8 @@ from services.runtime import telemetry
 from services.runtime.batch.case_cache import CaseCache
 from services.runtime.batch.reducer import BatchResult, CallScheduler, CaseReducer, InboundMessage, LoadedCase
 from services.runtime.clock import Clock, machine_now
-from services.runtime.service import ExternalCall, Service, Statement
+from services.runtime.external_system import ExternalCall
+from services.runtime.service import Service, Statement
 from services.runtime.store import cases, dead_letters, documents, outbox
 from services.runtime.store.cases import CaseRow, LoadedRows, VersionConflict
 from services.runtime.store.database import DedicatedConnection, Driver, transaction

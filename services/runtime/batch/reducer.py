@@ -7,9 +7,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
-from uuid import UUID
 
 from contracts.core import InvalidMessage, Step
 from contracts.envelope import Envelope, Message, follow
@@ -17,10 +15,11 @@ from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
-from services.runtime.service import ExternalCall, Service
+from services.runtime.external_system import ExternalCall
+from services.runtime.service import Service
 from services.runtime.store import cases
 from services.runtime.store.cases import CaseRow
-from services.runtime.store.dead_letters import DeadLetter
+from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
 S = TypeVar("S", bound=Value)
 
@@ -49,7 +48,7 @@ class InboundMessage:
     def dead_letter(self, reason: str, *, blocking: bool) -> DeadLetter:
         """This message, which came from Kafka, as a dead letter."""
         case_id = self.envelope.subject
-        letter = dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
+        letter = make_dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
         return replace(letter, message_id=self.envelope.id)
 
 
@@ -250,19 +249,3 @@ def _again_at(row: CaseRow | None, step: Step[S]) -> datetime | None:
     ):
         return row.retry_at
     return now + step.retry_after
-
-
-def dead_letter(
-    reason: str,
-    topic: str,
-    origin: str,
-    key: bytes | None,
-    value: bytes | None,
-    case_id: str = "",
-    blocking: bool = False,
-) -> DeadLetter:
-    """A letter with an id of its content, so that the same record parked twice is one letter."""
-    digest = blake2b(digest_size=16)
-    for part in (topic.encode(), key or b"", value or b""):
-        digest.update(len(part).to_bytes(4, "big") + part)
-    return DeadLetter(UUID(bytes=digest.digest()), case_id, reason, topic, origin, key, value, blocking)

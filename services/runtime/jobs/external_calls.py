@@ -21,17 +21,18 @@ from contracts.values import Value
 from services.runtime import telemetry
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue
-from services.runtime.batch.reducer import InboundMessage, dead_letter
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import Clock, machine_now
-from services.runtime.service import (
+from services.runtime.external_system import (
     ExternalCall,
     ExternalSystem,
     InvalidNotification,
     Notification,
-    Service,
     UnparseableReply,
 )
+from services.runtime.service import Service
 from services.runtime.store.database import TRANSACTION_S, transaction
+from services.runtime.store.dead_letters import make_dead_letter
 
 S = TypeVar("S", bound=Value)
 
@@ -192,7 +193,7 @@ class ExternalCalls(Generic[S]):
                 log.warning("an answer was not taken; the question is put again", error=repr(outcome))
 
     async def _park(self, error: UnparseableReply, case_id: str) -> None:
-        letter = dead_letter(str(error), "outside", self._source, case_id.encode(), error.raw, case_id)
+        letter = make_dead_letter(str(error), "outside", self._source, case_id.encode(), error.raw, case_id)
         await self._batches.run([], [letter])
 
     async def poll_once(self, limit: int) -> bool:

@@ -19,11 +19,11 @@ from contracts.codec import InvalidRecord, decode
 from contracts.envelope import CaseId, Message
 from services.runtime import telemetry
 from services.runtime.batch.queue import BatchQueue, Unavailable
-from services.runtime.batch.reducer import InboundMessage, dead_letter
+from services.runtime.batch.reducer import InboundMessage
 from services.runtime.jobs.loop import LONGEST_BACKOFF_S
 from services.runtime.kafka import connection
 from services.runtime.settings import Settings
-from services.runtime.store.dead_letters import DeadLetter
+from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
 METADATA_AGE_S = 5.0
 """Machine seconds after which a consumer looks again which topics and partitions there are.
@@ -247,7 +247,9 @@ class Consumer:
             try:
                 envelope = decode(record.value, record.key, topic)
             except InvalidRecord as error:
-                letters.append(dead_letter(str(error), topic, origin, record.key, record.value, _case_of(record.key)))
+                letters.append(
+                    make_dead_letter(str(error), topic, origin, record.key, record.value, _case_of(record.key))
+                )
                 continue
             if type(envelope.data) in self._consumes:
                 received.append(InboundMessage(envelope, origin, topic, record.value))

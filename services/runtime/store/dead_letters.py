@@ -7,6 +7,7 @@ if the process dies, and letters of one case are published in the order in which
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from uuid import UUID
 
 from sqlalchemy import text
@@ -136,3 +137,19 @@ async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
         [letter.key for letter in letters],
         [letter.value for letter in letters],
     )
+
+
+def make_dead_letter(
+    reason: str,
+    topic: str,
+    origin: str,
+    key: bytes | None,
+    value: bytes | None,
+    case_id: str = "",
+    blocking: bool = False,
+) -> DeadLetter:
+    """A letter with an id of its content, so that the same record parked twice is one letter."""
+    digest = blake2b(digest_size=16)
+    for part in (topic.encode(), key or b"", value or b""):
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return DeadLetter(UUID(bytes=digest.digest()), case_id, reason, topic, origin, key, value, blocking)

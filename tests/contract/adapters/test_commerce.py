@@ -19,7 +19,7 @@ from services.departments.sdk.core.messages import (
     ProcedureNotified,
     ReceiptNotified,
 )
-from services.runtime.service import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification
 from tests.contract.adapters.sites import CommerceSite
 
 RESULT = text("""

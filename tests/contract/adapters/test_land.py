@@ -12,7 +12,7 @@ from services.departments.land.keys import ensure_key
 from services.departments.land.translate import Standing, file_of
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Decision, Receipt, ReceiptNotified
-from services.runtime.service import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification
 from tests.contract.adapters.sites import LandSite
 
 TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])

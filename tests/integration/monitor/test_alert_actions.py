@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from contracts.envelope import TimerFired
-from contracts.messages.plans import StepState
+from contracts.messages.cases import StepState
 from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.store import directory_store

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from contracts.codec import encode
 from contracts.envelope import Message, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from contracts.registry import topic_of
 from onedoor.cli import app
 from services.monitor.journal.blocks import signing_key

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from contracts.envelope import Message, TimerFired, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.plans import StepState
+from contracts.messages.cases import StepState
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import project

@@ -14,9 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
-from contracts.messages.cases import CaseAccepted, CaseExtended, CaseSuspended, SuspensionKind
+from contracts.messages.cases import CaseAccepted, CaseExtended, CaseSuspended, StepState, SuspensionKind
 from contracts.messages.commitments import CommitmentKey
-from contracts.messages.plans import StepState
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
 from services.monitor.store import query_limits

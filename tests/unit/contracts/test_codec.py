@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.codec import InvalidRecord, decode, encode
 from contracts.core import backoff
 from contracts.envelope import derive_id, envelop
-from contracts.messages.commitments import CaseStateRequested
+from contracts.messages.cases import CaseStateRequested
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topics_for
 
 CASE = "K7Q2-9MXF-4TBA-3"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.messages.plans import Outcome, StepReport, StepState
+from contracts.messages.cases import StepReport, StepState
+from contracts.messages.plans import Outcome
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from contracts.messages.tasks import TaskRequested
 from services.departments.conformance.suite import task
 from services.departments.sdk.core.messages import Answer, Posted, Submit, Submitted
 from services.departments.sdk.external_system import DepartmentSystem, submit_failed
-from services.runtime.service import ExternalCall, InvalidNotification, Notification
+from services.runtime.external_system import ExternalCall, InvalidNotification, Notification
 
 
 class Counter:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from services.departments.tax import client as module
 from services.departments.tax.client import NotHttp, TaxAway, TaxClient, TokenRefused
 from services.departments.tax.settings import TaxSettings
-from services.runtime.service import UnparseableReply
+from services.runtime.external_system import UnparseableReply
 
 SECRET = "a secret: of the tests + more"
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from contracts.core import Step
 from contracts.envelope import Envelope, Message, envelop
-from contracts.messages.cases import Applicant, Channel
+from contracts.messages.cases import Applicant, CaseDecided, CaseReported, Channel, StepReport, StepState
 from contracts.messages.commitments import Commitment, CommitmentsOpened
-from contracts.messages.plans import CaseDecided, CaseReported, Outcome, StepReport, StepState
+from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Places, almanac
 from services.intake.catalogue import plan_for, sample

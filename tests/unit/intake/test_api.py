@@ -7,8 +7,7 @@ import pytest
 from httpx2 import Response
 from sqlalchemy.exc import DBAPIError
 
-from contracts.messages.cases import CaseAccepted
-from contracts.messages.plans import StepState
+from contracts.messages.cases import CaseAccepted, StepState
 from services.intake.core.case_numbers import is_valid
 from services.runtime.batch.queue import Overloaded
 from tests.unit.intake.cases import at, decided, done, report

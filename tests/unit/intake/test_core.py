@@ -6,9 +6,8 @@ import pytest
 
 from contracts.core import InvalidMessage, UnknownCase
 from contracts.envelope import TimerFired
-from contracts.messages.cases import CaseAccepted
-from contracts.messages.commitments import CaseStateRequested
-from contracts.messages.plans import Outcome, StepState
+from contracts.messages.cases import CaseAccepted, CaseStateRequested, StepState
+from contracts.messages.plans import Outcome
 from services.intake.core.handle import MOVES, CaseState, ExternalMessage, KeyReused
 from tests.unit.intake.cases import (
     ACCEPTED_AT,

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.envelope import Envelope, Message, TimerFired
-from contracts.messages.plans import Outcome, StepState
+from contracts.messages.cases import StepState
+from contracts.messages.plans import Outcome
 from services.intake.core.handle import Case
 from services.intake.web.answers import case_view
 from tests.unit.intake.cases import (

@@ -8,19 +8,9 @@ from zoneinfo import ZoneInfo
 from contracts.core import Step
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.cases import Applicant, CaseAccepted, Channel
+from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, CaseReported, Channel, StepReport, StepState
 from contracts.messages.commitments import CommitmentKey
-from contracts.messages.plans import (
-    CaseDecided,
-    CaseReported,
-    Limit,
-    Limits,
-    Outcome,
-    Plan,
-    PlanStep,
-    StepReport,
-    StepState,
-)
+from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from services.monitor.core.handle import handle
 from services.monitor.core.rules import Rules

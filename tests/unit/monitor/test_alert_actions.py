@@ -11,8 +11,8 @@ import pytest
 from contracts.core import Rejected, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRaised, AlertWithdrawn, AppealDecided, Rung
-from contracts.messages.commitments import CaseHeld, Cause, CommitmentsMoved
-from contracts.messages.plans import StepState
+from contracts.messages.cases import CaseHeld, StepState
+from contracts.messages.commitments import Cause, CommitmentsMoved
 from services.monitor.core.alert_actions import OVERTURNED
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase

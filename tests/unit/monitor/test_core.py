@@ -7,8 +7,9 @@ import pytest
 from contracts.core import InvalidMessage, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, CardNotIssued, Rung
-from contracts.messages.commitments import CaseStateRequested, CommitmentsOpened
-from contracts.messages.plans import Outcome, StepState
+from contracts.messages.cases import CaseStateRequested, StepState
+from contracts.messages.commitments import CommitmentsOpened
+from contracts.messages.plans import Outcome
 from services.monitor.core.alerts import IN_TIME
 from services.monitor.core.handle import handle
 from services.monitor.core.state import MonitoredCase

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.messages.commitments import CaseStateRequested, CommitmentKey
-from contracts.messages.plans import StepState
+from contracts.messages.cases import CaseStateRequested, StepState
+from contracts.messages.commitments import CommitmentKey
 from services.monitor.core.state import CASE, MonitoredCase
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
 

@@ -6,9 +6,8 @@ import pytest
 
 from contracts.envelope import Message, RulesChanged, TimerFired
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.cases import CaseExtended, CaseRestarted
+from contracts.messages.cases import CaseExtended, CaseRestarted, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsOpened
-from contracts.messages.plans import StepState
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.alerts import MOVED
 from services.monitor.core.rules import Rules, rule_set

@@ -13,15 +13,9 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, CardNotIssued, IssueKind, OperationsAlerted, Rung
-from contracts.messages.commitments import (
-    MAX_KEY_LENGTH,
-    CaseStateRequested,
-    Cause,
-    CommitmentKey,
-    CommitmentsMoved,
-    CommitmentsOpened,
-)
-from contracts.messages.plans import Limit, Limits, StepState
+from contracts.messages.cases import CaseStateRequested, StepState
+from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey, CommitmentsMoved, CommitmentsOpened
+from contracts.messages.plans import Limit, Limits
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase, procedure_key

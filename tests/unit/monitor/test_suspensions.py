@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from contracts.core import InvalidMessage
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, StepState, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
-from contracts.messages.plans import StepState
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts import MOVED
 from services.monitor.core.state import MAX_SUSPENSIONS, MonitoredCase

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, IssueKind, OperationsAlerted, Rung
-from contracts.messages.commitments import CaseStateRequested
-from contracts.messages.plans import StepState
+from contracts.messages.cases import CaseStateRequested, StepState
 from services.monitor.core.alerts import UNDELIVERED
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.verification import MAX_QUERIES

@@ -11,9 +11,15 @@ import pytest
 
 from contracts.envelope import Message, RulesChanged, TimerFired
 from contracts.messages.alerts import Rung
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
-from contracts.messages.commitments import CaseStateRequested, CommitmentKey
-from contracts.messages.plans import StepState
+from contracts.messages.cases import (
+    CaseExtended,
+    CaseRestarted,
+    CaseStateRequested,
+    CaseSuspended,
+    StepState,
+    SuspensionKind,
+)
+from contracts.messages.commitments import CommitmentKey
 from contracts.messages.tasks import TaskSuspended
 from contracts.working_time import Suspension
 from contracts.working_time.notices import Notice, NoticeDay

@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 
 from contracts.core import InvalidMessage, Step, UnknownCase
 from contracts.envelope import Envelope, Message, TimerFired, derive_id, envelop
-from contracts.messages.cases import Applicant, CaseAccepted, Channel
-from contracts.messages.commitments import CaseStateRequested
-from contracts.messages.plans import CaseDecided, CaseReported, Limit, Limits, Outcome, Plan, PlanStep, StepState
+from contracts.messages.cases import (
+    Applicant,
+    CaseAccepted,
+    CaseDecided,
+    CaseReported,
+    CaseStateRequested,
+    Channel,
+    StepState,
+)
+from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested
 from services.routing.core.handle import MOVES, Course, Phase, handle
 

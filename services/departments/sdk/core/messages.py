@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.cases import Article, Reason, ends_after_it_begins
+from contracts.messages.fields import Article, Reason, check_period
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskId, TaskRequested
 from contracts.values import Value
@@ -57,7 +57,7 @@ class Procedure(Value):
     until: DepartmentTime | None = None
     reported_at: DepartmentTime
 
-    _ends_after_it_begins = model_validator(mode="after")(ends_after_it_begins)
+    _ends_after_it_begins = model_validator(mode="after")(check_period)
 
 
 Answer = Posted | Receipt | Decision
