@@ -32,6 +32,7 @@ from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import LOOK_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.jobs.outbox_relay import OutboxRelay
+from services.runtime.jobs.rollout import Rollout
 from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
@@ -50,11 +51,11 @@ even if no batch comes along."""
 TOPICS_S = 5.0
 """Machine seconds between two looks at whether the topics are there. A cluster that has lost its log has none."""
 
-REVISION_S = 1.0
-"""Machine seconds between two looks at whether open cases have to follow a new edition of the rules."""
+ROLLOUT_S = 1.0
+"""Machine seconds between two looks for a new version of the rules."""
 
-REVISED_AT_ONCE = 1000
-"""Cases of one transaction then: other batches wait for it."""
+ROLLOUT_LIMIT = 1000
+"""Cases that a roll-out recalculates in one transaction. Other batches wait for it."""
 
 SETTLE_S = 3.0
 """Machine seconds that a batch in hand is given when the process is to end. Cut off, it would leave what it said to the
@@ -183,9 +184,8 @@ class ServiceProcess(Generic[S]):
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start(loop.name, run_periodically(loop.name, loop.run_once, partial(float, loop.pause_s)))
         if self.service.core_for is not None:
-            self._start(
-                "revision", run_periodically("revision", lambda: batches.roll_out(REVISED_AT_ONCE), lambda: REVISION_S)
-            )
+            rollout = Rollout(batches, ROLLOUT_LIMIT)
+            self._start("rollout", run_periodically("rollout", rollout.run_once, lambda: ROLLOUT_S))
         self._start(
             "retention", run_periodically("retention", lambda: retention.run_once(settings.batch), lambda: 60.0)
         )

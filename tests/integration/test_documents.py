@@ -18,6 +18,7 @@ from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock
+from services.runtime.jobs.rollout import Rollout
 from services.runtime.store import documents, tables
 from services.runtime.store.database import ERRORS, transaction
 from services.runtime.store.documents import Edition, UnusableEdition
@@ -112,9 +113,13 @@ def everywhere() -> list[InboundMessage]:
     return [from_kafka(said("a", case_id)) for case_id in EVERYWHERE]
 
 
+async def roll_out(processor: BatchProcessor[Tally]) -> bool:
+    return await Rollout(processor, AT_ONCE).run_once()
+
+
 async def follow(*processes: BatchProcessor[Tally]) -> None:
     """Have these go on until none of them finds anything to do."""
-    while any(await asyncio.gather(*(one.roll_out(AT_ONCE) for one in processes))):
+    while any(await asyncio.gather(*(roll_out(one) for one in processes))):
         pass
 
 
@@ -138,7 +143,7 @@ async def standing_still(database: AsyncEngine, batches: BatchProcessor[Tally]) 
     """This process in the midst of a transaction, all written and nothing committed, until the end of the context."""
     async with database.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:held)"), {"held": HELD})
-        working = asyncio.create_task(batches.roll_out(AT_ONCE))
+        working = asyncio.create_task(roll_out(batches))
         await somebody_waits_for(database, "locktype = 'advisory'")
         try:
             yield working
@@ -151,7 +156,7 @@ async def test_without_an_edition_the_program_keeps_to_what_it_came_with(
 ) -> None:
     await process().run(letters("a", [1]))
     assert await heard(database) == {case(1): ("a",)}
-    assert await process().roll_out(AT_ONCE) is False
+    assert await roll_out(process()) is False
 
 
 async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEngine) -> None:
@@ -240,7 +245,7 @@ async def test_another_process_goes_on_where_one_has_died(database: AsyncEngine,
     one, other = process(), process()
     await one.run(letters("a", range(CASES)))
     await put(database, a=1)
-    assert await one.roll_out(AT_ONCE)  # and is killed
+    assert await roll_out(one)  # and is killed
     await follow(other)
     assert set((await heard(database)).values()) == {("a", "follows 1")}
     assert (await progress(database)).looked_at == CASES
@@ -295,7 +300,7 @@ async def test_an_edition_in_the_midst_of_another_waits_for_what_is_in_hand_and_
     await put(database, a=1)
     async with standing_still(database, slow) as working:
         for _ in range(5):
-            await other.roll_out(AT_ONCE)
+            await roll_out(other)
         newer = asyncio.create_task(put(database, a=2))
         await somebody_waits_for(database, "relation = 'cases'::regclass")
         assert (await progress(database)).number == 1
@@ -317,7 +322,7 @@ async def test_editions_that_come_one_upon_the_other_leave_each_case_with_the_la
 
     async def work(batches: BatchProcessor[Tally]) -> None:
         while (latest := await progress(database)).number < LAST or latest.done_at is None:
-            await batches.roll_out(AT_ONCE)
+            await roll_out(batches)
 
     async with asyncio.TaskGroup() as tasks:
         for one in processes:
@@ -346,7 +351,7 @@ async def test_newer_rules_overtake_those_that_are_being_followed(database: Asyn
     batches = process()
     await batches.run(letters("a", range(CASES)))
     await put(database, a=1)
-    assert await batches.roll_out(AT_ONCE)
+    assert await roll_out(batches)
     await put(database, a=2)
     await follow(batches)
     followed = [said[-1] for said in (await heard(database)).values()]

@@ -24,7 +24,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.codec import encode
-from contracts.envelope import Envelope, Message, RulesChanged, TimerFired, envelop
+from contracts.envelope import Envelope, Message, TimerFired, envelop
 from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
@@ -34,7 +34,7 @@ from services.runtime.clock import Clock, machine_now
 from services.runtime.external_system import ExternalCall
 from services.runtime.service import Service, Statement
 from services.runtime.store import cases, dead_letters, documents, outbox
-from services.runtime.store.cases import CaseRow, LoadedRows, VersionConflict
+from services.runtime.store.cases import CaseRow, VersionConflict
 from services.runtime.store.database import DedicatedConnection, Driver, transaction
 from services.runtime.store.dead_letters import DeadLetter
 from services.runtime.store.outbox import OutboxMessage
@@ -73,7 +73,7 @@ class BatchProcessor(Generic[S]):
         self.service = service
         self.database = database
         self.clock = clock
-        self._reducer = CaseReducer(service, topics)
+        self.reducer = CaseReducer(service, topics)
         self.timers_changed = asyncio.Event()
         """Set when a batch has left an alarm behind that comes sooner than the next one known."""
         self.next_timer_at = self.next_retry_at = NEVER
@@ -82,10 +82,8 @@ class BatchProcessor(Generic[S]):
         """Machine times from and until which nobody is asked again."""
         self.call_due = asyncio.Event()
         """Set when a batch has left a question to the outside world behind."""
-        self._edition: int | None = None
-        """The edition of its rules that the core keeps to; None until it is known, and where there are no rules."""
-        self._rolling_out = False
-        """Whether open cases were yet to follow that edition when this was last looked at."""
+        self.rules_version: int | None = None
+        """The version of the rules that the core applies; None until it is known, and where there are no rules."""
         self._connection = DedicatedConnection(database)
         self._writing = asyncio.Lock()
         self._began: float | None = None
@@ -98,16 +96,16 @@ class BatchProcessor(Generic[S]):
     @property
     def source(self) -> str:
         """What our messages name as their source."""
-        return self._reducer.source
+        return self.reducer.source
 
     @property
     def caller(self) -> CallScheduler | None:
         """Who puts questions to the outside world, where the service has any."""
-        return self._reducer.caller
+        return self.reducer.caller
 
     @caller.setter
     def caller(self, caller: CallScheduler) -> None:
-        self._reducer.caller = caller
+        self.reducer.caller = caller
 
     @property
     def in_hand_s(self) -> float:
@@ -135,14 +133,14 @@ class BatchProcessor(Generic[S]):
                 if case_id in heard:
                     continue
                 before = known.get(case_id)
-                taken = self._reducer.reduce(case_id, before, by_case.get(case_id, ()), outcome)
+                taken = self.reducer.reduce(case_id, before, by_case.get(case_id, ()), outcome)
                 if case_id in outcome.blocked and before is not None and not taken:
                     # Counting the version up tells whoever remembers this case that it is not as it was.
                     outcome.changed.append(
                         LoadedCase(replace(before.row, version=before.row.version + 1), before.state)
                     )
 
-        await self._commit(fold)
+        await self.commit(fold)
 
     async def fire_timers(self, limit: int) -> int:
         """Wake the cases whose alarm has come, at most ``limit``; how many there were."""
@@ -156,80 +154,32 @@ class BatchProcessor(Generic[S]):
             outcome.case_ids = list(due.rows)
             outcome.blocked = due.blocked
             for case_id, row in sorted(due.rows.items()):
-                known = self._decoded(row)
+                known = self.decode(row)
                 cause = _woken_id(case_id, row.version)
-                envelope = envelop(TimerFired(), id=cause, source=self._reducer.source, subject=case_id, time=now)
-                if not self._reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome):
+                envelope = envelop(TimerFired(), id=cause, source=self.reducer.source, subject=case_id, time=now)
+                if not self.reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome):
                     # It is looked at again later, and does not keep the others from waking.
                     later = replace(
                         row, version=row.version + 1, timer_at=None, retry_at=machine_now() + FAILED_TIMER_RETRY
                     )
                     outcome.changed.append(LoadedCase(later, known.state))
 
-        await self._commit(fold, locking=True)
+        await self.commit(fold, locking=True)
         return woken
 
-    async def roll_out(self, limit: int) -> bool:
-        """Have the next open cases follow the edition in force, of ``limit`` cases; whether there may be more to do."""
-        if self.service.core_for is None:
-            return False
-        async with self._exclusive() as driver:
-            number, behind = await documents.stands(driver)
-            if number != self._edition:
-                await self._reload_rules(driver)
-        if number == 0 and self.service.shipped_rules is not None:
-            # So that a newer program, which may come with others, goes on by the same ones.
-            async with transaction(self.database) as connection:
-                await documents.put(connection, self.service.shipped_rules(), "what onedoor came with", first=True)
-            return True
-        if self._rolling_out and not behind:
-            log.info("every open case follows the rules in force", edition=number)
-        self._rolling_out = behind
-        if not behind:
-            return False
-        more = False
-
-        async def fold(driver: Driver, outcome: BatchResult[S]) -> None:
-            nonlocal more
-            lane = await documents.claim(driver, number) if number == self._edition else None
-            more = lane is not None
-            if lane is None:
-                return
-            last, count = await documents.stretch(driver, lane, limit)
-            if last is not None:
-                self._roll_out(await cases.load_open(driver, lane.reached, last), number, outcome)
-            await documents.mark(driver, number, lane, last, count, len(outcome.changed), done=count < limit)
-
-        await self._commit(fold, locking=True)
-        return more
-
-    def _roll_out(self, loaded: LoadedRows, edition: int, outcome: BatchResult[S]) -> None:
-        """Fold the message that the rules are new; a case in which nothing changes is not written."""
-        now = self.clock.now()
-        outcome.case_ids = list(loaded.rows)
-        for case_id, row in loaded.rows.items():
-            if case_id in loaded.blocked:
-                continue  # it follows with its next message: what it waits for may change all of it
-            known = self._decoded(row)
-            cause = UUID(bytes=blake2b(b"%b/edition %d" % (case_id.encode(), edition), digest_size=16).digest())
-            envelope = envelop(RulesChanged(), id=cause, source=self._reducer.source, subject=case_id, time=now)
-            taken = self._reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome)
-            if taken and outcome.changed[-1].state is known.state:
-                outcome.changed.pop()
-
-    async def _reload_rules(self, driver: Driver) -> None:
-        """Keep to the edition in force. Raises `documents.UnusableEdition`."""
+    async def reload_rules(self, driver: Driver) -> None:
+        """Apply the rules in force. Raises `documents.UnusableEdition`."""
         if self.service.core_for is None:
             return
         found = await documents.latest(driver)
         number = found.number if found else 0
-        if number == self._edition:
+        if number == self.rules_version:
             return
         try:
-            self._reducer.core = self.service.core_for(found) if found else self.service.core
+            self.reducer.core = self.service.core_for(found) if found else self.service.core
         except ValueError as error:
             raise documents.UnusableEdition(f"edition {number} of the rules cannot be used: {error}") from error
-        self._edition = number
+        self.rules_version = number
         log.info("keeping to the rules in force", edition=number)
 
     def suppress_retries(self) -> None:
@@ -250,7 +200,7 @@ class BatchProcessor(Generic[S]):
     async def load_next_timers(self) -> bool:
         """Read when the next alarms come, as far as this table says; whether one has come already."""
         self.next_timer_at = self.next_retry_at = NEVER  # batches that commit meanwhile make them sooner
-        async with self._exclusive() as driver:
+        async with self.exclusive() as driver:
             timer_at, retry_at = await cases.next_timers(driver)
         self.next_timer_at = min(self.next_timer_at, timer_at or NEVER)
         self.next_retry_at = min(self.next_retry_at, retry_at or NEVER)
@@ -260,7 +210,7 @@ class BatchProcessor(Generic[S]):
 
     async def claim_calls(self, lease_until: datetime, limit: int) -> list[ExternalCall]:
         """Take a lease on questions that are due, at most ``limit``."""
-        async with self._exclusive() as driver:
+        async with self.exclusive() as driver:
             rows = await cases.claim_calls(driver, machine_now(), lease_until, limit)
             calls = []
             for row in rows:
@@ -268,7 +218,7 @@ class BatchProcessor(Generic[S]):
                     state = before.state
                     self._cache.put(LoadedCase(row, state))
                 else:
-                    state = self._decoded(row).state
+                    state = self.decode(row).state
                     self._cache.forget((row.case_id,))  # it may have come to be blocked
                 if (question := self.service.pending_request(state)) is None:
                     log.error("a case without a question was due to put one", case_id=row.case_id)
@@ -331,18 +281,19 @@ class BatchProcessor(Generic[S]):
                 if case_id not in blocked and _is_heard(row, by_case.get(case_id, ())):
                     heard.add(case_id)
                 else:
-                    known[case_id] = self._decoded(row)
+                    known[case_id] = self.decode(row)
         return known, heard
 
-    def _decoded(self, row: CaseRow) -> LoadedCase[S]:
+    def decode(self, row: CaseRow) -> LoadedCase[S]:
+        """The case of this row, from the cache where the versions agree."""
         known = self._cache.get(row.case_id)
         if known is not None and known.row.version == row.version:
             return known
         return LoadedCase(row, self.service.state.model_validate_json(row.state))
 
     @asynccontextmanager
-    async def _exclusive(self) -> AsyncIterator[Driver]:
-        """The loop's connection, for one at a time."""
+    async def exclusive(self) -> AsyncIterator[Driver]:
+        """The dedicated connection, for one user at a time."""
         async with self._writing:
             self._began = time.monotonic()
             try:
@@ -351,11 +302,9 @@ class BatchProcessor(Generic[S]):
             finally:
                 self._began = None
 
-    async def _commit(
-        self, fold: Callable[[Driver, BatchResult[S]], Awaitable[None]], *, locking: bool = False
-    ) -> None:
+    async def commit(self, fold: Callable[[Driver, BatchResult[S]], Awaitable[None]], *, locking: bool = False) -> None:
         """Load and fold, write, commit; then remember, tell, publish. ``locking``: what is loaded is locked."""
-        async with self._exclusive() as driver:
+        async with self.exclusive() as driver:
             batch, outcome, said = await self._write_whole(driver, fold, locking)
         self._complete(outcome)
         if said:
@@ -368,8 +317,8 @@ class BatchProcessor(Generic[S]):
         comes between."""
         # That earlier messages are in Kafka rides along in this commit.
         with self._noting() as published:
-            if self._edition is None:
-                await self._reload_rules(driver)
+            if self.rules_version is None:
+                await self.reload_rules(driver)
             while True:
                 outcome: BatchResult[S] = BatchResult()
                 try:
@@ -390,7 +339,7 @@ class BatchProcessor(Generic[S]):
                     if not isinstance(error, VersionConflict):
                         raise
                     log.info("batch overtaken; doing it again")
-                await self._reload_rules(driver)
+                await self.reload_rules(driver)
         for known in outcome.changed:
             # Of the many that wake at the same minute, few are heard of soon; and one of another version than we know
             # may have come to be blocked.
@@ -412,7 +361,7 @@ class BatchProcessor(Generic[S]):
         batch = None
         if outcome.changed or said or published:
             rows = [known.row for known in outcome.changed]
-            batch = await cases.save(driver, rows, said, published, self._edition)
+            batch = await cases.save(driver, rows, said, published, self.rules_version)
         for statement, arguments in shown:
             await driver.execute(statement, *arguments)
         if outcome.dead_letters:

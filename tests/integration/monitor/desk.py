@@ -24,6 +24,7 @@ from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
+from services.runtime.jobs.rollout import Rollout
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store import documents
@@ -141,7 +142,8 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
         return said
 
     desk = Desk(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
-    while await desk.batches.roll_out(500):
+    rollout = Rollout(desk.batches, 500)
+    while await rollout.run_once():
         pass
     try:
         yield desk
