@@ -41,3 +41,9 @@ class Value(BaseModel):
         _fill(copy, "__pydantic_extra__", None)
         _fill(copy, "__pydantic_private__", None)
         return copy
+
+
+class StrictValue(Value):
+    """A value that people write into a file: an unknown field is a fault, not something to pass over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

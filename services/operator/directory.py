@@ -139,7 +139,6 @@ def _differences(before: "DirectoryFile | None", after: "DirectoryFile") -> list
 
 def _written(said: "DirectoryFile") -> str:
     """A directory as a file, without what is as usual."""
-    import yaml
+    from services.runtime.yaml_file import write_yaml
 
-    content = said.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, default_flow_style=None, width=120)
+    return write_yaml(said)

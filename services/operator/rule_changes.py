@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 
-import yaml
-
 from contracts.working_time.almanac import Places
 from contracts.working_time.festivals import english
 from contracts.working_time.notices import NATION, Change, changes
 from contracts.working_time.wording import day_name
 from services.monitor.core.rules import RuleSet
+from services.runtime.yaml_file import write_yaml
 
 
 def differences(before: RuleSet, after: RuleSet) -> list[str]:
@@ -50,5 +49,4 @@ def _rules(before: RuleSet, after: RuleSet) -> list[str]:
 
 def written(said: RuleSet) -> str:
     """Its rules as a rule file."""
-    content = said.rules.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    return write_yaml(said.rules)

@@ -1,81 +1,100 @@
-"""What people write, as YAML: read, and refused with each fault and its line. Pure."""
+"""YAML files that people write: reading them with the line of each fault, and writing them. Pure.
 
-from collections.abc import Iterator
+YAML 1.2: ``no`` and ``on`` are text. A date stays text as well, so that the model that expects a date reports an
+impossible one.
+"""
+
+from io import StringIO
 from typing import Any, TypeVar
 
-import yaml
-from pydantic import ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 
-from contracts.values import Value
+M = TypeVar("M", bound=BaseModel)
 
-W = TypeVar("W", bound="StrictValue")
-
-Lines = dict[tuple[int | str, ...], int]
-"""Where an entry stands in a file: its path, and the line."""
-
-
-class StrictValue(Value):
-    """A part of such a file: a name that means nothing is a fault, not something to pass over."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Path = tuple[int | str, ...]
+"""Where an entry stands in a file: the names and places that lead to it from the top."""
 
 
 class InvalidFile(ValueError):
-    """A file that is not in force and will not be; the message has a line for each fault."""
+    """A file that cannot be used. The message has a line for each fault, which begins with the line of the file."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves dates as they are written: of one that there is not, pydantic knows the place."""
+class _Constructor(RoundTripConstructor):
+    """Keeps the line of each entry, and leaves dates as they are written."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [one for one in resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _as_text(constructor: RoundTripConstructor, node: ScalarNode) -> str:
+    return str(node.value)
 
 
-def read_yaml(kind: type[W], content: bytes) -> W:
-    """What a file says. Raises `InvalidFile`."""
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+
+
+def load_yaml(content: bytes) -> Any:
+    """The content of a file as dictionaries, lists and scalars that know their lines (`line_of`).
+
+    Raises `InvalidFile` for text that is not YAML, and for a name that stands twice in one place.
+    """
+    yaml = YAML()
+    yaml.Constructor = _Constructor
     try:
-        node = yaml.compose(content, _Loader)
-        said = yaml.load(content, _Loader)
-    except yaml.MarkedYAMLError as fault:
+        return yaml.load(content)
+    except MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise InvalidFile(f"line {line}: {fault.problem}") from None
-    except yaml.YAMLError as fault:
-        raise InvalidFile(f"line 1: not YAML: {fault}") from None
-    return validated(kind, said, dict(_lines(node, ())))
+        raise InvalidFile(f"line {line}: {str(fault.problem).strip()}") from None
+    except YAMLError as fault:
+        raise InvalidFile(f"line 1: not YAML: {' '.join(str(fault).split())}") from None
 
 
-def validated(kind: type[W], content: Any, lines: Lines) -> W:
-    """What the YAML of a file says. ``lines`` tells on which line something stands. Raises `InvalidFile`."""
+def read_yaml(model: type[M], content: bytes) -> M:
+    """The content of a file as a value of this model. Raises `InvalidFile`."""
+    loaded = load_yaml(content)
     try:
-        return kind.model_validate(content)
+        return model.model_validate(loaded)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        raise InvalidFile("\n".join(_fault(one["loc"], one["msg"], lines) for one in faults)) from None
+        raise InvalidFile("\n".join(_fault(loaded, one["loc"], one["msg"]) for one in faults)) from None
 
 
-def _fault(path: tuple[int | str, ...], what: str, lines: Lines) -> str:
-    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 1)
+def write_yaml(value: BaseModel) -> str:
+    """A value as a file that `read_yaml` reads again, without the fields that have their defaults."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
+    out = StringIO()
+    yaml.dump(value.model_dump(mode="json", exclude_defaults=True), out)
+    return out.getvalue()
+
+
+def line_of(loaded: Any, path: Path) -> int:
+    """The line, from 1, of the entry at the end of this path, or of the last entry on the path that exists.
+
+    An entry of a mapping stands where its name does.
+    """
+    line, node = _first_line(loaded), loaded
+    for part in path:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            break
+        node = node[part]
+    return line
+
+
+def _first_line(loaded: Any) -> int:
+    return loaded.lc.line + 1 if isinstance(loaded, CommentedMap | CommentedSeq) else 1
+
+
+def _fault(loaded: Any, path: Path, reason: str) -> str:
     place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    what = what.removeprefix("Value error, ")
-    return f"line {line}: {place}: {what}" if place else f"line {line}: {what}"
-
-
-def _lines(node: yaml.Node | None, path: tuple[int | str, ...]) -> Iterator[tuple[tuple[int | str, ...], int]]:
-    """Where each entry stands. An entry of a mapping stands where its name does."""
-    match node:
-        case None:
-            return
-        case yaml.MappingNode():
-            yield path, node.start_mark.line + 1
-            for name, value in node.value:
-                yield from _lines(value, (*path, name.value))
-                yield (*path, name.value), name.start_mark.line + 1
-        case yaml.SequenceNode():
-            yield path, node.start_mark.line + 1
-            for place, value in enumerate(node.value):
-                yield from _lines(value, (*path, place))
-        case _:
-            yield path, node.start_mark.line + 1
+    reason = reason.removeprefix("Value error, ")
+    where = f"line {line_of(loaded, path)}"
+    return f"{where}: {place}: {reason}" if place else f"{where}: {reason}"

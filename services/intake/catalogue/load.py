@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from services.intake.catalogue.lint import lint
 from services.intake.catalogue.models import Catalogue
+from services.runtime.yaml_file import InvalidFile, load_yaml
 
 SAMPLE = Path(__file__).with_name("sample.yaml")
 
@@ -38,9 +38,9 @@ class CatalogueInvalid(Exception):
 def load(file: Path) -> Catalogue:
     """Read a catalogue from YAML. Raises `CatalogueInvalid` with every fault found, `OSError` if there is no file."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CatalogueInvalid([Fault(file.name, "", f"not YAML: {error}")]) from None
+        content = load_yaml(file.read_bytes())
+    except InvalidFile as error:
+        raise CatalogueInvalid([Fault(file.name, "", str(error))]) from None
     try:
         catalogue = Catalogue.model_validate(content)
     except ValidationError as error:

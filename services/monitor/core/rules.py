@@ -16,11 +16,10 @@ from contracts.messages.alerts import Rung
 from contracts.messages.cases import SuspensionKind
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.messages.plans import Limit, Limits
-from contracts.values import Value
+from contracts.values import StrictValue, Value
 from contracts.working_time import Rule, Terms
 from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
 from contracts.working_time.notices import Notice
-from services.runtime.yaml_file import StrictValue
 
 
 class LimitKind(StrEnum):

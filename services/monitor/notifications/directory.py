@@ -14,9 +14,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from contracts.envelope import Code, Name
 from contracts.messages import fields
 from contracts.messages.alerts import Rung
+from contracts.values import StrictValue
 from contracts.working_time.almanac import RegionPrefix
 from contracts.working_time.wording import Language
-from services.runtime.yaml_file import StrictValue
 
 ZONE = ZoneInfo("Asia/Shanghai")
 

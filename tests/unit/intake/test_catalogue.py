@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
 
 from contracts.messages.plans import Limit, Limits
 from services.intake.catalogue import CatalogueInvalid, Matter, load, matter_of, plan_for, required_materials, sample
@@ -16,14 +16,17 @@ from services.intake.catalogue.schema import SCHEMA, schema_text
 
 def faults(tmp_path: Path, content: Any) -> list[str]:
     file = tmp_path / "own.yaml"
-    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    if isinstance(content, str):
+        file.write_text(content, "utf-8")
+    else:
+        YAML(typ="safe").dump(content, file)
     with pytest.raises(CatalogueInvalid) as caught:
         load(file)
     return [str(fault) for fault in caught.value.faults]
 
 
 def content() -> Any:
-    return yaml.safe_load(SAMPLE.read_text("utf-8"))
+    return YAML(typ="safe").load(SAMPLE)
 
 
 def test_the_schema_is_up_to_date() -> None:

@@ -4,7 +4,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
 from contracts.messages.alerts import Rung
 from contracts.messages.cases import SuspensionKind
@@ -15,7 +14,7 @@ from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.ladder import ClockHistory, due_dates
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
-from services.runtime.yaml_file import InvalidFile, validated
+from services.runtime.yaml_file import InvalidFile, read_yaml
 from tests.unit.monitor.histories import at
 
 SHIPPED = rule_store.SHIPPED.read_text(encoding="utf-8")
@@ -209,7 +208,7 @@ def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) ->
 def test_every_kind_of_commitment_has_a_ladder() -> None:
     shipped = rule_store.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
-    assert validated(RuleFile, yaml.safe_load(SHIPPED), {}) == shipped.rule_set.rules
+    assert read_yaml(RuleFile, SHIPPED.encode()) == shipped.rule_set.rules
 
 
 def test_moments_are_instants_in_utc() -> None:
