@@ -17,7 +17,7 @@ from services.runtime.settings import Settings
 from services.runtime.store import tables
 from tests.benchmarks import floor, load, stage
 from tests.benchmarks.report import Figure, conclude, figure
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
 
 HERE = Path(__file__).parent
 TARGET = 500.0

@@ -22,7 +22,7 @@ from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
 
 COUNT = 1_000_000
 SERVICES = (*CORE_SERVICES, *SYSTEMS)

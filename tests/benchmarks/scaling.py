@@ -25,7 +25,7 @@ from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
 
 CASES = 3000
 RECORDS_A_CASE = 1 + len(SYSTEMS)

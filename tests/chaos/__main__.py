@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos import report
-from tests.chaos.drive import Run
+from tests.chaos.run import Run
 from tests.chaos.schedule import FULL_MINUTES, drawn
 from tests.chaos.site import ENGINES, running
 

@@ -15,16 +15,16 @@ from tempfile import NamedTemporaryFile
 
 from pydantic import BaseModel
 
-from tests.chaos import heard
+from tests.chaos import processed
 from tests.chaos.site import Site
-from tests.e2e import ledger
+from tests.support import ledger_checks
 
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 SHOWN = 10
 """Most faults of a check that are shown; the rest are counted."""
 
 LEDGER_MOST = 20_000
-"""Most cases that the ledger, which reads everything at once, is asked about before the end of a run."""
+"""Most cases that the ledger_checks, which reads everything at once, is asked about before the end of a run."""
 
 AUDIT_PATIENCE_S = 10
 """Seconds that the audit waits for what is merely on its way: nothing is, when it is asked."""
@@ -53,7 +53,7 @@ class Answer(BaseModel):
 
 async def broken(site: Site, question: Question) -> Answer:
     """What is broken now."""
-    question = question.model_copy(update={"urls": {name: site.url(name) for name in ledger.DATABASES}})
+    question = question.model_copy(update={"urls": {name: site.url(name) for name in ledger_checks.DATABASES}})
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.check"),
         cwd=CHECKOUT,
@@ -90,14 +90,14 @@ async def _audited(site: Site) -> list[str]:
 
 
 async def _answer(question: Question) -> Answer:
-    async with ledger.opened(question.urls.__getitem__) as tables:
+    async with ledger_checks.opened(question.urls.__getitem__) as tables:
         until = await tables["onedoor_intake"].fetchval("SELECT clock_timestamp()")
-        found = await heard.faults(tables, question.since, said_are_heard=question.said_are_heard)
+        found = await processed.faults(tables, question.since, said_are_heard=question.said_are_heard)
         if question.last:
-            found += await heard.faults(tables, FIRST, said_are_heard=False)
+            found += await processed.faults(tables, FIRST, said_are_heard=False)
         if question.last or len(question.numbers) <= LEDGER_MOST:
-            found += await heard.unsaid(tables)
-            found += await ledger.faults(tables, set(question.numbers))
+            found += await processed.unsaid(tables)
+            found += await ledger_checks.faults(tables, set(question.numbers))
     found = list(dict.fromkeys(found))
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return Answer(faults=[*_varied(found), *more], until=until)

@@ -7,7 +7,7 @@ from random import Random
 from typing import ClassVar
 
 from tests.chaos.applicants import Applicants, Try
-from tests.chaos.gauge import Gauge
+from tests.chaos.progress import Gauge
 from tests.chaos.site import Site
 
 

@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot  # the kind of output is chosen before
 
-from tests.chaos.drive import DRAIN_S, RECOVERED, RECOVERY_S, Run
+from tests.chaos.run import DRAIN_S, RECOVERED, RECOVERY_S, Run
 
 PICTURE = "timeline.svg"
 BIN_S = 2.0

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from tests.chaos.absences import ABSENT, DEPARTMENTS, DepartmentAway, DiskFull, EngineAway, Wiped
+from tests.chaos.bad_connections import SPOILT, ClockSteps, Spoilt
 from tests.chaos.fault import Fault
-from tests.chaos.gauge import SERVICES
 from tests.chaos.kills import Kills, PowerCut, Scaled, Zombie
-from tests.chaos.repeats import ReadAgain, SaidAgain
+from tests.chaos.outages import ABSENT, DEPARTMENTS, DepartmentAway, DiskFull, EngineAway, Wiped
+from tests.chaos.progress import SERVICES
+from tests.chaos.repeated_records import ReadAgain, SaidAgain
 from tests.chaos.site import ENGINES
-from tests.chaos.spoilt import SPOILT, ClockSteps, Spoilt
 
 FULL_MINUTES = 30.0
 """A run this long does everything."""

@@ -16,7 +16,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.processes import HOST, kept_port
 from deploy.local.wiring import SYSTEMS, Options
 from services.runtime.clock import FileClock
-from tests.chaos.links import Link, advertising
+from tests.chaos.proxies import Link, advertising
 
 BEGINS = datetime(2026, 3, 2, 16, 35, tzinfo=ZoneInfo("Asia/Shanghai"))
 """A Monday, less than an hour before the close of business: a step of an hour makes what is open late."""

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.chaos import report
-from tests.chaos.absences import DepartmentAway, Wiped
 from tests.chaos.applicants import Try
-from tests.chaos.drive import Outcome, Run
 from tests.chaos.fault import Lasted
+from tests.chaos.outages import DepartmentAway, Wiped
+from tests.chaos.run import Outcome, Run
 
 RATE = 50.0
 

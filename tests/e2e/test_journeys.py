@@ -19,8 +19,8 @@ from contracts.registry import REGISTRY, topics_for
 from deploy.local.wiring import SYSTEMS
 from onedoor.cli import load
 from services.departments.sandbox.behaviour import Behaviour
-from tests.e2e.centre import ZONE, Answer, Centre, named_in_logs, running, until
-from tests.e2e.foresight import application, key_for, person, plan_of
+from tests.support.centre import ZONE, Answer, Centre, named_in_logs, running, until
+from tests.support.known_outcomes import application, key_for, person, plan_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -20,8 +20,8 @@ import pytest_asyncio
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue import sample
-from tests.e2e import ledger
-from tests.e2e.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
+from tests.support import ledger_checks
+from tests.support.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -140,8 +140,8 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
 
 
 async def found_by_the_ledger(run: Run) -> list[str]:
-    async with ledger.opened(run.centre.platform.engines.database_url) as tables:
-        return await ledger.faults(tables, run.numbers)
+    async with ledger_checks.opened(run.centre.platform.engines.database_url) as tables:
+        return await ledger_checks.faults(tables, run.numbers)
 
 
 async def test_every_case_is_decided_once_whoever_was_killed(run: Run) -> None:
@@ -183,13 +183,13 @@ async def changed(run: Run, database: str, statement: str) -> list[str]:
     The copies are temporary tables, which that connection alone sees in place of the originals, and have none of
     their keys: what the keys forbid can be planted, too.
     """
-    async with ledger.opened(run.centre.platform.engines.database_url) as tables:
+    async with ledger_checks.opened(run.centre.platform.engines.database_url) as tables:
         connection = tables[database]
         for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             await connection.execute('CREATE TEMP TABLE "{0}" AS TABLE public."{0}"'.format(row["tablename"]))
         done = await connection.execute(statement)
         assert not done.endswith(" 0"), f"{done}: nothing was planted"
-        return await ledger.faults(tables, run.numbers)
+        return await ledger_checks.faults(tables, run.numbers)
 
 
 CASE = "case_id = (SELECT min(case_id) FROM cases)"

@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
-from tests.e2e.centre import ZONE, Answer, Centre, running, until
-from tests.e2e.foresight import application, person
+from tests.support.centre import ZONE, Answer, Centre, running, until
+from tests.support.known_outcomes import application, person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,9 +15,9 @@ from deploy.local.postgres import USER
 from deploy.local.processes import is_free
 from onedoor.applicants import applications
 from services.intake.catalogue import sample
-from tests.e2e import ledger
-from tests.e2e.centre import Answer, until
 from tests.integration.test_local_up import COMMAND, Up, all_gone
+from tests.support import ledger_checks
+from tests.support.centre import Answer, until
 
 CASES = 60
 EARLY = 30
@@ -97,8 +97,8 @@ async def in_order(up: Up, folder: Path, receipts: list[Answer]) -> bool:
     def url(database: str) -> str:
         return f"postgresql://{USER}:{password}@{up.address('postgres')}/{database}"
 
-    async with ledger.opened(url) as tables:
-        return not await ledger.faults(tables, {receipt["number"] for receipt in receipts})
+    async with ledger_checks.opened(url) as tables:
+        return not await ledger_checks.faults(tables, {receipt["number"] for receipt in receipts})
 
 
 class Demo:

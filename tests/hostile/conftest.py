@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.centre import Centre
-from tests.hostile.siege import besieged
+from tests.hostile.attacked_centre import besieged
+from tests.support.centre import Centre
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

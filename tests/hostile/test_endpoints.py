@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from tests.e2e.centre import Centre
-from tests.hostile.siege import TOKEN, processes
+from tests.hostile.attacked_centre import TOKEN, processes
+from tests.support.centre import Centre
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -19,9 +19,9 @@ from services.runtime.http.server import (
     MOST_LINGERING_BYTES,
     READ_S,
 )
-from tests.e2e.centre import Centre
+from tests.hostile.attacked_centre import MIB, TOKEN, neighbour
 from tests.hostile.clients import BLOCK, Ended, byte_by_byte, chunked, head, held, plain, stream, unread
-from tests.hostile.siege import MIB, TOKEN, neighbour
+from tests.support.centre import Centre
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

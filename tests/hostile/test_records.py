@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from tests.hostile.assault import Assault, Reckoning
-from tests.hostile.siege import percentile
+from tests.hostile.attacked_centre import percentile
+from tests.hostile.bad_records import Assault, Reckoning
 
 RECORDS = int(os.environ.get("HOSTILE_RECORDS", "5000"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))

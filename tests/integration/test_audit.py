@@ -23,8 +23,8 @@ from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import LedgerQuery, Targets, targets
 from services.runtime.clock import FileClock
-from tests.e2e.centre import Answer, Centre, running, until
 from tests.integration.broken_promises import KEYS, PLANTED, Planted
+from tests.support.centre import Answer, Centre, running, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 

@@ -26,7 +26,7 @@ from services.runtime.store.cases import MAX_PROCESSED_IDS
 from services.runtime.store.database import DedicatedConnection, is_away, transaction
 from services.runtime.store.dead_letters import make_dead_letter
 from services.runtime.store.outbox import OutboxMessage
-from tests.integration.toy import Tally, case, eventually, from_kafka, said, toy
+from tests.support.toy import Tally, case, eventually, from_kafka, said, toy
 
 
 class Kafka:

@@ -17,7 +17,7 @@ from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
-from tests.integration.toy import TOPIC, case, said, toy
+from tests.support.toy import TOPIC, case, said, toy
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from services.runtime.store import documents, tables
 from services.runtime.store.database import ERRORS, transaction
 from services.runtime.store.documents import Edition, UnusableEdition
 from services.runtime.store.outbox import OutboxMessage
-from tests.integration.toy import Tally, case, eventually, from_kafka, handle, said, toy
+from tests.support.toy import Tally, case, eventually, from_kafka, handle, said, toy
 
 CASES = 30
 AT_ONCE = 7

@@ -18,10 +18,10 @@ from aiokafka.errors import KafkaError
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka, OtherBrokers
 from deploy.local.processes import until
-from tests.integration.asking import conversation
 from tests.integration.test_local_up import Up, all_gone, run
-from tests.integration.toy import settings
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
+from tests.support.toy import settings
+from tests.support.toy_conversation import conversation
 
 TOPIC = "onedoor.requests"
 CASES = 600

@@ -19,7 +19,7 @@ from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store import dead_letters, tables
-from tests.integration.toy import TOPIC, Answer, Office, Tally, case, eventually, said, settings, toy
+from tests.support.toy import TOPIC, Answer, Office, Tally, case, eventually, said, settings, toy
 
 Start = Callable[..., Any]
 

@@ -16,8 +16,8 @@ from services.runtime.kafka import connection
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.store.outbox import OutboxMessage
 from tests.integration.test_batches import Kafka
-from tests.integration.toy import TOPIC, case, eventually, said, settings
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
+from tests.support.toy import TOPIC, case, eventually, said, settings
 
 NOWHERE = "127.0.0.1:1"
 

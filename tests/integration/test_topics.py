@@ -14,9 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka
 from services.runtime.kafka.topics import Topics, Unfit
-from tests.integration.asking import conversation
-from tests.integration.toy import eventually, settings
-from tests.topics import ensure_topics
+from tests.support.topics import ensure_topics
+from tests.support.toy import eventually, settings
+from tests.support.toy_conversation import conversation
 
 CASES = 400
 A_SECOND = 40

@@ -15,7 +15,7 @@ from services.intake.catalogue import plan_for, sample
 from services.intake.core.case_numbers import number_from
 from services.intake.core.handle import AcceptCase, Case
 from services.intake.core.handle import handle as handle_by
-from tests.unit.intake.persons import citizen_number
+from tests.support.persons import citizen_number
 
 NUMBER = number_from(b"a case number")
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)

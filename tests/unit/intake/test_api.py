@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from contracts.messages.cases import CaseAccepted, StepState
 from services.intake.core.case_numbers import is_valid
 from services.runtime.batch.queue import Overloaded
+from tests.support.persons import citizen_number, credit_code
 from tests.unit.intake.cases import at, decided, done, report
 from tests.unit.intake.hosts import MemoryHost, client_of
-from tests.unit.intake.persons import citizen_number, credit_code
 
 APPLICATION: dict[str, Any] = {
     "bundle": "transfer-property",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.core.id_numbers import is_citizen_number, is_credit_code
-from tests.unit.intake.persons import citizen_numbers, credit_codes
+from tests.support.persons import citizen_numbers, credit_codes
 
 
 def test_the_worked_example_of_the_standard() -> None:

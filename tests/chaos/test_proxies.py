@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.local.processes import HOST
-from tests.chaos.links import Link, Manner, advertising
+from tests.chaos.proxies import Link, Manner, advertising
 
 ANSWER = b"0123456789" * 200
 

@@ -1,10 +1,10 @@
-"""What is planted fits the program as it is now; the runs themselves are ``python -m tests.chaos.plants``."""
+"""What is planted fits the program as it is now; the runs themselves are ``python -m tests.chaos.planted_faults``."""
 
 import ast
 
 import pytest
 
-from tests.chaos.plants import CHECKOUT, PLANTS, Plant
+from tests.chaos.planted_faults import CHECKOUT, PLANTS, Plant
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)

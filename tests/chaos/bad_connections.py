@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from tests.chaos.fault import Fault
-from tests.chaos.links import Manner
+from tests.chaos.proxies import Manner
 from tests.chaos.site import Site
 
 SPOILT = (Manner.HANGING, Manner.CUT, Manner.LATE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.chaos.applicants import Applicants
 from tests.chaos.check import FIRST, Question, broken
 from tests.chaos.fault import Fault, Lasted
-from tests.chaos.gauge import SERVICES, Gauge
+from tests.chaos.progress import SERVICES, Gauge
 from tests.chaos.site import Site
 
 RECOVERED = 0.9

@@ -21,10 +21,10 @@ from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from onedoor.applicants import applications
 from onedoor.cli import load
 from services.intake.catalogue import sample
-from tests.e2e import ledger
-from tests.e2e.centre import Answer, Centre, until
+from tests.hostile.attacked_centre import besieged, processes
 from tests.hostile.mutations import Forger, Record
-from tests.hostile.siege import besieged, processes
+from tests.support import ledger_checks
+from tests.support.centre import Answer, Centre, until
 
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
 
@@ -358,8 +358,8 @@ async def _settled(centre: Centre, numbers: Sequence[str]) -> dict[tuple[str, st
 
 async def _wrong(centre: Centre, numbers: set[str]) -> list[str]:
     """What an auditor finds wrong with these cases."""
-    async with ledger.opened(centre.platform.engines.database_url) as tables:
-        found = await ledger.faults(tables, numbers)
+    async with ledger_checks.opened(centre.platform.engines.database_url) as tables:
+        found = await ledger_checks.faults(tables, numbers)
     return [fault for fault in found if "parked letter" not in fault and any(number in fault for number in numbers)]
 
 

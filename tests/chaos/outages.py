@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from statistics import quantiles
 
 from tests.chaos.fault import Fault, Lasted
-from tests.chaos.links import Manner
+from tests.chaos.proxies import Manner
 from tests.chaos.site import ENGINES, Site
 
 GO_ON = 0.8

@@ -1,6 +1,6 @@
 """Proves the checks: breaks one guarantee at a time in a copy of the program, and sees that a run with faults notices.
 
-``python -m tests.chaos.plants [NAME...]``. The copy is made beside temporary files and thrown away.
+``python -m tests.chaos.planted_faults [NAME...]``. The copy is made beside temporary files and thrown away.
 """
 
 import os

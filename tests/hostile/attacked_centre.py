@@ -17,7 +17,7 @@ from deploy.local.wiring import SYSTEMS, Options
 from onedoor.applicants import applications
 from services.intake.catalogue import sample
 from services.runtime.clock import FileClock
-from tests.e2e.centre import BEGINS, Centre, until
+from tests.support.centre import BEGINS, Centre, until
 
 TOKEN = "a-token-that-staff-have-0123456789"
 SPEED = 60

@@ -14,7 +14,7 @@ from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
 from services.intake.catalogue import matter_of, plan_for, required_materials, sample
 from services.intake.core.case_numbers import number_for_key
 from services.intake.core.id_numbers import citizen_check_character
-from tests.e2e.centre import BEGINS
+from tests.support.centre import BEGINS
 
 REGION = "450102"
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import asyncpg
 
 from contracts.registry import REGISTRY
-from tests.chaos.gauge import SERVICES
-from tests.e2e.ledger import OFFICES, Tables
+from tests.chaos.progress import SERVICES
+from tests.support.ledger_checks import OFFICES, Tables
 
 HEARERS = {message.type: route.consumers for message, route in REGISTRY.items()}
 ID_BYTES = 16
