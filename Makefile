@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := contracts services onedoor deploy tools tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench hostile chaos rungs pins clean run-tools test-tools bench-tools
+.PHONY: help demo up test lint bench hostile chaos rungs generated pins clean run-tools test-tools bench-tools
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -37,6 +37,9 @@ rungs: test-tools ## two monitors killed at random while RUNGS (100000) deadline
 hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED names the same ones again
 	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \
 		HOSTILE_SEED=$(or $(HOSTILE_SEED),$(shell date +%s)) $(BIN)/python -m pytest -s tests/hostile
+
+generated: test-tools ## write schemas, diagrams and the table of settings anew from the code
+	@exec $(BIN)/python -m tools
 
 pins: test-tools ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --upgrade pyproject.toml -o requirements/run.txt

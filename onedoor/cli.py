@@ -173,9 +173,9 @@ def replay(
     plain: Annotated[bool, typer.Option(help="Lines of text only, as when the output is no terminal.")] = False,
 ) -> None:
     """Take another system's cases through the whole platform, in their own time."""
-    from onedoor.replay import Wanted, run
+    from onedoor.replay.command import ReplayOptions, run
 
-    raise typer.Exit(run(file, Wanted(json, ladder, limit_days, rules), zone, plain))
+    raise typer.Exit(run(file, ReplayOptions(json, ladder, limit_days, rules), zone, plain))
 
 
 @app.command()
@@ -198,36 +198,6 @@ def audit(
 
     with _plain_faults():
         raise typer.Exit(run(folder, database, replay, patience, json))
-
-
-@app.command()
-def schemas() -> None:
-    """Write contracts/schemas/ anew from the contracts, unless that would break a promise."""
-    from tools.schemas import FOLDER, Breaking, write
-
-    try:
-        write()
-    except Breaking as breaking:
-        typer.echo(f"nothing is written: old readers or old messages would not survive this\n{breaking}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"written to {FOLDER}")
-
-
-@app.command()
-def settings() -> None:
-    """Print the table of all settings, as Markdown."""
-    from tools.settings_table import markdown
-
-    typer.echo(markdown(), nl=False)
-
-
-@app.command()
-def diagrams() -> None:
-    """Draw the diagrams in docs/architecture.md anew from the code."""
-    from tools.drawings import DOCUMENT, write
-
-    write()
-    typer.echo(f"drawn in {DOCUMENT}")
 
 
 @contextmanager

@@ -30,9 +30,11 @@ _INTRODUCTION = """\
 
 Every process reads its settings from environment variables. A wrong or missing one stops the process when it
 starts, with the variable's name, its value (unless it is a secret) and what is allowed. `onedoor up` and
-`onedoor demo` set what they need themselves; `onedoor serve` and `onedoor migrate` are told everything here.
+`onedoor demo` set what they need themselves; `onedoor serve` and `onedoor migrate` need everything set.
 
-This file is generated: `onedoor settings > docs/settings.md`."""
+This file is generated: `make generated`."""
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 
 class Group(NamedTuple):
@@ -67,6 +69,11 @@ GROUPS = (
 def markdown() -> str:
     """The whole document."""
     return "\n\n".join([_INTRODUCTION, *(_section(group) for group in GROUPS)]) + "\n"
+
+
+def write(document: Path = DOCUMENT) -> None:
+    """Write the document anew."""
+    document.write_text(markdown(), encoding="utf-8")
 
 
 def variables() -> frozenset[str]:

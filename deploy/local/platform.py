@@ -14,6 +14,7 @@ from deploy.local.engines import Engines
 from deploy.local.processes import Notify, kept_port
 from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Specification, Supervised, Supervisor
 from deploy.local.wiring import PRELOAD, Options, Wiring
+from services.operator.addresses import write_addresses
 
 READY_SECONDS = 90.0
 _LOOK_SECONDS = 0.2
@@ -53,6 +54,7 @@ class Platform:
             await self.engines.start()
             self._minding = [asyncio.create_task(self._mind(engine)) for engine in self.engines.all]
             wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
+            write_addresses(self.folder, wiring.addresses())
             self._notify("making the databases")
             await _all(self.engines.postgres.create_database(name) for name in wiring.databases(self.options))
             self._notify("bringing the databases up to date")

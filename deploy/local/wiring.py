@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local.processes import HOST, kept_port, secret
 from deploy.local.supervisor import Specification
+from services.operator.addresses import Addresses
 
 CORE_SERVICES = ("intake", "routing", "monitor")
 SYSTEMS = ("tax", "commerce", "land")
@@ -79,6 +80,16 @@ class Wiring:
         """The databases there must be: one a service, one an office of a department."""
         offices = options.systems if options.sandboxes else ()
         return (*(f"onedoor_{name}" for name in options.services), *(f"office_{name}" for name in offices))
+
+    def addresses(self) -> Addresses:
+        """Where operators' commands find these databases."""
+        return Addresses(
+            services={name: self._database_url(f"onedoor_{name}") for name in self._options.services},
+            ledgers={
+                system: self._database_url(f"office_{system}")
+                for system in (self._options.systems if self._options.sandboxes else ())
+            },
+        )
 
     def migrations(self) -> list[Specification]:
         """One-time tasks that bring the services' databases up to date."""

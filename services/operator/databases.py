@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from services.operator.local_databases import NothingKept, database_url
+from services.operator.addresses import NoAddresses, read_addresses
 
 T = TypeVar("T")
 
@@ -37,16 +37,21 @@ def chosen(service: str | None, address: str, folder: Path | None) -> dict[str, 
     A folder goes before an address, since an address may have been left in the environment. Without either, it is
     the folder that ``onedoor up`` uses by default. Raises WrongChoice.
     """
-    names = (service,) if service else ALL
     if address and folder is None:
         _check(address)
         if PLACE in address:
-            return {name: address.replace(PLACE, name) for name in names}
+            return {name: address.replace(PLACE, name) for name in ((service,) if service else ALL)}
         return {service or "": address}
+    folder = folder or DEFAULT_FOLDER
     try:
-        return {name: database_url(folder or DEFAULT_FOLDER, name) for name in names}
-    except NothingKept as missing:
+        services = read_addresses(folder).services
+    except NoAddresses as missing:
         raise WrongChoice(str(missing)) from None
+    if service is None:
+        return dict(services)
+    if service not in services:
+        raise WrongChoice(f"{folder} has no service {service}: it has {', '.join(services)}")
+    return {service: services[service]}
 
 
 def _check(address: str) -> None:

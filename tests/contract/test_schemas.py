@@ -37,7 +37,7 @@ def test_the_committed_files_are_those_of_the_code() -> None:
     generated = schemas.documents()
     files = {path.name: path.read_text() for path in schemas.FOLDER.iterdir()}
     stale = [name for name in generated if files.get(name) != schemas.render(generated[name])]
-    assert (stale, sorted(files)) == ([], sorted(generated)), "generate them anew with: onedoor schemas"
+    assert (stale, sorted(files)) == ([], sorted(generated)), "write them anew: make generated"
 
 
 @pytest.mark.parametrize("message", REGISTRY, ids=lambda message: message.type)

@@ -17,6 +17,7 @@ from deploy.local.wiring import SYSTEMS
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue import sample
+from services.operator.addresses import read_addresses, write_addresses
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
 from services.operator.audit.run import Wanted, audit
@@ -225,10 +226,15 @@ async def test_a_database_that_is_not_as_it_should_be_is_no_result(run: Run) -> 
     assert (status, "say a number of cases, or all" in errors) == (2, True)
     postgres = run.centre.platform.engines.postgres
     await postgres.create_database("onedoor_water")
+    folder = run.centre.platform.folder
+    addresses = read_addresses(folder)
+    water = run.centre.platform.engines.database_url("onedoor_water")
+    write_addresses(folder, replace(addresses, services={**addresses.services, "water": water}))
     try:
         os.environ["ONEDOOR_SYSTEMS"] = "tax,commerce,land,water"
         status, _, errors = await onedoor_audit(run)
     finally:
         del os.environ["ONEDOOR_SYSTEMS"]
+        write_addresses(folder, addresses)
         await postgres.drop_database("onedoor_water")
     assert (status, "onedoor migrate" in errors) == (2, True), errors

@@ -1,4 +1,4 @@
-"""The JSON Schema of a catalogue file. ``python -m services.intake.catalogue.schema`` writes it anew."""
+"""The JSON Schema of a catalogue file. ``make generated`` writes it anew."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,3 @@ def schema_text() -> str:
     """The schema as it is to stand in the file, ready for an editor that checks YAML while it is written."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Catalogue.model_json_schema()}
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    SCHEMA.write_text(schema_text(), encoding="utf-8")

@@ -9,13 +9,12 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy.engine import make_url
 
 from deploy.local.wiring import CORE_SERVICES
+from services.operator.addresses import read_addresses
 from services.operator.audit.checksum_queries import STANDARD_BOOKS
 from services.operator.audit.settings import AuditSettings
 from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
-from services.operator.local_databases import database_url
 from services.runtime.clock import Clock, open_clock
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -89,8 +88,10 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
                 )
             books[system] = LedgerQuery(found, query)
         elif local is not None:
-            own = make_url(database_url(local, system)).set(database=f"office_{system}")
-            books[system] = LedgerQuery(own.render_as_string(hide_password=False), query)
+            if found := read_addresses(local).ledgers.get(system, ""):
+                books[system] = LedgerQuery(found, query)
+            else:
+                closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
         else:
             closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
     try:

@@ -30,7 +30,7 @@ def content() -> Any:
 
 
 def test_the_schema_is_up_to_date() -> None:
-    assert SCHEMA.read_text("utf-8") == schema_text(), "run python -m services.intake.catalogue.schema"
+    assert SCHEMA.read_text("utf-8") == schema_text(), "write it anew: make generated"
 
 
 def test_the_sample_keeps_the_schema() -> None:

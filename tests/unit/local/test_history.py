@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.messages.cases import Channel
-from onedoor.history import UnreadableHistory, read
+from onedoor.replay.history import UnreadableHistory, read
 
 ZONE = ZoneInfo("Asia/Shanghai")
 HEAD = "case_id,startdate,deadline,enddate,department,channel,other"

@@ -1,4 +1,4 @@
-"""Another system's cases, read from a CSV file. Pure: from rows to cases, or to what is wrong with them."""
+"""Reads another system's cases from a CSV file. Pure: turns rows into cases, or into reasons for rejecting them."""
 
 import csv
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ CHANNELS = {
     "letter": Channel.POST,
     **{channel.value: channel for channel in Channel},
 }
-"""What other systems call the channels; whatever else they say is another channel."""
+"""Names that other systems give to channels. Any other name counts as `Channel.OTHER`."""
 
 
 class UnreadableHistory(Exception):
-    """The file is no CSV file with the columns that are needed."""
+    """The file is not a CSV file with the required columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCase:
-    """A case as the other system had it. ``label`` is that system's word for the channel."""
+    """A case as the other system recorded it. ``label`` is that system's name for the channel."""
 
     line: int
     reference: str
@@ -44,7 +44,7 @@ class RecordedCase:
 
 @dataclass(frozen=True, slots=True)
 class RowRemark:
-    """Something to report about a row: why it was rejected, or what is odd about it."""
+    """A remark about a row: why it was rejected, or what is odd about it."""
 
     line: int
     case_id: str
@@ -53,7 +53,7 @@ class RowRemark:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a file holds. ``odd`` rows are among the cases; ``rejected`` ones are not."""
+    """The content of a file. ``cases`` includes the odd rows and leaves out the rejected ones."""
 
     cases: tuple[RecordedCase, ...]
     rejected: tuple[RowRemark, ...]
@@ -61,12 +61,12 @@ class History:
 
     @property
     def ends(self) -> datetime:
-        """The last moment that the log knows of: its last start or end."""
+        """The last moment on record: the last start or end of a case."""
         return max(at for case in self.cases for at in (case.started_at, case.ended_at) if at is not None)
 
 
 def read(lines: Iterable[str], zone: ZoneInfo) -> History:
-    """Read a history. Moments without a zone are taken to be of ``zone``. Raises `UnreadableHistory`."""
+    """Read a history. Moments without a zone are taken to be in ``zone``. Raises `UnreadableHistory`."""
     reader = csv.DictReader(lines)
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:

@@ -1,0 +1,141 @@
+"""Runs a replay, from the file to the printed result."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx2
+from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from deploy.local.engine import EngineFailed
+from deploy.local.platform import Platform
+from deploy.local.supervisor import NotReady
+from deploy.local.up import until_asked_to_stop, write_json
+from deploy.local.wiring import RECORDED, Options
+from onedoor.replay.history import History, UnreadableHistory, read
+from onedoor.replay.monitor import put_rules_in_force
+from onedoor.replay.player import CREEP, STEP, Player, ReplayFailed
+from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
+from services.departments.recorded.ledger import RecordedLedger
+from services.monitor.core.rules import RuleSet, rule_set
+from services.monitor.store import rule_store
+from services.runtime.clock import FileClock
+from services.runtime.yaml_file import InvalidFile
+
+RETENTION_DAYS = 100_000
+"""Months pass in seconds; no case may be deleted before it has been reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """Options of a replay.
+
+    ``limit_days`` replaces the recorded deadlines, ``rules`` the rules that onedoor comes with. ``output`` receives
+    the result as JSON, ``ladder`` the rungs as CSV.
+    """
+
+    output: Path | None = None
+    ladder: Path | None = None
+    limit_days: int | None = None
+    rules: Path | None = None
+
+
+def run(file: Path, options: ReplayOptions, zone: str, plain: bool) -> int:
+    """Replay a file; the exit status."""
+    console = Console(force_terminal=False if plain else None, highlight=False)
+    folder = Path(tempfile.mkdtemp(prefix="onedoor-replay-"))
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            history = read(lines, ZoneInfo(zone))
+        if not history.cases:
+            raise UnreadableHistory("no row of the file is a case that can be replayed")
+        rules = rule_set(rule_store.read(options.rules)) if options.rules is not None else None
+        until_asked_to_stop(_replay(history, options, rules, folder, console))
+    except InvalidFile as faults:
+        console.print(f"{options.rules}: {faults}", markup=False, soft_wrap=True)
+        return 1
+    except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
+        console.print(f"{file}: {failure}", markup=False, soft_wrap=True)
+        return 1
+    except (ReplayFailed, EngineFailed, NotReady) as failure:
+        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+async def _replay(
+    history: History, options: ReplayOptions, rules: RuleSet | None, folder: Path, console: Console
+) -> None:
+    began = time.monotonic()
+
+    def notify(message: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {message}", markup=False, soft_wrap=True)
+
+    starts = min(case.started_at for case in history.cases) - STEP
+    clock = FileClock.create(folder / "clock", starts, CREEP)
+    department_clock = FileClock.create(folder / "department-clock", starts, CREEP)
+    notify(f"starting Apache Kafka, PostgreSQL and four services in {folder}")
+    async with Platform(folder, _platform_options(folder), notify) as platform:
+        async with _database(platform, "onedoor_monitor") as monitor, _database(platform, "office_recorded") as ledger:
+            if rules is not None:
+                async with _database(platform, "onedoor_intake") as intake:
+                    await put_rules_in_force(monitor, intake, rules)
+            notify(f"replaying {len(history.cases)} cases, {starts + STEP:%Y-%m-%d} to {history.ends:%Y-%m-%d}")
+            async with httpx2.AsyncClient(timeout=60) as client:
+                player = Player(
+                    history,
+                    options.limit_days,
+                    client=client,
+                    intake=platform.address("intake"),
+                    monitor=platform.address("monitor"),
+                    clock=clock,
+                    department_clock=department_clock,
+                    ledger=RecordedLedger(ledger),
+                    monitor_database=monitor,
+                )
+                await player.run(console)
+                report = await player.report()
+        notify("done")
+    _show(history, report, options, console)
+
+
+def _platform_options(folder: Path) -> Options:
+    return Options(
+        clock=str(folder / "clock"),
+        systems=(RECORDED,),
+        throwaway=True,
+        extra={
+            "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(RETENTION_DAYS)},
+            RECORDED: {
+                "ONEDOOR_CLOCK": str(folder / "department-clock"),
+                "ONEDOOR_POLL_INTERVAL_S": "0.02",
+            },
+        },
+    )
+
+
+@asynccontextmanager
+async def _database(platform: Platform, name: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(platform.engines.database_url(name))
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _show(history: History, report: Report, options: ReplayOptions, console: Console) -> None:
+    if options.output is not None:
+        write_json(options.output, result(history, report))
+    console.print(tables(report))
+    if options.ladder is not None:
+        write_ladder(options.ladder, report)
+        console.print(ladder_table(report))
+    for line in remarks(history, report):
+        console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,39 @@
+"""What a replay needs from monitor's database: all SQL of the replay."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.monitor.core.rules import RuleSet
+from services.runtime.store import documents
+
+_COUNTS = text("""
+    SELECT count(*) FILTER (WHERE state LIKE '%"matter":%') AS opened,
+        count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed FROM cases
+""")
+_PENDING = text("""
+    SELECT count(*) FILTER (WHERE timer_at <= :now) + count(*) FILTER (WHERE state LIKE '%"query_count":%') FROM cases
+""")
+
+
+async def case_counts(monitor: AsyncEngine) -> tuple[int, int]:
+    """How many cases monitor has opened, and how many of them it has closed."""
+    async with monitor.connect() as connection:
+        opened, closed = (await connection.execute(_COUNTS)).one()
+    return opened, closed
+
+
+async def pending_deadlines(monitor: AsyncEngine, now: datetime) -> int:
+    """How many cases have a deadline that monitor has not processed, or a query about one under way."""
+    async with monitor.connect() as connection:
+        pending: int = (await connection.execute(_PENDING, {"now": now})).scalar_one()
+    return pending
+
+
+async def put_rules_in_force(monitor: AsyncEngine, intake: AsyncEngine, rules: RuleSet) -> None:
+    """Put these rules in force at both services. Call it before the first case: then no deadline is recomputed."""
+    for database, document in ((monitor, rules), (intake, rules.almanac)):
+        async with database.begin() as connection:
+            body = document.model_dump(mode="json", by_alias=True)
+            await documents.put(connection, body, f"rules {rules.rules.version}")

@@ -1,0 +1,197 @@
+"""Moves time and cases forward step by step.
+
+At each step the department's clock goes first: the cases that began by then are imported, and the department answers
+those that ended by then. When monitor has processed all of it, the clock of the other services follows. So monitor
+judges a deadline only after it knows every answer given by then, however slow the machine is.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deploy.local.wiring import RECORDED
+from onedoor.replay.history import History, RecordedCase
+from onedoor.replay.monitor import case_counts, pending_deadlines
+from onedoor.replay.report import Report
+from services.departments.recorded.ledger import RecordedLedger
+from services.runtime.clock import FileClock
+
+STEP = timedelta(days=7)
+CREEP = 1e-6
+"""Speed of the clocks between steps: almost zero, so that no deadline falls due by itself."""
+
+REGION = "450100"
+"""The region of all replayed cases, since the history does not name one."""
+
+IMPORT_ROWS = 500
+"""Cases a request to ``POST /imports``."""
+
+VIEWS_AT_ONCE = 20
+"""Requests for views of cases that run at the same time."""
+
+STUCK_S = 120.0
+"""Machine seconds without any progress after which the replay gives up."""
+
+
+class ReplayFailed(Exception):
+    """The replay did not come to its end; the message says why."""
+
+
+class Player:
+    """The course of one replay. ``intake`` and ``monitor`` are the addresses of these services."""
+
+    def __init__(
+        self,
+        history: History,
+        limit_days: int | None,
+        *,
+        client: httpx2.AsyncClient,
+        intake: str,
+        monitor: str,
+        clock: FileClock,
+        department_clock: FileClock,
+        ledger: RecordedLedger,
+        monitor_database: AsyncEngine,
+    ) -> None:
+        self._history = history
+        self._limit_days = limit_days
+        self._client = client
+        self._intake = intake
+        self._monitor = monitor
+        self._clock = clock
+        self._department_clock = department_clock
+        self._ledger = ledger
+        self._monitor_database = monitor_database
+        self._numbers: dict[str, str] = {}
+        """Reference -> case number."""
+
+    async def run(self, console: Console) -> None:
+        """Replay everything from the first case to the end of the history. Raises ReplayFailed."""
+        await self._ledger.create()
+        await self._ledger.write((case.reference, case.ended_at) for case in self._history.cases)
+        waiting = sorted(self._history.cases, key=lambda case: case.started_at)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=len(waiting))
+            for until in _steps(waiting[0].started_at, self._history.ends):
+                self._department_clock.set(until, CREEP)
+                arrived = [case for case in waiting if case.started_at <= until]
+                waiting = waiting[len(arrived) :]
+                for cases in _chunks(arrived, IMPORT_ROWS):
+                    await self._import(cases)
+                await _until(self._all_processed, f"monitor to process everything until {until:%Y-%m-%d}")
+                self._clock.set(until, CREEP)
+                await _until(self._all_judged, f"monitor to judge the deadlines until {until:%Y-%m-%d}")
+                progress.update(task, completed=len(self._numbers), description=f"{until:%Y-%m-%d}")
+
+    async def _import(self, cases: Sequence[RecordedCase]) -> None:
+        answer = await self._client.post(f"{self._intake}/imports", json=[self._row(case) for case in cases])
+        if answer.status_code != httpx2.codes.OK:
+            raise ReplayFailed(f"intake answered {answer.status_code}: {answer.text}")
+        for case, row in zip(cases, answer.json(), strict=True):
+            if "number" not in row:
+                raise ReplayFailed(f"line {case.line}: intake refuses the case: {row['errors']}")
+            self._numbers[case.reference] = row["number"]
+
+    def _row(self, case: RecordedCase) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "reference": case.reference,
+            "matter_name": case.reference,
+            "department": case.department,
+            "system": RECORDED,
+            "region": REGION,
+            "channel": case.channel,
+            "accepted_at": case.started_at.isoformat(),
+        }
+        if self._limit_days is not None:
+            row["working_days"] = self._limit_days
+        elif case.deadline is not None:
+            row["due_at"] = case.deadline.isoformat()
+        return row
+
+    async def _all_processed(self) -> tuple[bool, object]:
+        """Whether monitor has opened every case imported so far and closed every case answered by now."""
+        now = self._department_clock.now()
+        decided = sum(
+            case.ended_at is not None and case.ended_at <= now
+            for case in self._history.cases
+            if case.reference in self._numbers
+        )
+        opened, closed = await case_counts(self._monitor_database)
+        return opened == len(self._numbers) and closed == decided, (opened, closed)
+
+    async def _all_judged(self) -> tuple[bool, object]:
+        """Whether monitor has processed every deadline that has passed."""
+        pending = await pending_deadlines(self._monitor_database, self._clock.now())
+        return pending == 0, pending
+
+    async def report(self) -> Report:
+        """How every case went, as monitor shows it. Raises ReplayFailed if a case drew a rung twice."""
+        rungs: dict[str, dict[str, str]] = defaultdict(dict)
+        report = Report()
+        async for alert in self._alerts():
+            if alert["withdrawn_at"]:
+                report.withdrawn += 1
+            elif alert["rung"] in rungs[alert["case_id"]]:
+                raise ReplayFailed(f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}")
+            else:
+                rungs[alert["case_id"]][alert["rung"]] = alert["due_at"]
+        for cases in _chunks(self._history.cases, VIEWS_AT_ONCE):
+            numbers = [self._numbers[case.reference] for case in cases]
+            views = await asyncio.gather(*(self._get(f"/commitments/{number}") for number in numbers))
+            for case, number, view in zip(cases, numbers, views, strict=True):
+                report.add(case, view, rungs[number], self._history.ends)
+        report.ladder.sort(key=lambda fired: (datetime.fromisoformat(fired.due_at), fired))
+        return report
+
+    async def _alerts(self) -> AsyncIterator[dict[str, Any]]:
+        after: str | None = None
+        while True:
+            page = await self._get("/alerts", limit=1000, **({"after": after} if after else {}))
+            for alert in page["alerts"]:
+                yield alert
+            if (after := page["next"]) is None:
+                return
+
+    async def _get(self, path: str, **query: object) -> dict[str, Any]:
+        answer = await self._client.get(f"{self._monitor}{path}", params={k: str(v) for k, v in query.items()})
+        if answer.status_code != httpx2.codes.OK:
+            raise ReplayFailed(f"monitor answered {answer.status_code} to {path}: {answer.text}")
+        content: dict[str, Any] = answer.json()
+        return content
+
+
+def _steps(first: datetime, last: datetime) -> Iterator[datetime]:
+    """The moments to which the clocks are set, ending exactly with the history."""
+    at = first + STEP
+    while at < last:
+        yield at
+        at += STEP
+    yield last
+
+
+def _chunks(cases: Sequence[RecordedCase], size: int) -> Iterator[Sequence[RecordedCase]]:
+    for start in range(0, len(cases), size):
+        yield cases[start : start + size]
+
+
+async def _until(condition: Callable[[], Awaitable[tuple[bool, object]]], goal: str) -> None:
+    """Wait until the condition holds. Raises ReplayFailed when its progress has not changed for ``STUCK_S``."""
+    before: object = None
+    deadline = time.monotonic() + STUCK_S
+    while True:
+        holds, progress = await condition()
+        if holds:
+            return
+        if progress != before:
+            before, deadline = progress, time.monotonic() + STUCK_S
+        elif time.monotonic() > deadline:
+            raise ReplayFailed(f"no progress for {STUCK_S:.0f} s while waiting for {goal} ({progress})")
+        await asyncio.sleep(0.01)

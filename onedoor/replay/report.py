@@ -1,0 +1,144 @@
+"""The result of a replay: how the cases of each group went, and which rungs of the ladder fired."""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Group
+from rich.table import Table
+
+from contracts.messages.alerts import Rung
+from onedoor.replay.history import History, RecordedCase, RowRemark
+
+LISTED = 20
+"""Most rows that are printed one by one."""
+
+
+@dataclass(slots=True)
+class Count:
+    """How the cases of a group went."""
+
+    cases: int = 0
+    closed: int = 0
+    late: int = 0
+    open: int = 0
+    open_late: int = 0
+
+
+class FiredRung(NamedTuple):
+    """A rung that fired and was not withdrawn."""
+
+    case_id: str
+    department: str
+    rung: str
+    due_at: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What the platform made of a history."""
+
+    total: Count = field(default_factory=Count)
+    by_department: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
+    by_channel: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
+    alerts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Cases closed late: reference -> rung -> when it fell due."""
+    open_alerts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The same of open cases that are late when the history ends."""
+    withdrawn: int = 0
+    ladder: list[FiredRung] = field(default_factory=list)
+    """Every rung that fired and was not withdrawn, in the order in which they fell due."""
+
+    def add(self, case: RecordedCase, view: dict[str, Any], rungs: dict[str, str], ends: datetime) -> None:
+        """Add a case: monitor's view of it, and the rungs that fired. ``ends`` is the end of the history."""
+        due = next((datetime.fromisoformat(one["committed_due"]) for one in view["commitments"]), None)
+        decided_at = datetime.fromisoformat(view["decided_at"]) if view["decided_at"] else None
+        late = due is not None and (decided_at or ends) > due
+        for count in (self.total, self.by_department[case.department], self.by_channel[case.label]):
+            count.cases += 1
+            count.closed += decided_at is not None
+            count.late += decided_at is not None and late
+            count.open += decided_at is None
+            count.open_late += decided_at is None and late
+        if late:
+            group = self.alerts if decided_at else self.open_alerts
+            group[case.reference] = {rung: rungs[rung] for rung in Rung if rung in rungs}
+        self.ladder += [FiredRung(case.reference, case.department, rung, due_at) for rung, due_at in rungs.items()]
+
+
+def result(history: History, report: Report) -> dict[str, Any]:
+    """The result for other programs."""
+    return {
+        **asdict(report.total),
+        "rejected": [asdict(remark) for remark in history.rejected],
+        "odd": [asdict(remark) for remark in history.odd],
+        "alerts": report.alerts,
+        "open_alerts": report.open_alerts,
+        "withdrawn_alerts": report.withdrawn,
+        "log_ends": history.ends.isoformat(),
+        "by_department": {name: asdict(count) for name, count in sorted(report.by_department.items())},
+        "by_channel": {name: asdict(count) for name, count in sorted(report.by_channel.items())},
+    }
+
+
+def tables(report: Report) -> Group:
+    """The counts by department and by channel."""
+    return Group(
+        _table("By department", report.by_department, report.total),
+        _table("By channel", report.by_channel, report.total),
+    )
+
+
+def _table(title: str, groups: dict[str, Count], total: Count) -> Table:
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("", footer="all")
+    for name, value in asdict(total).items():
+        table.add_column(name.replace("_", " "), footer=str(value), justify="right")
+    for name, count in sorted(groups.items()):
+        table.add_row(name, *(str(value) for value in asdict(count).values()))
+    return table
+
+
+def write_ladder(file: Path, report: Report) -> None:
+    """Write each rung that fired as a row of a CSV file."""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(FiredRung._fields)
+        writer.writerows(report.ladder)
+
+
+def ladder_table(report: Report) -> Table:
+    """How many of each rung fell due in each month."""
+    months: dict[str, Counter[str]] = defaultdict(Counter)
+    for fired in report.ladder:
+        months[fired.due_at[:7]][fired.rung] += 1
+    table = Table(title="Rungs by the month in which they fall due", title_justify="left", show_footer=True)
+    table.add_column("", footer="all")
+    for rung in Rung:
+        table.add_column(rung, footer=str(sum(count[rung] for count in months.values())), justify="right")
+    for month in sorted(months):
+        table.add_row(month, *(str(months[month][rung]) for rung in Rung))
+    return table
+
+
+def remarks(history: History, report: Report) -> Iterator[str]:
+    """What the tables do not show, a line each: late cases with their rungs, and rows that were rejected or odd."""
+    complete = sum(len(rungs) == len(Rung) for rungs in report.alerts.values())
+    yield f"{len(report.alerts)} cases were closed late; {complete} of them drew each rung exactly once."
+    yield f"{len(report.open_alerts)} open cases were late when the log ended, at {history.ends}."
+    yield from _listed("rejected", history.rejected)
+    yield from _listed("odd, and replayed all the same", history.odd)
+
+
+def _listed(what: str, rows: Iterable[RowRemark]) -> Iterator[str]:
+    found = list(rows)
+    if found:
+        yield f"{len(found)} row{'s' if len(found) > 1 else ''} {what}:"
+    for remark in found[:LISTED]:
+        yield f"  line {remark.line}, {remark.case_id or 'no case_id'}: {remark.reason}"
+    if len(found) > LISTED:
+        yield f"  and {len(found) - LISTED} more; --json lists them all"

@@ -1,0 +1,53 @@
+"""The file in which ``onedoor up`` tells operators' commands where its databases are.
+
+``onedoor up`` writes it into its folder. It holds passwords, so that only its owner may read it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE_NAME = "databases.json"
+
+
+class NoAddresses(Exception):
+    """No onedoor has ever run in this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Addresses of databases, passwords included: not for logs.
+
+    ``services`` has one a service, ``ledgers`` the sandboxes' ledgers by department system.
+    """
+
+    services: Mapping[str, str]
+    ledgers: Mapping[str, str]
+
+
+def write_addresses(folder: Path, addresses: Addresses) -> None:
+    """Write the file of this folder, whole or not at all."""
+    partial = folder / f"{FILE_NAME}.partial"
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        json.dump(asdict(addresses), output, indent=1)
+    partial.replace(folder / FILE_NAME)
+
+
+def read_addresses(folder: Path) -> Addresses:
+    """The addresses of this folder. Raises NoAddresses.
+
+    The file outlives the processes: whether the server runs now shows when a command connects to it.
+    """
+    try:
+        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoAddresses(folder) from None
+    return Addresses(content["services"], content["ledgers"])

@@ -1,0 +1,56 @@
+"""``python -m tools [schemas|diagrams|settings|catalogue]``: write generated files anew.
+
+Without a name, as ``make generated`` has it, all are written. The tests compare each file with the code.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from services.intake.catalogue import schema as catalogue
+from tools import drawings, schemas, settings_table
+
+
+def _schemas() -> Path:
+    schemas.write()
+    return schemas.FOLDER
+
+
+def _diagrams() -> Path:
+    drawings.write()
+    return drawings.DOCUMENT
+
+
+def _settings() -> Path:
+    settings_table.write()
+    return settings_table.DOCUMENT
+
+
+def _catalogue() -> Path:
+    catalogue.SCHEMA.write_text(catalogue.schema_text(), encoding="utf-8")
+    return catalogue.SCHEMA
+
+
+WRITERS: Mapping[str, Callable[[], Path]] = {
+    "schemas": _schemas,
+    "diagrams": _diagrams,
+    "settings": _settings,
+    "catalogue": _catalogue,
+}
+"""Name -> writes the file or folder and gives its path."""
+
+
+def main(names: Sequence[str]) -> None:
+    """Write what is named, or everything."""
+    if unknown := [name for name in names if name not in WRITERS]:
+        sys.exit(f"{unknown[0]!r} is not generated: choose from {', '.join(WRITERS)}")
+    for name in names or WRITERS:
+        try:
+            path = WRITERS[name]()
+        except schemas.Breaking as breaking:
+            sys.exit(f"{name}: nothing is written, because old readers or old messages would break:\n{breaking}")
+        sys.stdout.write(f"{name}: written to {path}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
