@@ -5,22 +5,30 @@ library, and notices of holidays are data that are added to it.
 """
 
 from contracts.working_time.calendar import Calendar, Day
-from contracts.working_time.course import Course, Due, Extension, Rule, Suspended, Suspension, Terms
 from contracts.working_time.deadlines import due, due_after, resolve, working_days_before, working_days_between
 from contracts.working_time.hours import OfficeHours
+from contracts.working_time.limit_history import (
+    CountingMethod,
+    CountingRules,
+    Due,
+    Extension,
+    LimitHistory,
+    Suspended,
+    Suspension,
+)
 from contracts.working_time.published import published_calendar
 
 __all__ = [
     "Calendar",
-    "Course",
+    "CountingMethod",
+    "CountingRules",
     "Day",
     "Due",
     "Extension",
+    "LimitHistory",
     "OfficeHours",
-    "Rule",
     "Suspended",
     "Suspension",
-    "Terms",
     "due",
     "due_after",
     "published_calendar",

@@ -49,12 +49,12 @@ class Calendar:
         if self.first_published > self.first_unpublished:
             raise ValueError("the first unpublished day lies before the first published one")
         first, end = self.first_published.toordinal(), self.first_unpublished.toordinal()
-        off = {day.toordinal(): said.off for day, said in self.days.items()}
-        before = _weekdays_to(first - 1)
+        days_off = {day.toordinal(): said.off for day, said in self.days.items()}
+        before = _weekdays_until(first - 1)
         working: list[int] = []
         ranks: list[int] = []
         for ordinal in range(first, end):
-            if not off.get(ordinal, ordinal % 7 in (6, 0)):
+            if not days_off.get(ordinal, ordinal % 7 in (6, 0)):
                 working.append(ordinal)
             ranks.append(before + len(working))
         for name, value in (
@@ -68,12 +68,12 @@ class Calendar:
             object.__setattr__(self, name, value)
 
     @property
-    def first_not_firm(self) -> date:
+    def provisional_from(self) -> date:
         """The first day that a notice to come may still change: next year's speaks of the days before New Year too,
         the earliest so far of 29 December."""
         return self.first_unpublished - TURN_OF_THE_YEAR
 
-    def said_of(self, day: date) -> Day | None:
+    def notice_day(self, day: date) -> Day | None:
         """What a notice that is in force here says of this day."""
         return self.days.get(day) if self.first_published <= day < self.first_unpublished else None
 
@@ -90,9 +90,9 @@ class Calendar:
         """
         ordinal = day.toordinal()
         if n > 0:
-            return date.fromordinal(self.nth(self.rank(ordinal) + n))
+            return date.fromordinal(self.ordinal_of(self.rank(ordinal) + n))
         if n < 0:
-            return date.fromordinal(self.nth(self.rank(ordinal - 1) + n + 1))
+            return date.fromordinal(self.ordinal_of(self.rank(ordinal - 1) + n + 1))
         return day
 
     def rank(self, ordinal: int) -> int:
@@ -100,25 +100,25 @@ class Calendar:
         if self._first <= ordinal < self._end:
             return self._ranks[ordinal - self._first]
         if ordinal >= self._end:
-            return self._rank_at_end + _weekdays_to(ordinal) - _weekdays_to(self._end - 1)
-        return _weekdays_to(ordinal)
+            return self._rank_at_end + _weekdays_until(ordinal) - _weekdays_until(self._end - 1)
+        return _weekdays_until(ordinal)
 
-    def nth(self, rank: int) -> int:
+    def ordinal_of(self, rank: int) -> int:
         """The ordinal of the working day that has this rank: the inverse of `rank` on working days."""
         if self._rank_before < rank <= self._rank_at_end:
             return self._working[rank - self._rank_before - 1]
         if rank > self._rank_at_end:
-            return _weekday(_weekdays_to(self._end - 1) + rank - self._rank_at_end)
-        return _weekday(rank)
+            return _nth_weekday(_weekdays_until(self._end - 1) + rank - self._rank_at_end)
+        return _nth_weekday(rank)
 
 
-def _weekdays_to(ordinal: int) -> int:
+def _weekdays_until(ordinal: int) -> int:
     """How many days from Monday to Friday there are in ordinals 1 to ``ordinal``; ordinal 1 is a Monday."""
     weeks, days = divmod(ordinal, 7)
     return 5 * weeks + min(days, 5)
 
 
-def _weekday(number: int) -> int:
-    """The ordinal of the ``number``-th day from Monday to Friday: the inverse of `_weekdays_to` on those days."""
+def _nth_weekday(number: int) -> int:
+    """The ordinal of the ``number``-th day from Monday to Friday: the inverse of `_weekdays_until` on those days."""
     weeks, days = divmod(number - 1, 5)
     return 7 * weeks + days + 1

@@ -7,13 +7,13 @@ The day of the event does not count and the last day counts to the close of busi
 from datetime import datetime
 
 from contracts.messages.plans import Limit
-from contracts.working_time.axis import axis_of, ending, rank_on_the_spot, used
 from contracts.working_time.calendar import Calendar
-from contracts.working_time.course import Course, Due, Suspended, Terms
+from contracts.working_time.counted_time import counted_time, end_of_limit, filing_rank, used_until
 from contracts.working_time.hours import OfficeHours
+from contracts.working_time.limit_history import CountingRules, Due, LimitHistory, Suspended
 
 
-def due(course: Course, terms: Terms) -> Due | Suspended:
+def due(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
     """When the limit ends. A moment pinned by somebody else is never moved, and counts if it is the earlier.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
@@ -30,7 +30,7 @@ def due(course: Course, terms: Terms) -> Due | Suspended:
         return Due(pinned, provisional=False)
     if pinned <= counted.at:
         # What is counted may yet become the earlier, unless all days before the moment are firm.
-        return Due(pinned, counted.provisional and terms.hours.local(pinned).date() >= terms.calendar.first_not_firm)
+        return Due(pinned, counted.provisional and terms.hours.local(pinned).date() >= terms.calendar.provisional_from)
     return counted
 
 
@@ -38,20 +38,20 @@ def resolve(limit: Limit, start: datetime, calendar: Calendar, hours: OfficeHour
     """When a limit ends by the day for something that began at ``start`` and whose course has been straight since."""
     if limit.working_days is not None and limit.due_at is None:
         return due_after(start, limit.working_days, calendar, hours)
-    found = due(Course(limit, start), Terms(calendar, hours))
+    found = due(LimitHistory(limit, start), CountingRules(calendar, hours))
     if isinstance(found, Suspended):
         raise AssertionError("what nothing suspends is not suspended")
     return found
 
 
-def _counted(course: Course, terms: Terms) -> Due | Suspended:
-    axis = axis_of(course, terms)
-    found = ending(axis)
+def _counted(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
+    axis = counted_time(course, terms)
+    found = end_of_limit(axis)
     if found is None:
         span = axis.spans[-1]
-        return Suspended(span.of.since, axis.amount - used(axis, span.begins), axis.unit)
+        return Suspended(span.of.since, axis.amount - used_until(axis, span.begins), axis.unit)
     at, ordinal = found
-    return Due(at, ordinal >= terms.calendar.first_not_firm.toordinal())
+    return Due(at, ordinal >= terms.calendar.provisional_from.toordinal())
 
 
 def due_after(start: datetime, working_days: int, calendar: Calendar, hours: OfficeHours) -> Due:
@@ -62,9 +62,9 @@ def due_after(start: datetime, working_days: int, calendar: Calendar, hours: Off
     if working_days < 0:
         raise ValueError("a limit cannot be negative")
     local = hours.local(start)
-    rank = calendar.rank(local.toordinal()) + working_days if working_days else rank_on_the_spot(local, calendar, hours)
-    last = calendar.nth(rank)
-    return Due(hours.closing(last), last >= calendar.first_not_firm.toordinal())
+    rank = calendar.rank(local.toordinal()) + working_days if working_days else filing_rank(local, calendar, hours)
+    last = calendar.ordinal_of(rank)
+    return Due(hours.closing(last), last >= calendar.provisional_from.toordinal())
 
 
 def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeHours) -> datetime:
@@ -76,7 +76,7 @@ def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeH
     day = hours.local(at)
     ordinal = day.toordinal()
     reached = calendar.rank(ordinal if n == 0 else ordinal - 1)
-    return hours.opening(calendar.nth(reached - n + (n > 0)))
+    return hours.opening(calendar.ordinal_of(reached - n + (n > 0)))
 
 
 def working_days_between(start: datetime, end: datetime, calendar: Calendar, hours: OfficeHours) -> int:

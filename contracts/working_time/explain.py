@@ -5,16 +5,16 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from contracts.values import Value
-from contracts.working_time.axis import Axis, axis_of, ending, used
 from contracts.working_time.calendar import Calendar
-from contracts.working_time.course import Course, Due, Suspended, Suspension, Terms, Unit
+from contracts.working_time.counted_time import CountedTime, counted_time, end_of_limit, used_until
 from contracts.working_time.deadlines import due
 from contracts.working_time.hours import OfficeHours
+from contracts.working_time.limit_history import CountingRules, Due, LimitHistory, Suspended, Suspension, Unit
 
 CIVIL_CODE = "民法典"
 LICENSING_LAW = "行政许可法"
 
-MOST_DAYS = 20_000
+MAX_DAYS = 20_000
 """Days of which an explanation speaks, at the most: more than any limit has that nothing suspends."""
 
 
@@ -69,18 +69,18 @@ class Explanation(Value):
     """None while the limit is suspended."""
     pinned: bool = False
     """The moment was fixed by somebody else, and no limit ends sooner."""
-    first_not_firm: date | None = None
+    provisional_from: date | None = None
     """Of a provisional deadline, the first day that a notice to come may still change."""
     suspended_since: datetime | None = None
     left: int | None = None
     """How much of a suspended limit is left."""
-    cut: bool = False
+    truncated: bool = False
     """The days are too many: those at the end are left out."""
     articles: tuple[str, ...]
     days: tuple[ExplainedDay, ...]
 
 
-def explain(course: Course, terms: Terms) -> Explanation:
+def explain(course: LimitHistory, terms: CountingRules) -> Explanation:
     """The derivation of a limit; of a moment fixed by somebody else there is no more to say. Raises as `due` does."""
     found = due(course, terms)
     hours = terms.hours
@@ -90,7 +90,7 @@ def explain(course: Course, terms: Terms) -> Explanation:
             starts_at=course.starts_at,
             amount=0,
             unit=Unit.WORKING_DAYS,
-            rule=terms.rule,
+            rule=terms.method,
             region=terms.calendar.region,
             calendar=terms.calendar.version,
             zone=hours.zone,
@@ -99,13 +99,13 @@ def explain(course: Course, terms: Terms) -> Explanation:
             articles=(),
             days=(),
         )
-    axis = axis_of(course, terms)
+    axis = counted_time(course, terms)
     suspended = found if isinstance(found, Suspended) else None
     first = hours.local(course.starts_at).toordinal()
     at = None if isinstance(found, Suspended) else found.at
     pinned = at is not None and at == course.limit.due_at
     end = hours.local(at).toordinal() if pinned and at is not None else _last_day(axis, terms)
-    last = min(max(first, end), first + MOST_DAYS)
+    last = min(max(first, end), first + MAX_DAYS)
     days = _days(course, axis, first, last, terms)
     return Explanation(
         began_at=course.began_at,
@@ -113,14 +113,14 @@ def explain(course: Course, terms: Terms) -> Explanation:
         amount=axis.amount,
         extended_by=course.extension.days if course.extension else 0,
         unit=axis.unit,
-        rule=terms.rule,
+        rule=terms.method,
         region=terms.calendar.region,
         calendar=terms.calendar.version,
         zone=hours.zone,
         due_at=at,
         pinned=pinned,
-        cut=last < end,
-        first_not_firm=terms.calendar.first_not_firm if isinstance(found, Due) and found.provisional else None,
+        truncated=last < end,
+        provisional_from=terms.calendar.provisional_from if isinstance(found, Due) and found.provisional else None,
         suspended_since=suspended.since if suspended else None,
         left=suspended.left if suspended else None,
         articles=tuple(_articles(course, axis)),
@@ -128,22 +128,24 @@ def explain(course: Course, terms: Terms) -> Explanation:
     )
 
 
-def _last_day(axis: Axis, terms: Terms) -> int:
-    if (found := ending(axis)) is not None:
+def _last_day(axis: CountedTime, terms: CountingRules) -> int:
+    if (found := end_of_limit(axis)) is not None:
         return found[1]
     # As far as the open suspension, whose first day is shown.
     return terms.hours.local(axis.spans[-1].of.since).toordinal()
 
 
-def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tuple[ExplainedDay, ...]:
+def _days(
+    course: LimitHistory, axis: CountedTime, first: int, last: int, terms: CountingRules
+) -> tuple[ExplainedDay, ...]:
     calendar = terms.calendar
     days = []
     total = 0
     for ordinal in range(first, last + 1):
         day = date.fromordinal(ordinal)
-        counted = used(axis, axis.at_end_of(ordinal)) - used(axis, axis.at_end_of(ordinal - 1))
+        counted = used_until(axis, axis.at_end_of(ordinal)) - used_until(axis, axis.at_end_of(ordinal - 1))
         total += counted
-        said = calendar.said_of(day)
+        entry = calendar.notice_day(day)
         suspension = None if counted else _suspension(course.suspensions, day, axis.unit, terms.hours)
         kind = _kind(axis, day, counted, total, first, calendar, suspension)
         days.append(
@@ -152,10 +154,10 @@ def _days(course: Course, axis: Axis, first: int, last: int, terms: Terms) -> tu
                 kind=kind,
                 counted=counted,
                 total=total,
-                name=said.name if said and kind in (DayKind.HOLIDAY, DayKind.MAKEUP) else "",
+                name=entry.name if entry and kind in (DayKind.HOLIDAY, DayKind.MAKEUP) else "",
                 reason=suspension.reason if suspension and kind is DayKind.SUSPENDED else "",
                 article=suspension.article if suspension and kind is DayKind.SUSPENDED else "",
-                provisional=day >= calendar.first_not_firm,
+                provisional=day >= calendar.provisional_from,
             )
         )
     return tuple(days)
@@ -171,21 +173,27 @@ def _suspension(suspensions: Sequence[Suspension], day: date, unit: Unit, hours:
 
 
 def _kind(
-    axis: Axis, day: date, counted: int, total: int, first: int, calendar: Calendar, suspension: Suspension | None
+    axis: CountedTime,
+    day: date,
+    counted: int,
+    total: int,
+    first: int,
+    calendar: Calendar,
+    suspension: Suspension | None,
 ) -> DayKind:
-    said = calendar.said_of(day)
+    entry = calendar.notice_day(day)
     if counted:
-        return DayKind.MAKEUP if said and not said.off else DayKind.COUNTED
+        return DayKind.MAKEUP if entry and not entry.off else DayKind.COUNTED
     if day.toordinal() == first and axis.unit is not Unit.MICROSECONDS:
         return DayKind.EVENT
     if suspension is not None and (total < axis.amount or axis.unit is Unit.CALENDAR_DAYS):
         return DayKind.SUSPENDED
     if not calendar.is_working(day):
-        return DayKind.HOLIDAY if said and said.off else DayKind.WEEKEND
+        return DayKind.HOLIDAY if entry and entry.off else DayKind.WEEKEND
     return DayKind.ROLLED if total >= axis.amount else DayKind.EVENT
 
 
-def _articles(course: Course, axis: Axis) -> list[str]:
+def _articles(course: LimitHistory, axis: CountedTime) -> list[str]:
     articles = []
     if axis.unit is not Unit.MICROSECONDS:
         articles += [f"{CIVIL_CODE}第二百零一条", f"{CIVIL_CODE}第二百零三条"]

@@ -9,7 +9,7 @@ Session = tuple[time, time]
 """From when to when an office is open without a break."""
 
 
-def session(text: str) -> Session:
+def parse_session(text: str) -> Session:
     """A session as it is written: ``09:00-12:00``. Raises `ValueError`."""
     try:
         opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))

@@ -24,7 +24,7 @@ Region = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
 """The country, or one of its provinces by ISO 3166-2:CN: ``CN-45`` is Guangxi."""
 
 
-class FaultyNotice(ValueError):
+class InvalidNotice(ValueError):
     """A notice that is not in force and will not be; the message has a line for each fault."""
 
 
@@ -49,7 +49,7 @@ class Notice(Value):
     days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
 
     @model_validator(mode="after")
-    def _is_of_its_year(self) -> Self:
+    def _check_days(self) -> Self:
         faults = []
         places: dict[date, int] = {}
         for place, day in enumerate(self.days, 1):
@@ -67,17 +67,17 @@ class Notice(Value):
     def version(self) -> str:
         """Names what it says, and nothing else: the same days under another paper are the same notice."""
         days = sorted(self.days, key=lambda day: day.date)
-        said = "".join(f"{day.date}{day.is_off_day:d}{day.name}" for day in days)
-        return f"{self.region} {self.year} {sha256(said.encode()).hexdigest()[:8]}"
+        content = "".join(f"{day.date}{day.is_off_day:d}{day.name}" for day in days)
+        return f"{self.region} {self.year} {sha256(content.encode()).hexdigest()[:8]}"
 
 
 def read(text: str | bytes) -> Notice:
-    """A notice from its JSON. Raises `FaultyNotice`."""
+    """A notice from its JSON. Raises `InvalidNotice`."""
     try:
         return Notice.model_validate_json(text)
     except ValidationError as error:
         faults = [_fault(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        raise FaultyNotice("\n".join(faults)) from None
+        raise InvalidNotice("\n".join(faults)) from None
 
 
 def _fault(where: Sequence[int | str], what: str) -> str:
@@ -90,29 +90,29 @@ def _fault(where: Sequence[int | str], what: str) -> str:
             return f"{'.'.join(map(str, where))}: {what}"
 
 
-def amended(calendar: Calendar, notice: Notice) -> Calendar:
+def amend(calendar: Calendar, notice: Notice) -> Calendar:
     """The calendar with this notice in force: a nation's in place of what was known of its year, a region's on top.
 
-    Raises `FaultyNotice` for a notice that cannot follow on this calendar.
+    Raises `InvalidNotice` for a notice that cannot follow on this calendar.
     """
-    said = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
+    days = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
     end = calendar.first_unpublished
     if notice.year < calendar.first_published.year:
-        raise FaultyNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
+        raise InvalidNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
     if notice.region == NATION:
         if notice.year > end.year:
-            raise FaultyNotice(f"the notice for {end.year} comes first: nothing is known of that year")
+            raise InvalidNotice(f"the notice for {end.year} comes first: nothing is known of that year")
         kept = {day: known for day, known in calendar.days.items() if _year(day, known.name) != notice.year}
         end = max(end, date(notice.year + 1, 1, 1))
     elif notice.year >= end.year:
-        raise FaultyNotice(f"the nation's notice for {end.year} comes first; a region's adds to it")
+        raise InvalidNotice(f"the nation's notice for {end.year} comes first; a region's adds to it")
     else:
         kept = dict(calendar.days)
     return replace(
         calendar,
         version=f"{calendar.version}, {notice.version}",
         region=notice.region if notice.region != NATION else calendar.region,
-        days=kept | said,
+        days=kept | days,
         first_unpublished=end,
     )
 
@@ -122,7 +122,7 @@ def _year(day: date, festival: str) -> int:
     return day.year + (day.month == 12 and "元旦" in festival)
 
 
-class Change(NamedTuple):
+class CalendarChange(NamedTuple):
     """A day that is counted in another way, or is known for the first time."""
 
     day: date
@@ -130,26 +130,28 @@ class Change(NamedTuple):
     name: str
 
 
-def changes(before: Calendar, after: Calendar) -> list[Change]:
+def changes(before: Calendar, after: Calendar) -> list[CalendarChange]:
     """How the second calendar differs: days off and worked in another way, in order, and years newly published."""
     found = []
     for day in sorted(before.days.keys() | after.days.keys()):
         if before.is_working(day) != (working := after.is_working(day)):
-            said = after.said_of(day) or before.said_of(day)
-            found.append(Change(day, "now worked" if working else "now off", said.name if said else ""))
+            day_entry = after.notice_day(day) or before.notice_day(day)
+            found.append(
+                CalendarChange(day, "now worked" if working else "now off", day_entry.name if day_entry else "")
+            )
     for year in range(before.first_unpublished.year, after.first_unpublished.year):
-        found.append(Change(date(year, 1, 1), "now published", str(year)))
+        found.append(CalendarChange(date(year, 1, 1), "now published", str(year)))
     return found
 
 
 def in_force(published: Calendar, notices: Sequence[Notice], region: str) -> Calendar:
     """The calendar of a region by all these notices, of which the later ones replace earlier ones of the same year.
 
-    Those of other regions are passed over. Raises `FaultyNotice`.
+    Those of other regions are passed over. Raises `InvalidNotice`.
     """
     latest = {(notice.region, notice.year): notice for notice in notices}
     calendar = published
     for key in sorted(latest):  # the nation before its regions, and years in their order
         if key[0] in (NATION, region):
-            calendar = amended(calendar, latest[key])
+            calendar = amend(calendar, latest[key])
     return calendar

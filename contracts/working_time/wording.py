@@ -4,10 +4,10 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from contracts.working_time.axis import SECOND
-from contracts.working_time.course import Unit
+from contracts.working_time.counted_time import SECOND
 from contracts.working_time.explain import DayKind, ExplainedDay, Explanation
 from contracts.working_time.festivals import english
+from contracts.working_time.limit_history import Unit
 
 Language = Literal["zh", "en"]
 
@@ -89,14 +89,14 @@ def summary(one: Explanation, language: Language) -> list[str]:
     if one.suspended_since is not None and one.left is not None:
         since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
         lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
-    if one.first_not_firm is not None:
-        first = day_name(one.first_not_firm, language)
+    if one.provisional_from is not None:
+        first = day_name(one.provisional_from, language)
         lines.append(
             f"暂定: 自 {first} 起的放假安排尚未公布"
             if zh
             else f"Provisional: holidays from {first} on are not yet published"
         )
-    if one.cut:
+    if one.truncated:
         last = day_name(one.days[-1].day, language)
         lines.append(f"{last} 以后的日子从略" if zh else f"The days after {last} are left out")
     lines.append(f"日历: {one.calendar}" if zh else f"Calendar: {one.calendar}")

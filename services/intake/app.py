@@ -8,7 +8,7 @@ from contracts.messages.cases import CaseDecided, CaseReported
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
-from contracts.working_time.almanac import Almanac, Places, almanac
+from contracts.working_time.almanac import Almanac, RegionalRules, almanac
 from services.intake.core.handle import Case, handle
 from services.intake.web.api import routes
 from services.runtime.service import Service
@@ -17,12 +17,12 @@ from services.runtime.store.documents import Edition
 
 def under(edition: Edition) -> Core[Case]:
     """The core that reckons by this almanac. Raises `ValueError` for one that cannot be read."""
-    return partial(handle, Places(Almanac.model_validate_json(edition.body)))
+    return partial(handle, RegionalRules(Almanac.model_validate_json(edition.body)))
 
 
 SERVICE = Service(
     name="intake",
-    core=partial(handle, Places(almanac())),
+    core=partial(handle, RegionalRules(almanac())),
     state=Case,
     consumes=(
         TaskDelivered,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import csv
     from collections.abc import Callable, Iterator
 
-    from contracts.working_time import Course, Due, Suspended, Suspension, Terms
+    from contracts.working_time import CountingRules, Due, LimitHistory, Suspended, Suspension
 
 app = typer.Typer(help="Lawful time: when something is due and why, and notices of holidays.", no_args_is_help=True)
 
@@ -118,7 +118,7 @@ def explain(
 ) -> None:
     """Show each day that counted or did not, and why."""
     from contracts.working_time.explain import explain as derive
-    from contracts.working_time.picture import svg
+    from contracts.working_time.svg import svg
     from contracts.working_time.wording import text
 
     terms = _terms(region, rule, hours, zone, calendars)
@@ -142,7 +142,7 @@ def load(
 ) -> None:
     """Show what a notice of holidays changes, ask, and put it in force: open deadlines are reckoned anew."""
     from contracts.working_time import published_calendar
-    from contracts.working_time.notices import NATION, FaultyNotice, changes, in_force, read
+    from contracts.working_time.notices import NATION, InvalidNotice, changes, in_force, read
     from services.operator import calendar_folder as kept
     from services.operator.rule_changes import told
 
@@ -161,7 +161,7 @@ def load(
         published = running[1].almanac.published.calendar() if running is not None else published_calendar()
         before = in_force(published, notices, said.region)
         after = in_force(published, [*others, said], said.region)
-    except FaultyNotice as faults:
+    except InvalidNotice as faults:
         typer.echo(f"{notice} is not put in force, and nothing has changed:", err=True)
         for fault in str(faults).splitlines():
             typer.echo(f"  {fault}", err=True)
@@ -187,19 +187,19 @@ def load(
         typer.echo("no monitor is here: name its database, or say 'onedoor rules apply' where it is")
 
 
-def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Terms":
+def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "CountingRules":
     from zoneinfo import ZoneInfoNotFoundError
 
-    from contracts.working_time import OfficeHours, Rule, Terms
-    from contracts.working_time.hours import session
-    from contracts.working_time.notices import FaultyNotice
+    from contracts.working_time import CountingMethod, CountingRules, OfficeHours
+    from contracts.working_time.hours import parse_session
+    from contracts.working_time.notices import InvalidNotice
     from services.operator import calendar_folder as kept
 
     try:
         counted = kept.calendar(folder, region)
-        sessions = tuple(session(part) for part in hours.split(","))
-        terms = Terms(counted, OfficeHours(zone, sessions), Rule(rule))
-    except (FaultyNotice, ValueError) as fault:
+        sessions = tuple(parse_session(part) for part in hours.split(","))
+        terms = CountingRules(counted, OfficeHours(zone, sessions), CountingMethod(rule))
+    except (InvalidNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
     except (ZoneInfoNotFoundError, OSError):
         raise typer.BadParameter(f"{zone!r} is no time zone: say Asia/Shanghai") from None
@@ -208,20 +208,20 @@ def _terms(region: str, rule: str, hours: str, zone: str, folder: Path) -> "Term
     return terms
 
 
-def _moment(text: str, terms: "Terms") -> datetime:
+def _moment(text: str, terms: "CountingRules") -> datetime:
     """A moment as it is typed: local time of the place unless it has a zone; a day alone is its beginning."""
     at = datetime.fromisoformat(text.strip())
     return at if at.tzinfo else at.replace(tzinfo=terms.hours.tz)
 
 
-def _span(text: str, terms: "Terms") -> "Suspension":
+def _span(text: str, terms: "CountingRules") -> "Suspension":
     since, dots, until = text.partition("..")
     if not dots:
         raise ValueError(f"{text!r}: say FROM..TO, or FROM.. if it lasts")
     return _suspension(since, until, terms)
 
 
-def _suspension(since: str, until: str, terms: "Terms") -> "Suspension":
+def _suspension(since: str, until: str, terms: "CountingRules") -> "Suspension":
     from contracts.working_time import Suspension
 
     return Suspension(_moment(since, terms), _moment(until, terms) if until.strip() else None)
@@ -236,18 +236,18 @@ def _course(
     suspend: list[str] | None,
     extend: int | None,
     restart: str | None,
-    terms: "Terms",
-) -> "Course":
+    terms: "CountingRules",
+) -> "LimitHistory":
     from pydantic import ValidationError
 
     from contracts.messages.plans import Limit
-    from contracts.working_time import Course, Extension
+    from contracts.working_time import Extension, LimitHistory
 
     if start is None:
         raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
     try:
         began_at = _moment(start, terms)
-        return Course(
+        return LimitHistory(
             Limit(working_days=days, calendar_days=calendar_days, months=months, working_minutes=minutes),
             began_at,
             tuple(_span(one, terms) for one in suspend or ()),
@@ -267,36 +267,40 @@ def _lawful(reckon: "Callable[[], T]") -> T:
         raise typer.BadParameter("the limit ends beyond the year 9999") from None
 
 
-def _as_text(found: "Due | Suspended", terms: "Terms") -> str:
+def _as_text(found: "Due | Suspended", terms: "CountingRules") -> str:
     from contracts.working_time import Due
     from contracts.working_time.wording import amount, moment
 
     zone = terms.hours.zone
     if not isinstance(found, Due):
         return f"suspended since {moment(found.since, zone, 'en')}, {amount(found.left, found.unit, 'en')} left"
-    note = f"  provisional: holidays from {terms.calendar.first_not_firm} on are not yet published"
+    note = f"  provisional: holidays from {terms.calendar.provisional_from} on are not yet published"
     return moment(found.at, zone, "en") + (note if found.provisional else "")
 
 
-def _as_json(found: "Due | Suspended", terms: "Terms") -> str:
+def _as_json(found: "Due | Suspended", terms: "CountingRules") -> str:
     from pydantic_core import to_json
 
     from contracts.working_time import Due
 
-    told: dict[str, object] = {"rule": terms.rule, "region": terms.calendar.region, "calendar": terms.calendar.version}
+    told: dict[str, object] = {
+        "rule": terms.method,
+        "region": terms.calendar.region,
+        "calendar": terms.calendar.version,
+    }
     if isinstance(found, Due):
-        firm = None if not found.provisional else terms.calendar.first_not_firm
+        firm = None if not found.provisional else terms.calendar.provisional_from
         told |= {
             "due_at": found.at.astimezone(terms.hours.tz),
             "provisional": found.provisional,
-            "first_not_firm": firm,
+            "provisional_from": firm,
         }
     else:
         told |= {"due_at": None, "suspended_since": found.since, "left": found.left, "unit": found.unit}
     return to_json(told).decode()
 
 
-def _batch(file: Path, out: Path | None, terms: "Terms") -> int:
+def _batch(file: Path, out: Path | None, terms: "CountingRules") -> int:
     """Write the rows with their due dates; 1 if some could not be reckoned, each of which is told of.
 
     A file comes to be whole or not at all, so that it may be the one that is read.
@@ -335,7 +339,7 @@ def _plain_faults() -> "Iterator[None]":
         raise typer.BadParameter(f"{fault.filename}: {fault.strerror}") from None
 
 
-def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms: "Terms") -> int:
+def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms: "CountingRules") -> int:
     status = 0
     writer.writeheader()
     for row in rows:
@@ -352,9 +356,9 @@ def _reckoned(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", terms:
     return status
 
 
-def _due_of(row: dict[str, str], terms: "Terms") -> str:
+def _due_of(row: dict[str, str], terms: "CountingRules") -> str:
     from contracts.messages.plans import Limit
-    from contracts.working_time import Course, Due, due
+    from contracts.working_time import Due, LimitHistory, due
 
     start, days = (row["start"] or "").strip(), (row["limit_days"] or "").strip()
     if not start:
@@ -369,7 +373,7 @@ def _due_of(row: dict[str, str], terms: "Terms") -> str:
             raise ValueError(f"suspend_to{which} without suspend_from{which}")
     if not days.isdecimal() or int(days) > 3650:
         raise ValueError(f"limit_days is {days!r}: say a number of working days from 0 to 3650")
-    found = due(Course(Limit(working_days=int(days)), began_at, tuple(suspensions)), terms)
+    found = due(LimitHistory(Limit(working_days=int(days)), began_at, tuple(suspensions)), terms)
     if not isinstance(found, Due):
         raise ValueError(f"nothing is due: suspended since {found.since.isoformat()}, {found.left} {found.unit} left")
     local = found.at.astimezone(terms.hours.tz)

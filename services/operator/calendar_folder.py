@@ -7,31 +7,33 @@ Who replaces a notice writes the new file whole before it takes the place of the
 from pathlib import Path
 
 from contracts.working_time import Calendar, published_calendar
-from contracts.working_time.notices import FaultyNotice, Notice, in_force, read
+from contracts.working_time.notices import InvalidNotice, Notice, in_force, read
 
 REPLACED = "replaced"
 
 
 def notices(folder: Path) -> list[Notice]:
-    """All notices of a folder; none where there is no folder. Raises `FaultyNotice`, which names the file."""
+    """All notices of a folder; none where there is no folder. Raises `InvalidNotice`, which names the file."""
     if folder.exists() and not folder.is_dir():
-        raise FaultyNotice(f"{folder} is no folder")
+        raise InvalidNotice(f"{folder} is no folder")
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             notice = read(path.read_bytes())
         except OSError as fault:
-            raise FaultyNotice(f"{path}: {fault.strerror}") from None
-        except FaultyNotice as fault:
-            raise FaultyNotice(f"{path}: {fault}") from None
+            raise InvalidNotice(f"{path}: {fault.strerror}") from None
+        except InvalidNotice as fault:
+            raise InvalidNotice(f"{path}: {fault}") from None
         if path.name != _name(notice):
-            raise FaultyNotice(f"{path} holds the notice of {notice.region} for {notice.year}: call it {_name(notice)}")
+            raise InvalidNotice(
+                f"{path} holds the notice of {notice.region} for {notice.year}: call it {_name(notice)}"
+            )
         found.append(notice)
     return found
 
 
 def calendar(folder: Path, region: str) -> Calendar:
-    """The calendar of a region by the notices of a folder. Raises `FaultyNotice`."""
+    """The calendar of a region by the notices of a folder. Raises `InvalidNotice`."""
     return in_force(published_calendar(), notices(folder), region)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 
-from contracts.working_time.almanac import Places
+from contracts.working_time.almanac import RegionalRules
 from contracts.working_time.festivals import english
-from contracts.working_time.notices import NATION, Change, changes
+from contracts.working_time.notices import NATION, CalendarChange, changes
 from contracts.working_time.wording import day_name
 from services.monitor.core.rules import RuleSet
 from services.runtime.yaml_file import write_yaml
@@ -17,14 +17,14 @@ def differences(before: RuleSet, after: RuleSet) -> list[str]:
     was, now = before.almanac.published, after.almanac.published
     if was != now:
         lines.append(f"published calendar: {was.version} -> {now.version}")
-    before_there, after_there = Places(before.almanac), Places(after.almanac)
+    before_there, after_there = RegionalRules(before.almanac), RegionalRules(after.almanac)
     for region in sorted({notice.region for notice in (*before.notices, *after.notices)} | {NATION}):
         found = changes(before_there.calendar(region), after_there.calendar(region))
         lines += [f"{region}  {line}" for line in told(found)]
     return [*lines, *_rules(before, after)]
 
 
-def told(found: Sequence[Change]) -> Iterator[str]:
+def told(found: Sequence[CalendarChange]) -> Iterator[str]:
     """Changes of a calendar, a line each."""
     for change in found:
         name = f"{change.name} ({english(change.name)})" if change.name else ""

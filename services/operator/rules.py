@@ -70,7 +70,7 @@ def apply(
     wait: Annotated[bool, typer.Option(help="Wait until every open case follows.")] = True,
 ) -> None:
     """Show what changes, ask, and put it in force; every open deadline is reckoned anew in the background."""
-    from contracts.working_time.notices import FaultyNotice
+    from contracts.working_time.notices import InvalidNotice
     from services.monitor.core.rules import Rules, rule_set
     from services.operator.calendar_folder import notices
     from services.operator.rule_changes import differences, summary
@@ -80,7 +80,7 @@ def apply(
     try:
         after = rule_set(written or before.rules, notices(calendars))
         Rules(0, after)
-    except FaultyNotice as fault:
+    except InvalidNotice as fault:
         raise stop(f"{fault}\nnothing has changed") from None
     lines = differences(before, after)
     for line in lines:

@@ -13,7 +13,15 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from contracts.messages.plans import Limit
-from contracts.working_time import Course, OfficeHours, Suspension, Terms, due, published_calendar, resolve
+from contracts.working_time import (
+    CountingRules,
+    LimitHistory,
+    OfficeHours,
+    Suspension,
+    due,
+    published_calendar,
+    resolve,
+)
 from contracts.working_time.deadlines import working_days_between
 from contracts.working_time.explain import explain
 from tests.benchmarks.report import Figure, conclude, figure
@@ -26,7 +34,7 @@ SECONDS = 2.0
 
 _CALENDAR = published_calendar()
 _HOURS = OfficeHours()
-_TERMS = Terms(_CALENDAR, _HOURS)
+_TERMS = CountingRules(_CALENDAR, _HOURS)
 
 
 def works() -> list[tuple[datetime, int]]:
@@ -57,12 +65,12 @@ def measure() -> list[Figure]:
 
     def suspended() -> int:
         for start, limit, stay in stays:
-            due(Course(limit, start, stay), _TERMS)
+            due(LimitHistory(limit, start, stay), _TERMS)
         return len(stays)
 
     def explained() -> int:
         for start, limit in limited[:200]:
-            explain(Course(limit, start), _TERMS)
+            explain(LimitHistory(limit, start), _TERMS)
         return 200
 
     deadlines = rate(ours)

@@ -22,7 +22,7 @@ from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Outcome
 from contracts.registry import REGISTRY, topic_of
 from contracts.values import Value
-from contracts.working_time.almanac import Places, almanac
+from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Decision, Submit, Submitted
 from services.intake import catalogue as catalogues
@@ -42,7 +42,7 @@ REPEATS = 60
 """The fastest of so many measurements counts: whatever else the machine does can only make it slower."""
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
-    "intake": (partial(intake.handle, Places(almanac())), intake.Case),
+    "intake": (partial(intake.handle, RegionalRules(almanac())), intake.Case),
     "routing": (routing.handle, routing.Course),
     "departments": (departments.handle, departments.Tasks),
     # The first edition of a database is what the program comes with.

@@ -15,7 +15,7 @@ import pytest
 from contracts.core import Core
 from contracts.envelope import Envelope, Message, TimerFired, envelop
 from contracts.values import Value
-from contracts.working_time.almanac import Places, almanac
+from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Submit
 from services.intake.core import handle as intake
@@ -25,7 +25,7 @@ from services.monitor.store.rule_store import shipped
 from services.routing.core import handle as routing
 
 STATES = Path(__file__).parent / "states"
-PLACES = Places(almanac())
+PLACES = RegionalRules(almanac())
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {

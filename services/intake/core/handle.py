@@ -30,8 +30,8 @@ from contracts.messages.plans import Outcome, Plan
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone, is_assigned
 from contracts.values import Value
-from contracts.working_time import Terms, resolve
-from contracts.working_time.almanac import Places
+from contracts.working_time import CountingRules, resolve
+from contracts.working_time.almanac import RegionalRules
 from services.intake.core import side_timers
 from services.intake.core.side_timers import EndTimer, StartTimer, TimerCommand
 
@@ -208,7 +208,7 @@ MOVES: dict[tuple[CaseState | None, type[Message]], CaseState] = {
 """Every legal move of a case: its state, the message, its next state. ``None`` is a case not yet known."""
 
 
-def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
+def handle(places: RegionalRules, state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
     """One message for one case, with deadlines reckoned as time is counted at its place.
 
     Raises `UnknownCase` for a message about a case never accepted here, `KeyReused` for a second application under
@@ -223,7 +223,7 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
             raise UnknownCase(envelope.subject)
         raise InvalidMessage(f"{message.type} means nothing to a case that is {state.state}")
     if isinstance(message, AcceptCase):
-        return _accept(state, message, places.terms(message.region))
+        return _accept(state, message, places.counting_rules(message.region))
     case = cast(Case, state)
     if isinstance(message, TimerFired):
         return _ask_again(case)
@@ -239,7 +239,7 @@ def handle(places: Places, state: Case | None, envelope: Envelope[Message]) -> S
     return _settled(_heard(envelope.subject, case, cast(ExternalMessage, message), envelope.time))
 
 
-def _accept(case: Case | None, command: AcceptCase, terms: Terms) -> Step[Case]:
+def _accept(case: Case | None, command: AcceptCase, terms: CountingRules) -> Step[Case]:
     if case is not None:
         if case.fingerprint != command.fingerprint:
             raise KeyReused
@@ -261,7 +261,7 @@ def _accept(case: Case | None, command: AcceptCase, terms: Terms) -> Step[Case]:
     return _waiting(new, accepted)
 
 
-def _due(plan: Plan, accepted_at: datetime, terms: Terms) -> CaseDue | None:
+def _due(plan: Plan, accepted_at: datetime, terms: CountingRules) -> CaseDue | None:
     if plan.limits is None:
         return None
     committed = resolve(plan.limits.committed, accepted_at, terms.calendar, terms.hours)

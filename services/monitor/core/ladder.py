@@ -10,13 +10,13 @@ from contracts.messages.commitments import Pause
 from contracts.messages.plans import Limit, Limits
 from contracts.values import Value
 from contracts.working_time import (
-    Course,
+    CountingMethod,
+    CountingRules,
     Due,
     Extension,
-    Rule,
+    LimitHistory,
     Suspended,
     Suspension,
-    Terms,
     due,
     due_after,
     resolve,
@@ -50,13 +50,13 @@ class ClockHistory:
         """From when time is counted."""
         return self.began_at if self.restarted_at is None else max(self.began_at, self.restarted_at)
 
-    def course(self, limit: Limit, more_days: int = 0) -> Course:
+    def course(self, limit: Limit, more_days: int = 0) -> LimitHistory:
         """The course of this limit, or of one so many days longer."""
         extension = self.extension
         if more_days:
             days = more_days + (extension.days if extension else 0)
             extension = Extension(days, "what the rung allows", self.began_at)
-        return Course(limit, self.began_at, self.suspensions, extension, self.restarted_at)
+        return LimitHistory(limit, self.began_at, self.suspensions, extension, self.restarted_at)
 
 
 class DueDates(Value):
@@ -132,7 +132,7 @@ def due_dates(limits: Limits, run: ClockHistory, scale: Scale) -> DueDates:
         and statutory.working_days
         and committed.due_at is None
         and statutory.due_at is None
-        and terms.rule is Rule.DAY
+        and terms.method is CountingMethod.DAY
         and run.straight
     ):
         day = terms.hours.local(run.began_at).toordinal()
@@ -173,13 +173,15 @@ def _due_dates(limits: Limits, run: ClockHistory, scale: Scale) -> DueDates:
     )
 
 
-def _end(limit: Limit, run: ClockHistory, terms: Terms) -> Due | Suspended:
-    if run.straight and terms.rule is Rule.DAY:
+def _end(limit: Limit, run: ClockHistory, terms: CountingRules) -> Due | Suspended:
+    if run.straight and terms.method is CountingMethod.DAY:
         return resolve(limit, run.began_at, terms.calendar, terms.hours)
     return due(run.course(limit), terms)
 
 
-def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: ClockHistory, terms: Terms) -> Due:
+def _as_if_it_ran(
+    end: Due | Suspended, kind: LimitKind, limits: Limits, run: ClockHistory, terms: CountingRules
+) -> Due:
     if isinstance(end, Due):
         return end
     running = replace(run, suspensions=tuple(one for one in run.suspensions if one.until is not None))
@@ -189,7 +191,9 @@ def _as_if_it_ran(end: Due | Suspended, kind: LimitKind, limits: Limits, run: Cl
     return found
 
 
-def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
+def _moment(
+    rule: RungRule, limits: Limits, end: Due | Suspended, run: ClockHistory, terms: CountingRules
+) -> datetime | None:
     """When one rung falls due; None if an open suspension lies before it."""
     limit = limits.committed if rule.limit is LimitKind.COMMITTED else limits.statutory
     if rule.early:
@@ -207,7 +211,9 @@ def _moment(rule: RungRule, limits: Limits, end: Due | Suspended, run: ClockHist
     return fixed if counted is None else min(fixed, counted)
 
 
-def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
+def _early(
+    rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: CountingRules
+) -> datetime | None:
     """When so much of the limit is left, or used.
 
     Never before there was anything to warn of, and never after the end of the limit: a commitment that was broken when
@@ -224,22 +230,24 @@ def _early(rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory
     return min(found, end.at) if isinstance(end, Due) else found
 
 
-def _begins(rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: Terms) -> datetime | None:
+def _begins(
+    rule: RungRule, limit: Limit, end: Due | Suspended, run: ClockHistory, terms: CountingRules
+) -> datetime | None:
     """When the day begins that has so many days of the limit after it."""
     days = limit.working_days
     if days is not None and limit.due_at is None:
         days += run.extension.days if run.extension else 0
-        used = days - rule.days_before(days) - (terms.rule is Rule.SECOND)
+        used = days - rule.days_before(days) - (terms.method is CountingMethod.SECOND)
         if used <= 0:
             return run.starts_at
-        if run.straight and terms.rule is Rule.DAY:
+        if run.straight and terms.method is CountingMethod.DAY:
             reached: Due | Suspended = due_after(run.began_at, used, terms.calendar, terms.hours)
         else:  # the extension is within ``used``
-            course = Course(Limit(working_days=used), run.began_at, run.suspensions, None, run.restarted_at)
+            course = LimitHistory(Limit(working_days=used), run.began_at, run.suspensions, None, run.restarted_at)
             reached = due(course, terms)
         if isinstance(reached, Suspended):
             return None
-        if terms.rule is Rule.SECOND:
+        if terms.method is CountingMethod.SECOND:
             return reached.at
         return terms.hours.opening(terms.hours.local(reached.at).toordinal())
     if limit.working_minutes is not None and rule.share_used is not None:

@@ -17,8 +17,8 @@ from contracts.messages.cases import SuspensionKind
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.messages.plans import Limit, Limits
 from contracts.values import StrictValue, Value
-from contracts.working_time import Rule, Terms
-from contracts.working_time.almanac import AllHours, Almanac, Places, RegionPrefix, almanac
+from contracts.working_time import CountingMethod, CountingRules
+from contracts.working_time.almanac import Almanac, HoursByRegion, RegionalRules, RegionPrefix, almanac
 from contracts.working_time.notices import Notice
 
 
@@ -134,10 +134,10 @@ class RuleFile(StrictValue):
     """What people write."""
 
     version: Name
-    counting: Rule = Rule.DAY
+    counting: CountingMethod = CountingMethod.DAY
     ladder: Annotated[tuple[LadderRule, ...], Field(min_length=1)]
     limits: tuple[LimitRule, ...] = USUAL_LIMITS
-    hours: AllHours
+    hours: HoursByRegion
     suspends: dict[SuspensionKind, tuple[Scope, ...]]
 
     @model_validator(mode="after")
@@ -168,24 +168,24 @@ class Scale:
     """By what the rungs of a commitment fall due. There is one for all commitments that are held alike."""
 
     ladder: Ladder
-    terms: Terms
+    terms: CountingRules
 
 
 class Rules:
     """A rule set, ready to be asked. Says the same of the same commitment for ever."""
 
     def __init__(self, edition: int, said: RuleSet) -> None:
-        """``edition`` is the rule set's number. Raises `contracts.working_time.notices.FaultyNotice`."""
+        """``edition`` is the rule set's number. Raises `contracts.working_time.notices.InvalidNotice`."""
         self.edition = edition
         self.rule_set = said
-        self._places = Places(said.almanac)
+        self._places = RegionalRules(said.almanac)
         self._scales: dict[tuple[str, str, str], Scale] = {}
         self._alike: dict[tuple[int, int], Scale] = {}
         """By the identities of ladder and terms, which both live as long as these rules."""
 
-    def terms(self, region: str) -> Terms:
+    def terms(self, region: str) -> CountingRules:
         """By what time is counted in a county, by its code of administrative division."""
-        return self._places.terms(region)
+        return self._places.counting_rules(region)
 
     def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
         """The rungs of this commitment."""

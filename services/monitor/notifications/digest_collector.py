@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.alerts import Rung
 from contracts.messages.plans import Limit
-from contracts.working_time import Course, Due, due
+from contracts.working_time import Due, LimitHistory, due
 from services.monitor.core.rules import Rules
 from services.monitor.notifications.directory import Directory
 from services.monitor.notifications.policy import Alert, NewsKind, NextNotice, step
@@ -172,7 +172,7 @@ async def _wait(
 
 
 def _after(now: datetime, hours: float, rules: Rules, region: str) -> datetime:
-    course = Course(Limit(working_minutes=round(hours * 60)), now)
+    course = LimitHistory(Limit(working_minutes=round(hours * 60)), now)
     match due(course, rules.terms(region)):
         case Due(at, _):
             return at

@@ -180,7 +180,7 @@ def _bounds(rules: Rules, now: datetime, days: int) -> dict[str, Any]:
     for region in sorted(regions):
         calendar, hours = rules.terms(region).calendar, rules.terms(region).hours
         today = calendar.rank(hours.local(now).toordinal())
-        untils[region] = hours.at(calendar.nth(today + days + 1), 0)
+        untils[region] = hours.at(calendar.ordinal_of(today + days + 1), 0)
     return {"now": now, "until": max(untils.values()), "prefixes": list(untils), "untils": list(untils.values())}
 
 

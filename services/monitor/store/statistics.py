@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
-from contracts.working_time import Calendar, OfficeHours, Terms, working_days_between
+from contracts.working_time import Calendar, CountingRules, OfficeHours, working_days_between
 
 Kind = Literal["case", "step"]
 
@@ -97,7 +97,7 @@ _TALLIES = text("""
 _STANDING = 'exists($.raised[*] ? (@.rung == "{}" && !exists(@.withdrawn)))'
 
 
-async def figures(connection: AsyncConnection, terms: Terms) -> AllFigures:
+async def figures(connection: AsyncConnection, terms: CountingRules) -> AllFigures:
     """The figures of all cases remembered: the running ones, and the closed ones within the retention time.
 
     Days are counted by ``terms``, the same for all regions.

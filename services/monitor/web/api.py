@@ -13,7 +13,7 @@ from contracts.messages.alerts import IssueKind, Rung
 from contracts.messages.commitments import Commitment, CommitmentKey
 from contracts.messages.fields import PersonId, Region
 from contracts.working_time.explain import Explanation
-from contracts.working_time.picture import svg
+from contracts.working_time.svg import svg
 from contracts.working_time.wording import Language
 from contracts.working_time.wording import text as in_words
 from services.monitor.core.explanation import explained

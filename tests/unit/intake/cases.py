@@ -10,7 +10,7 @@ from contracts.messages.cases import Applicant, CaseDecided, CaseReported, Chann
 from contracts.messages.commitments import Commitment, CommitmentsOpened
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone
-from contracts.working_time.almanac import Places, almanac
+from contracts.working_time.almanac import RegionalRules, almanac
 from services.intake.catalogue import plan_for, sample
 from services.intake.core.case_numbers import number_from
 from services.intake.core.handle import AcceptCase, Case
@@ -24,7 +24,7 @@ APPLICANT = Applicant(kind="person", name="王小明", id_number=citizen_number(
 STEPS = {step.step: step for step in PLAN.steps}
 
 
-handle = partial(handle_by, Places(almanac()))
+handle = partial(handle_by, RegionalRules(almanac()))
 """Intake's core by the calendar as it is published."""
 
 

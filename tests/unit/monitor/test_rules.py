@@ -9,7 +9,7 @@ from contracts.messages.alerts import Rung
 from contracts.messages.cases import SuspensionKind
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limit, Limits
-from contracts.working_time import Rule
+from contracts.working_time import CountingMethod
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.ladder import ClockHistory, due_dates
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
@@ -159,7 +159,7 @@ def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
 
 
 def test_counting_is_by_the_day_unless_said_otherwise() -> None:
-    assert rule_store.shipped().terms("450103").rule is Rule.DAY
+    assert rule_store.shipped().terms("450103").method is CountingMethod.DAY
 
 
 # -- files with faults -------------------------------------------------------------------------------------------------

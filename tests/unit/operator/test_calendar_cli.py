@@ -49,7 +49,7 @@ def test_when_something_is_due(folder: Path, arguments: tuple[str, ...], told: s
 def test_as_json(folder: Path) -> None:
     result = onedoor(folder, "due", "--from", f"{YEAR - 1}-12-30T10:00", "--days", "9", "--json")
     told = json.loads(result.stdout)
-    assert told["provisional"] is True and told["first_not_firm"] == f"{YEAR - 1}-12-29"
+    assert told["provisional"] is True and told["provisional_from"] == f"{YEAR - 1}-12-29"
     assert told["due_at"].endswith("17:30:00+08:00") and told["rule"] == "day" and told["region"] == "CN"
 
 

@@ -8,21 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages.plans import Limit
-from contracts.working_time import Course, Due, Extension, OfficeHours, Rule, Suspended, Terms, due
-from contracts.working_time.axis import axis_of
+from contracts.working_time import (
+    CountingMethod,
+    CountingRules,
+    Due,
+    Extension,
+    LimitHistory,
+    OfficeHours,
+    Suspended,
+    due,
+)
+from contracts.working_time.counted_time import counted_time
 from contracts.working_time.explain import DayKind, explain
-from contracts.working_time.notices import amended, read
-from contracts.working_time.picture import svg
+from contracts.working_time.notices import amend, read
+from contracts.working_time.svg import svg
 from contracts.working_time.wording import Language, text
-from tests.unit.working_time.test_course import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
+from tests.unit.working_time.test_limit_history import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
 
 
-def kinds(course: Course, terms: Terms = BY_DAY) -> list[str]:
+def kinds(course: LimitHistory, terms: CountingRules = BY_DAY) -> list[str]:
     return [f"{day.day:%m-%d} {day.kind} {day.total}" for day in explain(course, terms).days]
 
 
 def test_each_day_has_its_reason() -> None:
-    course = Course(days(4), at("2026-09-28T10:00"), (stay("2026-09-30T09:00", "2026-10-08T09:00"),))
+    course = LimitHistory(days(4), at("2026-09-28T10:00"), (stay("2026-09-30T09:00", "2026-10-08T09:00"),))
     assert kinds(course) == [
         "09-28 event 0",
         "09-29 counted 1",
@@ -38,13 +47,13 @@ def test_each_day_has_its_reason() -> None:
 
 
 def test_days_off_have_their_names() -> None:
-    found = explain(Course(days(3), at("2026-09-30T10:00")), BY_DAY)
+    found = explain(LimitHistory(days(3), at("2026-09-30T10:00")), BY_DAY)
     assert [(day.kind, day.name) for day in found.days[1:4]] == [(DayKind.HOLIDAY, "国庆节")] * 3
     assert found.days[-1].kind is DayKind.MAKEUP
 
 
 def test_a_limit_in_days_that_ends_on_a_day_off_is_seen_to_go_on() -> None:
-    assert kinds(Course(Limit(calendar_days=5), at("2026-03-02T10:00")))[-3:] == [
+    assert kinds(LimitHistory(Limit(calendar_days=5), at("2026-03-02T10:00")))[-3:] == [
         "03-07 counted 5",
         "03-08 weekend 5",
         "03-09 rolled 5",
@@ -52,64 +61,72 @@ def test_a_limit_in_days_that_ends_on_a_day_off_is_seen_to_go_on() -> None:
 
 
 def test_a_filing_that_comes_in_on_a_saturday_is_seen_to_wait_for_monday() -> None:
-    assert kinds(Course(days(0), at("2026-03-07T10:00"))) == ["03-07 event 0", "03-08 weekend 0", "03-09 rolled 0"]
+    assert kinds(LimitHistory(days(0), at("2026-03-07T10:00"))) == [
+        "03-07 event 0",
+        "03-08 weekend 0",
+        "03-09 rolled 0",
+    ]
 
 
 def test_an_open_suspension_says_what_is_left() -> None:
-    found = explain(Course(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),)), BY_DAY)
+    found = explain(LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),)), BY_DAY)
     assert (found.due_at, found.suspended_since, found.left) == (None, at("2026-03-04T15:00"), 4)
     assert "尚余 4个工作日" in text(found, "zh") and "4 working days left" in text(found, "en")
 
 
 def test_a_year_not_yet_published_makes_it_provisional_from_its_first_day() -> None:
     start = at(f"{CALENDAR.first_unpublished - timedelta(days=5)}T10:00")
-    found = explain(Course(days(10), start), BY_DAY)
-    assert found.first_not_firm == CALENDAR.first_not_firm
+    found = explain(LimitHistory(days(10), start), BY_DAY)
+    assert found.provisional_from == CALENDAR.provisional_from
     assert "暂定" in text(found, "zh") and "rovisional" in text(found, "en")
 
 
 def test_a_deadline_late_in_december_is_not_firm_before_the_next_notice() -> None:
     start = at(f"{CALENDAR.first_unpublished.year - 1}-12-24T10:00")
-    found = due(Course(days(4), start), BY_DAY)
+    found = due(LimitHistory(days(4), start), BY_DAY)
     assert isinstance(found, Due) and found.provisional
     year = CALENDAR.first_unpublished.year
     said = f'''{{"year": {year}, "days": [{{"name": "元旦", "date": "{year - 1}-12-30", "isOffDay": true}}]}}'''
-    moved = due(Course(days(4), start), Terms(amended(CALENDAR, read(said))))
+    moved = due(LimitHistory(days(4), start), CountingRules(amend(CALENDAR, read(said))))
     assert isinstance(moved, Due) and moved.at > found.at and not moved.provisional
 
 
 def test_a_fixed_moment_is_as_firm_as_what_is_counted_up_to_it() -> None:
     start = at(f"{CALENDAR.first_unpublished.year - 1}-12-20T10:00")
     soon, late = (start + timedelta(days=days) for days in (3, 40))
-    assert due(Course(Limit(working_days=29, due_at=soon), start), BY_DAY) == Due(soon, provisional=False)
-    assert due(Course(Limit(working_days=29, due_at=late - timedelta(days=20)), start), BY_DAY)[1] is True
-    explained = explain(Course(Limit(working_days=300, due_at=soon), start), BY_DAY)
-    assert explained.pinned and explained.first_not_firm is None
+    assert due(LimitHistory(Limit(working_days=29, due_at=soon), start), BY_DAY) == Due(soon, provisional=False)
+    assert due(LimitHistory(Limit(working_days=29, due_at=late - timedelta(days=20)), start), BY_DAY)[1] is True
+    explained = explain(LimitHistory(Limit(working_days=300, due_at=soon), start), BY_DAY)
+    assert explained.pinned and explained.provisional_from is None
     assert explained.days[-1].day == HOURS.local(soon).date()
 
 
 def test_a_suspension_after_the_last_of_the_days_is_told_as_one() -> None:
-    course = Course(Limit(calendar_days=5), at("2026-03-02T10:00"), (stay("2026-03-09T09:00", "2026-03-11T09:00"),))
+    course = LimitHistory(
+        Limit(calendar_days=5), at("2026-03-02T10:00"), (stay("2026-03-09T09:00", "2026-03-11T09:00"),)
+    )
     assert kinds(course)[-3:] == ["03-09 suspended 5", "03-10 suspended 5", "03-11 rolled 5"]
 
 
 def test_the_longest_limits_are_told_whole() -> None:
-    found = explain(Course(days(3650), at("2012-06-01T10:00")), BY_DAY)
-    assert found.days[-1].total == 3650 and not found.cut
+    found = explain(LimitHistory(days(3650), at("2012-06-01T10:00")), BY_DAY)
+    assert found.days[-1].total == 3650 and not found.truncated
     forever = stay("2012-06-04T10:00", "2112-06-04T10:00")
-    cut = explain(Course(days(3650), at("2012-06-01T10:00"), (forever,)), BY_DAY)
-    assert cut.cut and "are left out" in text(cut, "en") and "从略" in text(cut, "zh")
+    cut = explain(LimitHistory(days(3650), at("2012-06-01T10:00"), (forever,)), BY_DAY)
+    assert cut.truncated and "are left out" in text(cut, "en") and "从略" in text(cut, "zh")
 
 
 def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
-    found = explain(Course(days(2), at("2026-03-05T10:00")), Terms(CALENDAR, HOURS, Rule.SECOND))
+    found = explain(
+        LimitHistory(days(2), at("2026-03-05T10:00")), CountingRules(CALENDAR, HOURS, CountingMethod.SECOND)
+    )
     given_hours = [day.counted / 3_600_000_000 for day in found.days]
     assert given_hours == [14, 24, 0, 0, 10]
     assert "14:00:00" in text(found, "en") and "工作时间14:00:00" in text(found, "zh")
 
 
 def test_of_a_moment_fixed_by_somebody_else_there_is_no_more_to_say() -> None:
-    found = explain(Course(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
+    found = explain(LimitHistory(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
     assert (found.due_at, found.pinned, found.days) == (at("2026-03-05T12:00"), True, ())
     assert "fixed by somebody else" in text(found, "en") and svg(found, "zh").startswith("<svg")
 
@@ -117,7 +134,7 @@ def test_of_a_moment_fixed_by_somebody_else_there_is_no_more_to_say() -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_picture_is_whole_and_has_every_day(language: Language) -> None:
     extension = Extension(3, "案情复杂", at("2026-10-09T10:00"))
-    course = Course(days(10), at("2026-09-28T10:00"), (stay("2026-10-09T09:00", "2026-10-12T09:00"),), extension)
+    course = LimitHistory(days(10), at("2026-09-28T10:00"), (stay("2026-10-09T09:00", "2026-10-12T09:00"),), extension)
     found = explain(course, BY_DAY)
     picture = ElementTree.fromstring(svg(found, language))
     words = [element.text or "" for element in picture.iter() if element.tag.endswith("text")]
@@ -135,17 +152,17 @@ LIMITS = st.one_of(
 )
 
 
-@given(courses(), LIMITS, st.sampled_from(Rule))
-def test_the_days_of_a_derivation_sum_to_the_limit(course: Course, limit: Limit, rule: Rule) -> None:
-    course = Course(limit, course.began_at, course.suspensions)
-    terms = Terms(CALENDAR, OfficeHours(), rule)
+@given(courses(), LIMITS, st.sampled_from(CountingMethod))
+def test_the_days_of_a_derivation_sum_to_the_limit(course: LimitHistory, limit: Limit, rule: CountingMethod) -> None:
+    course = LimitHistory(limit, course.began_at, course.suspensions)
+    terms = CountingRules(CALENDAR, OfficeHours(), rule)
     found, derived = due(course, terms), explain(course, terms)
     counted = sum(day.counted for day in derived.days)
     assert derived.days[-1].total == counted
     if isinstance(found, Suspended):
         assert counted + found.left == derived.amount
     else:
-        assert counted == derived.amount == axis_of(course, terms).amount
+        assert counted == derived.amount == counted_time(course, terms).amount
         assert derived.due_at == found.at
         assert derived.days[-1].day == HOURS.local(found.at).date()
     assert len({day.day for day in derived.days}) == len(derived.days)

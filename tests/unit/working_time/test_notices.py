@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from contracts.working_time import Calendar, Course, Terms, due, published_calendar
-from contracts.working_time.notices import FaultyNotice, amended, changes, in_force, read
-from tests.unit.working_time.test_course import days
+from contracts.working_time import Calendar, CountingRules, LimitHistory, due, published_calendar
+from contracts.working_time.notices import InvalidNotice, amend, changes, in_force, read
+from tests.unit.working_time.test_limit_history import days
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "calendars"
 PUBLISHED = published_calendar()
@@ -31,7 +31,7 @@ def next_notice(calendar: Calendar) -> str:
 def test_every_published_notice_is_in_force_already() -> None:
     for path in sorted(SHARED.glob("20*.json")):
         said = read(path.read_bytes())
-        assert changes(PUBLISHED, amended(PUBLISHED, said)) == [], path.name
+        assert changes(PUBLISHED, amend(PUBLISHED, said)) == [], path.name
 
 
 @beside
@@ -46,15 +46,15 @@ def test_every_published_notice_is_in_force_already() -> None:
 )
 def test_both_amendments_move_what_was_due(before: str, start: str, limit: int, then: str, now: str) -> None:
     began = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
-    earlier = amended(PUBLISHED, read((SHARED / "amendments" / before).read_bytes()))
-    later = amended(earlier, read((SHARED / f"{before[:4]}.json").read_bytes()))
-    moved = [due(Course(days(limit), began), Terms(calendar)) for calendar in (earlier, later)]
+    earlier = amend(PUBLISHED, read((SHARED / "amendments" / before).read_bytes()))
+    later = amend(earlier, read((SHARED / f"{before[:4]}.json").read_bytes()))
+    moved = [due(LimitHistory(days(limit), began), CountingRules(calendar)) for calendar in (earlier, later)]
     assert [str(one[0].date()) for one in moved] == [then, now]
     assert changes(later, PUBLISHED) == []
 
 
 def test_the_next_years_notice_makes_the_year_known() -> None:
-    after = amended(PUBLISHED, read(next_notice(PUBLISHED)))
+    after = amend(PUBLISHED, read(next_notice(PUBLISHED)))
     year = PUBLISHED.first_unpublished.year
     assert after.first_unpublished == date(year + 1, 1, 1)
     assert not after.is_working(date(year, 5, 3))
@@ -63,8 +63,8 @@ def test_the_next_years_notice_makes_the_year_known() -> None:
 
 def test_the_same_notice_again_changes_nothing() -> None:
     said = read(next_notice(PUBLISHED))
-    once = amended(PUBLISHED, said)
-    assert changes(once, amended(once, said)) == []
+    once = amend(PUBLISHED, said)
+    assert changes(once, amend(once, said)) == []
     assert read(next_notice(PUBLISHED)).version == said.version
 
 
@@ -96,13 +96,13 @@ def test_a_regions_notice_stays_when_the_nations_is_amended() -> None:
     ],
 )
 def test_a_faulty_notice_is_refused_with_place_and_reason(text: str, fault: str) -> None:
-    with pytest.raises(FaultyNotice, match=fault):
+    with pytest.raises(InvalidNotice, match=fault):
         read(text)
 
 
 def test_a_notice_that_leaves_a_year_out_is_refused() -> None:
     year = PUBLISHED.first_unpublished.year
-    with pytest.raises(FaultyNotice, match=f"the notice for {year} comes first"):
-        amended(PUBLISHED, read(notice(year + 1, (f"{year + 1}-05-03", True))))
-    with pytest.raises(FaultyNotice, match="adds to it"):
-        amended(PUBLISHED, read(notice(year, (f"{year}-05-03", True), region="CN-45")))
+    with pytest.raises(InvalidNotice, match=f"the notice for {year} comes first"):
+        amend(PUBLISHED, read(notice(year + 1, (f"{year + 1}-05-03", True))))
+    with pytest.raises(InvalidNotice, match="adds to it"):
+        amend(PUBLISHED, read(notice(year, (f"{year}-05-03", True), region="CN-45")))

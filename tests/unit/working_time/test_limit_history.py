@@ -13,25 +13,25 @@ from pydantic import ValidationError
 
 from contracts.messages.plans import Limit
 from contracts.working_time import (
-    Course,
+    CountingMethod,
+    CountingRules,
     Due,
     Extension,
+    LimitHistory,
     OfficeHours,
-    Rule,
     Suspended,
     Suspension,
-    Terms,
     due,
     published_calendar,
 )
-from contracts.working_time.axis import SECOND
-from contracts.working_time.course import Unit
+from contracts.working_time.counted_time import SECOND
+from contracts.working_time.limit_history import Unit
 from tests.unit.working_time import naive
 
 CALENDAR = published_calendar()
 HOURS = OfficeHours()
-BY_DAY = Terms(CALENDAR, HOURS)
-BY_SECOND = Terms(CALENDAR, HOURS, Rule.SECOND)
+BY_DAY = CountingRules(CALENDAR, HOURS)
+BY_SECOND = CountingRules(CALENDAR, HOURS, CountingMethod.SECOND)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CARD_RULES = Path(__file__).resolve().parents[4] / "shared" / "data" / "rules" / "card-rules.json"
 A_SECOND = timedelta(seconds=1)
@@ -70,23 +70,23 @@ def closing(day: str) -> Due:
     ],
 )
 def test_article_45_days_of_a_special_procedure_do_not_count(suspensions: tuple[Suspension, ...], last: str) -> None:
-    assert due(Course(days(5), at("2026-03-02T10:00"), suspensions), BY_DAY) == closing(last)
+    assert due(LimitHistory(days(5), at("2026-03-02T10:00"), suspensions), BY_DAY) == closing(last)
 
 
 def test_article_45_while_a_suspension_is_open_nothing_is_due_and_what_is_left_is_known() -> None:
-    course = Course(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),))
+    course = LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),))
     assert due(course, BY_DAY) == Suspended(at("2026-03-04T15:00"), 4, Unit.WORKING_DAYS)
     closed = stay("2026-03-04T15:00", "2026-03-06T09:00")
-    course = Course(days(5), at("2026-03-02T10:00"), (closed, stay("2026-03-10T09:00")))
+    course = LimitHistory(days(5), at("2026-03-02T10:00"), (closed, stay("2026-03-10T09:00")))
     assert due(course, BY_DAY) == Suspended(at("2026-03-10T09:00"), 2, Unit.WORKING_DAYS)
-    too_late = Course(days(5), at("2026-03-02T10:00"), (stay("2026-03-10T09:00"),))
+    too_late = LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-10T09:00"),))
     assert due(too_late, BY_DAY) == closing("2026-03-09")
 
 
 # 行政许可法第四十二条: extended once, by ten days, and the applicant is told why.
 def test_article_42_an_extension_adds_days_once() -> None:
     more = Extension(10, "案情复杂", at("2026-03-06T10:00"))
-    assert due(Course(days(20), at("2026-03-02T10:00"), extension=more), BY_DAY) == closing("2026-04-14")
+    assert due(LimitHistory(days(20), at("2026-03-02T10:00"), extension=more), BY_DAY) == closing("2026-04-14")
     with pytest.raises(ValueError, match="reason"):
         Extension(10, " ", at("2026-03-06T10:00"))
     with pytest.raises(ValueError, match="one day"):
@@ -94,8 +94,8 @@ def test_article_42_an_extension_adds_days_once() -> None:
 
 
 def test_a_restart_begins_anew() -> None:
-    course = Course(days(5), at("2026-03-02T10:00"), (stay("2026-03-03T09:00", "2026-03-05T09:00"),))
-    restarted = Course(days(5), course.began_at, course.suspensions, restarted_at=at("2026-03-05T09:00"))
+    course = LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-03T09:00", "2026-03-05T09:00"),))
+    restarted = LimitHistory(days(5), course.began_at, course.suspensions, restarted_at=at("2026-03-05T09:00"))
     assert due(restarted, BY_DAY) == closing("2026-03-12")
 
 
@@ -114,19 +114,19 @@ def test_a_restart_begins_anew() -> None:
     ],
 )
 def test_articles_202_and_203_days_and_months_end_on_a_working_day(limit: Limit, start: str, last: str) -> None:
-    assert due(Course(limit, at(start)), BY_DAY) == closing(last)
+    assert due(LimitHistory(limit, at(start)), BY_DAY) == closing(last)
 
 
 def test_calendar_days_are_suspended_too_and_may_end_in_no_suspension() -> None:
     limit = Limit(calendar_days=5)
     three = stay("2026-03-03T09:00", "2026-03-06T09:00")
-    assert due(Course(limit, at("2026-03-02T10:00"), (three,)), BY_DAY) == closing("2026-03-10")
+    assert due(LimitHistory(limit, at("2026-03-02T10:00"), (three,)), BY_DAY) == closing("2026-03-10")
     still_open = stay("2026-03-09T09:00")  # what would roll into a suspension without an end is not due
-    assert due(Course(limit, at("2026-03-02T10:00"), (still_open,)), BY_DAY) == Suspended(
+    assert due(LimitHistory(limit, at("2026-03-02T10:00"), (still_open,)), BY_DAY) == Suspended(
         at("2026-03-09T09:00"), 0, Unit.CALENDAR_DAYS
     )
     over_the_end = stay("2026-03-09T09:00", "2026-03-11T09:00")  # the Saturday would roll into it
-    assert due(Course(limit, at("2026-03-02T10:00"), (over_the_end,)), BY_DAY) == closing("2026-03-11")
+    assert due(LimitHistory(limit, at("2026-03-02T10:00"), (over_the_end,)), BY_DAY) == closing("2026-03-11")
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ def test_calendar_days_are_suspended_too_and_may_end_in_no_suspension() -> None:
 )
 def test_minutes_are_counted_within_the_hours_of_business(minutes: int, start: str, ends: str) -> None:
     hours = OfficeHours(sessions=((time(9), time(12)), (time(13, 30), time(17, 30))))
-    for rule in Rule:
-        found = due(Course(Limit(working_minutes=minutes), at(start)), Terms(CALENDAR, hours, rule))
+    for rule in CountingMethod:
+        found = due(LimitHistory(Limit(working_minutes=minutes), at(start)), CountingRules(CALENDAR, hours, rule))
         assert found == Due(at(ends), provisional=False)
 
 
 def test_the_earlier_of_a_length_and_a_fixed_moment_counts() -> None:
     start, fixed = at("2026-03-02T10:00"), at("2026-03-05T12:00")
-    assert due(Course(Limit(working_days=5, due_at=fixed), start), BY_DAY) == Due(fixed, provisional=False)
-    assert due(Course(Limit(working_days=2, due_at=fixed), start), BY_DAY) == closing("2026-03-04")
-    suspended = Course(Limit(working_days=5, due_at=fixed), start, (stay("2026-03-03T10:00"),))
+    assert due(LimitHistory(Limit(working_days=5, due_at=fixed), start), BY_DAY) == Due(fixed, provisional=False)
+    assert due(LimitHistory(Limit(working_days=2, due_at=fixed), start), BY_DAY) == closing("2026-03-04")
+    suspended = LimitHistory(Limit(working_days=5, due_at=fixed), start, (stay("2026-03-03T10:00"),))
     assert due(suspended, BY_DAY) == Due(fixed, provisional=False)
 
 
@@ -164,7 +164,7 @@ def test_a_limit_says_one_thing(wrong: dict[str, int]) -> None:
 
 
 def test_a_filing_is_due_on_the_spot_by_either_rule_and_nothing_suspends_it() -> None:
-    course = Course(days(0), at("2026-03-07T10:00"), (stay("2026-03-06T10:00"),))
+    course = LimitHistory(days(0), at("2026-03-07T10:00"), (stay("2026-03-06T10:00"),))
     assert due(course, BY_DAY) == due(course, BY_SECOND) == closing("2026-03-09")
 
 
@@ -175,7 +175,7 @@ def test_a_suspension_that_ends_before_it_begins_is_none() -> None:
 
 def test_what_reaches_into_a_year_not_yet_published_is_provisional() -> None:
     late = datetime.combine(CALENDAR.first_unpublished - timedelta(days=3), time(10), SHANGHAI)
-    found = due(Course(days(10), late), BY_SECOND)
+    found = due(LimitHistory(days(10), late), BY_SECOND)
     assert isinstance(found, Due) and found.provisional
 
 
@@ -197,7 +197,7 @@ def test_every_worked_timestamp_of_the_card_rules_to_the_second() -> None:
         start = at(example["start"])
         for rung, (limit, offset) in offsets[example["kind"]].items():
             length = example[limit] + offset
-            after = due(Course(days(length), start), BY_SECOND)
+            after = due(LimitHistory(days(length), start), BY_SECOND)
             worked = at(example[f"{rung}_after"])
             assert after == Due(worked, provisional=False), (example["kind"], rung)
             # At that second it is not late; one second later it is.
@@ -205,7 +205,7 @@ def test_every_worked_timestamp_of_the_card_rules_to_the_second() -> None:
             assert naive.elapsed(start, worked + A_SECOND, (), CALENDAR, HOURS) > timedelta(days=length)
             checked += 1
         if "due" in example:
-            assert due(Course(days(example["limit_days"]), start), BY_SECOND) == Due(at(example["due"]), False)
+            assert due(LimitHistory(days(example["limit_days"]), start), BY_SECOND) == Due(at(example["due"]), False)
     assert checked == 16
 
 
@@ -215,18 +215,18 @@ STARTS = st.timedeltas(timedelta(), timedelta(days=365 * 8)).map(
 
 
 @st.composite
-def courses(draw: st.DrawFn) -> Course:
+def courses(draw: st.DrawFn) -> LimitHistory:
     start = draw(STARTS)
     suspensions = []
     for _ in range(draw(st.integers(0, 4))):
         since = start + timedelta(minutes=draw(st.integers(-5 * 1440, 40 * 1440)))
         lasts = draw(st.one_of(st.none(), st.integers(0, 30 * 1440)))
         suspensions.append(Suspension(since, None if lasts is None else since + timedelta(minutes=lasts)))
-    return Course(days(draw(st.integers(1, 60))), start, tuple(suspensions))
+    return LimitHistory(days(draw(st.integers(1, 60))), start, tuple(suspensions))
 
 
 @given(courses())
-def test_by_the_day_agrees_with_going_from_day_to_day(course: Course) -> None:
+def test_by_the_day_agrees_with_going_from_day_to_day(course: LimitHistory) -> None:
     length = course.limit.working_days or 0
     expected = naive.due_by_the_day(course.began_at, length, course.suspensions, CALENDAR, HOURS)
     found = due(course, BY_DAY)
@@ -234,7 +234,9 @@ def test_by_the_day_agrees_with_going_from_day_to_day(course: Course) -> None:
 
 
 @given(courses())
-def test_by_the_second_exactly_the_limit_has_passed_when_it_is_due_and_more_a_moment_later(course: Course) -> None:
+def test_by_the_second_exactly_the_limit_has_passed_when_it_is_due_and_more_a_moment_later(
+    course: LimitHistory,
+) -> None:
     limit = timedelta(days=course.limit.working_days or 0)
     found = due(course, BY_SECOND)
     if isinstance(found, Due):
@@ -247,22 +249,26 @@ def test_by_the_second_exactly_the_limit_has_passed_when_it_is_due_and_more_a_mo
         assert found.unit is Unit.MICROSECONDS and found.left % SECOND == 0
 
 
-@given(courses(), st.randoms(use_true_random=False), st.sampled_from(Rule))
+@given(courses(), st.randoms(use_true_random=False), st.sampled_from(CountingMethod))
 def test_the_order_in_which_suspensions_are_heard_of_is_of_no_matter(
-    course: Course, random: Random, rule: Rule
+    course: LimitHistory, random: Random, rule: CountingMethod
 ) -> None:
     shuffled = list(course.suspensions)
     random.shuffle(shuffled)
-    terms = Terms(CALENDAR, HOURS, rule)
-    assert due(Course(course.limit, course.began_at, tuple(shuffled)), terms) == due(course, terms)
+    terms = CountingRules(CALENDAR, HOURS, rule)
+    assert due(LimitHistory(course.limit, course.began_at, tuple(shuffled)), terms) == due(course, terms)
 
 
-@given(courses(), st.integers(1, 30), st.sampled_from(Rule))
-def test_a_longer_limit_and_a_later_start_are_never_due_sooner(course: Course, more: int, rule: Rule) -> None:
-    terms = Terms(CALENDAR, HOURS, rule)
+@given(courses(), st.integers(1, 30), st.sampled_from(CountingMethod))
+def test_a_longer_limit_and_a_later_start_are_never_due_sooner(
+    course: LimitHistory, more: int, rule: CountingMethod
+) -> None:
+    terms = CountingRules(CALENDAR, HOURS, rule)
     found = due(course, terms)
-    longer = due(Course(days((course.limit.working_days or 0) + more), course.began_at, course.suspensions), terms)
-    later = due(Course(course.limit, course.began_at + timedelta(hours=more), course.suspensions), terms)
+    longer = due(
+        LimitHistory(days((course.limit.working_days or 0) + more), course.began_at, course.suspensions), terms
+    )
+    later = due(LimitHistory(course.limit, course.began_at + timedelta(hours=more), course.suspensions), terms)
     if isinstance(found, Due):
         assert isinstance(longer, Suspended) or longer.at > found.at
         assert isinstance(later, Suspended) or later.at >= found.at

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
-from contracts.working_time.course import Course, Rule, Suspension, Terms, Unit
 from contracts.working_time.hours import OfficeHours
+from contracts.working_time.limit_history import CountingMethod, CountingRules, LimitHistory, Suspension, Unit
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 """By the second, time is counted in whole microseconds: no moment is rounded."""
 
 
-class Span(NamedTuple):
+class SuspendedSpan(NamedTuple):
     """A suspension on an axis of counted time: it takes away what lies between, and is open without an end."""
 
     begins: int
@@ -26,13 +26,13 @@ class Span(NamedTuple):
     of: Suspension
 
 
-class Axis(NamedTuple):
+class CountedTime(NamedTuple):
     """Counted time as a number that grows while time counts and stands still while it does not."""
 
     start: int
     amount: int
     """How far from the start the limit reaches."""
-    spans: tuple[Span, ...]
+    spans: tuple[SuspendedSpan, ...]
     """What is taken away after the start, in order, none overlapping another."""
     moment: Callable[[int], tuple[datetime, int] | None]
     """The moment at which a limit that reaches this number ends, and the ordinal of its local day; None if an open
@@ -42,13 +42,13 @@ class Axis(NamedTuple):
     unit: Unit
 
 
-def ending(axis: Axis) -> tuple[datetime, int] | None:
+def end_of_limit(axis: CountedTime) -> tuple[datetime, int] | None:
     """When the limit ends, and the ordinal of that local day; None while an open suspension lies before it."""
-    reached = _reached(axis)
+    reached = _end_position(axis)
     return None if reached is None else axis.moment(reached)
 
 
-def _reached(axis: Axis) -> int | None:
+def _end_position(axis: CountedTime) -> int | None:
     """The number that the limit reaches."""
     target = axis.start + axis.amount
     for span in axis.spans:
@@ -61,7 +61,7 @@ def _reached(axis: Axis) -> int | None:
     return target
 
 
-def used(axis: Axis, until: int) -> int:
+def used_until(axis: CountedTime, until: int) -> int:
     """How much of the limit is used up where the axis has come this far."""
     used = max(axis.start, until) - axis.start
     for span in axis.spans:
@@ -70,32 +70,32 @@ def used(axis: Axis, until: int) -> int:
     return min(used, axis.amount)
 
 
-def axis_of(course: Course, terms: Terms) -> Axis:
+def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
     """The axis on which this limit is counted."""
     limit, calendar, hours = course.limit, terms.calendar, terms.hours
     more = course.extension.days if course.extension else 0
     start = hours.local(course.starts_at)
     if limit.working_minutes is not None:
         clock = WorkingClock(calendar, hours, within_hours=True)
-        return _by_the_second(course, clock, 60 * SECOND * limit.working_minutes + more * clock.day)
+        return _to_the_second(course, clock, 60 * SECOND * limit.working_minutes + more * clock.day)
     if limit.working_days == 0 and not more:
-        return _on_the_spot(start, terms)
-    if terms.rule is Rule.SECOND:
+        return _filing(start, terms)
+    if terms.method is CountingMethod.SECOND:
         if limit.working_days is not None:
             clock = WorkingClock(calendar, hours, within_hours=False)
-            return _by_the_second(course, clock, (limit.working_days + more) * DAY)
-        return _by_the_second(course, WallClock(hours), (_calendar_days(limit, start) + more) * DAY)
+            return _to_the_second(course, clock, (limit.working_days + more) * DAY)
+        return _to_the_second(course, WallClock(hours), (_calendar_days(limit, start) + more) * DAY)
     if limit.working_days is not None:
         first = calendar.rank(start.toordinal())
         spans = _day_spans(course, hours, calendar.rank)
-        moment = _closing(hours, calendar.nth)
-        return Axis(first, limit.working_days + more, spans, moment, calendar.rank, Unit.WORKING_DAYS)
-    spans = _day_spans(course, hours, _itself)
+        moment = _closing_of(hours, calendar.ordinal_of)
+        return CountedTime(first, limit.working_days + more, spans, moment, calendar.rank, Unit.WORKING_DAYS)
+    spans = _day_spans(course, hours, _identity)
 
     def on_a_working_day(ordinal: int) -> int | None:
         """Where the last day is a day off, the day after it is the last (Civil Code, article 203)."""
         while True:
-            span = _span_of(spans, ordinal)
+            span = _span_covering(spans, ordinal)
             if span is None and calendar.is_working(date.fromordinal(ordinal)):
                 return ordinal
             if span is not None and span.ends is None:
@@ -103,17 +103,19 @@ def axis_of(course: Course, terms: Terms) -> Axis:
             ordinal += 1
 
     days = _calendar_days(limit, start) + more
-    return Axis(start.toordinal(), days, spans, _closing(hours, on_a_working_day), _itself, Unit.CALENDAR_DAYS)
+    return CountedTime(
+        start.toordinal(), days, spans, _closing_of(hours, on_a_working_day), _identity, Unit.CALENDAR_DAYS
+    )
 
 
-def _on_the_spot(start: datetime, terms: Terms) -> Axis:
+def _filing(start: datetime, terms: CountingRules) -> CountedTime:
     """A filing (备案) must be completed on the spot; nothing suspends what takes no time."""
     calendar, hours = terms.calendar, terms.hours
-    rank = rank_on_the_spot(start, calendar, hours)
-    return Axis(rank, 0, (), _closing(hours, calendar.nth), calendar.rank, Unit.WORKING_DAYS)
+    rank = filing_rank(start, calendar, hours)
+    return CountedTime(rank, 0, (), _closing_of(hours, calendar.ordinal_of), calendar.rank, Unit.WORKING_DAYS)
 
 
-def _closing(hours: OfficeHours, day: Callable[[int], int | None]) -> Callable[[int], tuple[datetime, int] | None]:
+def _closing_of(hours: OfficeHours, day: Callable[[int], int | None]) -> Callable[[int], tuple[datetime, int] | None]:
     def moment(reached: int) -> tuple[datetime, int] | None:
         ordinal = day(reached)
         return None if ordinal is None else (hours.closing(ordinal), ordinal)
@@ -121,11 +123,11 @@ def _closing(hours: OfficeHours, day: Callable[[int], int | None]) -> Callable[[
     return moment
 
 
-def _itself(ordinal: int) -> int:
+def _identity(ordinal: int) -> int:
     return ordinal
 
 
-def _span_of(spans: Sequence[Span], ordinal: int) -> Span | None:
+def _span_covering(spans: Sequence[SuspendedSpan], ordinal: int) -> SuspendedSpan | None:
     return next((one for one in spans if one.begins < ordinal and (one.ends is None or ordinal <= one.ends)), None)
 
 
@@ -142,7 +144,7 @@ def _calendar_days(limit: Limit, start: datetime) -> int:
     return last.toordinal() - start.toordinal()
 
 
-def _day_spans(course: Course, hours: OfficeHours, number: Callable[[int], int]) -> tuple[Span, ...]:
+def _day_spans(course: LimitHistory, hours: OfficeHours, number: Callable[[int], int]) -> tuple[SuspendedSpan, ...]:
     """Suspensions by whole days: from the day of the suspension to the day before the resumption."""
     start = number(hours.local(course.starts_at).toordinal())
     return _spans(course, start, lambda at: number(hours.local(at).toordinal() - 1))
@@ -157,7 +159,7 @@ class WallClock:
     def position(self, at: datetime) -> int:
         """How much has passed since the first day there is."""
         local = self._hours.local(at)
-        return local.toordinal() * DAY + _into_the_day(local.time())
+        return local.toordinal() * DAY + _microseconds_of(local.time())
 
     def moment(self, position: int) -> tuple[datetime, int]:
         """The moment at which so much has passed, and the ordinal of its day."""
@@ -177,7 +179,9 @@ class WorkingClock:
         self._hours = hours
         self._sessions: tuple[tuple[int, int], ...] = ((0, DAY),)
         if within_hours:
-            self._sessions = tuple((_into_the_day(opens), _into_the_day(closes)) for opens, closes in hours.sessions)
+            self._sessions = tuple(
+                (_microseconds_of(opens), _microseconds_of(closes)) for opens, closes in hours.sessions
+            )
         self.day = sum(closes - opens for opens, closes in self._sessions)
         """How much of a working day counts."""
 
@@ -188,14 +192,14 @@ class WorkingClock:
         before = self._calendar.rank(ordinal - 1)
         position = before * self.day
         if self._calendar.rank(ordinal) > before:
-            now = _into_the_day(local.time())
+            now = _microseconds_of(local.time())
             position += sum(max(0, min(now, closes) - opens) for opens, closes in self._sessions)
         return position
 
     def moment(self, position: int) -> tuple[datetime, int]:
         """The last moment at which no more has counted: where a day is used up, the beginning of the next."""
         days, left = divmod(position, self.day)
-        ordinal = self._calendar.nth(days + 1)
+        ordinal = self._calendar.ordinal_of(days + 1)
         for opens, closes in self._sessions:
             if left < closes - opens:
                 return self._hours.at(ordinal, opens + left), ordinal
@@ -207,36 +211,36 @@ class WorkingClock:
         return self._calendar.rank(ordinal) * self.day
 
 
-def _by_the_second(course: Course, clock: WallClock | WorkingClock, amount: int) -> Axis:
+def _to_the_second(course: LimitHistory, clock: WallClock | WorkingClock, amount: int) -> CountedTime:
     start = clock.position(course.starts_at)
     spans = _spans(course, start, clock.position)
-    return Axis(start, amount, spans, clock.moment, clock.at_end_of, Unit.MICROSECONDS)
+    return CountedTime(start, amount, spans, clock.moment, clock.at_end_of, Unit.MICROSECONDS)
 
 
-def _spans(course: Course, start: int, position: Callable[[datetime], int]) -> tuple[Span, ...]:
+def _spans(course: LimitHistory, start: int, position: Callable[[datetime], int]) -> tuple[SuspendedSpan, ...]:
     """The suspensions in order, without what lies before the start, and without what another has taken already."""
     found = [
-        Span(max(start, position(one.since)), None if one.until is None else position(one.until), one)
+        SuspendedSpan(max(start, position(one.since)), None if one.until is None else position(one.until), one)
         for one in course.suspensions
     ]
-    kept: list[Span] = []
+    kept: list[SuspendedSpan] = []
     reached = start
     for span in sorted(found, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.of.since)):
         begins = max(reached, span.begins)
         if span.ends is None:
-            kept.append(Span(begins, None, span.of))
+            kept.append(SuspendedSpan(begins, None, span.of))
             break
         if span.ends > begins:
-            kept.append(Span(begins, span.ends, span.of))
+            kept.append(SuspendedSpan(begins, span.ends, span.of))
             reached = span.ends
     return tuple(kept)
 
 
-def _into_the_day(at: time) -> int:
+def _microseconds_of(at: time) -> int:
     return ((at.hour * 60 + at.minute) * 60 + at.second) * SECOND + at.microsecond
 
 
-def rank_on_the_spot(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
+def filing_rank(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
     """The rank of the working day on which a filing that came in at this local time must be completed.
 
     Nobody is there to do so on a day off or after closing: what comes in then is received when the office opens next.
