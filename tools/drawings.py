@@ -1,4 +1,4 @@
-"""The diagrams in the documentation, drawn from the tables that the code itself goes by.
+"""The diagrams in the documentation, drawn from the tables that the code obeys.
 
 They are Mermaid, which most viewers of Markdown draw. Each stands between two markers: see `redraw`.
 """
@@ -6,26 +6,26 @@ They are Mermaid, which most viewers of Markdown draw. Each stands between two m
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from contracts.envelope import Message
+from contracts.moves import Moves, label
 from contracts.registry import REGISTRY
-from services.departments.sdk.core import handle as task
-from services.intake.core import handle as intake
-from services.routing.core import handle as routing
+from services.departments.sdk.core import handle as department_task
+from services.intake.core import confirmation, extension, side_timers, suspension
+from services.intake.core import lifecycle as intake_lifecycle
+from services.routing.core import lifecycle as routing_lifecycle
 from services.routing.core import steps
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-
-Move = tuple[str | None, str, str]
-"""From a state (None: from nothing) by a message, or by nothing in particular, to a state."""
 
 _MARKED = re.compile(r"<!-- drawn: (?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 class UnknownDrawing(Exception):
-    """The document has a place for a drawing that nobody draws, or none for one that somebody does."""
+    """The document has a place without a drawing, or none for a drawing."""
 
 
 def write(document: Path = DOCUMENT) -> None:
@@ -43,90 +43,59 @@ def redraw(text: str) -> str:
     )
 
 
-def case_in_routing() -> str:
-    """A case, as routing knows it."""
-    return _states(
-        (_value(before), message.__name__, after.value)
-        for (before, message), targets in routing.MOVES.items()
-        for after in targets
-    )
-
-
-def step_in_routing() -> str:
-    """A step of a case. The first state is that of a step of which nothing is known yet."""
-    moves: list[Move] = [(None, "", steps.StepCourse.model_fields["state"].default.value)]
-    moves += [(before.value, "", after.value) for before, targets in steps.MOVES.items() for after in targets]
-    return _states(moves)
-
-
-def task_at_a_department() -> str:
-    """A task, as the department's service knows it."""
-    moves: list[Move] = [(None, "TaskRequested", task.Task.model_fields["state"].default.value)]
-    moves += [
-        (before.value, answer.__name__, after.value)
-        for before, answers in task.MOVES.items()
-        for answer, after in answers.items()
-    ]
-    return _states(moves)
-
-
-def case_at_intake() -> str:
-    """A case, as intake knows it."""
-    return _states((_value(before), message.__name__, after.value) for (before, message), after in intake.MOVES.items())
-
-
 def flows() -> str:
-    """Who says which message on which topic, and who hears it."""
-    lines = ["flowchart LR"]
-    said: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
-    heard: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
+    """Which service publishes which message to which topic, and which service consumes it."""
+    published: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
+    consumed: defaultdict[tuple[str, str], list[type[Message]]] = defaultdict(list)
     on_topic: defaultdict[str, list[type[Message]]] = defaultdict(list)
     for message, route in REGISTRY.items():
-        topic = REGISTRY[message].topic
-        on_topic[topic].append(message)
-        said[route.producer, topic].append(message)
-        for hearer in route.consumers:
-            heard[topic, hearer].append(message)
-    places = {topic: f"topic{number}" for number, topic in enumerate(on_topic)}
-    lines += [f'    says_{sayer}(["{sayer}"])' for sayer in dict.fromkeys(sayer for sayer, _ in said)]
-    lines += [f'    {places[topic]}[("{topic}")]' for topic in on_topic]
-    lines += [f'    hears_{hearer}(["{hearer}"])' for hearer in dict.fromkeys(hearer for _, hearer in heard)]
-    lines += [
-        f'    says_{sayer} -->|"{_names(messages)}"| {places[topic]}' for (sayer, topic), messages in said.items()
-    ]
-    for (topic, hearer), messages in heard.items():
-        label = "" if messages == on_topic[topic] else f'|"{_names(messages)}"|'
-        lines.append(f"    {places[topic]} -->{label} hears_{hearer}")
+        on_topic[route.topic].append(message)
+        published[route.producer, route.topic].append(message)
+        for consumer in route.consumers:
+            consumed[route.topic, consumer].append(message)
+    nodes = {topic: f"topic{number}" for number, topic in enumerate(on_topic)}
+    producers = dict.fromkeys(producer for producer, _ in published)
+    consumers = dict.fromkeys(consumer for _, consumer in consumed)
+    lines = ["flowchart LR"]
+    lines += [f'    from_{producer}(["{producer}"])' for producer in producers]
+    lines += [f'    {nodes[topic]}[("{topic}")]' for topic in on_topic]
+    lines += [f'    to_{consumer}(["{consumer}"])' for consumer in consumers]
+    for (producer, topic), messages in published.items():
+        lines.append(f'    from_{producer} -->|"{_names(messages)}"| {nodes[topic]}')
+    for (topic, consumer), messages in consumed.items():
+        part = "" if messages == on_topic[topic] else f'|"{_names(messages)}"|'
+        lines.append(f"    {nodes[topic]} -->{part} to_{consumer}")
     return "\n".join(lines) + "\n"
 
 
-DRAWINGS: Mapping[str, Callable[[], str]] = {
-    "case-in-routing": case_in_routing,
-    "step-in-routing": step_in_routing,
-    "task-at-a-department": task_at_a_department,
-    "case-at-intake": case_at_intake,
-    "flows": flows,
-}
-"""Name of a place in the document -> what draws it."""
-
-
-def _states(moves: Iterable[Move]) -> str:
-    """A state diagram, one arrow a pair of states, labelled with all that leads from the one to the other."""
-    labels: defaultdict[tuple[str | None, str], list[str]] = defaultdict(list)
-    for before, message, after in moves:
-        labels[before, after].append(message)
+def states(moves: Moves[Any]) -> str:
+    """A state diagram, one arrow for each pair of states, with all triggers that lead from the one to the other."""
+    labels: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (before, trigger), after in moves.items():
+        labels["[*]" if before is None else before.value, after.value].append(label(trigger))
     lines = ["stateDiagram-v2", "    direction LR"]
-    for (before, after), messages in sorted(labels.items(), key=lambda arrow: (arrow[0][0] or "", arrow[0][1])):
-        words = "<br/>".join(sorted(filter(None, messages)))
-        lines.append(f"    {before or '[*]'} --> {after}" + (f": {words}" if words else ""))
-    states = {after for _, after in labels}
-    left = {before for before, after in labels if before != after}
-    lines += [f"    {state} --> [*]" for state in sorted(states - left)]
+    lines += [f"    {before} --> {after}: {'<br/>'.join(triggers)}" for (before, after), triggers in labels.items()]
+    left = {before for before, _ in labels}
+    lines += [f"    {after} --> [*]" for after in dict.fromkeys(after for _, after in labels) if after not in left]
     return "\n".join(lines) + "\n"
 
 
-def _value(state: StrEnum | None) -> str | None:
-    return state.value if state is not None else None
+TABLES: Mapping[str, Moves[Any]] = {
+    "intake-lifecycle": intake_lifecycle.MOVES,
+    "intake-suspension": suspension.MOVES,
+    "intake-extension": extension.MOVES,
+    "intake-side-timers": side_timers.MOVES,
+    "intake-confirmation": confirmation.MOVES,
+    "routing-lifecycle": routing_lifecycle.MOVES,
+    "routing-steps": steps.MOVES,
+    "department-task": department_task.MOVES,
+}
+"""Name of a place in the document -> the table of moves that is drawn there."""
+
+DRAWINGS: Mapping[str, Callable[[], str]] = {name: partial(states, moves) for name, moves in TABLES.items()} | {
+    "flows": flows
+}
+"""Name of a place in the document -> the function that draws it."""
 
 
 def _names(messages: Iterable[type[Message]]) -> str:

@@ -9,7 +9,8 @@ from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import Almanac, RegionalRules, almanac
-from services.intake.core.handle import Case, handle
+from services.intake.core.handle import handle
+from services.intake.core.state import Case
 from services.intake.web.api import routes
 from services.runtime.service import Service
 from services.runtime.store.documents import Edition

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from contracts.messages.cases import CaseAccepted, CaseStateRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
-from services.routing.core.handle import Course, handle
+from services.routing.core.handle import handle
+from services.routing.core.state import RoutedCase
 from services.runtime.service import Service
 
 SERVICE = Service(
     name="routing",
     core=handle,
-    state=Course,
+    state=RoutedCase,
     consumes=(CaseAccepted, CaseStateRequested, TaskDelivered, TaskDone),
     migrations=Path(__file__).parent / "migrations",
 )

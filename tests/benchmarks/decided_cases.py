@@ -22,7 +22,7 @@ from onedoor.cli import load
 from services.departments.sdk.core.messages import Decision, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue import matter_of, plan_for
-from services.intake.core.handle import AcceptCase
+from services.intake.core.lifecycle import AcceptCase
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 

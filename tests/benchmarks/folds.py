@@ -27,11 +27,14 @@ from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Decision, Submit, Submitted
 from services.intake import catalogue as catalogues
 from services.intake.core import handle as intake
+from services.intake.core.lifecycle import AcceptCase
+from services.intake.core.state import Case as IntakeCase
 from services.monitor.core import handle as monitor
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
 from services.routing.core import handle as routing
+from services.routing.core.state import RoutedCase
 from tests.benchmarks.report import Figure, figure, table
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
@@ -42,8 +45,8 @@ REPEATS = 60
 """The fastest of so many measurements counts: whatever else the machine does can only make it slower."""
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
-    "intake": (partial(intake.handle, RegionalRules(almanac())), intake.Case),
-    "routing": (routing.handle, routing.Course),
+    "intake": (partial(intake.handle, RegionalRules(almanac())), IntakeCase),
+    "routing": (routing.handle, RoutedCase),
     "departments": (departments.handle, departments.Tasks),
     # The first edition of a database is what the program comes with.
     "monitor": (partial(monitor.handle, Rules(1, shipped().rule_set)), MonitoredCase),
@@ -109,7 +112,7 @@ def _decision(system: str) -> Decision:
 def application() -> Envelope[Message]:
     """The command that the benchmark's case begins with."""
     catalogue = catalogues.load(CATALOGUE)
-    command = intake.AcceptCase(
+    command = AcceptCase(
         plan=catalogues.plan_for(catalogue, catalogue.bundles[0]),
         region="450103",
         channel=Channel.WEB,

@@ -28,7 +28,7 @@ from onedoor.cli import load
 from services.departments.sdk.core.messages import Answer, Decision, Receipt, Submit, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue.plans import matter_of, plan_for
-from services.intake.core.handle import AcceptCase
+from services.intake.core.lifecycle import AcceptCase
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
 from services.runtime.store import documents

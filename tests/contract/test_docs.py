@@ -123,8 +123,17 @@ def test_a_place_that_nobody_draws_is_refused() -> None:
         drawings.redraw(text.replace("drawn: flows", "drawn: rivers"))
 
 
+def test_every_table_of_moves_has_a_diagram() -> None:
+    tables = []
+    for file in (ROOT / "services").rglob("core/*.py"):
+        module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+        tables += [module.MOVES] if hasattr(module, "MOVES") else []
+    assert len(tables) >= 8
+    assert all(any(table is drawn for drawn in drawings.TABLES.values()) for table in tables)
+
+
 def test_a_diagram_shows_every_move() -> None:
-    drawn = drawings.case_in_routing()
+    drawn = drawings.DRAWINGS["routing-lifecycle"]()
     assert "open --> decided: TaskDone" in drawn
     assert "[*] --> open: CaseAccepted" in drawn
     assert "decided --> [*]" in drawn

@@ -19,18 +19,20 @@ from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Submit
 from services.intake.core import handle as intake
+from services.intake.core.state import Case
 from services.monitor.core import handle as monitor
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
 from services.routing.core import handle as routing
+from services.routing.core.state import RoutedCase
 
 STATES = Path(__file__).parent / "states"
 PLACES = RegionalRules(almanac())
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
-    "intake": (partial(intake.handle, PLACES), intake.Case),
-    "routing": (routing.handle, routing.Course),
+    "intake": (partial(intake.handle, PLACES), Case),
+    "routing": (routing.handle, RoutedCase),
     "departments": (departments.handle, departments.Tasks),
     "monitor": (partial(monitor.handle, shipped()), MonitoredCase),
 }
@@ -55,13 +57,13 @@ def test_intake_goes_on_from_a_stored_state() -> None:
     case = stored("intake")
     step = intake.handle(PLACES, case, woken())
     assert step.out == (case.accepted,)
-    assert step.state.asked == case.asked + 1 == 3
+    assert step.state.attempts == case.attempts + 1 == 3
 
 
 def test_routing_goes_on_from_a_stored_state() -> None:
     step = routing.handle(stored("routing"), woken())
     assert [message.step for message in step.out] == ["licence", "premises"]  # type: ignore[attr-defined]
-    assert step.state.asked == 3
+    assert step.state.attempts == 3
 
 
 def test_a_department_goes_on_from_a_stored_state() -> None:

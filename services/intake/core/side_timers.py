@@ -1,29 +1,32 @@
-"""The clocks that run beside a case's own, which intake begins and ends: delivery, complaints, consultations. Pure."""
+"""Capability: timers that run beside the time of a case, for delivery, complaints and consultations.
 
-from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+Intake starts and ends them; monitor holds their deadlines.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
 
 from contracts.core import Rejected
 from contracts.envelope import Instant, Message
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported
-
-if TYPE_CHECKING:
-    from services.intake.core.handle import Case
+from contracts.moves import Moves
+from services.intake.core.lifecycle import BeforeAcceptance
+from services.intake.core.state import Case
 
 
 class StartTimer(Message):
-    """Begin a clock beside the case's own."""
+    """Command: start a timer."""
 
-    type: ClassVar[str] = "onedoor.intake.begin-clock.v1"
+    type: ClassVar[str] = "onedoor.intake.start-timer.v1"
 
     timer: SideTimer
 
 
 class EndTimer(Message):
-    """What one of these clocks was about has been done."""
+    """Command: end a timer, because its commitment has been met."""
 
-    type: ClassVar[str] = "onedoor.intake.end-clock.v1"
+    type: ClassVar[str] = "onedoor.intake.end-timer.v1"
 
     commitment: CommitmentKey
     ended_at: Instant
@@ -32,46 +35,104 @@ class EndTimer(Message):
 TimerCommand = StartTimer | EndTimer
 
 
-def changed(case: "Case", command: TimerCommand) -> "Case":
-    """The case with a clock more, or one that has ended; itself if it is so already. Raises `Rejected`."""
-    match command:
-        case StartTimer(timer=clock):
-            known = timer_of(case, clock.commitment)
-            if known is not None and known.replace(ended_at=None) == clock:
-                return case
-            if known is not None:
-                raise Rejected("there is such a clock already, from another time", "该计时已存在，起点不同")
-            if clock.started_at < case.accepted.accepted_at:
-                raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
-            if len(case.timers) >= MAX_SIDE_TIMERS:
-                raise Rejected(
-                    f"the case has {MAX_SIDE_TIMERS} such clocks already", f"该办件已有 {MAX_SIDE_TIMERS} 个计时"
-                )
-            return _with(case, clock)
-        case EndTimer(commitment=commitment, ended_at=ended_at):
-            known = timer_of(case, commitment)
-            if known is None:
-                raise Rejected("there is no such clock", "没有该计时")
-            if known.ended_at is not None:
-                return _same_end(case, known, ended_at)
-            if ended_at < known.started_at:
-                raise Rejected("it cannot end before it begins", "计时的结束不能早于开始")
-            return _with(case, known.replace(ended_at=ended_at))
+class TimerState(StrEnum):
+    """Whether a timer runs."""
+
+    RUNNING = "running"
+    ENDED = "ended"
 
 
-def _same_end(case: "Case", known: SideTimer, ended_at: datetime) -> "Case":
-    if known.ended_at != ended_at:
-        raise Rejected("this clock has ended at another time", "该计时已在另一时间结束")
-    return case
+MOVES: Moves[TimerState] = {
+    (None, StartTimer): TimerState.RUNNING,
+    (TimerState.RUNNING, EndTimer): TimerState.ENDED,
+}
 
 
-def timer_of(case: "Case", commitment: CommitmentKey) -> SideTimer | None:
-    """The clock of this name."""
-    return next((clock for clock in case.timers if clock.commitment == commitment), None)
+class TimerExists(Rejected):
+    """A commitment has one timer."""
+
+    def __init__(self) -> None:
+        super().__init__("there is such a timer already, from another time", "该计时已存在，起点不同")
 
 
-def report(case: "Case") -> SideTimersReported:
-    """The present truth about them. Its word changes with every change."""
+class TooManyTimers(Rejected):
+    """The case has `MAX_SIDE_TIMERS`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the case has {MAX_SIDE_TIMERS} timers already", f"该办件已有 {MAX_SIDE_TIMERS} 个计时")
+
+
+class UnknownTimer(Rejected):
+    """A timer that never started cannot end."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such timer", "没有该计时")
+
+
+class TimerEnded(Rejected):
+    """A timer ends once."""
+
+    def __init__(self) -> None:
+        super().__init__("this timer has ended at another time", "该计时已在另一时间结束")
+
+
+class EndsBeforeStart(Rejected):
+    """The end lies before the start."""
+
+    def __init__(self) -> None:
+        super().__init__("a timer cannot end before it starts", "计时的结束不能早于开始")
+
+
+def state_of(case: Case, commitment: CommitmentKey) -> TimerState | None:
+    """The state of one timer; None if the case has no such timer."""
+    timer = timer_of(case, commitment)
+    if timer is None:
+        return None
+    return TimerState.RUNNING if timer.ended_at is None else TimerState.ENDED
+
+
+def timer_of(case: Case, commitment: CommitmentKey) -> SideTimer | None:
+    """The timer of this commitment."""
+    return next((timer for timer in case.timers if timer.commitment == commitment), None)
+
+
+def start(case: Case, command: StartTimer) -> Case:
+    """The case with a timer more; the same object if it has this timer.
+
+    Raises `TimerExists`, `BeforeAcceptance` or `TooManyTimers`.
+    """
+    timer = command.timer
+    known = timer_of(case, timer.commitment)
+    if known is not None:
+        if known.replace(ended_at=None) != timer:
+            raise TimerExists
+        return case
+    if timer.started_at < case.accepted.accepted_at:
+        raise BeforeAcceptance
+    if len(case.timers) >= MAX_SIDE_TIMERS:
+        raise TooManyTimers
+    return _with(case, timer)
+
+
+def end(case: Case, command: EndTimer) -> Case:
+    """The case with this timer ended; the same object if it has ended at this moment.
+
+    Raises `UnknownTimer`, `TimerEnded` or `EndsBeforeStart`.
+    """
+    known = timer_of(case, command.commitment)
+    if known is None:
+        raise UnknownTimer
+    if known.ended_at is not None:
+        if known.ended_at != command.ended_at:
+            raise TimerEnded
+        return case
+    if command.ended_at < known.started_at:
+        raise EndsBeforeStart
+    return _with(case, known.replace(ended_at=command.ended_at))
+
+
+def report(case: Case) -> SideTimersReported:
+    """The timers of the case. The id of the report changes with every change of them."""
     return SideTimersReported(
         change_id=f"timers-{case.timer_changes}",
         matter=case.accepted.plan.matter,
@@ -80,7 +141,7 @@ def report(case: "Case") -> SideTimersReported:
     )
 
 
-def _with(case: "Case", clock: SideTimer) -> "Case":
-    others = [known for known in case.timers if known.commitment != clock.commitment]
-    clocks = tuple(sorted((*others, clock), key=lambda one: one.commitment))
-    return case.replace(timers=clocks, timer_changes=case.timer_changes + 1)
+def _with(case: Case, timer: SideTimer) -> Case:
+    others = [known for known in case.timers if known.commitment != timer.commitment]
+    timers = tuple(sorted((*others, timer), key=lambda one: one.commitment))
+    return case.replace(timers=timers, timer_changes=case.timer_changes + 1)

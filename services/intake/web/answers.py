@@ -12,7 +12,9 @@ from contracts.working_time import OfficeHours
 from services.intake.catalogue import Bundle, Catalogue, Matter, required_materials
 from services.intake.catalogue.models import FeeEntry, LimitDays, Text
 from services.intake.catalogue.plans import items_of
-from services.intake.core.handle import Case, CaseDue, CaseState, StepCourse, TimeChange
+from services.intake.core import lifecycle
+from services.intake.core.lifecycle import CaseState
+from services.intake.core.state import Case, CaseDue, StepProgress, TimeChange
 
 _STATES = {
     CaseState.ACCEPTED: Text(zh="已受理", en="Accepted"),
@@ -165,8 +167,8 @@ def case_view(number: CaseId, case: Case) -> CaseView:
     held = {known.commitment.key: _due(known.commitment) for known in case.commitments}
     return CaseView(
         number=number,
-        state=case.state,
-        state_name=_STATES[case.state],
+        state=lifecycle.state_of(case),
+        state_name=_STATES[lifecycle.state_of(case)],
         outcome=case.decision.outcome if case.decision else None,
         decided_at=case.decision.decided_at if case.decision else None,
         matter=plan.matter_name,
@@ -208,7 +210,7 @@ def catalogue_view(catalogue: Catalogue) -> CatalogueView:
     )
 
 
-def _step_view(planned: PlanStep, course: StepCourse, held: CaseDue | None) -> StepView:
+def _step_view(planned: PlanStep, course: StepProgress, held: CaseDue | None) -> StepView:
     return StepView(
         step=planned.step,
         item=planned.item_name,
@@ -232,7 +234,7 @@ def _due(held: Commitment) -> CaseDue:
     )
 
 
-def _step_history(planned: PlanStep, course: StepCourse) -> list[Event]:
+def _step_history(planned: PlanStep, course: StepProgress) -> list[Event]:
     asked, item = planned.department, planned.item_name
     events = []
     if course.requested_at is not None:

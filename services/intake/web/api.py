@@ -16,7 +16,8 @@ from services.intake.core.case_numbers import (
     number_from,
     tracking_secret,
 )
-from services.intake.core.handle import AcceptCase, Case, KeyReused
+from services.intake.core.lifecycle import AcceptCase, KeyReused
+from services.intake.core.state import Case
 from services.intake.settings import IntakeSettings
 from services.intake.web import case_time, imports, side_timers
 from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_view, catalogue_view, receipt

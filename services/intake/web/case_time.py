@@ -11,7 +11,8 @@ from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.fields import Article, Reason
 from services.intake.core.case_numbers import word_from
-from services.intake.core.handle import Case
+from services.intake.core.state import Case
+from services.intake.core.suspension import latest
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
@@ -87,7 +88,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     async def resume(number: Number, suspension: Annotated[Code, Path()], wanted: ResumptionRequest) -> Kept:
         now = host.clock.now()
         case = await host.read(number)
-        known = case.latest(suspension) if case is not None else None
+        known = latest(case, suspension) if case is not None else None
         if known is None:
             raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
         until = not_in_future("until", wanted.until, now)

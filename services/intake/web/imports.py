@@ -10,7 +10,8 @@ from contracts.core import InvalidMessage
 from contracts.envelope import CaseId
 from contracts.messages.plans import Limit, Limits, Plan, PlanStep
 from services.intake.core.case_numbers import fingerprint, number_for_reference
-from services.intake.core.handle import AcceptCase, Case
+from services.intake.core.lifecycle import AcceptCase
+from services.intake.core.state import Case
 from services.intake.web.body import described, read
 from services.intake.web.requests import ImportRow
 from services.runtime.http.openapi import OVERLOAD, refusals

@@ -10,8 +10,8 @@ from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import SideTimer
-from services.intake.core.handle import Case
 from services.intake.core.side_timers import EndTimer, StartTimer
+from services.intake.core.state import Case
 from services.intake.web.requests import Line
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, not_in_future

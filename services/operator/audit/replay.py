@@ -26,7 +26,7 @@ from services.departments.sdk.core.messages import (
     Receipt,
     ReceiptNotified,
 )
-from services.intake.core.handle import AcceptCase
+from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.operator.audit.case_record import CaseRecord, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
@@ -36,8 +36,8 @@ SEEN_KEPT = 128
 """A row that remembers so many ids may have forgotten earlier ones, and cannot be folded from the beginning."""
 
 _NOT_SAID: Mapping[str, Any] = {
-    "intake": {"asked": True, "due_at_acceptance": True},
-    "routing": {"asked": True},
+    "intake": {"attempts": True, "due_at_acceptance": True},
+    "routing": {"attempts": True},
     "monitor": {
         "query_count": True,
         "queried_at": True,

@@ -1,149 +1,95 @@
-"""The course of a case: asked of all departments at once, joined, decided. Pure."""
+"""The only door of routing's core: each message goes to one small function.
+
+The capabilities have their states and tables of moves in `lifecycle` (the case) and `steps` (its steps).
+"""
 
 from datetime import timedelta
-from enum import StrEnum
+from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Step, UnknownCase, backoff
-from contracts.envelope import Envelope, Instant, Message, Name, TimerFired
-from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, CaseReported, CaseStateRequested, StepState
-from contracts.messages.fields import Region
-from contracts.messages.plans import Outcome
-from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, is_assigned, task_id
-from contracts.values import Value
-from services.routing.core.steps import OPEN, StepCourse, Steps, advance, finished, verdict
+from contracts.envelope import CaseId, Envelope, Message, TimerFired
+from contracts.messages.cases import CaseAccepted, CaseStateRequested, StepState
+from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, task_id
+from services.routing.core import lifecycle, steps
+from services.routing.core.lifecycle import CaseState
+from services.routing.core.state import RoutedCase, RoutedStep, Steps
 
-FIRST_PATIENCE = timedelta(seconds=30)
-LONGEST_PATIENCE = timedelta(hours=6)
+FIRST_RETRY = timedelta(seconds=30)
+LONGEST_RETRY = timedelta(hours=6)
 
+RoutingMessage = TaskDelivered | TaskDone | CaseAccepted | CaseStateRequested | TimerFired
 
-class Phase(StrEnum):
-    """Where a case stands in routing."""
-
-    OPEN = "open"
-    DECIDED = "decided"
+_MESSAGES = frozenset(RoutingMessage.__args__)
 
 
-MOVES: dict[tuple[Phase | None, type[Message]], frozenset[Phase]] = {
-    (None, CaseAccepted): frozenset({Phase.OPEN}),
-    (Phase.OPEN, CaseAccepted): frozenset({Phase.OPEN}),
-    (Phase.OPEN, CaseStateRequested): frozenset({Phase.OPEN}),
-    (Phase.OPEN, TaskDelivered): frozenset({Phase.OPEN}),
-    (Phase.OPEN, TaskDone): frozenset({Phase.OPEN, Phase.DECIDED}),
-    (Phase.OPEN, TimerFired): frozenset({Phase.OPEN}),
-    (Phase.DECIDED, CaseAccepted): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, CaseStateRequested): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, TaskDelivered): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, TaskDone): frozenset({Phase.DECIDED}),
-    (Phase.DECIDED, TimerFired): frozenset({Phase.DECIDED}),
-}
-"""The legal moves of a case: where a message may lead from each phase. The diagram in the docs is drawn from it."""
+def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Step[RoutedCase]:
+    """Process one message of one case.
+
+    Raises `UnknownCase` for a case that was not accepted, and `InvalidMessage` for a message that contradicts the case
+    or is not for routing.
+    """
+    if type(envelope.data) not in _MESSAGES:
+        raise InvalidMessage(f"{envelope.type} is not for routing")
+    message, case_id = cast(RoutingMessage, envelope.data), envelope.subject
+    if state is None:
+        if not isinstance(message, CaseAccepted):
+            raise UnknownCase(case_id)
+        return _open(case_id, message)
+    match message:
+        case TaskDelivered():
+            return _deliver(case_id, state, message)
+        case TaskDone():
+            return _answer(case_id, state, message)
+        case CaseAccepted() | CaseStateRequested():
+            return _step(state, lifecycle.report(state))
+        case TimerFired():
+            return _request_again(case_id, state)
+        case _:
+            assert_never(message)
 
 
-class Course(Value):
-    """What routing knows of a case."""
-
-    region: Region
-    applicant: Applicant | None = None
-    materials: tuple[Name, ...] = ()
-    accepted_at: Instant
-    steps: Steps
-    asked: int = 1
-    """How often the departments have been asked since something was last heard."""
-    outcome: Outcome | None = None
-    decided_at: Instant | None = None
-
-    @property
-    def phase(self) -> Phase:
-        return Phase.OPEN if self.outcome is None else Phase.DECIDED
+def _open(case_id: CaseId, accepted: CaseAccepted) -> Step[RoutedCase]:
+    """Every department whose step can start is asked in one commit (抄告相关)."""
+    case = lifecycle.open_case(accepted)
+    return _step(case, *(_request(case_id, case, step) for step in case.steps if step.state is StepState.REQUESTED))
 
 
-def handle(state: Course | None, envelope: Envelope[Message]) -> Step[Course]:
-    """The next step of a case. Raises `InvalidMessage` for what cannot be true of it."""
-    phase = state.phase if state else None
-    if (phase, type(envelope.data)) not in MOVES:
-        raise UnknownCase(envelope.subject) if state is None else InvalidMessage(f"{envelope.type} is not for routing")
-    case_id = envelope.subject
-    match envelope.data:
-        case CaseAccepted() as accepted if state is None:
-            return _opened(case_id, accepted)
-        case CaseAccepted() | CaseStateRequested() if state is not None:
-            return _step(state, _truth(state))
-        case TaskDelivered() as delivered if state is not None:
-            return _step(_delivered(case_id, state, delivered))
-        case TaskDone() as done if state is not None:
-            return _done(case_id, state, done)
-        case TimerFired() if state is not None:
-            return _asked_again(case_id, state)
-    raise AssertionError("MOVES names a message that is not handled")
+def _deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Step[RoutedCase]:
+    changed = steps.deliver(case_id, case, delivered)
+    return _step(case if changed is case.steps else case.replace(steps=changed))
 
 
-def _opened(case_id: str, accepted: CaseAccepted) -> Step[Course]:
-    """Tell every department whose step can start, in one commit (抄告相关)."""
-    course = Course(
-        region=accepted.region,
-        applicant=accepted.applicant,
-        materials=accepted.materials,
-        accepted_at=accepted.accepted_at,
-        steps=tuple(StepCourse(plan=step) for step in accepted.plan.steps),
-    )
-    return _advanced(case_id, course, course.steps)
+def _answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Step[RoutedCase]:
+    """The answer starts the steps that waited for it, or decides the case."""
+    changed = steps.answer(case_id, case, done)
+    if changed is case.steps:
+        return _step(case)
+    case = lifecycle.answered(case, changed)
+    if lifecycle.state_of(case) is CaseState.DECIDED:
+        return _step(case, lifecycle.report(case))
+    return _step(case, *(_request(case_id, case, step) for step in _started(changed, case.steps)))
 
 
-def _delivered(case_id: str, course: Course, delivered: TaskDelivered) -> Course:
-    step = _find(case_id, course, delivered)
-    if step.state is not StepState.REQUESTED:
-        return course
-    return course.replace(steps=_with(course.steps, step.to(StepState.DELIVERED, delivered_at=delivered.delivered_at)))
+def _started(before: Steps, after: Steps) -> list[RoutedStep]:
+    pairs = zip(before, after, strict=True)
+    return [new for old, new in pairs if old.state is StepState.WAITING and new.state is StepState.REQUESTED]
 
 
-def _done(case_id: str, course: Course, done: TaskDone) -> Step[Course]:
-    step = _find(case_id, course, done)
-    if step.state is StepState.DONE:
-        if step.outcome is not done.outcome:
-            raise InvalidMessage(f"step {step.name} was {step.outcome}, and now it is said to be {done.outcome}")
-        return _step(course)
-    decided = step.to(
-        StepState.DONE,
-        delivered_at=done.delivered_at,
-        decided_at=done.decided_at,
-        outcome=done.outcome,
-        document=done.document,
-    )
-    return _advanced(case_id, course, _with(course.steps, decided))
+def _request_again(case_id: CaseId, case: RoutedCase) -> Step[RoutedCase]:
+    """After a silence, ask every department again that owes an answer."""
+    unanswered = [step for step in case.steps if step.state in steps.OPEN]
+    if not unanswered:
+        return _step(case)
+    case = case.replace(attempts=case.attempts + 1)
+    return _step(case, *(_request(case_id, case, step) for step in unanswered))
 
 
-def _asked_again(case_id: str, course: Course) -> Step[Course]:
-    """Nothing was heard for a while: ask all who owe an answer once more."""
-    owing = [step for step in course.steps if step.state in OPEN]
-    if not owing:
-        return _step(course)
-    again = course.replace(asked=course.asked + 1)
-    return _step(again, *(_request(case_id, again, step) for step in owing))
-
-
-def _advanced(case_id: str, course: Course, steps: Steps) -> Step[Course]:
-    """The course with these steps: start what can start; decide when nothing is left to do."""
-    moved = advance(steps, course.accepted_at)
-    if finished(moved):
-        outcome, decided_at = verdict(moved)
-        course = course.replace(steps=moved, asked=1, outcome=outcome, decided_at=decided_at)
-        return _step(course, _truth(course))
-    course = course.replace(steps=moved, asked=1)
-    started = [
-        now
-        for was, now in zip(steps, moved, strict=True)
-        if was.state is StepState.WAITING and now.state is StepState.REQUESTED
-    ]
-    return _step(course, *(_request(case_id, course, step) for step in started))
-
-
-def _request(case_id: str, course: Course, step: StepCourse) -> TaskRequested:
-    if step.requested_at is None:
-        raise AssertionError("an open step has been asked for")
+def _request(case_id: CaseId, case: RoutedCase, step: RoutedStep) -> TaskRequested:
+    assert step.requested_at is not None, "an open step has been requested"
     documents = tuple(
-        Document(step=before.name, number=before.document)
-        for before in course.steps
-        if before.name in step.plan.after and before.document is not None
+        Document(step=earlier.name, number=earlier.document)
+        for earlier in case.steps
+        if earlier.name in step.plan.after and earlier.document is not None
     )
     return TaskRequested(
         task_id=task_id(case_id, step.name),
@@ -152,40 +98,17 @@ def _request(case_id: str, course: Course, step: StepCourse) -> TaskRequested:
         item_name=step.plan.item_name,
         department=step.plan.department,
         system=step.plan.system,
-        region=course.region,
-        applicant=course.applicant,
-        materials=course.materials,
+        region=case.region,
+        applicant=case.applicant,
+        materials=case.materials,
         documents=documents,
         limits=step.plan.limits,
         requested_at=step.requested_at,
     )
 
 
-def _truth(course: Course) -> CaseReported | CaseDecided:
-    """How the case stands, for whoever asks."""
-    reports = tuple(step.report() for step in course.steps)
-    if course.outcome is None or course.decided_at is None:
-        return CaseReported(steps=reports)
-    return CaseDecided(outcome=course.outcome, decided_at=course.decided_at, steps=reports)
-
-
-def _step(course: Course, *out: Message) -> Step[Course]:
-    if course.phase is Phase.DECIDED:
-        return Step(course, out, closed=True)
-    return Step(course, out, retry_after=backoff(course.asked, FIRST_PATIENCE, LONGEST_PATIENCE))
-
-
-def _find(case_id: str, course: Course, said: TaskDelivered | TaskDone) -> StepCourse:
-    name = said.step
-    for step in course.steps:
-        if step.name == name:
-            if not is_assigned(said, case_id, step.plan):
-                raise InvalidMessage(f"step {name} is asked of {step.plan.system}, under another task")
-            if step.state in (StepState.WAITING, StepState.DROPPED):
-                raise InvalidMessage(f"step {name} is {step.state}: nobody was asked for it")
-            return step
-    raise InvalidMessage(f"the case has no step {name}")
-
-
-def _with(steps: Steps, changed: StepCourse) -> Steps:
-    return tuple(changed if step.name == changed.name else step for step in steps)
+def _step(case: RoutedCase, *out: Message) -> Step[RoutedCase]:
+    """The step to this case: closed when decided, otherwise retried after a silence."""
+    if lifecycle.state_of(case) is CaseState.DECIDED:
+        return Step(case, out, closed=True)
+    return Step(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))

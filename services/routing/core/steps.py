@@ -1,99 +1,84 @@
-"""A plan on its way: which steps can start, which never will, and when all is done. Pure."""
+"""Capability: a step of the plan waits, is requested from its department, delivered, and done; or it is dropped."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Self
+from enum import StrEnum
 
 from contracts.core import InvalidMessage
-from contracts.envelope import Instant, Name
-from contracts.messages.cases import StepReport, StepState
-from contracts.messages.plans import Outcome, PlanStep
-from contracts.values import Value
+from contracts.envelope import CaseId
+from contracts.messages.cases import CaseAccepted, StepState
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskDelivered, TaskDone, is_assigned
+from contracts.moves import Moves, Trigger, next_state
+from services.routing.core.state import RoutedCase, RoutedStep, Steps
 
-_S = StepState
 
-MOVES: dict[StepState, frozenset[StepState]] = {
-    _S.WAITING: frozenset({_S.REQUESTED, _S.DROPPED}),
-    _S.REQUESTED: frozenset({_S.DELIVERED, _S.DONE}),
-    _S.DELIVERED: frozenset({_S.DONE}),
-    _S.DONE: frozenset(),
-    _S.DROPPED: frozenset(),
+class Prerequisites(StrEnum):
+    """What the answers to earlier steps mean for a step that waits for them."""
+
+    APPROVED = "all prerequisites approved"
+    REFUSED = "a prerequisite refused"
+
+
+MOVES: Moves[StepState] = {
+    (None, CaseAccepted): StepState.WAITING,
+    (StepState.WAITING, Prerequisites.APPROVED): StepState.REQUESTED,
+    (StepState.WAITING, Prerequisites.REFUSED): StepState.DROPPED,
+    (StepState.REQUESTED, TaskDelivered): StepState.DELIVERED,
+    (StepState.REQUESTED, TaskDone): StepState.DONE,
+    (StepState.DELIVERED, TaskDone): StepState.DONE,
 }
-"""The legal moves of a step. Whatever is not here does not happen."""
 
-OPEN = frozenset({_S.REQUESTED, _S.DELIVERED})
-"""A department has been asked and has not answered."""
+OPEN = frozenset({StepState.REQUESTED, StepState.DELIVERED})
+"""The department has been asked and has not answered."""
 
-ENDED = frozenset({_S.DONE, _S.DROPPED})
-"""Nothing more can become of the step."""
-
-
-class StepCourse(Value):
-    """A step of the plan and how far it has come."""
-
-    plan: PlanStep
-    state: StepState = _S.WAITING
-    requested_at: Instant | None = None
-    delivered_at: Instant | None = None
-    decided_at: Instant | None = None
-    outcome: Outcome | None = None
-    document: Name | None = None
-
-    @property
-    def name(self) -> str:
-        return self.plan.step
-
-    def to(self, state: StepState, **facts: object) -> Self:
-        """The step after a move. Raises `InvalidMessage` for one that `MOVES` does not have."""
-        if state not in MOVES[self.state]:
-            raise InvalidMessage(f"step {self.name} is {self.state} and cannot become {state}")
-        return self.replace(state=state, **facts)
-
-    def report(self) -> StepReport:
-        """What others are told of this step."""
-        return StepReport(
-            step=self.name,
-            state=self.state,
-            requested_at=self.requested_at,
-            delivered_at=self.delivered_at,
-            decided_at=self.decided_at,
-            outcome=self.outcome,
-            document=self.document,
-        )
-
-
-Steps = tuple[StepCourse, ...]
+ENDED = frozenset({StepState.DONE, StepState.DROPPED})
+"""No move leads out of these."""
 
 
 def advance(steps: Steps, accepted_at: datetime) -> Steps:
-    """Start every step whose prerequisites are all approved; drop those that wait for a refused one.
+    """Request every step whose prerequisites are all approved; drop those that wait for a refused one.
 
-    A step counts as asked for from the moment its last prerequisite was decided, or from acceptance if it has
-    none: the order in which the answers reached us does not change it.
+    A step counts as requested from the moment of its last prerequisite's decision, or from acceptance if it has none:
+    the order in which the answers arrive does not change it.
     """
-    while any(step.state is _S.WAITING for step in steps):
+    while any(step.state is StepState.WAITING for step in steps):
         by_name = {step.name: step for step in steps}
-        moved = tuple(_advanced(step, by_name, accepted_at) for step in steps)
+        moved = tuple(_advance_step(step, by_name, accepted_at) for step in steps)
         if moved == steps:
             break
         steps = moved
     return steps
 
 
-def _advanced(step: StepCourse, by_name: Mapping[str, StepCourse], accepted_at: datetime) -> StepCourse:
-    if step.state is not _S.WAITING:
-        return step
-    prerequisites = [by_name[name] for name in step.plan.after]
-    if any(before.state is _S.DROPPED or before.outcome is Outcome.REFUSED for before in prerequisites):
-        return step.to(_S.DROPPED)
-    if all(before.outcome is Outcome.APPROVED for before in prerequisites):
-        decided = [before.decided_at for before in prerequisites if before.decided_at is not None]
-        return step.to(_S.REQUESTED, requested_at=max(decided, default=accepted_at))
-    return step
+def deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Steps:
+    """The steps with this receipt; unchanged if it is known or the answer came first. Raises `InvalidMessage`."""
+    step = _find(case_id, case, delivered)
+    if step.state is not StepState.REQUESTED:
+        return case.steps
+    return _with(case.steps, _move(step, TaskDelivered, delivered_at=delivered.delivered_at))
+
+
+def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
+    """The steps with this answer; unchanged if it is known. Raises `InvalidMessage` if it contradicts another."""
+    step = _find(case_id, case, done)
+    if step.state is StepState.DONE:
+        if step.outcome is not done.outcome:
+            raise InvalidMessage(f"step {step.name} was {step.outcome}, and is now reported as {done.outcome}")
+        return case.steps
+    answered = _move(
+        step,
+        TaskDone,
+        delivered_at=done.delivered_at,
+        decided_at=done.decided_at,
+        outcome=done.outcome,
+        document=done.document,
+    )
+    return _with(case.steps, answered)
 
 
 def finished(steps: Steps) -> bool:
-    """Whether no step is open and none can start any more. Ask after `advance`."""
+    """Whether no step is open and none can start any more. Call it after `advance`."""
     return all(step.state in ENDED for step in steps)
 
 
@@ -102,3 +87,34 @@ def verdict(steps: Steps) -> tuple[Outcome, datetime]:
     refused = any(step.outcome is Outcome.REFUSED for step in steps)
     decided_at = max(step.decided_at for step in steps if step.decided_at is not None)
     return (Outcome.REFUSED if refused else Outcome.APPROVED), decided_at
+
+
+def _advance_step(step: RoutedStep, by_name: Mapping[str, RoutedStep], accepted_at: datetime) -> RoutedStep:
+    if step.state is not StepState.WAITING:
+        return step
+    prerequisites = [by_name[name] for name in step.plan.after]
+    if any(before.state is StepState.DROPPED or before.outcome is Outcome.REFUSED for before in prerequisites):
+        return _move(step, Prerequisites.REFUSED)
+    if all(before.outcome is Outcome.APPROVED for before in prerequisites):
+        decided = [before.decided_at for before in prerequisites if before.decided_at is not None]
+        return _move(step, Prerequisites.APPROVED, requested_at=max(decided, default=accepted_at))
+    return step
+
+
+def _move(step: RoutedStep, trigger: Trigger, **facts: object) -> RoutedStep:
+    return step.replace(state=next_state(MOVES, f"step {step.name}", step.state, trigger), **facts)
+
+
+def _find(case_id: CaseId, case: RoutedCase, message: TaskDelivered | TaskDone) -> RoutedStep:
+    for step in case.steps:
+        if step.name == message.step:
+            if not is_assigned(message, case_id, step.plan):
+                raise InvalidMessage(f"step {step.name} is assigned to {step.plan.system}, under another task")
+            if step.state in (StepState.WAITING, StepState.DROPPED):
+                raise InvalidMessage(f"step {step.name} is {step.state}: no department was asked")
+            return step
+    raise InvalidMessage(f"the case has no step {message.step}")
+
+
+def _with(steps: Steps, changed: RoutedStep) -> Steps:
+    return tuple(changed if step.name == changed.name else step for step in steps)

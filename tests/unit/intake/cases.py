@@ -13,8 +13,9 @@ from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.intake.catalogue import plan_for, sample
 from services.intake.core.case_numbers import number_from
-from services.intake.core.handle import AcceptCase, Case
 from services.intake.core.handle import handle as handle_by
+from services.intake.core.lifecycle import AcceptCase
+from services.intake.core.state import Case
 from tests.support.persons import citizen_number
 
 NUMBER = number_from(b"a case number")

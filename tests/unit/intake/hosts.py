@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from contracts.envelope import Message, envelop
-from services.intake.core.handle import Case
+from services.intake.core.state import Case
 from services.intake.web.api import routes
 from services.runtime.http import problems
 from services.runtime.settings import Settings

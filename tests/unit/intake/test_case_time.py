@@ -9,7 +9,8 @@ from contracts.core import Rejected, Step, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
-from services.intake.core.handle import MAX_TIME_CHANGES, Case
+from services.intake.core.case_time import MAX_TIME_CHANGES
+from services.intake.core.state import Case
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
 from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem

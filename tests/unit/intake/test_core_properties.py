@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.cases import StepState
 from contracts.messages.plans import Outcome
-from services.intake.core.handle import Case
+from services.intake.core.state import Case
 from services.intake.web.answers import case_view
 from tests.unit.intake.cases import (
     NUMBER,

@@ -9,8 +9,8 @@ from contracts.core import Rejected, Step
 from contracts.envelope import Message, TimerFired
 from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
-from services.intake.core.handle import Case
 from services.intake.core.side_timers import EndTimer, StartTimer
+from services.intake.core.state import Case
 from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
 from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem
@@ -84,10 +84,10 @@ def test_the_same_again_changes_nothing() -> None:
     [
         ((begin(),), begin(hours=2), "from another time"),
         ((), begin(hours=-1), "before the case was accepted"),
-        ((), end(), "no such clock"),
-        ((begin(),), end(hours=0.5), "before it begins"),
+        ((), end(), "no such timer"),
+        ((begin(),), end(hours=0.5), "before it starts"),
         ((begin(), end()), end(hours=4), "at another time"),
-        (tuple(begin(f"complaint/{number}") for number in range(MAX_SIDE_TIMERS)), begin(), "clocks already"),
+        (tuple(begin(f"complaint/{number}") for number in range(MAX_SIDE_TIMERS)), begin(), "timers already"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(

@@ -11,6 +11,7 @@ from typing import assert_never
 from contracts.core import InvalidMessage, Step, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
+from contracts.moves import Moves
 from contracts.values import Value
 from services.departments.sdk.core.messages import (
     Answer,
@@ -38,24 +39,13 @@ class TaskState(StrEnum):
     DONE = "done"
 
 
-MOVES: dict[TaskState, dict[type[Answer], TaskState]] = {
-    TaskState.REQUESTED: {
-        Posted: TaskState.REQUESTED,
-        Receipt: TaskState.DELIVERED,
-        Decision: TaskState.DONE,
-    },
-    TaskState.DELIVERED: {
-        Posted: TaskState.DELIVERED,
-        Receipt: TaskState.DELIVERED,
-        Decision: TaskState.DONE,
-    },
-    TaskState.DONE: {
-        Posted: TaskState.DONE,
-        Receipt: TaskState.DONE,
-        Decision: TaskState.DONE,
-    },
+MOVES: Moves[TaskState] = {
+    (None, TaskRequested): TaskState.REQUESTED,
+    (TaskState.REQUESTED, Receipt): TaskState.DELIVERED,
+    (TaskState.REQUESTED, Decision): TaskState.DONE,
+    (TaskState.DELIVERED, Decision): TaskState.DONE,
 }
-"""State -> what the department answers -> next state. What is not here cannot happen."""
+"""The moves of a task. Every other answer of the department leaves it in its state."""
 
 
 class RetryReason(StrEnum):
@@ -187,7 +177,7 @@ def _told(task: Task, procedure: Procedure) -> TaskSuspended:
 def _move(task: Task, answer: Answer) -> Task:
     """The task after this answer, by the table of moves. Nothing that is known is unsaid."""
     _must_agree(task, answer)
-    state = MOVES[task.state][type(answer)]
+    state = MOVES.get((task.state, type(answer)), task.state)
     if state is task.state:
         return task
     match answer:

@@ -1,0 +1,84 @@
+"""Capability: the time of a case is suspended and runs again (中止, Administrative Licensing Law, article 45)."""
+
+from enum import StrEnum
+
+from contracts.core import Rejected
+from contracts.envelope import Code
+from contracts.messages.cases import CaseSuspended
+from contracts.moves import Moves
+from services.intake.core.lifecycle import AcceptCase
+from services.intake.core.state import Case, TimeChange
+
+
+class TimeState(StrEnum):
+    """Whether the time of a case counts."""
+
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+
+
+class SuspensionEvent(StrEnum):
+    """The two ends of a suspension, which both arrive as `CaseSuspended`."""
+
+    BEGIN = "suspension begins"
+    END = "suspension ends"
+
+
+MOVES: Moves[TimeState] = {
+    (None, AcceptCase): TimeState.RUNNING,
+    (TimeState.RUNNING, SuspensionEvent.BEGIN): TimeState.SUSPENDED,
+    (TimeState.SUSPENDED, SuspensionEvent.END): TimeState.RUNNING,
+}
+
+
+class AlreadySuspended(Rejected):
+    """Two suspensions cannot overlap."""
+
+    def __init__(self) -> None:
+        super().__init__("the case is suspended already", "该办件已中止计时")
+
+
+class UnknownSuspension(Rejected):
+    """A suspension that never began cannot end."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such suspension", "没有此项中止")
+
+
+class SuspensionEnded(Rejected):
+    """A suspension ends once."""
+
+    def __init__(self) -> None:
+        super().__init__("this suspension has ended", "此项中止已结束")
+
+
+def state_of(case: Case) -> TimeState:
+    """The state of this capability."""
+    # No two suspensions overlap, so that the last record is that of the open one, if any.
+    return TimeState.SUSPENDED if case.suspensions and case.suspensions[-1].until is None else TimeState.RUNNING
+
+
+def latest(case: Case, suspension: Code) -> CaseSuspended | None:
+    """The latest record of one suspension."""
+    return next((record for record in reversed(case.suspensions) if record.suspension == suspension), None)
+
+
+def is_end(change: TimeChange) -> bool:
+    """Whether the change ends a suspension."""
+    return isinstance(change, CaseSuspended) and change.until is not None
+
+
+def apply(case: Case, change: CaseSuspended) -> Case:
+    """The case with a suspension begun or ended.
+
+    Raises `SuspensionEnded`, `AlreadySuspended` or `UnknownSuspension` where `MOVES` has no such move.
+    """
+    event = SuspensionEvent.END if is_end(change) else SuspensionEvent.BEGIN
+    known = latest(case, change.suspension)
+    if known is not None and known.until is not None:
+        raise SuspensionEnded
+    if event is SuspensionEvent.END and known is None:
+        raise UnknownSuspension
+    if (state_of(case), event) not in MOVES:
+        raise AlreadySuspended
+    return case.replace(suspensions=(*case.suspensions, change))
