@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,22 +12,6 @@ from services.operator.dead_letters import app as dead_letters
 from services.operator.directory import app as directory
 from services.operator.journal import app as journal
 from services.operator.rules import app as rules
-
-if TYPE_CHECKING:
-    from services.runtime.service import Service
-
-SERVICES = {
-    "intake": "services.intake.app:SERVICE",
-    "routing": "services.routing.app:SERVICE",
-    "monitor": "services.monitor.app:SERVICE",
-    "tax": "services.departments.tax.app:SERVICE",
-    "commerce": "services.departments.commerce.app:SERVICE",
-    "land": "services.departments.land.app:SERVICE",
-    "recorded": "services.departments.recorded.app:SERVICE",
-}
-"""Where each service is declared."""
-
-SANDBOXES = ("tax", "commerce", "land")
 
 app = typer.Typer(
     help="onedoor: one door to the departments.",
@@ -43,16 +26,11 @@ app.add_typer(journal, name="journal")
 app.add_typer(rules, name="rules")
 
 
-def load(name: str) -> "Service[Any]":
-    """The service of that name."""
-    module, attribute = SERVICES[name].split(":")
-    service: Service[Any] = getattr(import_module(module), attribute)
-    return service
-
-
 def _service_name(name: str) -> str:
-    if name not in SERVICES:
-        raise typer.BadParameter(f"{name!r} is no service: {', '.join(SERVICES)}")
+    from services.registry import services
+
+    if name not in services():
+        raise typer.BadParameter(f"{name!r} is no service: {', '.join(services())}")
     return name
 
 
@@ -90,17 +68,28 @@ def up(
 
 
 @app.command()
-def serve(service: Annotated[str, typer.Argument(callback=_service_name, help=", ".join(SERVICES))]) -> None:
+def serve(
+    service: Annotated[
+        str, typer.Argument(callback=_service_name, help="intake, routing, monitor, or the system of a department.")
+    ],
+) -> None:
     """Run one service against the Kafka and the database that its settings name (ONEDOOR_*)."""
     import os
 
-    from services.runtime.configuration import read
+    from services.load import load
+    from services.registry import departments
+    from services.runtime.configuration import WrongSetting, read
     from services.runtime.process import run
     from services.runtime.settings import Settings
 
     os.environ.setdefault("ONEDOOR_SERVICE", service)
+    if service in departments():  # it reads the topics of its own system only
+        os.environ.setdefault("ONEDOOR_SYSTEMS", service)
     with _plain_faults():
-        run(load(service), read(Settings))
+        settings = read(Settings)
+        if service in departments() and service not in settings.systems:
+            raise WrongSetting(f"ONEDOOR_SYSTEMS = {','.join(settings.systems)!r}: must name {service} too")
+        run(load(service), settings)
 
 
 @app.command()
@@ -112,9 +101,11 @@ def migrate(
     ] = "",
 ) -> None:
     """Bring the databases of services up to date. Safe to repeat, and to run from several places at once."""
+    from services import registry
+    from services.load import load
     from services.runtime.store.tables import migrate as bring_up_to_date
 
-    names = [_service_name(name) for name in services] or list(SERVICES)
+    names = [_service_name(name) for name in services] or list(registry.services())
     if not database:
         raise typer.BadParameter(
             "is not set: postgresql+asyncpg://user:password@host/name", param_hint="ONEDOOR_DATABASE"
@@ -127,20 +118,22 @@ def migrate(
 
 
 @app.command()
-def sandbox(system: Annotated[str, typer.Argument(help=", ".join(SANDBOXES))]) -> None:
-    """Stand in for a department's own system, by the settings ONEDOOR_SANDBOX_*."""
-    if system not in SANDBOXES:
-        raise typer.BadParameter(f"{system!r} has none: {', '.join(SANDBOXES)}")
+def sandbox(system: Annotated[str, typer.Argument(help="The system of a department that has a sandbox.")]) -> None:
+    """Simulate a department's own system, by the settings ONEDOOR_SANDBOX_*."""
+    from services.registry import department, sandboxes
+
+    declared = department(system).sandbox if system in sandboxes() else None
+    if declared is None:
+        raise typer.BadParameter(f"{system!r} has no sandbox; these have: {', '.join(sandboxes())}")
     import asyncio
 
     import uvloop
 
+    from services.departments.sdk.declaration import resolve
     from services.runtime.configuration import read
 
-    settings = import_module(f"services.departments.{system}.settings").SandboxSettings
-    serve_sandbox = import_module(f"services.departments.{system}.sandbox").serve
     with _plain_faults(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_sandbox(read(settings)))
+        runner.run(resolve(declared.serve)(read(resolve(declared.settings))))
 
 
 @app.command()
@@ -216,7 +209,14 @@ def _plain_faults() -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line, ``sys.argv`` unless arguments are given."""
-    app(arguments)
+    try:
+        app(arguments)
+    except Exception as failure:
+        from services.registry import DepartmentError
+
+        if isinstance(failure, DepartmentError):
+            raise SystemExit(str(failure)) from None
+        raise
 
 
 if __name__ == "__main__":

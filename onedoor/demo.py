@@ -24,9 +24,10 @@ from deploy.local.engine import EngineFailed
 from deploy.local.platform import Platform
 from deploy.local.supervisor import NotReady
 from deploy.local.up import until_asked_to_stop, write_json
-from deploy.local.wiring import SYSTEMS, Options
+from deploy.local.wiring import Options
 from onedoor.applicants import bodies
 from services.intake.catalogue import Catalogue, sample
+from services.registry import default_systems
 from services.runtime.clock import Clock, FileClock
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -120,8 +121,8 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
         "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.03",
         "ONEDOOR_SANDBOX_POLL_S": "0.02",
     }
-    offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in SYSTEMS}
-    adapters = {system: {"ONEDOOR_POLL_INTERVAL_S": "0.05"} for system in SYSTEMS}
+    offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in default_systems()}
+    adapters = {system: {"ONEDOOR_POLL_INTERVAL_S": "0.05"} for system in default_systems()}
     kept = {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}
     return Options(clock=str(clock), throwaway=True, extra={"*": kept, **offices, **adapters})
 

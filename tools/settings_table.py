@@ -12,14 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import Url
 from pydantic_settings import BaseSettings, NoDecode
 
-from services.departments.commerce.settings import CommerceSettings
-from services.departments.commerce.settings import SandboxSettings as CommerceSandbox
-from services.departments.land.settings import LandSettings
-from services.departments.land.settings import SandboxSettings as LandSandbox
-from services.departments.recorded.settings import RecordedSettings
+from services import registry
 from services.departments.sandbox.simulator import SimulatorSettings
-from services.departments.tax.settings import SandboxSettings as TaxSandbox
-from services.departments.tax.settings import TaxSettings
+from services.departments.sdk.declaration import resolve
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
@@ -46,29 +41,50 @@ class Group(NamedTuple):
     base: type[BaseSettings] = BaseSettings
 
 
-GROUPS = (
+def groups() -> tuple[Group, ...]:
+    """All settings: those of the core services, and those that the installed departments declare."""
+    return (*_BEFORE_DEPARTMENTS, *_adapters(), *_AFTER_DEPARTMENTS, *_sandboxes())
+
+
+_BEFORE_DEPARTMENTS = (
     Group("Every service", "Read by each process of `onedoor serve`.", Settings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
     Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
-    Group("The tax adapter", "Read by the service `tax`, beside those of every service.", TaxSettings),
-    Group("The commerce adapter", "Read by the service `commerce`, beside those of every service.", CommerceSettings),
-    Group("The land adapter", "Read by the service `land`, beside those of every service.", LandSettings),
-    Group(
-        "The recorded department", "Read by the service `recorded`, which `onedoor replay` starts.", RecordedSettings
-    ),
+)
+
+_AFTER_DEPARTMENTS = (
     Group(
         "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
     ),
-    Group("Every stand-in", "Read by each process of `onedoor sandbox`. Not for production.", SimulatorSettings),
-    Group("The tax stand-in", "Beside those of every stand-in.", TaxSandbox, SimulatorSettings),
-    Group("The commerce stand-in", "Beside those of every stand-in.", CommerceSandbox, SimulatorSettings),
-    Group("The land stand-in", "Beside those of every stand-in.", LandSandbox, SimulatorSettings),
+    Group("Every sandbox", "Read by each process of `onedoor sandbox`. Not for production.", SimulatorSettings),
 )
+
+
+def _adapters() -> Iterator[Group]:
+    for system in registry.departments():
+        declared = registry.department(system)
+        yield Group(
+            f"The {declared.name_en.lower()} adapter",
+            f"Read by the service `{system}`, beside those of every service.",
+            resolve(declared.settings),
+        )
+
+
+def _sandboxes() -> Iterator[Group]:
+    for system in registry.sandboxes():
+        declared = registry.department(system)
+        if declared.sandbox is not None:
+            yield Group(
+                f"The {declared.name_en.lower()} sandbox",
+                "Beside those of every sandbox.",
+                resolve(declared.sandbox.settings),
+                SimulatorSettings,
+            )
 
 
 def markdown() -> str:
     """The whole document."""
-    return "\n\n".join([_INTRODUCTION, *(_section(group) for group in GROUPS)]) + "\n"
+    return "\n\n".join([_INTRODUCTION, *(_section(group) for group in groups())]) + "\n"
 
 
 def write(document: Path = DOCUMENT) -> None:
@@ -78,7 +94,7 @@ def write(document: Path = DOCUMENT) -> None:
 
 def variables() -> frozenset[str]:
     """The names of all settings."""
-    return frozenset(_variable(group.kind, name) for group in GROUPS for name in group.kind.model_fields)
+    return frozenset(_variable(group.kind, name) for group in groups() for name in group.kind.model_fields)
 
 
 def _section(group: Group) -> str:

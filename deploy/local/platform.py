@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from deploy.local.engine import Engine, EngineFailed
 from deploy.local.engines import Engines
+from deploy.local.preload import preload
 from deploy.local.processes import Notify, kept_port
 from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Specification, Supervised, Supervisor
-from deploy.local.wiring import PRELOAD, Options, Wiring
+from deploy.local.wiring import Options, Wiring
 from services.operator.addresses import write_addresses
 
 READY_SECONDS = 90.0
@@ -32,7 +33,7 @@ class Platform:
         self.engines = Engines(self.folder, notify, self.options.brokers)
         for engine in self.engines.all:
             engine.throwaway = self.options.throwaway
-        self.supervisor = Supervisor(self.folder / "logs", PRELOAD, notify)
+        self.supervisor = Supervisor(self.folder / "logs", preload(self.options.systems), notify)
         self._notify = notify
         self._minding: list[asyncio.Task[None]] = []
         self._starting: defaultdict[Engine, asyncio.Lock] = defaultdict(asyncio.Lock)

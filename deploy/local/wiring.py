@@ -1,36 +1,16 @@
 """Which processes make up onedoor on one machine, and what each is told by its environment."""
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import HOST, kept_port, secret
+from deploy.local.processes import HOST
+from deploy.local.site import Site
 from deploy.local.supervisor import Specification
+from services import registry
+from services.departments.sdk.declaration import Department, Sandbox
 from services.operator.addresses import Addresses
-
-CORE_SERVICES = ("intake", "routing", "monitor")
-SYSTEMS = ("tax", "commerce", "land")
-RECORDED = "recorded"
-"""The department of a replay: it answers what is on record."""
-
-PRELOAD = (
-    # What uvicorn and SQLAlchemy import only when they start, by name.
-    "uvicorn.loops.uvloop",
-    "uvicorn.lifespan.on",
-    "uvicorn.protocols.http.httptools_impl",
-    "sqlalchemy.dialects.postgresql.asyncpg",
-    "asyncpg",
-    "alembic.command",
-    "services.runtime.process",
-    "services.runtime.store.tables",
-    *(f"services.{name}.app" for name in CORE_SERVICES),
-    *(f"services.departments.{name}.app" for name in (*SYSTEMS, RECORDED)),
-    *(f"services.departments.{name}.sandbox" for name in SYSTEMS),
-    "onedoor.cli",
-)
-"""Modules that the zygote imports before the first fork."""
 
 Environment = Mapping[str, str]
 
@@ -45,7 +25,7 @@ class Options:
     """
 
     clock: str = "system"
-    systems: tuple[str, ...] = SYSTEMS
+    systems: tuple[str, ...] = field(default_factory=registry.default_systems)
     replicas: Mapping[str, int] = field(default_factory=dict)
     brokers: int = 1
     """Nodes of Kafka, 1 or 3. Of three, any one may be lost."""
@@ -58,7 +38,7 @@ class Options:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that run: the core ones, and an adapter a system."""
-        return (*CORE_SERVICES, *self.systems)
+        return (*registry.CORE_SERVICES, *self.systems)
 
 
 class Wiring:
@@ -68,27 +48,21 @@ class Wiring:
     """
 
     def __init__(self, folder: Path, kafka: str, database_url: Callable[[str], str], options: Options) -> None:
-        self._folder = folder / "addresses"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._site = Site(folder / "addresses", database_url)
         self._kafka = kafka
         self._database_url = database_url
         self._options = options
-        self._ports: dict[str, int] = {}
 
     @staticmethod
     def databases(options: Options) -> tuple[str, ...]:
-        """The databases there must be: one a service, one an office of a department."""
-        offices = options.systems if options.sandboxes else ()
-        return (*(f"onedoor_{name}" for name in options.services), *(f"office_{name}" for name in offices))
+        """The databases there must be: one for each service, and the ledgers of the departments' sandboxes."""
+        return (*(f"onedoor_{name}" for name in options.services), *_ledgers(options).values())
 
     def addresses(self) -> Addresses:
         """Where operators' commands find these databases."""
         return Addresses(
             services={name: self._database_url(f"onedoor_{name}") for name in self._options.services},
-            ledgers={
-                system: self._database_url(f"office_{system}")
-                for system in (self._options.systems if self._options.sandboxes else ())
-            },
+            ledgers={system: self._database_url(name) for system, name in _ledgers(self._options).items()},
         )
 
     def migrations(self) -> list[Specification]:
@@ -105,14 +79,15 @@ class Wiring:
 
     def sandboxes(self) -> list[Specification]:
         """The stand-ins for the departments' own systems."""
-        if not self._options.sandboxes:
-            return []
+        declared = [registry.department(system) for system in self._options.systems] if self._options.sandboxes else []
         return [
             Specification(
-                f"sandbox-{system}", ("sandbox", system), self._environment(f"sandbox-{system}", self._sandbox(system))
+                f"sandbox-{one.system}",
+                ("sandbox", one.system),
+                self._environment(f"sandbox-{one.system}", self._sandbox(one, one.sandbox)),
             )
-            for system in self._options.systems
-            if system in SYSTEMS
+            for one in declared
+            if one.sandbox is not None
         ]
 
     def _replicas(self, name: str) -> int:
@@ -120,7 +95,7 @@ class Wiring:
 
     def _replica(self, name: str, replica: int) -> Specification:
         process = name if replica == 1 else f"{name}-{replica}"
-        port = self._port(process)
+        port = self._site.port(process)
         own = {**self._service(name), "ONEDOOR_REPLICA": str(replica), "ONEDOOR_PORT": str(port)}
         return Specification(process, ("serve", name), self._environment(name, own), port)
 
@@ -134,73 +109,27 @@ class Wiring:
             "ONEDOOR_REPLICATION": str(self._options.brokers),
             "ONEDOOR_HOST": HOST,
             "ONEDOOR_CLOCK": self._options.clock,
-            "ONEDOOR_SECRET_KEY": self._secret("secret-key"),
+            "ONEDOOR_SECRET_KEY": self._site.secret("secret-key"),
             "ONEDOOR_SYSTEMS": ",".join(self._options.systems),
+            # The addresses of the departments' own systems, where there is no sandbox, are set by the caller.
             **(self._adapter(name) if self._options.sandboxes else {}),
         }
 
     def _adapter(self, name: str) -> Environment:
-        """Where an adapter finds the stand-in; a real department's system is named by the caller's environment."""
-        match name:
-            case "tax":
-                return {
-                    "ONEDOOR_TAX_URL": f"http://{HOST}:{self._port('sandbox-tax')}",
-                    "ONEDOOR_TAX_CLIENT_SECRET": self._secret("tax-client-secret"),
-                }
-            case "commerce":
-                return {"ONEDOOR_COMMERCE_EXCHANGE": self._database_url("office_commerce")}
-            case "land":
-                return {
-                    "ONEDOOR_LAND_HOST": HOST,
-                    "ONEDOOR_LAND_PORT": str(self._port("sandbox-land")),
-                    "ONEDOOR_LAND_KEY": str(self._key("land-key")),
-                    "ONEDOOR_LAND_HOST_KEY": f"{self._key('sandbox-land/host_key')}.pub",
-                }
-            case "recorded":
-                return {"ONEDOOR_RECORDED_BOOK": self._database_url("office_recorded")}
-            case _:
-                return {}
+        return registry.department(name).environment(self._site) if name in self._options.systems else {}
 
-    def _sandbox(self, system: str) -> Environment:
-        office = {
-            "ONEDOOR_SANDBOX_DATABASE": self._database_url(f"office_{system}"),
-            "ONEDOOR_SANDBOX_CLOCK": self._options.clock,
-        }
-        match system:
-            case "tax":
-                own = {
-                    "ONEDOOR_SANDBOX_PORT": str(self._port("sandbox-tax")),
-                    "ONEDOOR_SANDBOX_CLIENT_SECRET": self._secret("tax-client-secret"),
-                }
-            case "commerce":
-                own = {"ONEDOOR_SANDBOX_EXCHANGE": self._database_url("office_commerce")}
-            case "land":
-                own = {
-                    "ONEDOOR_SANDBOX_PORT": str(self._port("sandbox-land")),
-                    "ONEDOOR_SANDBOX_AUTHORIZED_KEY": f"{self._key('land-key')}.pub",
-                    "ONEDOOR_SANDBOX_FOLDER": str(self._key("sandbox-land/host_key").parent),
-                }
-            case _:
-                raise ValueError(f"no stand-in for {system}")
-        return {**office, **own}
+    def _sandbox(self, department: Department, sandbox: Sandbox) -> Environment:
+        common = {"ONEDOOR_SANDBOX_CLOCK": self._options.clock}
+        if department.ledger is not None:
+            common["ONEDOOR_SANDBOX_DATABASE"] = self._database_url(department.ledger.database)
+        return {**common, **sandbox.environment(self._site)}
 
     def _environment(self, name: str, own: Environment) -> Environment:
         extra = self._options.extra
         return {**os.environ, **own, **extra.get("*", {}), **extra.get(name, {})}
 
-    def _port(self, name: str) -> int:
-        if name not in self._ports:
-            self._ports[name] = kept_port(self._folder / f"{name}.port")
-        return self._ports[name]
 
-    def _key(self, name: str) -> Path:
-        """An SSH key pair; the public part is beside it, with the ending ``.pub``."""
-        key = self._folder / name
-        if not key.exists():
-            from services.departments.land.keys import ensure_key  # costs half a second, the first time only
-
-            ensure_key(key)
-        return key
-
-    def _secret(self, name: str) -> str:
-        return secret(self._folder / name, lambda: secrets.token_urlsafe(32))
+def _ledgers(options: Options) -> Mapping[str, str]:
+    """System -> the name of the database of its ledger, for the departments that are simulated here."""
+    declared = [registry.department(system) for system in options.systems] if options.sandboxes else []
+    return {one.system: one.ledger.database for one in declared if one.ledger is not None}

@@ -17,11 +17,13 @@ from deploy.local.engine import EngineFailed
 from deploy.local.platform import Platform
 from deploy.local.supervisor import NotReady
 from deploy.local.up import until_asked_to_stop, write_json
-from deploy.local.wiring import RECORDED, Options
+from deploy.local.wiring import Options
 from onedoor.replay.history import History, UnreadableHistory, read
 from onedoor.replay.monitor import put_rules_in_force
 from onedoor.replay.player import CREEP, STEP, Player, ReplayFailed
 from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
+from services.departments.recorded.department import DEPARTMENT as RECORDED
+from services.departments.recorded.department import LEDGER
 from services.departments.recorded.ledger import RecordedLedger
 from services.monitor.core.rules import RuleSet, rule_set
 from services.monitor.store import rule_store
@@ -83,7 +85,7 @@ async def _replay(
     department_clock = FileClock.create(folder / "department-clock", starts, CREEP)
     notify(f"starting Apache Kafka, PostgreSQL and four services in {folder}")
     async with Platform(folder, _platform_options(folder), notify) as platform:
-        async with _database(platform, "onedoor_monitor") as monitor, _database(platform, "office_recorded") as ledger:
+        async with _database(platform, "onedoor_monitor") as monitor, _database(platform, LEDGER.database) as ledger:
             if rules is not None:
                 async with _database(platform, "onedoor_intake") as intake:
                     await put_rules_in_force(monitor, intake, rules)
@@ -109,11 +111,11 @@ async def _replay(
 def _platform_options(folder: Path) -> Options:
     return Options(
         clock=str(folder / "clock"),
-        systems=(RECORDED,),
+        systems=(RECORDED.system,),
         throwaway=True,
         extra={
             "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(RETENTION_DAYS)},
-            RECORDED: {
+            RECORDED.system: {
                 "ONEDOOR_CLOCK": str(folder / "department-clock"),
                 "ONEDOOR_POLL_INTERVAL_S": "0.02",
             },

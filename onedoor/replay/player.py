@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local.wiring import RECORDED
 from onedoor.replay.history import History, RecordedCase
 from onedoor.replay.monitor import case_counts, pending_deadlines
 from onedoor.replay.report import Report
+from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.ledger import RecordedLedger
 from services.runtime.clock import FileClock
 
@@ -105,7 +105,7 @@ class Player:
             "reference": case.reference,
             "matter_name": case.reference,
             "department": case.department,
-            "system": RECORDED,
+            "system": RECORDED.system,
             "region": REGION,
             "channel": case.channel,
             "accepted_at": case.started_at.isoformat(),

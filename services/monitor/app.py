@@ -19,6 +19,7 @@ from services.monitor.settings import MonitorSettings
 from services.monitor.store import rule_store
 from services.monitor.store.alerts import project
 from services.monitor.web import api, lists, stream
+from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
 from services.runtime.store.documents import Edition
 
@@ -38,7 +39,7 @@ def under(edition: Edition) -> Core[MonitoredCase]:
 def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
     """The journal is written, and people are told, behind the back of the decisions."""
     key = signing_key(host.settings.secret_key.get_secret_value())
-    own = MonitorSettings()
+    own = read(MonitorSettings)
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
     sealing = DigestBuilder(host.database, host.clock, quiet, longest)
     return [

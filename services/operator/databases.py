@@ -12,13 +12,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from services.operator.addresses import NoAddresses, read_addresses
+from services.registry import CORE_SERVICES, default_systems
 
 T = TypeVar("T")
 
 DEFAULT_FOLDER = Path("data")
-ALL = (*CORE_SERVICES, *SYSTEMS)
 PLACE = "{service}"
 """Stands for the service's name in an address of several databases."""
 
@@ -40,7 +39,8 @@ def chosen(service: str | None, address: str, folder: Path | None) -> dict[str, 
     if address and folder is None:
         _check(address)
         if PLACE in address:
-            return {name: address.replace(PLACE, name) for name in ((service,) if service else ALL)}
+            names = (service,) if service else (*CORE_SERVICES, *default_systems())
+            return {name: address.replace(PLACE, name) for name in names}
         return {service or "": address}
     folder = folder or DEFAULT_FOLDER
     try:

@@ -24,10 +24,10 @@ PIPED_WIDTH = 240
 
 
 def _service_name(name: str | None) -> str | None:
-    from onedoor.cli import SERVICES
+    from services.registry import services
 
-    if name is not None and name not in SERVICES:
-        raise typer.BadParameter(f"{name!r} is no service: {', '.join(SERVICES)}")
+    if name is not None and name not in services():
+        raise typer.BadParameter(f"{name!r} is no service: {', '.join(services())}")
     return name
 
 

@@ -23,15 +23,8 @@ def read(kind: type[T]) -> T:
 
 
 def wrong_setting(failure: BaseException) -> WrongSetting | None:
-    """What is wrong, if the failure comes from settings that were read somewhere deep in a service."""
-    for error in _leaves(failure):
-        if isinstance(error, WrongSetting):
-            return error
-        if isinstance(error, ValidationError):
-            for kind in _kinds(BaseSettings):
-                if kind.__module__.startswith("services.") and kind.__name__ == error.title:
-                    return WrongSetting(explain(kind, error))
-    return None
+    """The wrong setting that a failure comes from, also where it was read deep in a service, or None."""
+    return next((error for error in _leaves(failure) if isinstance(error, WrongSetting)), None)
 
 
 def explain(kind: type[BaseSettings], error: ValidationError) -> str:
@@ -66,9 +59,3 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield failure
-
-
-def _kinds(root: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
-    for kind in root.__subclasses__():
-        yield kind
-        yield from _kinds(kind)

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
 
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
     systems: Annotated[tuple[System, ...], NoDecode] = Field(
-        ("tax", "commerce", "land"), description="The department systems in use, comma separated."
+        min_length=1,
+        description="The department systems of the installation, comma separated. The same at every service, but a "
+        "department's own, which needs to know itself only.",
     )
 
     batch: int = Field(500, ge=1, le=5000, description="Most records handled in one transaction.")

@@ -11,13 +11,15 @@ from pathlib import Path
 import psutil
 
 from deploy.local.postgres import Postgres
-from deploy.local.wiring import SYSTEMS
-from onedoor.cli import load
 from services.departments.sandbox.ledger import Ledger
+from services.load import load
+from services.registry import default_systems
 from services.runtime.store import tables
 from services.runtime.store.database import open_database
 from tests.benchmarks.decided_cases import Service, enter, fill, one_case
 from tests.benchmarks.report import Figure, figure
+
+SYSTEMS = default_systems()
 
 CASES = 1_000_000
 TARGET_S = 60.0
@@ -83,11 +85,11 @@ async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
         await connection.close()
     if service.name not in SYSTEMS:
         return
-    await postgres.create_database(f"office_{service.name}")
-    database = open_database(postgres.url(f"office_{service.name}"), "benchmark", 2)
+    await postgres.create_database(f"sandbox_{service.name}")
+    database = open_database(postgres.url(f"sandbox_{service.name}"), "benchmark", 2)
     await Ledger(database, service.name, "").open()
     await database.dispose()
-    connection = await postgres.connect(f"office_{service.name}")
+    connection = await postgres.connect(f"sandbox_{service.name}")
     try:
         await enter(connection, service, 1, cases)
     finally:

@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts.registry import REGISTRY, topics_for
 from deploy.local.platform import Platform
-from deploy.local.wiring import SYSTEMS, Options
+from deploy.local.wiring import Options
+from services.registry import default_systems
 from services.runtime.settings import Settings
 from services.runtime.store import tables
 from tests.benchmarks import floor, load, stage
 from tests.benchmarks.report import Figure, conclude, figure
 from tests.support.topics import ensure_topics
+
+SYSTEMS = default_systems()
 
 HERE = Path(__file__).parent
 TARGET = 500.0
@@ -98,6 +101,7 @@ async def _floor(platform: Platform, count: int) -> float:
         await asyncio.to_thread(tables.migrate, name, TABLES, url)
     settings = Settings(
         service="floor",
+        systems=SYSTEMS,
         kafka=platform.engines.kafka,
         topic_prefix=prefix,
         database=platform.engines.database_url("floor_intake"),

@@ -17,12 +17,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.registry import topics_for
 from deploy.local.platform import Platform
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from onedoor.cli import load
+from services.load import load
+from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
 from tests.benchmarks import stage
 from tests.benchmarks.load import post_all, requests
 from tests.benchmarks.report import Figure, conclude, figure
+
+SYSTEMS = default_systems()
 
 CASES = 2000
 WARM = 500
@@ -115,7 +117,7 @@ def readers() -> dict[str, list[str]]:
     """Topic -> the services that read it."""
     known: dict[str, list[str]] = {}
     for name in (*CORE_SERVICES, *SYSTEMS):
-        settings = Settings(service=name, database="postgresql+asyncpg://nowhere", secret_key="k" * 32)
+        settings = Settings(service=name, systems=SYSTEMS, database="postgresql+asyncpg://nowhere", secret_key="k" * 32)
         for topic in topics_for(load(name).consumes, settings.systems_of(name)):
             known.setdefault(topic, []).append(name)
     return known
@@ -140,7 +142,7 @@ class Counters:
         connection = await self.connect("postgres")
         try:
             names = await connection.fetch(
-                "SELECT datname FROM pg_database WHERE datname LIKE 'onedoor_%' OR datname LIKE 'office_%' ORDER BY 1"
+                "SELECT datname FROM pg_database WHERE datname LIKE 'onedoor_%' OR datname LIKE 'sandbox_%' ORDER BY 1"
             )
             lsn = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS bytes"
             count.wal["bytes"] = await connection.fetchval(lsn)
@@ -239,7 +241,7 @@ async def measure(cases: int = CASES) -> list[Figure]:
     spent = {
         name: after.transactions[name] - before.transactions[name] - resting.get(name, 0.0) * seconds
         for name in after.transactions
-        if name in own or name.startswith("office_")
+        if name in own or name.startswith("sandbox_")
     }
     for name in stage.Closed.DATABASES:
         spent[name] -= looks / len(stage.Closed.DATABASES)

@@ -18,11 +18,11 @@ from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDone, TaskRequested
 from contracts.registry import topic_of
-from onedoor.cli import load
 from services.departments.sdk.core.messages import Decision, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
+from services.load import load
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 

@@ -19,10 +19,12 @@ from random import Random
 
 from deploy.local.platform import Platform
 from deploy.local.postgres import Postgres
-from deploy.local.wiring import SYSTEMS
+from services.registry import default_systems
 from tests.benchmarks import stage
 from tests.benchmarks.load import post_all, requests
 from tests.benchmarks.report import Figure, conclude, figure, quantile
+
+SYSTEMS = default_systems()
 
 FULL_LOAD = 400.0
 SHARE = 1 / 5

@@ -18,11 +18,14 @@ from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
 from contracts.registry import REGISTRY, topic_of, topics_for
 from deploy.local.supervisor import says_it_is_ready
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS, Options
+from deploy.local.wiring import Options
+from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
 from tests.support.topics import ensure_topics
+
+SYSTEMS = default_systems()
 
 COUNT = 1_000_000
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
@@ -90,6 +93,7 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
     """Put copies of the messages about so many cases into Kafka, in whole batches."""
     settings = Settings(
         service="benchmark",
+        systems=SYSTEMS,
         kafka=ground.engines.kafka,
         database="postgresql+asyncpg://nowhere",
         secret_key="k" * 32,

@@ -20,12 +20,16 @@ from contracts.envelope import Envelope, Message
 from contracts.messages.cases import CaseAccepted
 from contracts.registry import REGISTRY, topic_of, topics_for
 from deploy.local.engines import Engines
+from deploy.local.preload import preload
 from deploy.local.supervisor import Supervised, Supervisor
-from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
+from deploy.local.wiring import Options, Wiring
+from services.registry import default_systems
 from services.runtime.settings import Settings
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
 from tests.support.topics import ensure_topics
+
+SYSTEMS = default_systems()
 
 CASES = 3000
 RECORDS_A_CASE = 1 + len(SYSTEMS)
@@ -71,7 +75,7 @@ class Bench:
         self._engines = Engines(place, brokers=brokers)
         for engine in self._engines.all:
             engine.throwaway = True
-        self._supervisor = Supervisor(place / "logs", PRELOAD, print)
+        self._supervisor = Supervisor(place / "logs", preload(SYSTEMS), print)
         heard = seeds.played(seeds.measured_plan(), answered=True).heard("routing")
         self._accepted = [one for one in heard if isinstance(one.data, CaseAccepted)]
         self._answers = [one for one in heard if not isinstance(one.data, CaseAccepted)]
@@ -109,6 +113,7 @@ class Bench:
         await ensure_topics(
             Settings(
                 service="routing",
+                systems=SYSTEMS,
                 kafka=self._engines.kafka,
                 topic_prefix=prefix,
                 database=self._engines.database_url(database),

@@ -23,17 +23,19 @@ from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Limit, Limits, Outcome, Plan
 from contracts.registry import REGISTRY, topic_of, topics_for
 from contracts.values import Value
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
-from onedoor.cli import load
 from services.departments.sdk.core.messages import Answer, Decision, Receipt, Submit, Submitted
 from services.intake.catalogue import load as load_catalogue
 from services.intake.catalogue.plans import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
+from services.load import load
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
+from services.registry import CORE_SERVICES, default_systems
 from services.runtime.store import documents
 from services.runtime.store.database import open_database, transaction
 from tests.benchmarks.stage import CATALOGUE
+
+SYSTEMS = default_systems()
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 """Stands for the number of each copy."""

@@ -17,8 +17,12 @@ import psutil
 from deploy.local.engines import Engines
 from deploy.local.platform import Platform
 from deploy.local.postgres import Postgres
+from deploy.local.preload import preload
 from deploy.local.supervisor import Supervised, Supervisor
-from deploy.local.wiring import PRELOAD, SYSTEMS, Options, Wiring
+from deploy.local.wiring import Options, Wiring
+from services.registry import default_systems
+
+SYSTEMS = default_systems()
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 MEGABYTE = 1024 * 1024
@@ -164,7 +168,7 @@ class Stage:
         for engine in self.engines.all:
             engine.throwaway = throwaway
         self._place = place
-        self._supervisor = Supervisor(place / "logs", PRELOAD, print)
+        self._supervisor = Supervisor(place / "logs", preload(SYSTEMS), print)
         self._wiring: Wiring | None = None
 
     @property

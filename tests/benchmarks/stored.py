@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.platform import Platform
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+from services.registry import CORE_SERVICES, default_systems
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.load import post_all, requests
 from tests.benchmarks.report import Figure, conclude, figure
+
+SYSTEMS = default_systems()
 
 MANY, FEW = 1_000_000, 10_000
 WARM = 300

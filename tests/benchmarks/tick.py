@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from contracts.values import Value
-from onedoor.cli import load
+from services.load import load
 from services.runtime import telemetry
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import FileClock

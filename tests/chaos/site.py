@@ -14,9 +14,12 @@ from deploy.local.engine import Engine
 from deploy.local.platform import Platform
 from deploy.local.postgres import Postgres
 from deploy.local.processes import HOST, kept_port
-from deploy.local.wiring import SYSTEMS, Options
+from deploy.local.wiring import Options
+from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.chaos.proxies import Link, advertising
+
+SYSTEMS = default_systems()
 
 BEGINS = datetime(2026, 3, 2, 16, 35, tzinfo=ZoneInfo("Asia/Shanghai"))
 """A Monday, less than an hour before the close of business: a step of an hour makes what is open late."""
@@ -173,7 +176,7 @@ def _environments(folder: Path, links: dict[str, Link]) -> dict[str, dict[str, s
     extra["tax"] |= {"ONEDOOR_TAX_URL": f"http://{HOST}:{links['tax'].port}", "ONEDOOR_TAX_TIMEOUT_S": "4"}
     extra["land"] |= {"ONEDOOR_LAND_PORT": str(links["land"].port), "ONEDOOR_LAND_TIMEOUT_S": "4"}
     extra["commerce"] |= {
-        "ONEDOOR_COMMERCE_EXCHANGE": database("office_commerce", "commerce"),
+        "ONEDOOR_COMMERCE_EXCHANGE": database("sandbox_commerce", "commerce"),
         "ONEDOOR_COMMERCE_TIMEOUT_S": "4",
     }
     extra |= {

@@ -103,7 +103,7 @@ def test_the_table_of_settings_is_complete() -> None:
         if module.name.rsplit(".", 1)[-1] in ("settings", "sandbox"):
             import_module(module.name)
     ours = {kind for kind in kinds(BaseSettings) if kind.__module__.startswith("services.")}
-    assert ours == {group.kind for group in settings_table.GROUPS}
+    assert ours == {group.kind for group in settings_table.groups()}
 
 
 def kinds(root: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

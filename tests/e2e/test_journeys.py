@@ -16,11 +16,13 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.messages.plans import Plan
 from contracts.registry import REGISTRY, topics_for
-from deploy.local.wiring import SYSTEMS
-from onedoor.cli import load
 from services.departments.sandbox.behaviour import Behaviour
+from services.load import load
+from services.registry import default_systems
 from tests.support.centre import ZONE, Answer, Centre, named_in_logs, running, until
 from tests.support.known_outcomes import application, key_for, person, plan_of
+
+SYSTEMS = default_systems()
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,7 +148,7 @@ async def assert_in_the_books_once(centre: Centre, case: Answer, plan: Plan) -> 
     """The departments' own books have one number for each task: the one on the document that the case shows."""
     for system in {step.system for step in plan.steps}:
         query = "SELECT task_id, number, outcome FROM books WHERE task_id LIKE $1 ORDER BY task_id"
-        entries = await centre.rows(f"office_{system}", query, f"{case['number']}/%")
+        entries = await centre.rows(f"sandbox_{system}", query, f"{case['number']}/%")
         of_system = {step.step for step in plan.steps if step.system == system}
         assert [(entry["task_id"], f"证{entry['number']}", entry["outcome"]) for entry in entries] == sorted(
             (f"{case['number']}/{step['step']}", step["document"], step["outcome"])

@@ -126,7 +126,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
 
     async def asked() -> bool:
         query = "SELECT FROM up_pro_accept WHERE project_no = $1"
-        return bool(await centre.rows("office_commerce", query, f"{number}/licence"))
+        return bool(await centre.rows("sandbox_commerce", query, f"{number}/licence"))
 
     await until("the department has been given the case", asked, 20)
     # It holds a hearing, as its own system says in the exchange tables: two days of the limit.
@@ -134,7 +134,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
     row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"
     columns = "row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, special_type, special_name"
     await centre.rows(
-        "office_commerce",
+        "sandbox_commerce",
         f"INSERT INTO up_pro_special_procedure ({columns}, special_reason, special_time, end_time) VALUES ({row})",
         f"{number}/licence",
         begins.replace(tzinfo=None),

@@ -13,11 +13,14 @@ import httpx2
 import psutil
 
 from deploy.local.platform import Platform
-from deploy.local.wiring import SYSTEMS, Options
+from deploy.local.wiring import Options
 from onedoor.applicants import applications
 from services.intake.catalogue import sample
+from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.centre import BEGINS, Centre, until
+
+SYSTEMS = default_systems()
 
 TOKEN = "a-token-that-staff-have-0123456789"
 SPEED = 60

@@ -17,14 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.registry import REGISTRY, topics_for
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
 from onedoor.applicants import applications
-from onedoor.cli import load
 from services.intake.catalogue import sample
+from services.load import load
+from services.registry import CORE_SERVICES, default_systems
 from tests.hostile.attacked_centre import besieged, processes
 from tests.hostile.mutations import Forger, Record
 from tests.support import ledger_checks
 from tests.support.centre import Answer, Centre, until
+
+SYSTEMS = default_systems()
 
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
 

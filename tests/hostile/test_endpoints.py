@@ -9,9 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from deploy.local.wiring import CORE_SERVICES, SYSTEMS
+from services.registry import CORE_SERVICES, default_systems
 from tests.hostile.attacked_centre import TOKEN, processes
 from tests.support.centre import Centre
+
+SYSTEMS = default_systems()
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

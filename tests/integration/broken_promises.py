@@ -115,23 +115,23 @@ PLANTED = [
         f'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\') WHERE {CERTIFIED}',
         "answered otherwise by commerce",
     ),
-    Planted(Invariant.TASKS, "office_tax", f"DELETE FROM books WHERE {APPROVED}", "not in the books of tax"),
+    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM books WHERE {APPROVED}", "not in the books of tax"),
     Planted(
         Invariant.TASKS,
-        "office_tax",
+        "sandbox_tax",
         "INSERT INTO books SELECT office, task_id, number || 'b', received_at, decide_at, outcome FROM books"
         f" WHERE {APPROVED}",
         "in the books of tax 2 times",
     ),
     Planted(
         Invariant.TASKS,
-        "office_tax",
+        "sandbox_tax",
         f"UPDATE books SET task_id = '0000-0000-0000-0/taxes' WHERE {APPROVED}",
         "its service does not know it",
     ),
-    Planted(Invariant.TASKS, "office_commerce", f"UPDATE books SET number = 'x' WHERE {APPROVED}", "another number"),
+    Planted(Invariant.TASKS, "sandbox_commerce", f"UPDATE books SET number = 'x' WHERE {APPROVED}", "another number"),
     Planted(
-        Invariant.TASKS, "office_land", f"UPDATE books SET outcome = 'refused' WHERE {APPROVED}", "another outcome"
+        Invariant.TASKS, "sandbox_land", f"UPDATE books SET outcome = 'refused' WHERE {APPROVED}", "another outcome"
     ),
     # commitments
     Planted(Invariant.COMMITMENTS, "onedoor_monitor", f"DELETE FROM cases WHERE {CLOSED}", "unknown to monitor"),
@@ -245,7 +245,7 @@ PLANTED = [
     ),
     Planted(
         Invariant.UNIQUE,
-        "office_land",
+        "sandbox_land",
         "UPDATE books SET number = (SELECT min(number) FROM books) WHERE task_id = (SELECT max(task_id) FROM books)",
         "stands in the books of land 2 times",
     ),

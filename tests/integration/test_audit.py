@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from deploy.local.wiring import SYSTEMS
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue import sample
@@ -23,9 +22,12 @@ from services.operator.audit.report import Report
 from services.operator.audit.run import Wanted, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import LedgerQuery, Targets, targets
+from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.integration.broken_promises import KEYS, PLANTED, Planted
 from tests.support.centre import Answer, Centre, running, until
+
+SYSTEMS = default_systems()
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -54,9 +56,14 @@ class Run:
     def with_database(self, name: str, copy: str) -> Targets:
         """The same places, but for one database."""
         address = self.centre.platform.engines.database_url(copy)
-        if name.startswith("office_"):
-            return replace(self.places, books={**self.places.books, name.removeprefix("office_"): LedgerQuery(address)})
+        if name.startswith("sandbox_"):
+            return self.with_ledger(name.removeprefix("sandbox_"), address)
         return replace(self.places, services={**self.places.services, name.removeprefix("onedoor_"): address})
+
+    def with_ledger(self, system: str, address: str) -> Targets:
+        """The same places, but for the address of one department's ledger."""
+        books = self.places.books
+        return replace(self.places, books={**books, system: replace(books[system], address=address)})
 
 
 def settings(centre: Centre) -> AuditSettings:
@@ -166,11 +173,11 @@ async def test_what_is_planted_is_found(findings: list[Report], place: int) -> N
 
 
 async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> None:
-    address = run.centre.platform.engines.database_url("office_of_nobody")
-    report = await run.audit(replace(run.places, books={**run.places.books, "tax": LedgerQuery(address)}))
+    address = run.centre.platform.engines.database_url("sandbox_of_nobody")
+    report = await run.audit(run.with_ledger("tax", address))
     assert broken(report) == {}
     (note,) = (note for note in report.notes if "not examined" in note)
-    assert re.match(r"the books of tax are not examined: .*office_of_nobody.* does not exist", note)
+    assert re.match(r"the books of tax are not examined: .*sandbox_of_nobody.* does not exist", note)
 
 
 async def test_books_of_another_shape_are_read_by_a_query(run: Run) -> None:

@@ -22,6 +22,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
     """A process that serves routing: itself, its address, its log."""
     port = kept_port(tmp_path / "port")
     own = {
+        "ONEDOOR_SYSTEMS": "tax,commerce,land",
         "ONEDOOR_DATABASE": database,
         "ONEDOOR_KAFKA": kafka,
         "ONEDOOR_PORT": str(port),

@@ -15,9 +15,12 @@ import asyncpg
 import httpx2
 
 from deploy.local.platform import Platform
-from deploy.local.wiring import SYSTEMS, Options
+from deploy.local.wiring import Options
 from services.departments.sandbox.behaviour import Behaviour
+from services.registry import default_systems
 from services.runtime.clock import FileClock
+
+SYSTEMS = default_systems()
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGINS = datetime(2026, 3, 2, 9, tzinfo=ZONE)

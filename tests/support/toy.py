@@ -106,7 +106,13 @@ def toy(**changes: Any) -> Service[Tally]:
 
 def settings(database: str, **changes: Any) -> Settings:
     """Settings of a toy process."""
-    parts: dict[str, Any] = {"service": "toy", "database": database, "secret_key": "k" * 32, "partitions": 2}
+    parts: dict[str, Any] = {
+        "service": "toy",
+        "systems": ("toy",),
+        "database": database,
+        "secret_key": "k" * 32,
+        "partitions": 2,
+    }
     return Settings(**parts | changes)
 
 

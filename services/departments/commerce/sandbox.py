@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.plans import Outcome
-from services.departments.commerce.settings import SandboxSettings
+from services.departments.commerce.settings import CommerceSandboxSettings
 from services.departments.commerce.tables import create_tables, insert
 from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, SAID_AGAIN, local
 from services.departments.sandbox.behaviour import Mistake
@@ -195,7 +195,7 @@ def _array(rows: Sequence[JsonRow]) -> str:
 
 
 @asynccontextmanager
-async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None]:
+async def running(settings: CommerceSandboxSettings, clock: Clock) -> AsyncIterator[None]:
     """The stand-in, at work."""
     office = Simulator("commerce", "商受", settings, clock)
     exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 3)
@@ -215,7 +215,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[None
         await office.close()
 
 
-async def serve(settings: SandboxSettings) -> None:
+async def serve(settings: CommerceSandboxSettings) -> None:
     """Stand in for the commerce department until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

@@ -24,7 +24,7 @@ class CommerceSettings(BaseSettings):
     )
 
 
-class SandboxSettings(SimulatorSettings):
+class CommerceSandboxSettings(SimulatorSettings):
     """Settings of the stand-in."""
 
     exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")

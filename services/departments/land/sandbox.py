@@ -12,13 +12,13 @@ import asyncssh
 import structlog
 
 from contracts.messages.plans import Outcome
-from services.departments.land.keys import ensure_key
-from services.departments.land.settings import SandboxSettings
+from services.departments.land.settings import LandSandboxSettings
 from services.departments.land.translate import DENIED, GRANTED, Application, Standing, digits, file_of, lines_of
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sandbox.simulator import Simulator, stopped, working
 from services.departments.sdk.adapter import Clock
+from services.departments.sdk.ssh_keys import ensure_key
 from services.runtime.clock import open_clock
 
 LOT = 1000
@@ -52,7 +52,7 @@ class Doorkeeper(asyncssh.SSHServer):
     """Lets one user in, by key, for files alone; turns all away while the system is out of order."""
 
     def __init__(
-        self, settings: SandboxSettings, office: Simulator, visitors: set[asyncssh.SSHServerConnection]
+        self, settings: LandSandboxSettings, office: Simulator, visitors: set[asyncssh.SSHServerConnection]
     ) -> None:
         self._settings = settings
         self._office = office
@@ -154,7 +154,7 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
 
 
 @asynccontextmanager
-async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]:
+async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[int]:
     """The stand-in, answering at the port given; its public key is ``host_key.pub`` in its folder."""
     office = Simulator("land", "地受", settings, clock)
     await office.open()
@@ -187,7 +187,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[int]
         await office.close()
 
 
-async def serve(settings: SandboxSettings) -> None:
+async def serve(settings: LandSandboxSettings) -> None:
     """Stand in for the land department until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

@@ -22,7 +22,7 @@ class LandSettings(BaseSettings):
     wait_s: float = Field(1.0, ge=0, le=60, description="Seconds to wait for the answer to a file just delivered.")
 
 
-class SandboxSettings(SimulatorSettings):
+class LandSandboxSettings(SimulatorSettings):
     """Settings of the stand-in."""
 
     host: str = Field("127.0.0.1", description="Address the SFTP server listens on.")

@@ -23,7 +23,7 @@ class RecordedAdapter:
     batch_size = 500
 
     def __init__(self, settings: RecordedSettings, clock: Clock) -> None:
-        self._database = open_database(settings.book.get_secret_value(), "onedoor recorded", 3)
+        self._database = open_database(settings.ledger.get_secret_value(), "onedoor recorded", 3)
         self._book = RecordedLedger(self._database)
         self._clock = clock
 

@@ -9,4 +9,4 @@ class RecordedSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_RECORDED_", extra="ignore", frozen=True)
 
-    book: SecretStr = Field(description="Database of the record: postgresql+asyncpg://user:password@host/name.")
+    ledger: SecretStr = Field(description="Database of the record: postgresql+asyncpg://user:password@host/name.")

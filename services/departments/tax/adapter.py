@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.adapter import notification, unparseable
+from services.departments.sdk.adapter import Clock, notification, unparseable
 from services.departments.sdk.core.messages import Answer
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
@@ -28,7 +28,7 @@ class TaxAdapter:
 
     batch_size = 1
 
-    def __init__(self, settings: TaxSettings) -> None:
+    def __init__(self, settings: TaxSettings, clock: Clock) -> None:
         self._client = TaxClient(settings)
         self._applications = self._client.url("/applications")
 

@@ -31,7 +31,7 @@ from services.departments.sandbox.group_commit import GroupCommit
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sandbox.simulator import Simulator, stopped
 from services.departments.sdk.adapter import Clock
-from services.departments.tax.settings import SandboxSettings
+from services.departments.tax.settings import TaxSandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
 from services.runtime.clock import open_clock
 from services.runtime.http.server import Server
@@ -72,7 +72,7 @@ class Tokens:
 class TaxSandbox:
     """The interface of the office."""
 
-    def __init__(self, settings: SandboxSettings, office: Simulator) -> None:
+    def __init__(self, settings: TaxSandboxSettings, office: Simulator) -> None:
         self._settings = settings
         self._office = office
         self._gather = GroupCommit(office.take)
@@ -193,7 +193,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[str]:
+async def running(settings: TaxSandboxSettings, clock: Clock) -> AsyncIterator[str]:
     """The stand-in, answering at the address given."""
     office = Simulator("tax", "税受", settings, clock)
     await office.open()
@@ -210,7 +210,7 @@ async def running(settings: SandboxSettings, clock: Clock) -> AsyncIterator[str]
             await office.close()
 
 
-async def serve(settings: SandboxSettings) -> None:
+async def serve(settings: TaxSandboxSettings) -> None:
     """Stand in for the tax department until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

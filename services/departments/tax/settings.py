@@ -23,7 +23,7 @@ class TaxSettings(BaseSettings):
     connections: int = Field(16, ge=1, le=500, description="Most requests at a time.")
 
 
-class SandboxSettings(SimulatorSettings):
+class TaxSandboxSettings(SimulatorSettings):
     """Settings of the stand-in."""
 
     host: str = Field("127.0.0.1", description="Address the stand-in listens on.")

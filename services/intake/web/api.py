@@ -24,6 +24,7 @@ from services.intake.web.answers import CaseView, CatalogueView, Receipt, case_v
 from services.intake.web.body import Plain, described, read
 from services.intake.web.offers import Offers
 from services.intake.web.requests import CaseRequest
+from services.runtime import configuration
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 from services.runtime.service import ServiceHost
@@ -44,7 +45,7 @@ _KEY_PARAMETER = {
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """Intake's endpoints."""
     router = APIRouter(tags=["intake"])
-    catalogue_file = IntakeSettings().catalogue
+    catalogue_file = configuration.read(IntakeSettings).catalogue
     offered = catalogues.load(catalogue_file) if catalogue_file else catalogues.sample()
     offers = Offers(offered, host.settings.systems)
     shown = catalogue_view(offered).model_dump_json()

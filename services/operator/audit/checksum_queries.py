@@ -366,6 +366,3 @@ BOOKS = Checksum(
     FROM (%books%) AS books WHERE task_id IS NOT NULL
     """,
 )
-
-STANDARD_BOOKS = "SELECT task_id, number, outcome, received_at, decide_at AS decided_at FROM books"
-"""How the stand-ins' books are read."""

@@ -17,7 +17,6 @@ from contracts.codec import InvalidRecord, decode
 from contracts.core import Core, InvalidMessage
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.side_timers import SideTimer, SideTimersReported
-from onedoor.cli import SERVICES, load
 from services.departments.sdk.core.messages import (
     Decision,
     DecisionNotified,
@@ -28,8 +27,10 @@ from services.departments.sdk.core.messages import (
 )
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
+from services.load import load
 from services.operator.audit.case_record import CaseRecord, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
+from services.registry import services
 from services.runtime.store.documents import Edition
 
 SEEN_KEPT = 128
@@ -63,7 +64,7 @@ def replay(case: CaseRecord, grounds: Grounds) -> tuple[int, list[Fault]]:
     examined, faults = 0, []
     for service in case.rows:
         kept = case.kept(service)
-        if kept is None or service not in SERVICES:
+        if kept is None or service not in services():
             continue
         try:
             what = _difference(case, service, kept, ledger, grounds)

@@ -14,7 +14,7 @@ class AuditSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
     systems: Annotated[tuple[System, ...], NoDecode] = Field(
-        ("tax", "commerce", "land"), description="The department systems in use, comma separated."
+        (), description="The department systems of the installation, comma separated. Known of an 'onedoor up'."
     )
     clock: str = Field("system", description="'system', or the path of the clock file that the services read.")
     closed_retention_days: int = Field(90, ge=2, description="As the services have it.")
@@ -26,7 +26,7 @@ class AuditSettings(BaseSettings):
     audit_queries: dict[System, str] = Field(
         {},
         description="For each system the query that reads its books as task_id, number, outcome ('approved' or "
-        "'refused'), received_at and decided_at; without it, the table books of the stand-ins.",
+        "'refused'), received_at and decided_at; without it, as the department's package declares.",
     )
 
     @field_validator("systems", mode="before")

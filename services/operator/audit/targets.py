@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from deploy.local.wiring import CORE_SERVICES
 from services.operator.addresses import read_addresses
-from services.operator.audit.checksum_queries import STANDARD_BOOKS
 from services.operator.audit.settings import AuditSettings
 from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
+from services.registry import CORE_SERVICES, department, departments
 from services.runtime.clock import Clock, open_clock
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -31,7 +30,7 @@ class LedgerQuery:
     """A department's own ledger: its address, and the query that reads it."""
 
     address: str
-    query: str = STANDARD_BOOKS
+    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,21 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
     """
     if address and folder is None and PLACE not in address:
         raise WrongChoice("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
-    names = (*CORE_SERVICES, *settings.systems)
-    services = {name: found for name in names for found in chosen(name, address, folder).values()}
     local = folder or (None if address else DEFAULT_FOLDER)
-    if unknown := sorted({*settings.audit_books, *settings.audit_queries} - {*settings.systems}):
+    systems = settings.systems or (_systems_of(local) if local else ())
+    if not systems:
+        raise WrongChoice("ONEDOOR_SYSTEMS is not set: name the department systems, comma separated")
+    names = (*CORE_SERVICES, *systems)
+    services = {name: found for name in names for found in chosen(name, address, folder).values()}
+    if unknown := sorted({*settings.audit_books, *settings.audit_queries} - {*systems}):
         raise WrongChoice(f"ONEDOOR_AUDIT_BOOKS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
     books, closed = {}, {}
-    for system in settings.systems:
-        query = settings.audit_queries.get(system, STANDARD_BOOKS)
+    for system in systems:
+        declared = department(system).ledger if system in departments() else None
+        query = settings.audit_queries.get(system) or (declared.query if declared else "")
         if system in settings.audit_books:
+            if not query:
+                raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: nothing says how the ledger of {system} is read")
             found = settings.audit_books[system].get_secret_value()
             if urlsplit(found).scheme not in ("postgresql", "postgresql+asyncpg"):
                 raise WrongChoice(
@@ -100,13 +105,18 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
         raise WrongChoice(f"ONEDOOR_CLOCK: {wrong}") from None
     return Targets(
         services=services,
-        systems=settings.systems,
+        systems=systems,
         books=books,
         closed_books=closed,
         clock=clock,
         closed_kept=timedelta(days=settings.closed_retention_days),
         said_kept=timedelta(days=settings.outbox_retention_days),
     )
+
+
+def _systems_of(folder: Path) -> tuple[str, ...]:
+    """The department systems of an ``onedoor up``: whatever service is not a core one."""
+    return tuple(name for name in chosen(None, "", folder) if name not in CORE_SERVICES)
 
 
 @dataclass(frozen=True, slots=True)

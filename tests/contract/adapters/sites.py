@@ -13,21 +13,18 @@ from sqlalchemy.pool import NullPool
 
 from services.departments.commerce import sandbox as commerce
 from services.departments.commerce.adapter import CommerceAdapter
-from services.departments.commerce.settings import CommerceSettings
-from services.departments.commerce.settings import SandboxSettings as CommerceSandboxSettings
+from services.departments.commerce.settings import CommerceSandboxSettings, CommerceSettings
 from services.departments.conformance.suite import START
 from services.departments.land import sandbox as land
 from services.departments.land.adapter import LandAdapter
-from services.departments.land.keys import ensure_key
-from services.departments.land.settings import LandSettings
-from services.departments.land.settings import SandboxSettings as LandSandboxSettings
+from services.departments.land.settings import LandSandboxSettings, LandSettings
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sandbox.ledger import Ledger, LedgerEntry
 from services.departments.sdk.adapter import Adapter
+from services.departments.sdk.ssh_keys import ensure_key
 from services.departments.tax import sandbox as tax
 from services.departments.tax.adapter import TaxAdapter
-from services.departments.tax.settings import SandboxSettings as TaxSandboxSettings
-from services.departments.tax.settings import TaxSettings
+from services.departments.tax.settings import TaxSandboxSettings, TaxSettings
 from services.runtime.clock import FileClock
 
 SECRET = "a secret of the tests"
@@ -91,7 +88,7 @@ class TaxSite(BaseSite):
         self.url = await self._system.enter_async_context(tax.running(settings, self.clock))
         if not self._port:
             self._port = int(self.url.rpartition(":")[2])
-            self.adapter = TaxAdapter(TaxSettings(url=self.url, client_secret=SECRET, timeout_s=1.5))
+            self.adapter = TaxAdapter(TaxSettings(url=self.url, client_secret=SECRET, timeout_s=1.5), self.clock)
 
 
 class CommerceSite(BaseSite):

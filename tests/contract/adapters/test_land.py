@@ -8,10 +8,10 @@ import pytest
 
 from services.departments.conformance.suite import task
 from services.departments.land.adapter import LandAdapter
-from services.departments.land.keys import ensure_key
 from services.departments.land.translate import Standing, file_of
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Decision, Receipt, ReceiptNotified
+from services.departments.sdk.ssh_keys import ensure_key
 from services.runtime.external_system import InvalidNotification, Notification
 from tests.contract.adapters.sites import LandSite
 

@@ -36,7 +36,7 @@ async def token(client: httpx2.AsyncClient) -> str:
 
 
 async def test_a_wrong_secret_is_refused(site: TaxSite) -> None:
-    adapter = TaxAdapter(TaxSettings(url=site.url, client_secret="another secret of the tests"))
+    adapter = TaxAdapter(TaxSettings(url=site.url, client_secret="another secret of the tests"), site.clock)
     await adapter.open()
     (answer,) = await adapter.submit([task(1)])
     await adapter.close()

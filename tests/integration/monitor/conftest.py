@@ -38,7 +38,8 @@ def database_url(engines: Engines, migrated: str) -> Iterator[str]:
 async def process(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
     """Monitor's host, not started: nothing here needs Kafka."""
     host = ServiceProcess(
-        SERVICE, Settings(service="monitor", database=SecretStr(database_url), secret_key=SecretStr("k" * 32))
+        SERVICE,
+        Settings(service="monitor", systems=("tax",), database=SecretStr(database_url), secret_key=SecretStr("k" * 32)),
     )
     yield host
     await host.database.dispose()

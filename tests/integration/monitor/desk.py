@@ -130,6 +130,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     settings = Settings(
         service="monitor",
+        systems=("tax",),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
         clock=str(folder / "clock"),

@@ -168,6 +168,7 @@ async def centre(database_url: str, tmp_path: Path) -> AsyncIterator[Centre]:
     clock = FileClock.create(tmp_path / "clock", FRIDAY, speed=0)
     settings = Settings(
         service="monitor",
+        systems=("tax",),
         database=SecretStr(database_url),
         secret_key=SecretStr("k" * 32),
         clock=str(tmp_path / "clock"),

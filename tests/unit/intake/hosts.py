@@ -1,5 +1,6 @@
 """A process that folds in memory: enough to test what intake checks before and shows after."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,10 @@ NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 class MemoryHost:
     """Keeps states and what was said, without engines."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any) -> None:
         self.settings = Settings(
             service="intake",
+            systems=tuple(systems),
             database=SecretStr("postgresql+asyncpg://nowhere/intake"),
             secret_key=SecretStr("a secret key of more than thirty-two bytes"),
             **settings,

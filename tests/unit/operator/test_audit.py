@@ -209,11 +209,11 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
 )
 def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(WrongChoice, match=expected):
-        targets(None, address, AuditSettings(**settings))
+        targets(None, address, AuditSettings(**{"systems": SYSTEMS, **settings}))
 
 
 def test_books_that_are_not_named_are_not_examined() -> None:
-    found = targets(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings())
+    found = targets(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings(systems=SYSTEMS))
     assert set(found.closed_books) == set(SYSTEMS) and found.books == {}
 
 

@@ -32,7 +32,10 @@ class Client:
 @pytest.fixture
 def consumer() -> Consumer:
     settings = Settings(
-        service="toy", database=SecretStr("postgresql+asyncpg://nobody"), secret_key=SecretStr("k" * 32)
+        service="toy",
+        systems=("toy",),
+        database=SecretStr("postgresql+asyncpg://nobody"),
+        secret_key=SecretStr("k" * 32),
     )
     consumer = Consumer(settings, ["onedoor.cases"], (), cast(BatchQueue, None))
     consumer._group.joined = True

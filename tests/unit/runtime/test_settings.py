@@ -7,7 +7,12 @@ from pydantic import ValidationError
 
 from services.runtime.settings import Settings
 
-GOOD = {"service": "intake", "database": "postgresql+asyncpg://u:p@127.0.0.1/d", "secret_key": "k" * 32}
+GOOD = {
+    "service": "intake",
+    "systems": "tax",
+    "database": "postgresql+asyncpg://u:p@127.0.0.1/d",
+    "secret_key": "k" * 32,
+}
 
 
 def make(**changes: object) -> Settings:
@@ -38,6 +43,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ({"topic_retention_days": 90}, "shorter than closed_retention_days"),
         ({"kafka_security": "SASL_SSL"}, "kafka_username and kafka_password"),
         ({"systems": "Tax"}, "should match pattern"),
+        ({"systems": ""}, "at least 1 item"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(changes: dict[str, object], said: str) -> None:

@@ -1,0 +1,60 @@
+"""The services of the platform: the core ones, and one for each installed department. Cheap to import."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from services.departments.sdk.declaration import GROUP, Department
+
+CORE_SERVICES = ("intake", "routing", "monitor")
+
+
+class DepartmentError(Exception):
+    """The installed departments cannot be used as they are. The message says which, and why."""
+
+
+def services() -> tuple[str, ...]:
+    """The names of all services: the core ones, then the departments' by system code."""
+    return (*CORE_SERVICES, *departments())
+
+
+def departments() -> tuple[str, ...]:
+    """The system codes of all installed departments, in alphabetical order. Raises `DepartmentError`."""
+    return tuple(_entry_points())
+
+
+def default_systems() -> tuple[str, ...]:
+    """The systems that run on a local site unless others are named: those of departments that are so declared."""
+    return tuple(system for system in departments() if department(system).default)
+
+
+def sandboxes() -> tuple[str, ...]:
+    """The system codes of the departments that have a sandbox."""
+    return tuple(system for system in departments() if department(system).sandbox is not None)
+
+
+@cache
+def department(system: str) -> Department:
+    """The declaration of an installed department. Raises `DepartmentError`."""
+    entry = _entry_points().get(system)
+    if entry is None:
+        raise DepartmentError(f"no department {system!r} is installed; there are: {', '.join(departments())}")
+    try:
+        declared = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise DepartmentError(f"the department {system!r} ({entry.value}) cannot be imported: {error}") from error
+    if not isinstance(declared, Department) or declared.system != system:
+        raise DepartmentError(f"the entry point {system!r} ({entry.value}) is not the declaration of that system")
+    return declared
+
+
+@cache
+def _entry_points() -> Mapping[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=GROUP)):
+        if entry.name in found or entry.name in CORE_SERVICES:
+            raise DepartmentError(f"two packages declare the service {entry.name!r}; one is {entry.value}")
+        found[entry.name] = entry
+    if not found:
+        raise DepartmentError("no department is installed; in a checkout, run 'make test-tools' or 'make up' again")
+    return found
