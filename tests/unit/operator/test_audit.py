@@ -205,6 +205,7 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
         ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"water": SecretStr("x")}}, "water is none of"),
         ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"tax": SecretStr("x")}}, "tax must be like"),
         ("postgresql+asyncpg://u:p@h/{service}", {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
     ],
 )
 def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any], expected: str) -> None:
@@ -223,7 +224,10 @@ def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest
     assert run(tmp_path, "", "many", 1, None) == 2
 
 
-def test_a_database_that_nobody_serves_is_named_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_that_nobody_serves_is_named_without_its_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDOOR_SYSTEMS", "tax")
     assert run(None, "postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", "10", 1, None) == 2
     told = capsys.readouterr().err
     assert "the database of intake at 127.0.0.1:1/onedoor_intake" in told and "hidden" not in told
