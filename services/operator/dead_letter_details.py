@@ -14,7 +14,7 @@ from services.runtime.store.dead_letters import ParkedLetter
 AT_ONCE = 1000
 """Most letters of one case that are taken at a time."""
 
-OUTSIDE = "outside"
+EXTERNAL = "external"
 """The topic of a letter that holds what the outside world said."""
 
 PERSONAL = "This may hold personal data: look, and do not copy it anywhere."
@@ -69,7 +69,7 @@ def obstacle(letter: ParkedLetter) -> str | None:
     """Why this letter cannot be handed back; None if it can."""
     if letter.status != "parked":
         return f"has been {letter.status} already"
-    if letter.topic == OUTSIDE:
+    if letter.topic == EXTERNAL:
         return "is what a department's system said: the question is put again by itself, so drop the letter"
     if not letter.case_id:
         return "names no case, so it has no place in any order: mend its sender, then drop it"

@@ -9,7 +9,7 @@ from contracts.envelope import Message
 
 @dataclass(frozen=True, slots=True)
 class ExternalCall:
-    """A question to the outside world that a case has open."""
+    """The open external call of a case: a request to the external system."""
 
     case_id: str
     request: Message
@@ -17,7 +17,7 @@ class ExternalCall:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something the outside world said by itself. ``receipt`` is what `ExternalSystem.acknowledge` wants back."""
+    """A message that the external system sent without a call. ``receipt`` is for `ExternalSystem.acknowledge`."""
 
     case_id: str
     message: Message
@@ -25,9 +25,9 @@ class Notification:
 
 
 class UnparseableReply(Exception):
-    """The outside world said something that cannot be understood: it is parked, and the question stays open.
+    """A reply that cannot be parsed. It becomes a dead letter, and the call stays open.
 
-    ``raw`` is kept with the dead letter, so that a person can see what was said.
+    ``raw`` is stored with the dead letter, so that an operator can see the reply.
     """
 
     def __init__(self, reason: str, raw: bytes = b"") -> None:
@@ -37,7 +37,7 @@ class UnparseableReply(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InvalidNotification:
-    """Something the outside world said by itself that cannot be understood. ``case_id`` if that much is clear."""
+    """A notification that cannot be parsed. ``case_id`` is None unless that much can be read."""
 
     error: UnparseableReply
     receipt: Any
@@ -45,25 +45,26 @@ class InvalidNotification:
 
 
 class ExternalSystem(Protocol):
-    """The outside world as one service sees it. Everything here may be slow, fail, or happen twice."""
+    """An external system as one service sees it. Every method may be slow, fail, or be called twice."""
 
     batch_size: int
-    """The most questions that are put in one `ask`. Where each is a request of its own, 1."""
+    """The most calls in one `call`; 1 where each call is a request of its own."""
 
     async def open(self) -> None:
-        """Make connections. Must not fail because the other side is away."""
+        """Make connections. Must not fail because the external system is unavailable."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connections."""
 
     async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
-        """Put each question and give its answer, or the exception that it met, in the order of ``calls``.
+        """Make each call. Returns for each its reply, or the exception that it met, in the order of ``calls``.
 
-        Safe to repeat: the same question leads to the same thing in the outside world, once. `UnparseableReply` parks
-        the answer; any other exception counts against the system's breaker and the question is put again.
+        Must be safe to repeat: the same request takes effect once. `UnparseableReply` makes the reply a dead letter.
+        Any other exception counts for the circuit breaker. The call is made again after either.
         """
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        """What has been said since, at most ``limit`` of it; the same again until it is acknowledged."""
+        """New notifications, at most ``limit``. The same ones are returned until they are acknowledged."""
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """These have been committed and need not be said again."""
+        """Confirm that these notifications have been committed and need not be returned again."""

@@ -1,4 +1,4 @@
-"""A service process: everything that surrounds a core, started and stopped in order."""
+"""A service process: everything that runs around a core, started and stopped in order."""
 
 import asyncio
 import gc
@@ -13,23 +13,21 @@ from uuid import uuid4
 import uvicorn
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Message, envelop
 from contracts.registry import REGISTRY, topics_for
 from contracts.values import Value
 from services.runtime import telemetry
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
-from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.external_system import ExternalSystem
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from services.runtime.jobs.cleaner import Cleaner
-from services.runtime.jobs.external_calls import LOOK_S, ExternalCalls
+from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.jobs.rollout import Rollout
@@ -39,17 +37,18 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
 from services.runtime.service import Service
 from services.runtime.settings import Settings
+from services.runtime.store import cases
 from services.runtime.store.database import TRANSACTION_S, open_database
-from services.runtime.store.tables import head
+from services.runtime.store.tables import head, revision_of
 
 S = TypeVar("S", bound=Value)
 
 FLUSH_S = 1.0
-"""Machine seconds after which what was handled is acknowledged to Kafka, and what Kafka acknowledged loses its mark
-even if no batch comes along."""
+"""Machine seconds between acknowledgements of processed records to Kafka. Published messages are marked as well, if no
+batch has done it."""
 
 TOPICS_S = 5.0
-"""Machine seconds between two looks at whether the topics are there. A cluster that has lost its log has none."""
+"""Machine seconds between two checks for missing topics. A cluster that has lost its log has none."""
 
 ROLLOUT_S = 1.0
 """Machine seconds between two looks for a new version of the rules."""
@@ -57,9 +56,12 @@ ROLLOUT_S = 1.0
 ROLLOUT_LIMIT = 1000
 """Cases that a roll-out recalculates in one transaction. Other batches wait for it."""
 
-SETTLE_S = 3.0
-"""Machine seconds that a batch in hand is given when the process is to end. Cut off, it would leave what it said to the
-relay."""
+FINISH_BATCH_S = 3.0
+"""Machine seconds for the present batch when the process ends. The relay has to publish the messages of a batch that is
+cut off."""
+
+RETENTION_S = 60.0
+"""Machine seconds between two runs of the cleaner."""
 
 log = telemetry.logger(__name__)
 
@@ -84,18 +86,15 @@ class ServiceProcess(Generic[S]):
         self.consumer = Consumer(settings, own_topics, service.consumes, self.queue)
         self._topics = Topics(settings, all_topics)
         self._tasks: list[asyncio.Task[None]] = []
-        self._external_calls: ExternalCalls[S] | None = None
+        self.external_calls: ExternalCalls[S] | None = None
         self._stack = AsyncExitStack()
         self.stopping = asyncio.Event()
-        """Set when the process is to end: answers that have no end of their own end now."""
+        """Set when the process is to end: endless responses, such as streams, end then."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Ends with the exception that took a background task down."""
+        """Receives the exception that ended a background task."""
 
     async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
-        """Fold one message of our own into a case; its state after the commit.
-
-        Raises what the core raised, `funnel.Overloaded`, or `funnel.Unavailable`.
-        """
+        """Process one message of the service's own; see `ServiceHost.command`."""
         (result,) = await self.commands([(case_id, message)], time=time)
         if isinstance(result, BaseException):
             raise result
@@ -104,10 +103,7 @@ class ServiceProcess(Generic[S]):
     async def commands(
         self, messages: list[tuple[str, Message]], *, time: datetime | None = None
     ) -> list[S | BaseException]:
-        """Fold several; for each, the state after the commit or the exception that it met.
-
-        Raises `funnel.Overloaded` at once, and nothing is taken, when too many are waiting already.
-        """
+        """Process several messages of the service's own; see `ServiceHost.commands`."""
         if self.queue.full:
             raise Overloaded
         at = time or self.clock.now()
@@ -115,16 +111,15 @@ class ServiceProcess(Generic[S]):
             InboundMessage(envelop(message, id=uuid4(), source=self.processor.source, subject=case_id, time=at))
             for case_id, message in messages
         ]
-        return cast(list[S | BaseException], await self.queue.put(received))
+        return cast(list[S | BaseException], await self.queue.submit(received))
 
     async def read(self, case_id: str) -> S | None:
-        """A case's state as last committed, or None."""
-        async with self.database.connect() as connection:
-            state = await connection.scalar(text("SELECT state FROM cases WHERE case_id = :id"), {"id": case_id})
+        """The state of a case as it was last committed, or None."""
+        state = await cases.state_of(self.database, case_id)
         return self.service.state.model_validate_json(state) if state is not None else None
 
     async def faults(self) -> list[str]:
-        """What keeps this replica from doing its work; empty when it is ready."""
+        """What keeps this replica from doing its work; empty if it is ready."""
         faults = []
         if self.consumer.stopped:
             faults.append(f"consumer stopped: {self.consumer.stopped}")
@@ -133,61 +128,61 @@ class ServiceProcess(Generic[S]):
         else:
             lag = await self.consumer.lag()
             if lag is None:
-                faults.append("Kafka: lag not known")
+                faults.append("Kafka: lag unknown")
             else:
                 telemetry.LAG.set(lag)
-        if (in_hand_s := self.processor.in_hand_s) > TRANSACTION_S:
-            faults.append(f"database: a batch has been in hand for {in_hand_s:.0f} s")
+        if (busy_s := self.processor.busy_s) > TRANSACTION_S:
+            faults.append(f"database: a batch has been running for {busy_s:.0f} s")
         expected = head(self.service.migrations)
         try:
-            async with asyncio.timeout(2), self.database.connect() as connection:
-                found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            if found != expected:
+            async with asyncio.timeout(2):
+                found = await revision_of(self.database)
+            if found is None:
+                faults.append("database: it has no tables yet; run 'onedoor migrate'")
+            elif found != expected:
                 faults.append(f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'")
-        except ProgrammingError:
-            faults.append("database: it has no tables yet; run 'onedoor migrate'")
         except Exception as error:
             faults.append(f"database: {type(error).__name__}")
         return faults
 
     async def __aenter__(self) -> "ServiceProcess[S]":
-        """Start: database loops first, Kafka when it is there."""
+        """Start the loops on the database first, and the consumer as soon as Kafka is available."""
         self._stack.push_async_callback(self.database.dispose)
         self._stack.push_async_callback(self.publisher.close)
         self._stack.push_async_callback(self._topics.close)
         self._stack.push_async_callback(self.processor.drain)
-        settings, batches = self.settings, self.processor
-        timers = Timers(batches, settings.batch)
+        settings, processor = self.settings, self.processor
+        timers = Timers(processor, settings.batch)
         relay = OutboxRelay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
-        retention = Cleaner(self.database, self.clock, settings, self.service.outbox_read_until)
+        cleaner = Cleaner(self.database, self.clock, settings, self.service.outbox_read_until)
 
         async def flush() -> bool:
-            await batches.flush()
+            await processor.flush()
             await self.consumer.acknowledge()
             if self.publisher.log_lost:
                 await relay.republish()
                 self.publisher.log_lost = False
             return False
 
-        async def relayed() -> bool:
+        async def run_relay() -> bool:
             more = await relay.run_once()
             if relay.busy or (relay.waiting and self.publisher.away):
-                batches.suppress_retries()
+                processor.retry_suppression.extend()
             return more
 
-        self._start("funnel", self.queue.run())
-        self._start("timers", run_periodically("timers", timers.run_once, timers.pause, batches.timers_changed))
+        self._start("batches", self.queue.run())
+        self._start("timers", run_periodically("timers", timers.run_once, timers.pause, processor.schedule.changed))
         if isinstance(self.clock, FileClock):
-            self._start("clock", watch_clock(self.clock, batches.timers_changed, batches.call_due))
+            self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
         self._start("flush", run_periodically("flush", flush, lambda: FLUSH_S))
-        self._start("relay", run_periodically("relay", relayed, lambda: settings.relay_age_s / 2))
+        self._start("relay", run_periodically("relay", run_relay, lambda: settings.relay_age_s / 2))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start(loop.name, run_periodically(loop.name, loop.run_once, partial(float, loop.pause_s)))
         if self.service.core_for is not None:
-            rollout = Rollout(batches, ROLLOUT_LIMIT)
+            rollout = Rollout(processor, ROLLOUT_LIMIT)
             self._start("rollout", run_periodically("rollout", rollout.run_once, lambda: ROLLOUT_S))
         self._start(
-            "retention", run_periodically("retention", lambda: retention.run_once(settings.batch), lambda: 60.0)
+            "retention", run_periodically("retention", lambda: cleaner.run_once(settings.batch), lambda: RETENTION_S)
         )
         if self.service.external_system is not None:
             await self._open_external_system(self.service.external_system)
@@ -196,11 +191,11 @@ class ServiceProcess(Generic[S]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop: no new work, finish what is in hand, publish it, leave."""
+        """Stop: accept nothing new, finish the present batch, publish its messages, leave the consumer group."""
         await self.consumer.stop()
-        if self._external_calls is not None:
-            await self._external_calls.drain()
-        await self.processor.settle(SETTLE_S)
+        if self.external_calls is not None:
+            await self.external_calls.drain()
+        await self.processor.finish_batch(FINISH_BATCH_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -208,34 +203,36 @@ class ServiceProcess(Generic[S]):
 
     async def _open_external_system(self, make: Callable[["ServiceProcess[S]"], ExternalSystem]) -> None:
         service, settings = self.service, self.settings
-        outside = make(self)
-        await outside.open()
-        self._stack.push_async_callback(outside.close)
-        effects = self._external_calls = ExternalCalls(
+        system = make(self)
+        await system.open()
+        self._stack.push_async_callback(system.close)
+        calls = self.external_calls = ExternalCalls(
             service,
-            outside,
+            system,
             self.processor,
             self.queue,
             self.clock,
             settings.calls,
             timedelta(seconds=settings.call_timeout_s),
         )
-        self._start("asking", run_periodically("asking", effects.call_once, lambda: LOOK_S, self.processor.call_due))
+        self._start(
+            "calls", run_periodically("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
+        )
 
-        async def listen() -> bool:
-            return await effects.poll_once(settings.batch)
+        async def poll() -> bool:
+            return await calls.poll_once(settings.batch)
 
-        self._start("listening", run_periodically("listening", listen, lambda: settings.poll_interval_s))
+        self._start("poll", run_periodically("poll", poll, lambda: settings.poll_interval_s))
 
     async def _consume(self) -> None:
-        """Join the group as soon as Kafka and its topics are there."""
+        """Join the consumer group as soon as Kafka and its topics are available."""
         while True:
             try:
                 await self._topics.ensure()
                 await self.consumer.start()
                 return
             except (KafkaError, OSError) as error:
-                log.warning("Kafka is away; trying again", error=repr(error))
+                log.warning("Kafka unavailable; retrying", error=repr(error))
                 await asyncio.sleep(0.5)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -249,7 +246,7 @@ class ServiceProcess(Generic[S]):
 
 
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
-    """Run one replica with its HTTP server until ``stop`` is set. Raises what took a part of it down."""
+    """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
     async with ServiceProcess(service, settings) as process:
         app: FastAPI = application(service, process, process.faults)
         server = Server(
@@ -280,9 +277,9 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
 
 
 def run(service: Service[S], settings: Settings) -> None:
-    """Run one replica until SIGTERM or SIGINT; returns when it has stopped cleanly."""
+    """Run one replica until SIGTERM or SIGINT. Returns when it has stopped cleanly."""
     telemetry.configure(settings.service, settings.replica, settings.log_level)
-    # Most objects of a batch die with it; collecting less often saves several percent of the processor.
+    # Most objects of a batch die with it. Less frequent garbage collection saves several percent of CPU.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 

@@ -1,4 +1,4 @@
-"""X."""
+"""The declaration of a service, and the protocol by which the service sees its process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,17 +21,20 @@ from services.runtime.store.documents import Edition
 S = TypeVar("S", bound=Value)
 
 Statement = tuple[str, tuple[Any, ...]]
-"""A statement to PostgreSQL and what its $1, $2 and so on stand for."""
+"""An SQL statement and its arguments for $1, $2 and so on."""
 
 Projection = Callable[[Sequence[Envelope[Message]]], Sequence[Statement]]
-"""The statements that write the read models of a service, in the commit of the batch that says these messages.
+"""Gives the statements that write the read models of a service, in the commit of the batch with these messages.
 
-Their number must not grow with the number of messages, and they must bear the same message again.
+Their number must not grow with the number of messages, and the same message must be harmless a second time.
 """
 
 
 class Loop(NamedTuple):
-    """Something done again and again: `run_once` says whether there is more to do at once, else it waits."""
+    """A job that runs periodically. ``run_once`` returns whether there may be more to do at once.
+
+    If not, the loop waits ``pause_s`` machine seconds.
+    """
 
     name: str
     run_once: Callable[[], Awaitable[bool]]
@@ -69,16 +72,21 @@ class ServiceHost(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class Service(Generic[S]):
-    """A service: a pure core, and where it touches the world.
+    """The declaration of a service: a pure core, and its connections to the world.
 
     ``name`` names its database, its consumer group and its CloudEvents source.
-    ``asks``: the question to the outside world that a case in this state has open; the core's steps say the same.
-    ``failed`` turns a failed call into the message that tells the core so.
-    ``background``: loops of the service's own, beside those of the runtime.
-    ``outbox_read_until``: a query that tells until when something of the service's own has read its outbox; what was
-    said after that is not forgotten.
-    ``rules``: where the service keeps to rules of which there are editions (`editions`), those that it comes with.
-    ``under``: the core that keeps to an edition of them; raises `ValueError` for one that cannot be read.
+    ``state`` is the type of the core's state; ``consumes`` lists the messages that the core accepts from Kafka.
+    ``migrations`` is the folder of its migration history.
+    ``pending_request`` gives the request to the external system that a case in this state has open. It must agree with
+    the ``call`` of the core's steps.
+    ``call_failed`` gives the message that tells the core of a failed call.
+    ``external_system`` and ``routes`` make the port to the external system and the HTTP routes.
+    ``projection`` gives the statements that write the service's read models.
+    ``background`` gives loops of the service's own, beside those of the runtime.
+    ``outbox_read_until`` is a query for the moment up to which a job of the service has read its outbox. Later messages
+    are not deleted.
+    ``shipped_rules`` gives the rules that ship with the program, for a service whose rules are versioned documents.
+    ``core_for`` gives the core that applies a version of these rules. It raises `ValueError` for an unreadable one.
     """
 
     name: str

@@ -15,15 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contracts.codec import decode
 from contracts.core import InvalidMessage
 from contracts.envelope import Envelope, Message
-from services.runtime.batch.processor import MAX_SUPPRESS_S, BatchProcessor
+from services.runtime.batch.message import InboundMessage
+from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue
-from services.runtime.batch.reducer import InboundMessage
+from services.runtime.batch.timer_schedule import SUPPRESS_S, RetrySuppression
 from services.runtime.clock import SystemClock, machine_now
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.service import Statement
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.cases import MAX_PROCESSED_IDS
-from services.runtime.store.database import DedicatedConnection, is_away, transaction
+from services.runtime.store.database import DedicatedConnection, is_unavailable, transaction
 from services.runtime.store.dead_letters import make_dead_letter
 from services.runtime.store.outbox import OutboxMessage
 from tests.support.toy import Tally, case, eventually, from_kafka, said, toy
@@ -90,11 +91,11 @@ async def tally(database: AsyncEngine, case_id: str) -> Tally:
 
 async def test_statements_do_not_grow_with_the_batch(batches: BatchProcessor[Tally], kafka: Kafka) -> None:
     statements: list[str] = []
-    async with batches._connection.acquire() as driver:
+    async with batches.connection.acquire() as driver:
         driver.add_query_logger(lambda query: statements.append(query.query))
 
     async def count(messages: int, first: int) -> int:
-        await asyncio.gather(*batches._publishing)  # so that the marks of the batch before ride along in this one
+        await batches.publications.wait()  # so that the marks of the batch before ride along in this one
         statements.clear()
         batch = [from_kafka(said("say 2", case(first + n))) for n in range(messages)]
         await batches.run([*batch, from_kafka(said("impossible", case(first)))])
@@ -233,9 +234,9 @@ async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
         return [("SELECT CAST($1::text AS int)", ("no number",))] if told else []
 
     batches = process(projection=project)
-    funnel = BatchQueue(batches, 100)
-    running = asyncio.create_task(funnel.run())
-    await funnel.take([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])
+    queue = BatchQueue(batches, 100)
+    running = asyncio.create_task(queue.run())
+    await queue.submit_records([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])
     running.cancel()
     assert [(await tally(database, case(n))).heard for n in (1, 3)] == [("say 1",), ("say 1",)]
     (letter,) = await dead_letters.letters(database)
@@ -264,20 +265,20 @@ async def test_a_line_that_hangs_or_is_left_in_a_transaction_is_given_up_and_ope
     with pytest.raises(asyncpg.PostgresError) as cut:
         async with line.acquire(limit_s=0.2) as driver:
             await driver.execute("SELECT pg_sleep(30)")
-    assert is_away(cut.value)
+    assert is_unavailable(cut.value)
     async with line.acquire() as driver:
         await driver.execute("BEGIN")
     async with line.acquire() as another:
         assert another is not driver and not another.is_in_transaction()
         with pytest.raises(asyncpg.PostgresError) as refused:
             await another.execute("SELECT CAST('no number' AS int)")
-    assert not is_away(refused.value)
+    assert not is_unavailable(refused.value)
     async with line.acquire() as same:
         assert same is another, "what the server refuses is no fault of the line"
         with pytest.raises(asyncpg.DataError) as unsendable:
             await same.execute("SELECT $1::int", "no number")
-    assert not is_away(unsendable.value)
-    assert is_away(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
+    assert not is_unavailable(unsendable.value)
+    assert is_unavailable(asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress"))
     await line.close()
 
 
@@ -285,7 +286,7 @@ async def test_that_messages_are_published_is_written_with_the_next_batch(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
     await batches.run([from_kafka(said("say 4", case(1)))])
-    await asyncio.gather(*batches._publishing)
+    await batches.publications.wait()
     assert await rows(database, "SELECT cardinality(message_ids) FROM unpublished") == [(4,)]
     await batches.run([from_kafka(said("count", case(2)))])
     assert not await rows(database, "SELECT 1 FROM unpublished")
@@ -376,16 +377,14 @@ async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_aga
     await batches.run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(2)))])
     async with database.begin() as connection:
         await connection.execute(text(f"UPDATE cases SET retry_at = now() WHERE case_id = '{case(1)}'"))
-    batches.suppress_retries()
+    now = [1_000_000.0]
+    batches.retry_suppression = RetrySuppression(now=lambda: now[0])
+    batches.retry_suppression.extend()
     assert await batches.load_next_timers(), "a deadline has come"
     assert await batches.fire_timers(10) == 1
     assert [(await tally(database, case(n))).woken for n in (1, 2)] == [0, 1]
     assert not await batches.load_next_timers()
-    batches._suppressed_since -= MAX_SUPPRESS_S
-    until = batches._suppressed_until
-    batches.suppress_retries()
-    assert batches._suppressed_until == until, "not for ever: what is held up may be for one partition alone"
-    batches._suppressed_until = 0.0
+    now[0] += SUPPRESS_S
     assert await batches.load_next_timers()
     assert await batches.fire_timers(10) == 1
     assert (await tally(database, case(1))).woken == 1
@@ -414,7 +413,7 @@ async def waits_for_a_lock(database: AsyncEngine) -> bool:
 async def publish_one(batches: BatchProcessor[Tally]) -> None:
     """Say something that is in Kafka then, which is yet to be noted."""
     await batches.run([from_kafka(said("say 1", case(1)))])
-    await asyncio.gather(*batches._publishing)
+    await batches.publications.wait()
 
 
 async def test_what_is_published_is_noted_though_the_noting_was_broken_off(
@@ -452,7 +451,7 @@ async def test_what_is_in_hand_is_committed_and_published_and_nothing_is_begun_a
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
         await eventually(partial(waits_for_a_lock, database))
-        settled = asyncio.create_task(batches.settle(60))
+        settled = asyncio.create_task(batches.finish_batch(60))
     await settled
     late = asyncio.create_task(batches.run([from_kafka(said("say 1", case(2)))]))
     assert in_hand.done()
@@ -466,6 +465,6 @@ async def test_what_takes_too_long_is_not_waited_for(batches: BatchProcessor[Tal
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
         await eventually(partial(waits_for_a_lock, database))
-        await batches.settle(0.01)
+        await batches.finish_batch(0.01)
         assert not in_hand.done()
     await in_hand

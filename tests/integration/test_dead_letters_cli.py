@@ -34,7 +34,7 @@ def letters() -> list[DeadLetter]:
         make_dead_letter("the record is no JSON", TOPIC, AT, b"\x1b[2J", b"\xff\xfe\x1b[31mred", ""),
         make_dead_letter("the record is no JSON", TOPIC, AT, key, b"\xff\x00", here),
         make_dead_letter("the record is empty", TOPIC, AT, key, None, here),
-        make_dead_letter("not understood", "outside", "/onedoor/tax", key, b"<html>", here),
+        make_dead_letter("not understood", "external", "/onedoor/tax", key, b"<html>", here),
         make_dead_letter("impossible", TOPIC, AT, case(2).encode(), GOOD, case(2)),
         make_dead_letter("the record is no JSON", TOPIC, AT, key, b"\x00", here),
     ]

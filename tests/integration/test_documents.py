@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contracts.core import Core, Step
 from contracts.envelope import Envelope, Message, RulesChanged
 from contracts.messages.cases import CaseStateRequested
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.store import documents, tables
-from services.runtime.store.database import ERRORS, transaction
+from services.runtime.store.database import DATABASE_ERRORS, transaction
 from services.runtime.store.documents import Edition, UnusableEdition
 from services.runtime.store.outbox import OutboxMessage
 from tests.support.toy import Tally, case, eventually, from_kafka, handle, said, toy
@@ -280,7 +280,7 @@ async def test_what_a_process_has_in_hand_when_it_dies_is_done_by_another(
         async with database.connect() as connection:
             waiting = WAITS.format(lock="locktype = 'advisory'")
             await connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS victim"))
-        with pytest.raises(ERRORS):
+        with pytest.raises(DATABASE_ERRORS):
             await working
         await follow(other)
     found = await progress(database)

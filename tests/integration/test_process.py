@@ -209,7 +209,7 @@ async def test_an_outage_outside_opens_the_breaker_and_loses_nothing(start: Star
         await asyncio.gather(*(host.command(case(n), said("ask now", case(n)).data) for n in range(20)))
 
         async def open_breaker() -> bool:
-            return host._effects is not None and host._effects._breaker.open
+            return host.external_calls is not None and host.external_calls.breaker.open
 
         await eventually(open_breaker)
         office.fault = None
@@ -228,8 +228,7 @@ async def test_a_question_whose_asker_died_is_put_again_when_the_lease_ends(star
             return dead.asked[case(1)] == 1
 
         await eventually(asked)
-        for task in host._effects._asking:
-            task.cancel()
+        host.external_calls.cancel()
     async with start(alive, call_timeout_s=0.5) as host:
         await eventually(holds(host, case(1), lambda tally: tally.answers[-1:] == ("done",)))
 

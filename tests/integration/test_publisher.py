@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
-from services.runtime.batch.processor import Publish
+from services.runtime.batch.publications import Publish
 from services.runtime.kafka import connection
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.store.outbox import OutboxMessage

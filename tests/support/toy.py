@@ -17,7 +17,7 @@ from contracts.envelope import Envelope, Instant, Message, TimerFired, envelop
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
 from contracts.values import Value
-from services.runtime.batch.reducer import InboundMessage
+from services.runtime.batch.message import InboundMessage
 from services.runtime.external_system import ExternalCall, InvalidNotification, Notification
 from services.runtime.service import Service
 from services.runtime.settings import Settings

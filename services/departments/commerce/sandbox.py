@@ -82,7 +82,7 @@ class Bell:
         self.rung = asyncio.Event()
 
     async def listen(self) -> None:
-        """Listen on a connection of its own, on another one if that was lost. Raises `database.ERRORS`."""
+        """Listen on a connection of its own, on another one if that was lost. Raises `database.DATABASE_ERRORS`."""
         if self._driver is not None and not self._driver.is_closed():
             return
         await self.close()

@@ -16,8 +16,8 @@ from services.departments.sandbox.behaviour import Behaviour, Mistake, simulated
 from services.departments.sandbox.ledger import Ledger, LedgerEntry
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
-from services.runtime.batch.pacing import PACE_S
-from services.runtime.store.database import ERRORS
+from services.runtime.batch.pacing import FIRST_INTERVAL_S
+from services.runtime.store.database import DATABASE_ERRORS
 
 TRY_AGAIN_S = 1.0
 """Seconds an office waits when its books or its letter box cannot be reached."""
@@ -130,7 +130,7 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived
         arrived.clear()
         try:
             busy = await work_once()
-        except ERRORS as error:
+        except DATABASE_ERRORS as error:
             log.warning("the office cannot work; trying again", error=type(error).__name__)
             await asyncio.sleep(TRY_AGAIN_S)
             continue
@@ -138,7 +138,7 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived
             with suppress(TimeoutError):
                 async with asyncio.timeout(poll_s):
                     await arrived.wait()
-        elif (rest := began + min(poll_s, PACE_S) - time.monotonic()) > 0:
+        elif (rest := began + min(poll_s, FIRST_INTERVAL_S) - time.monotonic()) > 0:
             await asyncio.sleep(rest)
 
 

@@ -29,7 +29,7 @@ from services.runtime.http.streaming import ClosingStream
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
-from services.runtime.store.database import ERRORS, transaction
+from services.runtime.store.database import DATABASE_ERRORS, transaction
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -256,7 +256,7 @@ class Following:
         try:
             async with transaction(self._database) as connection:
                 return await changes(connection, after, until, AT_ONCE)
-        except ERRORS as error:
+        except DATABASE_ERRORS as error:
             log.warning("the database is away", error=repr(error))
             return None
 

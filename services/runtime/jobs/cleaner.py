@@ -1,7 +1,7 @@
-"""Forgetting in the background: closed states and old messages, a bounded number at a time.
+"""Deletes closed cases and old messages in the background, a bounded number at a time.
 
-The memory of duplicates reaches as far as a case's state: ``closed_retention_days`` beyond its closing. Kafka
-keeps records for less (``topic_retention_days``), so a record read again always finds the state that knows it.
+A case recognises duplicates until it is deleted, ``closed_retention_days`` after it was closed. Kafka keeps records for
+a shorter time (``topic_retention_days``), so a record that is read again always meets the case that has processed it.
 """
 
 from datetime import timedelta
@@ -18,20 +18,24 @@ log = telemetry.logger(__name__)
 
 
 class Cleaner:
-    """Deletes what is kept no longer."""
+    """Deletes closed cases and published messages when their retention times are over."""
 
-    def __init__(self, database: AsyncEngine, clock: Clock, settings: Settings, ledger_read: str | None = None) -> None:
+    def __init__(
+        self, database: AsyncEngine, clock: Clock, settings: Settings, outbox_read_until: str | None = None
+    ) -> None:
         self._database = database
-        self._ledger_read = ledger_read
+        self._outbox_read_until = outbox_read_until
         self._clock = clock
-        self._closed = timedelta(days=settings.closed_retention_days)
-        self._said = timedelta(days=settings.outbox_retention_days)
+        self._case_age = timedelta(days=settings.closed_retention_days)
+        self._message_age = timedelta(days=settings.outbox_retention_days)
 
     async def run_once(self, limit: int) -> bool:
-        """Forget at most ``limit`` states and ``limit`` messages; whether there may be more."""
+        """Delete at most ``limit`` cases and ``limit`` messages. Returns whether there may be more."""
         async with transaction(self._database) as connection:
-            closed = await cases.delete_closed(connection, self._clock.now() - self._closed, limit)
-            said = await outbox.delete_published(connection, self._said, limit, self._ledger_read)
-        if closed or said:
-            log.info("forgotten", cases=closed, messages=said)
-        return closed == limit or said == limit
+            deleted_cases = await cases.delete_closed(connection, self._clock.now() - self._case_age, limit)
+            deleted_messages = await outbox.delete_published(
+                connection, self._message_age, limit, self._outbox_read_until
+            )
+        if deleted_cases or deleted_messages:
+            log.info("deleted after retention", cases=deleted_cases, messages=deleted_messages)
+        return limit in (deleted_cases, deleted_messages)

@@ -1,4 +1,4 @@
-"""Background loops: do it while there is something to do, then wait for a signal or a while."""
+"""Background loops: run a job while it has something to do, then wait for a signal or a pause."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 from services.runtime import telemetry
 
 LONGEST_BACKOFF_S = 2.0
-"""Machine time between two attempts of what failed: one costs little, and who comes back wants to be noticed soon."""
+"""Longest machine seconds between two attempts of a failing job.
+
+An attempt costs little, and the end of an outage should be noticed soon.
+"""
 
 
 log = telemetry.logger(__name__)
@@ -20,8 +23,8 @@ async def run_periodically(
 ) -> None:
     """Call ``run_once`` until cancelled.
 
-    It says whether there may be more to do at once; if not, the loop waits ``pause()`` seconds of machine time,
-    or for ``signal``. A failure is logged and tried again, more slowly each time.
+    It returns whether there may be more to do at once. If not, the loop waits ``pause()`` seconds of machine time, or
+    for ``signal``. A failure is logged and retried, with a longer wait each time.
     """
     failures = 0
     while True:
@@ -33,7 +36,7 @@ async def run_periodically(
         except Exception:
             failures += 1
             backoff = min(LONGEST_BACKOFF_S, 0.1 * 2**failures)
-            log.exception("loop failed; trying again", loop=name, failures=failures, backoff_s=backoff)
+            log.exception("loop failed; retrying", loop=name, failures=failures, backoff_s=backoff)
             await asyncio.sleep(backoff)
             continue
         if more:
@@ -45,4 +48,4 @@ async def run_periodically(
                 async with asyncio.timeout(pause()):
                     await signal.wait()
             except TimeoutError:
-                pass  # nothing was signalled; time to look again
+                pass  # the pause is over

@@ -12,8 +12,9 @@ from uuid import UUID
 from contracts.envelope import RulesChanged, envelop
 from contracts.values import Value
 from services.runtime import telemetry
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.batch.reducer import BatchResult, InboundMessage
+from services.runtime.batch.result import BatchResult
 from services.runtime.store import cases, documents
 from services.runtime.store.cases import LoadedRows
 from services.runtime.store.database import Driver, transaction

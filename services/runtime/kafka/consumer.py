@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.codec import InvalidRecord, decode
 from contracts.envelope import CaseId, Message
 from services.runtime import telemetry
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.queue import BatchQueue, Unavailable
-from services.runtime.batch.reducer import InboundMessage
 from services.runtime.jobs.loop import LONGEST_BACKOFF_S
 from services.runtime.kafka import connection
 from services.runtime.settings import Settings
@@ -105,9 +105,9 @@ class Consumer:
     """
 
     def __init__(
-        self, settings: Settings, topics: Sequence[str], consumes: Iterable[type[Message]], funnel: BatchQueue
+        self, settings: Settings, topics: Sequence[str], consumes: Iterable[type[Message]], queue: BatchQueue
     ) -> None:
-        self._funnel = funnel
+        self._queue = queue
         self._consumes = frozenset(consumes)
         self._limit = DeadLetterLimit(settings.dead_letters_a_minute)
         self.topics = tuple(topics)
@@ -224,7 +224,7 @@ class Consumer:
         backoff = 0.1
         while True:
             try:
-                await self._funnel.take(received, letters)
+                await self._queue.submit_records(received, letters)
                 break
             except Unavailable:
                 log.warning("the database is away; trying again", records=len(records), backoff_s=backoff)
@@ -235,7 +235,7 @@ class Consumer:
         self._note(records, generation)
         self._rested = len(records) < self._most
         if self._rested:
-            await self._funnel.pace.rest()
+            await self._queue.pacer.wait_for_more()
 
     def _decode(self, records: Sequence[ConsumerRecord[Any, Any]]) -> tuple[list[InboundMessage], list[DeadLetter]]:
         """Each record by itself: a message for this service, one of its topics' others, or a dead letter."""

@@ -1,9 +1,8 @@
-"""The statements on the cases of a service: each handles a whole batch, however large.
+"""The statements on the table ``cases``. Each handles a whole batch, however large.
 
-The state of a case, the ids of the messages it has processed, and its timers stand in one row. ``processed_ids`` is one
-string of bytes, sixteen an id: it is read and written whole, and PostgreSQL needs no array of arrays for it. Every
-write of a case counts its version
-up, so that who holds version n knows all that its row says.
+The state of a case, the ids of the messages it has processed, and its timers are one row. ``processed_ids`` is one
+byte string, sixteen bytes an id, because it is always read and written whole. Every write increments the version of
+the case, so a process that holds version n holds the row as it was written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,28 +12,27 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.runtime.store import documents
 from services.runtime.store.database import Driver
 from services.runtime.store.outbox import OutboxMessage
 
 MAX_PROCESSED_IDS = 128
-"""How many message ids a case remembers. A message repeated later than that meets an idempotent core."""
+"""Message ids kept in a case. A message repeated after more than that many others meets an idempotent core."""
 
 
 class VersionConflict(Exception):
-    """Another process wrote a case between our reading and our writing it; the batch is to be done again."""
+    """Another process wrote a case between our load and our save, or the rules changed. Retry the batch."""
 
 
 @dataclass(slots=True)
 class CaseRow:
-    """A case as it stands in the table, on its way through a batch.
+    """A row of the table.
 
-    ``timer_at`` is a moment of the settable clock, the other alarms are machine time: ``retry_at`` is until when the
-    case waits for an answer, ``call_due_at`` when to put its open question to the outside world; while that is being
-    put,
-    the end of the lease. Each is None where there is nothing to wait for.
+    ``timer_at`` is a moment of the settable clock: the next deadline. The others are machine time: the case waits for
+    an answer until ``retry_at``; its external call is due at ``call_due_at`` or, while a process makes it, leased until
+    then. Each is None where there is nothing to wait for.
     """
 
     case_id: str
@@ -50,29 +48,29 @@ class CaseRow:
 _COLUMNS = "case_id, version, state, processed_ids, timer_at, retry_at, call_due_at, closed_at"
 
 _IS_BLOCKED = """EXISTS (
-    SELECT FROM dead_letters WHERE dead_letters.case_id = asked.case_id AND status = 'parked' AND blocking)"""
+    SELECT FROM dead_letters WHERE dead_letters.case_id = wanted.case_id AND status = 'parked' AND blocking)"""
 
 _LOAD = f"""
     SELECT {_COLUMNS}, {_IS_BLOCKED}
-    FROM unnest($1::text[]) AS asked (case_id) LEFT JOIN cases USING (case_id)
+    FROM unnest($1::text[]) AS wanted (case_id) LEFT JOIN cases USING (case_id)
 """
 
-_DUE = f"""
-    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+_TIMER_DUE = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS wanted
     WHERE timer_at <= $1 ORDER BY timer_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
-_WAITED = f"""
-    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+_RETRY_DUE = f"""
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS wanted
     WHERE retry_at <= $1 ORDER BY retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
 _OPEN = f"""
-    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS asked
+    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS wanted
     WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id
 """
 
-_NEXT = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases)"
+_NEXT_TIMERS = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases)"
 
 _SAVE = """
     WITH saved AS (
@@ -81,21 +79,20 @@ _SAVE = """
         FROM unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[])
             AS row (case_id, version, state, processed_ids, timer_at, retry_at, call_due_at, closed_at)
-        -- A version that is not the next one becomes none, which its column refuses, and nothing is written.
+        -- On a stale version write NULL: NOT NULL aborts the statement.
         ON CONFLICT (case_id) DO UPDATE SET
             version = CASE WHEN cases.version = excluded.version - 1 THEN excluded.version END,
-            state = excluded.state, processed_ids = excluded.processed_ids, timer_at = excluded.timer_at, retry_at =
-            excluded.retry_at,
-            call_due_at = excluded.call_due_at, closed_at = excluded.closed_at
-    ), said AS (
+            state = excluded.state, processed_ids = excluded.processed_ids, timer_at = excluded.timer_at,
+            retry_at = excluded.retry_at, call_due_at = excluded.call_due_at, closed_at = excluded.closed_at
+    ), added AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
         SELECT * FROM unnest($9::text[], $10::uuid[], $11::text[], $12::text[])
         ON CONFLICT DO NOTHING
-    ), noted AS (
+    ), pending AS (
         INSERT INTO unpublished (batch_id, case_ids, message_ids)
         SELECT $13::uuid, $9::text[], $10::uuid[] WHERE cardinality($10::uuid[]) > 0
     )
-    -- Who publishes one of them again meanwhile deletes it himself.
+    -- A relay that is publishing one of these batches has locked its row and deletes it itself.
     DELETE FROM unpublished WHERE batch_id IN (
         SELECT batch_id FROM unpublished WHERE batch_id = ANY($14::uuid[]) FOR UPDATE SKIP LOCKED)
 """
@@ -103,7 +100,7 @@ _SAVE = """
 _SAVE_ALWAYS = _SAVE.format(version="version")
 
 _SAVE_BY_EDITION = _SAVE.format(version=f"CASE WHEN $15 = ({documents.LATEST}) THEN version END")
-"""Folded by rules that are no longer in force, a version becomes none as well."""
+"""Aborts as well if the batch was reduced by rules that are no longer in force."""
 
 
 _CLAIM_CALLS = f"""
@@ -113,7 +110,9 @@ _CLAIM_CALLS = f"""
 """
 
 
-_FORGET_CASES = text("""
+_STATE = text("SELECT state FROM cases WHERE case_id = :case_id")
+
+_DELETE_CLOSED = text("""
     DELETE FROM cases WHERE case_id IN (
         SELECT case_id FROM cases WHERE closed_at < :before
             AND timer_at IS NULL AND retry_at IS NULL AND call_due_at IS NULL
@@ -123,32 +122,32 @@ _FORGET_CASES = text("""
 
 @dataclass(frozen=True, slots=True)
 class LoadedRows:
-    """Cases as they stand, by case id, and which of them have a parked message that later ones must wait behind."""
+    """Rows by case id, and the cases with a parked message that later messages must wait for."""
 
     rows: dict[str, CaseRow]
     blocked: set[str]
 
 
 async def load(driver: Driver, case_ids: Sequence[str]) -> LoadedRows:
-    """Read these cases as they stand. Nothing is locked: `save` notices whoever comes between."""
+    """Load these cases. Nothing is locked: `save` detects a write in between."""
     return _loaded(await driver.fetch(_LOAD, case_ids))
 
 
 async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, limit: int) -> LoadedRows:
-    """Lock and read the cases whose alarm has come, by either clock, passing over those that another process holds.
+    """Lock and load the cases whose timer or retry is due, skipping rows that another process has locked.
 
-    Without ``machine_now`` those that wait for an answer are left to wait.
+    Without ``machine_now`` no retries are loaded.
     """
-    found = await driver.fetch(_DUE, now, limit)
+    found = await driver.fetch(_TIMER_DUE, now, limit)
     if len(found) < limit and machine_now is not None:
-        found += await driver.fetch(_WAITED, machine_now, limit - len(found))
+        found += await driver.fetch(_RETRY_DUE, machine_now, limit - len(found))
     return _loaded(found)
 
 
 async def load_open(driver: Driver, after: str, last: str) -> LoadedRows:
-    """Read the open cases between two numbers, the second one included.
+    """Load the open cases with numbers after ``after`` up to and including ``last``.
 
-    Nothing is locked: to lock a row is to write it, and `save` notices whoever comes between.
+    Nothing is locked, since locking a row writes it: `save` detects a write in between.
     """
     return _loaded(await driver.fetch(_OPEN, after, last))
 
@@ -165,26 +164,25 @@ def _loaded(records: Iterable[asyncpg.Record]) -> LoadedRows:
 
 
 async def next_timers(driver: Driver) -> tuple[datetime | None, datetime | None]:
-    """The next moment of the settable clock, and of machine time, at which a case wants to be woken."""
-    timer_at, retry_at = await driver.fetchrow(_NEXT)
+    """When the next timer is due, by the settable clock, and the next retry, in machine time."""
+    timer_at, retry_at = await driver.fetchrow(_NEXT_TIMERS)
     return timer_at, retry_at
 
 
 async def save(
     driver: Driver,
     rows: Sequence[CaseRow],
-    said: Sequence[OutboxMessage],
+    messages: Sequence[OutboxMessage],
     published: Sequence[UUID],
     edition: int | None = None,
 ) -> UUID:
-    """Write a batch: its cases, its messages into the outbox, and that earlier batches are known to be in Kafka.
+    """Save a batch in one statement: its cases, its messages into the outbox, and the marks of published batches.
 
-    All of it or nothing: it is one statement. The id under which this batch's messages wait for publication. Raises
-    `VersionConflict` if any of the cases has been written by another since it was read, or if ``edition``, by which
-    they were
-    folded, is not in force any longer. ``rows`` are in the order of their case ids, so that batches never deadlock.
+    Returns the id under which the messages of this batch wait for publication. Raises `VersionConflict` if another
+    process has written one of the cases since it was loaded, or if the rules of ``edition`` are no longer in force.
+    ``rows`` must be ordered by case id, so that batches never deadlock.
     """
-    batch = uuid4()
+    batch_id = uuid4()
     by_edition = () if edition is None else (edition,)
     try:
         await driver.execute(
@@ -197,11 +195,11 @@ async def save(
             [row.retry_at for row in rows],
             [row.call_due_at for row in rows],
             [row.closed_at for row in rows],
-            [one.case_id for one in said],
-            [one.message_id for one in said],
-            [one.topic for one in said],
-            [one.event.decode() for one in said],
-            batch,
+            [one.case_id for one in messages],
+            [one.message_id for one in messages],
+            [one.topic for one in messages],
+            [one.event.decode() for one in messages],
+            batch_id,
             published,
             *by_edition,
         )
@@ -209,15 +207,22 @@ async def save(
         if error.column_name == "version":
             raise VersionConflict from error
         raise
-    return batch
+    return batch_id
 
 
 async def claim_calls(driver: Driver, now: datetime, lease_until: datetime, limit: int) -> list[CaseRow]:
-    """Take a lease on cases whose question is due, and read them. Both moments are machine time."""
+    """Lease and load cases whose external call is due. Both moments are machine time."""
     return [CaseRow(*record) for record in await driver.fetch(_CLAIM_CALLS, lease_until, now, limit)]
 
 
+async def state_of(database: AsyncEngine, case_id: str) -> str | None:
+    """The state of a case as last committed, JSON, or None."""
+    async with database.connect() as connection:
+        state: str | None = await connection.scalar(_STATE, {"case_id": case_id})
+    return state
+
+
 async def delete_closed(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Delete states closed before that moment, at most ``limit``; how many they were."""
-    result = await connection.execute(_FORGET_CASES, {"before": before, "limit": limit})
+    """Delete at most ``limit`` cases closed before that moment. Returns how many."""
+    result = await connection.execute(_DELETE_CLOSED, {"before": before, "limit": limit})
     return int(result.rowcount)

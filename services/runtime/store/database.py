@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and how long anybody waits for one."""
+"""Connections to PostgreSQL and their time limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -13,11 +14,11 @@ Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 SERVER_SETTINGS = {
     "jit": "off",
-    # Statements are prepared once and their plan is kept. Made while a table was still empty, it would read the
-    # whole table, and go on doing so for minutes while the table grows: until the next ANALYZE. Everything that is
-    # done often is done by key, so whole tables are read only where there is no other way.
+    # Statements are prepared once and their plan is kept. A plan made while a table was empty would scan the whole
+    # table, for minutes while the table grows: until the next ANALYZE. All frequent statements go by key, so a
+    # sequential scan is right only where there is no other way.
     "enable_seqscan": "off",
-    # A process that is frozen, or whose network is, must not keep others from the cases it has locked.
+    # A frozen process or network must not keep other processes from the rows it has locked.
     "statement_timeout": "15s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
@@ -25,49 +26,50 @@ SERVER_SETTINGS = {
 }
 
 TRANSACTION_S = 20.0
-"""Machine seconds after which a transaction is given up with its connection: a server that is gone without a word
-would be waited for as long as the process lives."""
+"""Machine seconds after which a transaction is aborted and its connection closed. Without a limit a process would wait
+for ever for a server that vanished without closing the connection."""
 
 CONNECT_S = 5.0
+"""Machine seconds to open a connection."""
 
 
-_CONTENT = ("21", "22", "23", "54")
-"""Classes of SQLSTATE that speak of what was sent: cardinality, data, constraint, program limit."""
+_DATA_ERRORS = ("21", "22", "23", "54")
+"""SQLSTATE classes of errors in the data: cardinality, data exception, constraint violation, program limit."""
 
 
-ERRORS = (
+DATABASE_ERRORS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection was lost in the middle of something
+    asyncpg.InternalClientError,  # the connection was lost during an operation
     OSError,
 )
-"""All that goes wrong between us and the database."""
+"""Every exception that a database operation may raise."""
 
 
-def is_away(error: Exception) -> bool:
-    """Whether the database is away or in trouble of its own, so that the same may succeed later.
+def is_unavailable(error: Exception) -> bool:
+    """Whether the database is unavailable or has a problem of its own, so that a retry may succeed.
 
-    It is not when the server will not take what it was sent, and not for what is no error of the database.
+    False if the server refuses the data, and for exceptions that do not come from the database.
     """
     cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(cause, ValueError):  # asyncpg's word for what it cannot even send
+    if isinstance(cause, ValueError):  # asyncpg cannot encode an argument
         return False
     if isinstance(cause, asyncpg.PostgresError):
-        return not (cause.sqlstate or "").startswith(_CONTENT)
-    return isinstance(error, ERRORS)
+        return not (cause.sqlstate or "").startswith(_DATA_ERRORS)
+    return isinstance(error, DATABASE_ERRORS)
 
 
 def open_database(address: str, name: str, connections: int) -> AsyncEngine:
-    """A pool of at most so many connections, opened as they are needed; ``name`` is what the server calls them.
+    """A pool of at most so many connections, opened on demand. ``name`` is their application name on the server.
 
-    Parameters never appear in errors or logs: they may be somebody's personal data.
+    Parameters never appear in errors or logs: they may be personal data.
     """
     return create_async_engine(
         address,
         pool_size=connections,
         max_overflow=0,
-        # The connection used last is the one whose server process is at hand; the others rest.
+        # The connection used last has its server process in the CPU caches; the others stay idle.
         pool_use_lifo=True,
         pool_timeout=TRANSACTION_S,
         hide_parameters=True,
@@ -77,10 +79,9 @@ def open_database(address: str, name: str, connections: int) -> AsyncEngine:
 
 @asynccontextmanager
 async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> AsyncIterator[AsyncConnection]:
-    """A transaction whose connection is cut when the limit, in machine seconds, is over.
+    """A transaction whose connection is closed when the limit, in machine seconds, is over.
 
-    Raises `DBAPIError` then, whatever it was waiting for. Nothing is said to the server any more, not even that the
-    transaction is over: there would be no answer.
+    Raises `DBAPIError` then. No rollback is sent, since a server that hangs would not answer it.
     """
     async with database.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -92,11 +93,20 @@ async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> 
             guard.cancel()
 
 
-class DedicatedConnection:
-    """One connection kept for the batch loop, which makes the same few statements all day, and spoken to without
-    SQLAlchemy: what that does for each statement costs as much as asyncpg and the network together (decision 0013).
+async def try_lock(connection: AsyncConnection, lock: int) -> bool:
+    """Take an advisory lock until the end of the transaction, if no other process holds it. Returns whether it did.
 
-    For one user at a time.
+    The transaction may then be idle for longer than others may, for an operation outside of the database.
+    """
+    await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    return bool(await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock}))
+
+
+class DedicatedConnection:
+    """One connection kept for the batch loop, which executes the same few statements all day.
+
+    It is used without SQLAlchemy, whose work for each statement costs as much as asyncpg and the network together
+    (decision 0013). It serves one user at a time.
     """
 
     def __init__(self, database: AsyncEngine) -> None:
@@ -105,9 +115,9 @@ class DedicatedConnection:
 
     @asynccontextmanager
     async def acquire(self, limit_s: float = TRANSACTION_S) -> AsyncIterator[Driver]:
-        """The connection, opened if there is none; cut when the limit, in machine seconds, is over.
+        """The connection, opened if necessary, and closed when the limit, in machine seconds, is over.
 
-        Outside a transaction each statement is committed by itself. Raises what asyncpg raises.
+        Outside a transaction each statement commits by itself. Raises what asyncpg raises.
         """
         driver = await self._opened()
         guard = asyncio.get_running_loop().call_later(limit_s, driver.terminate)
@@ -116,7 +126,7 @@ class DedicatedConnection:
             yield driver
             sound = True
         except asyncpg.PostgresError:
-            sound = True  # the server has answered
+            sound = True  # the server has answered, so the connection is intact
             raise
         finally:
             guard.cancel()
@@ -124,7 +134,7 @@ class DedicatedConnection:
                 await self.close()
 
     async def close(self) -> None:
-        """Give the connection up. It is opened anew when it is wanted."""
+        """Close the connection. `acquire` opens a new one."""
         if self._open is not None:
             (connection, driver), self._open = self._open, None
             driver.terminate()
@@ -137,12 +147,12 @@ class DedicatedConnection:
         if self._open is None:
             connection = await self._database.connect()
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            while driver.is_closed():  # it lay in the pool while the server went away
+            while driver.is_closed():  # the server was restarted while it was in the pool
                 await connection.invalidate()
                 driver = (await connection.get_raw_connection()).driver_connection
             self._open = connection, driver
             try:
-                # Every statement goes by key, so that one plan serves all its arguments.
+                # Every statement goes by key, so one plan serves all arguments.
                 await driver.execute("SET plan_cache_mode = force_generic_plan", timeout=CONNECT_S)
             except BaseException:
                 await self.close()

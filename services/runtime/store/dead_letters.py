@@ -1,7 +1,7 @@
-"""Looking at dead letters, and handing them back or dropping them.
+"""The statements on dead letters: park, list, replay, drop.
 
-Handing back goes through the outbox, in the same commit that takes the letter out of the way: nothing is lost
-if the process dies, and letters of one case are published in the order in which they were parked.
+A replay goes through the outbox, in the same commit that marks the letter as replayed: nothing is lost if the process
+dies, and the letters of one case are published in the order in which they were parked.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.store.database import Driver
 
+EXTERNAL = "external"
+"""The topic of dead letters that are replies or notifications of an external system."""
+
 _LIST = text("""
     SELECT number, status, parked_at, case_id, blocking, topic, origin, reason, key, value FROM dead_letters
     WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
@@ -25,19 +28,19 @@ _LIST = text("""
 _COUNT = text("SELECT count(*) FROM dead_letters WHERE status = 'parked'")
 
 _REPLAY = text("""
-    WITH taken AS (
+    WITH replayed AS (
         UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp()
-        WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'outside'
+        WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'external'
         RETURNING case_id, letter_id, topic, value, number
-    ), said AS (
+    ), added AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
-        SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM taken ORDER BY number
+        SELECT case_id, letter_id, topic, convert_from(value, 'UTF8') FROM replayed ORDER BY number
         ON CONFLICT (case_id, message_id) DO UPDATE SET event = excluded.event
     )
     INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids)
     SELECT gen_random_uuid(), to_timestamp(0) + min(number) * interval '1 microsecond',
         array_agg(case_id ORDER BY number), array_agg(letter_id ORDER BY number)
-    FROM taken HAVING count(*) > 0
+    FROM replayed HAVING count(*) > 0
     RETURNING cardinality(case_ids)
 """)
 
@@ -49,7 +52,7 @@ _DROP = text("""
 
 @dataclass(frozen=True, slots=True)
 class ParkedLetter:
-    """A dead letter as a person looks at it."""
+    """A dead letter with its place in the list and its status."""
 
     number: int
     status: str
@@ -71,36 +74,36 @@ async def letters(
     number: int | None = None,
     limit: int = 100,
 ) -> list[ParkedLetter]:
-    """The letters that match, oldest first."""
-    chosen = {"status": status, "case_id": case_id, "number": number, "limit": limit}
+    """The letters that match all given criteria, oldest first."""
+    criteria = {"status": status, "case_id": case_id, "number": number, "limit": limit}
     async with database.connect() as connection:
-        return [ParkedLetter(*row) for row in await connection.execute(_LIST, chosen)]
+        return [ParkedLetter(*row) for row in await connection.execute(_LIST, criteria)]
 
 
 async def parked(database: AsyncEngine) -> int:
-    """How many letters wait for a person."""
+    """The number of letters that wait for an operator."""
     async with database.connect() as connection:
         return int(await connection.scalar(_COUNT) or 0)
 
 
 async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
-    """Hand parked letters back to their topics, in order; how many they were.
+    """Publish parked letters on their topics again, in order. Returns how many.
 
-    Letters without a case, and what the outside world said, cannot be handed back: their sender says them again.
+    Letters without a case and replies of an external system cannot be replayed: their sender repeats them.
     """
     async with database.begin() as connection:
         return int(await connection.scalar(_REPLAY, {"numbers": list(numbers)}) or 0)
 
 
 async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:
-    """Set parked letters aside for good; how many they were. They remain on record."""
+    """Mark parked letters as dropped. Returns how many. They remain on record."""
     async with database.begin() as connection:
         return int((await connection.execute(_DROP, {"numbers": list(numbers)})).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be handled, with all that is needed to handle it later."""
+    """A record that could not be processed, with all that is needed to process it later."""
 
     letter_id: UUID
     case_id: str
@@ -111,7 +114,7 @@ class DeadLetter:
     value: bytes | None
     blocking: bool = False
     message_id: UUID | None = None
-    """For the log, where the record could be read."""
+    """The id of the message, for the log, if the record could be decoded."""
 
 
 _PARK = """
@@ -124,7 +127,7 @@ _PARK = """
 
 
 async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
-    """Keep what could not be handled. The same letter parked again changes nothing; twice in one batch, it is one."""
+    """Store dead letters. A letter that is parked again, or twice in one batch, stays one letter."""
     letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
     await driver.execute(
         _PARK,
@@ -148,7 +151,7 @@ def make_dead_letter(
     case_id: str = "",
     blocking: bool = False,
 ) -> DeadLetter:
-    """A letter with an id of its content, so that the same record parked twice is one letter."""
+    """A dead letter whose id is a digest of the record, so that the same record parked twice is one letter."""
     digest = blake2b(digest_size=16)
     for part in (topic.encode(), key or b"", value or b""):
         digest.update(len(part).to_bytes(4, "big") + part)

@@ -1,4 +1,4 @@
-"""The outbox: every message that this service has published or is yet to publish."""
+"""The statements on the outbox: every message that this service has published or has yet to publish."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message said, as it goes into the outbox and to Kafka."""
+    """A message as it is stored in the outbox and sent to Kafka."""
 
     case_id: str
     message_id: UUID
@@ -19,10 +19,10 @@ class OutboxMessage:
     event: bytes
 
 
-_PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
+_MARK_PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
 
-_UNPUBLISHED = text("""
+_CLAIM_UNPUBLISHED = text("""
     WITH waiting AS MATERIALIZED (
         SELECT batch_id, created_at, case_ids, message_ids FROM unpublished
         WHERE created_at < clock_timestamp() - CAST(:age AS interval)
@@ -35,9 +35,9 @@ _UNPUBLISHED = text("""
 """)
 
 
-# Every process notices that the log is lost, and none knows of the others. So a batch is what was said in one second,
-# and its name follows from what it holds: who comes second finds it waiting already.
-_SAY_AGAIN = text("""
+# Every process notices the loss of the log, and none knows of the others. So the messages are grouped by the second in
+# which they were created, and the id of a group is derived from its content: the second process finds it there already.
+_MARK_UNPUBLISHED = text("""
     INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids)
     SELECT CAST(md5(string_agg(CAST(message_id AS text), '' ORDER BY place)) AS uuid), min(created_at),
         array_agg(case_id ORDER BY place), array_agg(message_id ORDER BY place)
@@ -51,39 +51,41 @@ _SAY_AGAIN = text("""
 """)
 
 
-_FORGET_SAID = """
+_DELETE_PUBLISHED = """
     DELETE FROM outbox WHERE (case_id, message_id) IN (
         SELECT case_id, message_id FROM outbox
         WHERE created_at < least(
-            clock_timestamp() - CAST(:age AS interval), (SELECT min(created_at) FROM unpublished), {read})
+            clock_timestamp() - CAST(:age AS interval), (SELECT min(created_at) FROM unpublished), {read_until})
         LIMIT :limit)
 """
 
 
 async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -> None:
-    """Note that all messages of these batches are in Kafka."""
-    await connection.execute(_PUBLISHED, {"published": batches})
+    """Mark all messages of these batches as published."""
+    await connection.execute(_MARK_PUBLISHED, {"published": batches})
 
 
 async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[OutboxMessage]]:
-    """Lock at most ``limit`` batches that have waited for publication longer than ``age``, whoever said them."""
+    """Lock at most ``limit`` batches, of any process, that have waited for publication longer than ``age``."""
     waiting: dict[UUID, list[OutboxMessage]] = {}
-    for row in await connection.execute(_UNPUBLISHED, {"age": age, "limit": limit}):
-        said = OutboxMessage(row.case_id, row.message_id, row.topic, row.event.encode())
-        waiting.setdefault(row.batch_id, []).append(said)
+    for row in await connection.execute(_CLAIM_UNPUBLISHED, {"age": age, "limit": limit}):
+        message = OutboxMessage(row.case_id, row.message_id, row.topic, row.event.encode())
+        waiting.setdefault(row.batch_id, []).append(message)
     return waiting
 
 
 async def mark_unpublished(connection: AsyncConnection, age: timedelta) -> int:
-    """Mark all messages younger than ``age`` as not known to be in Kafka; how many they are."""
-    return sum((await connection.scalars(_SAY_AGAIN, {"age": age})).all())
+    """Mark all messages younger than ``age`` as unpublished. Returns how many."""
+    return sum((await connection.scalars(_MARK_UNPUBLISHED, {"age": age})).all())
 
 
-async def delete_published(connection: AsyncConnection, age: timedelta, limit: int, read: str | None = None) -> int:
-    """Delete published messages older than ``age``, at most ``limit``; how many they were.
+async def delete_published(
+    connection: AsyncConnection, age: timedelta, limit: int, read_until: str | None = None
+) -> int:
+    """Delete at most ``limit`` published messages older than ``age``. Returns how many.
 
-    ``read``: a query that tells until when somebody else has read the outbox; what was said since then stays.
+    ``read_until``: a query for the moment up to which another job has read the outbox. Later messages are kept.
     """
-    until = f"coalesce(({read}), '-infinity')" if read else "NULL"
-    result = await connection.execute(text(_FORGET_SAID.format(read=until)), {"age": age, "limit": limit})
+    before = f"coalesce(({read_until}), '-infinity')" if read_until else "NULL"
+    result = await connection.execute(text(_DELETE_PUBLISHED.format(read_until=before)), {"age": age, "limit": limit})
     return int(result.rowcount)

@@ -1,4 +1,4 @@
-"""The runtime's tables, and bringing a service's database up to date.
+"""The tables of the runtime, and the migration of a service's database.
 
 Each service has a database and a migration history of its own: the numbered files of its ``migrations/`` folder. The
 first of them calls `create_runtime_tables`. A later change of the runtime's tables is another function here, which one
@@ -7,6 +7,10 @@ more file in each service's history calls.
 
 from pathlib import Path
 from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.store import documents
 
@@ -26,8 +30,8 @@ _TABLES = (
     ) WITH (fillfactor = 50, toast_tuple_target = 8160)
     """,
     "COMMENT ON COLUMN cases.state IS 'the state of the core, JSON'",
-    "COMMENT ON COLUMN cases.processed_ids IS 'ids of the messages processed, 16 bytes each, oldest first'",
-    "COMMENT ON COLUMN cases.timer_at IS 'when the next timer of the case fires, by the settable clock: a deadline'",
+    "COMMENT ON COLUMN cases.processed_ids IS 'ids of the processed messages, 16 bytes each, oldest first'",
+    "COMMENT ON COLUMN cases.timer_at IS 'when the next timer of the case is due, by the settable clock'",
     "COMMENT ON COLUMN cases.retry_at IS 'until when the case waits for an answer, by the clock of the machine'",
     "COMMENT ON COLUMN cases.call_due_at IS 'when the external call is due, or its lease ends: machine time'",
     "CREATE INDEX cases_timer ON cases (timer_at) WHERE timer_at IS NOT NULL",
@@ -44,10 +48,10 @@ _TABLES = (
         PRIMARY KEY (case_id, message_id)
     ) WITH (toast_tuple_target = 8160)
     """,
-    "COMMENT ON TABLE outbox IS 'every message of this service: the ledger'",
+    "COMMENT ON TABLE outbox IS 'every message that this service has published or has yet to publish'",
     "CREATE INDEX outbox_created ON outbox USING brin (created_at)",
-    # The messages of a batch are published together, so one row for all of them is written and deleted. Its moment is
-    # that of the transaction, as in the outbox, so that neither is taken for older than the other.
+    # The messages of a batch are published together, so one row stands for all of them. Its default time is that of the
+    # transaction, as in the outbox, so that both are equally old.
     """
     CREATE TABLE unpublished (
         batch_id uuid PRIMARY KEY,
@@ -56,7 +60,7 @@ _TABLES = (
         message_ids uuid[] NOT NULL
     )
     """,
-    "COMMENT ON TABLE unpublished IS 'batches whose rows of the outbox are not all known to be in Kafka yet'",
+    "COMMENT ON TABLE unpublished IS 'batches with messages that Kafka has not acknowledged yet'",
     """
     CREATE TABLE dead_letters (
         case_id text NOT NULL,
@@ -75,21 +79,21 @@ _TABLES = (
     )
     """,
     "COMMENT ON COLUMN dead_letters.case_id IS 'the case, or the empty string where it is not known'",
-    "COMMENT ON COLUMN dead_letters.blocking IS 'later messages of this case wait behind it'",
-    "COMMENT ON COLUMN dead_letters.origin IS 'where it came from: partition and offset, or the outside world'",
+    "COMMENT ON COLUMN dead_letters.blocking IS 'later messages of this case wait for it'",
+    "COMMENT ON COLUMN dead_letters.origin IS 'partition and offset of the record, or the service that received it'",
     "CREATE INDEX dead_letters_parked ON dead_letters (case_id) WHERE status = 'parked'",
     "CREATE UNIQUE INDEX dead_letters_number ON dead_letters (number)",
 )
 
 
 class Operations(Protocol):
-    """What of alembic's operations is needed here."""
+    """The part of alembic's operations that is needed here."""
 
     def execute(self, sqltext: str) -> None: ...
 
 
 def create_runtime_tables(op: Operations) -> None:
-    """Create the tables that every service has: states, outbox, dead letters."""
+    """Create the tables that every service has: cases, outbox, dead letters."""
     for statement in _TABLES:
         op.execute(statement)
 
@@ -105,8 +109,18 @@ def head(migrations: Path) -> str:
     return max(path.name.split("_")[0] for path in migrations.glob("[0-9]*_*.py"))
 
 
+async def revision_of(database: AsyncEngine) -> str | None:
+    """The revision to which a database is migrated, or None if it has no tables yet."""
+    try:
+        async with database.connect() as connection:
+            revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError:
+        return None
+    return revision
+
+
 def migrate(service: str, migrations: Path, database: str) -> None:
-    """Bring one database up to the newest revision. Safe to repeat, and to run from several places at once."""
+    """Migrate one database to the newest revision. Safe to repeat, and to run from several processes at once."""
     from alembic import command
     from alembic.config import Config
 

@@ -20,8 +20,8 @@ from services.monitor.app import SERVICE
 from services.monitor.core.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
 from services.runtime.jobs.rollout import Rollout

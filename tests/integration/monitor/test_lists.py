@@ -14,8 +14,8 @@ from contracts.messages.cases import StepState
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import project
+from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.batch.reducer import InboundMessage
 from services.runtime.clock import SystemClock
 from services.runtime.http.app import application
 from services.runtime.process import ServiceProcess

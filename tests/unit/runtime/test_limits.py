@@ -1,10 +1,10 @@
-"""When to stop trying: the breaker, and the limit of dead letters."""
+"""The circuit breaker and the limit of dead letters."""
 
-from services.runtime.jobs.external_calls import CircuitBreaker
+from services.runtime.jobs.circuit_breaker import CircuitBreaker
 from services.runtime.kafka.consumer import DeadLetterLimit
 
 
-def test_the_breaker_opens_after_several_failures_in_a_row_and_then_tries_one() -> None:
+def test_the_breaker_opens_after_several_failures_in_a_row_and_then_permits_one_trial() -> None:
     breaker = CircuitBreaker(failures=3, first_s=1.0, longest_s=60.0)
     for _ in range(2):
         breaker.failed(now=0.0)
@@ -14,14 +14,14 @@ def test_the_breaker_opens_after_several_failures_in_a_row_and_then_tries_one() 
     assert breaker.permits(10, now=0.9) == 0
     assert breaker.permits(10, now=1.0) == 1
     breaker.failed(now=1.0)
-    assert breaker.permits(10, now=2.9) == 0, "each failure of the one tried doubles the wait"
+    assert breaker.permits(10, now=2.9) == 0, "each failed trial doubles the wait"
     assert breaker.permits(10, now=3.0) == 1
     breaker.succeeded()
     assert breaker.permits(10, now=3.0) == 10
     assert not breaker.open
 
 
-def test_the_breaker_never_waits_longer_than_its_longest() -> None:
+def test_the_breaker_never_waits_longer_than_its_longest_wait() -> None:
     breaker = CircuitBreaker(failures=1, first_s=1.0, longest_s=60.0)
     for hour in range(1000):
         breaker.failed(now=hour * 3600.0)

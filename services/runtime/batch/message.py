@@ -1,0 +1,36 @@
+"""A message on its way into the core."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from contracts.envelope import Envelope, Message
+from contracts.values import Value
+from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
+
+
+@dataclass(slots=True)
+class InboundMessage:
+    """A message on its way into the core.
+
+    ``origin``, ``topic`` and ``raw`` describe the Kafka record it came from; a message of the service's own has none.
+    ``reply`` receives the state of the case after the commit, or the exception that the message met.
+    ``is_call_result`` marks the result of the case's open external call.
+    """
+
+    envelope: Envelope[Message]
+    origin: str = ""
+    topic: str = ""
+    raw: bytes | None = None
+    reply: "asyncio.Future[Value] | None" = None
+    is_call_result: bool = False
+
+    @property
+    def from_kafka(self) -> bool:
+        """Whether the message was a Kafka record."""
+        return self.raw is not None
+
+    def dead_letter(self, reason: str, *, blocking: bool) -> DeadLetter:
+        """The dead letter of this message, which must have come from Kafka."""
+        case_id = self.envelope.subject
+        letter = make_dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
+        return replace(letter, message_id=self.envelope.id)

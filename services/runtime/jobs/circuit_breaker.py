@@ -1,0 +1,39 @@
+"""A circuit breaker: stop calling a system that keeps failing, and try it again after a while."""
+
+
+class CircuitBreaker:
+    """Opens after ``failures`` failures in a row, for ``first_s`` machine seconds.
+
+    Each failed trial doubles the wait, up to ``longest_s``.
+    """
+
+    def __init__(self, failures: int = 5, first_s: float = 1.0, longest_s: float = 15.0) -> None:
+        self._max_failures = failures
+        self._longest_s = longest_s
+        self._first_s = first_s
+        self._failures = 0
+        self._trials = 0
+        self._open_until = 0.0
+
+    def permits(self, wanted: int, now: float) -> int:
+        """How many of the wanted calls may be made at machine time ``now``: all, one as a trial, or none."""
+        if not self.open:
+            return wanted
+        return 0 if now < self._open_until else min(1, wanted)
+
+    def succeeded(self) -> None:
+        """Count a success: the breaker closes."""
+        self._failures = self._trials = 0
+
+    def failed(self, now: float) -> None:
+        """Count a failure at machine time ``now``."""
+        self._failures += 1
+        # Failures of calls that were under way when the breaker opened are no news.
+        if self.open and now >= self._open_until:
+            self._open_until = now + min(self._longest_s, self._first_s * 2 ** min(self._trials, 16))
+            self._trials += 1
+
+    @property
+    def open(self) -> bool:
+        """Whether calls are held back."""
+        return self._failures >= self._max_failures
