@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from stdnum.cn import uscc
+from stdnum.iso7064 import mod_11_2
+
 from services.intake.catalogue import Catalogue, required_materials
-from services.intake.core.id_numbers import citizen_check_character, credit_check_character
 
 SURNAMES = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英"
@@ -45,11 +47,11 @@ def person(random: Random, region: str) -> dict[str, str]:
     name = random.choice(SURNAMES) + "".join(random.sample(GIVEN, random.choice((1, 2))))
     born = f"{random.randrange(1955, 2005)}{random.randrange(1, 13):02d}{random.randrange(1, 29):02d}"
     digits = f"{region}{born}{random.randrange(1000):03d}"
-    return {"kind": "person", "name": name, "id_number": digits + citizen_check_character(digits)}
+    return {"kind": "person", "name": name, "id_number": digits + mod_11_2.calc_check_digit(digits)}
 
 
 def company(random: Random, region: str) -> dict[str, str]:
     """A company with a well-formed credit code of that region."""
     name = f"南宁市{''.join(random.sample(GIVEN, 2))}{random.choice(TRADES)}有限公司"
     code = f"91{region}MA5{random.randrange(10**6):06d}"
-    return {"kind": "organisation", "name": name, "id_number": code + credit_check_character(code)}
+    return {"kind": "organisation", "name": name, "id_number": code + uscc.calc_check_digit(code)}

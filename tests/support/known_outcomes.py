@@ -9,11 +9,12 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from stdnum.iso7064 import mod_11_2
+
 from contracts.messages.plans import Outcome, Plan, PlanStep
 from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
 from services.intake.catalogue import matter_of, plan_for, required_materials, sample
 from services.intake.core.case_numbers import number_for_key
-from services.intake.core.id_numbers import citizen_check_character
 from tests.support.centre import BEGINS
 
 REGION = "450102"
@@ -48,7 +49,7 @@ def _course(manner: Behaviour, number: str, step: PlanStep) -> tuple[bool, bool]
 def person(number: int) -> dict[str, str]:
     """A person whose name and citizen number stand nowhere else."""
     digits = f"{REGION}1983{number // 28 % 12 + 1:02d}{number % 28 + 1:02d}{number:03d}"
-    return {"kind": "person", "name": f"欧阳验{number:03d}", "id_number": digits + citizen_check_character(digits)}
+    return {"kind": "person", "name": f"欧阳验{number:03d}", "id_number": digits + mod_11_2.calc_check_digit(digits)}
 
 
 def application(matter: str, applicant: dict[str, str]) -> dict[str, Any]:

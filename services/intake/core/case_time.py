@@ -4,9 +4,11 @@ A restart (重新计时) is a fact without states of its own; suspension and ext
 """
 
 from datetime import datetime
+from hashlib import sha256
 
 from contracts.core import Rejected
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended
+from contracts.envelope import CaseId
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, ChangeId
 from services.intake.core import extension, lifecycle, suspension
 from services.intake.core.lifecycle import BeforeAcceptance, CaseIsDecided, CaseState
 from services.intake.core.state import Case, TimeChange
@@ -43,6 +45,11 @@ def change_time(case: Case, change: TimeChange) -> Case:
             return extension.apply(case, change)
         case CaseRestarted():
             return case.replace(restarts=(*case.restarts, change))
+
+
+def derive_change_id(number: CaseId, kind: str, subject: str, at: datetime) -> ChangeId:
+    """The id of a change of the time of a case. The same request yields the same id, so that it counts once."""
+    return sha256(f"{number}/{kind}/{subject}/{at.isoformat()}".encode()).hexdigest()[:16]
 
 
 def _effective_from(change: TimeChange) -> datetime:

@@ -10,7 +10,7 @@ from contracts.core import Rejected
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.fields import Article, Reason
-from services.intake.core.case_numbers import word_from
+from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case
 from services.intake.core.suspension import latest
 from services.runtime.http.openapi import OVERLOAD, refusals
@@ -71,7 +71,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
         now = host.clock.now()
         since = not_in_future("since", wanted.since, now)
-        suspension = word_from(number, "suspension", wanted.kind, since)
+        suspension = derive_change_id(number, "suspension", wanted.kind, since)
         word = CaseSuspended(
             change_id=suspension,
             suspension=suspension,
@@ -95,7 +95,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         if until < known.since:
             raise Rejected("a suspension cannot end before it begins", "中止的结束不能早于开始")
         word = known.replace(
-            change_id=word_from(number, "resumption", suspension, until),
+            change_id=derive_change_id(number, "resumption", suspension, until),
             reason=wanted.reason,
             article=wanted.article,
             until=until,
@@ -109,7 +109,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
         notified_at = not_in_future("notified_at", wanted.notified_at, host.clock.now())
         word = CaseExtended(
-            change_id=word_from(number, "extension", str(wanted.days), notified_at),
+            change_id=derive_change_id(number, "extension", str(wanted.days), notified_at),
             days=wanted.days,
             reason=wanted.reason,
             article=wanted.article,
@@ -122,7 +122,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     async def restart(number: Number, wanted: RestartRequest) -> Kept:
         restarted_at = not_in_future("restarted_at", wanted.restarted_at, host.clock.now())
         word = CaseRestarted(
-            change_id=word_from(number, "restart", "", restarted_at),
+            change_id=derive_change_id(number, "restart", "", restarted_at),
             reason=wanted.reason,
             article=wanted.article,
             restarted_at=restarted_at,
