@@ -8,7 +8,8 @@ from typing import Any
 from stdnum.cn import uscc
 from stdnum.iso7064 import mod_11_2
 
-from services.intake.catalogue import Catalogue, required_materials
+from services.intake.core.catalogue.models import Catalogue
+from services.intake.core.catalogue.plans import required_materials
 
 SURNAMES = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英"

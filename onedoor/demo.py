@@ -26,7 +26,8 @@ from deploy.local.supervisor import NotReady
 from deploy.local.up import until_asked_to_stop, write_json
 from deploy.local.wiring import Options
 from onedoor.applicants import bodies
-from services.intake.catalogue import Catalogue, sample
+from services.intake.catalogue.load import sample_catalogue
+from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
 from services.runtime.clock import Clock, FileClock
 
@@ -94,7 +95,7 @@ async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, conso
 
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     say(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
-    async with Platform(folder, _options(sample(), folder / "clock"), say) as platform:
+    async with Platform(folder, _options(sample_catalogue(), folder / "clock"), say) as platform:
         say(f"ready; {cases} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         progress = Progress(cases)
@@ -142,7 +143,7 @@ def _arrivals(count: int) -> list[datetime]:
 async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progress: Progress) -> None:
     """Post each application when its time has come."""
     async with asyncio.TaskGroup() as posts:
-        arrivals = zip(_arrivals(progress.wanted), bodies(sample(), progress.wanted), strict=True)
+        arrivals = zip(_arrivals(progress.wanted), bodies(sample_catalogue(), progress.wanted), strict=True)
         for number, (at, body) in enumerate(arrivals):
             await asyncio.sleep(max(0.0, clock.machine_seconds(at)))
             posts.create_task(_post(client, intake, number, body))

@@ -1,1 +1,1 @@
-"""Intake accepts cases (受理): it checks, numbers and dates them, publishes them, and shows how they stand."""
+"""Intake accepts cases (受理), publishes them, and shows applicants how they stand."""

@@ -1,4 +1,4 @@
-"""The intake service, as it is given to the host."""
+"""The intake service, as the host runs it."""
 
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ from services.runtime.service import Service
 from services.runtime.store.documents import Edition
 
 
-def under(edition: Edition) -> Core[Case]:
-    """The core that reckons by this almanac. Raises `ValueError` for one that cannot be read."""
+def core_for(edition: Edition) -> Core[Case]:
+    """The core with the working time of this edition of the almanac. Raises `ValueError` for an invalid edition."""
     return partial(handle, RegionalRules(Almanac.model_validate_json(edition.body)))
 
 
@@ -37,5 +37,5 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
     shipped_rules=lambda: almanac().model_dump(mode="json", by_alias=True),
-    core_for=under,
+    core_for=core_for,
 )

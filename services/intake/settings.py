@@ -1,4 +1,4 @@
-"""Settings of intake alone. Prefix ``ONEDOOR_``."""
+"""Settings that only intake has. Prefix ``ONEDOOR_``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,21 +6,21 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.intake.catalogue import CatalogueInvalid, load
+from services.intake.catalogue.load import CatalogueInvalid, load_catalogue
 
 
 def _readable(file: Path) -> Path:
     try:
-        load(file)
+        load_catalogue(file)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     except CatalogueInvalid as error:
-        raise ValueError(f"is no catalogue that can be used:\n{error}") from None
+        raise ValueError(f"is no valid catalogue:\n{error}") from None
     return file
 
 
 class IntakeSettings(BaseSettings):
-    """What intake needs to know besides what every service does."""
+    """Settings of intake beside those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 

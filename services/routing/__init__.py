@@ -1,1 +1,1 @@
-"""Routing: tells all departments concerned at once, and joins their answers."""
+"""Routing asks all departments concerned at the same moment (抄告相关), and joins their answers to a decision."""

@@ -1,4 +1,4 @@
-"""Routing as a service."""
+"""The routing service, as the host runs it."""
 
 from pathlib import Path
 

@@ -19,8 +19,8 @@ from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDone, TaskRequested
 from contracts.registry import topic_of
 from services.departments.sdk.core.messages import Decision, Submitted
-from services.intake.catalogue import load as load_catalogue
-from services.intake.catalogue import matter_of, plan_for
+from services.intake.catalogue.load import load_catalogue
+from services.intake.core.catalogue.plans import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
 from services.load import load
 

@@ -25,8 +25,9 @@ from contracts.values import Value
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Decision, Submit, Submitted
-from services.intake import catalogue as catalogues
+from services.intake.catalogue.load import load_catalogue
 from services.intake.core import handle as intake
+from services.intake.core.catalogue.plans import plan_for
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case as IntakeCase
 from services.monitor.core import handle as monitor
@@ -111,9 +112,9 @@ def _decision(system: str) -> Decision:
 
 def application() -> Envelope[Message]:
     """The command that the benchmark's case begins with."""
-    catalogue = catalogues.load(CATALOGUE)
+    catalogue = load_catalogue(CATALOGUE)
     command = AcceptCase(
-        plan=catalogues.plan_for(catalogue, catalogue.bundles[0]),
+        plan=plan_for(catalogue, catalogue.bundles[0]),
         region="450103",
         channel=Channel.WEB,
         applicant=Applicant(kind="person", name="李华", id_number="450103199001011234"),

@@ -24,8 +24,8 @@ from contracts.messages.plans import Limit, Limits, Outcome, Plan
 from contracts.registry import REGISTRY, topic_of, topics_for
 from contracts.values import Value
 from services.departments.sdk.core.messages import Answer, Decision, Receipt, Submit, Submitted
-from services.intake.catalogue import load as load_catalogue
-from services.intake.catalogue.plans import matter_of, plan_for
+from services.intake.catalogue.load import load_catalogue
+from services.intake.core.catalogue.plans import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
 from services.load import load
 from services.monitor.core.state import MonitoredCase

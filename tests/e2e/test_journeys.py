@@ -104,7 +104,7 @@ async def test_a_bundle_from_application_to_decision(centre: Centre, matter: str
 def assert_history(case: Answer) -> None:
     moments = [at(event["at"]) for event in case["history"]]
     assert moments == sorted(moments)
-    whats = [event["what"] for event in case["history"]]
+    whats = [event["event"] for event in case["history"]]
     assert (whats[0], whats[-1]) == ("Case accepted", f"Case decided: {case['outcome']}")
     told = Counter(what.partition(" ")[0] for what in whats)
     steps = sum(step["state"] == "done" for step in case["steps"])

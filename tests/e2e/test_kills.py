@@ -19,7 +19,7 @@ import pytest_asyncio
 
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
-from services.intake.catalogue import sample
+from services.intake.catalogue.load import sample_catalogue
 from tests.support import ledger_checks
 from tests.support.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
 
@@ -49,7 +49,7 @@ class Run:
     """The run, and what came of it."""
 
     centre: Centre
-    applications: list[dict[str, Any]] = field(default_factory=lambda: list(applications(sample(), CASES)))
+    applications: list[dict[str, Any]] = field(default_factory=lambda: list(applications(sample_catalogue(), CASES)))
     receipts: list[Answer] = field(default_factory=list)
     decided: int = 0
     killed: dict[str, tuple[int, int]] = field(default_factory=dict)

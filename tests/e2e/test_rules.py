@@ -166,5 +166,5 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
         return not await paused()
 
     await until("time runs again", runs, 20)
-    history = [event["what_zh"] for event in (await shown(centre, receipt))["history"]]
+    history = [event["event_zh"] for event in (await shown(centre, receipt))["history"]]
     assert "中止计时：暂停办理" in history and history.index("恢复计时") > history.index("中止计时：暂停办理")

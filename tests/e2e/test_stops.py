@@ -14,7 +14,7 @@ import pytest
 from deploy.local.postgres import USER
 from deploy.local.processes import is_free
 from onedoor.applicants import applications
-from services.intake.catalogue import sample
+from services.intake.catalogue.load import sample_catalogue
 from tests.integration.test_local_up import COMMAND, Up, all_gone
 from tests.support import ledger_checks
 from tests.support.centre import Answer, until
@@ -74,7 +74,7 @@ async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path)
 
 
 async def apply(client: httpx2.AsyncClient, up: Up, number: int) -> Answer:
-    application = list(applications(sample(), CASES))[number]
+    application = list(applications(sample_catalogue(), CASES))[number]
     headers = {"Idempotency-Key": f"stop-{number}"}
     answer = await client.post(f"{up.address('intake')}/cases", json=application, headers=headers)
     assert answer.status_code == httpx2.codes.CREATED, answer.text

@@ -15,7 +15,7 @@ import psutil
 from deploy.local.platform import Platform
 from deploy.local.wiring import Options
 from onedoor.applicants import applications
-from services.intake.catalogue import sample
+from services.intake.catalogue.load import sample_catalogue
 from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.centre import BEGINS, Centre, until
@@ -78,7 +78,9 @@ class Neighbour:
     peak_bytes: int = 0
     """The most memory that intake was seen to use."""
     before_bytes: int = 0
-    _applications: Iterator[dict[str, Any]] = field(default_factory=lambda: applications(sample(), 100_000, seed=23))
+    _applications: Iterator[dict[str, Any]] = field(
+        default_factory=lambda: applications(sample_catalogue(), 100_000, seed=23)
+    )
 
     async def apply(self) -> None:
         """Apply until cancelled."""

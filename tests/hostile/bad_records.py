@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.registry import REGISTRY, topics_for
 from onedoor.applicants import applications
-from services.intake.catalogue import sample
+from services.intake.catalogue.load import sample_catalogue
 from services.load import load
 from services.registry import CORE_SERVICES, default_systems
 from tests.hostile.attacked_centre import besieged, processes
@@ -111,7 +111,7 @@ class Assault:
         self._folder = folder
         self._count = records
         self._seed = seed
-        self._applications = applications(sample(), 1_000_000, seed)
+        self._applications = applications(sample_catalogue(), 1_000_000, seed)
         self._applied = 0
         self._sent: dict[Content, list[tuple[Record, str]]] = defaultdict(list)
         """Bad records by content, each with its place."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import psutil
 import pytest
 
-from services.intake.web.api import MAX_BODY_BYTES
+from services.intake.web.applications import MAX_BODY_BYTES
 from services.runtime.http.server import (
     BODY_S,
     HEAD_S,

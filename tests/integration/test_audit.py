@@ -15,7 +15,7 @@ from rich.console import Console
 
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
-from services.intake.catalogue import sample
+from services.intake.catalogue.load import sample_catalogue
 from services.operator.addresses import read_addresses, write_addresses
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
@@ -84,7 +84,7 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
 
 async def _all_decided(run: Run) -> None:
     """Most of the cases, from beginning to end, with one audit after another beside them."""
-    wanted = list(applications(sample(), FINISHED))
+    wanted = list(applications(sample_catalogue(), FINISHED))
     receipts: list[Answer] = []
 
     async def apply() -> None:
@@ -105,7 +105,7 @@ async def _all_decided(run: Run) -> None:
 
 async def _some_open(centre: Centre) -> None:
     """The last cases have come to their departments, and no further."""
-    for number, application in enumerate(applications(sample(), LEFT_OPEN, seed=8)):
+    for number, application in enumerate(applications(sample_catalogue(), LEFT_OPEN, seed=8)):
         await centre.apply(application, f"open-{number}")
 
     async def delivered() -> bool:

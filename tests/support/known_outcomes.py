@@ -13,8 +13,9 @@ from stdnum.iso7064 import mod_11_2
 
 from contracts.messages.plans import Outcome, Plan, PlanStep
 from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
-from services.intake.catalogue import matter_of, plan_for, required_materials, sample
+from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.case_numbers import number_for_key
+from services.intake.core.catalogue.plans import matter_of, plan_for, required_materials
 from tests.support.centre import BEGINS
 
 REGION = "450102"
@@ -22,9 +23,9 @@ REGION = "450102"
 
 def plan_of(matter: str) -> Plan:
     """The plan of a bundle or an item of the sample catalogue."""
-    found = matter_of(sample(), matter)
+    found = matter_of(sample_catalogue(), matter)
     assert found is not None
-    return plan_for(sample(), found)
+    return plan_for(sample_catalogue(), found)
 
 
 def key_for(
@@ -54,8 +55,8 @@ def person(number: int) -> dict[str, str]:
 
 def application(matter: str, applicant: dict[str, str]) -> dict[str, Any]:
     """A complete application for a bundle or an item of the sample catalogue."""
-    found = matter_of(sample(), matter)
+    found = matter_of(sample_catalogue(), matter)
     assert found is not None
-    kind = "bundle" if found in sample().bundles else "item"
-    materials = [material.code for material in required_materials(sample(), found)]
+    kind = "bundle" if found in sample_catalogue().bundles else "item"
+    materials = [material.code for material in required_materials(sample_catalogue(), found)]
     return {kind: matter, "applicant": applicant, "materials": materials, "region": REGION, "channel": "web"}

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.intake.catalogue.lint import lint
-from services.intake.catalogue.models import Catalogue
+from services.intake.core.catalogue.lint import lint
+from services.intake.core.catalogue.models import Catalogue
 from services.runtime.yaml_file import InvalidFile, load_yaml
 
 SAMPLE = Path(__file__).with_name("sample.yaml")
@@ -35,7 +35,7 @@ class CatalogueInvalid(Exception):
         self.faults = tuple(faults)
 
 
-def load(file: Path) -> Catalogue:
+def load_catalogue(file: Path) -> Catalogue:
     """Read a catalogue from YAML. Raises `CatalogueInvalid` with every fault found, `OSError` if there is no file."""
     try:
         content = load_yaml(file.read_bytes())
@@ -52,9 +52,9 @@ def load(file: Path) -> Catalogue:
 
 
 @cache
-def sample() -> Catalogue:
+def sample_catalogue() -> Catalogue:
     """The catalogue that comes with onedoor: three bundles of three departments."""
-    return load(SAMPLE)
+    return load_catalogue(SAMPLE)
 
 
 def _place(path: Sequence[int | str], content: Any) -> str:

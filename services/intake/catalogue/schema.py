@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from services.intake.catalogue.models import Catalogue
+from services.intake.core.catalogue.models import Catalogue
 
 SCHEMA = Path(__file__).with_name("catalogue.schema.json")
 

@@ -1,10 +1,12 @@
 """Capability: the time of a case is suspended and runs again (中止, Administrative Licensing Law, article 45)."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from contracts.core import Rejected
 from contracts.envelope import Code
-from contracts.messages.cases import CaseSuspended
+from contracts.messages.cases import CaseSuspended, ChangeId
+from contracts.messages.fields import Article, Reason
 from contracts.moves import Moves
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case, TimeChange
@@ -52,6 +54,13 @@ class SuspensionEnded(Rejected):
         super().__init__("this suspension has ended", "此项中止已结束")
 
 
+class EndsBeforeBeginning(Rejected):
+    """The end lies before the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__("a suspension cannot end before it begins", "中止的结束不能早于开始")
+
+
 def state_of(case: Case) -> TimeState:
     """The state of this capability."""
     # No two suspensions overlap, so that the last record is that of the open one, if any.
@@ -61,6 +70,32 @@ def state_of(case: Case) -> TimeState:
 def latest(case: Case, suspension: Code) -> CaseSuspended | None:
     """The latest record of one suspension."""
     return next((record for record in reversed(case.suspensions) if record.suspension == suspension), None)
+
+
+def end(
+    case: Case,
+    suspension: Code,
+    *,
+    change_id: ChangeId,
+    reason: Reason,
+    article: Article,
+    until: datetime,
+    now: datetime,
+) -> CaseSuspended:
+    """The change that ends a suspension. Raises `UnknownSuspension` or `EndsBeforeBeginning`."""
+    known = latest(case, suspension)
+    if known is None:
+        raise UnknownSuspension
+    if until < known.since:
+        raise EndsBeforeBeginning
+    return known.replace(
+        change_id=change_id,
+        reason=reason,
+        article=article,
+        until=until,
+        # Of two records the one recorded later holds, so it must be later than the beginning, whatever the clocks say.
+        recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
+    )
 
 
 def is_end(change: TimeChange) -> bool:

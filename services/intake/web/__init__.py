@@ -1,1 +1,1 @@
-"""What intake offers by HTTP."""
+"""The HTTP endpoints of intake."""

@@ -1,4 +1,4 @@
-"""Reading the body of a request without trusting its size."""
+"""Reading the body of a request up to a size limit."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,21 +10,22 @@ from services.runtime.http.openapi import schema_of
 from services.runtime.http.problems import Problem
 
 
-class Plain(APIRoute):
-    """A route whose endpoint takes the request and gives the response, and nothing is looked at twice.
+class RawRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the response as they are.
 
-    It costs half as much as one whose parameters FastAPI finds; what it takes is described by ``openapi_extra``.
+    It costs half as much as one for which FastAPI resolves parameters and validates the answer. ``openapi_extra``
+    describes its request.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         return self.endpoint
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The body, of at most ``limit`` bytes of JSON.
+async def read_json(request: Request, limit: int) -> bytes:
+    """The body of a request, not yet parsed.
 
-    A larger one is refused with 413 before it has been read, and one that is declared as something else than JSON
-    with 415: a form on a foreign page cannot declare JSON, so it cannot make a browser post here.
+    Raises `Problem` 413 for more than ``limit`` bytes, before all of them are read, and 415 for a body that is not
+    declared as JSON. A form on a foreign page cannot declare JSON, so it cannot make a browser post here.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
@@ -39,11 +40,11 @@ async def read(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def described(body: Any) -> dict[str, Any]:
-    """What OpenAPI says of a body of this type, which FastAPI cannot know since it does not read the body itself."""
+def body_schema(body: Any) -> dict[str, Any]:
+    """The OpenAPI description of a body of this type, for routes that parse the body themselves."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
 
 
 def _too_large(limit: int) -> Problem:
-    detail, detail_zh = f"At most {limit} bytes are taken.", f"最多 {limit} 字节。"
+    detail, detail_zh = f"At most {limit} bytes are accepted.", f"最多 {limit} 字节。"
     return Problem(413, "too-large", "The body is too large", "请求内容过大", detail=detail, detail_zh=detail_zh)

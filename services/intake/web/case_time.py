@@ -1,18 +1,18 @@
-"""The time of a case, as staff change it: suspended, resumed, extended, begun anew."""
+"""Endpoints for staff that change the time of a case: suspend, resume, extend, restart."""
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.core import Rejected
+from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
+from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, ChangeId, SuspensionKind
 from contracts.messages.fields import Article, Reason
+from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
-from services.intake.core.state import Case
-from services.intake.core.suspension import latest
+from services.intake.core.state import Case, TimeChange
+from services.intake.core.suspension import UnknownSuspension
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
@@ -22,112 +22,117 @@ from services.runtime.service import ServiceHost
 Number = Annotated[CaseId, Path()]
 
 
-class _Request(BaseModel):
+class _TimeChangeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-    article: Article = Field("", description="The article that allows it.")
+    article: Article = Field("", description="The article of law that allows the change.")
 
 
-class SuspensionRequest(_Request):
-    """Time does not count from now on, or from an earlier moment."""
+class SuspensionRequest(_TimeChangeRequest):
+    """Time does not count from this moment on."""
 
     kind: Literal[SuspensionKind.CORRECTION, SuspensionKind.HOLD]
-    since: Timestamp | None = Field(None, description="From when on; now if it is not said.")
+    since: Timestamp | None = Field(None, description="Now, if not given.")
 
 
-class ResumptionRequest(_Request):
-    """Time counts again from now on, or from an earlier moment."""
+class ResumptionRequest(_TimeChangeRequest):
+    """Time counts again from this moment on."""
 
-    until: Timestamp | None = Field(None, description="From when on; now if it is not said.")
+    until: Timestamp | None = Field(None, description="Now, if not given.")
 
 
-class ExtensionRequest(_Request):
+class ExtensionRequest(_TimeChangeRequest):
     """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
     notified_at: Timestamp = Field(description="When the applicant was told.")
 
 
-class RestartRequest(_Request):
-    """Time begins anew. The moment has to be said, so that the same request again is the same word."""
+class RestartRequest(_TimeChangeRequest):
+    """The time of the case begins anew. The moment is required, so that the same request again is the same change."""
 
-    restarted_at: Timestamp = Field(description="From when on.")
+    restarted_at: Timestamp
 
 
-class Kept(BaseModel):
-    """What has been kept, and will be told to monitor."""
+class TimeChangeAnswer(BaseModel):
+    """A recorded change. The same request again has the same answer."""
 
-    word: str
+    change_id: ChangeId
     suspension: Code | None = None
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
-    """The endpoints, closed to all but staff. Asked again with the same content, each changes nothing."""
+    """The endpoints, for staff only."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
     router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
 
     @router.post("/suspensions", status_code=201)
-    async def suspend(number: Number, wanted: SuspensionRequest) -> Kept:
+    async def suspend(number: Number, request: SuspensionRequest) -> TimeChangeAnswer:
         now = host.clock.now()
-        since = not_in_future("since", wanted.since, now)
-        suspension = derive_change_id(number, "suspension", wanted.kind, since)
-        word = CaseSuspended(
-            change_id=suspension,
-            suspension=suspension,
-            kind=wanted.kind,
-            reason=wanted.reason,
-            article=wanted.article,
+        since = not_in_future("since", request.since, now)
+        identity = derive_change_id(number, "suspension", request.kind, since)
+        change = CaseSuspended(
+            change_id=identity,
+            suspension=identity,
+            kind=request.kind,
+            reason=request.reason,
+            article=request.article,
             since=since,
             recorded_at=now,
         )
-        await host.command(number, word)
-        return Kept(word=word.change_id, suspension=suspension)
+        return await _record(number, change)
 
-    @router.post("/suspensions/{suspension}/end", status_code=201)
-    async def resume(number: Number, suspension: Annotated[Code, Path()], wanted: ResumptionRequest) -> Kept:
+    @router.post("/suspensions/{suspension_id}/end", status_code=201)
+    async def resume(
+        number: Number, suspension_id: Annotated[Code, Path()], request: ResumptionRequest
+    ) -> TimeChangeAnswer:
         now = host.clock.now()
         case = await host.read(number)
-        known = latest(case, suspension) if case is not None else None
-        if known is None:
-            raise Problem(404, "no-such-suspension", "The case has no such suspension", "该办件没有此项中止")
-        until = not_in_future("until", wanted.until, now)
-        if until < known.since:
-            raise Rejected("a suspension cannot end before it begins", "中止的结束不能早于开始")
-        word = known.replace(
-            change_id=derive_change_id(number, "resumption", suspension, until),
-            reason=wanted.reason,
-            article=wanted.article,
-            until=until,
-            # Later than the word before, whatever clock that was said by.
-            recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
-        )
-        await host.command(number, word)
-        return Kept(word=word.change_id, suspension=suspension)
+        if case is None:
+            raise UnknownCase(number)
+        until = not_in_future("until", request.until, now)
+        try:
+            change = suspension.end(
+                case,
+                suspension_id,
+                change_id=derive_change_id(number, "resumption", suspension_id, until),
+                reason=request.reason,
+                article=request.article,
+                until=until,
+                now=now,
+            )
+        except UnknownSuspension:
+            title, title_zh = "The case has no such suspension", "该办件没有此项中止"
+            raise Problem(404, "no-such-suspension", title, title_zh) from None
+        return await _record(number, change)
 
     @router.post("/extension", status_code=201)
-    async def extend(number: Number, wanted: ExtensionRequest) -> Kept:
-        notified_at = not_in_future("notified_at", wanted.notified_at, host.clock.now())
-        word = CaseExtended(
-            change_id=derive_change_id(number, "extension", str(wanted.days), notified_at),
-            days=wanted.days,
-            reason=wanted.reason,
-            article=wanted.article,
+    async def extend(number: Number, request: ExtensionRequest) -> TimeChangeAnswer:
+        notified_at = not_in_future("notified_at", request.notified_at, host.clock.now())
+        change = CaseExtended(
+            change_id=derive_change_id(number, "extension", str(request.days), notified_at),
+            days=request.days,
+            reason=request.reason,
+            article=request.article,
             notified_at=notified_at,
         )
-        await host.command(number, word)
-        return Kept(word=word.change_id)
+        return await _record(number, change)
 
-    @router.post("/restart", status_code=201)
-    async def restart(number: Number, wanted: RestartRequest) -> Kept:
-        restarted_at = not_in_future("restarted_at", wanted.restarted_at, host.clock.now())
-        word = CaseRestarted(
+    @router.post("/restarts", status_code=201)
+    async def restart(number: Number, request: RestartRequest) -> TimeChangeAnswer:
+        restarted_at = not_in_future("restarted_at", request.restarted_at, host.clock.now())
+        change = CaseRestarted(
             change_id=derive_change_id(number, "restart", "", restarted_at),
-            reason=wanted.reason,
-            article=wanted.article,
+            reason=request.reason,
+            article=request.article,
             restarted_at=restarted_at,
         )
-        await host.command(number, word)
-        return Kept(word=word.change_id)
+        return await _record(number, change)
+
+    async def _record(number: CaseId, change: TimeChange) -> TimeChangeAnswer:
+        await host.command(number, change)
+        of = change.suspension if isinstance(change, CaseSuspended) else None
+        return TimeChangeAnswer(change_id=change.change_id, suspension=of)
 
     return router

@@ -1,4 +1,4 @@
-"""Cases of other systems are taken over here, by operators."""
+"""``POST /imports``: operators import cases that another system has accepted."""
 
 from datetime import UTC
 from typing import Annotated, Any
@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from contracts.core import InvalidMessage
-from contracts.envelope import CaseId
+from contracts.envelope import CaseId, Code
 from contracts.messages.plans import Limit, Limits, Plan, PlanStep
 from services.intake.core.case_numbers import fingerprint, number_for_reference
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
-from services.intake.web.body import described, read
+from services.intake.web.body import body_schema, read_json
 from services.intake.web.requests import ImportRow
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, faults_of, unreadable
@@ -20,16 +20,16 @@ from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 1024 * 1024
-MOST_ROWS = 500
+MAX_ROWS = 500
 
 _IMPORTED = "imported"
-"""Matter, item and catalogue version of a case that was accepted elsewhere, under a catalogue not known here."""
+"""Matter, item and catalogue version of an imported case, whose own catalogue is not known here."""
 
-_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)])
+_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)])
 
 
-class Imported(BaseModel):
-    """What became of one row: a case number, or the reasons why there is none."""
+class ImportResult(BaseModel):
+    """The result of one row: a case number, or the reasons why there is none."""
 
     row: int
     """Place in the request, from 0."""
@@ -39,27 +39,27 @@ class Imported(BaseModel):
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
-    """The endpoint for operators."""
+    """The endpoint, for operators only."""
     router = APIRouter(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401, 403))
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     @router.post(
         "/imports",
-        openapi_extra=described(Annotated[list[ImportRow], Field(min_length=1, max_length=MOST_ROWS)]),
+        openapi_extra=body_schema(Annotated[list[ImportRow], Field(min_length=1, max_length=MAX_ROWS)]),
         response_model_exclude_none=True,
         responses=refusals(400, 413, 415, 422, *OVERLOAD),
     )
-    async def take_over(request: Request) -> list[Imported]:
-        """Take over up to 500 cases; each row succeeds or is rejected by itself. Repeating it changes nothing."""
-        rows = _rows(await read(request, MAX_BODY_BYTES))
-        checked = [_checked(number, row, host.settings.systems) for number, row in enumerate(rows)]
-        good = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
-        commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in good]
-        results = await host.commands([*commands])
-        answers = {place: row for place, row in enumerate(checked) if isinstance(row, Imported)}
-        for (place, row), (number, _), result in zip(good, commands, results, strict=True):
-            answers[place] = _answer(place, row, number, result)
-        return [answers[place] for place in range(len(rows))]
+    async def import_cases(request: Request) -> list[ImportResult]:
+        """Import up to 500 cases. Each row succeeds or fails by itself. The same import again changes nothing."""
+        rows = _rows(await read_json(request, MAX_BODY_BYTES))
+        checked = [_check(place, row, host.settings.systems) for place, row in enumerate(rows)]
+        valid = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
+        commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in valid]
+        outcomes = await host.commands([*commands])
+        results = {place: row for place, row in enumerate(checked) if isinstance(row, ImportResult)}
+        for (place, row), (number, _), outcome in zip(valid, commands, outcomes, strict=True):
+            results[place] = _result(place, row, number, outcome)
+        return [results[place] for place in range(len(rows))]
 
     return router
 
@@ -71,21 +71,22 @@ def _rows(body: bytes) -> list[Any]:
         raise unreadable(error) from None
 
 
-def _checked(place: int, row: Any, systems: tuple[str, ...]) -> ImportRow | Imported:
+def _check(place: int, row: Any, systems: tuple[Code, ...]) -> ImportRow | ImportResult:
     try:
         checked = ImportRow.model_validate(row)
     except ValidationError as error:
         reference = row.get("reference") if isinstance(row, dict) else None
-        return Imported(row=place, reference=reference if isinstance(reference, str) else None, errors=faults_of(error))
+        reference = reference if isinstance(reference, str) else None
+        return ImportResult(row=place, reference=reference, errors=faults_of(error))
     if checked.system not in systems:
         fault = FieldFault(pointer="#/system", detail="no such system is connected", detail_zh="该系统尚未接入")
-        return Imported(row=place, reference=checked.reference, errors=[fault])
+        return ImportResult(row=place, reference=checked.reference, errors=[fault])
     return checked
 
 
 def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
     return AcceptCase(
-        plan=plan_of(row),
+        plan=_plan(row),
         region=row.region,
         channel=row.channel,
         accepted_at=row.accepted_at.astimezone(UTC),
@@ -93,8 +94,8 @@ def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
     )
 
 
-def plan_of(row: ImportRow) -> Plan:
-    """A plan of one step, the decision of the department, under the limit that the other system gave."""
+def _plan(row: ImportRow) -> Plan:
+    """A plan of one step, the decision of the department, under the limit that the other system set."""
     limit = None
     if row.due_at is not None or row.working_days is not None:
         due_at = row.due_at.astimezone(UTC) if row.due_at else None
@@ -116,12 +117,12 @@ def plan_of(row: ImportRow) -> Plan:
     )
 
 
-def _answer(place: int, row: ImportRow, number: CaseId, result: Case | BaseException) -> Imported:
-    """Raises what is no fault of the row: then the whole request is to be repeated, which is harmless."""
-    if isinstance(result, InvalidMessage):
+def _result(place: int, row: ImportRow, number: CaseId, outcome: Case | BaseException) -> ImportResult:
+    """Raises an exception that is no fault of the row. The client then repeats the whole request, which is harmless."""
+    if isinstance(outcome, InvalidMessage):
         detail, detail_zh = "the reference was imported before, with other content", "该编号此前已导入，且内容不同"
         fault = FieldFault(pointer="#/reference", detail=detail, detail_zh=detail_zh)
-        return Imported(row=place, reference=row.reference, errors=[fault])
-    if isinstance(result, BaseException):
-        raise result
-    return Imported(row=place, reference=row.reference, number=number)
+        return ImportResult(row=place, reference=row.reference, errors=[fault])
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return ImportResult(row=place, reference=row.reference, number=number)

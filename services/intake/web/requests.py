@@ -1,4 +1,4 @@
-"""What may be asked of intake by HTTP, and how it is checked."""
+"""Requests to accept and to import cases, and the checks of their fields."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
@@ -19,31 +19,31 @@ from contracts.envelope import Code
 from contracts.messages.cases import Channel
 from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_MATERIALS
-from services.intake.catalogue.models import WorkingDays
+from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_numbers import is_citizen_number, is_credit_code
 from services.runtime.http.timestamps import reject_numbers
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""Words on one line, without control characters."""
+SingleLine = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Text on one line, without control characters."""
 
-When = Annotated[AwareDatetime, BeforeValidator(reject_numbers), Field(ge=_EARLIEST, le=_LATEST)]
-"""A moment with its time zone, of the years in which cases are handled and fall due."""
+CaseInstant = Annotated[AwareDatetime, BeforeValidator(reject_numbers), Field(ge=_EARLIEST, le=_LATEST)]
+"""A moment with its time zone, in the years in which cases are accepted and fall due."""
 
 
-class Request(BaseModel):
-    """A part of a request. What it does not know it refuses, so that nothing misspelled is passed over."""
+class RequestPart(BaseModel):
+    """A part of a request. It refuses unknown fields, so that no misspelled field is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
 
 
-class ApplicantRequest(Request):
-    """Who applies."""
+class ApplicantRequest(RequestPart):
+    """The applicant."""
 
     kind: Literal["person", "organisation"]
-    name: Line
+    name: SingleLine
     id_number: Annotated[str, Field(repr=False, max_length=18)]
     """Citizen number (GB 11643) of a person, unified social credit code (GB 32100) of an organisation."""
 
@@ -60,13 +60,13 @@ class ApplicantRequest(Request):
         return number
 
 
-class CaseRequest(Request):
+class CaseRequest(RequestPart):
     """An application for one bundle or one item of the catalogue."""
 
     bundle: Code | None = None
     item: Code | None = None
     applicant: ApplicantRequest
-    materials: Annotated[tuple[Line, ...], Field(max_length=MAX_MATERIALS)] = ()
+    materials: Annotated[tuple[SingleLine, ...], Field(max_length=MAX_MATERIALS)] = ()
     """Materials handed in, each by its code or its name in the catalogue."""
     region: Region
     channel: Channel
@@ -79,24 +79,24 @@ class CaseRequest(Request):
         return self
 
 
-class ImportRow(Request):
-    """A case that another system has accepted; from here on its deadline is held and its decision awaited.
+class ImportRow(RequestPart):
+    """A case that another system has accepted. Its deadline is held and its decision awaited from now on.
 
-    ``accepted_at`` may lie ahead of the clock: a replay of history announces its cases.
+    ``accepted_at`` may lie in the future: a replay of history imports its cases ahead of their time.
     """
 
-    reference: Line
-    """What the other system calls the case. The same reference is always the same case here."""
-    matter_name: Line
-    department: Line
+    reference: SingleLine
+    """The number of the case in the other system. The same reference is always the same case here."""
+    matter_name: SingleLine
+    department: SingleLine
     system: Code
     """The department system that will report the decision."""
     region: Region
     channel: Channel
-    accepted_at: When
-    due_at: When | None = None
+    accepted_at: CaseInstant
+    due_at: CaseInstant | None = None
     working_days: WorkingDays | None = None
-    """Its limit, unless ``due_at`` says when it ends. With neither, the case has none and is never late."""
+    """The limit of the case, unless ``due_at`` gives its end. Without both, the case is never late."""
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:

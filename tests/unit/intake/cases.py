@@ -11,8 +11,9 @@ from contracts.messages.commitments import Commitment, CommitmentsOpened
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
-from services.intake.catalogue import plan_for, sample
+from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.case_numbers import number_from
+from services.intake.core.catalogue.plans import plan_for
 from services.intake.core.handle import handle as handle_by
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
@@ -20,7 +21,7 @@ from tests.support.persons import citizen_number
 
 NUMBER = number_from(b"a case number")
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
-PLAN = plan_for(sample(), sample().bundles[1])
+PLAN = plan_for(sample_catalogue(), sample_catalogue().bundles[1])
 APPLICANT = Applicant(kind="person", name="王小明", id_number=citizen_number())
 STEPS = {step.step: step for step in PLAN.steps}
 
@@ -33,7 +34,7 @@ def at(hours: float) -> datetime:
     return ACCEPTED_AT + timedelta(hours=hours)
 
 
-def heard(message: Message, hours: float = 0) -> Envelope[Message]:
+def envelope(message: Message, hours: float = 0) -> Envelope[Message]:
     return envelop(message, id=UUID(int=1), source="onedoor/test", subject=NUMBER, time=at(hours))
 
 

@@ -33,13 +33,13 @@ class MemoryHost:
         )
         self.clock = SimpleNamespace(now=lambda: NOW)
         self.states: dict[str, Case] = {}
-        self.said: list[Message] = []
+        self.published: list[Message] = []
 
     async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> Case:
         envelope = envelop(message, id=uuid4(), source="onedoor/intake", subject=case_id, time=time or NOW)
         step = handle(self.states.get(case_id), envelope)
         self.states[case_id] = step.state
-        self.said += step.out
+        self.published += step.out
         return step.state
 
     async def commands(

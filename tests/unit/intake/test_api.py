@@ -69,7 +69,7 @@ def test_an_application_is_accepted(process: MemoryHost) -> None:
             "dated": "2026-03-02",
         }
     ]
-    (said,) = process.said
+    (said,) = process.published
     assert isinstance(said, CaseAccepted)
     assert said.plan.matter == "transfer-property"
     assert said.materials == (
@@ -83,7 +83,7 @@ def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost) -> No
     organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
     body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
     assert post(process, body).status_code == 201
-    (said,) = process.said
+    (said,) = process.published
     assert isinstance(said, CaseAccepted)
     assert said.applicant is not None
     assert said.applicant.id_number == credit_code()
@@ -95,14 +95,14 @@ def test_the_same_key_and_body_is_the_same_case(process: MemoryHost) -> None:
     again = post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
-    assert len(process.said) == 1
+    assert len(process.published) == 1
 
 
 def test_the_same_key_with_another_body_is_refused(process: MemoryHost) -> None:
     post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     response = post(process, changed(channel="web"), Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert problem(response, 422)["type"] == "urn:onedoor:problem:idempotency-key-reused"
-    assert len(process.said) == 1
+    assert len(process.published) == 1
 
 
 def test_without_a_key_each_application_is_a_case(process: MemoryHost) -> None:
@@ -233,7 +233,7 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
     assert (taxes["state"], taxes["document"]) == ("done", "Z1")
     assert taxes["due"] is None, "monitor has not been heard to hold it"
     assert (title["state"], title["due"]) == ("waiting", None)
-    assert [event["what"].split(":")[0] for event in case["history"]] == [
+    assert [event["event"].split(":")[0] for event in case["history"]] == [
         "Case accepted",
         "Sent to Tax (税务局)",
         "Received by Tax (税务局)",
@@ -248,7 +248,7 @@ async def test_a_decided_case_is_shown_decided(process: MemoryHost) -> None:
     case = client_of(process).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
     assert (case["state"], case["outcome"]) == ("decided", "approved")
     assert case["decided_at"] == at(30).isoformat().replace("+00:00", "Z")
-    assert case["history"][-1]["what_zh"] == "办结：准予"
+    assert case["history"][-1]["event_zh"] == "办结：准予"
 
 
 def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(process: MemoryHost) -> None:
@@ -288,7 +288,7 @@ def test_other_errors_are_problems_too(process: MemoryHost) -> None:
     client = client_of(process)
     problem(client.get("/nowhere"), 404)
     problem(client.delete("/catalogue"), 405)
-    assert problem(post(process, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "idempotency-key"
+    assert problem(post(process, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "Idempotency-Key"
 
 
 def test_the_description_of_the_endpoints_refers_to_nothing_that_is_not_there(process: MemoryHost) -> None:

@@ -11,7 +11,7 @@ from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, 
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
 from services.intake.core.case_time import MAX_TIME_CHANGES
 from services.intake.core.state import Case
-from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
+from tests.unit.intake.cases import accept, at, commitments, decided, envelope, handle, run
 from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem
 
@@ -35,7 +35,7 @@ def extended(word: str = "e1") -> CaseExtended:
 
 
 def told(step: Step[Case], message: Message, hours: float = 1) -> Step[Case]:
-    return handle(step.state, heard(message, hours))
+    return handle(step.state, envelope(message, hours))
 
 
 def held(words: tuple[str, ...]) -> CommitmentsOpened:
@@ -43,7 +43,7 @@ def held(words: tuple[str, ...]) -> CommitmentsOpened:
 
 
 def test_a_word_is_said_and_said_again_until_monitor_has_heard_it() -> None:
-    step = told(run(heard(accept())), suspended())
+    step = told(run(envelope(accept())), suspended())
     assert step.out == (suspended(),)
     again = told(step, TimerFired())
     assert again.out == (again.state.accepted, suspended())
@@ -54,14 +54,14 @@ def test_a_word_is_said_and_said_again_until_monitor_has_heard_it() -> None:
 
 
 def test_a_decided_case_is_not_closed_while_a_word_is_unheard() -> None:
-    step = told(run(heard(accept()), heard(commitments())), suspended())
+    step = told(run(envelope(accept()), envelope(commitments())), suspended())
     step = told(step, decided(2), 2)
     assert (step.closed, step.retry_after is not None) == (False, True)
     assert told(step, held(("w1",)), 3).closed
 
 
 def test_the_same_word_twice_is_one() -> None:
-    step = told(run(heard(accept())), suspended())
+    step = told(run(envelope(accept())), suspended())
     assert told(step, suspended()).state is step.state
 
 
@@ -79,7 +79,7 @@ def test_the_same_word_twice_is_one() -> None:
 def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
     before: tuple[Message, ...], word: Message, why: str
 ) -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     for message in before:
         step = told(step, message)
     with pytest.raises(Rejected, match=why) as refused:
@@ -88,14 +88,14 @@ def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
 
 
 def test_after_one_suspension_has_ended_another_may_begin() -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     for word in (suspended(), suspended("w2", until=3), suspended("w3", suspension="s2")):
         step = told(step, word)
     assert len(step.state.time_changes) == 3
 
 
 def test_time_is_not_changed_for_ever() -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     for number in range(MAX_TIME_CHANGES):
         step = told(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
     with pytest.raises(Rejected, match="times already"):
@@ -103,7 +103,7 @@ def test_time_is_not_changed_for_ever() -> None:
 
 
 def test_a_suspension_can_always_be_ended() -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     for number in range(MAX_TIME_CHANGES - 1):
         step = told(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
     step = told(told(step, suspended()), suspended("w2", until=3))
@@ -112,7 +112,7 @@ def test_a_suspension_can_always_be_ended() -> None:
 
 def test_a_case_that_was_never_accepted_has_no_time() -> None:
     with pytest.raises(UnknownCase):
-        handle(None, heard(suspended()))
+        handle(None, envelope(suspended()))
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def process() -> MemoryHost:
 @pytest.fixture
 def case(process: MemoryHost) -> str:
     number: str = post(process).json()["number"]
-    process.said.clear()
+    process.published.clear()
     return number
 
 
@@ -138,16 +138,16 @@ def test_a_case_is_put_on_hold_and_resumed(process: MemoryHost, case: str) -> No
     answer = send(process, f"/cases/{case}/suspensions", HOLD)
     assert answer.status_code == 201, answer.text
     suspension = answer.json()["suspension"]
-    (said,) = process.said
+    (said,) = process.published
     assert isinstance(said, CaseSuspended)
     assert (said.kind, said.reason, said.until) == (SuspensionKind.HOLD, HOLD["reason"], None)
     conflict = problem(send(process, f"/cases/{case}/suspensions", HOLD | {"kind": "correction"}), 409)
     assert conflict["detail"] == "the case is suspended already" and conflict["detail_zh"]
     ended = send(process, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "已批复"})
     assert ended.status_code == 201, ended.text
-    assert isinstance(process.said[-1], CaseSuspended) and process.said[-1].until == process.clock.now()
+    assert isinstance(process.published[-1], CaseSuspended) and process.published[-1].until == process.clock.now()
     again = send(process, f"/cases/{case}/suspensions/{suspension}/end", {"reason": "又"})
-    assert again.json() == ended.json() and len(process.said) == 2, "at the same moment it is the same word"
+    assert again.json() == ended.json() and len(process.published) == 2, "at the same moment it is the same word"
     assert problem(send(process, f"/cases/{case}/suspensions/other/end", {"reason": "又"}), 404)
 
 
@@ -156,7 +156,7 @@ def test_said_again_with_the_same_moment_it_is_the_same_word(process: MemoryHost
     first, again = (send(process, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
-    assert len(process.said) == 1
+    assert len(process.published) == 1
 
 
 def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(process: MemoryHost, case: str) -> None:
@@ -166,32 +166,32 @@ def test_an_extension_needs_its_reason_and_when_the_applicant_was_told(process: 
     later = (now + timedelta(hours=1)).isoformat()
     assert problem(send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": later}), 409)
     assert send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": now.isoformat()}).status_code == 201
-    assert [type(said) for said in process.said] == [CaseExtended]
+    assert [type(said) for said in process.published] == [CaseExtended]
 
 
 def test_time_begins_anew(process: MemoryHost, case: str) -> None:
     now = process.clock.now().isoformat()
-    assert send(process, f"/cases/{case}/restart", {"reason": "重新受理", "restarted_at": now}).status_code == 201
-    assert [type(said) for said in process.said] == [CaseRestarted]
+    assert send(process, f"/cases/{case}/restarts", {"reason": "重新受理", "restarted_at": now}).status_code == 201
+    assert [type(said) for said in process.published] == [CaseRestarted]
 
 
 def test_nobody_but_staff_changes_the_time_of_a_case(process: MemoryHost, case: str) -> None:
-    for path in ("suspensions", "suspensions/x/end", "extension", "restart"):
+    for path in ("suspensions", "suspensions/x/end", "extension", "restarts"):
         assert problem(send(process, f"/cases/{case}/{path}", HOLD, host="203.0.113.9"), 403)
-    assert process.said == []
+    assert process.published == []
 
 
 def test_an_unknown_case_has_no_time(process: MemoryHost) -> None:
     wanted = {"reason": "重新受理", "restarted_at": process.clock.now().isoformat()}
-    assert problem(send(process, "/cases/0000-0000-0000-0/restart", wanted), 404)
+    assert problem(send(process, "/cases/0000-0000-0000-0/restarts", wanted), 404)
 
 
 @pytest.mark.parametrize(
     "moment", ["0001-01-01T00:00:00+08:00", "1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x", 7]
 )
-@pytest.mark.parametrize("path", ["suspensions", "restart", "extension"])
+@pytest.mark.parametrize("path", ["suspensions", "restarts", "extension"])
 def test_odd_moments_are_refused(process: MemoryHost, case: str, path: str, moment: object) -> None:
-    fields = {"suspensions": {**HOLD, "since": moment}, "restart": {"reason": "r", "restarted_at": moment}}
+    fields = {"suspensions": {**HOLD, "since": moment}, "restarts": {"reason": "r", "restarted_at": moment}}
     fields["extension"] = {"reason": "r", "days": 10, "notified_at": moment}
     assert problem(send(process, f"/cases/{case}/{path}", fields[path]), 422)
 
@@ -211,7 +211,7 @@ async def test_what_is_shown_of_a_case_whose_time_stands_still(process: MemoryHo
     receipt = post(process).json()
     number, secret = receipt["number"], receipt["secret"]
     send(process, f"/cases/{number}/suspensions", HOLD)
-    (accepted,) = [said for said in process.said if isinstance(said, CaseAccepted)]
+    (accepted,) = [said for said in process.published if isinstance(said, CaseAccepted)]
     due = accepted.accepted_at + timedelta(days=7)
     pause = Pause(since=process.clock.now(), left=5, unit="working days")
     paused = Commitment(
@@ -225,5 +225,5 @@ async def test_what_is_shown_of_a_case_whose_time_stands_still(process: MemoryHo
         "left": 5,
         "unit": "working days",
     }
-    assert shown["history"][-1]["what_zh"] == "中止计时：暂停办理"
+    assert shown["history"][-1]["event_zh"] == "中止计时：暂停办理"
     assert HOLD["reason"] not in str(shown), "reasons are for the file"

@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from contracts.messages.plans import Limit, Limits
-from services.intake.catalogue import CatalogueInvalid, Matter, load, matter_of, plan_for, required_materials, sample
-from services.intake.catalogue.load import SAMPLE
+from services.intake.catalogue.load import SAMPLE, CatalogueInvalid, load_catalogue, sample_catalogue
 from services.intake.catalogue.schema import SCHEMA, schema_text
+from services.intake.core.catalogue.plans import Matter, matter_of, plan_for, required_materials
 
 
 def faults(tmp_path: Path, content: Any) -> list[str]:
@@ -21,7 +21,7 @@ def faults(tmp_path: Path, content: Any) -> list[str]:
     else:
         YAML(typ="safe").dump(content, file)
     with pytest.raises(CatalogueInvalid) as caught:
-        load(file)
+        load_catalogue(file)
     return [str(fault) for fault in caught.value.faults]
 
 
@@ -40,7 +40,7 @@ def test_the_sample_keeps_the_schema() -> None:
 
 
 def test_the_sample_has_three_bundles_of_three_departments() -> None:
-    catalogue = sample()
+    catalogue = sample_catalogue()
     assert [bundle.code for bundle in catalogue.bundles] == [
         "start-business",
         "transfer-property",
@@ -54,7 +54,7 @@ def test_the_sample_has_three_bundles_of_three_departments() -> None:
 
 
 def test_the_plan_of_a_bundle_is_complete() -> None:
-    catalogue = sample()
+    catalogue = sample_catalogue()
     plan = plan_for(catalogue, catalogue.bundles[0])
     assert plan.matter_name == "Starting a business (开办企业)"
     assert plan.lead_department == "Commerce (市场监管局)"
@@ -69,7 +69,7 @@ def test_the_plan_of_a_bundle_is_complete() -> None:
 
 
 def test_an_item_alone_is_a_plan_of_one_step() -> None:
-    catalogue = sample()
+    catalogue = sample_catalogue()
     item = next(item for item in catalogue.items if item.code == "transfer-registration")
     plan = plan_for(catalogue, item)
     (step,) = plan.steps
@@ -78,7 +78,7 @@ def test_an_item_alone_is_a_plan_of_one_step() -> None:
 
 
 def test_a_bundle_asks_for_each_material_once_and_for_none_that_it_produces() -> None:
-    catalogue = sample()
+    catalogue = sample_catalogue()
     transfer = catalogue.bundles[1]
     assert [m.code for m in required_materials(catalogue, transfer)] == [
         "identity",

@@ -18,7 +18,7 @@ from tests.unit.intake.cases import (
     decided,
     delivered,
     done,
-    heard,
+    envelope,
     report,
     reported,
     run,
@@ -28,7 +28,7 @@ ALL_DONE = [report(step, StepState.DONE, 30) for step in ("taxes", "title", "reg
 
 
 def test_a_case_is_accepted_and_published() -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     (said,) = step.out
     assert isinstance(said, CaseAccepted)
     assert said == step.state.accepted
@@ -39,7 +39,7 @@ def test_a_case_is_accepted_and_published() -> None:
 
 
 def test_its_deadlines_are_known_at_once() -> None:
-    due = run(heard(accept())).state.due_at_acceptance
+    due = run(envelope(accept())).state.due_at_acceptance
     assert due is not None
     assert due.committed == datetime(2026, 3, 9, 9, 30, tzinfo=UTC)  # Monday 2 March and 5 working days
     assert due.statutory == datetime(2026, 4, 14, 9, 30, tzinfo=UTC)
@@ -47,22 +47,22 @@ def test_its_deadlines_are_known_at_once() -> None:
 
 
 def test_the_same_request_again_says_nothing_and_keeps_the_case() -> None:
-    first = run(heard(accept()))
-    again = run(heard(accept()), heard(accept(), hours=5))
+    first = run(envelope(accept()))
+    again = run(envelope(accept()), envelope(accept(), hours=5))
     assert again.out == ()
     assert again.state == first.state
 
 
 def test_another_request_under_the_same_number_is_refused() -> None:
     with pytest.raises(KeyReused):
-        run(heard(accept()), heard(accept("another fingerprint")))
+        run(envelope(accept()), envelope(accept("another fingerprint")))
 
 
 def test_the_acceptance_is_said_again_slower_each_time() -> None:
-    messages = [heard(accept())]
+    messages = [envelope(accept())]
     waits = []
     for _ in range(12):
-        messages.append(heard(TimerFired()))
+        messages.append(envelope(TimerFired()))
         step = run(*messages)
         assert step.out == (step.state.accepted,)
         waits.append(step.retry_after)
@@ -71,24 +71,24 @@ def test_the_acceptance_is_said_again_slower_each_time() -> None:
 
 
 def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
-    decision, held = heard(decided(30, *ALL_DONE)), heard(commitments(("case", 100)))
+    decision, held = envelope(decided(30, *ALL_DONE)), envelope(commitments(("case", 100)))
     for half in (decision, held):
-        step = run(heard(accept()), half, heard(TimerFired()))
+        step = run(envelope(accept()), half, envelope(TimerFired()))
         assert len(step.out) == 1
         assert not step.closed
-    step = run(heard(accept()), decision, held)
+    step = run(envelope(accept()), decision, held)
     assert step.closed
     assert step.retry_after is None
-    late = run(heard(accept()), decision, held, heard(TimerFired()))
+    late = run(envelope(accept()), decision, held, envelope(TimerFired()))
     assert late.out == ()
     assert late.closed
 
 
 def test_steps_are_followed() -> None:
     state = run(
-        heard(accept()),
-        heard(delivered("taxes", 2)),
-        heard(done("title", 20)),
+        envelope(accept()),
+        envelope(delivered("taxes", 2)),
+        envelope(done("title", 20)),
     ).state
     taxes, title, registration = state.steps
     assert (taxes.state, taxes.requested_at, taxes.delivered_at) == (StepState.DELIVERED, at(1), at(2))
@@ -104,19 +104,19 @@ def test_steps_are_followed() -> None:
 def test_of_two_answers_the_earlier_holds_and_neither_is_mixed_with_the_other() -> None:
     early, late = done("title", 20, Outcome.REFUSED, "Z9"), done("title", 25)
     for messages in ([early, late], [late, early]):
-        title = run(heard(accept()), *map(heard, messages)).state.steps[1]
+        title = run(envelope(accept()), *map(envelope, messages)).state.steps[1]
         assert (title.decided_at, title.outcome, title.document) == (at(20), Outcome.REFUSED, "Z9")
 
 
 def test_routing_has_the_last_word_on_an_answer() -> None:
     said, held = done("title", 20, Outcome.REFUSED, "Z9"), reported(report("title", StepState.DONE, 25))
     for messages in ([said, held], [held, said]):
-        title = run(heard(accept()), *map(heard, messages)).state.steps[1]
+        title = run(envelope(accept()), *map(envelope, messages)).state.steps[1]
         assert (title.decided_at, title.outcome, title.document) == (at(25), Outcome.APPROVED, "Z1")
 
 
 def test_a_decision_ends_the_case() -> None:
-    state = run(heard(accept()), heard(decided(30, *ALL_DONE))).state
+    state = run(envelope(accept()), envelope(decided(30, *ALL_DONE))).state
     assert lifecycle.state_of(state) is CaseState.DECIDED
     assert state.decision is not None
     assert (state.decision.decided_at, state.decision.outcome) == (at(30), Outcome.APPROVED)
@@ -124,9 +124,9 @@ def test_a_decision_ends_the_case() -> None:
 
 
 def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
-    early, late = heard(commitments(("case", 100), ("step/title", 50)), 1), heard(commitments(("case", 90)), 2)
+    early, late = envelope(commitments(("case", 100), ("step/title", 50)), 1), envelope(commitments(("case", 90)), 2)
     for messages in ([early, late], [late, early]):
-        held = {h.commitment.key: h.commitment for h in run(heard(accept()), *messages).state.commitments}
+        held = {h.commitment.key: h.commitment for h in run(envelope(accept()), *messages).state.commitments}
         assert held["case"].committed_due == at(90)
         assert held["step/title"].committed_due == at(50)
 
@@ -134,15 +134,15 @@ def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
 def test_a_case_never_accepted_here_is_unknown() -> None:
     for message in (TimerFired(), delivered("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
         with pytest.raises(UnknownCase):
-            run(heard(message))
+            run(envelope(message))
 
 
 def test_a_message_that_is_not_for_intake_is_impossible() -> None:
     with pytest.raises(InvalidMessage, match="not for intake"):
-        run(heard(accept()), heard(CaseStateRequested()))
+        run(envelope(accept()), envelope(CaseStateRequested()))
 
 
 def test_a_step_that_the_plan_does_not_have_is_impossible() -> None:
     wrong = delivered("title", 1).model_copy(update={"step": "unheard-of"})
     with pytest.raises(InvalidMessage, match="no step unheard-of"):
-        run(heard(accept()), heard(wrong))
+        run(envelope(accept()), envelope(wrong))

@@ -16,8 +16,8 @@ from tests.unit.intake.cases import (
     decided,
     delivered,
     done,
+    envelope,
     handle,
-    heard,
     report,
     reported,
     run,
@@ -34,15 +34,15 @@ messages = st.one_of(
     st.builds(lambda: accept()),
     st.builds(TimerFired),
 )
-histories = st.lists(st.builds(heard, messages, hours), max_size=12)
+histories = st.lists(st.builds(envelope, messages, hours), max_size=12)
 endings = st.tuples(
-    st.builds(lambda end, steps: heard(decided(end, *steps), end), hours, st.lists(reports, max_size=3)),
-    st.builds(lambda due, said: heard(commitments(("case", due)), said), hours, hours),
+    st.builds(lambda end, steps: envelope(decided(end, *steps), end), hours, st.lists(reports, max_size=3)),
+    st.builds(lambda due, said: envelope(commitments(("case", due)), said), hours, hours),
 )
 
 
 def final(history: list[Envelope[Message]]) -> Case:
-    return run(heard(accept()), *history).state
+    return run(envelope(accept()), *history).state
 
 
 @given(histories, endings, st.data())
@@ -66,7 +66,7 @@ def test_what_has_been_heard_once_changes_nothing_again(history: list[Envelope[M
 def test_every_case_that_is_answered_closes_and_stays_closed(
     history: list[Envelope[Message]], ending: tuple[Envelope[Message], ...]
 ) -> None:
-    step = run(heard(accept()), *ending)
+    step = run(envelope(accept()), *ending)
     for message in history:
         assert step.closed
         step = handle(step.state, message)
@@ -76,10 +76,10 @@ def test_every_case_that_is_answered_closes_and_stays_closed(
 
 @given(histories)
 def test_every_case_that_is_not_answered_asks_again(history: list[Envelope[Message]]) -> None:
-    step = run(heard(accept()), *history)
+    step = run(envelope(accept()), *history)
     assert not step.closed
     assert step.retry_after is not None
-    assert handle(step.state, heard(TimerFired())).out == (step.state.accepted,)
+    assert handle(step.state, envelope(TimerFired())).out == (step.state.accepted,)
 
 
 @given(histories)

@@ -64,14 +64,14 @@ def test_cases_are_taken_over_and_rows_rejected_one_by_one(process: MemoryHost) 
 
 def test_a_case_without_a_limit_is_taken_over_and_never_due(process: MemoryHost) -> None:
     post(process, row(due_at=None))
-    (accepted,) = process.said
+    (accepted,) = process.published
     assert isinstance(accepted, CaseAccepted)
     assert accepted.plan.limits is None
 
 
 def test_the_plan_is_one_step_under_the_given_limit(process: MemoryHost) -> None:
     post(process, ROW, row(reference="case-2", due_at=None, working_days=8))
-    pinned, counted = process.said
+    pinned, counted = process.published
     assert isinstance(pinned, CaseAccepted)
     assert isinstance(counted, CaseAccepted)
     assert pinned.applicant is None
@@ -88,7 +88,7 @@ def test_the_plan_is_one_step_under_the_given_limit(process: MemoryHost) -> None
 def test_repeating_an_import_changes_nothing(process: MemoryHost) -> None:
     first = post(process, ROW)
     assert post(process, ROW).json() == first.json()
-    assert len(process.said) == 1
+    assert len(process.published) == 1
     (answer,) = post(process, row(matter_name="Other")).json()
     assert answer["errors"][0]["pointer"] == "#/reference"
 

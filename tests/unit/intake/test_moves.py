@@ -27,8 +27,8 @@ from tests.unit.intake.cases import (
     decided,
     delivered,
     done,
+    envelope,
     handle,
-    heard,
     report,
     reported,
     run,
@@ -139,12 +139,12 @@ REFUSED: Mapping[str, Refusals] = {
 
 
 def case_in(state: str) -> Case:
-    return run(heard(accept()), *(heard(MESSAGES[name], 4) for name in STATES[state])).state
+    return run(envelope(accept()), *(envelope(MESSAGES[name], 4) for name in STATES[state])).state
 
 
 def moves_of(before: Case | None, message: Message) -> dict[str, tuple[StrEnum | None, Trigger, StrEnum]]:
     """The capabilities that the message moves, each with its move."""
-    after = handle(before, heard(message, 5)).state
+    after = handle(before, envelope(message, 5)).state
     moved = {}
     for name, (_, state_of) in CAPABILITIES.items():
         old, new = state_of(before) if before else None, state_of(after)
@@ -184,7 +184,7 @@ def test_each_move_in_a_table_happens() -> None:
 @pytest.mark.parametrize("name", [name for name, message in MESSAGES.items() if not isinstance(message, AcceptCase)])
 def test_a_case_begins_with_its_acceptance_only(name: str) -> None:
     with pytest.raises(UnknownCase):
-        handle(None, heard(MESSAGES[name]))
+        handle(None, envelope(MESSAGES[name]))
 
 
 def test_the_examples_have_every_message() -> None:

@@ -11,7 +11,7 @@ from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
-from tests.unit.intake.cases import accept, at, commitments, decided, handle, heard, run
+from tests.unit.intake.cases import accept, at, commitments, decided, envelope, handle, run
 from tests.unit.intake.hosts import MemoryHost, client_of
 from tests.unit.intake.test_api import post, problem
 
@@ -25,7 +25,7 @@ def end(commitment: str = "delivery", hours: float = 3) -> EndTimer:
 
 
 def told(step: Step[Case], message: Message, hours: float = 2) -> Step[Case]:
-    return handle(step.state, heard(message, hours))
+    return handle(step.state, envelope(message, hours))
 
 
 def monitor_heard(*words: str) -> CommitmentsOpened:
@@ -39,7 +39,7 @@ def report(step: Step[Case]) -> SideTimersReported:
 
 def answered() -> Step[Case]:
     """A decided case of which monitor knows: closed."""
-    step = told(run(heard(accept()), heard(commitments())), decided(1), 1)
+    step = told(run(envelope(accept()), envelope(commitments())), decided(1), 1)
     assert step.closed
     return step
 
@@ -64,15 +64,15 @@ def test_its_end_is_reported_too_and_then_the_case_is_closed() -> None:
 
 
 def test_monitor_is_told_the_present_truth_whenever_it_asks() -> None:
-    step = told(run(heard(accept())), begin("complaint/1"))
+    step = told(run(envelope(accept())), begin("complaint/1"))
     asked = told(step, SideTimersRequested())
     assert asked.state is step.state
     assert report(asked) == report(step)
-    assert report(told(run(heard(accept())), SideTimersRequested())).timers == ()
+    assert report(told(run(envelope(accept())), SideTimersRequested())).timers == ()
 
 
 def test_the_same_again_changes_nothing() -> None:
-    step = told(run(heard(accept())), begin())
+    step = told(run(envelope(accept())), begin())
     assert told(step, begin()).state is step.state
     ended = told(step, end())
     assert told(ended, end()).state is ended.state
@@ -93,7 +93,7 @@ def test_the_same_again_changes_nothing() -> None:
 def test_what_cannot_be_is_refused_with_the_reason_in_both_languages(
     before: tuple[Message, ...], command: Message, why: str
 ) -> None:
-    step = run(heard(accept()))
+    step = run(envelope(accept()))
     for message in before:
         step = told(step, message)
     with pytest.raises(Rejected, match=why) as refused:
@@ -118,7 +118,7 @@ def process() -> MemoryHost:
 @pytest.fixture
 def case(process: MemoryHost) -> str:
     number: str = post(process).json()["number"]
-    process.said.clear()
+    process.published.clear()
     return number
 
 
@@ -128,11 +128,11 @@ def send(process: MemoryHost, path: str, content: Any, **options: Any) -> Any:
 
 def test_a_complaint_has_a_clock_from_beginning_to_end(process: MemoryHost, case: str) -> None:
     now = process.clock.now().isoformat()
-    wanted = {"kind": "complaint", "which": "12", "started_at": now}
+    wanted = {"kind": "complaint", "reference": "12", "started_at": now}
     first, again = (send(process, f"/cases/{case}/timers", wanted) for _ in range(2))
     assert first.status_code == again.status_code == 201, first.text
     assert first.json() == again.json() == {"commitment": "complaint/12"}
-    (said,) = process.said
+    (said,) = process.published
     assert isinstance(said, SideTimersReported)
     (clock,) = said.timers
     assert (clock.owner, clock.limits) == (process.states[case].accepted.plan.lead_department, None)
@@ -144,15 +144,15 @@ def test_a_complaint_has_a_clock_from_beginning_to_end(process: MemoryHost, case
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        ({"which": None}, 422),
+        ({"reference": None}, 422),
         ({"kind": "case"}, 422),
-        ({"which": "a/b"}, 422),
+        ({"reference": "a/b"}, 422),
         ({"started_at": "later"}, 422),
         ({"started_at": None}, 422),
     ],
 )
 def test_a_wrong_request_is_refused(process: MemoryHost, case: str, change: dict[str, Any], status: int) -> None:
-    wanted = {"kind": "complaint", "which": "12", "started_at": process.clock.now().isoformat()} | change
+    wanted = {"kind": "complaint", "reference": "12", "started_at": process.clock.now().isoformat()} | change
     assert problem(send(process, f"/cases/{case}/timers", wanted), status)
 
 
@@ -167,4 +167,4 @@ def test_only_staff_begin_and_end_clocks_and_only_of_cases_there_are(process: Me
     for path in ("timers", "timers/end"):
         assert problem(send(process, f"/cases/{case}/{path}", wanted, host="203.0.113.9"), 403)
     assert problem(send(process, "/cases/0000-0000-0000-0/timers", wanted), 404)
-    assert process.said == []
+    assert process.published == []

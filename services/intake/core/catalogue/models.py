@@ -11,13 +11,13 @@ from contracts.messages.plans import MAX_STEPS, Fen
 WorkingDays = Annotated[int, Field(ge=0, le=3650)]
 
 
-class Entry(BaseModel):
+class CatalogueEntry(BaseModel):
     """A part of the catalogue: frozen, and refusing fields it does not know, which are mostly misspelled ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Text(Entry):
+class BilingualText(CatalogueEntry):
     """The same words in Chinese and in English."""
 
     zh: Annotated[str, Field(min_length=1, max_length=80)]
@@ -29,7 +29,7 @@ class Text(Entry):
         return f"{self.en} ({self.zh})"
 
 
-class Kind(StrEnum):
+class ItemKind(StrEnum):
     """Kinds of item: 即办件, 承诺件, 联办件, 上报件, 备案."""
 
     INSTANT = "instant"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     FILING = "filing"
 
 
-class LimitDays(Entry):
+class LimitDays(CatalogueEntry):
     """The committed and the statutory limit (承诺 / 法定时限)."""
 
     committed: WorkingDays
@@ -48,44 +48,44 @@ class LimitDays(Entry):
     """Working days the law allows."""
 
 
-class FeeEntry(Entry):
+class FeeEntry(CatalogueEntry):
     """A fee."""
 
-    name: Text
+    name: BilingualText
     amount_fen: Fen
     """Amount in fen, the hundredth of a yuan."""
-    standard: Text
+    standard: BilingualText
     """How the amount is arrived at."""
-    basis: Text
+    basis: BilingualText
     """The rule that allows the fee."""
 
 
-class Department(Entry):
+class Department(CatalogueEntry):
     """A department that answers for items."""
 
     code: Code
-    name: Text
+    name: BilingualText
     system: Code
     """The department system that is asked; it names the topics of its adapter."""
 
 
-class Material(Entry):
+class Material(CatalogueEntry):
     """A document that an item requires (申报材料)."""
 
     code: Code
-    name: Text
+    name: BilingualText
 
 
-class Item(Entry):
+class Item(CatalogueEntry):
     """One thing a department may be asked for (事项)."""
 
     code: Code
-    name: Text
+    name: BilingualText
     department: Code
     """Code of the department that decides."""
-    kind: Kind
+    kind: ItemKind
     limits: LimitDays
-    legal_basis: Annotated[tuple[Text, ...], Field(min_length=1)]
+    legal_basis: Annotated[tuple[BilingualText, ...], Field(min_length=1)]
     materials: tuple[Code, ...] = ()
     """Codes of the materials required."""
     produces: Code | None = None
@@ -93,7 +93,7 @@ class Item(Entry):
     fees: tuple[FeeEntry, ...] = ()
 
 
-class BundleStep(Entry):
+class BundleStep(CatalogueEntry):
     """One item within a bundle."""
 
     step: Code
@@ -102,19 +102,19 @@ class BundleStep(Entry):
     """Steps that must be done before this one can start."""
 
 
-class Bundle(Entry):
+class Bundle(CatalogueEntry):
     """Several items asked for as one matter, with one application (一件事)."""
 
     code: Code
-    name: Text
+    name: BilingualText
     lead: Code
     """Code of the department that answers for the bundle as a whole."""
     limits: LimitDays
-    legal_basis: Annotated[tuple[Text, ...], Field(min_length=1)]
+    legal_basis: Annotated[tuple[BilingualText, ...], Field(min_length=1)]
     steps: Annotated[tuple[BundleStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
 
-class Catalogue(Entry):
+class Catalogue(CatalogueEntry):
     """Everything that can be asked for, as of one version. A case keeps the version it was accepted under."""
 
     version: Name

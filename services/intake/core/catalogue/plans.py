@@ -1,7 +1,7 @@
 """From an entry of the catalogue to the plan that a case keeps. Pure."""
 
 from contracts.messages.plans import Fee, Limit, Limits, Plan, PlanStep
-from services.intake.catalogue.models import (
+from services.intake.core.catalogue.models import (
     Bundle,
     BundleStep,
     Catalogue,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from services.intake.catalogue.models import Bundle, Catalogue, Item, Kind, LimitDays
+from services.intake.core.catalogue.models import Bundle, Catalogue, Item, ItemKind, LimitDays
 
 Finding = tuple[str, str]
 """Where, as ``items[code].field``, and what is wrong there."""
@@ -41,7 +41,7 @@ def _item(item: Item, catalogue: Catalogue) -> Iterator[Finding]:
     if item.produces is not None and item.produces not in known:
         yield f"{here}.produces", f"there is no material {item.produces}"
     yield from _limits(here, item.limits)
-    if item.kind is Kind.FILING and item.limits.committed > 0:
+    if item.kind is ItemKind.FILING and item.limits.committed > 0:
         yield f"{here}.limits.committed", "a filing must be completed on the spot, within 0 working days"
 
 

@@ -1,0 +1,137 @@
+"""``POST /cases``: an application is checked and accepted."""
+
+from secrets import token_bytes
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from contracts.messages.cases import Applicant
+from services.intake.core.case_numbers import fingerprint, number_for_key, number_from, tracking_secret
+from services.intake.core.catalogue.offers import Offer, Offers
+from services.intake.core.lifecycle import AcceptCase, KeyReused
+from services.intake.core.state import Case
+from services.intake.web.answers import Receipt, receipt
+from services.intake.web.body import RawRoute, body_schema, read_json
+from services.intake.web.requests import CaseRequest
+from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
+from services.runtime.service import ServiceHost
+
+MAX_BODY_BYTES = 64 * 1024
+"""An application names its materials; it does not contain them."""
+
+MAX_KEY_CHARACTERS = 255
+
+_KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+}
+
+
+def routes(host: ServiceHost[Case], offers: Offers) -> APIRouter:
+    """The endpoint for applicants."""
+    router = APIRouter()
+    secret_key = host.settings.secret_key.get_secret_value().encode()
+
+    async def apply(request: Request) -> Response:
+        """Accept an application. The same ``Idempotency-Key`` again is the same case."""
+        key = _idempotency_key(request.headers.get("idempotency-key"))
+        application = _application(await read_json(request, MAX_BODY_BYTES))
+        offer = _offer(offers, application)
+        command = AcceptCase(
+            plan=offer.plan,
+            region=application.region,
+            channel=application.channel,
+            applicant=Applicant(**vars(application.applicant)),
+            materials=_materials(offers, offer, application),
+            accepted_at=host.clock.now(),
+            fingerprint=fingerprint(secret_key, application.model_dump_json()),
+        )
+        number, case = await (_accept_once(host, secret_key, key, command) if key else _accept_new(host, command))
+        answer = receipt(number, tracking_secret(secret_key, number), case)
+        headers = {"Location": answer.tracking, "Cache-Control": "no-store"}
+        return Response(answer.model_dump_json(), 201, headers, "application/json")
+
+    router.add_api_route(
+        "/cases",
+        apply,
+        methods=["POST"],
+        status_code=201,
+        response_model=Receipt,
+        responses=refusals(400, 413, 415, 422, *OVERLOAD),
+        route_class_override=RawRoute,
+        openapi_extra={**body_schema(CaseRequest), "parameters": [_KEY_PARAMETER]},
+    )
+    return router
+
+
+async def _accept_once(host: ServiceHost[Case], secret_key: bytes, key: str, command: AcceptCase) -> tuple[str, Case]:
+    """Accept under an idempotency key. One key leads to one case number, so that all its requests reach one case."""
+    number = number_for_key(secret_key, key)
+    try:
+        return number, await host.command(number, command)
+    except KeyReused:
+        title, title_zh = "This Idempotency-Key was used for another application", "该 Idempotency-Key 已用于另一申请"
+        raise Problem(422, "idempotency-key-reused", title, title_zh) from None
+
+
+async def _accept_new(host: ServiceHost[Case], command: AcceptCase) -> tuple[str, Case]:
+    """Accept under a random number. If it is taken, draw another."""
+    while True:
+        entropy = token_bytes(16)
+        number, unique = number_from(entropy), command.replace(fingerprint=entropy.hex())
+        try:
+            return number, await host.command(number, unique)
+        except KeyReused:
+            continue
+
+
+def _idempotency_key(header: str | None) -> str | None:
+    """The key, as a quoted string (draft-ietf-httpapi-idempotency-key-header, section 2.1) or bare, as most clients
+    send it."""
+    if header is None:
+        return None
+    if len(header) > MAX_KEY_CHARACTERS:
+        detail, detail_zh = f"has more than {MAX_KEY_CHARACTERS} characters", f"超过 {MAX_KEY_CHARACTERS} 个字符"
+        raise wrong_fields([FieldFault(parameter="Idempotency-Key", detail=detail, detail_zh=detail_zh)])
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key:
+        raise wrong_fields([FieldFault(parameter="Idempotency-Key", detail="is empty", detail_zh="不能为空")])
+    return key
+
+
+def _application(body: bytes) -> CaseRequest:
+    try:
+        return CaseRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise unreadable(error) from None
+
+
+def _offer(offers: Offers, application: CaseRequest) -> Offer:
+    if application.bundle is not None:
+        field, offer = "bundle", offers.bundle(application.bundle)
+    else:
+        field, offer = "item", offers.item(application.item or "")
+    if offer is None:
+        detail, detail_zh = f"the catalogue has no such {field}", "目录中没有该事项"
+        raise wrong_fields([FieldFault(pointer=f"#/{field}", detail=detail, detail_zh=detail_zh)])
+    if offer.unconnected:
+        title, title_zh = "Departments of this matter are not connected here", "该事项涉及的部门尚未接入"
+        names = ", ".join(offer.unconnected)
+        raise Problem(422, "department-not-connected", title, title_zh, detail=names, detail_zh=names)
+    return offer
+
+
+def _materials(offers: Offers, offer: Offer, application: CaseRequest) -> tuple[str, ...]:
+    received = offers.received(application.materials)
+    if missing := offer.missing(received):
+        faults = [
+            FieldFault(pointer="#/materials", detail=f"missing: {one.name.en}", detail_zh=f"缺少：{one.name.zh}")
+            for one in missing
+        ]
+        raise Problem(422, "materials-missing", "Materials are missing", "申报材料不齐全", errors=faults)
+    return received

@@ -1,0 +1,66 @@
+"""The catalogue as it is offered to the public."""
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.messages.plans import Fen
+from services.intake.core.catalogue.models import BilingualText, Bundle, Catalogue, FeeEntry, LimitDays
+from services.intake.core.catalogue.plans import Matter, items_of, required_materials
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class MaterialView(_Part):
+    """A material to hand in."""
+
+    code: str
+    name: BilingualText
+
+
+class MatterView(_Part):
+    """An item or bundle."""
+
+    code: str
+    name: BilingualText
+    lead_department: str
+    departments: tuple[str, ...]
+    limits: LimitDays
+    legal_basis: tuple[BilingualText, ...]
+    materials: tuple[MaterialView, ...]
+    fees: tuple[FeeEntry, ...]
+    fees_total_fen: Fen
+
+
+class CatalogueView(_Part):
+    """All matters that can be applied for."""
+
+    version: str
+    bundles: tuple[MatterView, ...]
+    items: tuple[MatterView, ...]
+
+
+def catalogue_view(catalogue: Catalogue) -> CatalogueView:
+    """The catalogue as the public sees it."""
+    return CatalogueView(
+        version=catalogue.version,
+        bundles=tuple(_matter_view(catalogue, bundle) for bundle in catalogue.bundles),
+        items=tuple(_matter_view(catalogue, item) for item in catalogue.items),
+    )
+
+
+def _matter_view(catalogue: Catalogue, matter: Matter) -> MatterView:
+    names = {department.code: department.name.both for department in catalogue.departments}
+    items = items_of(catalogue, matter)
+    fees = tuple(fee for item in items for fee in item.fees)
+    return MatterView(
+        code=matter.code,
+        name=matter.name,
+        lead_department=names[matter.lead if isinstance(matter, Bundle) else matter.department],
+        departments=tuple(dict.fromkeys(names[item.department] for item in items)),
+        limits=matter.limits,
+        legal_basis=matter.legal_basis,
+        materials=tuple(MaterialView(code=one.code, name=one.name) for one in required_materials(catalogue, matter)),
+        fees=fees,
+        fees_total_fen=sum(fee.amount_fen for fee in fees),
+    )
