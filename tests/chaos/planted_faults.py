@@ -52,14 +52,14 @@ PLANTS = (
     Plant(
         "Kafka is told before the commit",
         "services/runtime/kafka/consumer.py",
-        "        backoff = 0.1\n",
-        "        for record in records:\n"
+        "        backoff_s = FIRST_BACKOFF_S\n",
+        "        for record in batch.records:\n"
         "            place = {TopicPartition(record.topic, record.partition): record.offset + 1}\n"
         "            try:\n"
-        "                await self._subscriber.consumer.commit(place)\n"
-        "            except KafkaError:\n"
+        "                await self.subscription.commit(place)\n"
+        "            except (KafkaError, TimeoutError):\n"
         "                pass\n"
-        "        backoff = 0.1\n",
+        "        backoff_s = FIRST_BACKOFF_S\n",
         "power cut",
         r"never heard",
     ),

@@ -1,0 +1,289 @@
+"""A consumer group's subscription by FastStream: batches of raw records, acknowledged late, stopped loudly.
+
+This is the one file that knows how a FastStream subscriber works inside. It uses public parts only: a batch subscriber
+with a parser and a decoder of its own, manual acknowledgement, a middleware, a rebalance listener, and the subscriber's
+``consumer`` and ``tasks``. tests/unit/runtime/test_subscription.py fails when one of them changes. Reasons:
+docs/decisions/0017-faststream-behind-one-file.md.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faststream import AckPolicy, BaseMiddleware, ContextRepo, StreamMessage
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from services.runtime import telemetry
+from services.runtime.kafka import connection
+from services.runtime.settings import Settings
+
+METADATA_AGE_S = 5.0
+"""Machine seconds between two requests for the cluster's topics and partitions.
+
+A group that forms while a cluster has no topics is assigned no partitions. Its members learn of new topics only by this
+request; aiokafka's own interval is 5 minutes.
+"""
+
+REQUEST_TIMEOUT_S = 12.0
+"""Machine seconds after which a request without an answer fails. Longer than the 10 of a session, as Kafka requires."""
+
+SESSION_TIMEOUT_S = 10.0
+"""Machine seconds without a heartbeat after which the group gives a member's partitions to others."""
+
+HEARTBEAT_S = 2.0
+"""Machine seconds between two heartbeats."""
+
+FETCH_WAIT_S = 0.1
+"""Machine seconds for which Kafka holds back an answer without records. Meanwhile aiokafka requests nothing for the
+partitions whose records were still unread when it sent the request, so that a long wait delays those."""
+
+FETCH_BYTES = 4 * 1024 * 1024
+"""Most bytes that are read ahead in one request, some thousands of records: catching up with a long backlog takes no
+more memory than keeping up."""
+
+FOREVER_MS = 10 * 366 * 86_400_000
+"""Milliseconds for which one read waits for records: ten years.
+
+FastStream sleeps as long again after a read that found nothing. A short wait would delay records by that sleep and wake
+an idle process all the time (measured in decision 0017); with this one, no read ends without records.
+"""
+
+GATHER_MS = 5
+"""Milliseconds within which Kafka answers with what came during a pause. Two are usual."""
+
+COMMIT_TIMEOUT_S = 2.0
+"""Machine seconds after which a commit of offsets fails; the next one includes it.
+
+aiokafka itself would retry for as long as Kafka is away or lacks a topic, and meanwhile delay the flush and the
+rebalance that wait for the commit.
+"""
+
+STOP_TIMEOUT_S = 8.0
+"""Machine seconds for which a stop waits for the batch in hand."""
+
+Records = tuple[ConsumerRecord[Any, Any], ...]
+
+
+class StopReading(Exception):
+    """Raised while a batch is handled: the subscription must stop. The message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Raw records, and the generation of the group in which they were read."""
+
+    records: Records
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """The callbacks of a subscription.
+
+    ``handle`` handles a batch. ``pause`` waits after a batch that was not full, so that more records gather.
+    ``revoke`` runs before partitions are given up. ``fail`` is told, once, why the subscription stops by itself:
+    the records of the failed batch, and all after it, stay unacknowledged.
+    """
+
+    handle: Callable[[RecordBatch], Awaitable[None]]
+    pause: Callable[[], Awaitable[None]]
+    revoke: Callable[[], Awaitable[None]]
+    fail: Callable[[str], None]
+
+
+class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads topics as a member of the service's consumer group.
+
+    A failure, be it of the client or of the handler, stops the subscription: to read on would acknowledge past records
+    that nobody has handled.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str], handler: Handler) -> None:
+        self.joined = False
+        """Whether this member has its share of the partitions, which may be none."""
+        self.generation = 0
+        """Counts the assignments. Offsets are valid within one: another may be of another log."""
+        self._handler = handler
+        self._batch_size = settings.batch
+        self._paused = False
+        """Whether records may have come while nobody was reading."""
+        self._stopping: asyncio.Task[None] | None = None
+        self.broker = KafkaBroker(
+            connection.addresses(settings),
+            client_id=connection.client_id(settings),
+            security=connection.security(settings),
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=int(METADATA_AGE_S * 1000),
+            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+            retry_backoff_ms=connection.RETRY_MS,
+            middlewares=(BatchMetrics, partial(_Supervision, self)),
+            apply_types=False,
+            logger=None,
+            graceful_timeout=STOP_TIMEOUT_S,
+        )
+        self._subscriber = self.broker.subscriber(
+            *topics,
+            group_id=f"{settings.topic_prefix}onedoor-{settings.service}",
+            # A replica that restarts resumes its partitions at once: its former session need not expire first.
+            group_instance_id=f"{settings.service}-{settings.replica}",
+            batch=True,
+            batch_timeout_ms=FOREVER_MS,
+            max_records=self._batch_size,
+            fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES // 16,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
+            listener=self,
+            # Each replica reads the same partition numbers of every topic, and so all messages of a case.
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            parser=self._parse,
+            decoder=self._decode,
+        )
+        self._subscriber(handler.handle)
+
+    async def start(self) -> None:
+        """Join the group. Raises `KafkaError` when the cluster is away."""
+        await self.broker.start()
+        for reading in self._subscriber.tasks:
+            reading.add_done_callback(self._reading_ended)
+
+    async def stop(self) -> None:
+        """Finish the batch in hand and leave the group."""
+        await self.broker.stop()
+
+    async def lag(self) -> int | None:
+        """Count the records of this member's partitions that are still to be read; None while that is not known."""
+        consumer = self._subscriber.consumer
+        if consumer is None or not self.joined:
+            return None
+        lag = 0
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            if end is not None:
+                lag += max(0, end - await consumer.position(partition))
+        return lag
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Acknowledge everything below these offsets, in the partitions that are still assigned to this member.
+
+        Raises `KafkaError` or `TimeoutError`.
+        """
+        if (consumer := self._subscriber.consumer) is None:
+            return
+        assigned = consumer.assignment()
+        async with asyncio.timeout(COMMIT_TIMEOUT_S):
+            await consumer.commit({partition: offset for partition, offset in offsets.items() if partition in assigned})
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Part of aiokafka's interface."""
+        if self.joined:
+            await self._handler.revoke()
+        self.joined = False
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        """Part of aiokafka's interface."""
+        self.generation += 1
+        self.joined = True
+
+    async def handled(self, count: int) -> None:
+        """So many records were handled together: pause if there may soon be more."""
+        self._paused = count < self._batch_size
+        if self._paused:
+            await self._handler.pause()
+
+    def fail(self, reason: str) -> None:
+        """Stop reading, and report why."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self.broker.stop())
+            self._handler.fail(reason)
+
+    async def _parse(self, records: Records) -> KafkaMessage:
+        """Wrap raw records. FastStream's own parser decodes their headers, and one bad header fails the batch."""
+        if self._stopping is not None:
+            raise StopReading("the subscription has stopped")  # and the loop has not noticed yet
+        generation = self.generation
+        batch = RecordBatch((*records, *await self._gather()), generation)
+        return KafkaMessage(body=batch, raw_message=batch.records, consumer=None)  # type: ignore[arg-type]
+
+    @staticmethod
+    async def _decode(message: StreamMessage[Any]) -> object:
+        """Leave the records as they are: the handler decodes each by itself, so that a bad one fails alone."""
+        return message.body
+
+    async def _gather(self) -> Records:
+        """Read what came during a pause.
+
+        Kafka answered the pending request with the first record that came; until that was read, aiokafka requested no
+        more. Without this second read, everything else that came during the pause would wait for the next batch.
+        """
+        consumer = self._subscriber.consumer
+        if not self._paused or not self.joined or consumer is None:
+            return ()
+        # The first records must be handled whatever happens here. The next read reports what is wrong with Kafka; and
+        # during a rebalance aiokafka would wait for its end.
+        with suppress(KafkaError, ConsumerStoppedError, TimeoutError):
+            async with asyncio.timeout(10 * GATHER_MS / 1000):
+                found = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._batch_size)
+            return tuple(chain.from_iterable(found.values()))
+        return ()
+
+    def _reading_ended(self, reading: "asyncio.Task[Any]") -> None:
+        """Stop if the loop that reads has failed.
+
+        The client has passed over the records in which it failed. FastStream starts another loop in place of the failed
+        one; it has not run yet, and must not.
+        """
+        if not reading.cancelled() and (error := reading.exception()) is not None:
+            for restarted in self._subscriber.tasks:
+                restarted.cancel()
+            self.fail(f"Kafka's client cannot read a record: {error!r}")
+
+
+class BatchMetrics(BaseMiddleware[Any, Any]):
+    """Counts the records that were handled and measures how long each batch took, from decoding to commit."""
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
+        """Part of FastStream's interface."""
+        started = time.perf_counter()
+        result = await call_next(msg)
+        telemetry.MESSAGES.labels("kafka").inc(len(msg.raw_message))
+        telemetry.BATCH_SECONDS.labels("kafka").observe(time.perf_counter() - started)
+        return result
+
+
+class _Supervision(BaseMiddleware[Any, Any]):
+    """Pauses after each batch; stops the subscription after a failed one, which FastStream itself would skip."""
+
+    def __init__(self, subscription: Subscription, msg: Any, /, *, context: ContextRepo) -> None:
+        super().__init__(msg, context=context)
+        self._subscription = subscription
+        self._records = 0
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
+        """Part of FastStream's interface."""
+        self._records = len(msg.raw_message)
+        return await call_next(msg)
+
+    async def after_processed(
+        self, exc_type: type[BaseException] | None = None, exc_val: BaseException | None = None, exc_tb: Any = None
+    ) -> bool:
+        """Part of FastStream's interface."""
+        if isinstance(exc_val, StopReading):
+            self._subscription.fail(str(exc_val))
+        elif isinstance(exc_val, Exception):
+            self._subscription.fail(f"a batch of records cannot be handled: {type(exc_val).__name__}")
+        elif exc_val is None:
+            await self._subscription.handled(self._records)
+        return False
