@@ -1,4 +1,4 @@
-"""What the services have agreed on: messages, topics, plans and lawful time.
+"""The contracts between the services: messages, topics, plans and lawful time.
 
-Nothing here imports another package of onedoor, and nothing here reads a clock, a file or a network.
+This package imports no other package of onedoor, and reads no clock, file or network.
 """

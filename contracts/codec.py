@@ -1,4 +1,4 @@
-"""Records to envelopes and back: one place that knows what a well-formed record is."""
+"""Encodes envelopes into Kafka records and decodes them. Only this module defines a well-formed record."""
 
 from typing import Annotated, Any, Union
 
@@ -8,46 +8,46 @@ from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
-"""The headers of each record."""
+"""The headers of every record."""
 
-_KNOWN: Any = Union[tuple(envelope_class(message) for message in REGISTRY)]  # noqa: UP007, the members are not fixed
-_ANY: TypeAdapter[Envelope[Message]] = TypeAdapter(Annotated[_KNOWN, Field(discriminator="type")])
+_ENVELOPES: Any = Union[tuple(envelope_class(message) for message in REGISTRY)]  # noqa: UP007, the members follow from the registry
+_ADAPTER: TypeAdapter[Envelope[Message]] = TypeAdapter(Annotated[_ENVELOPES, Field(discriminator="type")])
 
 
 class InvalidRecord(Exception):
-    """The record is not a message of ours; the reason says what is wrong with it, without its content."""
+    """The record is no valid message. The reason names the fault without repeating content."""
 
 
 def encode(envelope: Envelope[Message]) -> bytes:
-    """The record's value: the whole event as one JSON document."""
+    """The value of the record: the whole event as one JSON document."""
     return envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)
 
 
 def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Message]:
-    """Read one record.
+    """Decode one record.
 
     Raises `InvalidRecord` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or version,
-    on the wrong topic, keyed by another case than it speaks of, or with a NUL character in it.
+    on the wrong topic, keyed by another case than that of its event, or that contains a NUL character.
     """
     if value is None:
         raise InvalidRecord("the record is empty")
     if len(value) > MAX_RECORD_BYTES:
         raise InvalidRecord(f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed")
     if b"\\u0000" in value:
-        raise InvalidRecord("the record holds a NUL character")  # nobody's name has one, and PostgreSQL's text cannot
+        raise InvalidRecord("the record contains a NUL character")  # PostgreSQL cannot store it in a text
     try:
-        envelope = _ANY.validate_json(value)
+        envelope = _ADAPTER.validate_json(value)
     except ValidationError as error:
-        raise InvalidRecord(_why(error)) from None
+        raise InvalidRecord(_describe(error)) from None
     if key != envelope.subject.encode():
-        raise InvalidRecord("the record's key is not the case its event speaks of")
+        raise InvalidRecord("the record's key is not the case of its event")
     if topic != topic_of(envelope.data):
         raise InvalidRecord(f"{envelope.type} does not belong on topic {topic}")
     return envelope
 
 
-def _why(error: ValidationError) -> str:
-    """What is wrong and where, naming fields but never repeating their values."""
+def _describe(error: ValidationError) -> str:
+    """The faults with the names of their fields. Values are never repeated: they may be personal data."""
     faults: list[dict[str, Any]] = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[assignment]
     first = faults[0]
     if first["type"] == "json_invalid":

@@ -1,4 +1,4 @@
-"""What a core is: a pure function from state and message to the next step."""
+"""The interface of a core: a pure function from state and message to the next step."""
 
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -10,17 +10,17 @@ S = TypeVar("S", bound=Value)
 
 
 class Step(NamedTuple, Generic[S]):
-    """What a core answers to one message: the case's new state, and what is to happen next.
+    """The result of a core for one message: the new state of the case, and what happens next.
 
-    There are two kinds of time. Lawful time (deadlines) is a moment of the clock that all services share, and
-    that clock may be set or sped up: ``wake``. Patience (asking again, backing off) is machine time, counted
-    from now whatever the clock does: ``again`` and ``call_after``.
+    There are two kinds of time. Deadlines (``timer_at``) are moments of the clock that all services share, which may
+    be set or sped up. Retries (``retry_after``, ``call_after``) are machine time, counted from now whatever that clock
+    shows.
 
-    ``out``: messages to say, in this order, in the same commit as the state.
-    ``wake``: the next moment of the clock at which this case wants a ``TimerFired``; ``None`` for never.
-    ``again``: the case wants a ``TimerFired`` if nothing is heard for so long; ``None`` for no open question.
-    ``call``: the one question this case now wants put to the outside world, after ``call_after``.
-    ``closed``: nothing more is expected for this case; it may be forgotten after the retention time.
+    ``out``: messages to publish, in this order, in the same commit as the state.
+    ``timer_at``: the next moment of the shared clock at which the case receives `TimerFired`; None for never.
+    ``retry_after``: the case receives `TimerFired` if no message arrives for so long; None if it awaits no answer.
+    ``call``: the one request that the case now has open to the external system, due after ``call_after``.
+    ``closed``: no more messages are expected; the case may be deleted after the retention time.
     """
 
     state: S
@@ -33,7 +33,7 @@ class Step(NamedTuple, Generic[S]):
 
 
 def backoff(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
-    """How long to wait for an answer after having asked ``asked`` times: ``first``, doubling, to ``longest``."""
+    """How long to wait for an answer after so many attempts: ``first``, doubling up to ``longest``."""
     doublings = max(0, attempts - 1)
     return longest if doublings > 30 else min(longest, first * 2**doublings)
 
@@ -45,18 +45,18 @@ class Core(Protocol[S]):
 
 
 class InvalidMessage(Exception):
-    """The message cannot be true of this case as the service knows it; it becomes a dead letter."""
+    """The message contradicts the state of its case. It becomes a dead letter."""
 
 
 class UnknownCase(InvalidMessage):
-    """The message speaks of a case that this service has never heard of."""
+    """The message is about a case that this service does not know."""
 
     def __init__(self, case_id: str) -> None:
         super().__init__(f"case {case_id} is unknown here")
 
 
 class Rejected(InvalidMessage):
-    """What somebody asks for cannot be done as things stand; the message says why, in English and in Chinese."""
+    """A command that is not possible in the present state. Carries the reason in English and in Chinese."""
 
     def __init__(self, why: str, why_zh: str) -> None:
         super().__init__(why)

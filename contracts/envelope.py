@@ -1,4 +1,4 @@
-"""The envelope every message travels in, and the step a core answers with.
+"""The envelope in which every message travels.
 
 An envelope is a CloudEvent (CloudEvents 1.0.2) in the structured mode of the Kafka protocol binding: the
 whole event is one JSON document in the record's value, so that a plain console consumer can read it. The
@@ -22,34 +22,37 @@ CaseId = Annotated[str, Field(pattern=r"^[0-9A-Z]{4}(-[0-9A-Z]{4}){2}-[0-9A-Z]$"
 """The public case number, e.g. ``K7Q2-9MXF-4TBA-3``: twelve characters and a check character."""
 
 Code = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-"""A short identifier: an item, a step, a system."""
+"""A short identifier, such as that of an item, a step or a system."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-"""A name as people write it."""
+"""A name for people to read."""
 
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
-"""A moment with its zone, in the years 1900 to 2300: a deadline reckoned from it is still a date. Ours are in UTC."""
+"""A moment with its zone, in the years 1900 to 2300, so that a deadline computed from it is a valid date.
+
+Messages of onedoor use UTC.
+"""
 
 
 class Message(Value):
-    """What one service says to another, or to itself."""
+    """A message from one service to another, or to itself."""
 
     type: ClassVar[str]
     """The CloudEvents type, ending in the major version: ``onedoor.case.accepted.v1``."""
 
 
 class TimerFired(Message):
-    """The moment a case asked to be woken at has come. Local to a service; never on Kafka."""
+    """The timer or retry of a case is due. Local to a service; never on Kafka."""
 
     type: ClassVar[str] = "onedoor.timer.fired.v1"
 
 
 class RulesChanged(Message):
-    """The rules that a service keeps to have a new edition. Local to a service; never on Kafka."""
+    """A new version of the service's rules is in force. Local to a service; never on Kafka."""
 
     type: ClassVar[str] = "onedoor.rules.changed.v1"
 
@@ -61,8 +64,8 @@ M = TypeVar("M", bound=Message)
 class Envelope(Value, Generic[D]):
     """A message with its CloudEvents attributes.
 
-    ``time`` is when the thing happened, which may be long before the message is read. A core takes time from
-    here and nowhere else. ``causationid`` (an extension attribute) is the id of the message that led to this.
+    ``time`` is when the event happened, which may be long before the message is read. It is the only source of time
+    for a core. ``causationid`` (an extension attribute) is the id of the message that caused this one.
     """
 
     specversion: Literal["1.0"] = "1.0"
@@ -78,7 +81,7 @@ class Envelope(Value, Generic[D]):
 
 @cache
 def envelope_class(message: type[M]) -> type[Envelope[M]]:
-    """The envelope that holds this type of message and no other, tagged by its ``type`` attribute."""
+    """The class of envelopes for this type of message only, told apart by the ``type`` attribute."""
     tag: Any = Literal[message.type]
     base: Any = Envelope[message]  # type: ignore[valid-type]
     return cast(type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base, type=(tag, message.type)))
@@ -87,17 +90,18 @@ def envelope_class(message: type[M]) -> type[Envelope[M]]:
 def envelop(
     message: M, *, id: UUID, source: str, subject: str, time: datetime, cause: UUID | None = None
 ) -> Envelope[M]:
-    """Put a message into its envelope."""
-    of_type = envelope_class(type(message))
-    return of_type(id=id, source=source, type=message.type, subject=subject, time=time, causationid=cause, data=message)
+    """The envelope of a message."""
+    envelope_type = envelope_class(type(message))
+    return envelope_type(
+        id=id, source=source, type=message.type, subject=subject, time=time, causationid=cause, data=message
+    )
 
 
 def derive_id(cause: UUID, source: str, index: int) -> UUID:
-    """The id of the ``index``-th message that ``source`` says because of ``cause``.
+    """The id of the ``index``-th message that ``source`` publishes because of ``cause``.
 
-    The same cause always yields the same ids (a UUID version 8, RFC 9562 section 5.8), so that what is said
-    again after a crash is recognised as the same. ``source`` keeps two services that heard the same message
-    from giving two messages one id.
+    The same cause always gives the same ids (UUID version 8, RFC 9562 section 5.8), so that a message published again
+    after a crash is recognised as a duplicate. ``source`` separates the services that process the same cause.
     """
     digest = blake2b(b"%b/%b/%d" % (cause.bytes, source.encode(), index), digest_size=16).digest()
     number = int.from_bytes(digest, "big") & ~(0xF << 76 | 0x3 << 62)
@@ -105,7 +109,7 @@ def derive_id(cause: UUID, source: str, index: int) -> UUID:
 
 
 def follow(message: M, cause: Envelope[Message], source: str, index: int) -> Envelope[M]:
-    """The envelope of the ``index``-th message that ``source`` says because of ``cause``, at the time of its cause."""
+    """The envelope of the ``index``-th message that ``source`` publishes because of ``cause``, with its time."""
     return envelop(
         message,
         id=derive_id(cause.id, source, index),

@@ -1,8 +1,8 @@
-"""The register of messages: the topic of each, the service that produces it, the services that consume it.
+"""The registry of messages: the topic, the producer and the consumers of each.
 
-Topics are per message family and, where departments are concerned, per department system: the adapter of a department
-can be given the right to read and write its own two topics and nothing else. The rights of each service on Kafka follow
-from this table, and the AsyncAPI document is generated from it.
+Each family of messages has a topic. Messages to and from departments have one topic per department system, so that the
+adapter of a department needs rights on its own two topics only. The rights of every service on Kafka follow from this
+table, and the AsyncAPI document is generated from it.
 """
 
 from collections.abc import Iterable
@@ -35,10 +35,10 @@ from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, Tas
 
 
 class Route(NamedTuple):
-    """The way of a message. Services are named by their role; ``departments`` stands for every adapter.
+    """The topic, producer and consumers of a message. ``departments`` stands for every department's service.
 
-    ``{system}`` in the topic stands for the department system that the message names. ``consumers`` may be empty:
-    some messages are for outsiders who are interested.
+    ``{system}`` in the topic stands for the department system that the message names. ``consumers`` is empty for
+    messages that only systems outside of onedoor consume.
     """
 
     topic: str
@@ -72,20 +72,20 @@ REGISTRY: dict[type[Message], Route] = {
     AppealDecided: Route("onedoor.alerts", "monitor", ()),
     OperationsAlerted: Route("onedoor.alerts", "monitor", ()),
 }
-"""Every message on Kafka. The key of every record is the case id."""
+"""All messages on Kafka. The key of every record is the case id."""
 
 MAX_RECORD_BYTES = 256 * 1024
-"""A record larger than this is a dead letter."""
+"""The largest record. A larger one becomes a dead letter."""
 
 
 def topic_of(message: Message) -> str:
-    """The topic that this message is published on."""
+    """The topic on which this message is published."""
     template = REGISTRY[type(message)].topic
     return template.format(system=message.system) if "{" in template else template  # type: ignore[attr-defined]
 
 
 def topics_for(types: Iterable[type[Message]], systems: Iterable[str]) -> tuple[str, ...]:
-    """The topics that carry these messages when the given department systems are in use, sorted."""
+    """The topics of these messages for the given department systems, sorted."""
     templates = {REGISTRY[message].topic for message in types}
     systems = tuple(systems)
     return tuple(sorted({t.format(system=s) for t in templates for s in (systems if "{" in t else ("",))}))

@@ -1,4 +1,4 @@
-"""What monitor publishes of alerts, and what people do about them."""
+"""Messages about alerts: raised, withdrawn and closed by monitor, and the actions of people on them."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -10,7 +10,7 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Reason, Region
 
 Occurrence = Annotated[int, Field(ge=1)]
-"""Which time it is that this rung of this commitment is raised: 1 unless an earlier one was withdrawn."""
+"""Counts the alerts of one rung of one commitment: 1 unless an earlier one was withdrawn."""
 
 
 class Rung(StrEnum):
@@ -20,12 +20,12 @@ class Rung(StrEnum):
     YELLOW = "yellow"
     RED = "red"
     FURTHER = "further"
-    """Beyond red, where the rules have it: the matter is taken to those above (督办)."""
+    """Beyond red, where the rules define it: the matter goes to superiors (督办)."""
 
 
 class AlertRaised(Message):
-    """A rung of the ladder has been reached. Said once for each rung of each commitment, unless it was withdrawn
-    because the deadline moved, and the moved deadline passes too."""
+    """A rung of the ladder has been reached. Published once for each rung of each commitment, and once more if it was
+    withdrawn because the deadline moved and the moved deadline passes too."""
 
     type: ClassVar[str] = "onedoor.alert.raised.v1"
 
@@ -41,12 +41,12 @@ class AlertRaised(Message):
     open_at: Instant | None = None
     """Evidence: the latest moment at which routing knew the commitment to be open."""
     ended_at: Instant | None = None
-    """Evidence: when it was answered, too late."""
+    """Evidence: the moment of the late answer."""
 
 
 class AlertWithdrawn(Message):
-    """A rung that was raised turned out wrong: the answer was in time and late on its way, the deadline moved, or an
-    appeal was upheld."""
+    """A raised alert was wrong: the answer was in time but its message late, the deadline moved, or an appeal was
+    upheld (撤销警示)."""
 
     type: ClassVar[str] = "onedoor.alert.withdrawn.v1"
 
@@ -59,7 +59,7 @@ class AlertWithdrawn(Message):
 
 
 class AlertClosed(Message):
-    """A commitment was answered after rungs of its ladder had been raised: nobody need be told of them any more."""
+    """A commitment with alerts was answered, so nobody needs to be notified of them any more."""
 
     type: ClassVar[str] = "onedoor.alert.closed.v1"
 
@@ -69,7 +69,7 @@ class AlertClosed(Message):
 
 
 class CardNotIssued(Message):
-    """A card was due, and was not issued: asked for the present truth, its owner said that it had answered in time."""
+    """A card was due and was not issued: verification showed that the answer was in time (免于发牌)."""
 
     type: ClassVar[str] = "onedoor.card.not-issued.v1"
 
@@ -77,12 +77,12 @@ class CardNotIssued(Message):
     rung: Rung
     due_at: Instant
     ended_at: Instant
-    """Evidence: when it was answered."""
+    """Evidence: the moment of the answer."""
     region: Region
 
 
 class AlertAction(Message):
-    """What somebody says of an alert, with a reason."""
+    """An action of a person on an alert, with a reason."""
 
     commitment: CommitmentKey
     rung: Rung
@@ -93,7 +93,7 @@ class AlertAction(Message):
 
 
 class AlertAcknowledged(AlertAction):
-    """Somebody who was told of an alert has taken it in hand: it climbs no further."""
+    """A notified person has taken charge of an alert: it is not escalated further (签收)."""
 
     type: ClassVar[str] = "onedoor.alert.acknowledged.v1"
 
@@ -101,7 +101,7 @@ class AlertAcknowledged(AlertAction):
 
 
 class AlertAppealed(AlertAction):
-    """A department complains against a card that it was issued (申诉)."""
+    """A department appeals against a card (申诉)."""
 
     type: ClassVar[str] = "onedoor.alert.appealed.v1"
 
@@ -109,7 +109,7 @@ class AlertAppealed(AlertAction):
 
 
 class AppealDecided(AlertAction):
-    """A supervisor upholds an appeal, and the card is withdrawn for good; or rejects it, and the card stands."""
+    """A supervisor upholds an appeal, so that the card is withdrawn for good, or rejects it."""
 
     type: ClassVar[str] = "onedoor.appeal.decided.v1"
 
@@ -118,17 +118,19 @@ class AppealDecided(AlertAction):
 
 
 class IssueKind(StrEnum):
-    """What the platform itself has failed in, so that no department is to answer for it."""
+    """A failure of the platform itself, for which no department is responsible."""
 
     UNDELIVERED = "undelivered"
-    """A step was not delivered to its department, or only after it was due."""
+    """A step was not delivered to its department before it was due."""
     UNVERIFIED = "unverified"
-    """A card is due, and routing does not say whether the case is open."""
+    """A card is due, and routing does not answer whether the case is open."""
 
 
 class OperationsAlerted(Message):
-    """Something of the platform's own stands between a commitment and its department: operations are told, and the
-    department is issued no card for it. Said once, and once more when it is settled."""
+    """A failure of the platform affects a commitment: operations are alerted, and the department gets no card for it.
+
+    Published once, and once more when it is settled.
+    """
 
     type: ClassVar[str] = "onedoor.operations.alerted.v1"
 

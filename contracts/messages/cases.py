@@ -1,4 +1,4 @@
-"""What intake says: a case has been accepted."""
+"""Messages about a case as a whole: acceptance, the course of its time, its state, its decision."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +12,7 @@ from contracts.values import Value
 
 
 class Channel(StrEnum):
-    """How the application came in."""
+    """The channel by which the application came in (申请渠道)."""
 
     WINDOW = "window"
     WEB = "web"
@@ -25,7 +25,7 @@ class Channel(StrEnum):
 
 
 class Applicant(Value):
-    """Who applies. Personal data: it goes to the departments concerned and never into a log."""
+    """The applicant. Personal data: it goes to the departments concerned and never into a log."""
 
     kind: Literal["person", "organisation"]
     name: Name
@@ -39,18 +39,20 @@ class SuspensionKind(StrEnum):
     PROCEDURE = "procedure"
     """A department's special procedure."""
     CORRECTION = "correction"
-    """The applicant mends what is missing (补正)."""
+    """The applicant supplies what is missing (补正)."""
     HOLD = "hold"
-    """A supervisor has stopped it, with a reason."""
+    """A supervisor has stopped the time, with a reason."""
 
 
 ChangeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""Names one word of intake's about a case's time, so that it counts once however often it is said."""
+"""The id of one change to the time of a case, so that it counts once however often it is published."""
 
 
 class CaseSuspended(Message):
-    """Time of the case does not count from a moment on, or counts again. Said again until monitor has heard it; the
-    latest ``recorded_at`` of a suspension holds."""
+    """The time of the case stops counting, or counts again.
+
+    Published again until monitor confirms the ``change_id``. Of one suspension the latest ``recorded_at`` holds.
+    """
 
     type: ClassVar[str] = "onedoor.case.suspended.v1"
 
@@ -61,29 +63,29 @@ class CaseSuspended(Message):
     article: Article = ""
     since: Instant
     until: Instant | None = None
-    """From when on time counts again; None while it does not."""
+    """The moment from which time counts again; None while it does not."""
     recorded_at: Instant
 
     _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class CaseExtended(Message):
-    """The limit of the case was extended, once, and the applicant was told why (article 42). Of several the earliest
-    ``notified_at`` holds."""
+    """The limit of the case was extended, once, and the applicant was notified of the reason (Administrative Licensing
+    Law, article 42). Of several messages the earliest ``notified_at`` holds."""
 
     type: ClassVar[str] = "onedoor.case.extended.v1"
 
     change_id: ChangeId
     days: Annotated[int, Field(ge=1, le=365)]
-    """Of the kind in which the limit is counted."""
+    """In the unit of the limit: working days or calendar days."""
     reason: Reason
     article: Article = ""
     notified_at: Instant
-    """When the applicant was told."""
+    """When the applicant was notified."""
 
 
 class CaseRestarted(Message):
-    """The time of the case begins anew. Of several the latest ``restarted_at`` holds."""
+    """The time of the case begins anew. Of several messages the latest ``restarted_at`` holds."""
 
     type: ClassVar[str] = "onedoor.case.restarted.v1"
 
@@ -94,7 +96,7 @@ class CaseRestarted(Message):
 
 
 class CaseAccepted(Message):
-    """The formal, dated acceptance that starts the clocks (受理). Said again until it is answered."""
+    """The formal, dated acceptance that starts the limits (受理). Published again until routing and monitor answer."""
 
     type: ClassVar[str] = "onedoor.case.accepted.v1"
 
@@ -102,13 +104,13 @@ class CaseAccepted(Message):
     region: Region
     channel: Channel
     applicant: Applicant | None = None
-    """None for a case imported from another system, which keeps the applicant to itself."""
+    """None for a case imported from another system, which does not disclose the applicant."""
     materials: Annotated[tuple[Name, ...], Field(max_length=MAX_MATERIALS)] = ()
     accepted_at: Instant
 
 
 class StepState(StrEnum):
-    """Where a step stands, as routing knows it."""
+    """The state of a step in routing."""
 
     WAITING = "waiting"
     REQUESTED = "requested"
@@ -118,7 +120,7 @@ class StepState(StrEnum):
 
 
 class StepReport(Value):
-    """The present truth about one step."""
+    """The present state of one step."""
 
     step: Code
     state: StepState
@@ -130,7 +132,7 @@ class StepReport(Value):
 
 
 class CaseReported(Message):
-    """Routing's present truth about a case that is still open, told to whoever asked."""
+    """Routing's present state of an open case, in answer to `CaseStateRequested` or a repeated `CaseAccepted`."""
 
     type: ClassVar[str] = "onedoor.case.reported.v1"
 
@@ -138,7 +140,7 @@ class CaseReported(Message):
 
 
 class CaseDecided(Message):
-    """All departments have answered; the case is decided. Said again to whoever asks again."""
+    """All departments have answered, so the case is decided. Published again in answer to every later request."""
 
     type: ClassVar[str] = "onedoor.case.decided.v1"
 
@@ -148,7 +150,7 @@ class CaseDecided(Message):
 
 
 class CaseHeld(Message):
-    """A supervisor stops the time of a case, or lets it run again; the latest ``recorded_at`` of a hold holds."""
+    """A supervisor stops the time of a case, or lets it run again. Of one hold the latest ``recorded_at`` is valid."""
 
     type: ClassVar[str] = "onedoor.case.held.v1"
 
@@ -158,7 +160,7 @@ class CaseHeld(Message):
     article: Article = ""
     since: Instant
     until: Instant | None = None
-    """From when on time counts again; None while it does not."""
+    """The moment from which time counts again; None while it does not."""
     recorded_at: Instant
     region: Region | None = None
 
@@ -166,6 +168,6 @@ class CaseHeld(Message):
 
 
 class CaseStateRequested(Message):
-    """Monitor asks routing for the present truth about a case before it issues a card."""
+    """Monitor requests the present state of a case from routing, for example before it issues a card."""
 
     type: ClassVar[str] = "onedoor.case.state-requested.v1"

@@ -1,4 +1,4 @@
-"""What monitor says: which deadlines it holds, and which of them are in danger or broken."""
+"""Messages about commitments: the deadlines that monitor holds for a case, and how they move."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -12,43 +12,44 @@ from contracts.messages.plans import MAX_STEPS
 from contracts.values import Value
 
 MAX_KEY_LENGTH = 80
+"""Characters of a commitment's key."""
 
 CommitmentKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
-"""``case`` for the case as a whole, ``step/<step>`` for one step of it; else the kind and, where a case may have
-several, which: ``notice``, ``complaint/2``."""
+"""``case`` for the case as a whole, ``step/<step>`` for one of its steps. Else the kind and, where a case may have
+several, which one: ``notice``, ``complaint/2``."""
 
 
 class Kind(StrEnum):
-    """What a commitment is about, which is what its key begins with."""
+    """The kind of a commitment: the first part of its key."""
 
     CASE = "case"
     STEP = "step"
     PROCEDURE = "procedure"
-    """A special procedure, while it lasts (特别程序)."""
+    """A special procedure that is under way (特别程序)."""
     ACCEPTANCE = "acceptance"
-    """An application by web that is neither accepted nor refused (网上受理)."""
+    """An application by web that is not yet accepted or refused (网上受理)."""
     NOTICE = "notice"
-    """The one-time notice of what is missing (一次性告知)."""
+    """The one-time notice of everything that is missing (一次性告知)."""
     DELIVERY = "delivery"
-    """The decision on its way to the applicant (出证, 送达)."""
+    """The delivery of the decision to the applicant (出证, 送达)."""
     COMPLAINT = "complaint"
     CONSULTATION = "consultation"
 
 
 def kind_of(key: CommitmentKey) -> Kind:
-    """What the commitment of this key is about. Raises `ValueError` for a key of no known kind."""
+    """The kind of the commitment with this key. Raises `ValueError` for an unknown kind."""
     return Kind(key.partition("/")[0])
 
 
 MAX_COMMITMENTS = MAX_STEPS + 64
-"""Commitments of one case: itself, its steps, and what else runs beside them."""
+"""Commitments of one case: the case, its steps, and those beside them."""
 
 MAX_OPENED = MAX_STEPS + 1
-"""Commitments of one message that they are open."""
+"""Commitments of one `CommitmentsOpened`."""
 
 
 class Pause(Value):
-    """A limit that stands still: nothing is due until it runs again (中止)."""
+    """A limit whose time is suspended: nothing is due until it resumes (中止)."""
 
     since: Instant
     left: Annotated[int, Field(ge=0)]
@@ -57,7 +58,7 @@ class Pause(Value):
 
 
 class Commitment(Value):
-    """A deadline somebody answers for. While it is paused, the moments are when it would be due had it run on."""
+    """A deadline with an owner (时限责任). While it is paused, the due moments are those without the pause."""
 
     key: CommitmentKey
     owner: Name
@@ -65,26 +66,26 @@ class Commitment(Value):
     committed_due: Instant
     statutory_due: Instant
     provisional: bool = False
-    """Reaches into a year whose holidays are not yet published, and will be computed again."""
+    """Whether it reaches into a year whose holidays are not yet published. It is computed again when they are."""
     pause: Pause | None = None
 
 
 ChangeIds = Annotated[tuple[ChangeId, ...], Field(max_length=MAX_COMMITMENTS)]
-"""What monitor has heard of intake's words about the time of the case."""
+"""The ids of intake's changes to the time of the case that monitor has processed."""
 
 
 Sequence = Annotated[int, Field(ge=0)]
-"""Counts what monitor has told of the case's deadlines: of two words the one told later holds, whatever their times
-say, which are those of what led to them."""
+"""Counts monitor's messages about the deadlines of a case. Of two messages the higher sequence is the newer one; their
+times are those of their causes and say nothing about it."""
 
 
 class CommitmentsOpened(Message):
-    """Monitor holds these deadlines for the case: its answer to an acceptance, repeated when asked again."""
+    """The deadlines that monitor holds for a case: its answer to every acceptance, repeated ones included."""
 
     type: ClassVar[str] = "onedoor.commitments.opened.v1"
 
     commitments: Annotated[tuple[Commitment, ...], Field(max_length=MAX_OPENED)]
-    """Of a case that has more there are several such messages."""
+    """A case with more commitments has several such messages."""
     change_ids: ChangeIds = ()
     region: Region | None = None
     sequence: Sequence = 0
@@ -94,34 +95,34 @@ class Cause(StrEnum):
     """Why a deadline moved."""
 
     RULES = "rules"
-    """Another calendar, other hours or another ladder came into force."""
+    """A new calendar, new hours or a new ladder came into force."""
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     RESTARTED = "restarted"
     EXTENDED = "extended"
     BEGUN_EARLIER = "begun-earlier"
-    """It turned out to have begun sooner than was known."""
+    """The commitment began earlier than monitor knew."""
 
 
 class Move(Value):
     """One deadline before and after."""
 
     commitment: Commitment
-    """As it is now."""
+    """The commitment as it is now."""
     committed_before: Instant
     statutory_before: Instant
     paused_before: bool = False
 
 
 class CommitmentsMoved(Message):
-    """Deadlines that have been said are other ones now."""
+    """Deadlines that were published before have changed."""
 
     type: ClassVar[str] = "onedoor.commitments.moved.v1"
 
     moves: Annotated[tuple[Move, ...], Field(min_length=1, max_length=MAX_COMMITMENTS)]
     cause: Cause
     edition: Annotated[int, Field(ge=0)] = 0
-    """Of the rules by which they are reckoned now; 0 are those that the program came with."""
+    """The version of the rules by which they are computed now; 0 for those that ship with the program."""
     change_ids: ChangeIds = ()
     region: Region | None = None
     sequence: Sequence = 0

@@ -1,4 +1,4 @@
-"""Types of fields that several messages share."""
+"""Field types that several messages share."""
 
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar
@@ -12,11 +12,11 @@ Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
 
 
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
-"""Something that can be read."""
+"""A reason for people to read: not blank."""
 
 
 Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
-"""The article that allows it: 行政许可法第四十五条."""
+"""The article of a law that allows something, such as 行政许可法第四十五条."""
 
 
 class _Period(Protocol):
@@ -30,11 +30,11 @@ T = TypeVar("T", bound=_Period)
 
 
 def check_period(period: T) -> T:
-    """A validator of what stands still for a time. Raises `ValueError`."""
+    """Validate that ``until`` is not before ``since``. Raises `ValueError`."""
     if period.until is not None and period.until < period.since:
-        raise ValueError("it cannot end before it begins")
+        raise ValueError("until lies before since")
     return period
 
 
 PersonId = Code
-"""Somebody in the directory of those who are told."""
+"""The id of a person in the directory."""

@@ -1,4 +1,4 @@
-"""The plan of a case, and what routing says of its course."""
+"""The plan of a case: its steps with their limits and fees."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -13,24 +13,26 @@ Fen = Annotated[int, Field(ge=0)]
 
 
 MAX_STEPS = 64
-"""Steps of one plan. A record is small and what follows from it must be: each step is a message of its own."""
+"""Steps of one plan. Each step becomes a message of its own, so the number bounds what one record leads to."""
 
 MAX_MATERIALS = 100
+"""Materials of one case."""
 
 MAX_FEES = 32
+"""Fees of one step."""
 
 
 class Limit(Value):
-    """A time limit: a length of one kind from the event on, or a moment fixed by somebody else; the earlier of both.
+    """A time limit: a length in one unit, or a moment fixed by another party, or the earlier of both.
 
-    Which days count, and how, is told by `contracts.working_time`.
+    `contracts.working_time` defines which days count.
     """
 
     working_days: Annotated[int, Field(ge=0, le=3650)] | None = None
     calendar_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     months: Annotated[int, Field(ge=1, le=120)] | None = None
     working_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 3650)] | None = None
-    """Of the hours of business."""
+    """Minutes within the hours of business."""
     due_at: Instant | None = None
 
     @property
@@ -43,7 +45,7 @@ class Limit(Value):
         return len(lengths) - lengths.count(None)
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _has_one_length(self) -> Self:
         lengths = self._lengths()
         if lengths > 1:
             raise ValueError("a limit has one of working_days, calendar_days, months and working_minutes")
@@ -76,28 +78,28 @@ class PlanStep(Value):
     item_name: Name
     department: Name
     system: Code
-    """Which of the department's systems is asked; it names the topics of its adapter."""
+    """The department's system that does the step. It names the topics of the adapter."""
     after: Annotated[tuple[Code, ...], Field(max_length=MAX_STEPS)] = ()
     limits: Limits | None = None
     fees: Annotated[tuple[Fee, ...], Field(max_length=MAX_FEES)] = ()
 
 
 class Plan(Value):
-    """The steps of a case as the catalogue had them on the day of acceptance. A case keeps its plan."""
+    """The steps of a case as the catalogue had them on the day of acceptance. A case keeps its plan (流程)."""
 
     matter: Code
     matter_name: Name
     catalogue_version: Name
     lead_department: Name
     limits: Limits | None = None
-    """None where nobody has promised a time: such a case is never late."""
+    """None where no time was promised: such a case is never late."""
     steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
     @model_validator(mode="after")
-    def _steps_can_start(self) -> Self:
+    def _every_step_can_start(self) -> Self:
         names = [step.step for step in self.steps]
         if len(set(names)) != len(names):
-            raise ValueError("a step is named twice")
+            raise ValueError("two steps have the same name")
         done: set[str] = set()
         while ready := [s.step for s in self.steps if s.step not in done and done.issuperset(s.after)]:
             done.update(ready)
@@ -107,7 +109,7 @@ class Plan(Value):
 
 
 class Outcome(StrEnum):
-    """How a step, or a whole case, ended."""
+    """The outcome of a step or of a whole case (准予 / 不予)."""
 
     APPROVED = "approved"
     REFUSED = "refused"

@@ -1,5 +1,8 @@
-"""What intake and monitor say to each other of the clocks that run beside a case's own: the one-time notice, an
-application by web that waits for acceptance, delivery of the decision, complaints, consultations."""
+"""Messages about side timers, the limits beside those of the case and its steps.
+
+They are the one-time notice, an application by web that waits for acceptance, the delivery of the decision, complaints
+and consultations.
+"""
 
 from typing import Annotated, ClassVar, Self
 
@@ -13,32 +16,34 @@ from contracts.messages.plans import Limits
 from contracts.values import Value
 
 INTAKE_KINDS = frozenset({Kind.ACCEPTANCE, Kind.NOTICE, Kind.DELIVERY, Kind.COMPLAINT, Kind.CONSULTATION})
-"""Kinds of commitments that begin and end at intake, which knows the truth about them."""
+"""Kinds of commitments that begin and end at intake."""
 
 MAX_SIDE_TIMERS = 32
-"""Of one case."""
+"""Side timers of one case."""
 
 
 class SideTimer(Value):
-    """A commitment that intake has made beside the case's own."""
+    """A limit at intake, beside those of the case and its steps."""
 
     commitment: Annotated[CommitmentKey, Field(pattern=r"^[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
     owner: Name
     limits: Limits | None = None
-    """None where the rules in force say how long there is."""
+    """None where the rules in force define the limit."""
     started_at: Instant
     ended_at: Instant | None = None
 
     @model_validator(mode="after")
     def _is_of_intake(self) -> Self:
         if kind_of(self.commitment) not in INTAKE_KINDS:
-            raise ValueError(f"{self.commitment} is no commitment of intake's")
+            raise ValueError(f"{self.commitment} is no commitment of intake")
         return self
 
 
 class SideTimersReported(Message):
-    """Intake's present truth about the clocks beside a case's own. Said with every change until monitor has heard its
-    ``word``, and to monitor whenever it asks."""
+    """All side timers of a case at present.
+
+    Published with every change until monitor confirms its ``change_id``, and in answer to `SideTimersRequested`.
+    """
 
     type: ClassVar[str] = "onedoor.side-timers.reported.v1"
 
@@ -49,6 +54,6 @@ class SideTimersReported(Message):
 
 
 class SideTimersRequested(Message):
-    """Monitor asks intake for the present truth about such clocks before it issues a card."""
+    """Monitor requests the side timers of a case from intake before it issues a card."""
 
     type: ClassVar[str] = "onedoor.side-timers.requested.v1"

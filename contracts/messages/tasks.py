@@ -1,4 +1,4 @@
-"""What routing asks of a department, and what the department's adapter answers."""
+"""Messages about a task: the request to a department, and the answers of its adapter."""
 
 from typing import Annotated, ClassVar
 
@@ -11,18 +11,18 @@ from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Limits, Outcome, 
 from contracts.values import Value
 
 TaskId = Annotated[str, Field(min_length=1, max_length=96)]
-"""``case number/step``: the idempotency key towards the department's own system."""
+"""``case number/step``: the idempotency key for the department's own system."""
 
 
 class Document(Value):
-    """What an earlier step produced and this one may need, such as the licence's number."""
+    """A document that an earlier step produced and this one may need, such as a licence."""
 
     step: Code
     number: Name
 
 
 class TaskRequested(Message):
-    """A department is asked for one step. Said again, slower each time, until it is answered."""
+    """Routing requests one step from a department. Published again, with growing waits, until it is answered."""
 
     type: ClassVar[str] = "onedoor.task.requested.v1"
 
@@ -34,7 +34,7 @@ class TaskRequested(Message):
     system: Code
     region: Region
     applicant: Applicant | None = None
-    """None for a case imported from another system, which keeps the applicant to itself."""
+    """None for a case imported from another system, which does not disclose the applicant."""
     materials: Annotated[tuple[Name, ...], Field(max_length=MAX_MATERIALS)] = ()
     documents: Annotated[tuple[Document, ...], Field(max_length=MAX_STEPS)] = ()
     limits: Limits | None = None
@@ -42,7 +42,7 @@ class TaskRequested(Message):
 
 
 class TaskDelivered(Message):
-    """The department's own system has taken the task under a number of its own: proof of receipt."""
+    """The department's own system has taken the task under a number of its own: proof of receipt (送达)."""
 
     type: ClassVar[str] = "onedoor.task.delivered.v1"
 
@@ -52,13 +52,13 @@ class TaskDelivered(Message):
     system: Code
     reference: Name
     requested_at: Instant | None = None
-    """When it was asked for, as the request said: whoever hears this need not have heard the request."""
+    """Copied from the request, for consumers that do not receive the request."""
     delivered_at: Instant
 
 
 class TaskSuspended(Message):
-    """The department has opened a special procedure, whose time does not count, or says how it goes on (特别程序,
-    Administrative Licensing Law, article 45). Said again with every change; the latest ``reported_at`` holds."""
+    """The department has opened a special procedure, whose time does not count, or reports on its course (特别程序,
+    Administrative Licensing Law, article 45). Published with every change; the latest ``reported_at`` holds."""
 
     type: ClassVar[str] = "onedoor.task.suspended.v1"
 
@@ -67,21 +67,21 @@ class TaskSuspended(Message):
     department: Name
     system: Code
     procedure: Code
-    """Which of the department's procedures."""
+    """The department's own id of the procedure."""
     name: Name
-    """Hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
+    """Its kind: hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
     reason: Reason
     article: Article = ""
     since: Instant
     until: Instant | None = None
-    """From when on time counts again; None while the procedure lasts."""
+    """The moment from which time counts again; None while the procedure lasts."""
     reported_at: Instant
 
     _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class TaskDone(Message):
-    """The department has decided. ``decided_at`` is its own time of decision, not that of the message."""
+    """The department has decided. ``decided_at`` is the time of its decision, not that of the message."""
 
     type: ClassVar[str] = "onedoor.task.done.v1"
 
@@ -99,12 +99,12 @@ class TaskDone(Message):
 
 
 def task_id(case_id: str, step: Code) -> TaskId:
-    """The id of the task that asks for this step of this case."""
+    """The id of the task for this step of this case."""
     return f"{case_id}/{step}"
 
 
 def is_assigned(answer: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
-    """Whether whoever says this is whom the plan asks for the step: nobody else has a say in it."""
+    """Whether the answer comes from the department and system to which the plan assigns the step."""
     return (
         answer.task_id == task_id(case_id, step.step)
         and answer.system == step.system

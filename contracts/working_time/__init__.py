@@ -1,7 +1,7 @@
-"""How lawful time is counted: working days of a published calendar, to the close of business of a place.
+"""Lawful time: working days of a published calendar, up to the close of business of a place.
 
-Pure: whoever counts says from when; nothing here reads a clock. The published calendar is data that comes with a
-library, and notices of holidays are data that are added to it.
+The functions are pure and read no clock: callers pass the moment from which to count. The published calendar is data of
+a library, and notices of holidays are data that amend it.
 """
 
 from contracts.working_time.calendar import Calendar, Day

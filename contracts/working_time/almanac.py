@@ -1,7 +1,7 @@
-"""By what calendar and which hours time is counted at each place, as data.
+"""The almanac: calendars and office hours of all regions, as data.
 
-An almanac says all there is to know: a deadline can be reckoned from it again years later, whatever calendars a library
-then comes with.
+An almanac is complete. A deadline can be computed from it again years later, whatever calendars the library has by
+then.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from contracts.working_time.notices import NATION, Notice, in_force
 from contracts.working_time.published import published_calendar
 
 RegionPrefix = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$")]
-"""The beginning of a code of administrative division: ``45`` is all of Guangxi, ``450103`` one district."""
+"""The first digits of a code of administrative division: ``45`` is all of Guangxi, ``450103`` one district."""
 
 
 def _check_session(text: str) -> str:
@@ -28,11 +28,11 @@ def _check_session(text: str) -> str:
 
 
 SessionText = Annotated[str, AfterValidator(_check_session)]
-"""From when to when an office is open without a break: ``09:00-12:00``."""
+"""A period in which an office is open without a break: ``09:00-12:00``."""
 
 
 class HoursRule(Value):
-    """The hours of business of a region, or of all."""
+    """The hours of business of a region, or of all regions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,32 +41,32 @@ class HoursRule(Value):
     sessions: Annotated[tuple[SessionText, ...], Field(min_length=1)]
 
     def hours(self) -> OfficeHours:
-        """As time is counted by them. Raises `ValueError` for a zone or hours that cannot be."""
+        """These hours for counting. Raises `ValueError` for an unknown zone or impossible hours."""
         return OfficeHours(self.zone, tuple(parse_session(one) for one in self.sessions))
 
     @model_validator(mode="after")
     def _check_zone(self) -> Self:
         try:
             self.hours()
-        except (OSError, KeyError):  # a name that is no file's in the data base of zones
-            raise ValueError(f"{self.zone!r} is no time zone: say Asia/Shanghai") from None
+        except (OSError, KeyError):  # the name is no file of the time zone database
+            raise ValueError(f"{self.zone!r} is no time zone; write for example Asia/Shanghai") from None
         return self
 
 
 def _has_default(hours: tuple[HoursRule, ...]) -> tuple[HoursRule, ...]:
     if all(rule.region is not None for rule in hours):
-        raise ValueError("one entry must be for all regions")
+        raise ValueError("one entry must apply to all regions")
     return hours
 
 
 HoursByRegion = Annotated[tuple[HoursRule, ...], Field(min_length=1), AfterValidator(_has_default)]
-"""The hours of every place: those of the entry with the longest region that fits."""
+"""The hours of every region: the entry with the longest matching prefix applies."""
 
 DEFAULT_HOURS = (HoursRule(zone="Asia/Shanghai", sessions=("09:00-17:30",)),)
 
 
 class DayData(NamedTuple):
-    """A day of a published calendar, off or worked."""
+    """A day that a published calendar names: off or worked."""
 
     day: date
     off: bool
@@ -74,7 +74,7 @@ class DayData(NamedTuple):
 
 
 class CalendarData(Value):
-    """A published calendar, whole."""
+    """A published calendar as data."""
 
     version: Name
     first_published: date
@@ -83,7 +83,7 @@ class CalendarData(Value):
 
     @classmethod
     def of(cls, calendar: Calendar) -> Self:
-        """All that a calendar says."""
+        """The data of a calendar."""
         return cls(
             version=calendar.version,
             first_published=calendar.first_published,
@@ -92,17 +92,17 @@ class CalendarData(Value):
         )
 
     def calendar(self) -> Calendar:
-        """The nation's calendar that says this."""
-        days = {known.day: Day(known.off, known.name) for known in self.days}
+        """The national calendar with these data."""
+        days = {entry.day: Day(entry.off, entry.name) for entry in self.days}
         return Calendar(self.version, NATION, days, self.first_published, self.first_unpublished)
 
 
 class Almanac(Value):
-    """Calendars and hours of all places, at one time."""
+    """Calendars and hours of all regions, as they stand at one time."""
 
     published: CalendarData
     notices: tuple[Notice, ...] = ()
-    """In force beside what is published, of the nation and of regions."""
+    """Notices in force that the published calendar lacks, of the nation and of regions."""
     hours: HoursByRegion = DEFAULT_HOURS
     counting: CountingMethod = CountingMethod.DAY
 
@@ -110,17 +110,17 @@ class Almanac(Value):
 def almanac(
     notices: Iterable[Notice] = (), hours: HoursByRegion = DEFAULT_HOURS, counting: CountingMethod = CountingMethod.DAY
 ) -> Almanac:
-    """The calendar as it is published now, with notices beside it."""
+    """An almanac of the calendar as it is published now, with these notices."""
     ordered = sorted(notices, key=lambda notice: (notice.region, notice.year))
     published = CalendarData.of(published_calendar())
     return Almanac(published=published, notices=tuple(ordered), hours=hours, counting=counting)
 
 
 class RegionalRules:
-    """An almanac, ready to be asked for any place. Says the same of the same place for ever."""
+    """The counting rules of every region by one almanac. The rules of a region are the same object each time."""
 
     def __init__(self, almanac: Almanac) -> None:
-        """Raises `contracts.working_time.notices.InvalidNotice` for notices that cannot be in force together."""
+        """Raises `InvalidNotice` for notices that cannot be in force together."""
         self.almanac = almanac
         published = almanac.published.calendar()
         regions = {notice.region for notice in almanac.notices} | {NATION}
@@ -135,7 +135,7 @@ class RegionalRules:
         return self._calendars.get(region, self._calendars[NATION])
 
     def counting_rules(self, region: str) -> CountingRules:
-        """By what time is counted in a county, by its code of administrative division; in the country, by none."""
+        """The counting rules of a county by its code of administrative division; of the country for an empty code."""
         if region not in self._counting_rules:
             hours = next(hours for prefix, hours in self._hours if region.startswith(prefix))
             calendar = self.calendar(f"{NATION}-{region[:2]}")

@@ -1,4 +1,4 @@
-"""Which days are working days, and counting them quickly."""
+"""Working days, and a fast way to count them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 TURN_OF_THE_YEAR = timedelta(days=3)
+"""Days before New Year that the notice for the next year may change."""
 
 
 class Day(NamedTuple):
-    """What a notice says of one day: off, or worked; and why."""
+    """The entry of a notice for one day: off or worked, and the festival."""
 
     off: bool
     name: str
@@ -20,17 +21,17 @@ class Day(NamedTuple):
 class Calendar:
     """Working days of one region, as far as its holidays have been published.
 
-    ``days`` are the days of which notices speak: holidays, and the Saturdays and Sundays worked in their place. All
-    others are working days from Monday to Friday. Notices are looked at only from ``first_published`` to the day
-    before ``first_unpublished``.
+    ``days`` are the days that notices name: holidays, and the Saturdays and Sundays worked in their place. On all other
+    days, Monday to Friday are working days. Notices apply from ``first_published`` to the day before
+    ``first_unpublished``.
 
-    Counting uses *ranks*: the rank of a day is the number of working days up to and including it, from the first
-    day of the proleptic Gregorian calendar on. So a deadline is one look-up of a rank and one of a day, however
-    many days lie between.
+    Counting uses *ranks*: the rank of a day is the number of working days up to and including it, from the first day of
+    the proleptic Gregorian calendar. A deadline takes one look-up of a rank and one of a day, however many days lie
+    between.
     """
 
     version: str
-    """Names the data, so that a deadline can be explained and computed again."""
+    """The name of the data, by which a deadline can be explained and computed again."""
     region: str
     days: Mapping[date, Day] = field(repr=False)
     first_published: date
@@ -69,24 +70,26 @@ class Calendar:
 
     @property
     def provisional_from(self) -> date:
-        """The first day that a notice to come may still change: next year's speaks of the days before New Year too,
-        the earliest so far of 29 December."""
+        """The first day that a future notice may still change.
+
+        Next year's notice may also name days before New Year. The earliest so far was 29 December.
+        """
         return self.first_unpublished - TURN_OF_THE_YEAR
 
     def notice_day(self, day: date) -> Day | None:
-        """What a notice that is in force here says of this day."""
+        """The entry of a notice for this day, or None."""
         return self.days.get(day) if self.first_published <= day < self.first_unpublished else None
 
     def is_working(self, day: date) -> bool:
-        """Whether offices are open that day."""
+        """Whether the day is a working day."""
         ordinal = day.toordinal()
         return self.rank(ordinal) > self.rank(ordinal - 1)
 
     def add_working_days(self, day: date, n: int) -> date:
-        """The n-th working day after ``day``, or before it when n is negative; ``day`` itself when n is 0.
+        """The n-th working day after ``day``, or before it if n is negative; ``day`` itself if n is 0.
 
-        ``day`` is never counted, whether it is a working day or not. Raises `OverflowError` beyond the year 9999
-        and before the year 1.
+        ``day`` is never counted, whether it is a working day or not. Raises `OverflowError` outside the years 1 to
+        9999.
         """
         ordinal = day.toordinal()
         if n > 0:
@@ -96,7 +99,7 @@ class Calendar:
         return day
 
     def rank(self, ordinal: int) -> int:
-        """How many working days there are up to and including the day with this proleptic ordinal."""
+        """The number of working days up to and including the day with this proleptic ordinal."""
         if self._first <= ordinal < self._end:
             return self._ranks[ordinal - self._first]
         if ordinal >= self._end:
@@ -104,7 +107,7 @@ class Calendar:
         return _weekdays_until(ordinal)
 
     def ordinal_of(self, rank: int) -> int:
-        """The ordinal of the working day that has this rank: the inverse of `rank` on working days."""
+        """The ordinal of the working day with this rank: the inverse of `rank` on working days."""
         if self._rank_before < rank <= self._rank_at_end:
             return self._working[rank - self._rank_before - 1]
         if rank > self._rank_at_end:
@@ -113,7 +116,7 @@ class Calendar:
 
 
 def _weekdays_until(ordinal: int) -> int:
-    """How many days from Monday to Friday there are in ordinals 1 to ``ordinal``; ordinal 1 is a Monday."""
+    """The number of days from Monday to Friday in ordinals 1 to ``ordinal``. Ordinal 1 is a Monday."""
     weeks, days = divmod(ordinal, 7)
     return 5 * weeks + min(days, 5)
 

@@ -1,6 +1,7 @@
-"""Counted time as a number: how far a limit reaches on it, and what suspensions take away.
+"""Counted time as a number: where a limit ends on it, and what suspensions take away.
 
-For each kind of limit and rule of counting there is such an axis; on it, they are all counted alike.
+Each unit of limits and each counting method has its own mapping between moments and numbers. On the numbers all limits
+are computed alike.
 """
 
 from calendar import monthrange
@@ -15,45 +16,51 @@ from contracts.working_time.limit_history import CountingMethod, CountingRules, 
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-"""By the second, time is counted in whole microseconds: no moment is rounded."""
+"""By the second, time is counted in whole microseconds, so no moment is rounded."""
 
 
 class SuspendedSpan(NamedTuple):
-    """A suspension on an axis of counted time: it takes away what lies between, and is open without an end."""
+    """A suspension in counted time: the numbers between ``begins`` and ``ends`` do not count.
+
+    ``ends`` is None while it is open.
+    """
 
     begins: int
     ends: int | None
-    of: Suspension
+    suspension: Suspension
 
 
 class CountedTime(NamedTuple):
-    """Counted time as a number that grows while time counts and stands still while it does not."""
+    """Counted time of one limit: a number that grows while time counts and stands still while it does not."""
 
     start: int
     amount: int
-    """How far from the start the limit reaches."""
+    """The length of the limit."""
     spans: tuple[SuspendedSpan, ...]
-    """What is taken away after the start, in order, none overlapping another."""
+    """The suspensions after the start, ordered and without overlap."""
     moment: Callable[[int], tuple[datetime, int] | None]
-    """The moment at which a limit that reaches this number ends, and the ordinal of its local day; None if an open
-    suspension lies before it."""
+    """The moment at which a limit that reaches this number ends, and the ordinal of its local day.
+
+    None if an open suspension lies before it.
+    """
     at_end_of: Callable[[int], int]
     """The number at the end of the local day with this ordinal."""
     unit: Unit
 
 
-def end_of_limit(axis: CountedTime) -> tuple[datetime, int] | None:
-    """When the limit ends, and the ordinal of that local day; None while an open suspension lies before it."""
-    reached = _end_position(axis)
-    return None if reached is None else axis.moment(reached)
+def end_of_limit(time: CountedTime) -> tuple[datetime, int] | None:
+    """The end of the limit and the ordinal of its local day; None if an open suspension lies before it."""
+    reached = _end_position(time)
+    return None if reached is None else time.moment(reached)
 
 
-def _end_position(axis: CountedTime) -> int | None:
-    """The number that the limit reaches."""
-    target = axis.start + axis.amount
-    for span in axis.spans:
-        # Whole days: the last day must lie after the suspension's first. To the second: late is what is later.
-        if span.begins > target or (axis.unit is not Unit.MICROSECONDS and span.begins == target):
+def _end_position(time: CountedTime) -> int | None:
+    """The number that the limit reaches; None if an open suspension lies before it."""
+    target = time.start + time.amount
+    for span in time.spans:
+        # In whole days, a limit that ends on the day before the suspension is not affected. By the second, a limit that
+        # is used up when the suspension begins lasts until its end, since only more time than the limit is late.
+        if span.begins > target or (time.unit is not Unit.MICROSECONDS and span.begins == target):
             break
         if span.ends is None:
             return None
@@ -61,17 +68,17 @@ def _end_position(axis: CountedTime) -> int | None:
     return target
 
 
-def used_until(axis: CountedTime, until: int) -> int:
-    """How much of the limit is used up where the axis has come this far."""
-    used = max(axis.start, until) - axis.start
-    for span in axis.spans:
+def used_until(time: CountedTime, until: int) -> int:
+    """How much of the limit is used up at ``until``."""
+    used = max(time.start, until) - time.start
+    for span in time.spans:
         ends = until if span.ends is None else min(until, span.ends)
         used -= max(0, ends - span.begins)
-    return min(used, axis.amount)
+    return min(used, time.amount)
 
 
 def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
-    """The axis on which this limit is counted."""
+    """The counted time of this limit."""
     limit, calendar, hours = course.limit, terms.calendar, terms.hours
     more = course.extension.days if course.extension else 0
     start = hours.local(course.starts_at)
@@ -93,7 +100,7 @@ def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
     spans = _day_spans(course, hours, _identity)
 
     def on_a_working_day(ordinal: int) -> int | None:
-        """Where the last day is a day off, the day after it is the last (Civil Code, article 203)."""
+        """If the last day is a day off, the next working day is the last (Civil Code, article 203)."""
         while True:
             span = _span_covering(spans, ordinal)
             if span is None and calendar.is_working(date.fromordinal(ordinal)):
@@ -109,7 +116,7 @@ def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
 
 
 def _filing(start: datetime, terms: CountingRules) -> CountedTime:
-    """A filing (备案) must be completed on the spot; nothing suspends what takes no time."""
+    """A filing (备案) must be completed on the spot. It takes no time, so nothing suspends it."""
     calendar, hours = terms.calendar, terms.hours
     rank = filing_rank(start, calendar, hours)
     return CountedTime(rank, 0, (), _closing_of(hours, calendar.ordinal_of), calendar.rank, Unit.WORKING_DAYS)
@@ -132,8 +139,10 @@ def _span_covering(spans: Sequence[SuspendedSpan], ordinal: int) -> SuspendedSpa
 
 
 def _calendar_days(limit: Limit, start: datetime) -> int:
-    """The days of a limit in days or in months. A month ends on the day of the same number, or on its last (Civil
-    Code, article 202)."""
+    """The calendar days of a limit in days or in months.
+
+    A month ends on the day with the same number, or on its last day (Civil Code, article 202).
+    """
     if limit.calendar_days is not None:
         return limit.calendar_days
     if limit.months is None:
@@ -145,34 +154,34 @@ def _calendar_days(limit: Limit, start: datetime) -> int:
 
 
 def _day_spans(course: LimitHistory, hours: OfficeHours, number: Callable[[int], int]) -> tuple[SuspendedSpan, ...]:
-    """Suspensions by whole days: from the day of the suspension to the day before the resumption."""
+    """Suspensions in whole days: from the day of the suspension to the day before the resumption."""
     start = number(hours.local(course.starts_at).toordinal())
     return _spans(course, start, lambda at: number(hours.local(at).toordinal() - 1))
 
 
 class WallClock:
-    """Time by the clock on the wall of a place, in microseconds."""
+    """The local wall clock of a place, as a number of microseconds."""
 
     def __init__(self, hours: OfficeHours) -> None:
         self._hours = hours
 
     def position(self, at: datetime) -> int:
-        """How much has passed since the first day there is."""
+        """The microseconds since ordinal 0."""
         local = self._hours.local(at)
         return local.toordinal() * DAY + _microseconds_of(local.time())
 
     def moment(self, position: int) -> tuple[datetime, int]:
-        """The moment at which so much has passed, and the ordinal of its day."""
+        """The moment at this position, and the ordinal of its day."""
         ordinal, into = divmod(position, DAY)
         return self._hours.at(ordinal, into), ordinal
 
     def at_end_of(self, ordinal: int) -> int:
-        """How much has passed at the end of that day."""
+        """The position at the end of that day."""
         return (ordinal + 1) * DAY
 
 
 class WorkingClock:
-    """Time of working days, of whole ones or of their hours of business alone, in microseconds."""
+    """The time of working days in microseconds: whole days, or their hours of business only (``within_hours``)."""
 
     def __init__(self, calendar: Calendar, hours: OfficeHours, *, within_hours: bool) -> None:
         self._calendar = calendar
@@ -183,10 +192,10 @@ class WorkingClock:
                 (_microseconds_of(opens), _microseconds_of(closes)) for opens, closes in hours.sessions
             )
         self.day = sum(closes - opens for opens, closes in self._sessions)
-        """How much of a working day counts."""
+        """The counted microseconds of one working day."""
 
     def position(self, at: datetime) -> int:
-        """How much has counted since the first day there is."""
+        """The counted microseconds since the first working day."""
         local = self._hours.local(at)
         ordinal = local.toordinal()
         before = self._calendar.rank(ordinal - 1)
@@ -225,13 +234,13 @@ def _spans(course: LimitHistory, start: int, position: Callable[[datetime], int]
     ]
     kept: list[SuspendedSpan] = []
     reached = start
-    for span in sorted(found, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.of.since)):
+    for span in sorted(found, key=lambda span: (span.begins, span.ends is None, span.ends or 0, span.suspension.since)):
         begins = max(reached, span.begins)
         if span.ends is None:
-            kept.append(SuspendedSpan(begins, None, span.of))
+            kept.append(SuspendedSpan(begins, None, span.suspension))
             break
         if span.ends > begins:
-            kept.append(SuspendedSpan(begins, span.ends, span.of))
+            kept.append(SuspendedSpan(begins, span.ends, span.suspension))
             reached = span.ends
     return tuple(kept)
 
@@ -243,8 +252,8 @@ def _microseconds_of(at: time) -> int:
 def filing_rank(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
     """The rank of the working day on which a filing that came in at this local time must be completed.
 
-    Nobody is there to do so on a day off or after closing: what comes in then is received when the office opens next.
-    A deadline never lies before its event.
+    A filing that comes in on a day off or after closing is received when the office opens next, so that the deadline
+    never lies before the event.
     """
     in_time = calendar.is_working(local) and local.time() <= hours.closes
     return calendar.rank(local.toordinal()) + (not in_time)

@@ -14,14 +14,14 @@ from contracts.working_time.limit_history import CountingRules, Due, LimitHistor
 
 
 def due(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
-    """When the limit ends. A moment pinned by somebody else is never moved, and counts if it is the earlier.
+    """The end of the limit. A moment fixed by another party never moves, and applies if it is the earlier one.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
     """
     pinned = course.limit.due_at
     if not course.limit.counted:
         if pinned is None:
-            raise ValueError("a limit without length and moment")
+            raise ValueError("a limit without a length and a moment")
         return Due(pinned, provisional=False)
     counted = _counted(course, terms)
     if pinned is None:
@@ -29,27 +29,27 @@ def due(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
     if isinstance(counted, Suspended):
         return Due(pinned, provisional=False)
     if pinned <= counted.at:
-        # What is counted may yet become the earlier, unless all days before the moment are firm.
+        # The counted end may still move before the fixed moment, unless all days up to that moment are final.
         return Due(pinned, counted.provisional and terms.hours.local(pinned).date() >= terms.calendar.provisional_from)
     return counted
 
 
 def resolve(limit: Limit, start: datetime, calendar: Calendar, hours: OfficeHours) -> Due:
-    """When a limit ends by the day for something that began at ``start`` and whose course has been straight since."""
+    """The end of a limit, counted by the day, that began at ``start`` without suspension, restart or extension."""
     if limit.working_days is not None and limit.due_at is None:
         return due_after(start, limit.working_days, calendar, hours)
     found = due(LimitHistory(limit, start), CountingRules(calendar, hours))
     if isinstance(found, Suspended):
-        raise AssertionError("what nothing suspends is not suspended")
+        raise AssertionError("a limit without suspensions is suspended")
     return found
 
 
 def _counted(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
-    axis = counted_time(course, terms)
-    found = end_of_limit(axis)
+    time = counted_time(course, terms)
+    found = end_of_limit(time)
     if found is None:
-        span = axis.spans[-1]
-        return Suspended(span.of.since, axis.amount - used_until(axis, span.begins), axis.unit)
+        span = time.spans[-1]
+        return Suspended(span.suspension.since, time.amount - used_until(time, span.begins), time.unit)
     at, ordinal = found
     return Due(at, ordinal >= terms.calendar.provisional_from.toordinal())
 
@@ -57,7 +57,7 @@ def _counted(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
 def due_after(start: datetime, working_days: int, calendar: Calendar, hours: OfficeHours) -> Due:
     """The close of business on the ``working_days``-th working day after the local day of ``start``.
 
-    With 0 working days (a filing, 备案) it is due on the spot: at the next close of business of a working day.
+    With 0 working days (a filing, 备案) it is due on the spot: at the next close of business on a working day.
     """
     if working_days < 0:
         raise ValueError("a limit cannot be negative")
@@ -70,8 +70,7 @@ def due_after(start: datetime, working_days: int, calendar: Calendar, hours: Off
 def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeHours) -> datetime:
     """The opening of business on the n-th working day before the local day of ``at``, in UTC.
 
-    With n = 0 it is the opening of business of that day itself or, when it is no working day, of the last working
-    day before it.
+    With n = 0 it is the opening of business of that day or, if it is no working day, of the last working day before.
     """
     day = hours.local(at)
     ordinal = day.toordinal()
@@ -80,8 +79,8 @@ def working_days_before(at: datetime, n: int, calendar: Calendar, hours: OfficeH
 
 
 def working_days_between(start: datetime, end: datetime, calendar: Calendar, hours: OfficeHours) -> int:
-    """How many working days ``end`` lies after ``start``, for statistics: counted as a deadline is.
+    """The number of working days from ``start`` to ``end``, for statistics, counted as for deadlines.
 
-    The local day of ``start`` does not count, that of ``end`` does; negative when ``end`` lies on an earlier day.
+    The local day of ``start`` does not count, that of ``end`` does. Negative if ``end`` lies on an earlier day.
     """
     return calendar.rank(hours.local(end).toordinal()) - calendar.rank(hours.local(start).toordinal())

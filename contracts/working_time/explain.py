@@ -1,4 +1,4 @@
-"""How a deadline comes about: each day that counted or did not, and why (期限推算)."""
+"""The explanation of a deadline: each day that counted or did not, and why (期限推算)."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -15,11 +15,11 @@ CIVIL_CODE = "民法典"
 LICENSING_LAW = "行政许可法"
 
 MAX_DAYS = 20_000
-"""Days of which an explanation speaks, at the most: more than any limit has that nothing suspends."""
+"""Days in an explanation at the most: more than any limit has without suspensions."""
 
 
 class DayKind(StrEnum):
-    """Why a day counts or does not."""
+    """The reason why a day counts or does not."""
 
     EVENT = "event"
     """The day of the event itself does not count."""
@@ -30,32 +30,32 @@ class DayKind(StrEnum):
     HOLIDAY = "holiday"
     SUSPENDED = "suspended"
     ROLLED = "rolled"
-    """The limit has run, but its last day must be a working day."""
+    """The limit is used up, but its last day must be a working day."""
 
 
 class ExplainedDay(Value):
-    """One day of the course of a limit."""
+    """One day of a limit."""
 
     day: date
     kind: DayKind
     counted: int
-    """How much of the limit it used up, in the limit's unit."""
+    """How much of the limit the day used up, in the limit's unit."""
     total: int
-    """How much has been used up by its end."""
+    """How much is used up at the end of the day."""
     name: str = ""
     """The festival, where a notice names one."""
     reason: str = ""
     article: str = ""
     provisional: bool = False
-    """A notice to come may still change whether it counts."""
+    """Whether a future notice may still change the day."""
 
 
 class Explanation(Value):
-    """The derivation of one deadline."""
+    """The explanation of one deadline."""
 
     began_at: datetime
     starts_at: datetime
-    """From when time is counted: later than it began if the limit was restarted."""
+    """The moment from which time is counted: later than ``began_at`` if the limit was restarted."""
     amount: int
     """The limit's length, an extension included, in ``unit``."""
     extended_by: int = 0
@@ -68,20 +68,20 @@ class Explanation(Value):
     due_at: datetime | None
     """None while the limit is suspended."""
     pinned: bool = False
-    """The moment was fixed by somebody else, and no limit ends sooner."""
+    """Whether another party fixed the moment, and no counted limit ends sooner."""
     provisional_from: date | None = None
-    """Of a provisional deadline, the first day that a notice to come may still change."""
+    """The first day that a future notice may still change, if the deadline is provisional."""
     suspended_since: datetime | None = None
     left: int | None = None
-    """How much of a suspended limit is left."""
+    """The rest of a suspended limit, in ``unit``."""
     truncated: bool = False
-    """The days are too many: those at the end are left out."""
+    """Whether the last days are left out because there are too many."""
     articles: tuple[str, ...]
     days: tuple[ExplainedDay, ...]
 
 
 def explain(course: LimitHistory, terms: CountingRules) -> Explanation:
-    """The derivation of a limit; of a moment fixed by somebody else there is no more to say. Raises as `due` does."""
+    """The explanation of a limit. A moment that another party fixed has no days. Raises what `due` raises."""
     found = due(course, terms)
     hours = terms.hours
     if not course.limit.counted:
@@ -99,20 +99,20 @@ def explain(course: LimitHistory, terms: CountingRules) -> Explanation:
             articles=(),
             days=(),
         )
-    axis = counted_time(course, terms)
+    time = counted_time(course, terms)
     suspended = found if isinstance(found, Suspended) else None
     first = hours.local(course.starts_at).toordinal()
     at = None if isinstance(found, Suspended) else found.at
     pinned = at is not None and at == course.limit.due_at
-    end = hours.local(at).toordinal() if pinned and at is not None else _last_day(axis, terms)
+    end = hours.local(at).toordinal() if pinned and at is not None else _last_day(time, terms)
     last = min(max(first, end), first + MAX_DAYS)
-    days = _days(course, axis, first, last, terms)
+    days = _days(course, time, first, last, terms)
     return Explanation(
         began_at=course.began_at,
         starts_at=course.starts_at,
-        amount=axis.amount,
+        amount=time.amount,
         extended_by=course.extension.days if course.extension else 0,
-        unit=axis.unit,
+        unit=time.unit,
         rule=terms.method,
         region=terms.calendar.region,
         calendar=terms.calendar.version,
@@ -123,31 +123,31 @@ def explain(course: LimitHistory, terms: CountingRules) -> Explanation:
         provisional_from=terms.calendar.provisional_from if isinstance(found, Due) and found.provisional else None,
         suspended_since=suspended.since if suspended else None,
         left=suspended.left if suspended else None,
-        articles=tuple(_articles(course, axis)),
+        articles=tuple(_articles(course, time)),
         days=days,
     )
 
 
-def _last_day(axis: CountedTime, terms: CountingRules) -> int:
-    if (found := end_of_limit(axis)) is not None:
+def _last_day(time: CountedTime, terms: CountingRules) -> int:
+    if (found := end_of_limit(time)) is not None:
         return found[1]
-    # As far as the open suspension, whose first day is shown.
-    return terms.hours.local(axis.spans[-1].of.since).toordinal()
+    # Up to the first day of the open suspension.
+    return terms.hours.local(time.spans[-1].suspension.since).toordinal()
 
 
 def _days(
-    course: LimitHistory, axis: CountedTime, first: int, last: int, terms: CountingRules
+    course: LimitHistory, time: CountedTime, first: int, last: int, terms: CountingRules
 ) -> tuple[ExplainedDay, ...]:
     calendar = terms.calendar
     days = []
     total = 0
     for ordinal in range(first, last + 1):
         day = date.fromordinal(ordinal)
-        counted = used_until(axis, axis.at_end_of(ordinal)) - used_until(axis, axis.at_end_of(ordinal - 1))
+        counted = used_until(time, time.at_end_of(ordinal)) - used_until(time, time.at_end_of(ordinal - 1))
         total += counted
         entry = calendar.notice_day(day)
-        suspension = None if counted else _suspension(course.suspensions, day, axis.unit, terms.hours)
-        kind = _kind(axis, day, counted, total, first, calendar, suspension)
+        suspension = None if counted else _suspension(course.suspensions, day, time.unit, terms.hours)
+        kind = _kind(time, day, counted, total, first, calendar, suspension)
         days.append(
             ExplainedDay(
                 day=day,
@@ -164,7 +164,7 @@ def _days(
 
 
 def _suspension(suspensions: Sequence[Suspension], day: date, unit: Unit, hours: OfficeHours) -> Suspension | None:
-    """What takes this day away, if anything does. The day of resumption is taken by the second only, in part."""
+    """The suspension of this day, if any. By the second it covers the day of resumption as well, in part."""
     for one in suspensions:
         until = date.max if one.until is None else hours.local(one.until).date()
         if hours.local(one.since).date() <= day and (day < until or (day == until and unit is Unit.MICROSECONDS)):
@@ -173,7 +173,7 @@ def _suspension(suspensions: Sequence[Suspension], day: date, unit: Unit, hours:
 
 
 def _kind(
-    axis: CountedTime,
+    time: CountedTime,
     day: date,
     counted: int,
     total: int,
@@ -184,22 +184,22 @@ def _kind(
     entry = calendar.notice_day(day)
     if counted:
         return DayKind.MAKEUP if entry and not entry.off else DayKind.COUNTED
-    if day.toordinal() == first and axis.unit is not Unit.MICROSECONDS:
+    if day.toordinal() == first and time.unit is not Unit.MICROSECONDS:
         return DayKind.EVENT
-    if suspension is not None and (total < axis.amount or axis.unit is Unit.CALENDAR_DAYS):
+    if suspension is not None and (total < time.amount or time.unit is Unit.CALENDAR_DAYS):
         return DayKind.SUSPENDED
     if not calendar.is_working(day):
         return DayKind.HOLIDAY if entry and entry.off else DayKind.WEEKEND
-    return DayKind.ROLLED if total >= axis.amount else DayKind.EVENT
+    return DayKind.ROLLED if total >= time.amount else DayKind.EVENT
 
 
-def _articles(course: LimitHistory, axis: CountedTime) -> list[str]:
+def _articles(course: LimitHistory, time: CountedTime) -> list[str]:
     articles = []
-    if axis.unit is not Unit.MICROSECONDS:
+    if time.unit is not Unit.MICROSECONDS:
         articles += [f"{CIVIL_CODE}第二百零一条", f"{CIVIL_CODE}第二百零三条"]
     if course.limit.months is not None:
         articles.append(f"{CIVIL_CODE}第二百零二条")
-    if axis.unit is Unit.WORKING_DAYS:
+    if time.unit is Unit.WORKING_DAYS:
         articles.append(f"{LICENSING_LAW}第八十二条")
     if course.extension is not None:
         articles.append(f"{LICENSING_LAW}第四十二条")

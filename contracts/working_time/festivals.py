@@ -11,7 +11,7 @@ ENGLISH = {
     "抗战胜利70周年": "Anti-Fascist 70th Day",
     "壮族三月三": "Zhuang festival of the third of March",
 }
-"""Chinese -> English. The English ones are also how the library ``chinesecalendar`` writes them."""
+"""Chinese name -> English name. The library ``chinesecalendar`` uses the same English names."""
 
 CHINESE = {english: chinese for chinese, english in ENGLISH.items()}
 
@@ -19,7 +19,7 @@ _SEPARATORS = "、和，,及"
 
 
 def english(name: str) -> str:
-    """A festival's name, or several joined, in English; what is not known stays as it was written."""
+    """The English name of a festival, or of several joined ones. Unknown names stay as they are."""
     for separator in _SEPARATORS:
         name = name.replace(separator, "、")
     return " and ".join(ENGLISH.get(part, part) for part in name.split("、") if part)

@@ -1,4 +1,4 @@
-"""When an office opens and closes."""
+"""The hours of business of an office."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -6,17 +6,17 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 Session = tuple[time, time]
-"""From when to when an office is open without a break."""
+"""A period in which an office is open without a break."""
 
 
 def parse_session(text: str) -> Session:
-    """A session as it is written: ``09:00-12:00``. Raises `ValueError`."""
+    """Parse a session such as ``09:00-12:00``. Raises `ValueError`."""
     try:
         opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
     except ValueError:
-        raise ValueError(f"{text!r} are no hours of business: say 09:00-17:30") from None
+        raise ValueError(f"{text!r} are no hours of business; write for example 09:00-17:30") from None
     if opens.tzinfo or closes.tzinfo:
-        raise ValueError("hours of business are told without a zone")
+        raise ValueError("hours of business have no zone of their own")
     return opens, closes
 
 
@@ -29,7 +29,7 @@ class OfficeHours:
 
     zone: str = "Asia/Shanghai"
     sessions: tuple[Session, ...] = ((time(9, 0), time(17, 30)),)
-    """In the order of the day. A break at noon lies between two."""
+    """In the order of the day, with the breaks between them."""
     tz: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class OfficeHours:
         return self.sessions[-1][1]
 
     def local(self, at: datetime) -> datetime:
-        """The instant on the clock of this place. A time without a zone is refused: it is no instant."""
+        """The instant in local time. Raises `ValueError` for a time without a zone."""
         if at.tzinfo is None:
             raise ValueError("an instant needs a time zone")
         return at.astimezone(self.tz)
@@ -69,11 +69,11 @@ class OfficeHours:
         return _instant(ordinal, self.closes, self.tz)
 
     def at(self, ordinal: int, microseconds: int) -> datetime:
-        """So far into the day with this proleptic ordinal, by the clock on the wall, in UTC."""
+        """The moment so many microseconds into the day with this proleptic ordinal, by the wall clock, in UTC."""
         local = datetime.fromordinal(ordinal) + timedelta(microseconds=microseconds)
         return local.replace(tzinfo=self.tz).astimezone(UTC)
 
 
-@lru_cache(maxsize=4096)  # thousands of cases are due at the same few moments
+@lru_cache(maxsize=4096)  # thousands of cases share a few due moments
 def _instant(ordinal: int, at: time, tz: ZoneInfo) -> datetime:
     return datetime.combine(datetime.fromordinal(ordinal), at, tz).astimezone(UTC)

@@ -1,6 +1,6 @@
-"""Notices of holidays as data: the State Council's yearly ones, and those of regions that add to them.
+"""Notices of holidays as data: the yearly ones of the State Council, and those of regions, which add to them.
 
-The form is the one in which the project ``holiday-cn`` publishes the State Council's notices; ``region`` is ours::
+The format is that of the project ``holiday-cn`` for the State Council's notices, with ``region`` added::
 
     {"year": 2026, "region": "CN-45", "papers": ["https://..."],
      "days": [{"name": "春节", "date": "2026-02-17", "isOffDay": true}]}
@@ -25,7 +25,7 @@ Region = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
 
 
 class InvalidNotice(ValueError):
-    """A notice that is not in force and will not be; the message has a line for each fault."""
+    """A notice that cannot be put in force. The message has one line for each fault."""
 
 
 class NoticeDay(Value):
@@ -39,7 +39,7 @@ class NoticeDay(Value):
 
 
 class Notice(Value):
-    """All that one notice says of one year, in one region. A later one for the same year replaces it."""
+    """A notice for one year in one region. A later notice for the same year replaces it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -54,25 +54,25 @@ class Notice(Value):
         places: dict[date, int] = {}
         for place, day in enumerate(self.days, 1):
             if day.date in places:
-                faults.append(f"day {place}: {day.date} is day {places[day.date]} already")
+                faults.append(f"day {place}: {day.date} is the same as day {places[day.date]}")
             places[day.date] = place
-            # A holiday at the turn of the year is worked for in December, or lasts into January.
+            # A holiday at the turn of the year may have make-up days in December, or last into January.
             if not date(self.year - 1, 12, 1) <= day.date <= date(self.year + 1, 1, 31):
-                faults.append(f"day {place}: {day.date} is not of the year {self.year}")
+                faults.append(f"day {place}: {day.date} does not belong to the year {self.year}")
         if faults:
             raise ValueError("\n".join(faults))
         return self
 
     @property
     def version(self) -> str:
-        """Names what it says, and nothing else: the same days under another paper are the same notice."""
+        """Derived from the days only: a notice with the same days and other papers has the same version."""
         days = sorted(self.days, key=lambda day: day.date)
         content = "".join(f"{day.date}{day.is_off_day:d}{day.name}" for day in days)
         return f"{self.region} {self.year} {sha256(content.encode()).hexdigest()[:8]}"
 
 
 def read(text: str | bytes) -> Notice:
-    """A notice from its JSON. Raises `InvalidNotice`."""
+    """Parse a notice from JSON. Raises `InvalidNotice`."""
     try:
         return Notice.model_validate_json(text)
     except ValidationError as error:
@@ -91,9 +91,9 @@ def _fault(where: Sequence[int | str], what: str) -> str:
 
 
 def amend(calendar: Calendar, notice: Notice) -> Calendar:
-    """The calendar with this notice in force: a nation's in place of what was known of its year, a region's on top.
+    """The calendar with this notice in force. A national notice replaces its year, a regional one adds to it.
 
-    Raises `InvalidNotice` for a notice that cannot follow on this calendar.
+    Raises `InvalidNotice` if the notice does not fit this calendar.
     """
     days = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
     end = calendar.first_unpublished
@@ -101,11 +101,11 @@ def amend(calendar: Calendar, notice: Notice) -> Calendar:
         raise InvalidNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
     if notice.region == NATION:
         if notice.year > end.year:
-            raise InvalidNotice(f"the notice for {end.year} comes first: nothing is known of that year")
+            raise InvalidNotice(f"the notice for {end.year} must come first: that year is unpublished")
         kept = {day: known for day, known in calendar.days.items() if _year(day, known.name) != notice.year}
         end = max(end, date(notice.year + 1, 1, 1))
     elif notice.year >= end.year:
-        raise InvalidNotice(f"the nation's notice for {end.year} comes first; a region's adds to it")
+        raise InvalidNotice(f"the nation's notice for {end.year} must come first; a regional one adds to it")
     else:
         kept = dict(calendar.days)
     return replace(
@@ -118,12 +118,12 @@ def amend(calendar: Calendar, notice: Notice) -> Calendar:
 
 
 def _year(day: date, festival: str) -> int:
-    """The year whose notice speaks of this day: what is off or worked in December for New Year's Day is of the next."""
+    """The year whose notice names this day. Days in December for New Year's Day belong to the next year."""
     return day.year + (day.month == 12 and "元旦" in festival)
 
 
 class CalendarChange(NamedTuple):
-    """A day that is counted in another way, or is known for the first time."""
+    """A day that counts differently, or a year that is newly published."""
 
     day: date
     kind: Literal["now off", "now worked", "now published"]
@@ -131,7 +131,7 @@ class CalendarChange(NamedTuple):
 
 
 def changes(before: Calendar, after: Calendar) -> list[CalendarChange]:
-    """How the second calendar differs: days off and worked in another way, in order, and years newly published."""
+    """The differences of the second calendar: days that count differently, in order, and newly published years."""
     found = []
     for day in sorted(before.days.keys() | after.days.keys()):
         if before.is_working(day) != (working := after.is_working(day)):
@@ -145,13 +145,13 @@ def changes(before: Calendar, after: Calendar) -> list[CalendarChange]:
 
 
 def in_force(published: Calendar, notices: Sequence[Notice], region: str) -> Calendar:
-    """The calendar of a region by all these notices, of which the later ones replace earlier ones of the same year.
+    """The calendar of a region with these notices. Of several notices for one year the last one applies.
 
-    Those of other regions are passed over. Raises `InvalidNotice`.
+    Notices of other regions are ignored. Raises `InvalidNotice`.
     """
     latest = {(notice.region, notice.year): notice for notice in notices}
     calendar = published
-    for key in sorted(latest):  # the nation before its regions, and years in their order
+    for key in sorted(latest):  # the nation before its regions, years in order
         if key[0] in (NATION, region):
             calendar = amend(calendar, latest[key])
     return calendar

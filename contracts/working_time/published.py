@@ -1,4 +1,4 @@
-"""The calendar the State Council has published so far (国务院办公厅关于部分节假日安排的通知)."""
+"""The calendar that the State Council has published so far (国务院办公厅关于部分节假日安排的通知)."""
 
 from datetime import date
 from functools import cache
@@ -11,9 +11,9 @@ from contracts.working_time.festivals import CHINESE
 
 @cache
 def published_calendar() -> Calendar:
-    """The national calendar of holidays and make-up working days, as the library ``chinesecalendar`` has it.
+    """The national calendar of holidays and make-up working days, from the library ``chinesecalendar``.
 
-    Its data begin with 2004. The notice for a year appears in the autumn before; later years are unpublished.
+    Its data begin with 2004. The notice for a year appears in the autumn before. Later years are unpublished.
     """
     years = {day.year for day in chinese_calendar.holidays}
     off = {day: Day(True, CHINESE[str(name)]) for day, name in chinese_calendar.holidays.items()}

@@ -1,4 +1,4 @@
-"""A deadline as a picture: its months, each day coloured by whether it counted. SVG, with nothing outside it."""
+"""An explanation as an SVG picture: its months, with each day coloured by its kind. The SVG refers to no other file."""
 
 from calendar import Calendar as Weeks
 from datetime import date
@@ -11,7 +11,7 @@ from contracts.working_time.wording import Language, summary
 
 CELL, HEAD, MARGIN, GAP = 44, 46, 16, 24
 ACROSS = 3
-"""Months side by side."""
+"""Months in one row."""
 
 _COLOURS = {
     DayKind.EVENT: ("#dbe4f0", "#1f3a5f"),
@@ -33,7 +33,7 @@ _HEADS = {"zh": "一二三四五六日", "en": "MTWTFSS"}
 
 
 def svg(one: Explanation, language: Language) -> str:
-    """The months of a derivation, with its summary above. The day on which it is due has a frame."""
+    """The months of an explanation, with its summary above. The due day has a frame."""
     months = sorted({(day.day.year, day.day.month) for day in one.days})
     lines = summary(one, language)
     across = min(ACROSS, max(1, len(months)))

@@ -1,4 +1,4 @@
-"""Explanations of deadlines in words, Chinese and English."""
+"""Explanations of deadlines as text, in Chinese and English."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -43,21 +43,23 @@ _UNITS = {
 }
 
 
-def amount(much: int, unit: Unit, language: Language) -> str:
-    """So much time in words: 5 working days; 26:30:00 of working time, in hours however many, since a day of business
-    has fewer than a day."""
+def amount(quantity: int, unit: Unit, language: Language) -> str:
+    """An amount of time as text: 5 working days; 26:30:00 of working time.
+
+    Working time is written in hours, however many, since a working day has fewer than 24.
+    """
     if unit is not Unit.MICROSECONDS:
         name = _UNITS[language][unit]
-        singular = language == "en" and much == 1
-        return f"{much}{'' if language == 'zh' else ' '}{name[:-1] if singular else name}"
-    minutes, seconds = divmod(much // SECOND, 60)
+        singular = language == "en" and quantity == 1
+        return f"{quantity}{'' if language == 'zh' else ' '}{name[:-1] if singular else name}"
+    minutes, seconds = divmod(quantity // SECOND, 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours:02}:{minutes:02}:{seconds:02}"
     return f"工作时间{clock}" if language == "zh" else f"{clock} of working time"
 
 
 def moment(at: datetime, zone: str, language: Language) -> str:
-    """A moment on the clock of a place."""
+    """A moment in the local time of a zone."""
     local = at.astimezone(ZoneInfo(zone))
     clock = f"{local:%H:%M}" if not (local.second or local.microsecond) else f"{local:%H:%M:%S}"
     return f"{day_name(local.date(), language)} {clock}"
@@ -70,7 +72,7 @@ def day_name(day: date, language: Language) -> str:
 
 
 def summary(one: Explanation, language: Language) -> list[str]:
-    """What was decided, and by what, a sentence a line."""
+    """The result and its basis, one sentence a line."""
     zh = language == "zh"
     length = amount(one.amount, one.unit, language)
     began, starts = (moment(at, one.zone, language) for at in (one.began_at, one.starts_at))
@@ -85,7 +87,7 @@ def summary(one: Explanation, language: Language) -> list[str]:
         due = moment(one.due_at, one.zone, language)
         lines.append(f"到期: {due}" if zh else f"Due: {due}")
         if one.pinned:
-            lines.append("到期时刻由他人指定" if zh else "The moment was fixed by somebody else")
+            lines.append("到期时刻由他人指定" if zh else "The moment was fixed by another party")
     if one.suspended_since is not None and one.left is not None:
         since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
         lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
@@ -106,7 +108,7 @@ def summary(one: Explanation, language: Language) -> list[str]:
 
 
 def day_line(one: ExplainedDay, unit: Unit, language: Language) -> str:
-    """One day: what it is, whether it counted, and why."""
+    """One day: its kind, whether it counted, and why."""
     words = [day_name(one.day, language), _KINDS[language][one.kind]]
     if one.counted:
         if unit is Unit.MICROSECONDS:
@@ -122,5 +124,5 @@ def day_line(one: ExplainedDay, unit: Unit, language: Language) -> str:
 
 
 def text(one: Explanation, language: Language) -> str:
-    """The whole derivation, a line a day."""
+    """The whole explanation, one line a day."""
     return "\n".join([*summary(one, language), "", *(day_line(day, one.unit, language) for day in one.days)])

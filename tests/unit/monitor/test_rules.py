@@ -173,11 +173,11 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
         (("days_left: 2, share_used: 0.5", "days_left: 2, days_over: 1"), "goes with neither days_left nor share_used"),
         (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "nothing is said of delivery in all regions"),
         (("kinds: [delivery]", "kinds: [parcel]"), "Input should be"),
-        (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone: say Asia/Shanghai"),
+        (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone; write for example Asia/Shanghai"),
         (("09:00-17:30", "17:30-09:00"), "an office cannot open at 17:30:00 and close at 09:00:00"),
         (("09:00-17:30", "nine to five"), "are no hours of business"),
         (("  hold: [case, steps]\n", ""), "suspends: nothing is said of hold"),
-        (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must be for all regions"),
+        (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must apply to all regions"),
         (("ladder:", "ladder: ]"), "line 11: "),
     ],
 )

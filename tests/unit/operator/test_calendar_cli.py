@@ -71,8 +71,8 @@ def test_as_json(folder: Path) -> None:
         (("--batch", "nowhere.csv", "--extend", "3"), "a batch tells its courses itself"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--out", "x.csv"), "--out goes with --batch"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia"), "no time zone"),
-        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "09:00Z-17:00"), "without a zone"),
-        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "nine"), "say 09:00-17:30"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "09:00Z-17:00"), "no zone of their own"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "nine"), "for example 09:00-17:30"),
     ],
 )
 def test_what_cannot_be_reckoned_is_refused_with_its_reason(

@@ -128,7 +128,7 @@ def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
 def test_of_a_moment_fixed_by_somebody_else_there_is_no_more_to_say() -> None:
     found = explain(LimitHistory(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
     assert (found.due_at, found.pinned, found.days) == (at("2026-03-05T12:00"), True, ())
-    assert "fixed by somebody else" in text(found, "en") and svg(found, "zh").startswith("<svg")
+    assert "fixed by another party" in text(found, "en") and svg(found, "zh").startswith("<svg")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

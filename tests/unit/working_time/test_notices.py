@@ -89,8 +89,8 @@ def test_a_regions_notice_stays_when_the_nations_is_amended() -> None:
         ("{}", "year: Field required"),
         (notice(2026), "at least 1 item"),
         (notice(2026, ("2026-02-30", True)), "day 1: date"),
-        (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), "day 2: 2026-02-17 is day 1 already"),
-        (notice(2026, ("2024-02-17", True)), "day 1: 2024-02-17 is not of the year 2026"),
+        (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), "day 2: 2026-02-17 is the same as day 1"),
+        (notice(2026, ("2024-02-17", True)), "day 1: 2024-02-17 does not belong to the year 2026"),
         (notice(2026, ("2026-02-17", True), region="Guangxi"), "region"),
         (notice(2026, ("2026-02-17", "yes")), "day 1: isOffDay"),  # type: ignore[arg-type]
     ],
@@ -102,7 +102,7 @@ def test_a_faulty_notice_is_refused_with_place_and_reason(text: str, fault: str)
 
 def test_a_notice_that_leaves_a_year_out_is_refused() -> None:
     year = PUBLISHED.first_unpublished.year
-    with pytest.raises(InvalidNotice, match=f"the notice for {year} comes first"):
+    with pytest.raises(InvalidNotice, match=f"the notice for {year} must come first"):
         amend(PUBLISHED, read(notice(year + 1, (f"{year + 1}-05-03", True))))
     with pytest.raises(InvalidNotice, match="adds to it"):
         amend(PUBLISHED, read(notice(year, (f"{year}-05-03", True), region="CN-45")))
