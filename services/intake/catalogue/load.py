@@ -1,5 +1,6 @@
-"""Reading a catalogue file, and saying everything that is wrong with it at once."""
+"""Reading a catalogue file, with all its faults reported at once."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,14 +11,16 @@ from pydantic import ValidationError
 
 from services.intake.core.catalogue.lint import lint
 from services.intake.core.catalogue.models import Catalogue
-from services.runtime.yaml_file import InvalidFile, load_yaml
+from services.runtime.yaml_file import InvalidFile, line_of, load_yaml
 
 SAMPLE = Path(__file__).with_name("sample.yaml")
+
+_PART = re.compile(r"([^.\[\]]+)|\[([^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong in a catalogue: the file, the entry and field (``items[code].field``), and the reason."""
+    """A fault of a catalogue file: its place, such as ``line 7: items[code].field``, and the reason."""
 
     file: str
     place: str
@@ -28,7 +31,7 @@ class Fault:
 
 
 class CatalogueInvalid(Exception):
-    """The catalogue cannot be used; ``faults`` says everything that is wrong with it."""
+    """The catalogue cannot be used. ``faults`` holds all its faults."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
@@ -36,7 +39,7 @@ class CatalogueInvalid(Exception):
 
 
 def load_catalogue(file: Path) -> Catalogue:
-    """Read a catalogue from YAML. Raises `CatalogueInvalid` with every fault found, `OSError` if there is no file."""
+    """The catalogue in a YAML file. Raises `CatalogueInvalid` with all faults, and `OSError` for an unreadable file."""
     try:
         content = load_yaml(file.read_bytes())
     except InvalidFile as error:
@@ -45,9 +48,9 @@ def load_catalogue(file: Path) -> Catalogue:
         catalogue = Catalogue.model_validate(content)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        raise CatalogueInvalid([Fault(file.name, _place(f["loc"], content), f["msg"]) for f in faults]) from None
+        raise CatalogueInvalid([Fault(file.name, _place(content, one["loc"]), one["msg"]) for one in faults]) from None
     if findings := lint(catalogue):
-        raise CatalogueInvalid([Fault(file.name, place, reason) for place, reason in findings])
+        raise CatalogueInvalid([Fault(file.name, _with_line(content, place), reason) for place, reason in findings])
     return catalogue
 
 
@@ -57,21 +60,43 @@ def sample_catalogue() -> Catalogue:
     return load_catalogue(SAMPLE)
 
 
-def _place(path: Sequence[int | str], content: Any) -> str:
-    """The path of a fault with entries named by their code, since people do not count entries."""
-    place = ""
+def _with_line(content: Any, place: str) -> str:
+    """The place of a finding, such as ``items[code].field``, with its line."""
+    path: list[int | str] = []
+    node = content
+    for name, code in _PART.findall(place):
+        part = name or _index(node, code)
+        path.append(part)
+        node = _child(node, part)
+    return f"line {line_of(content, tuple(path))}: {place}"
+
+
+def _index(entries: Any, code: str) -> int:
+    """The place of the last entry with this code: of two, the second is the fault."""
+    named = entries if isinstance(entries, list) else []
+    places = [place for place, entry in enumerate(named) if code in _names(entry)]
+    return places[-1] if places else len(named)
+
+
+def _names(entry: Any) -> tuple[Any, ...]:
+    return (entry.get("code"), entry.get("step")) if isinstance(entry, dict) else (entry,)
+
+
+def _place(content: Any, path: tuple[int | str, ...]) -> str:
+    """The line and the path of a fault, with each entry of a list named by its code instead of its number."""
+    place, node = "", content
     for part in path:
-        content = _within(content, part)
+        node = _child(node, part)
         if isinstance(part, str):
             place += f".{part}" if place else part
         else:
-            named = content if isinstance(content, dict) else {}
+            named = node if isinstance(node, dict) else {}
             place += f"[{named.get('code', named.get('step', part))}]"
-    return place
+    return f"line {line_of(content, path)}: {place}" if place else place
 
 
-def _within(content: Any, part: int | str) -> Any:
+def _child(node: Any, part: int | str) -> Any:
     try:
-        return content[part]
-    except (KeyError, IndexError, TypeError):  # a missing field has a path, too, but nothing at its end
+        return node[part]
+    except (KeyError, IndexError, TypeError):  # The path of a missing field ends where there is nothing.
         return None

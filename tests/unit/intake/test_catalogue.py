@@ -1,6 +1,7 @@
-"""The catalogue: loading, what is wrong with one, and the plans it gives."""
+"""The catalogue: loading, the faults of one, and the plans made from it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.intake.core.catalogue.plans import Matter, matter_of, plan_for, re
 
 
 def faults(tmp_path: Path, content: Any) -> list[str]:
+    """The faults of a catalogue with this content, without their lines."""
     file = tmp_path / "own.yaml"
     if isinstance(content, str):
         file.write_text(content, "utf-8")
@@ -22,7 +24,7 @@ def faults(tmp_path: Path, content: Any) -> list[str]:
         YAML(typ="safe").dump(content, file)
     with pytest.raises(CatalogueInvalid) as caught:
         load_catalogue(file)
-    return [str(fault) for fault in caught.value.faults]
+    return [re.sub(r"line \d+: ", "", str(fault)) for fault in caught.value.faults]
 
 
 def content() -> Any:
@@ -33,7 +35,7 @@ def test_the_schema_is_up_to_date() -> None:
     assert SCHEMA.read_text("utf-8") == schema_text(), "write it anew: make generated"
 
 
-def test_the_sample_keeps_the_schema() -> None:
+def test_the_sample_matches_the_schema() -> None:
     schema = json.loads(SCHEMA.read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(content())
@@ -68,7 +70,7 @@ def test_the_plan_of_a_bundle_is_complete() -> None:
     assert {step.system for step in plan.steps} == {"commerce", "tax", "land"}
 
 
-def test_an_item_alone_is_a_plan_of_one_step() -> None:
+def test_the_plan_of_a_single_item_has_one_step() -> None:
     catalogue = sample_catalogue()
     item = next(item for item in catalogue.items if item.code == "transfer-registration")
     plan = plan_for(catalogue, item)
@@ -77,7 +79,7 @@ def test_an_item_alone_is_a_plan_of_one_step() -> None:
     assert step.fees[0].amount_fen == 8000
 
 
-def test_a_bundle_asks_for_each_material_once_and_for_none_that_it_produces() -> None:
+def test_a_bundle_requires_each_material_once_and_none_that_it_produces() -> None:
     catalogue = sample_catalogue()
     transfer = catalogue.bundles[1]
     assert [m.code for m in required_materials(catalogue, transfer)] == [
@@ -89,7 +91,7 @@ def test_a_bundle_asks_for_each_material_once_and_for_none_that_it_produces() ->
     assert "tax-clearance" in [m.code for m in required_materials(catalogue, alone)]
 
 
-def test_faults_of_form_name_file_entry_and_field(tmp_path: Path) -> None:
+def test_faults_of_form_are_reported_with_file_entry_and_field(tmp_path: Path) -> None:
     wrong = content()
     del wrong["items"][0]["legal_basis"]
     wrong["items"][1]["limits"]["committed"] = -1
@@ -101,7 +103,7 @@ def test_faults_of_form_name_file_entry_and_field(tmp_path: Path) -> None:
     ]
 
 
-def test_faults_of_sense_name_file_entry_and_field(tmp_path: Path) -> None:
+def test_faults_of_meaning_are_reported_with_file_entry_and_field(tmp_path: Path) -> None:
     wrong = content()
     wrong["departments"].append(wrong["departments"][0])
     wrong["materials"].append(wrong["materials"][0])
@@ -132,7 +134,7 @@ def test_faults_of_sense_name_file_entry_and_field(tmp_path: Path) -> None:
         assert f"own.yaml: {expected}" in found
 
 
-def test_steps_that_wait_for_each_other(tmp_path: Path) -> None:
+def test_steps_that_wait_for_each_other_are_a_fault(tmp_path: Path) -> None:
     wrong = content()
     wrong["bundles"][1]["steps"][0]["after"] = ["registration"]
     assert faults(tmp_path, wrong) == [
@@ -141,16 +143,30 @@ def test_steps_that_wait_for_each_other(tmp_path: Path) -> None:
     ]
 
 
-def test_a_step_that_starts_before_its_material_is_made(tmp_path: Path) -> None:
+def test_a_step_that_starts_before_its_material_is_produced_is_a_fault(tmp_path: Path) -> None:
     wrong = content()
     wrong["bundles"][0]["steps"][3]["after"] = []
     assert faults(tmp_path, wrong) == [
-        "own.yaml: bundles[start-business].steps[invoices].after: the step needs business-licence, which licence "
-        "makes, and must come after it"
+        "own.yaml: bundles[start-business].steps[invoices].after: the step needs business-licence, which step "
+        "licence produces, and must come after it"
     ]
 
 
 @pytest.mark.parametrize("text", ["items: [", "just words", "", "- 1"])
-def test_what_is_no_catalogue(tmp_path: Path, text: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     (fault,) = faults(tmp_path, text)
     assert fault.startswith("own.yaml: ")
+
+
+def test_faults_are_reported_with_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    text = SAMPLE.read_text("utf-8")
+    file.write_text(text.replace("lead: commerce", "lead: nobody", 1), "utf-8")
+    line = text[: text.index("lead: commerce")].count("\n") + 1
+    with pytest.raises(CatalogueInvalid) as caught:
+        load_catalogue(file)
+    assert [fault.place for fault in caught.value.faults] == [f"line {line}: bundles[start-business].lead"]
+    file.write_text(text.replace("lead: commerce", "leader: commerce", 1), "utf-8")
+    with pytest.raises(CatalogueInvalid) as caught:
+        load_catalogue(file)
+    assert f"line {line}: bundles[start-business].leader" in [fault.place for fault in caught.value.faults]

@@ -1,4 +1,4 @@
-"""What a catalogue file says. The JSON Schema beside the sample is generated from these models."""
+"""The models of a catalogue. The JSON Schema of a catalogue file is generated from them."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,20 +12,20 @@ WorkingDays = Annotated[int, Field(ge=0, le=3650)]
 
 
 class CatalogueEntry(BaseModel):
-    """A part of the catalogue: frozen, and refusing fields it does not know, which are mostly misspelled ones."""
+    """A part of the catalogue. It refuses unknown fields, most of which are misspelled ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class BilingualText(CatalogueEntry):
-    """The same words in Chinese and in English."""
+    """A text in Chinese and in English."""
 
     zh: Annotated[str, Field(min_length=1, max_length=80)]
     en: Annotated[str, Field(min_length=1, max_length=110)]
 
     @property
     def both(self) -> str:
-        """One name for readers of either language, short enough for a message's `Name`."""
+        """Both languages in one name, short enough for the `Name` of a message."""
         return f"{self.en} ({self.zh})"
 
 
@@ -40,24 +40,24 @@ class ItemKind(StrEnum):
 
 
 class LimitDays(CatalogueEntry):
-    """The committed and the statutory limit (承诺 / 法定时限)."""
+    """The committed and the statutory limit (承诺 / 法定时限), in working days."""
 
     committed: WorkingDays
-    """Working days the department promises."""
+    """The time that the department promises."""
     statutory: WorkingDays
-    """Working days the law allows."""
+    """The time that the law allows."""
 
 
 class FeeEntry(CatalogueEntry):
-    """A fee."""
+    """A fee of an item."""
 
     name: BilingualText
     amount_fen: Fen
-    """Amount in fen, the hundredth of a yuan."""
+    """In fen, the hundredth of a yuan."""
     standard: BilingualText
-    """How the amount is arrived at."""
+    """The rate by which the amount is computed (收费标准)."""
     basis: BilingualText
-    """The rule that allows the fee."""
+    """The rule that allows the fee (收费依据)."""
 
 
 class Department(CatalogueEntry):
@@ -66,7 +66,7 @@ class Department(CatalogueEntry):
     code: Code
     name: BilingualText
     system: Code
-    """The department system that is asked; it names the topics of its adapter."""
+    """The department system that receives the tasks. The topics of its adapter have its name."""
 
 
 class Material(CatalogueEntry):
@@ -77,7 +77,7 @@ class Material(CatalogueEntry):
 
 
 class Item(CatalogueEntry):
-    """One thing a department may be asked for (事项)."""
+    """One thing that a department decides on (事项)."""
 
     code: Code
     name: BilingualText
@@ -87,9 +87,9 @@ class Item(CatalogueEntry):
     limits: LimitDays
     legal_basis: Annotated[tuple[BilingualText, ...], Field(min_length=1)]
     materials: tuple[Code, ...] = ()
-    """Codes of the materials required."""
+    """Codes of the required materials."""
     produces: Code | None = None
-    """Code of the document that the decision yields, which other items may require as a material."""
+    """Code of the document that the decision produces. Other items may require it as a material."""
     fees: tuple[FeeEntry, ...] = ()
 
 
@@ -103,7 +103,7 @@ class BundleStep(CatalogueEntry):
 
 
 class Bundle(CatalogueEntry):
-    """Several items asked for as one matter, with one application (一件事)."""
+    """Several items as one matter, with one application (一件事)."""
 
     code: Code
     name: BilingualText
@@ -115,7 +115,7 @@ class Bundle(CatalogueEntry):
 
 
 class Catalogue(CatalogueEntry):
-    """Everything that can be asked for, as of one version. A case keeps the version it was accepted under."""
+    """All items and bundles of one version. A case keeps the version that it was accepted under."""
 
     version: Name
     departments: Annotated[tuple[Department, ...], Field(min_length=1)]

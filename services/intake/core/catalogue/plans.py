@@ -1,4 +1,4 @@
-"""From an entry of the catalogue to the plan that a case keeps. Pure."""
+"""The plan of a case, made from an item or a bundle of the catalogue."""
 
 from contracts.messages.plans import Fee, Limit, Limits, Plan, PlanStep
 from services.intake.core.catalogue.models import (
@@ -13,17 +13,17 @@ from services.intake.core.catalogue.models import (
 )
 
 Matter = Item | Bundle
-"""What an application can be for."""
+"""The subject of an application."""
 
 
 def matter_of(catalogue: Catalogue, code: str) -> Matter | None:
-    """The item or bundle with this code."""
+    """The item or bundle with this code; None if there is none."""
     matters: tuple[Matter, ...] = (*catalogue.bundles, *catalogue.items)
     return next((matter for matter in matters if matter.code == code), None)
 
 
 def steps_of(matter: Matter) -> tuple[BundleStep, ...]:
-    """The steps of a bundle; an item asked for by itself is one step, named like the item."""
+    """The steps of a bundle. A single item is one step with the name of the item."""
     return matter.steps if isinstance(matter, Bundle) else (BundleStep(step=matter.code, item=matter.code),)
 
 
@@ -34,7 +34,7 @@ def items_of(catalogue: Catalogue, matter: Matter) -> tuple[Item, ...]:
 
 
 def required_materials(catalogue: Catalogue, matter: Matter) -> tuple[Material, ...]:
-    """The materials an applicant must hand in: each once, and none that another item of the bundle produces."""
+    """The materials that the applicant must hand in: each once, and none that an item of the bundle produces."""
     items = items_of(catalogue, matter)
     produced = {item.produces for item in items}
     needed = dict.fromkeys(code for item in items for code in item.materials if code not in produced)
@@ -43,7 +43,7 @@ def required_materials(catalogue: Catalogue, matter: Matter) -> tuple[Material, 
 
 
 def plan_for(catalogue: Catalogue, matter: Matter) -> Plan:
-    """The plan of a case of this matter, complete in itself: nobody who gets it needs the catalogue."""
+    """The plan of a case of this matter. It is complete: other services do not need the catalogue."""
     departments = {department.code: department for department in catalogue.departments}
     lead = matter.lead if isinstance(matter, Bundle) else matter.department
     items = items_of(catalogue, matter)
