@@ -121,7 +121,7 @@ class CommitmentsMoved(Message):
 
     moves: Annotated[tuple[Move, ...], Field(min_length=1, max_length=MAX_COMMITMENTS)]
     cause: Cause
-    edition: Annotated[int, Field(ge=0)] = 0
+    rules_version: Annotated[int, Field(ge=0)] = 0
     """The version of the rules by which they are computed now; 0 for those that ship with the program."""
     change_ids: ChangeIds = ()
     region: Region | None = None

@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.intake.store.almanac_store import ALMANAC
 from services.monitor.core.rules import RuleSet
+from services.monitor.store.rule_store import RULES
 from services.runtime.store import documents
 
 _COUNTS = text("""
@@ -33,7 +35,8 @@ async def pending_deadlines(monitor: AsyncEngine, now: datetime) -> int:
 
 async def put_rules_in_force(monitor: AsyncEngine, intake: AsyncEngine, rules: RuleSet) -> None:
     """Put these rules in force at both services. Call it before the first case: then no deadline is recomputed."""
-    for database, document in ((monitor, rules), (intake, rules.almanac)):
-        async with database.begin() as connection:
-            body = document.model_dump(mode="json", by_alias=True)
-            await documents.put(connection, body, f"rules {rules.rules.version}")
+    summary = f"rules {rules.rules.version}"
+    async with monitor.begin() as connection:
+        await documents.put(connection, RULES, rules, summary)
+    async with intake.begin() as connection:
+        await documents.put(connection, ALMANAC, rules.almanac, summary)

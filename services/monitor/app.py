@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from contracts.core import Core
 from services.monitor.core.handle import CONSUMES, handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.journal.blocks import signing_key
@@ -16,12 +15,11 @@ from services.monitor.notifications.digest_builder import DigestBuilder
 from services.monitor.notifications.digest_collector import DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
-from services.monitor.store import rule_store
+from services.monitor.store import directory_store, rule_store
 from services.monitor.store.alerts import project
 from services.monitor.web import api, lists, stream
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
-from services.runtime.store.documents import Edition
 
 JOURNAL_S = 5.0
 """Machine seconds between two looks at what has been said long enough ago."""
@@ -29,11 +27,6 @@ JOURNAL_S = 5.0
 
 TELLING_S = 1.0
 """Machine seconds between two looks at whether somebody is to be told something."""
-
-
-def under(edition: Edition) -> Core[MonitoredCase]:
-    """The core that keeps to these rules. Raises `ValueError` for rules that cannot be read."""
-    return partial(handle, rule_store.edition(*edition))
 
 
 def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
@@ -68,6 +61,5 @@ SERVICE = Service(
     projection=project,
     background=background,
     outbox_read_until=JOURNALED,
-    shipped_rules=lambda: rule_store.shipped().rule_set.model_dump(mode="json", by_alias=True),
-    core_for=under,
+    documents=(rule_store.RULES, directory_store.DIRECTORY),
 )

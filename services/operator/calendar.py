@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from services.operator.monitor_commands import Database, Folder
-from services.operator.rules import follow_notices, in_force_here
 
 if TYPE_CHECKING:
     import csv
@@ -144,7 +143,8 @@ def load(
     from contracts.working_time import published_calendar
     from contracts.working_time.notices import NATION, InvalidNotice, changes, in_force, read
     from services.operator import calendar_folder as kept
-    from services.operator.rule_changes import told
+    from services.operator.documents import Where
+    from services.operator.rule_versions import apply_notices, day_lines, in_force_here
 
     try:
         with _plain_faults():
@@ -155,7 +155,8 @@ def load(
                 raise typer.BadParameter(f"the notice says itself that it is of {said.region}")
             said = said.replace(region=_region(region))
         # What counts is what monitor keeps to; a folder on this machine may know less.
-        running = in_force_here(database, folder)
+        where = Where(database, folder)
+        running = in_force_here(where)
         notices = list(running[1].notices) if running is not None else kept.notices(calendars)
         others = [one for one in notices if (one.region, one.year) != (said.region, said.year)]
         published = running[1].almanac.published.calendar() if running is not None else published_calendar()
@@ -173,14 +174,14 @@ def load(
         return
     if not found:
         typer.echo("no day is counted in another way")
-    for line in told(found):
+    for line in day_lines(found):
         typer.echo(line)
     if not yes and not typer.confirm(f"Put {said.version} in force?"):
         typer.echo("nothing has changed")
         raise typer.Exit(1)
     # Monitor first: should its database be away, nothing has changed.
     if running is not None:
-        follow_notices(database, folder, running, [*others, said])
+        apply_notices(where, running, [*others, said])
     with _plain_faults():
         typer.echo(f"kept as {kept.put(calendars, said)}")
     if running is None:

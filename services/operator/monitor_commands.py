@@ -36,19 +36,6 @@ def on_monitor(database: str, folder: Path | None, work: "Callable[[AsyncEngine]
         raise stop(str(away)) from None
 
 
-def read_file(file: Path, read: "Callable[[Path], T]") -> T:
-    """What people have written into a file; its faults end the command."""
-    from services.runtime.yaml_file import InvalidFile
-
-    try:
-        return read(file)
-    except InvalidFile as faults:
-        told = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
-        raise stop(f"{told}\nnothing has changed") from None
-    except OSError as fault:
-        raise typer.BadParameter(f"{file}: {fault.strerror}") from None
-
-
 def stop(reason: str) -> typer.Exit:
     """To be raised: the command ends, and says why."""
     typer.echo(reason, err=True)

@@ -50,12 +50,6 @@ batch has done it."""
 TOPICS_S = 5.0
 """Machine seconds between two checks for missing topics. A cluster that has lost its log has none."""
 
-ROLLOUT_S = 1.0
-"""Machine seconds between two looks for a new version of the rules."""
-
-ROLLOUT_LIMIT = 1000
-"""Cases that a roll-out recalculates in one transaction. Other batches wait for it."""
-
 FINISH_BATCH_S = 3.0
 """Machine seconds for the present batch when the process ends. The relay has to publish the messages of a batch that is
 cut off."""
@@ -178,9 +172,9 @@ class ServiceProcess(Generic[S]):
         self._start("relay", run_periodically("relay", run_relay, lambda: settings.relay_age_s / 2))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start(loop.name, run_periodically(loop.name, loop.run_once, partial(float, loop.pause_s)))
-        if self.service.core_for is not None:
-            rollout = Rollout(processor, ROLLOUT_LIMIT)
-            self._start("rollout", run_periodically("rollout", rollout.run_once, lambda: ROLLOUT_S))
+        if self.service.rules is not None:
+            rollout = Rollout(processor, lambda: self.queue.busy)
+            self._start("rollout", run_periodically("rollout", rollout.run_once, rollout.pause))
         self._start(
             "retention", run_periodically("retention", lambda: cleaner.run_once(settings.batch), lambda: RETENTION_S)
         )

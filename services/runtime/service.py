@@ -1,7 +1,7 @@
 """The declaration of a service, and the protocol by which the service sees its process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from contracts.values import Value
 from services.runtime.clock import Clock
 from services.runtime.external_system import ExternalCall, ExternalSystem
 from services.runtime.settings import Settings
-from services.runtime.store.documents import Edition
+from services.runtime.store.documents import VersionedDocument
 
 S = TypeVar("S", bound=Value)
 
@@ -85,8 +85,7 @@ class Service(Generic[S]):
     ``background`` gives loops of the service's own, beside those of the runtime.
     ``outbox_read_until`` is a query for the moment up to which a job of the service has read its outbox. Later messages
     are not deleted.
-    ``shipped_rules`` gives the rules that ship with the program, for a service whose rules are versioned documents.
-    ``core_for`` gives the core that applies a version of these rules. It raises `ValueError` for an unreadable one.
+    ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     """
 
     name: str
@@ -101,5 +100,9 @@ class Service(Generic[S]):
     projection: Projection | None = None
     background: Callable[[ServiceHost[S]], Sequence[Loop]] | None = None
     outbox_read_until: str | None = None
-    shipped_rules: Callable[[], Mapping[str, Any]] | None = None
-    core_for: Callable[[Edition], Core[S]] | None = None
+    documents: tuple[VersionedDocument[Any], ...] = ()
+
+    @property
+    def rules(self) -> VersionedDocument[Any] | None:
+        """The document that cases follow, if there is one."""
+        return next((document for document in self.documents if document.core_for is not None), None)

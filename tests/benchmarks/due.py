@@ -119,7 +119,6 @@ async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figu
             connection = await ground.connect("monitor")
             began = time.monotonic()
             await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
-            await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
             watcher = Watcher(await ground.serve("monitor"))

@@ -49,7 +49,7 @@ CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "intake": (partial(intake.handle, RegionalRules(almanac())), IntakeCase),
     "routing": (routing.handle, RoutedCase),
     "departments": (departments.handle, departments.Tasks),
-    # The first edition of a database is what the program comes with.
+    # The first version in a database is what the program ships with.
     "monitor": (partial(monitor.handle, Rules(1, shipped().rule_set)), MonitoredCase),
 }
 

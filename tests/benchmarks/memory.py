@@ -44,8 +44,6 @@ async def measure(count: int = COUNT, services: Sequence[str] = SERVICES) -> lis
         with stage.folder("memory") as place:
             async with stage.Stage(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(stage.CATALOGUE)}})) as ground:
                 await ground.database(service)
-                if service == "monitor":
-                    await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
                 figures += [await _with_open_cases(ground, service, count), await _catching_up(ground, service, count)]
     return figures
 

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from contracts.messages.commitments import CommitmentsMoved
 from contracts.working_time.notices import Notice, NoticeDay
 from deploy.local.wiring import Options
-from services.monitor.core.rules import rule_set
+from services.monitor.core.rules import RuleSet, rule_set
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.rule_store import SHIPPED, read
+from services.monitor.store.rule_store import RULES, SHIPPED, read
 from services.runtime.clock import FileClock
-from services.runtime.store import documents
+from services.runtime.store import documents, rollouts
 from services.runtime.store.database import open_database, transaction
 from tests.benchmarks import seeds, stage
 from tests.benchmarks.report import Figure, conclude, figure
@@ -37,7 +37,7 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
     assert region is not None
     typhoon = NoticeDay(name="台风", date=CLOSED_ON, is_off_day=True)
     notice = Notice(year=CLOSED_ON.year, region=f"CN-{region[:2]}", days=(typhoon,))
-    said = rule_set(read(SHIPPED), [notice]).model_dump(mode="json", by_alias=True)
+    said = rule_set(read(SHIPPED), [notice])
     warning, _ = seeds.first_rungs(kept)
     with stage.folder("revision") as place:
         FileClock.create(place / "clock", warning - timedelta(hours=12), speed=0)
@@ -46,7 +46,6 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
             await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
-            await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             await ground.serve("monitor")
             seconds, moved = await _followed(ground.engines.database_url("onedoor_monitor"), said)
@@ -61,23 +60,23 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
     ]
 
 
-async def _followed(address: str, said: dict[str, object]) -> tuple[float, int]:
+async def _followed(address: str, said: RuleSet) -> tuple[float, int]:
     """Put these rules in force and wait until all follow: how long that takes, and how many cases changed."""
     database = open_database(address, "benchmark", 2)
     try:
         async with transaction(database) as connection:
-            number = await documents.put(connection, said, "a day more off")
+            number = await documents.put(connection, RULES, said, "a day more off")
         began = shown = time.monotonic()
         while time.monotonic() - began < LONGEST_S:
             await asyncio.sleep(LOOK_S)
             async with database.connect() as connection:
-                (latest,) = await documents.progress(connection, 1)
+                (latest,) = await rollouts.history(connection, RULES.kind, 1)
             assert latest.number == number
             if latest.done_at is not None:
-                return time.monotonic() - began, latest.moved
+                return time.monotonic() - began, latest.changed
             if time.monotonic() - shown > 15:
                 shown = time.monotonic()
-                print(f"{shown - began:6.1f} s  {latest.moved:,}", flush=True)
+                print(f"{shown - began:6.1f} s  {latest.changed:,}", flush=True)
         raise TimeoutError(f"not all follow after {LONGEST_S:.0f} s")
     finally:
         await database.dispose()

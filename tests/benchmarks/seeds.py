@@ -3,7 +3,6 @@
 So what stands in the tables is what the services themselves would have written, but for the numbers and the ids.
 """
 
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
 
 from contracts.codec import encode
 from contracts.core import Core, Step
@@ -29,10 +27,7 @@ from services.intake.core.catalogue.plans import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
 from services.load import load
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.rule_store import shipped
 from services.registry import CORE_SERVICES, default_systems
-from services.runtime.store import documents
-from services.runtime.store.database import open_database, transaction
 from tests.benchmarks.stage import CATALOGUE
 
 SYSTEMS = default_systems()
@@ -83,11 +78,11 @@ class Life:
 
 @cache
 def _core(name: str) -> Core[Any]:
-    """By the first edition of its rules, which is what the program comes with."""
+    """By the first version of its rules, which is what the program ships with."""
     service = load(name)
-    if service.core_for is None or service.shipped_rules is None:
+    if service.rules is None or service.rules.core_for is None or service.rules.shipped is None:
         return service.core
-    return service.core_for(documents.Edition(1, json.dumps(service.shipped_rules())))
+    return service.rules.core_for(1, service.rules.shipped())
 
 
 @dataclass(slots=True)
@@ -264,20 +259,6 @@ async def fill_outbox(
                 CASE_ID,
                 timeout=1200,
             )
-
-
-async def keep_to_the_rules(address: str) -> None:
-    """What onedoor comes with is in force at monitor, and followed by all: nothing is gone through for it later."""
-    database = open_database(address, "benchmark", 2)
-    try:
-        async with transaction(database) as connection:
-            await documents.put(
-                connection, shipped().rule_set.model_dump(mode="json", by_alias=True), "shipped", first=True
-            )
-            followed = "INSERT INTO edition_lanes (number, lane, reached, until, done_at) VALUES (1, 1, '', '', now())"
-            await connection.execute(text(followed))
-    finally:
-        await database.dispose()
 
 
 async def settle(connection: "asyncpg.Connection[Any]") -> None:

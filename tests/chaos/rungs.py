@@ -101,7 +101,6 @@ class Run:
             connection = await ground.connect("monitor")
             timer_at = f"'{warning.isoformat()}'::timestamptz"
             await seeds.fill_cases(connection, kept, self.deadlines, timer_at=timer_at)
-            await seeds.keep_to_the_rules(ground.engines.database_url("onedoor_monitor"))
             await seeds.settle(connection)
             self._monitors = await ground.serve("monitor")
             expected = [Rung.WARNING]

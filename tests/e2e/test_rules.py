@@ -74,7 +74,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
     file = typhoon(tmp_path / "typhoon.json", f"{before:%Y-%m-%d}")
     arguments = ("calendar", "load", str(file), "--calendars", str(tmp_path / "calendars"), "--yes")
     said = await onedoor(centre, *arguments)
-    assert f"{before:%Y-%m-%d}" in said and "now off" in said and "edition 2 is in force" in said
+    assert f"{before:%Y-%m-%d}" in said and "now off" in said and "version 2 of the rules is in force" in said
 
     async def moved() -> bool:
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
@@ -93,12 +93,12 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
             number,
         )
     ]
-    assert (said_moved["data"]["cause"], said_moved["data"]["edition"]) == ("rules", 2)
+    assert (said_moved["data"]["cause"], said_moved["data"]["rules_version"]) == ("rules", 2)
     assert "nothing changes" in await onedoor(centre, *arguments)
 
     found: Any = await centre.monitor("/rules")
     assert [one["number"] for one in found] == [2, 1]
-    assert found[0]["done_at"] is not None and found[0]["moved"] >= 1
+    assert found[0]["done_at"] is not None and found[0]["changed"] >= 1
 
 
 async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre, tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre
     file.write_text(text.replace("warning: {days_left: 2, share_used: 0.5}", "warning: {days_left: 3}", 1))
     said = await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
     number = found[0]["number"] + 1
-    assert f"edition {number} is in force" in said and "followed by all" in said
+    assert f"version {number} of the rules is in force" in said and "followed by all" in said
     assert "days_left: 3" in await onedoor(centre, "rules", "show")
     assert "nothing changes" in await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
-    assert str(number) in (await onedoor(centre, "rules", "list")).splitlines()[0]
+    assert str(number) in (await onedoor(centre, "rules", "history")).splitlines()[0]
 
 
 async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_supervisors(centre: Centre) -> None:

@@ -29,7 +29,7 @@ def reckon(
     watches = list(known.commitments)
     for place, watch in enumerate(watches):
         was = earlier.get(watch.key)
-        of_old = watch.edition != rules.edition and known.ended_at(watch) is None
+        of_old = watch.rules_version != rules.number and known.ended_at(watch) is None
         if watch.due is not None and not of_old and _runs_alike(before, was, known, watch, rules):
             continue
         reckoned = _reckoned(known, watch, rules, known.region, known.matter)
@@ -54,7 +54,7 @@ def reckon(
             CommitmentsMoved(
                 moves=tuple(moves),
                 cause=cause,
-                edition=rules.edition,
+                rules_version=rules.number,
                 change_ids=known.change_ids,
                 region=known.region,
                 sequence=known.sequence,
@@ -118,7 +118,7 @@ def _reckoned(
         raise InvalidMessage(f"the deadline of {watch.key} lies beyond the calendar") from None
     if due is watch.due or due == watch.due:
         return watch
-    return watch.replace(due=due, edition=rules.edition)
+    return watch.replace(due=due, rules_version=rules.number)
 
 
 def _move(was: TrackedCommitment, now: TrackedCommitment) -> Move | None:

@@ -174,9 +174,9 @@ class Scale:
 class Rules:
     """A rule set, ready to be asked. Says the same of the same commitment for ever."""
 
-    def __init__(self, edition: int, said: RuleSet) -> None:
-        """``edition`` is the rule set's number. Raises `contracts.working_time.notices.InvalidNotice`."""
-        self.edition = edition
+    def __init__(self, number: int, said: RuleSet) -> None:
+        """``number`` is the version's number. Raises `contracts.working_time.notices.InvalidNotice`."""
+        self.number = number
         self.rule_set = said
         self._places = RegionalRules(said.almanac)
         self._scales: dict[tuple[str, str, str], Scale] = {}

@@ -137,7 +137,7 @@ class TrackedCommitment(Value):
     ``opened_at``, ``delivered_at`` (when the department took the step) and ``ended_at`` are the earliest moments heard
     of. ``open_at`` is the latest at which routing knew it to be still open, and delivered where it is a step's;
     ``undelivered_at`` the latest at which it was open and not. ``due`` follows from all this, by the rules of
-    ``edition``, wherever enough is known. ``after``: the steps that must be approved before this one begins.
+    ``rules_version``, wherever enough is known. ``after``: the steps that must be approved before this one begins.
     """
 
     key: CommitmentKey
@@ -149,7 +149,7 @@ class TrackedCommitment(Value):
     undelivered_at: Instant | None = None
     delivered_at: Instant | None = None
     due: DueDates | None = None
-    edition: int = 0
+    rules_version: int = 0
     raised: tuple[RaisedRung, ...] = ()
     after: tuple[Code, ...] = ()
 

@@ -133,15 +133,6 @@ _JOURNAL = (
 # addresses has a row by which it is sent. ``told_at`` is a moment of the settable clock; all others are machine time.
 _NOTIFICATIONS = (
     """
-    CREATE TABLE directories (
-        number integer PRIMARY KEY,
-        body text NOT NULL,
-        summary text NOT NULL,
-        made_at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
-    "COMMENT ON TABLE directories IS 'every directory that has been in force; the last one is'",
-    """
     CREATE TABLE digests (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         person text NOT NULL,

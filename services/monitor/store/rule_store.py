@@ -1,12 +1,16 @@
-"""Reading rule files, and the rules that onedoor comes with."""
+"""The rules by which monitor holds commitments, as a versioned document, and as files that people write."""
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.core import Core
+from services.monitor.core.handle import handle
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
+from services.monitor.core.state import MonitoredCase
 from services.runtime.store import documents
+from services.runtime.store.documents import VersionedDocument
 from services.runtime.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("rules.yaml")
@@ -19,17 +23,36 @@ def read(file: Path) -> RuleFile:
 
 @cache
 def shipped() -> Rules:
-    """The rules that onedoor comes with: edition 0."""
+    """The rules that onedoor ships with, under the number 0."""
     return Rules(0, rule_set(read(SHIPPED)))
 
 
+def core_for(number: int, content: RuleSet) -> Core[MonitoredCase]:
+    """The core that applies this version of the rules. Raises `ValueError` for rules that it cannot apply."""
+    return partial(handle, Rules(number, content))
+
+
+RULES = VersionedDocument("rules", RuleSet, shipped=lambda: shipped().rule_set, core_for=core_for)
+
+
 @lru_cache(maxsize=8)
-def edition(number: int, body: str) -> Rules:
-    """The rules of an edition as it is kept. Raises `ValueError` for one that cannot be read."""
-    return Rules(number, RuleSet.model_validate_json(body))
+def parse(number: int, body: str) -> Rules:
+    """The rules of a stored version. Raises `services.runtime.store.documents.UnusableVersion`."""
+    return Rules(number, RULES.parse(number, body))
+
+
+async def version(connection: AsyncConnection, number: int) -> Rules | None:
+    """The rules of a version, 0 for those that onedoor ships with; None if there is no such version.
+
+    Raises `services.runtime.store.documents.UnusableVersion`.
+    """
+    if number == 0:
+        return shipped()
+    found = await documents.body(connection, RULES.kind, number)
+    return parse(number, found) if found is not None else None
 
 
 async def in_force(connection: AsyncConnection) -> Rules:
-    """The rules in force, for whoever is no batch. Raises `ValueError` for ones that cannot be read."""
-    found = await documents.in_force(connection)
-    return edition(*found) if found is not None else shipped()
+    """The rules in force. Raises `services.runtime.store.documents.UnusableVersion`."""
+    found = await documents.in_force(connection, RULES.kind)
+    return parse(found.number, found.body) if found is not None else shipped()

@@ -26,7 +26,7 @@ from services.runtime.http.openapi import refusals
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
-from services.runtime.store import documents
+from services.runtime.store import rollouts
 
 
 class AlertView(BaseModel):
@@ -68,7 +68,7 @@ class AlertPage(BaseModel):
 
 Written = Annotated[AwareDatetime, BeforeValidator(reject_numbers)]
 
-MOST_EDITIONS = 100
+MAX_RULES_VERSIONS = 100
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text has no place for that character."""
@@ -148,15 +148,15 @@ class DerivationWanted(BaseModel):
     language: Language = "zh"
 
 
-class EditionView(BaseModel):
-    """An edition of the rules, and how far the open cases follow it. Moments are the machine's."""
+class RulesVersionView(BaseModel):
+    """A version of the rules, and how far the open cases follow it. Moments are machine time."""
 
     number: int
     summary: str = Field(description="What was new.")
     made_at: datetime
-    looked_at: int = Field(description="Cases that have been gone through, open or closed.")
-    moved: int = Field(description="Of these, cases in which something changed.")
-    cases: int = Field(description="Cases there are, about.")
+    visited: int = Field(description="Open cases that have been recalculated.")
+    changed: int = Field(description="Of these, cases in which something changed.")
+    open_cases: int = Field(description="Open cases there are, about.")
     began_at: datetime | None
     done_at: datetime | None = Field(description="When every open case followed; null until then.")
 
@@ -237,7 +237,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         watch = state.commitment(wanted.commitment) if state is not None else None
         found = None
         if state is not None and watch is not None:
-            found = explained(state, wanted.commitment, wanted.limit, await _rules(host, watch.edition))
+            found = explained(state, wanted.commitment, wanted.limit, await _rules(host, watch.rules_version))
         if found is None:
             raise HTTPException(404, f"monitor holds no such commitment of case {case_id}")
         match wanted.form:
@@ -249,14 +249,14 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
                 return Response(svg(found, wanted.language), media_type="image/svg+xml")
 
     @router.get("/rules")
-    async def rules() -> list[EditionView]:
+    async def rules() -> list[RulesVersionView]:
         async with host.database.connect() as connection:
-            found = await documents.progress(connection, MOST_EDITIONS)
-        return [EditionView(**one._asdict()) for one in found]
+            found = await rollouts.history(connection, rule_store.RULES.kind, MAX_RULES_VERSIONS)
+        return [RulesVersionView(**one._asdict()) for one in found]
 
-    @router.get("/rules/{edition}", responses=refusals(404))
-    async def rules_of(edition: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
-        return (await _rules(host, edition)).rule_set
+    @router.get("/rules/{version}", responses=refusals(404))
+    async def rules_of(version: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
+        return (await _rules(host, version)).rule_set
 
     @router.get("/figures")
     async def all_figures() -> AllFigures:
@@ -270,14 +270,11 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
 
 async def _rules(host: ServiceHost[MonitoredCase], number: int) -> Rules:
-    """The rules of that edition."""
-    if number == 0:
-        return rule_store.shipped()
     async with host.database.connect() as connection:
-        body = await documents.body(connection, number)
-    if body is None:
-        raise HTTPException(404, f"edition {number} of the rules is not on record")
-    return rule_store.edition(number, body)
+        found = await rule_store.version(connection, number)
+    if found is None:
+        raise HTTPException(404, f"version {number} of the rules is not on record")
+    return found
 
 
 def _case_view(case_id: str, state: MonitoredCase) -> CaseView:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.alerts import IssueKind, Rung
@@ -24,7 +23,6 @@ from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, csv_response
 from services.runtime.http.openapi import refusals
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
-from services.runtime.store import documents
 
 USUAL, MOST = 100, 1000
 """Rows of a page."""
@@ -190,7 +188,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             return await csv_response("due", tuple(DueView.model_fields), _due_file(readers, wanted, now))
         limit = wanted.limit or USUAL
         async with readers.query() as connection:
-            rules = await _in_force(connection)
+            rules = await rule_store.in_force(connection)
             rows = await due.page(connection, wanted, rules, now, wanted.days, wanted.cursor, limit + 1)
         return DuePage(commitments=[_due_view(row, rules, now) for row in rows[:limit]], next=_next(rows, limit))
 
@@ -199,7 +197,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         """How many of them each department, region or matter has."""
         now = host.clock.now()
         async with readers.query() as connection:
-            rules = await _in_force(connection)
+            rules = await rule_store.in_force(connection)
             rows = await due.counts(connection, wanted, rules, now, wanted.days, wanted.by, wanted.limit)
         return DueCounts(total=_total(rows), counts=[DueCount.model_validate(row._asdict()) for row in rows])
 
@@ -211,7 +209,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             return await csv_response("overdue", tuple(OverdueView.model_fields), _overdue_file(readers, wanted, now))
         limit = wanted.limit or USUAL
         async with readers.query() as connection:
-            rules = await _in_force(connection)
+            rules = await rule_store.in_force(connection)
             rows = await overdue.page(connection, wanted, wanted.rung, wanted.cursor, limit + 1)
         views = [_overdue_view(row, rules, now) for row in rows[:limit]]
         return OverduePage(commitments=views, next=_next(rows, limit))
@@ -224,11 +222,6 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return OverdueCounts(total=_total(rows), counts=[OverdueCount.model_validate(row._asdict()) for row in rows])
 
     return router
-
-
-async def _in_force(connection: AsyncConnection) -> Rules:
-    found = await documents.in_force(connection)
-    return rule_store.edition(*found) if found is not None else rule_store.shipped()
 
 
 def _due_view(row: Found, rules: Rules, now: datetime) -> DueView:
@@ -255,7 +248,7 @@ def _total(rows: Sequence[Found]) -> int:
 
 async def _due_file(readers: Readers, wanted: DueWanted, now: datetime) -> AsyncGenerator[list[Cells], None]:
     async with readers.export() as connection:
-        rules = await _in_force(connection)
+        rules = await rule_store.in_force(connection)
         query, given = due.everything(wanted, rules, now, wanted.days, wanted.cursor, wanted.limit)
         async with connection.stream(query, given, execution_options=AT_ONCE) as rows:
             async for part in rows.partitions():
@@ -264,7 +257,7 @@ async def _due_file(readers: Readers, wanted: DueWanted, now: datetime) -> Async
 
 async def _overdue_file(readers: Readers, wanted: OverdueWanted, now: datetime) -> AsyncGenerator[list[Cells], None]:
     async with readers.export() as connection:
-        rules = await _in_force(connection)
+        rules = await rule_store.in_force(connection)
         query, given = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
         async with connection.stream(query, given, execution_options=AT_ONCE) as rows:
             async for part in rows.partitions():

@@ -137,7 +137,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.get("/directory", responses=refusals(404))
     async def directory() -> DirectoryView:
         async with host.database.connect() as connection:
-            kept = await directory_store.kept(connection)
+            kept = await directory_store.in_force(connection)
             found = await directory_store.latest(connection)
         if kept is None or found is None:
             raise _no_directory()

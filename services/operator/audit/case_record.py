@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.operator.audit.targets import Connection, Tables, Targets
+from services.runtime.store import documents
 
 Json = dict[str, Any]
 
@@ -25,7 +26,6 @@ _UNPUBLISHED = """
     WHERE case_ids && $1 AND u.case_id = ANY($1)
 """
 _PARKED = "SELECT case_id, blocking FROM dead_letters WHERE case_id = ANY($1) AND status = 'parked'"
-_EDITIONS = "SELECT number, body FROM editions"
 
 _ALERTS = """
     SELECT case_id, commitment, rung, occurrence, withdrawn_at IS NOT NULL AS withdrawn FROM alerts WHERE case_id =
@@ -101,8 +101,8 @@ class Alert:
 
 @dataclass(slots=True)
 class CaseRecord:
-    """A case. ``books`` has no entry for a department whose books were not read; ``editions`` of monitor's rules are
-    there where they were asked for, by their numbers.
+    """A case. ``books`` has no entry for a department whose books were not read; ``rules`` are the versions of
+    monitor's rules by their numbers, where they were asked for.
     """
 
     case_id: str
@@ -111,7 +111,7 @@ class CaseRecord:
     books: dict[str, list[LedgerRow]] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     parked: dict[str, int] = field(default_factory=dict)
-    editions: Mapping[int, str] = field(default_factory=dict)
+    rules: Mapping[int, str] = field(default_factory=dict)
 
     def kept(self, service: str) -> StoredCase | None:
         """The case's row at this service."""
@@ -125,7 +125,7 @@ class CaseRecord:
 
 
 async def case_records(
-    tables: Tables, places: Targets, case_ids: Sequence[str], *, with_books: bool = True, with_editions: bool = False
+    tables: Tables, places: Targets, case_ids: Sequence[str], *, with_books: bool = True, with_rules: bool = False
 ) -> dict[str, CaseRecord]:
     """All that is known of these cases.
 
@@ -141,11 +141,11 @@ async def case_records(
                 found[row["case_id"]].books[system].append(LedgerRow(*tuple(row)[1:]))
     for name, connection in tables.services.items():
         await _read(name, connection, found)
-    if with_editions:
+    if with_rules:
         # Read last: whatever a case was reckoned by is there by now.
-        editions = {row["number"]: row["body"] for row in await tables.services["monitor"].fetch(_EDITIONS)}
+        rules = await documents.bodies(tables.services["monitor"], "rules")
         for dossier in found.values():
-            dossier.editions = editions
+            dossier.rules = rules
     for row in await tables.services["monitor"].fetch(_ALERTS, list(found)):
         found[row["case_id"]].alerts.append(Alert(row["commitment"], row["rung"], row["occurrence"], row["withdrawn"]))
     return found

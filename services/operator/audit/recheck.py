@@ -100,7 +100,7 @@ class Recheck:
         soon = datetime.now(UTC) + ASKED_AGAIN
         grounds = Grounds(now, soon, self._since.kept_since, self._since.closed_since)
         wrong = {}
-        found = await case_records(self._tables, self._places, case_ids, with_books=not fold, with_editions=fold)
+        found = await case_records(self._tables, self._places, case_ids, with_books=not fold, with_rules=fold)
         for case_id, dossier in found.items():
             faults = self._folded(dossier, grounds, count) if fold else judge(dossier, grounds)
             if faults:

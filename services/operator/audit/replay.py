@@ -3,7 +3,7 @@
 This is the one place where the services' cores are used: they are what is examined. A service remembers the ids of
 what it has heard, in order; the ledgers of all others say what stood in each. What no message determines is left out:
 how often somebody has asked, and the rungs of the ladder, which the clock decides (`ladder` examines them). Deadlines
-are reckoned anew, by the edition of the rules that they name.
+are reckoned anew, by the version of the rules that they name.
 """
 
 import json
@@ -31,7 +31,6 @@ from services.load import load
 from services.operator.audit.case_record import CaseRecord, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Grounds, Invariant, at
 from services.registry import services
-from services.runtime.store.documents import Edition
 
 SEEN_KEPT = 128
 """A row that remembers so many ids may have forgotten earlier ones, and cannot be folded from the beginning."""
@@ -84,11 +83,11 @@ def _difference(
         raise Incomplete
     left_out = _NOT_SAID.get(service, _NOT_SAID_BY_A_DEPARTMENT)
     stored = load(service).state.model_validate_json(kept.text)
-    editions = {watch.edition for watch in stored.commitments} or {0} if service == "monitor" else {0}
-    for edition in sorted(editions):
+    versions = {watch.rules_version for watch in stored.commitments} or {0} if service == "monitor" else {0}
+    for version in sorted(versions):
         state: Any = None
         try:
-            core = _core(service, edition, case.editions.get(edition))
+            core = _core(service, version, case.rules.get(version))
             for envelope in _heard(case, service, kept, ledger, grounds):
                 state = core(state, envelope).state
         except _Unsaid as unsaid:
@@ -100,30 +99,30 @@ def _difference(
         for name in type(state).model_fields:
             expected, found = _plain(state, left_out, name), _plain(stored, left_out, name)
             if service == "monitor" and name == "commitments":
-                expected, found = _of_edition(expected, found, edition)
+                expected, found = _by_version(expected, found, version)
             if expected != found:
                 return f"its messages lead to another {name!r} than it holds"
     return None
 
 
 @cache
-def _core(service: str, edition: int, body: str | None) -> Core[Any]:
-    """The service's core, by the edition of its rules. Raises `Incomplete` if that is not on record."""
+def _core(service: str, version: int, body: str | None) -> Core[Any]:
+    """The service's core by this version of its rules. Raises `Incomplete` if that is not on record."""
     declared = load(service)
-    if edition == 0 or declared.core_for is None:
+    if version == 0 or declared.rules is None:
         return declared.core
     if body is None:
         raise Incomplete
-    return declared.core_for(Edition(edition, body))
+    return declared.rules.core(version, body) or declared.core
 
 
-def _of_edition(expected: list[Any], found: list[Any], edition: int) -> tuple[list[Any], list[Any]]:
-    """The commitments that were last reckoned by this edition; of the others, all but their deadlines."""
+def _by_version(expected: list[Any], found: list[Any], version: int) -> tuple[list[Any], list[Any]]:
+    """The commitments that were last calculated by this version; of the others, all but their deadlines."""
 
     def bare(watch: Any) -> Any:
-        return {name: value for name, value in watch.items() if name not in ("due", "edition")}
+        return {name: value for name, value in watch.items() if name not in ("due", "rules_version")}
 
-    others = {watch["key"] for watch in found if watch["edition"] != edition}
+    others = {watch["key"] for watch in found if watch["rules_version"] != version}
 
     def comparable(watches: list[Any]) -> list[Any]:
         return [bare(watch) if watch["key"] in others else watch for watch in watches]

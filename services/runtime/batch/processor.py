@@ -183,19 +183,21 @@ class BatchProcessor(Generic[S]):
         return calls
 
     async def reload_rules(self, driver: Driver) -> None:
-        """Apply the rules in force. Raises `documents.UnusableEdition`."""
-        if self.service.core_for is None:
+        """Apply the rules in force, at first those that the program ships with. Raises `documents.UnusableVersion`."""
+        document = self.service.rules
+        if document is None:
             return
-        found = await documents.latest(driver)
+        found = await documents.load_in_force(driver, document.kind)
+        if found is None and document.shipped is not None:
+            await documents.put_shipped(driver, document)
+            found = await documents.load_in_force(driver, document.kind)
         number = found.number if found else 0
         if number == self.rules_version:
             return
-        try:
-            self.reducer.core = self.service.core_for(found) if found else self.service.core
-        except ValueError as error:
-            raise documents.UnusableEdition(f"edition {number} of the rules cannot be used: {error}") from error
+        core = document.core(found.number, found.body) if found is not None else None
+        self.reducer.core = core or self.service.core
         self.rules_version = number
-        log.info("keeping to the rules in force", edition=number)
+        log.info("applying the rules in force", rules_version=number)
 
     async def flush(self) -> None:
         """Mark published messages in the outbox now rather than with the next batch."""
@@ -290,7 +292,9 @@ class BatchProcessor(Generic[S]):
         batch_id = None
         if result.changed or messages or published:
             rows = [case.row for case in result.changed]
-            batch_id = await cases.save(driver, rows, messages, published, self.rules_version)
+            document, number = self.service.rules, self.rules_version
+            rules = (document.kind, number) if document is not None and number is not None else None
+            batch_id = await cases.save(driver, rows, messages, published, rules)
         for statement, arguments in statements:
             await driver.execute(statement, *arguments)
         if result.dead_letters:

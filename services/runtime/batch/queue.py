@@ -4,6 +4,7 @@ Messages that arrive while one batch commits make the next one. No message waits
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from services.runtime.store.dead_letters import DeadLetter
 
 FULL_BATCHES = 10
 """The queue is full when it holds so many batches."""
+
+BUSY_S = 1.0
+"""Machine seconds for which the queue counts as busy after its last batch."""
 
 log = telemetry.logger(__name__)
 
@@ -39,7 +43,16 @@ class BatchQueue:
         self._waiting: deque[_Submission] = deque()
         self._messages = 0
         self._arrived = asyncio.Event()
+        self._processed_at = float("-inf")
         self.pacer = BatchPacer()
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages are waiting or a batch was processed within the last second. Background work yields then.
+
+        A consumer that lags behind Kafka submits without a break, so its process is busy.
+        """
+        return bool(self._waiting) or time.monotonic() - self._processed_at < BUSY_S
 
     @property
     def full(self) -> bool:
@@ -73,6 +86,7 @@ class BatchQueue:
                 for submission in batch:
                     submission.cancel()
                 raise
+            self._processed_at = time.monotonic()
             self.pacer.batch_done(sum(len(submission.received) for submission in batch))
 
     def _add(self, submission: "_Submission") -> None:

@@ -1,10 +1,14 @@
-"""The roll-out of new rules: every open case is recalculated by the version in force.
+"""The roll-out of a new version of the rules: every open case is recalculated by it.
 
 Batches apply the newest version from the moment it is in force (`documents.put`). Cases without a message of their own
-are recalculated here, in the background, in bounded transactions. All replicas share in the work: the case numbers are
-divided into lanes, and a transaction claims one lane at a time.
+are recalculated here, in the background, in bounded transactions, and all replicas share in the work (`rollouts`).
+
+The roll-out yields to the load: while messages arrive it takes small stretches and pauses nine times as long after each
+of them. In an idle service it runs at full speed.
 """
 
+import time
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -15,72 +19,106 @@ from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.result import BatchResult
-from services.runtime.store import cases, documents
+from services.runtime.store import cases, rollouts
 from services.runtime.store.cases import LoadedRows
-from services.runtime.store.database import Driver, transaction
+from services.runtime.store.database import Driver
 
 S = TypeVar("S", bound=Value)
+
+CHECK_S = 1.0
+"""Machine seconds between two looks for a new version of the rules."""
+
+STRETCH = 1000
+"""Cases of one transaction in an idle service. Messages that arrive meanwhile wait for it."""
+
+BUSY_STRETCH = 100
+"""Cases of one transaction while messages arrive."""
+
+BUSY_PAUSE = 9.0
+"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes a tenth of the time."""
 
 log = telemetry.logger(__name__)
 
 
 class Rollout(Generic[S]):
-    """Recalculates the open cases of one service, at most ``limit`` cases a transaction."""
+    """Recalculates the open cases of one service.
 
-    def __init__(self, processor: BatchProcessor[S], limit: int) -> None:
+    ``busy`` tells whether messages arrive. ``stretch``: most cases of one transaction.
+    """
+
+    def __init__(
+        self, processor: BatchProcessor[S], busy: Callable[[], bool] = lambda: False, stretch: int = STRETCH
+    ) -> None:
         self._processor = processor
-        self._limit = limit
+        self._busy = busy
+        self._stretch = stretch
+        self._pause_s = CHECK_S
         self._under_way = False
         """Whether open cases did not follow the rules in force yet when this process last looked."""
 
+    def pause(self) -> float:
+        """Machine seconds to wait after `run_once` has returned False."""
+        return self._pause_s
+
     async def run_once(self) -> bool:
         """Recalculate the next open cases. Returns whether there may be more to do at once."""
-        processor, service = self._processor, self._processor.service
-        if service.core_for is None:
+        processor, document = self._processor, self._processor.service.rules
+        self._pause_s = CHECK_S
+        if document is None:
             return False
         async with processor.exclusive() as driver:
-            number, behind = await documents.stands(driver)
+            if processor.rules_version is None:
+                await processor.reload_rules(driver)
+            number, behind = await rollouts.state(driver, document.kind)
             if number != processor.rules_version:
                 await processor.reload_rules(driver)
-        if number == 0 and service.shipped_rules is not None:
-            # A newer program may ship with other rules: it goes on with these until an operator applies others.
-            async with transaction(processor.database) as connection:
-                await documents.put(connection, service.shipped_rules(), "what onedoor came with", first=True)
-            return True
         if self._under_way and not behind:
-            log.info("every open case follows the rules in force", edition=number)
+            log.info("every open case follows the rules in force", rules_version=number)
         self._under_way = behind
-        return behind and await self._recalculate_stretch(number)
+        if not behind:
+            return False
+        busy = self._busy()
+        more, took_s = await self._recalculate(
+            document.kind, number, min(self._stretch, BUSY_STRETCH) if busy else self._stretch
+        )
+        if busy and more:
+            self._pause_s = BUSY_PAUSE * took_s
+            return False
+        return more
 
-    async def _recalculate_stretch(self, number: int) -> bool:
-        """Claim a lane and recalculate its next cases in one transaction. Returns whether there was a lane to claim."""
-        processor, claimed = self._processor, False
+    async def _recalculate(self, kind: str, number: int, limit: int) -> tuple[bool, float]:
+        """Claim a lane and recalculate its next cases in one transaction.
 
-        async def reduce(driver: Driver, outcome: BatchResult[S]) -> None:
-            nonlocal claimed
-            lane = await documents.claim(driver, number) if number == processor.rules_version else None
+        Returns whether there was a lane to claim, and the machine seconds from the claim to the commit.
+        """
+        processor, claimed, began = self._processor, False, time.monotonic()
+
+        async def reduce(driver: Driver, result: BatchResult[S]) -> None:
+            nonlocal claimed, began
+            began = time.monotonic()
+            lane = await rollouts.claim(driver, kind, number) if number == processor.rules_version else None
             claimed = lane is not None
             if lane is None:
                 return
-            last, count = await documents.stretch(driver, lane, self._limit)
-            if last is not None:
-                self._recalculate(await cases.load_open(driver, lane.reached, last), number, outcome)
-            await documents.mark(driver, number, lane, last, count, len(outcome.changed), done=count < self._limit)
+            loaded = await cases.load_open(driver, lane.reached, lane.until, limit)
+            self._reduce(loaded, number, result)
+            count, last = len(loaded.rows), next(reversed(loaded.rows), None)
+            await rollouts.advance(driver, kind, number, lane, last, count, len(result.changed), done=count < limit)
 
         await processor.commit(reduce, locking=True)
-        return claimed
+        return claimed, time.monotonic() - began
 
-    def _recalculate(self, loaded: LoadedRows, number: int, outcome: BatchResult[S]) -> None:
+    def _reduce(self, loaded: LoadedRows, number: int, result: BatchResult[S]) -> None:
         """Reduce `RulesChanged` into each case. A case in which nothing changes is not written."""
         processor = self._processor
         now = processor.clock.now()
-        outcome.case_ids = list(loaded.rows)
+        result.case_ids = list(loaded.rows)
         for case_id, row in loaded.rows.items():
             if case_id in loaded.blocked:
                 continue  # it follows with its next message, since the parked ones may change all of it
             known = processor.decode(row)
-            cause = UUID(bytes=blake2b(b"%b/edition %d" % (case_id.encode(), number), digest_size=16).digest())
+            cause = UUID(bytes=blake2b(b"%b/rules %d" % (case_id.encode(), number), digest_size=16).digest())
             envelope = envelop(RulesChanged(), id=cause, source=processor.source, subject=case_id, time=now)
-            taken = processor.reducer.reduce(case_id, known, [InboundMessage(envelope)], outcome)
-            if taken and outcome.changed[-1].state is known.state:
-                outcome.changed.pop()
+            taken = processor.reducer.reduce(case_id, known, [InboundMessage(envelope)], result)
+            if taken and result.changed[-1].state is known.state:
+                result.changed.pop()

@@ -67,7 +67,7 @@ _RETRY_DUE = f"""
 
 _OPEN = f"""
     SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS wanted
-    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id
+    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id LIMIT $3
 """
 
 _NEXT_TIMERS = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases)"
@@ -99,7 +99,9 @@ _SAVE = """
 
 _SAVE_ALWAYS = _SAVE.format(version="version")
 
-_SAVE_BY_EDITION = _SAVE.format(version=f"CASE WHEN $15 = ({documents.LATEST}) THEN version END")
+_SAVE_BY_RULES = _SAVE.format(
+    version=f"CASE WHEN $16 = ({documents.NUMBER_IN_FORCE.format(kind='$15')}) THEN version END"
+)
 """Aborts as well if the batch was reduced by rules that are no longer in force."""
 
 
@@ -144,12 +146,12 @@ async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, 
     return _loaded(found)
 
 
-async def load_open(driver: Driver, after: str, last: str) -> LoadedRows:
-    """Load the open cases with numbers after ``after`` up to and including ``last``.
+async def load_open(driver: Driver, after: str, until: str, limit: int) -> LoadedRows:
+    """Load the first open cases with numbers after ``after`` up to and including ``until``, ordered by number.
 
     Nothing is locked, since locking a row writes it: `save` detects a write in between.
     """
-    return _loaded(await driver.fetch(_OPEN, after, last))
+    return _loaded(await driver.fetch(_OPEN, after, until, limit))
 
 
 def _loaded(records: Iterable[asyncpg.Record]) -> LoadedRows:
@@ -174,19 +176,19 @@ async def save(
     rows: Sequence[CaseRow],
     messages: Sequence[OutboxMessage],
     published: Sequence[UUID],
-    edition: int | None = None,
+    rules: tuple[str, int] | None = None,
 ) -> UUID:
     """Save a batch in one statement: its cases, its messages into the outbox, and the marks of published batches.
 
     Returns the id under which the messages of this batch wait for publication. Raises `VersionConflict` if another
-    process has written one of the cases since it was loaded, or if the rules of ``edition`` are no longer in force.
+    process has written one of the cases since it was loaded, or if ``rules``, the kind and number of a document
+    version, are no longer in force.
     ``rows`` must be ordered by case id, so that batches never deadlock.
     """
     batch_id = uuid4()
-    by_edition = () if edition is None else (edition,)
     try:
         await driver.execute(
-            _SAVE_ALWAYS if edition is None else _SAVE_BY_EDITION,
+            _SAVE_ALWAYS if rules is None else _SAVE_BY_RULES,
             [row.case_id for row in rows],
             [row.version for row in rows],
             [row.state for row in rows],
@@ -201,7 +203,7 @@ async def save(
             [one.event.decode() for one in messages],
             batch_id,
             published,
-            *by_edition,
+            *(rules or ()),
         )
     except asyncpg.NotNullViolationError as error:
         if error.column_name == "version":

@@ -1,228 +1,191 @@
-"""Editions of the rules that a service keeps to: reference data that changes while cases are open.
+"""Versioned documents: reference data that changes while cases are open, such as rules, calendars and directories.
 
-Every edition stays in the service's database, so that what was reckoned by it can be reckoned again. Batches are folded
-by the newest one: who saves a batch by an older one is told that it was overtaken (`store.save`). Then every open case
-is gone through in the background, in bounded transactions, and given a `RulesChanged` message. All processes share in
-that:
-the case numbers are divided into lanes, and each lane is in the hands of one process at a time.
+A service declares each kind of document it keeps (`VersionedDocument`). Every version stays in the service's database
+under a number that counts up, and is never changed: a change is another version. The newest one is in force.
+
+Cases may follow a document. Then batches are reduced by the newest version (`cases.save` refuses any other), and the
+roll-out recalculates the open cases in the background (`rollouts`).
 """
 
 import json
-import string
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.core import Core
 from services.runtime.store.database import Driver
+
+D = TypeVar("D", bound=BaseModel)
 
 TABLES = (
     """
-    CREATE TABLE editions (
-        number integer PRIMARY KEY,
+    CREATE TABLE documents (
+        kind text NOT NULL,
+        number integer NOT NULL,
         body text NOT NULL,
         summary text NOT NULL,
-        made_at timestamptz NOT NULL DEFAULT now()
+        made_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (kind, number)
     )
     """,
-    "COMMENT ON TABLE editions IS 'every edition of the rules this service has kept to'",
-    """
-    CREATE TABLE edition_lanes (
-        number integer NOT NULL,
-        lane integer NOT NULL,
-        reached text NOT NULL,
-        until text NOT NULL,
-        looked_at bigint NOT NULL DEFAULT 0,
-        moved bigint NOT NULL DEFAULT 0,
-        began_at timestamptz,
-        done_at timestamptz,
-        PRIMARY KEY (number, lane)
-    )
-    """,
-    "COMMENT ON TABLE edition_lanes IS 'how far the cases of each lane, a range of case numbers, follow an edition'",
-    "COMMENT ON COLUMN edition_lanes.reached IS 'the last case gone through, or where the lane begins'",
-    "COMMENT ON COLUMN edition_lanes.until IS 'the last case number that may belong to the lane'",
+    "COMMENT ON TABLE documents IS 'every version of each document; the one with the greatest number is in force'",
+    "COMMENT ON COLUMN documents.body IS 'the whole document, JSON'",
 )
 
+SHIPPED = "what onedoor shipped with"
+"""The summary of a first version that no operator has applied."""
 
-class Edition(NamedTuple):
-    """One edition; number 0 is what the program came with, and stands in no table."""
+
+class DocumentVersion(NamedTuple):
+    """One version of a document as it is stored. ``made_at`` is machine time, ``summary`` tells people what is new."""
 
     number: int
     body: str
-
-
-class Progress(NamedTuple):
-    """How far the open cases follow an edition. Moments are machine time."""
-
-    number: int
     summary: str
     made_at: datetime
-    looked_at: int
-    """Cases that have been gone through, open or closed."""
-    moved: int
-    """Of these, cases in which something changed."""
-    cases: int
-    """Cases there are, as the database's statistics have it."""
-    began_at: datetime | None
-    done_at: datetime | None
 
 
-class Lane(NamedTuple):
-    """A range of case numbers whose next cases are this process's, until its transaction ends."""
-
-    lane: int
-    reached: str
-    """The last case that has been gone through."""
-    until: str
-    """The last case number that may belong to it."""
+class Superseded(Exception):
+    """Another version has come into force than the one that this change was made from."""
 
 
-class Outrun(Exception):
-    """Another edition has come into force meanwhile."""
+class UnusableVersion(OSError):
+    """This program cannot read the version in force, for example because a newer program has written it.
+
+    An `OSError`, because the service treats it like a database that is away: nothing is lost, and it tries again.
+    """
 
 
-class UnusableEdition(OSError):
-    """This program cannot read the rules in force, as after a newer one has made them. To it, the database is away."""
+@dataclass(frozen=True, slots=True)
+class VersionedDocument(Generic[D]):
+    """A kind of document that a service keeps.
+
+    ``model``: its content. ``shipped``: the content of the first version, put in force when the service first starts;
+    without it, nothing is in force until an operator applies a version. ``core_for``: given where cases follow the
+    document; the core that applies a version, by its number and content. It raises `ValueError` for content that it
+    cannot apply.
+    """
+
+    kind: str
+    model: type[D]
+    shipped: Callable[[], D] | None = None
+    core_for: Callable[[int, D], Core[Any]] | None = None
+
+    def parse(self, number: int, body: str) -> D:
+        """The content of a stored version. Raises `UnusableVersion`."""
+        try:
+            return self.model.model_validate_json(body)
+        except ValueError as error:
+            raise self._unusable(number, error) from error
+
+    def core(self, number: int, body: str) -> Core[Any] | None:
+        """The core that applies a stored version; None where cases do not follow. Raises `UnusableVersion`."""
+        if self.core_for is None:
+            return None
+        try:
+            return self.core_for(number, self.model.model_validate_json(body))
+        except ValueError as error:
+            raise self._unusable(number, error) from error
+
+    def _unusable(self, number: int, error: ValueError) -> UnusableVersion:
+        return UnusableVersion(f"version {number} of the {self.kind} cannot be used: {error}")
 
 
-LATEST = "SELECT coalesce(max(number), 0) FROM editions"
+NUMBER_IN_FORCE = "SELECT coalesce(max(number), 0) FROM documents WHERE kind = {kind}"
+"""SQL: the number of the version in force, 0 for none."""
 
-_LATEST = "SELECT number, body FROM editions ORDER BY number DESC LIMIT 1"
-
-_BODY = text("SELECT body FROM editions WHERE number = :number")
-
-_PUT = text("""
-    INSERT INTO editions (number, body, summary)
-    SELECT coalesce(max(number), 0) + 1, :body, :summary FROM editions
-    RETURNING number
-""")
-
-_PROGRESS = text("""
-    SELECT number, summary, made_at, coalesce(sum(looked_at), 0)::bigint, coalesce(sum(moved), 0)::bigint,
-        (SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'cases'::regclass),
-        min(began_at), CASE WHEN bool_and(lane.done_at IS NOT NULL) THEN max(lane.done_at) END
-    FROM editions LEFT JOIN edition_lanes AS lane USING (number)
-    GROUP BY number ORDER BY number DESC LIMIT :limit
-""")
-
-_STANDS = """
-    SELECT number, count(lane), count(lane) FILTER (WHERE done_at IS NULL)
-    FROM editions LEFT JOIN edition_lanes USING (number)
-    WHERE number = (SELECT max(number) FROM editions) GROUP BY number
+_IN_FORCE = """
+    SELECT number, body, summary, made_at FROM documents WHERE kind = {kind} ORDER BY number DESC LIMIT 1
 """
 
-_CUTS = ["", *(string.digits + string.ascii_uppercase)[1:]]
-"""Where one lane ends and the next one begins: most case numbers are drawn by lot, so that one first character is as
-common as another. Any others lie between two of these, before the first or behind the last one."""
+_BODY = text("SELECT body FROM documents WHERE kind = :kind AND number = :number")
 
-# In the order that the database has for text, whatever it is: a lane is behind one cut and up to the next. What is
-# accepted behind the last case there is now has never been under an earlier edition.
-_LAY = """
-    INSERT INTO edition_lanes (number, lane, reached, until)
-    SELECT $1, row_number() OVER cuts, cut,
-        coalesce(lead(cut) OVER cuts, (SELECT max(case_id) FROM cases), '')
-    FROM unnest($2::text[]) AS cut WINDOW cuts AS (ORDER BY cut)
-    ON CONFLICT DO NOTHING
+_BODIES = "SELECT number, body FROM documents WHERE kind = $1"
+
+_PUT = text("INSERT INTO documents (kind, number, body, summary) VALUES (:kind, :number, :body, :summary)")
+
+# A service puts its first version in force before it reduces its first message: no case has to follow.
+_PUT_SHIPPED = """
+    WITH made AS (
+        INSERT INTO documents (kind, number, body, summary) VALUES ($1, 1, $2, $3) ON CONFLICT DO NOTHING
+        RETURNING kind, number
+    )
+    INSERT INTO rollout_lanes (kind, number, lane, reached, until, began_at, done_at)
+    SELECT kind, number, 1, '', '', now(), now() FROM made
 """
 
-# All lanes advance side by side, so that they end together and nobody is left without work before the end.
-_CLAIM = """
-    SELECT lane, reached, until FROM edition_lanes
-    WHERE number = $1 AND done_at IS NULL ORDER BY looked_at LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
+# PostgreSQL takes a statement's locks before its snapshot: a batch that is being saved is waited for, and one that is
+# saved later sees the new version.
+_NO_BATCH_SAVES = text("LOCK TABLE cases IN SHARE ROW EXCLUSIVE MODE")
 
-# Whoever is saving a batch has begun before and is waited for, or begins after and sees the new edition: PostgreSQL
-# takes a statement's locks before its snapshot.
-_NOBODY_SAVES = text("LOCK TABLE cases IN SHARE ROW EXCLUSIVE MODE")
-
-_STRETCH = """
-    SELECT max(case_id), count(*) FROM (
-        SELECT case_id FROM cases WHERE case_id > $1 AND case_id <= $2 ORDER BY case_id LIMIT $3
-    ) AS stretch
-"""
-
-_MARK = """
-    UPDATE edition_lanes SET reached = coalesce($3, reached), looked_at = looked_at + $4, moved = moved + $5,
-        began_at = coalesce(began_at, clock_timestamp()), done_at = CASE WHEN $6 THEN clock_timestamp() END
-    WHERE number = $1 AND lane = $2
-"""
+_NO_OTHER_PUTS = text("LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE")
 
 
-async def latest(driver: Driver) -> Edition | None:
-    """The edition in force; None where that is what the program came with."""
-    found = await driver.fetchrow(_LATEST)
-    return Edition(*found) if found is not None else None
+async def load_in_force(driver: Driver, kind: str) -> DocumentVersion | None:
+    """The version in force, read on the connection of the batch loop; None for none."""
+    found = await driver.fetchrow(_IN_FORCE.format(kind="$1"), kind)
+    return DocumentVersion(*found) if found is not None else None
 
 
-async def in_force(connection: AsyncConnection) -> Edition | None:
-    """The edition in force, for whoever is no batch."""
-    found = (await connection.execute(text(_LATEST))).one_or_none()
-    return Edition(*found) if found is not None else None
+async def in_force(connection: AsyncConnection, kind: str) -> DocumentVersion | None:
+    """The version in force; None for none."""
+    found = (await connection.execute(text(_IN_FORCE.format(kind=":kind")), {"kind": kind})).one_or_none()
+    return DocumentVersion(*found) if found is not None else None
 
 
-async def body(connection: AsyncConnection, number: int) -> str | None:
-    """What an edition says."""
-    found: str | None = await connection.scalar(_BODY, {"number": number})
+async def body(connection: AsyncConnection, kind: str, number: int) -> str | None:
+    """The content of a version as it is stored; None if there is no such version."""
+    found: str | None = await connection.scalar(_BODY, {"kind": kind, "number": number})
     return found
+
+
+async def bodies(driver: Driver, kind: str) -> dict[int, str]:
+    """The content of every version by its number."""
+    return {row["number"]: row["body"] for row in await driver.fetch(_BODIES, kind)}
 
 
 async def put(
     connection: AsyncConnection,
-    said: Mapping[str, Any],
+    document: VersionedDocument[D],
+    content: D,
     summary: str,
     *,
-    first: bool = False,
     after: int | None = None,
 ) -> int | None:
-    """Put an edition in force: its number, or None if it is in force already. ``summary`` tells people what is new.
+    """Put a version in force and return its number, or None if this content is in force already.
 
-    ``first``: only if there is none yet. ``after``: the edition that this one was meant to follow; raises `Outrun` if
-    another is in force.
+    ``after``: the number of the version that this change was made from, 0 for none. Raises `Superseded` if another one
+    is in force.
     """
-    await connection.execute(_NOBODY_SAVES)
-    wanted = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    known = await in_force(connection)
-    if after is not None and after != (known.number if known is not None else 0):
-        raise Outrun
-    if known is not None and (first or known.body == wanted):
+    if document.core_for is not None:
+        await connection.execute(_NO_BATCH_SAVES)
+    await connection.execute(_NO_OTHER_PUTS)
+    known = await in_force(connection, document.kind)
+    number = known.number if known is not None else 0
+    if after is not None and after != number:
+        raise Superseded
+    written = _written(content)
+    if known is not None and known.body == written:
         return None
-    number: int | None = await connection.scalar(_PUT, {"body": wanted, "summary": summary})
-    return number
+    parameters = {"kind": document.kind, "number": number + 1, "body": written, "summary": summary}
+    await connection.execute(_PUT, parameters)
+    return number + 1
 
 
-async def progress(connection: AsyncConnection, limit: int) -> list[Progress]:
-    """The last editions, the newest first, each with how far it has been followed."""
-    return [Progress(*row) for row in await connection.execute(_PROGRESS, {"limit": limit})]
+async def put_shipped(driver: Driver, document: VersionedDocument[Any]) -> None:
+    """Put the version that the program ships with in force, unless there is one.
+
+    A newer program may ship with another: it goes on with the first one until an operator applies another.
+    """
+    if document.shipped is not None:
+        await driver.execute(_PUT_SHIPPED, document.kind, _written(document.shipped()), SHIPPED)
 
 
-async def stands(driver: Driver) -> tuple[int, bool]:
-    """The number of the edition in force, and whether open cases are yet to follow it."""
-    found = await driver.fetchrow(_STANDS)
-    if found is None:
-        return 0, False
-    number, lanes, behind = found
-    if lanes == 0:
-        await driver.execute(_LAY, number, _CUTS)
-    return number, lanes == 0 or behind > 0
-
-
-async def claim(driver: Driver, number: int) -> Lane | None:
-    """A lane with cases yet to follow this edition, which is locked; None without one that others do not have."""
-    found = await driver.fetchrow(_CLAIM, number)
-    return Lane(*found) if found is not None else None
-
-
-async def stretch(driver: Driver, lane: Lane, limit: int) -> tuple[str | None, int]:
-    """The last of the lane's next cases in the order of their numbers, None behind the last, and how many they are."""
-    last, count = await driver.fetchrow(_STRETCH, lane.reached, lane.until, limit)
-    return last, count
-
-
-async def mark(
-    driver: Driver, number: int, lane: Lane, reached: str | None, looked_at: int, moved: int, *, done: bool
-) -> None:
-    """Note how far a lane's cases follow an edition, and whether that was the last of them."""
-    await driver.execute(_MARK, number, lane.lane, reached, looked_at, moved, done)
+def _written(content: BaseModel) -> str:
+    plain = content.model_dump(mode="json", by_alias=True)
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.store import documents
+from services.runtime.store import documents, rollouts
 
 HERE = Path(__file__).parent
 
@@ -99,8 +99,8 @@ def create_runtime_tables(op: Operations) -> None:
 
 
 def create_documents(op: Operations) -> None:
-    """Create the tables of versioned documents, for services that have any."""
-    for statement in documents.TABLES:
+    """Create the tables of versioned documents and of their roll-outs, for services that have any."""
+    for statement in (*documents.TABLES, *rollouts.TABLES):
         op.execute(statement)
 
 

@@ -137,13 +137,13 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
     )
     process = ServiceProcess(SERVICE, settings)
     async with transaction(process.database) as connection:
-        await documents.put(connection, RULES.rule_set.model_dump(mode="json", by_alias=True), "for a test", first=True)
+        await documents.put(connection, rule_store.RULES, RULES.rule_set, "for a test")
 
     async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return said
 
     desk = Desk(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
-    rollout = Rollout(desk.batches, 500)
+    rollout = Rollout(desk.batches)
     while await rollout.run_once():
         pass
     try:

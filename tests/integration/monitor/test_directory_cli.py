@@ -29,7 +29,7 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
     assert "no directory is in force" in onedoor(database_url, "show", status=1)
     assert "6 people, nothing wrong" in onedoor(database_url, "check", str(file))
     assert "nothing has changed" in onedoor(database_url, "apply", str(file), answer="n\n", status=1)
-    assert "directory 1 is in force" in onedoor(database_url, "apply", str(file), answer="y\n")
+    assert "version 1 of the directory is in force" in onedoor(database_url, "apply", str(file), answer="y\n")
     assert "nothing changes" in onedoor(database_url, "apply", str(file), "--yes")
 
     shown = onedoor(database_url, "show")
@@ -38,7 +38,7 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
 
     file.write_text(shown.replace("孙静", "孙晴"), encoding="utf-8")
     changes = onedoor(database_url, "apply", str(file), "--yes")
-    assert "孙静" in changes and "孙晴" in changes and "directory 2 is in force" in changes
+    assert "孙静" in changes and "孙晴" in changes and "version 2 of the directory is in force" in changes
 
     asked = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
     told = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()

@@ -43,7 +43,7 @@ from services.runtime.http.app import application
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store.database import DedicatedConnection
-from services.runtime.store.documents import Outrun
+from services.runtime.store.documents import Superseded
 from services.runtime.yaml_file import read_yaml
 from tests.integration.monitor.receivers import Hooks, Post, hook_server, mail_server
 from tests.unit.monitor.histories import at
@@ -607,7 +607,7 @@ async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(cen
     async with centre.process.database.begin() as connection:
         assert await directory_store.put(connection, said, "first", after=0) == 1
         assert await directory_store.put(connection, said, "again", after=1) is None
-    with pytest.raises(Outrun):
+    with pytest.raises(Superseded):
         async with centre.process.database.begin() as connection:
             await directory_store.put(connection, said, "late", after=0)
 

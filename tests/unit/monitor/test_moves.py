@@ -40,7 +40,7 @@ def test_a_day_more_off_moves_every_open_deadline_behind_it_and_tells_before_and
     monitor = opened()
     (moved,) = revised(monitor, edition(1, "2026-03-04"), "2026-03-02 15:00")
     assert isinstance(moved, CommitmentsMoved)
-    assert (moved.cause, moved.edition) == (Cause.RULES, 1)
+    assert (moved.cause, moved.rules_version) == (Cause.RULES, 1)
     told = [(m.commitment.key, m.committed_before, m.commitment.committed_due) for m in moved.moves]
     assert told == [
         ("case", at("2026-03-09 17:30"), at("2026-03-10 17:30")),

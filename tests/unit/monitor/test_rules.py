@@ -155,7 +155,7 @@ def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
     said = rule_store.shipped().rule_set
     kept = said.model_dump_json(by_alias=True)
     assert RuleSet.model_validate_json(kept) == said
-    assert rule_store.edition(3, kept).edition == 3
+    assert rule_store.parse(3, kept).number == 3
 
 
 def test_counting_is_by_the_day_unless_said_otherwise() -> None:

@@ -1,0 +1,21 @@
+"""The almanac by which intake calculates due dates, as a versioned document.
+
+Operators apply it together with monitor's rules, of which it is a part: what intake tells an applicant at once agrees
+with what monitor holds.
+"""
+
+from functools import partial
+
+from contracts.core import Core
+from contracts.working_time.almanac import Almanac, RegionalRules, almanac
+from services.intake.core.handle import handle
+from services.intake.core.state import Case
+from services.runtime.store.documents import VersionedDocument
+
+
+def core_for(number: int, content: Almanac) -> Core[Case]:
+    """The core that calculates by this almanac. Raises `ValueError` for one that it cannot apply."""
+    return partial(handle, RegionalRules(content))
+
+
+ALMANAC = VersionedDocument("almanac", Almanac, shipped=almanac, core_for=core_for)
