@@ -48,6 +48,12 @@ def department(system: str) -> Department:
     return declared
 
 
+def refresh() -> None:
+    """Look for departments again: for a process in which one has been installed meanwhile."""
+    department.cache_clear()
+    _entry_points.cache_clear()
+
+
 @cache
 def _entry_points() -> Mapping[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}

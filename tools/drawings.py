@@ -13,7 +13,7 @@ from typing import Any
 from contracts.envelope import Message
 from contracts.moves import Moves, label
 from contracts.registry import REGISTRY
-from services.departments.sdk.core import handle as department_task
+from services.departments.sdk.core import task as department_task
 from services.intake.core import confirmation, extension, side_timers, suspension
 from services.intake.core import lifecycle as intake_lifecycle
 from services.routing.core import lifecycle as routing_lifecycle

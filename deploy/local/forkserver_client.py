@@ -76,7 +76,8 @@ class ForkServer:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         checkout = Path(__file__).resolve().parents[2]
-        environment = {**os.environ, "PYTHONPATH": str(checkout)}
+        paths = filter(None, (str(checkout), os.environ.get("PYTHONPATH")))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         with its:
             self._process = launch(
                 (sys.executable, "-m", "deploy.local.forkserver", str(its.fileno())),

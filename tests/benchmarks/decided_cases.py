@@ -134,9 +134,9 @@ async def enter(connection: "asyncpg.Connection[asyncpg.Record]", service: Servi
     (done,) = (message.data for message in service.said)
     assert isinstance(done, TaskDone)
     await connection.execute(
-        f"""INSERT INTO books (office, task_id, number, received_at, decide_at, outcome)
+        f"""INSERT INTO ledger (system, task_id, number, received_at, decide_at, outcome)
         SELECT $3, id || $4, replace($5, '{NUMBER}', n), $6, $7, $8 FROM {_CASE_OF}""",
         *(first, last, service.name, done.task_id.removeprefix(CASE), done.reference),
         *(done.delivered_at, done.decided_at, done.outcome.value),
     )
-    await connection.execute("VACUUM ANALYZE books")
+    await connection.execute("VACUUM ANALYZE ledger")

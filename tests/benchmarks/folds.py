@@ -25,6 +25,7 @@ from contracts.values import Value
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Decision, Submit, Submitted
+from services.departments.sdk.core.state import Tasks
 from services.intake.catalogue.load import load_catalogue
 from services.intake.core import handle as intake
 from services.intake.core.catalogue.plans import plan_for
@@ -48,7 +49,7 @@ REPEATS = 60
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "intake": (partial(intake.handle, RegionalRules(almanac())), IntakeCase),
     "routing": (routing.handle, RoutedCase),
-    "departments": (departments.handle, departments.Tasks),
+    "departments": (departments.handle, Tasks),
     # The first version in a database is what the program ships with.
     "monitor": (partial(monitor.handle, Rules(1, shipped().rule_set)), MonitoredCase),
 }

@@ -18,6 +18,7 @@ from contracts.values import Value
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
 from services.departments.sdk.core.messages import Submit
+from services.departments.sdk.core.state import Tasks
 from services.intake.core import handle as intake
 from services.intake.core.state import Case
 from services.monitor.core import handle as monitor
@@ -33,7 +34,7 @@ CASE_ID = "K7Q2-9MXF-4TBA-3"
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "intake": (partial(intake.handle, PLACES), Case),
     "routing": (routing.handle, RoutedCase),
-    "departments": (departments.handle, departments.Tasks),
+    "departments": (departments.handle, Tasks),
     "monitor": (partial(monitor.handle, shipped()), MonitoredCase),
 }
 

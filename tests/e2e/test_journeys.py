@@ -147,7 +147,7 @@ async def assert_commitments_closed(centre: Centre, case: Answer) -> None:
 async def assert_in_the_books_once(centre: Centre, case: Answer, plan: Plan) -> None:
     """The departments' own books have one number for each task: the one on the document that the case shows."""
     for system in {step.system for step in plan.steps}:
-        query = "SELECT task_id, number, outcome FROM books WHERE task_id LIKE $1 ORDER BY task_id"
+        query = "SELECT task_id, number, outcome FROM ledger WHERE task_id LIKE $1 ORDER BY task_id"
         entries = await centre.rows(f"sandbox_{system}", query, f"{case['number']}/%")
         of_system = {step.step for step in plan.steps if step.system == system}
         assert [(entry["task_id"], f"证{entry['number']}", entry["outcome"]) for entry in entries] == sorted(

@@ -194,7 +194,7 @@ async def changed(run: Run, database: str, statement: str) -> list[str]:
 
 CASE = "case_id = (SELECT min(case_id) FROM cases)"
 CERTIFIED = "case_id = (SELECT min(case_id) FROM cases WHERE state LIKE '%\"证%')"
-APPROVED = "task_id = (SELECT min(task_id) FROM books WHERE outcome = 'approved')"
+APPROVED = "task_id = (SELECT min(task_id) FROM ledger WHERE outcome = 'approved')"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 DECISION = f"{CERTIFIED} AND event LIKE '%\"onedoor.case.decided.v1\"%'"
 AGAIN = "INSERT INTO outbox SELECT case_id, gen_random_uuid(), topic,"
@@ -244,22 +244,22 @@ PLANTED = [
     ("onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "alerts said: .* is there 0 times"),
     ("onedoor_monitor", "INSERT INTO alerts TABLE alerts LIMIT 1", "alerts listed: .* is there 2 times"),
     ("onedoor_monitor", "DELETE FROM alerts", "alerts listed: .* is there 0 times"),
-    ("sandbox_tax", f"DELETE FROM books WHERE {APPROVED}", "the books of tax: .* is there 0 times"),
-    ("sandbox_tax", f"INSERT INTO books SELECT * FROM books WHERE {APPROVED}", "the books of tax: .* given twice"),
+    ("sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "the books of tax: .* is there 0 times"),
+    ("sandbox_tax", f"INSERT INTO ledger SELECT * FROM ledger WHERE {APPROVED}", "the books of tax: .* given twice"),
     (
         "sandbox_tax",
-        f"UPDATE books SET task_id = 'x/y' WHERE {APPROVED}",
+        f"UPDATE ledger SET task_id = 'x/y' WHERE {APPROVED}",
         "the books of tax: x/y is there, and should not",
     ),
-    ("sandbox_commerce", f"UPDATE books SET number = 'x' WHERE {APPROVED}", "x in the books, told as"),
+    ("sandbox_commerce", f"UPDATE ledger SET number = 'x' WHERE {APPROVED}", "x in the books, told as"),
     (
         "sandbox_land",
-        f"UPDATE books SET outcome = 'refused' WHERE {APPROVED}",
+        f"UPDATE ledger SET outcome = 'refused' WHERE {APPROVED}",
         "refused in the books, approved in the case",
     ),
     (
         "sandbox_land",
-        f"UPDATE books SET decide_at = now() WHERE {APPROVED}",
+        f"UPDATE ledger SET decide_at = now() WHERE {APPROVED}",
         "decided at .* in the books, at .* in the case",
     ),
 ]

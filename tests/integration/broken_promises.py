@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from services.operator.audit.invariants import Invariant
 
-KEYS = {"cases": ("cases_pkey",), "alerts": ("alerts_pkey",), "books": ("books_pkey", "books_number_key")}
+KEYS = {"cases": ("cases_pkey",), "alerts": ("alerts_pkey",), "ledger": ("ledger_pkey", "ledger_number_key")}
 """What forbids to plant some of what is planted."""
 
 CLOSED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL)"
@@ -21,7 +21,7 @@ FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.task
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
 LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
-APPROVED = "task_id = (SELECT task_id FROM books WHERE outcome = 'approved' ORDER BY decide_at LIMIT 1)"
+APPROVED = "task_id = (SELECT task_id FROM ledger WHERE outcome = 'approved' ORDER BY decide_at LIMIT 1)"
 """The one decided first: its service has heard of it."""
 ALERTED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%')"
 
@@ -115,23 +115,23 @@ PLANTED = [
         f'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\') WHERE {CERTIFIED}',
         "answered otherwise by commerce",
     ),
-    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM books WHERE {APPROVED}", "not in the books of tax"),
+    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "not in the books of tax"),
     Planted(
         Invariant.TASKS,
         "sandbox_tax",
-        "INSERT INTO books SELECT office, task_id, number || 'b', received_at, decide_at, outcome FROM books"
+        "INSERT INTO ledger SELECT system, task_id, number || 'b', received_at, decide_at, outcome FROM ledger"
         f" WHERE {APPROVED}",
         "in the books of tax 2 times",
     ),
     Planted(
         Invariant.TASKS,
         "sandbox_tax",
-        f"UPDATE books SET task_id = '0000-0000-0000-0/taxes' WHERE {APPROVED}",
+        f"UPDATE ledger SET task_id = '0000-0000-0000-0/taxes' WHERE {APPROVED}",
         "its service does not know it",
     ),
-    Planted(Invariant.TASKS, "sandbox_commerce", f"UPDATE books SET number = 'x' WHERE {APPROVED}", "another number"),
+    Planted(Invariant.TASKS, "sandbox_commerce", f"UPDATE ledger SET number = 'x' WHERE {APPROVED}", "another number"),
     Planted(
-        Invariant.TASKS, "sandbox_land", f"UPDATE books SET outcome = 'refused' WHERE {APPROVED}", "another outcome"
+        Invariant.TASKS, "sandbox_land", f"UPDATE ledger SET outcome = 'refused' WHERE {APPROVED}", "another outcome"
     ),
     # commitments
     Planted(Invariant.COMMITMENTS, "onedoor_monitor", f"DELETE FROM cases WHERE {CLOSED}", "unknown to monitor"),
@@ -246,7 +246,7 @@ PLANTED = [
     Planted(
         Invariant.UNIQUE,
         "sandbox_land",
-        "UPDATE books SET number = (SELECT min(number) FROM books) WHERE task_id = (SELECT max(task_id) FROM books)",
+        "UPDATE ledger SET number = (SELECT min(number) FROM ledger) WHERE task_id = (SELECT max(task_id) FROM ledger)",
         "stands in the books of land 2 times",
     ),
     Planted(

@@ -181,7 +181,8 @@ async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> N
 
 
 async def test_books_of_another_shape_are_read_by_a_query(run: Run) -> None:
-    table = "(SELECT task_id AS ours, number AS theirs, outcome AS o, received_at AS r, decide_at AS d FROM books) AS x"
+    columns = "task_id AS ours, number AS theirs, outcome AS o, received_at AS r, decide_at AS d"
+    table = f"(SELECT {columns} FROM ledger) AS x"
     query = f"SELECT ours AS task_id, theirs AS number, o AS outcome, r AS received_at, d AS decided_at FROM {table}"
     books = {name: LedgerQuery(found.address, query) for name, found in run.places.books.items()}
     assert broken(await run.audit(replace(run.places, books=books))) == {}

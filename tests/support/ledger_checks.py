@@ -45,7 +45,7 @@ _VERSION = re.compile(r"\.v[0-9]+$")
 async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
     """What is wrong, if all cases that were accepted are those with these numbers and all are to be finished."""
     services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
-    books = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM books") for name in OFFICES}
+    books = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in OFFICES}
     alerts = await tables["onedoor_monitor"].fetch("SELECT case_id, commitment, rung FROM alerts")
     return [
         *_cases(services, numbers),

@@ -1,7 +1,7 @@
-"""The commerce department's exchange tables: one statement a lot to ask, the reader's mark to hear.
+"""The commerce department's exchange tables. One statement writes a batch of tasks; a reader's mark is on rows read.
 
-A task's row has the task id for its key. Put again, it is the same row, marked unread once more, so that the
-department reads it again and says again what it knows.
+The task id is the key of a task's row. A task that is submitted again is the same row, marked unread, so that the
+department reads it again and answers with its present state.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
 from services.runtime.external_system import InvalidNotification, Notification
 
-_PUT = text(
+_UPSERT = text(
     insert(
         "up_pro_accept",
         ACCEPT_COLUMNS,
@@ -43,11 +43,11 @@ _PUT = text(
     )
 )
 
-_UNTAKEN = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
+_UNREAD = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
 
 _PROCESS = "SELECT id, project_no, event_name, event_start_time, remark FROM up_pro_process"
 
-# The number and the time of taking stand in the first process row that says them.
+# The department's number and the time of receipt are in the first process row that has them.
 _RESULT = """
     SELECT r.id, r.project_no, r.cd_operation, r.result_type, r.result_date, r.result_explain, r.result_cetr_no,
         p.remark AS taken_as, p.event_start_time AS taken_at
@@ -65,13 +65,14 @@ _PROCEDURES_UNREAD = text("""
 _PROCESSES_UNREAD = text(f"{_PROCESS} WHERE fetched_at IS NULL ORDER BY id LIMIT :limit")
 _RESULTS_UNREAD = text(f"{_RESULT} WHERE r.fetched_at IS NULL ORDER BY r.id LIMIT :limit")
 
-_READ = text("""
+_MARK_READ = text("""
     WITH processes AS (
         UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:processes) AND fetched_at IS NULL
     ), procedures AS (
-        -- One that the department has said again meanwhile is another word.
-        UPDATE up_pro_special_procedure SET fetched_at = now() FROM unnest(CAST(:procedures AS bigint[]),
-            CAST(:procedures_said AS timestamp[]), CAST(:procedures_end AS timestamp[])) AS read (id, cd_time, end_time)
+        -- A row that the department has changed meanwhile stays unread.
+        UPDATE up_pro_special_procedure SET fetched_at = now()
+        FROM unnest(CAST(:procedures AS bigint[]), CAST(:procedures_changed AS timestamp[]),
+            CAST(:procedures_end AS timestamp[])) AS read (id, cd_time, end_time)
         WHERE up_pro_special_procedure.id = read.id AND up_pro_special_procedure.cd_time = read.cd_time
             AND up_pro_special_procedure.end_time = read.end_time
     )
@@ -80,7 +81,7 @@ _READ = text("""
 
 
 class Table(Enum):
-    """Where the department says something."""
+    """A table that the department writes."""
 
     PROCESS = "up_pro_process"
     PROCEDURE = "up_pro_special_procedure"
@@ -88,17 +89,17 @@ class Table(Enum):
 
 
 class Read(NamedTuple):
-    """A row that has been read: what `CommerceAdapter.acknowledge` marks."""
+    """A row that has been read, for `CommerceAdapter.acknowledge` to mark."""
 
     table: Table
     id: int
-    said_at: datetime | None = None
+    changed_at: datetime | None = None
     ends_at: datetime | None = None
-    """``cd_time`` and ``end_time`` of a row that may be said again in place."""
+    """``cd_time`` and ``end_time`` of a row that the department may change in place."""
 
 
 class CommerceAdapter:
-    """Speaks to the commerce department. See `services.departments.sdk.adapter.Adapter` for the promises."""
+    """Implements `services.departments.sdk.adapter.Adapter`."""
 
     batch_size = 500
 
@@ -110,19 +111,19 @@ class CommerceAdapter:
         )
 
     async def open(self) -> None:
-        """Nothing to do: connections are made when they are needed."""
+        """Connections are made when they are needed."""
 
     async def close(self) -> None:
         await self._database.dispose()
 
     async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
         by_id = {task.task_id: task for task in tasks}
-        task_ids = sorted(by_id)  # in one order, so that two lots never wait for each other
+        task_ids = sorted(by_id)  # rows are locked in one order, so that two batches cannot deadlock
         batch, now = uuid4().hex, self._clock.now()
         rows = [accept_row(by_id[task_id], self._settings.org_code, batch, now) for task_id in task_ids]
         async with self._database.connect() as connection:
-            await connection.execute(_PUT, {"rows": to_json(rows).decode()})
-        await self._until_taken(task_ids)
+            await connection.execute(_UPSERT, {"rows": to_json(rows).decode()})
+        await self._wait_until_read(task_ids)
         async with self._database.connect() as connection:
             known = await self._known(connection, task_ids)
         return [known.get(task.task_id, Posted()) for task in tasks]
@@ -134,40 +135,40 @@ class CommerceAdapter:
             processes = (await connection.execute(_PROCESSES_UNREAD, left)).all() if left["limit"] else ()
             left = {"limit": limit - len(results) - len(processes)}
             procedures = (await connection.execute(_PROCEDURES_UNREAD, left)).all() if left["limit"] else ()
-        # Receipts first, so that a decision finds its task delivered.
-        marked = [
+        # Receipts come first, so that a task is delivered before its decision.
+        rows = [
             *((Read(Table.PROCESS, row.id), row) for row in processes),
             *((Read(Table.PROCEDURE, row.id, row.cd_time, row.end_time), row) for row in procedures),
             *((Read(Table.RESULT, row.id), row) for row in results),
         ]
-        return [_heard(row, mark) for mark, row in marked]
+        return [_notification(row, mark) for mark, row in rows]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         async with self._database.connect() as connection:
             await _mark(connection, receipts)
 
-    async def _until_taken(self, task_ids: Sequence[str]) -> None:
-        """Wait for the department to read the rows, but not longer than the settings allow."""
+    async def _wait_until_read(self, task_ids: Sequence[str]) -> None:
+        """Wait until the department has read the rows, at most as long as the settings allow."""
         for pause in pauses(self._settings.wait_s):
             await asyncio.sleep(pause)
             async with self._database.connect() as connection:
-                if not await connection.scalar(_UNTAKEN, {"task_ids": task_ids}):
+                if not await connection.scalar(_UNREAD, {"task_ids": task_ids}):
                     return
 
     async def _known(self, connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, Receipt | Decision]:
-        """What the tables say of these tasks by now. What is not understood is left to `listen`, unread.
+        """The answers to these tasks that are in the tables. Invalid rows stay unread, for `poll`.
 
-        What is understood is marked read here: should the answer be lost, the question is put again anyway.
+        Valid rows are marked read: should this answer be lost, the task is submitted again anyway.
         """
         known: dict[str, Receipt | Decision] = {}
         read: list[Read] = []
         for table, statement in ((Table.PROCESS, _PROCESSES_OF), (Table.RESULT, _RESULTS_OF)):
-            said: dict[str, Receipt | Decision] = {}
+            found: dict[str, Receipt | Decision] = {}
             for row in await connection.execute(statement, {"task_ids": task_ids}):
                 with suppress(ValueError):
-                    said.setdefault(row.project_no, _answer(row, table))
+                    found.setdefault(row.project_no, _answer(row, table))
                     read.append(Read(table, row.id))
-            known |= said
+            known |= found
         await _mark(connection, read)
         return known
 
@@ -178,19 +179,19 @@ async def _mark(connection: AsyncConnection, read: Sequence[Read]) -> None:
         ids = {
             "processes": [one.id for one in read if one.table is Table.PROCESS],
             "procedures": [one.id for one in procedures],
-            "procedures_said": [one.said_at for one in procedures],
+            "procedures_changed": [one.changed_at for one in procedures],
             "procedures_end": [one.ends_at for one in procedures],
             "results": [one.id for one in read if one.table is Table.RESULT],
         }
-        await connection.execute(_READ, ids)
+        await connection.execute(_MARK_READ, ids)
 
 
 def _answer(row: Row[Any], table: Table) -> Receipt | Decision:
-    """The answer that a row is. Raises `ValueError` when it cannot be understood."""
+    """The answer in a row. Raises `ValueError` for an invalid row."""
     return decision(ResultRow.model_validate(row)) if table is Table.RESULT else receipt(ProcessRow.model_validate(row))
 
 
-def _heard(row: Row[Any], mark: Read) -> Notification | InvalidNotification:
+def _notification(row: Row[Any], mark: Read) -> Notification | InvalidNotification:
     try:
         if mark.table is Table.PROCEDURE:
             return notification(row.project_no, procedure(ProcedureRow.model_validate(row)), mark)

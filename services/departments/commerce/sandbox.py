@@ -1,4 +1,4 @@
-"""A stand-in for the commerce department's own system: an office that works on the exchange tables."""
+"""A simulator of the commerce department's system: it reads and writes the exchange tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.messages.plans import Outcome
 from services.departments.commerce.settings import CommerceSandboxSettings
 from services.departments.commerce.tables import create_tables, insert
-from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, SAID_AGAIN, local
+from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, REPEATED, local
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sandbox.simulator import Simulator, stopped, working
@@ -20,8 +20,8 @@ from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
 from services.runtime.clock import open_clock
 
-LOT = 1000
-"""Most rows worked on at a time."""
+BATCH_SIZE = 1000
+"""The most rows that are processed together."""
 
 NONSENSE = "??"
 
@@ -31,7 +31,7 @@ _UNREAD = text(
 
 _CONTROL = ("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time")
 
-_SAY_TAKEN = insert(
+_INSERT_PROCESS = insert(
     "up_pro_process",
     (
         *_CONTROL,
@@ -42,54 +42,55 @@ _SAY_TAKEN = insert(
     "taken",
 )
 
-_SAY_DECIDED = insert(
+_INSERT_RESULT = insert(
     "up_pro_result",
     (*_CONTROL, "is_delivery_results", "result_type", "result_date", "result_explain", "result_cetr_no"),
     "DO NOTHING",
     "decided",
 )
 
-# Answers and the reader's mark in one statement: a row is either unread or answered.
+# Writes the answers and marks the rows read in one statement, so that a row is either unread or answered.
 _ANSWER = text(f"""
-    WITH taken AS ({_SAY_TAKEN}), decided AS ({_SAY_DECIDED})
+    WITH taken AS ({_INSERT_PROCESS}), decided AS ({_INSERT_RESULT})
     UPDATE up_pro_accept SET fetched_at = now() WHERE id = ANY(:ids)
 """)
 
-_TELL = text(_SAY_DECIDED)
+_REPORT = text(_INSERT_RESULT)
 
-# Its own doing, in its own database: who puts rows in knows nothing of it.
-_HANG_BELL = (
-    "SELECT pg_advisory_xact_lock(794118)",  # of two that hang it at once, one would fail
+# A trigger of the simulator's own, in its own database: the writers of rows know nothing of it.
+_CREATE_TRIGGER = (
+    "SELECT pg_advisory_xact_lock(794118)",  # of two concurrent CREATE statements one would fail
     """
-    CREATE OR REPLACE FUNCTION ring_bell() RETURNS trigger LANGUAGE plpgsql AS
+    CREATE OR REPLACE FUNCTION notify_accept() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN NOTIFY up_pro_accept; RETURN NULL; END'
     """,
     """
-    CREATE OR REPLACE TRIGGER bell AFTER INSERT OR UPDATE OF cd_time ON up_pro_accept EXECUTE FUNCTION ring_bell()
+    CREATE OR REPLACE TRIGGER notify_accept
+        AFTER INSERT OR UPDATE OF cd_time ON up_pro_accept EXECUTE FUNCTION notify_accept()
     """,
 )
 
 JsonRow = dict[str, str | None]
 
 
-class Bell:
-    """Rings when somebody has put rows into the tables, and when it can no longer be heard."""
+class InsertListener:
+    """Sets ``arrived`` when rows have been written into the tables, and when its connection is lost."""
 
     def __init__(self, exchange: AsyncEngine) -> None:
         self._exchange = exchange
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
-        self.rung = asyncio.Event()
+        self.arrived = asyncio.Event()
 
     async def listen(self) -> None:
-        """Listen on a connection of its own, on another one if that was lost. Raises `database.DATABASE_ERRORS`."""
+        """Listen on a dedicated connection; connect again if it was lost. Raises `database.DATABASE_ERRORS`."""
         if self._driver is not None and not self._driver.is_closed():
             return
         await self.close()
         self._connection = await self._exchange.connect()
         driver: Any = (await self._connection.get_raw_connection()).driver_connection
-        driver.add_termination_listener(self._ring)
-        await driver.add_listener("up_pro_accept", self._ring)
+        driver.add_termination_listener(self._notify)
+        await driver.add_listener("up_pro_accept", self._notify)
         self._driver = driver
 
     async def close(self) -> None:
@@ -98,38 +99,38 @@ class Bell:
             await connection.invalidate()
             await connection.close()
 
-    def _ring(self, *_: object) -> None:
-        self.rung.set()
+    def _notify(self, *_: object) -> None:
+        self.arrived.set()
 
 
 class CommerceSandbox:
-    """The office at its tables."""
+    """Processes the exchange tables."""
 
-    def __init__(self, office: Simulator, exchange: AsyncEngine, bell: Bell) -> None:
-        self._office = office
+    def __init__(self, simulator: Simulator, exchange: AsyncEngine, listener: InsertListener) -> None:
+        self._simulator = simulator
         self._exchange = exchange
-        self._bell = bell
+        self._listener = listener
 
     async def work_once(self) -> bool:
-        """Take what has been put into the tables and say what has been decided; whether there was anything."""
-        if self._office.away:
+        """Take new applications and report new decisions. Returns whether there was anything to do."""
+        if self._simulator.away:
             return False
-        await self._bell.listen()
+        await self._listener.listen()
         taken = await self._take()
-        told = await self._tell()
-        return taken or told
+        reported = await self._report()
+        return taken or reported
 
     async def _take(self) -> bool:
         async with self._exchange.connect() as connection:
-            rows = (await connection.execute(_UNREAD, {"limit": LOT})).all()
+            rows = (await connection.execute(_UNREAD, {"limit": BATCH_SIZE})).all()
         if not rows:
             return False
-        entries = await self._office.take({row.project_no: row.task_code for row in rows})
+        entries = await self._simulator.take({row.project_no: row.task_code for row in rows})
         batches = {row.project_no: row.cd_batch for row in rows}
-        spoken = [entry for entry in entries.values() if not entry.errs(Mistake.SILENT)]
-        now = self._office.clock.now()
-        decided = [entry for entry in spoken if entry.decided(now)]
-        taken = [self._taken_row(entry, batches[entry.task_id]) for entry in spoken]
+        answered = [entry for entry in entries.values() if not entry.makes(Mistake.SILENT)]
+        now = self._simulator.clock.now()
+        decided = [entry for entry in answered if entry.decided(now)]
+        taken = [self._taken_row(entry, batches[entry.task_id]) for entry in answered]
         results = [
             self._result_row(entry, f"{entry.number}/{entry.submissions}", batches[entry.task_id]) for entry in decided
         ]
@@ -142,24 +143,24 @@ class CommerceSandbox:
             await connection.execute(_ANSWER, answers)
         return True
 
-    async def _tell(self) -> bool:
-        entries = await self._office.unreported(LOT)
+    async def _report(self) -> bool:
+        entries = await self._simulator.unreported(BATCH_SIZE)
         if not entries:
             return False
         async with self._exchange.connect() as connection:
-            await connection.execute(_TELL, {"decided": _array(list(self._told_rows(entries)))})
-        await self._office.mark_reported(entry.task_id for entry in entries)
+            await connection.execute(_REPORT, {"decided": _array(list(self._reported_rows(entries)))})
+        await self._simulator.mark_reported(entry.task_id for entry in entries)
         return True
 
-    def _told_rows(self, entries: Iterable[LedgerEntry]) -> Iterable[JsonRow]:
+    def _reported_rows(self, entries: Iterable[LedgerEntry]) -> Iterable[JsonRow]:
         for entry in entries:
-            row = self._result_row(entry, f"{entry.number}/told", "told")
-            yield row | ({"result_type": NONSENSE} if entry.errs(Mistake.GARBLED_DECISION) else {})
-            if entry.errs(Mistake.REPEATED):
-                yield self._result_row(entry, f"{entry.number}/repeated", "told")
+            row = self._result_row(entry, f"{entry.number}/reported", "reported")
+            yield row | ({"result_type": NONSENSE} if entry.makes(Mistake.GARBLED_DECISION) else {})
+            if entry.makes(Mistake.REPEATED):
+                yield self._result_row(entry, f"{entry.number}/repeated", "reported")
 
     def _taken_row(self, entry: LedgerEntry, batch: str) -> JsonRow:
-        garbled = entry.errs(Mistake.GARBLED_RECEIPT)
+        garbled = entry.makes(Mistake.GARBLED_RECEIPT)
         return self._control(entry, f"{entry.number}/{entry.submissions}", batch) | {
             "event_name": NONSENSE if garbled else ACCEPTED,
             "process_name": "受理",
@@ -184,9 +185,9 @@ class CommerceSandbox:
             "row_guid": guid,
             "project_no": entry.task_id,
             "data_source": DATA_SOURCE,
-            "cd_operation": INSERTED if entry.submissions == 1 else SAID_AGAIN,
+            "cd_operation": INSERTED if entry.submissions == 1 else REPEATED,
             "cd_batch": batch,
-            "cd_time": local(self._office.clock.now()),
+            "cd_time": local(self._simulator.clock.now()),
         }
 
 
@@ -196,26 +197,26 @@ def _array(rows: Sequence[JsonRow]) -> str:
 
 @asynccontextmanager
 async def running(settings: CommerceSandboxSettings, clock: Clock) -> AsyncIterator[None]:
-    """The stand-in, at work."""
-    office = Simulator("commerce", "商受", settings, clock)
-    exchange = open_tables(settings.exchange.get_secret_value(), "office commerce", 3)
-    await office.open()
+    """The simulator, at work."""
+    simulator = Simulator("commerce", "商受", settings, clock)
+    exchange = open_tables(settings.exchange.get_secret_value(), "sandbox commerce", 3)
+    await simulator.open()
     await create_tables(exchange)
     async with exchange.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        for statement in _HANG_BELL:
+        for statement in _CREATE_TRIGGER:
             await connection.execute(text(statement))
-    bell = Bell(exchange)
-    sandbox = CommerceSandbox(office, exchange, bell)
+    listener = InsertListener(exchange)
+    sandbox = CommerceSandbox(simulator, exchange, listener)
     try:
-        async with working(sandbox.work_once, settings.poll_s, bell.rung):
+        async with working(sandbox.work_once, settings.poll_s, listener.arrived):
             yield
     finally:
-        await bell.close()
+        await listener.close()
         await exchange.dispose()
-        await office.close()
+        await simulator.close()
 
 
 async def serve(settings: CommerceSandboxSettings) -> None:
-    """Stand in for the commerce department until the process is asked to stop."""
+    """Simulate the commerce department's system until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

@@ -1,4 +1,4 @@
-"""Where the commerce department's exchange database is. Prefix ``ONEDOOR_COMMERCE_``."""
+"""Settings of the commerce adapter (prefix ``ONEDOOR_COMMERCE_``) and of its sandbox."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +17,7 @@ class CommerceSettings(BaseSettings):
     connections: int = Field(4, ge=1, le=50, description="Most connections to it.")
     timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds after which a statement has failed.")
     wait_s: float = Field(
-        1.0, ge=0, le=60, description="Seconds to wait for the department to take what was just put into its tables."
+        1.0, ge=0, le=60, description="Seconds to wait for the department to process rows just written."
     )
     org_code: str | None = Field(
         None, pattern="^[0-9A-Z]{18}$", description="The department's unified social credit code, put into each row."
@@ -25,6 +25,6 @@ class CommerceSettings(BaseSettings):
 
 
 class CommerceSandboxSettings(SimulatorSettings):
-    """Settings of the stand-in."""
+    """Settings of the sandbox."""
 
     exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")

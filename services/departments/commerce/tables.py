@@ -1,9 +1,9 @@
 """The exchange tables, with the columns that city platforms use, in PostgreSQL's types.
 
-Times are local, without a zone. ``cd_operation`` is I for a new row and U for one said again, ``cd_batch``
-names the lot a row came in and ``cd_time`` when. ``fetched_at`` is the reader's mark, which the exchange
-agreement adds: rows become visible in the order in which they are committed, not in the order of their ids,
-so that a reader who remembers the last id would miss some.
+Times are local, without a zone. ``cd_operation`` is I for a new row and U for a repeated or changed one, ``cd_batch``
+is the batch in which a row was written and ``cd_time`` when. ``fetched_at`` is the reader's mark, which the exchange
+agreement adds: rows become visible in the order of their commits, not of their ids, so that a reader that remembers
+the last id would miss some.
 """
 
 from collections.abc import Iterable
@@ -106,20 +106,20 @@ _DDL = (
 
 
 async def create_tables(database: AsyncEngine) -> None:
-    """Make the exchange tables, unless they are there."""
+    """Make the exchange tables unless they exist."""
     async with database.execution_options(isolation_level="READ COMMITTED").begin() as connection:
         for statement in _DDL:
             await connection.execute(text(statement))
 
 
 def insert(table: str, columns: Iterable[str], conflict: str, rows: str = "rows") -> str:
-    """The statement that puts any number of rows, one JSON array bound as ``:rows``, into an exchange table.
+    """The statement that inserts any number of rows, a JSON array bound as ``:rows``, into an exchange table.
 
-    The names are written into the statement: they come from this package and from nowhere else.
+    The names are part of the statement: callers pass constants of this package only.
     """
     listed = ", ".join(columns)
     return (
-        f"INSERT INTO {table} ({listed}) SELECT {listed} "  # see above
+        f"INSERT INTO {table} ({listed}) SELECT {listed} "
         f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:{rows} AS jsonb)) "
         f"ON CONFLICT (row_guid) {conflict}"
     )

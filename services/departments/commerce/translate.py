@@ -1,4 +1,4 @@
-"""Between the contracts and the rows of the exchange tables. Pure.
+"""Translates between the contracts and the rows of the exchange tables. Pure.
 
 Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity papers, those of GA/T 517.
 """
@@ -16,16 +16,16 @@ from services.departments.sdk.core.messages import Decision, Procedure, Receipt,
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 DATA_SOURCE = "1"
-"""The centre, as against the departments' own windows."""
+"""The row comes from the centre, not from a window of the department."""
 
-INSERTED, SAID_AGAIN = "I", "U"
+INSERTED, REPEATED = "I", "U"
 """``cd_operation``."""
 
 ACCEPTED = "1"
 """``event_name`` of the step in which the department takes the case and gives it a number."""
 
 ARTICLE = "行政许可法第四十五条"
-"""Allows the time that does not count; the rows do not name it."""
+"""The article that allows a special procedure. The rows do not name it."""
 
 GRANTED, DENIED = "1", "2"
 """``result_type``."""
@@ -47,7 +47,7 @@ class _Row(BaseModel):
 
 
 class ProcessRow(_Row):
-    """A row of ``up_pro_process`` that says under which number the department has taken a case."""
+    """A row of ``up_pro_process`` with the number under which the department has received a case."""
 
     project_no: str
     event_name: Literal["1"]
@@ -56,7 +56,7 @@ class ProcessRow(_Row):
 
 
 class ProcedureRow(_Row):
-    """A row of ``up_pro_special_procedure``: from when to when time does not count, as far as the department knows."""
+    """A row of ``up_pro_special_procedure``: a period that does not count, as far as the department knows it."""
 
     id: int
     project_no: str
@@ -69,7 +69,7 @@ class ProcedureRow(_Row):
 
 
 class ResultRow(_Row):
-    """A row of ``up_pro_result``, with number and time of the process row that took the case."""
+    """A row of ``up_pro_result``, with the number and time of the process row that received the case."""
 
     project_no: str
     cd_operation: Literal["I", "U"]
@@ -82,17 +82,17 @@ class ResultRow(_Row):
 
 
 def local(at: datetime) -> str:
-    """A moment as the tables hold it: China Standard Time, without a zone."""
+    """A moment as the tables have it: China Standard Time, without a zone."""
     return at.astimezone(_ZONE).replace(tzinfo=None).isoformat()
 
 
 def moment(at: datetime) -> datetime:
-    """The moment that a local time of the tables stands for, in UTC. Raises `ValueError` at the edge of time."""
+    """A local time of the tables, in UTC. Raises `ValueError` for a time that UTC cannot express."""
     return in_utc(at.replace(tzinfo=_ZONE))
 
 
 def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datetime) -> dict[str, str | None]:
-    """The row of ``up_pro_accept`` that asks the department for this task. The task id identifies it."""
+    """The row of ``up_pro_accept`` of a task. The task id is its key."""
     who = task.applicant
     committed = task.limits.committed if task.limits else None
     documents = "".join(f"；{document.step} {document.number}" for document in task.documents)
@@ -122,12 +122,12 @@ def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datet
 
 
 def receipt(row: ProcessRow) -> Receipt:
-    """The department's number, and when it took the case."""
+    """The department's number for the case, and when it received it."""
     return Receipt(reference=row.remark, delivered_at=moment(row.event_start_time))
 
 
 def procedure(row: ProcedureRow) -> Procedure:
-    """A special procedure. Said again (``U``), the same row says how it goes on."""
+    """A special procedure. The department changes the row (``U``) as the procedure goes on."""
     return Procedure(
         procedure=str(row.id),
         name=row.special_name,
@@ -140,7 +140,7 @@ def procedure(row: ProcedureRow) -> Procedure:
 
 
 def decision(row: ResultRow) -> Decision:
-    """What the department has decided."""
+    """The department's decision."""
     return Decision(
         reference=row.taken_as,
         delivered_at=moment(row.taken_at),

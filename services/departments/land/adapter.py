@@ -1,13 +1,13 @@
-"""The land department's files over SFTP: one file a lot to ask, one file a lot to hear.
+"""The land department's files over SFTP: one file for a batch of tasks, one file for its answers.
 
-A file appears under its name in one step: it is written as ``.part`` and then renamed, on both sides. What
-has been read moves to ``done/`` once it is acknowledged. A task delivered again, in another file, is answered
-again with the present truth.
+Both sides write a file as ``.part`` and then rename it, so that a reader sees whole files only. A file that has been
+read moves to ``done/`` once all its lines are acknowledged. A task that is delivered again, in another file, is
+answered again with the present state.
 
-    inbox/<lot>.jsonl     what we ask
-    outbox/<lot>.jsonl    the answer to that lot
-    outbox/*.jsonl        what the department says by itself
-    done/                 what we have read
+    inbox/<batch>.jsonl     tasks
+    outbox/<batch>.jsonl    the answers to that batch
+    outbox/*.jsonl          notifications of the department
+    done/                   files that have been read
 """
 
 import asyncio
@@ -29,22 +29,22 @@ from services.runtime.external_system import InvalidNotification, Notification
 INBOX, OUTBOX, DONE = "inbox", "outbox", "done"
 SUFFIX, PART = ".jsonl", ".part"
 
-PIECE = 32 * 1024
-"""Bytes asked for in one request, where the server does not say that it gives more."""
+CHUNK = 32 * 1024
+"""Bytes of one SFTP request, where the server does not allow more."""
 
 CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
-"""Preferred where the server has them: on a processor with AES they cost half as much as the usual first choice."""
+"""Preferred where the server has them: with AES in the processor they cost half as much as asyncssh's default."""
 
 
 class Line(NamedTuple):
-    """A line of a file in the outbox: what `LandAdapter.acknowledge` ticks off."""
+    """A line of a file in the outbox, for `LandAdapter.acknowledge`."""
 
     file: str
     number: int
 
 
 class LandAdapter:
-    """Speaks to the land department. See `services.departments.sdk.adapter.Adapter` for the promises."""
+    """Implements `services.departments.sdk.adapter.Adapter`."""
 
     batch_size = 500
 
@@ -55,12 +55,12 @@ class LandAdapter:
         self._sftp: asyncssh.SFTPClient | None = None
         self._connecting = asyncio.Lock()
         self._awaited: set[str] = set()
-        """Files in the outbox that a `submit` is waiting for, and `listen` leaves alone."""
+        """Files in the outbox that a `submit` is waiting for. `poll` leaves them alone."""
         self._unread: dict[str, dict[int, Notification | InvalidNotification]] = {}
-        """Files read, with the lines that have not been acknowledged yet."""
+        """Files that have been read, with the lines that are not acknowledged yet."""
 
     async def open(self) -> None:
-        """Nothing to do: the connection is made when it is needed."""
+        """The connection is made when it is needed."""
 
     async def close(self) -> None:
         await self._drop()
@@ -72,11 +72,11 @@ class LandAdapter:
         self._awaited.add(name)
         try:
             async with self._session() as sftp:
-                await _put(sftp, f"{INBOX}/{name}", content)
-                answered = await self._await(sftp, name)
+                await _write(sftp, f"{INBOX}/{name}", content)
+                answers = await self._wait_for(sftp, name)
         finally:
             self._awaited.discard(name)
-        return [answered.get(task.task_id, Posted()) for task in tasks]
+        return [answers.get(task.task_id, Posted()) for task in tasks]
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._session() as sftp:
@@ -85,7 +85,7 @@ class LandAdapter:
                     break
                 if name.endswith(SUFFIX) and name not in self._unread and name not in self._awaited:
                     content = enumerate(await _lines(sftp, name) or ())
-                    self._unread[name] = {number: _heard(line, Line(name, number)) for number, line in content}
+                    self._unread[name] = {number: _notification(line, Line(name, number)) for number, line in content}
                     await self._clear(sftp, name)
         lines = [line for lines in self._unread.values() for line in lines.values()]
         return lines[:limit]
@@ -97,10 +97,10 @@ class LandAdapter:
             for name in {line.file for line in receipts}:
                 await self._clear(sftp, name)
 
-    async def _await(self, sftp: asyncssh.SFTPClient, name: str) -> dict[str, Answer]:
-        """The answer to a lot, by task; nothing of what has not come in time: `listen` will hear that.
+    async def _wait_for(self, sftp: asyncssh.SFTPClient, name: str) -> dict[str, Answer]:
+        """The answers to a batch by task id; empty if they do not come in time, since `poll` reads them later.
 
-        The file counts as read here: should the answer be lost, the question is put again anyway.
+        The file counts as read: should this answer be lost, the tasks are submitted again anyway.
         """
         for pause in pauses(self._settings.wait_s):
             await asyncio.sleep(pause)
@@ -113,11 +113,11 @@ class LandAdapter:
         unread = self._unread[name] = {}
         for number, line in enumerate(lines):
             try:
-                task_id, said = _said(line)
+                task_id, found = _answer(line)
             except ValueError:
-                unread[number] = _heard(line, Line(name, number))  # for `listen` to report
+                unread[number] = _notification(line, Line(name, number))  # reported by `poll`
             else:
-                known[task_id] = said
+                known[task_id] = found
         await self._clear(sftp, name)
         return known
 
@@ -130,7 +130,7 @@ class LandAdapter:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncssh.SFTPClient]:
-        """The open connection, made anew if it was lost. One that failed in use is not used again."""
+        """The open connection; a new one if it was lost. A connection that fails in use is dropped."""
         try:
             async with asyncio.timeout(self._settings.timeout_s + self._settings.wait_s):
                 yield await self._connected()
@@ -155,7 +155,7 @@ class LandAdapter:
                     keepalive_interval=self._settings.timeout_s,
                 )
                 self._sftp = await self._connection.start_sftp_client()
-                self._unread.clear()  # another server may be answering by now: read what is there
+                self._unread.clear()  # another server may answer now: read its files again
             return self._sftp
 
     async def _drop(self) -> None:
@@ -165,38 +165,38 @@ class LandAdapter:
             await connection.wait_closed()
 
 
-async def _put(sftp: asyncssh.SFTPClient, path: str, content: bytes) -> None:
-    # One piece after the other: sending several at a time costs more than sending the one that there usually is.
+async def _write(sftp: asyncssh.SFTPClient, path: str, content: bytes) -> None:
+    # One chunk after the other: concurrent requests cost more, and most files are one chunk.
     async with sftp.open(path + PART, "wb", block_size=0) as file:
-        piece = sftp.limits.max_write_len or PIECE
-        for start in range(0, len(content), piece):
-            await file.write(content[start : start + piece])
+        chunk = sftp.limits.max_write_len or CHUNK
+        for start in range(0, len(content), chunk):
+            await file.write(content[start : start + chunk])
     await sftp.posix_rename(path + PART, path)
 
 
 async def _lines(sftp: asyncssh.SFTPClient, name: str) -> Sequence[bytes] | None:
-    """The lines of a file in the outbox; None if it is not there, or another replica has moved it away meanwhile."""
-    pieces: list[bytes] = []
-    piece = sftp.limits.max_read_len or PIECE
+    """The lines of a file in the outbox; None if it does not exist, or another replica has moved it meanwhile."""
+    chunks: list[bytes] = []
+    chunk = sftp.limits.max_read_len or CHUNK
     try:
         async with sftp.open(f"{OUTBOX}/{name}", "rb", block_size=0) as file:
-            more: bytes = await file.read(piece)
+            more: bytes = await file.read(chunk)
             while more:
-                pieces.append(more)
-                more = await file.read(piece)
+                chunks.append(more)
+                more = await file.read(chunk)
     except asyncssh.SFTPNoSuchFile:
         return None
-    return lines_of(b"".join(pieces))
+    return lines_of(b"".join(chunks))
 
 
-def _said(line: bytes) -> tuple[str, Receipt | Decision]:
-    """The task a line speaks of and what it says. Raises `ValueError` when it cannot be understood."""
+def _answer(line: bytes) -> tuple[str, Receipt | Decision]:
+    """The task id of a line and the answer in it. Raises `ValueError` for an invalid line."""
     standing = Standing.model_validate_json(line)
     return standing.ywh, answer(standing)
 
 
-def _heard(line: bytes, mark: Line) -> Notification | InvalidNotification:
+def _notification(line: bytes, mark: Line) -> Notification | InvalidNotification:
     try:
-        return notification(*_said(line), mark)
+        return notification(*_answer(line), mark)
     except ValueError as error:
         return InvalidNotification(unparseable(error, line), mark)

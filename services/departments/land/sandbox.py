@@ -1,6 +1,6 @@
-"""A stand-in for the land department's own system: an SFTP server, and an office that works on its folders.
+"""A simulator of the land department's system: an SFTP server, and a simulator that works on its folders.
 
-Its one user is let in by key and sees nothing but the three folders of the letter box.
+Its one user logs in by key and sees the three folders of the exchange and nothing else.
 """
 
 import asyncio
@@ -21,25 +21,25 @@ from services.departments.sdk.adapter import Clock
 from services.departments.sdk.ssh_keys import ensure_key
 from services.runtime.clock import open_clock
 
-LOT = 1000
-"""Most decisions in one file."""
+BATCH_SIZE = 1000
+"""The most decisions in one file."""
 
 NONSENSE = "乱码\n".encode("gb18030")
 
 log = structlog.get_logger(__name__)
 
 
-class Jail(asyncssh.SFTPServer):
-    """The letter box and nothing beside it: no links, which could lead out. Whoever puts a file into it rings."""
+class ExchangeSftpServer(asyncssh.SFTPServer):
+    """Serves the exchange folder alone: no links, which could lead out. Sets ``arrived`` when a file is delivered."""
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], box: Path, bell: asyncio.Event) -> None:
-        super().__init__(channel, chroot=str(box).encode())
-        self._bell = bell
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], folder: Path, arrived: asyncio.Event) -> None:
+        super().__init__(channel, chroot=str(folder).encode())
+        self._arrived = arrived
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         super().posix_rename(oldpath, newpath)
         if b"inbox/" in newpath:
-            self._bell.set()
+            self._arrived.set()
 
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("no links here")
@@ -48,80 +48,80 @@ class Jail(asyncssh.SFTPServer):
         raise asyncssh.SFTPPermissionDenied("no links here")
 
 
-class Doorkeeper(asyncssh.SSHServer):
-    """Lets one user in, by key, for files alone; turns all away while the system is out of order."""
+class ExchangeSshServer(asyncssh.SSHServer):
+    """Accepts one user, by key, for SFTP only; drops every connection while the system is out of order."""
 
     def __init__(
-        self, settings: LandSandboxSettings, office: Simulator, visitors: set[asyncssh.SSHServerConnection]
+        self, settings: LandSandboxSettings, simulator: Simulator, connections: set[asyncssh.SSHServerConnection]
     ) -> None:
         self._settings = settings
-        self._office = office
-        self._visitors = visitors
+        self._simulator = simulator
+        self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._visitor = conn
-        self._visitors.add(conn)
-        if self._office.away:
+        self._connection = conn
+        self._connections.add(conn)
+        if self._simulator.away:
             conn.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._visitors.discard(self._visitor)
+        self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         if username == self._settings.user:
-            self._visitor.set_authorized_keys(str(self._settings.authorized_key))
-        return True  # whoever has no key here is not let in
+            self._connection.set_authorized_keys(str(self._settings.authorized_key))
+        return True  # authentication is required: a user without an authorized key is refused
 
 
 class LandSandbox:
-    """The office at its letter box."""
+    """Processes the files of the exchange folder."""
 
-    def __init__(self, office: Simulator, box: Path) -> None:
-        self._office = office
-        self._inbox = box / "inbox"
-        self._outbox = box / "outbox"
-        for folder in (self._inbox, self._outbox, box / "done"):
-            folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, simulator: Simulator, folder: Path) -> None:
+        self._simulator = simulator
+        self._inbox = folder / "inbox"
+        self._outbox = folder / "outbox"
+        for one in (self._inbox, self._outbox, folder / "done"):
+            one.mkdir(parents=True, exist_ok=True)
 
     async def work_once(self) -> bool:
-        """Answer the files that have come in and leave one with what has been decided; whether there was anything."""
-        if self._office.away:
+        """Answer new files and write one of new decisions. Returns whether there was anything to do."""
+        if self._simulator.away:
             return False
         files = sorted(self._inbox.glob("*.jsonl"))
         for file in files:
             await self._answer(file)
-        told = await self._tell()
-        return bool(files) or told
+        reported = await self._report()
+        return bool(files) or reported
 
     async def _answer(self, file: Path) -> None:
-        entries = await self._office.take({one.ywh: one.sxbm for one in _applications(file)})
-        now = self._office.clock.now()
-        self._leave(file.name, (self._answered(entry, decided=entry.decided(now)) for entry in entries.values()))
-        # Only now: killed in between, the office answers the file once more.
+        entries = await self._simulator.take({one.ywh: one.sxbm for one in _applications(file)})
+        now = self._simulator.clock.now()
+        self._write(file.name, (self._receipt_line(entry, decided=entry.decided(now)) for entry in entries.values()))
+        # Last, so that after a crash the file is answered again.
         _remove(file)
 
-    def _answered(self, entry: LedgerEntry, *, decided: bool) -> bytes:
-        if entry.errs(Mistake.SILENT):
+    def _receipt_line(self, entry: LedgerEntry, *, decided: bool) -> bytes:
+        if entry.makes(Mistake.SILENT):
             return b""
-        if entry.errs(Mistake.GARBLED_RECEIPT):
+        if entry.makes(Mistake.GARBLED_RECEIPT):
             return NONSENSE
         return file_of([standing(entry, decided=decided)])
 
-    async def _tell(self) -> bool:
-        entries = await self._office.unreported(LOT)
+    async def _report(self) -> bool:
+        entries = await self._simulator.unreported(BATCH_SIZE)
         if not entries:
             return False
-        self._leave(f"decided-{entries[0].number}-{entries[-1].number}.jsonl", map(self._decided, entries))
-        await self._office.mark_reported(entry.task_id for entry in entries)
+        self._write(f"decided-{entries[0].number}-{entries[-1].number}.jsonl", map(self._decision_lines, entries))
+        await self._simulator.mark_reported(entry.task_id for entry in entries)
         return True
 
-    def _decided(self, entry: LedgerEntry) -> bytes:
-        if entry.errs(Mistake.GARBLED_DECISION):
+    def _decision_lines(self, entry: LedgerEntry) -> bytes:
+        if entry.makes(Mistake.GARBLED_DECISION):
             return NONSENSE
-        return file_of([standing(entry, decided=True)] * (2 if entry.errs(Mistake.REPEATED) else 1))
+        return file_of([standing(entry, decided=True)] * (2 if entry.makes(Mistake.REPEATED) else 1))
 
-    def _leave(self, name: str, lines: Iterable[bytes]) -> None:
-        """Put a file into the outbox, in one step."""
+    def _write(self, name: str, lines: Iterable[bytes]) -> None:
+        """Put a whole file into the outbox: readers never see a part."""
         part = self._outbox / f"{name}.part"
         part.write_bytes(b"".join(lines))
         part.rename(self._outbox / name)
@@ -132,7 +132,7 @@ def _applications(file: Path) -> Iterator[Application]:
         try:
             yield Application.model_validate_json(line)
         except ValueError:
-            log.warning("a line that is no application", file=file.name)
+            log.warning("an invalid application", file=file.name)
 
 
 def _remove(file: Path) -> None:
@@ -140,7 +140,7 @@ def _remove(file: Path) -> None:
 
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
-    """An entry of the books in the words of the files."""
+    """A ledger entry as the files show it."""
     taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.received_at)}
     if not decided:
         return Standing(**taken)
@@ -155,39 +155,39 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
 
 @asynccontextmanager
 async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[int]:
-    """The stand-in, answering at the port given; its public key is ``host_key.pub`` in its folder."""
-    office = Simulator("land", "地受", settings, clock)
-    await office.open()
-    box = settings.folder / "files"
-    sandbox = LandSandbox(office, box)
+    """The simulator, answering at the port that is given. Its public key is ``host_key.pub`` in its folder."""
+    simulator = Simulator("land", "地受", settings, clock)
+    await simulator.open()
+    folder = settings.folder / "files"
+    sandbox = LandSandbox(simulator, folder)
     host_key = settings.folder / "host_key"
     ensure_key(host_key)
-    visitors: set[asyncssh.SSHServerConnection] = set()
-    bell = asyncio.Event()
+    connections: set[asyncssh.SSHServerConnection] = set()
+    arrived = asyncio.Event()
     server = await asyncssh.listen(
         settings.host,
         settings.port,
-        server_factory=lambda: Doorkeeper(settings, office, visitors),
+        server_factory=lambda: ExchangeSshServer(settings, simulator, connections),
         server_host_keys=[str(host_key)],
         password_auth=False,
         kbdint_auth=False,
         config=None,
-        sftp_factory=lambda channel: Jail(channel, box, bell),
+        sftp_factory=lambda channel: ExchangeSftpServer(channel, folder, arrived),
         agent_forwarding=False,
         allow_pty=False,
     )
     try:
-        async with working(sandbox.work_once, settings.poll_s, bell):
+        async with working(sandbox.work_once, settings.poll_s, arrived):
             yield server.get_port()
     finally:
         server.close()
-        for visitor in tuple(visitors):
-            visitor.abort()
+        for connection in tuple(connections):
+            connection.abort()
         await server.wait_closed()
-        await office.close()
+        await simulator.close()
 
 
 async def serve(settings: LandSandboxSettings) -> None:
-    """Stand in for the land department until the process is asked to stop."""
+    """Simulate the land department's system until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

@@ -1,4 +1,4 @@
-"""Where the land department's files are exchanged. Prefix ``ONEDOOR_LAND_``."""
+"""Settings of the land adapter (prefix ``ONEDOOR_LAND_``) and of its sandbox."""
 
 from pathlib import Path
 
@@ -16,17 +16,17 @@ class LandSettings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Name or address of the SFTP server.")
     port: int = Field(22, ge=1, le=65535, description="Port of the SFTP server.")
     user: str = Field("onedoor", min_length=1, description="User name.")
-    key: Path = Field(description="File with our private key.")
-    host_key: Path = Field(description="File with the server's public key. No other server is spoken to.")
-    timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds to connect in, and for one lot of files.")
+    key: Path = Field(description="File with the platform's private key.")
+    host_key: Path = Field(description="File with the server's public key. Any other server is refused.")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds to connect in, and to exchange one batch in.")
     wait_s: float = Field(1.0, ge=0, le=60, description="Seconds to wait for the answer to a file just delivered.")
 
 
 class LandSandboxSettings(SimulatorSettings):
-    """Settings of the stand-in."""
+    """Settings of the sandbox."""
 
     host: str = Field("127.0.0.1", description="Address the SFTP server listens on.")
     port: int = Field(2222, ge=0, le=65535, description="Port of the SFTP server; 0 for any that is free.")
-    user: str = Field("onedoor", min_length=1, description="The one user it lets in.")
+    user: str = Field("onedoor", min_length=1, description="The one user that it accepts.")
     authorized_key: Path = Field(description="File with that user's public key.")
-    folder: Path = Field(description="Folder of its own: the host key, and under files/ what the user may see.")
+    folder: Path = Field(description="Folder of its own, with the host key; the user sees files/ in it.")

@@ -1,1 +1,1 @@
-"""A department whose answers are on record: it gives each at the time at which it was given. For replays."""
+"""A department that gives recorded answers, each at its recorded time. `onedoor replay` uses it."""

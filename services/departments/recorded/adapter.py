@@ -1,4 +1,4 @@
-"""Answers from the record, each at its recorded time."""
+"""Gives recorded answers, each at its recorded time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,18 +13,18 @@ from services.runtime.external_system import InvalidNotification, Notification
 from services.runtime.store.database import open_database
 
 
-class NotOnRecord(Exception):
-    """The department was asked for a case that its record does not have."""
+class NotRecorded(Exception):
+    """No answer is recorded for this case."""
 
 
 class RecordedAdapter:
-    """Takes each task at once and answers when the clock shows the time at which the answer was given."""
+    """Takes each task at once, and answers when the clock reaches the recorded time of the answer."""
 
     batch_size = 500
 
     def __init__(self, settings: RecordedSettings, clock: Clock) -> None:
         self._database = open_database(settings.ledger.get_secret_value(), "onedoor recorded", 3)
-        self._book = RecordedLedger(self._database)
+        self._ledger = RecordedLedger(self._database)
         self._clock = clock
 
     async def open(self) -> None:
@@ -35,20 +35,20 @@ class RecordedAdapter:
 
     async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
         now = self._clock.now()
-        entries = await self._book.deliver([(task.item_name, task.task_id) for task in tasks], now)
+        entries = await self._ledger.deliver([(task.item_name, task.task_id) for task in tasks], now)
         return [_receipt(entries.get(task.item_name)) for task in tasks]
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        due = await self._book.due(self._clock.now(), limit)
+        due = await self._ledger.due(self._clock.now(), limit)
         return [notification(entry.task_id, _decision(entry), entry.reference) for entry in due]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        await self._book.mark_reported(receipts)
+        await self._ledger.mark_reported(receipts)
 
 
 def _receipt(entry: RecordedEntry | None) -> Receipt | Exception:
     if entry is None:
-        return NotOnRecord("the record has no such case")
+        return NotRecorded("no answer is recorded for this case")
     return Receipt(reference=entry.reference, delivered_at=entry.delivered_at)
 
 

@@ -1,6 +1,6 @@
-"""The record: what each case of another system was answered, and when.
+"""The recorded answers to the cases of another system, and their times.
 
-A case is known here by its reference in that system, which is the name of the item that the department is asked for.
+A case has the reference of that system, which is the name of the requested item.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _TABLE = """
         decided_at timestamptz,
         task_id text UNIQUE,
         delivered_at timestamptz,
-        told boolean NOT NULL DEFAULT false
+        reported boolean NOT NULL DEFAULT false
     )
 """
 
@@ -27,24 +27,24 @@ _WRITE = text("""
 """)
 
 _DELIVER = text("""
-    UPDATE recorded SET task_id = asked.task_id, delivered_at = coalesce(recorded.delivered_at, :now)
-    FROM unnest(CAST(:references AS text[]), CAST(:tasks AS text[])) AS asked (reference, task_id)
-    WHERE recorded.reference = asked.reference
+    UPDATE recorded SET task_id = requested.task_id, delivered_at = coalesce(recorded.delivered_at, :now)
+    FROM unnest(CAST(:references AS text[]), CAST(:tasks AS text[])) AS requested (reference, task_id)
+    WHERE recorded.reference = requested.reference
     RETURNING recorded.reference, recorded.task_id, recorded.decided_at, recorded.delivered_at
 """)
 
 _DUE = text("""
     SELECT reference, task_id, decided_at, delivered_at FROM recorded
-    WHERE NOT told AND task_id IS NOT NULL AND decided_at <= :now ORDER BY decided_at LIMIT :limit
+    WHERE NOT reported AND task_id IS NOT NULL AND decided_at <= :now ORDER BY decided_at LIMIT :limit
 """)
 
-_TOLD = text("UPDATE recorded SET told = true WHERE reference = ANY(:references)")
+_MARK_REPORTED = text("UPDATE recorded SET reported = true WHERE reference = ANY(:references)")
 
-_UNTOLD = text("SELECT count(*) FROM recorded WHERE NOT told AND decided_at <= :now")
+_UNREPORTED = text("SELECT count(*) FROM recorded WHERE NOT reported AND decided_at <= :now")
 
 
 class RecordedEntry(NamedTuple):
-    """One answer on record. ``decided_at`` is None for a case that had none when the record ends."""
+    """One recorded answer. ``decided_at`` is None for a case that was still open when the recording ended."""
 
     reference: str
     task_id: str
@@ -59,38 +59,38 @@ class RecordedLedger:
         self._database = database
 
     async def create(self) -> None:
-        """Make the table, unless it is there."""
+        """Make the table unless it exists."""
         async with self._database.begin() as connection:
             await connection.execute(text(_TABLE))
 
     async def write(self, answers: Iterable[tuple[str, datetime | None]]) -> None:
-        """Put answers on record: reference, and when it was decided."""
+        """Record answers: the reference of a case, and when it was decided."""
         pairs = list(answers)
         decided = [at for _, at in pairs]
         async with self._database.begin() as connection:
             await connection.execute(_WRITE, {"references": [name for name, _ in pairs], "decided": decided})
 
     async def deliver(self, tasks: Sequence[tuple[str, str]], now: datetime) -> dict[str, RecordedEntry]:
-        """Note that these (reference, task id) have been asked for; the entries there are, by reference."""
+        """Note that these cases (reference, task id) have been requested. Returns their entries by reference."""
         references, ids = [name for name, _ in tasks], [task_id for _, task_id in tasks]
         async with self._database.begin() as connection:
             rows = await connection.execute(_DELIVER, {"references": references, "tasks": ids, "now": now})
             return {row.reference: _entry(row) for row in rows}
 
     async def due(self, now: datetime, limit: int) -> list[RecordedEntry]:
-        """Answers that were given by that moment, have been asked for and not been told."""
+        """Answers decided by now to requested cases that have not been reported."""
         async with self._database.connect() as connection:
             return [_entry(row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})]
 
     async def mark_reported(self, references: Sequence[str]) -> None:
-        """These have been told."""
+        """Note that these answers have been reported."""
         async with self._database.begin() as connection:
-            await connection.execute(_TOLD, {"references": list(references)})
+            await connection.execute(_MARK_REPORTED, {"references": list(references)})
 
     async def unreported(self, now: datetime) -> int:
-        """How many answers of that moment and before have yet to be told."""
+        """The number of answers decided by now that have not been reported."""
         async with self._database.connect() as connection:
-            return int(await connection.scalar(_UNTOLD, {"now": now}) or 0)
+            return int(await connection.scalar(_UNREPORTED, {"now": now}) or 0)
 
 
 def _entry(row: Row[Any]) -> RecordedEntry:

@@ -1,4 +1,4 @@
-"""Where the recorded answers are kept. Prefix ``ONEDOOR_RECORDED_``."""
+"""Settings of the recorded department. Prefix ``ONEDOOR_RECORDED_``."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,4 +9,6 @@ class RecordedSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_RECORDED_", extra="ignore", frozen=True)
 
-    ledger: SecretStr = Field(description="Database of the record: postgresql+asyncpg://user:password@host/name.")
+    ledger: SecretStr = Field(
+        description="Database of the recorded answers: postgresql+asyncpg://user:password@host/name."
+    )

@@ -1,6 +1,6 @@
-"""How a stand-in office works: when it decides, what, and which mistakes it makes. Pure and reproducible.
+"""How a simulator works: when it decides, with which outcome, and which mistakes it makes. Pure and reproducible.
 
-Everything is drawn from the task's id and a seed, so that the same run makes the same office.
+Every choice is drawn from the task id and a seed, so that the same run has the same outcomes.
 """
 
 from collections.abc import Mapping
@@ -18,27 +18,27 @@ OPENS, CLOSES = time(9), time(17)
 OFFICE_DAY = timedelta(hours=8)
 
 SHORTEST_DAYS = 0.05
-"""Nobody decides in no time at all."""
+"""The least that a decision takes, in office days."""
 
 
 class Mistake(StrEnum):
-    """What can go wrong between an office and those who ask it."""
+    """Faults between a department's system and the platform."""
 
     SILENT = "silent"
-    """Takes the application; its first answer never comes."""
+    """The application is taken; the first answer never arrives."""
     GARBLED_RECEIPT = "garbled-receipt"
-    """Takes the application; its first answer is nonsense."""
+    """The application is taken; the first answer is unreadable."""
     GARBLED_DECISION = "garbled-decision"
-    """Decides; what it says of the decision by itself is nonsense."""
+    """The notification of the decision is unreadable."""
     REPEATED = "repeated"
-    """Says its decision twice."""
+    """The decision is reported twice."""
     LOST = "lost"
-    """Decides, and tells only those who ask again."""
+    """The decision is never reported, only given in answer to a repeated request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How an office works. Days are its own office days; shares are between 0 and 1."""
+    """How a simulator works. Days are office days; shares are between 0 and 1."""
 
     mean_days: float = 3.0
     item_days: Mapping[str, float] = field(default_factory=dict)
@@ -47,48 +47,48 @@ class Behaviour:
     """Standard deviation, as a share of the mean."""
     late_share: float = 0.0
     late_days: float = 60.0
-    """How long the late ones take: far beyond any limit."""
+    """Days that late cases take: far beyond any limit."""
     refused_share: float = 0.0
     mistake_share: float = 0.0
     mistakes: tuple[Mistake, ...] = tuple(Mistake)
     at_once: bool = False
-    """Decides as it takes the application, so that the decision is in the answer to it."""
+    """Decides on receipt, so that the decision is in the answer to the application."""
     seed: str = "office"
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedOutcome:
-    """What will become of one application."""
+    """The outcome of one application, drawn when it is received."""
 
     decide_at: datetime
     outcome: Outcome
     mistake: Mistake | None
 
 
-def simulated_outcome(manner: Behaviour, task_id: str, item: str, received_at: datetime) -> SimulatedOutcome:
-    """What this office will make of the application it received at this moment."""
+def simulated_outcome(behaviour: Behaviour, task_id: str, item: str, received_at: datetime) -> SimulatedOutcome:
+    """Draw the outcome of an application."""
 
     def draw(aspect: str) -> float:
-        return _draw(f"{manner.seed}/{aspect}/{task_id}")
+        return _draw(f"{behaviour.seed}/{aspect}/{task_id}")
 
-    outcome = Outcome.REFUSED if draw("refused") < manner.refused_share else Outcome.APPROVED
+    outcome = Outcome.REFUSED if draw("refused") < behaviour.refused_share else Outcome.APPROVED
     mistake = None
-    if manner.mistakes and draw("mistake") < manner.mistake_share:
-        mistake = manner.mistakes[int(draw("which mistake") * len(manner.mistakes))]
-    if manner.at_once:
+    if behaviour.mistakes and draw("mistake") < behaviour.mistake_share:
+        mistake = behaviour.mistakes[int(draw("which mistake") * len(behaviour.mistakes))]
+    if behaviour.at_once:
         return SimulatedOutcome(received_at, outcome, mistake)
-    if draw("late") < manner.late_share:
-        days = manner.late_days
+    if draw("late") < behaviour.late_share:
+        days = behaviour.late_days
     else:
-        mean = manner.item_days.get(item, manner.mean_days)
-        days = mean * (1 + manner.spread * NormalDist().inv_cdf(draw("days")))
+        mean = behaviour.item_days.get(item, behaviour.mean_days)
+        days = mean * (1 + behaviour.spread * NormalDist().inv_cdf(draw("days")))
     return SimulatedOutcome(after_office_days(received_at, max(days, SHORTEST_DAYS)), outcome, mistake)
 
 
 def after_office_days(start: datetime, days: float) -> datetime:
-    """The moment, in UTC, when so many office days have been worked since ``start``.
+    """The moment, in UTC, at which so many office days have passed since ``start``.
 
-    An office day is Monday to Friday, nine to five. Stand-in offices know no holidays.
+    An office day is Monday to Friday, 9:00 to 17:00 in China. Simulators know no holidays.
     """
     left = OFFICE_DAY * days
     at = start.astimezone(ZONE)
@@ -104,6 +104,6 @@ def after_office_days(start: datetime, days: float) -> datetime:
 
 
 def _draw(text: str) -> float:
-    """A number strictly between 0 and 1 that depends on the text and nothing else."""
+    """A number strictly between 0 and 1 that depends on the text alone."""
     number = int.from_bytes(blake2b(text.encode(), digest_size=6).digest(), "big")
     return (number + 0.5) / 2**48

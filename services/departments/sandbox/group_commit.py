@@ -1,4 +1,4 @@
-"""Group commit for a stand-in: requests that arrive one by one are entered together."""
+"""Group commit: applications that arrive one by one are entered into the ledger together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,33 +8,33 @@ from services.runtime.batch.pacing import BatchPacer
 
 
 class GroupCommit:
-    """While one lot is being entered, those that arrive meanwhile make the next."""
+    """Applications that arrive while a group is being entered make the next group."""
 
     def __init__(self, take: Callable[[Mapping[str, str]], Awaitable[Mapping[str, LedgerEntry]]]) -> None:
         self._take = take
         self._waiting: list[tuple[str, str, asyncio.Future[LedgerEntry]]] = []
-        self._at_work = asyncio.Lock()
-        self._pace = BatchPacer()
+        self._committing = asyncio.Lock()
+        self._pacer = BatchPacer()
 
     async def put(self, task_id: str, item: str) -> LedgerEntry:
-        """Enter one application; its entry, once that is durable."""
+        """Enter one application. Returns its entry after the commit, or raises what the commit raised."""
         future: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
         self._waiting.append((task_id, item, future))
-        async with self._at_work:
+        async with self._committing:
             if not future.done():
-                await self._pace.wait()
-                await self._enter()
+                await self._pacer.wait()
+                await self._commit()
         return await future
 
-    async def _enter(self) -> None:
-        lot, self._waiting = self._waiting, []
+    async def _commit(self) -> None:
+        group, self._waiting = self._waiting, []
         try:
-            entries = await self._take({task_id: item for task_id, item, _ in lot})
+            entries = await self._take({task_id: item for task_id, item, _ in group})
         except Exception as error:
-            for _, _, future in lot:
+            for _, _, future in group:
                 if not future.done():
                     future.set_exception(error)
             return
-        for task_id, _, future in lot:
+        for task_id, _, future in group:
             if not future.done():
                 future.set_result(entries[task_id])

@@ -1,6 +1,6 @@
-"""The durable books of a stand-in office: one number a task, whatever happens.
+"""The durable ledger of a simulator: one number for each task, however often it is submitted.
 
-They are what a run is checked against afterwards: how often each task came in, and that it has one number.
+Tests and the audit compare it with the services: how often each task was submitted, and under which number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,66 +14,65 @@ from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake, SimulatedOutcome
 
 _TABLES = (
-    "SELECT pg_advisory_xact_lock(794116)",  # offices that share a database may open their books at once
-    "CREATE SEQUENCE IF NOT EXISTS books_serial",
+    "SELECT pg_advisory_xact_lock(794116)",  # simulators that share a database may make the tables at once
+    "CREATE SEQUENCE IF NOT EXISTS ledger_serial",
     """
-    CREATE TABLE IF NOT EXISTS books (
-        office text NOT NULL,
+    CREATE TABLE IF NOT EXISTS ledger (
+        system text NOT NULL,
         task_id text NOT NULL,
         number text NOT NULL UNIQUE,
         received_at timestamptz NOT NULL,
         decide_at timestamptz NOT NULL,
         outcome text NOT NULL,
         mistake text,
-        told_at timestamptz,
+        reported_at timestamptz,
         submissions integer NOT NULL DEFAULT 1,
-        PRIMARY KEY (office, task_id)
+        PRIMARY KEY (system, task_id)
     ) WITH (fillfactor = 80)
     """,
-    "CREATE INDEX IF NOT EXISTS books_untold ON books (office, decide_at) WHERE told_at IS NULL",
+    "CREATE INDEX IF NOT EXISTS ledger_unreported ON ledger (system, decide_at) WHERE reported_at IS NULL",
 )
 
 _TAKE = text("""
-    INSERT INTO books (office, task_id, number, received_at, decide_at, outcome, mistake, told_at)
-    SELECT :office, task_id, :mark || CASE WHEN n < 1000000 THEN lpad(n::text, 6, '0') ELSE n::text END,
-        :now, decide_at, outcome, mistake, told_at
+    INSERT INTO ledger (system, task_id, number, received_at, decide_at, outcome, mistake, reported_at)
+    SELECT :system, task_id, :prefix || CASE WHEN n < 1000000 THEN lpad(n::text, 6, '0') ELSE n::text END,
+        :now, decide_at, outcome, mistake, reported_at
     FROM (
-        SELECT *, nextval('books_serial') AS n
+        SELECT *, nextval('ledger_serial') AS n
         FROM unnest(CAST(:task_ids AS text[]), CAST(:decide_ats AS timestamptz[]), CAST(:outcomes AS text[]),
-            CAST(:mistakes AS text[]), CAST(:told_ats AS timestamptz[]))
-            AS t (task_id, decide_at, outcome, mistake, told_at)
+            CAST(:mistakes AS text[]), CAST(:reported_ats AS timestamptz[]))
+            AS t (task_id, decide_at, outcome, mistake, reported_at)
     ) AS applications
-    ON CONFLICT (office, task_id) DO UPDATE SET submissions = books.submissions + 1, told_at = coalesce(
-        books.told_at, CASE WHEN books.decide_at <= excluded.received_at THEN excluded.received_at END)
+    ON CONFLICT (system, task_id) DO UPDATE SET submissions = ledger.submissions + 1, reported_at = coalesce(
+        ledger.reported_at, CASE WHEN ledger.decide_at <= excluded.received_at THEN excluded.received_at END)
     RETURNING task_id, number, received_at, decide_at, outcome, mistake, submissions
 """)
 
-_UNTOLD = text("""
-    SELECT task_id, number, received_at, decide_at, outcome, mistake, submissions FROM books
-    WHERE office = :office AND told_at IS NULL AND decide_at <= :now ORDER BY decide_at LIMIT :limit
+_UNREPORTED = text("""
+    SELECT task_id, number, received_at, decide_at, outcome, mistake, submissions FROM ledger
+    WHERE system = :system AND reported_at IS NULL AND decide_at <= :now ORDER BY decide_at LIMIT :limit
 """)
 
-_TOLD = text("""
-    WITH mine AS MATERIALIZED (
-        SELECT task_id FROM books WHERE office = :office AND task_id = ANY(:task_ids) ORDER BY task_id FOR UPDATE
+_MARK_REPORTED = text("""
+    WITH own AS MATERIALIZED (
+        SELECT task_id FROM ledger WHERE system = :system AND task_id = ANY(:task_ids) ORDER BY task_id FOR UPDATE
     )
-    UPDATE books SET told_at = :now FROM mine
-    WHERE books.office = :office AND books.task_id = mine.task_id AND books.told_at IS NULL
+    UPDATE ledger SET reported_at = :now FROM own
+    WHERE ledger.system = :system AND ledger.task_id = own.task_id AND ledger.reported_at IS NULL
 """)
 
 _ALL = text("""
-    SELECT task_id, number, received_at, decide_at, outcome, mistake, submissions FROM books
-    WHERE office = :office ORDER BY task_id
+    SELECT task_id, number, received_at, decide_at, outcome, mistake, submissions FROM ledger
+    WHERE system = :system ORDER BY task_id
 """)
 
-
-AT_FIRST = Mistake.SILENT, Mistake.GARBLED_RECEIPT
+_IN_FIRST_ANSWER = Mistake.SILENT, Mistake.GARBLED_RECEIPT
 """Mistakes of the first answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One application in the books."""
+    """One application in the ledger."""
 
     task_id: str
     number: str
@@ -86,9 +85,9 @@ class LedgerEntry:
     def decided(self, now: datetime) -> bool:
         return self.decide_at <= now
 
-    def errs(self, mistake: Mistake) -> bool:
-        """Whether this mistake is being made now: those of the first answer are made once."""
-        return self.mistake is mistake and (self.submissions == 1 or mistake not in AT_FIRST)
+    def makes(self, mistake: Mistake) -> bool:
+        """Whether this mistake is made now. Mistakes of the first answer are made once."""
+        return self.mistake is mistake and (self.submissions == 1 or mistake not in _IN_FIRST_ANSWER)
 
     @property
     def certificate(self) -> str | None:
@@ -101,63 +100,63 @@ class LedgerEntry:
 
 
 class Ledger:
-    """The books of one office, in a PostgreSQL database that several offices may share."""
+    """The ledger of one system, in a PostgreSQL database that several systems may share."""
 
-    def __init__(self, database: AsyncEngine, office: str, prefix: str) -> None:
+    def __init__(self, database: AsyncEngine, system: str, prefix: str) -> None:
         self._database = database
-        self._office = office
+        self._system = system
         self._prefix = prefix
 
     async def open(self) -> None:
-        """Make the tables, unless they are there."""
-        database = self._database.execution_options(isolation_level="READ COMMITTED")  # all in one transaction
+        """Make the tables unless they exist."""
+        database = self._database.execution_options(isolation_level="READ COMMITTED")  # one transaction for all
         async with database.begin() as connection:
             for statement in _TABLES:
                 await connection.execute(text(statement))
 
-    async def take(self, fates: Mapping[str, SimulatedOutcome], now: datetime) -> dict[str, LedgerEntry]:
-        """Enter new tasks with these fates; count one more submission of those already there.
+    async def take(self, outcomes: Mapping[str, SimulatedOutcome], now: datetime) -> dict[str, LedgerEntry]:
+        """Enter new tasks with these outcomes; count one more submission of tasks that are there already.
 
-        What is decided by now counts as told: it is in the answer. Should that be lost, whoever wants to know asks
-        again.
+        A task that is decided by now counts as reported, since the decision is in the answer. If that is lost, the
+        platform submits the task again.
         """
-        task_ids = sorted(fates)  # in one order, so that two of these never wait for each other
-        chosen = [fates[task_id] for task_id in task_ids]
+        task_ids = sorted(outcomes)  # rows are locked in one order, so that concurrent calls cannot deadlock
+        drawn = [outcomes[task_id] for task_id in task_ids]
         values = {
-            "office": self._office,
-            "mark": f"{self._prefix}〔{now.year}〕",
+            "system": self._system,
+            "prefix": f"{self._prefix}〔{now.year}〕",
             "now": now,
             "task_ids": task_ids,
-            "decide_ats": [fate.decide_at for fate in chosen],
-            "outcomes": [fate.outcome.value for fate in chosen],
-            "mistakes": [fate.mistake.value if fate.mistake else None for fate in chosen],
-            "told_ats": [now if _told(fate, now) else None for fate in chosen],
+            "decide_ats": [one.decide_at for one in drawn],
+            "outcomes": [one.outcome.value for one in drawn],
+            "mistakes": [one.mistake.value if one.mistake else None for one in drawn],
+            "reported_ats": [now if _nothing_to_report(one, now) else None for one in drawn],
         }
         async with self._database.begin() as connection:
             rows = await connection.execute(_TAKE, values)
         return {row.task_id: _entry(*row) for row in rows}
 
     async def unreported(self, now: datetime, limit: int) -> list[LedgerEntry]:
-        """Decided by now, and not yet told."""
+        """Applications decided by now whose decision has not been reported."""
         async with self._database.connect() as connection:
-            rows = await connection.execute(_UNTOLD, {"office": self._office, "now": now, "limit": limit})
+            rows = await connection.execute(_UNREPORTED, {"system": self._system, "now": now, "limit": limit})
             return [_entry(*row) for row in rows]
 
     async def mark_reported(self, task_ids: Sequence[str], now: datetime) -> None:
-        """These decisions have been told and need not be told again."""
+        """Note that the decisions on these tasks have been reported."""
         async with self._database.begin() as connection:
-            await connection.execute(_TOLD, {"office": self._office, "now": now, "task_ids": list(task_ids)})
+            await connection.execute(_MARK_REPORTED, {"system": self._system, "now": now, "task_ids": list(task_ids)})
 
     async def entries(self) -> dict[str, LedgerEntry]:
-        """All of them, by task."""
+        """All entries by task id."""
         async with self._database.connect() as connection:
-            rows = await connection.execute(_ALL, {"office": self._office})
+            rows = await connection.execute(_ALL, {"system": self._system})
             return {row.task_id: _entry(*row) for row in rows}
 
 
-def _told(fate: SimulatedOutcome, now: datetime) -> bool:
-    """Whether there is nothing left to tell about an application that has just been taken."""
-    return fate.mistake is Mistake.LOST or (fate.decide_at <= now and fate.mistake not in AT_FIRST)
+def _nothing_to_report(drawn: SimulatedOutcome, now: datetime) -> bool:
+    """Whether no notification of an application that has just been taken will follow."""
+    return drawn.mistake is Mistake.LOST or (drawn.decide_at <= now and drawn.mistake not in _IN_FIRST_ANSWER)
 
 
 def _entry(

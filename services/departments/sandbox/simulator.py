@@ -1,4 +1,4 @@
-"""What the stand-ins for the departments' own systems have in common: settings, the office, staying up."""
+"""The common part of the simulators of departments' systems: settings, ledger, work loop."""
 
 import asyncio
 import signal
@@ -19,8 +19,8 @@ from services.departments.sdk.tables import open_tables
 from services.runtime.batch.pacing import FIRST_INTERVAL_S
 from services.runtime.store.database import DATABASE_ERRORS
 
-TRY_AGAIN_S = 1.0
-"""Seconds an office waits when its books or its letter box cannot be reached."""
+RETRY_S = 1.0
+"""Seconds that a simulator waits after a fault of its database."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,27 +29,27 @@ Days = Annotated[float, Field(gt=0, le=3650)]
 
 
 class SimulatorSettings(BaseSettings):
-    """How a stand-in office works. Prefix ``ONEDOOR_SANDBOX_``; each sandbox is a process with its own values."""
+    """How a simulator works. Prefix ``ONEDOOR_SANDBOX_``: each sandbox is a process with an environment of its own."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True)
 
-    database: SecretStr = Field(description="Where the office keeps its books: postgresql+asyncpg://user@host/name.")
+    database: SecretStr = Field(description="Database of the ledger: postgresql+asyncpg://user@host/name.")
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
-    mean_days: Days = Field(3.0, description="Office days it takes to decide, on average.")
-    item_days: dict[str, Days] = Field({}, description="The same for single items, a JSON object by item code.")
+    mean_days: Days = Field(3.0, description="Office days until a decision, on average.")
+    item_days: dict[str, Days] = Field({}, description="The same for single items: a JSON object by item code.")
     spread: Share = Field(0.3, description="Standard deviation of that time, as a share of the mean.")
     late_share: Share = Field(0.0, description="Share of cases decided only after late_days.")
     late_days: Days = Field(60.0, description="Office days the late cases take.")
     refused_share: Share = Field(0.0, description="Share of cases refused.")
-    mistake_share: Share = Field(0.0, description="Share of cases in which the office makes one of the mistakes.")
+    mistake_share: Share = Field(0.0, description="Share of cases with one of the mistakes.")
     mistakes: tuple[Mistake, ...] = Field(
-        tuple(Mistake), description="The mistakes it makes, a JSON list: " + ", ".join(Mistake) + "."
+        tuple(Mistake), description="The mistakes it makes, as a JSON list: " + ", ".join(Mistake) + "."
     )
-    at_once: bool = Field(False, description="Decide at once: the decision is in the answer to the application.")
-    seed: str = Field("office", description="Another seed makes another office.")
-    away_from: Instant | None = Field(None, description="From this moment of the clock the system does not answer.")
-    away_until: Instant | None = Field(None, description="Until this moment; without it, for good.")
-    poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks at what has come in.")
+    at_once: bool = Field(False, description="Decide on receipt: the decision is in the answer to the application.")
+    seed: str = Field("office", description="Seed of all random choices.")
+    away_from: Instant | None = Field(None, description="From this moment of the clock on the system does not answer.")
+    away_until: Instant | None = Field(None, description="Until this moment; without it, to the end.")
+    poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks for new applications.")
 
     def behaviour(self) -> Behaviour:
         return Behaviour(
@@ -67,14 +67,14 @@ class SimulatorSettings(BaseSettings):
 
 
 class Simulator:
-    """Takes applications, decides them in its own time, and keeps its books."""
+    """Takes applications, decides them in its own time, and keeps a ledger."""
 
-    def __init__(self, name: str, prefix: str, settings: SimulatorSettings, clock: Clock) -> None:
+    def __init__(self, system: str, prefix: str, settings: SimulatorSettings, clock: Clock) -> None:
         self._settings = settings
-        self._manner = settings.behaviour()
-        self._database = open_tables(settings.database.get_secret_value(), f"office {name}", 4)
+        self._behaviour = settings.behaviour()
+        self._database = open_tables(settings.database.get_secret_value(), f"sandbox {system}", 4)
         self.clock = clock
-        self.ledger = Ledger(self._database, name, prefix)
+        self.ledger = Ledger(self._database, system, prefix)
 
     async def open(self) -> None:
         await self.ledger.open()
@@ -90,19 +90,20 @@ class Simulator:
         return since is not None and since <= now and (until is None or now < until)
 
     async def take(self, items: Mapping[str, str]) -> dict[str, LedgerEntry]:
-        """Take applications (task id -> item), all at once; their entries, by task id, for the answer.
+        """Take applications (task id -> item) together. Returns their entries by task id, for the answer.
 
-        What is decided by now is in that answer, so that it need not be told again.
+        The decision on an application that is decided by now is in the answer, and not reported later.
         """
         now = self.clock.now()
-        fates = {task_id: simulated_outcome(self._manner, task_id, item, now) for task_id, item in items.items()}
-        return await self.ledger.take(fates, now)
+        outcomes = {task_id: simulated_outcome(self._behaviour, task_id, item, now) for task_id, item in items.items()}
+        return await self.ledger.take(outcomes, now)
 
     async def unreported(self, limit: int) -> list[LedgerEntry]:
-        """Decisions to tell; the same again until `told`."""
+        """Decisions to report: the same again until `mark_reported`."""
         return await self.ledger.unreported(self.clock.now(), limit)
 
     async def mark_reported(self, task_ids: Iterable[str]) -> None:
+        """Note that the decisions on these tasks have been reported."""
         await self.ledger.mark_reported(list(task_ids), self.clock.now())
 
 
@@ -110,42 +111,41 @@ class Simulator:
 async def working(
     work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event | None = None
 ) -> AsyncIterator[None]:
-    """Have an office work beside the body: every ``poll_s`` seconds, and sooner while there is work or when something
-    has ``arrived``.
+    """Call ``work_once`` beside the body: every ``poll_s`` seconds, sooner while it returns True or after ``arrived``.
 
-    A round costs the same for one application as for many, so that even then some may gather.
+    A round costs the same for one application as for many, so rounds are at least `FIRST_INTERVAL_S` apart.
     """
-    working = asyncio.create_task(_work(work_once, poll_s, arrived or asyncio.Event()))
+    task = asyncio.create_task(_work(work_once, poll_s, arrived or asyncio.Event()))
     try:
         yield
     finally:
-        working.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await working
+            await task
 
 
 async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived: asyncio.Event) -> None:
     while True:
-        began = time.monotonic()
+        started = time.monotonic()
         arrived.clear()
         try:
             busy = await work_once()
         except DATABASE_ERRORS as error:
-            log.warning("the office cannot work; trying again", error=type(error).__name__)
-            await asyncio.sleep(TRY_AGAIN_S)
+            log.warning("the simulator cannot work; trying again", error=type(error).__name__)
+            await asyncio.sleep(RETRY_S)
             continue
         if not busy:
             with suppress(TimeoutError):
                 async with asyncio.timeout(poll_s):
                     await arrived.wait()
-        elif (rest := began + min(poll_s, FIRST_INTERVAL_S) - time.monotonic()) > 0:
+        elif (rest := started + min(poll_s, FIRST_INTERVAL_S) - time.monotonic()) > 0:
             await asyncio.sleep(rest)
 
 
 async def stopped() -> None:
     """Wait until the process is asked to stop (SIGTERM or SIGINT)."""
-    asked = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

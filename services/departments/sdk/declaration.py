@@ -94,7 +94,7 @@ def simulator_ledger(system: str) -> Ledger:
     """The ledger of a sandbox that is built on `services.departments.sandbox.simulator.Simulator`."""
     return Ledger(
         database=f"sandbox_{system}",
-        query="SELECT task_id, number, outcome, received_at, decide_at AS decided_at FROM books",
+        query="SELECT task_id, number, outcome, received_at, decide_at AS decided_at FROM ledger",
     )
 
 

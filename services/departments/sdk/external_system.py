@@ -1,4 +1,4 @@
-"""The bridge from an adapter to the runtime's port to the outside world."""
+"""Makes an adapter an external system of the runtime."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from services.runtime.external_system import ExternalCall, InvalidNotification, 
 
 
 class DepartmentSystem:
-    """Lets the runtime call and hear one department through its adapter."""
+    """Calls and polls one department through its adapter."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -23,7 +23,7 @@ class DepartmentSystem:
         await self._adapter.close()
 
     async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
-        tasks = [_question(call).task for call in calls]
+        tasks = [_submit_of(call).task for call in calls]
         answers = await self._adapter.submit(tasks)
         return [
             answer if isinstance(answer, Exception) else Submitted(task_id=task.task_id, answer=answer)
@@ -38,11 +38,11 @@ class DepartmentSystem:
 
 
 def submit_failed(call: ExternalCall, error: Exception) -> SubmitFailed:
-    """Tells the core that a call failed. The kind of error alone: its text may repeat an applicant's data."""
-    return SubmitFailed(task_id=_question(call).task.task_id, reason=type(error).__name__)
+    """The message for the core that a call failed. It has the kind of error only: the text may hold personal data."""
+    return SubmitFailed(task_id=_submit_of(call).task.task_id, reason=type(error).__name__)
 
 
-def _question(call: ExternalCall) -> Submit:
+def _submit_of(call: ExternalCall) -> Submit:
     if not isinstance(call.request, Submit):
-        raise TypeError(f"a department is asked to Submit, not {type(call.request).__name__}")
+        raise TypeError(f"a department is called with Submit, not {type(call.request).__name__}")
     return call.request

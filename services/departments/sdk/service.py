@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.core.handle import Tasks, handle, question
+from services.departments.sdk.core.handle import handle, pending_submit
+from services.departments.sdk.core.state import Tasks
 from services.departments.sdk.declaration import Department, resolve
 from services.departments.sdk.external_system import DepartmentSystem, submit_failed
 from services.runtime.configuration import read
@@ -26,7 +27,7 @@ def department_service(department: Department) -> Service[Tasks]:
         state=Tasks,
         consumes=(TaskRequested,),
         migrations=MIGRATIONS,
-        pending_request=question,
+        pending_request=pending_submit,
         call_failed=submit_failed,
         external_system=external_system,
     )

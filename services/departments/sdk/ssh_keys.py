@@ -1,4 +1,4 @@
-"""SSH keys: made once, kept in files."""
+"""SSH keys in files."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import asyncssh
 
 
 def ensure_key(path: Path) -> Path:
-    """Make an Ed25519 key at ``path``, unless there is one, with the public part beside it; that part's path."""
+    """Make an Ed25519 key at ``path`` unless it exists. Returns the path of the public key, which ends in ``.pub``."""
     public = path.with_name(path.name + ".pub")
     if not path.exists():
         key = asyncssh.generate_private_key("ssh-ed25519")

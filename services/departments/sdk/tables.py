@@ -1,4 +1,4 @@
-"""Tables on which each statement stands for itself: no transaction around it, no question before it."""
+"""Connections to a department's tables on which each statement is a transaction of its own."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from services.runtime.store.database import SERVER_SETTINGS
 
 
 def open_tables(address: str, name: str, connections: int, timeout_s: float | None = None) -> AsyncEngine:
-    """A pool of at most so many connections on which each statement is committed by itself.
+    """A pool of at most ``connections`` in autocommit mode.
 
-    So a statement costs one round trip and not four. Several that belong together are written as one, or run on
-    ``execution_options(isolation_level="READ COMMITTED")``. ``name`` is what the server calls the connections.
-    ``timeout_s``: seconds after which connecting, waiting for a connection or a statement has failed. Parameters
-    never appear in errors: they may be somebody's personal data.
+    So a statement costs one round trip instead of four. Statements that belong together are written as one, or run on
+    ``execution_options(isolation_level="READ COMMITTED")``. ``name`` is the application name that the server shows.
+    ``timeout_s``: seconds after which connecting, waiting for a connection or a statement fails. Errors hide
+    parameters, which may be personal data.
     """
     limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s, "command_timeout": timeout_s}
     engine = create_async_engine(
@@ -33,6 +33,6 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
 
 
 def _still_open(connection: Any, _: ConnectionPoolEntry, __: Any) -> None:
-    """Have a connection that the server has closed replaced. It says so when it stops; nobody need ask it."""
+    """Replace a connection that the server has closed. The driver knows without a query."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError

@@ -1,7 +1,7 @@
 """The tax department's REST interface.
 
-Posting is idempotent by ``Idempotency-Key``, which is the task id: the first answer is 201, later ones 200 with the
-present truth.
+POST is idempotent by ``Idempotency-Key``, which is the task id: the first answer is 201, later answers are 200 with
+the present state.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class TaxAdapter:
-    """Speaks to the tax department. See `services.departments.sdk.adapter.Adapter` for the promises."""
+    """Implements `services.departments.sdk.adapter.Adapter`."""
 
     batch_size = 1
 
@@ -42,12 +42,12 @@ class TaxAdapter:
         return await asyncio.gather(*(self._submit(task) for task in tasks))
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        said = await self._client.request("GET", self._client.url("/applications/decided", limit=limit))
+        body = await self._client.request("GET", self._client.url("/applications/decided", limit=limit))
         try:
-            feed = Feed.model_validate_json(said)
+            feed = Feed.model_validate_json(body)
         except ValidationError as error:
-            raise unparseable(error, said) from None
-        return [_heard(entry) for entry in feed.entries]
+            raise unparseable(error, body) from None
+        return [_notification(entry) for entry in feed.entries]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         body = json.dumps({"entries": list(receipts)}).encode()
@@ -55,23 +55,23 @@ class TaxAdapter:
 
     async def _submit(self, task: TaskRequested) -> Answer | Exception:
         body = application(task).model_dump_json(by_alias=True, exclude_none=True)
-        # A task id may hold characters that a header may not.
+        # A task id may contain characters that a header must not.
         headers = {**_JSON, "Idempotency-Key": quote(task.task_id, safe="/")}
         try:
-            said = await self._client.request("POST", self._applications, body.encode(), headers)
+            reply = await self._client.request("POST", self._applications, body.encode(), headers)
         except Exception as error:
             return error
         try:
-            standing = Standing.model_validate_json(said)
-            answered = answer(standing)
+            standing = Standing.model_validate_json(reply)
+            translated = answer(standing)
         except ValidationError as error:
-            return unparseable(error, said)
+            return unparseable(error, reply)
         if standing.task_id != task.task_id:
-            return UnparseableReply("the tax department answered about another task", said)
-        return answered
+            return UnparseableReply("the tax department answered about another task", reply)
+        return translated
 
 
-def _heard(entry: FeedEntry) -> Notification | InvalidNotification:
+def _notification(entry: FeedEntry) -> Notification | InvalidNotification:
     try:
         standing = Standing.model_validate(entry.standing)
         return notification(standing.task_id, answer(standing), entry.entry)

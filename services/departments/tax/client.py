@@ -1,7 +1,11 @@
-"""Requests to the tax department: one pool of connections, one token, so many at a time and no answer without end.
+"""Requests to the tax department: one connection pool, one token, a limit of concurrent requests and of answer size.
 
-Tokens are fetched with client credentials (RFC 6749, section 4.4) and replaced shortly before they end, or when the
-department no longer honours them.
+A token is fetched with client credentials (RFC 6749, section 4.4). It is replaced shortly before it expires, or when
+the department refuses it.
+
+No OAuth library is used here. authlib 1.9 renews a token under a lock and before it expires, but does not fetch the
+first one, replace a refused one, form-encode the credentials (RFC 6749, section 2.3.1), check the token's characters
+or limit the size of an answer.
 """
 
 import asyncio
@@ -22,40 +26,40 @@ from services.departments.tax.settings import TaxSettings
 from services.runtime.external_system import UnparseableReply
 
 LEEWAY_S = 5.0
-"""Seconds before its end from which a token is no longer used: it must still be good when it arrives."""
+"""Seconds before its expiry from which a token is not used: it must still be valid when the request arrives."""
 
 MOST_BYTES = 16 * 1024 * 1024
-"""The longest answer that is read; the longest feed asked for has a third of it."""
+"""The longest answer that is read. The longest feed that is requested has a third of it."""
 
 KEPT_BYTES = 64 * 1024
-"""How much is kept of a longer one."""
+"""The part of a longer answer that is kept."""
 
 
 class TaxAway(Exception):
-    """The tax department's interface did not do what it was asked to; the status says why."""
+    """The interface did not answer with success; the status says why."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the tax department answered {status}")
 
 
-ABOUT_WHAT_WAS_SENT = frozenset({400, 409, 413, 415, 422})
-"""Statuses that speak of one request (RFC 9110, section 15.5): the department is there, and will not have this."""
+REQUEST_REFUSED = frozenset({400, 409, 413, 415, 422})
+"""Statuses about one request (RFC 9110, section 15.5): the department is available, and refuses this request."""
 
 
 class NotHttp(Exception):
-    """What came back was no answer in HTTP."""
+    """The answer is not HTTP."""
 
 
 class TokenRefused(Exception):
-    """The tax department gives us no token. ``error``: why, one of the codes of RFC 6749, section 5.2."""
+    """The department grants no token. ``error`` is a code of RFC 6749, section 5.2."""
 
     def __init__(self, error: str) -> None:
-        super().__init__(f"the tax department gives no token: {error}")
+        super().__init__(f"the tax department grants no token: {error}")
         self.error = error
 
 
 class _Granted(BaseModel):
-    """The answer with a token (RFC 6749, section 5.1)."""
+    """The answer that grants a token (RFC 6749, section 5.1)."""
 
     access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
     token_type: Annotated[str, Field(pattern=r"^[Bb][Ee][Aa][Rr][Ee][Rr]$")]
@@ -63,7 +67,7 @@ class _Granted(BaseModel):
 
 
 class _Refused(BaseModel):
-    """The answer without one."""
+    """The answer that grants none (RFC 6749, section 5.2)."""
 
     error: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
 
@@ -71,15 +75,15 @@ class _Refused(BaseModel):
 @dataclass(frozen=True, slots=True)
 class _Token:
     header: str
-    end: float
-    """Machine time from which it is no longer used."""
+    expires: float
+    """Machine time from which it is not used."""
 
 
 class TaxClient:
-    """Speaks HTTP with the tax department. Times are those of `TaxSettings`.
+    """An HTTP client of the tax department. Limits of time and number are those of `TaxSettings`.
 
-    Redirects are not followed, cookies not kept, proxies of the environment not used; certificates are checked
-    against those that the machine trusts.
+    Redirects are not followed, cookies not kept, proxies of the environment not used. Certificates are checked
+    against the authorities that the machine trusts.
     """
 
     def __init__(self, settings: TaxSettings) -> None:
@@ -95,7 +99,7 @@ class TaxClient:
             connector=TCPConnector(limit=self._settings.connections),
             timeout=ClientTimeout(total=self._settings.timeout_s),
             cookie_jar=DummyCookieJar(),
-            # Compressed, a short answer could become one without end.
+            # A short compressed answer could expand without limit.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
@@ -105,45 +109,43 @@ class TaxClient:
         await self._session.close()
 
     def url(self, path: str, **query: int) -> URL:
-        """An address of the interface. Kept by who uses it often: to make one costs as much as a request."""
+        """An address of the interface. Callers keep those they use often: making one costs as much as a request."""
         return URL(self._base + path).with_query(query or None)
 
     async def request(
         self, method: str, url: URL, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
-        """The answer to a request with a token; with a new one, once, where the old is no longer honoured.
+        """The body of the answer. If the token is refused, the request is sent once more with a new one.
 
-        Raises `TaxAway` for an answer that is not a success, `UnparseableReply` for one that is too long or says that
-        the department will not take what it was sent, `TokenRefused` when we are not let in, and `NotHttp`,
-        `aiohttp.ClientError` or `TimeoutError` when there is no answer.
+        Raises `TaxAway` for an answer without success, `UnparseableReply` for one that is too long or refuses the
+        request itself, `TokenRefused` when no token is granted, and `NotHttp`, `aiohttp.ClientError` or `TimeoutError`
+        when there is no answer.
         """
         async with self._slots:
-            token = await self._good_token(None)
+            token = await self._valid_token(None)
             status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
             if status == HTTPStatus.UNAUTHORIZED:
-                token = await self._good_token(token)
+                token = await self._valid_token(token)
                 status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
         if not HTTPStatus(200) <= status < HTTPStatus(300):
-            if status in ABOUT_WHAT_WAS_SENT:
-                raise UnparseableReply(
-                    f"the tax department will not take what it was sent: {status}", answer[:KEPT_BYTES]
-                )
+            if status in REQUEST_REFUSED:
+                raise UnparseableReply(f"the tax department refuses the request: {status}", answer[:KEPT_BYTES])
             raise TaxAway(status)
         return answer
 
-    async def _good_token(self, refused: _Token | None) -> _Token:
-        """The token in use, or a new one: when there is none, or it ends, or it is the one that was refused."""
+    async def _valid_token(self, refused: _Token | None) -> _Token:
+        """The token in use; a new one when there is none, it expires, or it is the one that was refused."""
         token = self._token
-        if token is not None and token is not refused and time.monotonic() < token.end:
+        if token is not None and token is not refused and time.monotonic() < token.expires:
             return token
         async with self._fetching:
             current = self._token
-            if current is token or current is None:  # otherwise another request has just replaced it
+            if current is token or current is None:  # otherwise another request has replaced it meanwhile
                 current = self._token = await self._fetch_token()
             return current
 
     async def _fetch_token(self) -> _Token:
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         headers = {
             "Authorization": _basic(self._settings.client_id, self._settings.client_secret.get_secret_value()),
             "Content-Type": "application/x-www-form-urlencoded",
@@ -156,9 +158,9 @@ class TaxClient:
         try:
             granted = _Granted.model_validate_json(answer)
         except ValidationError:
-            # Nothing of it is kept: somewhere in it may be a token.
+            # Nothing of the answer is kept: it may contain a token.
             raise TokenRefused("not understood") from None
-        return _Token(f"Bearer {granted.access_token}", asked_at + granted.expires_in - LEEWAY_S)
+        return _Token(f"Bearer {granted.access_token}", requested_at + granted.expires_in - LEEWAY_S)
 
     async def _send(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Status and body of the answer."""
@@ -168,7 +170,7 @@ class TaxClient:
             ) as response:
                 return response.status, await _read(response)
         except ClientResponseError:
-            # Its text repeats the request with the token in it.
+            # The text of the error repeats the request with its token.
             raise NotHttp from None
 
 
@@ -179,13 +181,13 @@ async def _read(response: ClientResponse) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
-            # Unread to its end, the connection is closed and not used again.
+            # The connection is closed, since the answer has not been read to its end.
             raise UnparseableReply("the department's answer is too long", b"".join(parts)[:KEPT_BYTES])
     return b"".join(parts)
 
 
 def _basic(name: str, secret: str) -> str:
-    """Who we are (client_secret_basic, RFC 6749, section 2.3.1)."""
+    """The client's credentials (client_secret_basic, RFC 6749, section 2.3.1)."""
     return "Basic " + b64encode(f"{quote_plus(name)}:{quote_plus(secret)}".encode()).decode()
 
 

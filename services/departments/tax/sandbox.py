@@ -1,9 +1,9 @@
-"""A stand-in for the tax department's own system: an HTTP server that hands out tokens and numbers.
+"""A simulator of the tax department's system: an HTTP server that hands out tokens and numbers.
 
 POST /oauth/token                          a token, for client credentials (RFC 6749, section 4.4)
-POST /applications                         take an application; 201 first, 200 again, with its standing
-GET  /applications/decided?limit=          decided ones not yet acknowledged
-POST /applications/decided/acknowledged    these need not be said again
+POST /applications                         take an application: 201 the first time, then 200, with its state
+GET  /applications/decided?limit=          decided applications that have not been acknowledged
+POST /applications/decided/acknowledged    applications that need not be reported again
 """
 
 import asyncio
@@ -43,23 +43,23 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Acknowledged(BaseModel):
-    """The entries of the feed that need not be said again."""
+    """The entries of the feed that have been processed."""
 
     entries: list[str]
 
 
 class Tokens:
-    """Bearer tokens that carry their own end, signed with a key that lives as long as the process."""
+    """Bearer tokens with their expiry, signed with a key that lives as long as the process."""
 
-    def __init__(self, good_for_s: float) -> None:
-        self._good_for_s = good_for_s
+    def __init__(self, lifetime_s: float) -> None:
+        self._lifetime_s = lifetime_s
         self._key = secrets.token_bytes(32)
 
     def issue(self) -> str:
-        claim = f"{time.monotonic() + self._good_for_s:.3f}.{secrets.token_hex(8)}"
+        claim = f"{time.monotonic() + self._lifetime_s:.3f}.{secrets.token_hex(8)}"
         return f"{claim}.{self._sign(claim)}"
 
-    def good(self, token: str) -> bool:
+    def valid(self, token: str) -> bool:
         claim, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(claim).encode()):
             return False
@@ -70,45 +70,45 @@ class Tokens:
 
 
 class TaxSandbox:
-    """The interface of the office."""
+    """The HTTP interface of the simulator."""
 
-    def __init__(self, settings: TaxSandboxSettings, office: Simulator) -> None:
+    def __init__(self, settings: TaxSandboxSettings, simulator: Simulator) -> None:
         self._settings = settings
-        self._office = office
-        self._gather = GroupCommit(office.take)
+        self._simulator = simulator
+        self._group_commit = GroupCommit(simulator.take)
         self._tokens = Tokens(settings.token_s)
 
     def application(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/oauth/token", self._answering(self.token), methods=["POST"]),
-                Route("/applications", self._answering(self._guarded(self.take)), methods=["POST"]),
-                Route("/applications/decided", self._answering(self._guarded(self.decided)), methods=["GET"]),
+                Route("/oauth/token", self._available(self.token), methods=["POST"]),
+                Route("/applications", self._available(self._authorized(self.take)), methods=["POST"]),
+                Route("/applications/decided", self._available(self._authorized(self.decided)), methods=["GET"]),
                 Route(
                     "/applications/decided/acknowledged",
-                    self._answering(self._guarded(self.acknowledged)),
+                    self._available(self._authorized(self.acknowledged)),
                     methods=["POST"],
                 ),
             ]
         )
 
-    def _answering(self, handler: Handler) -> Handler:
+    def _available(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
-            return Response(status_code=503) if self._office.away else await handler(request)
+            return Response(status_code=503) if self._simulator.away else await handler(request)
 
         return answer
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def guard(request: Request) -> Response:
+    def _authorized(self, handler: Handler) -> Handler:
+        async def authorized(request: Request) -> Response:
             kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not self._tokens.good(token):
+            if kind.lower() != "bearer" or not self._tokens.valid(token):
                 return Response(status_code=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
             return await handler(request)
 
-        return guard
+        return authorized
 
     async def token(self, request: Request) -> Response:
-        if not self._knows(request.headers.get("authorization", "")):
+        if not self._is_client(request.headers.get("authorization", "")):
             return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
         form = parse_qs((await request.body()).decode())
         if form.get("grant_type") != ["client_credentials"]:
@@ -116,16 +116,16 @@ class TaxSandbox:
         body = {"access_token": self._tokens.issue(), "token_type": "Bearer", "expires_in": int(self._settings.token_s)}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    def _knows(self, authorization: str) -> bool:
-        """Whether these are the client's credentials (client_secret_basic, RFC 6749, section 2.3.1)."""
+    def _is_client(self, authorization: str) -> bool:
+        """Whether a header holds the client's credentials (client_secret_basic, RFC 6749, section 2.3.1)."""
         kind, _, encoded = authorization.partition(" ")
         try:
             name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
         except (NotBase64, UnicodeDecodeError):
             return False
-        known = self._settings.client_secret.get_secret_value()
-        same = hmac.compare_digest(unquote_plus(secret).encode(), known.encode())
-        return same and kind.lower() == "basic" and unquote_plus(name) == self._settings.client_id
+        expected = self._settings.client_secret.get_secret_value()
+        equal = hmac.compare_digest(unquote_plus(secret).encode(), expected.encode())
+        return equal and kind.lower() == "basic" and unquote_plus(name) == self._settings.client_id
 
     async def take(self, request: Request) -> Response:
         try:
@@ -134,23 +134,23 @@ class TaxSandbox:
             return JSONResponse({"faults": [".".join(map(str, fault["loc"])) for fault in error.errors()]}, 422)
         if unquote(request.headers.get("idempotency-key", "")) != application.task_id:
             return JSONResponse({"faults": ["Idempotency-Key"]}, 422)
-        entry = await self._gather.put(application.task_id, application.item)
+        entry = await self._group_commit.put(application.task_id, application.item)
         status = 201 if entry.submissions == 1 else 200
-        if entry.errs(Mistake.SILENT):
+        if entry.makes(Mistake.SILENT):
             await asyncio.sleep(self._settings.silent_s)
-        if entry.errs(Mistake.GARBLED_RECEIPT):
+        if entry.makes(Mistake.GARBLED_RECEIPT):
             return Response(NONSENSE, status, media_type="text/html")
-        return _json(standing(entry, decided=entry.decided(self._office.clock.now())), status)
+        return _json(standing(entry, decided=entry.decided(self._simulator.clock.now())), status)
 
     async def decided(self, request: Request) -> Response:
         limit = request.query_params.get("limit", "")
         if not limit.isdecimal():
             return JSONResponse({"faults": ["limit"]}, 422)
         entries: list[FeedEntry] = []
-        for entry in await self._office.unreported(min(int(limit), MOST_ENTRIES)):
-            garbled = entry.errs(Mistake.GARBLED_DECISION)
-            said = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
-            entries += [FeedEntry(entry=entry.task_id, standing=said)] * (2 if entry.errs(Mistake.REPEATED) else 1)
+        for entry in await self._simulator.unreported(min(int(limit), MOST_ENTRIES)):
+            garbled = entry.makes(Mistake.GARBLED_DECISION)
+            content = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
+            entries += [FeedEntry(entry=entry.task_id, standing=content)] * (2 if entry.makes(Mistake.REPEATED) else 1)
         return _json(Feed(entries=tuple(entries)), 200)
 
     async def acknowledged(self, request: Request) -> Response:
@@ -158,12 +158,12 @@ class TaxSandbox:
             body = Acknowledged.model_validate_json(await request.body())
         except ValidationError:
             return JSONResponse({"faults": ["entries"]}, 422)
-        await self._office.mark_reported(body.entries)
+        await self._simulator.mark_reported(body.entries)
         return Response(status_code=204)
 
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
-    """An entry of the books in the words of the interface."""
+    """A ledger entry as the interface shows it."""
     if not decided:
         return Standing(task_id=entry.task_id, number=entry.number, received_at=entry.received_at, status="handling")
     return Standing(
@@ -183,8 +183,8 @@ def _json(body: BaseModel, status: int) -> Response:
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    # The protocol is named, since asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each
-    # answer waits 40 ms for the acknowledgement of its headers.
+    # asyncio sets TCP_NODELAY only on sockets whose protocol is TCP by name. Without it each answer waits 40 ms for
+    # the acknowledgement of its headers.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
@@ -194,23 +194,23 @@ def _listener(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def running(settings: TaxSandboxSettings, clock: Clock) -> AsyncIterator[str]:
-    """The stand-in, answering at the address given."""
-    office = Simulator("tax", "税受", settings, clock)
-    await office.open()
-    app = TaxSandbox(settings, office).application()
+    """The simulator, answering at the address that is given."""
+    simulator = Simulator("tax", "税受", settings, clock)
+    await simulator.open()
+    app = TaxSandbox(settings, simulator).application()
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     server = Server(config)
     with _listener(settings.host, settings.port) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://{settings.host}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            await serving
-            await office.close()
+            await task
+            await simulator.close()
 
 
 async def serve(settings: TaxSandboxSettings) -> None:
-    """Stand in for the tax department until the process is asked to stop."""
+    """Simulate the tax department's system until the process is asked to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

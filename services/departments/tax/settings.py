@@ -1,4 +1,4 @@
-"""Where the tax department's system is, and how to be let in. Prefix ``ONEDOOR_TAX_``."""
+"""Settings of the tax adapter (prefix ``ONEDOOR_TAX_``) and of its sandbox."""
 
 from typing import Annotated
 
@@ -24,11 +24,11 @@ class TaxSettings(BaseSettings):
 
 
 class TaxSandboxSettings(SimulatorSettings):
-    """Settings of the stand-in."""
+    """Settings of the sandbox."""
 
-    host: str = Field("127.0.0.1", description="Address the stand-in listens on.")
-    port: int = Field(8181, ge=0, le=65535, description="Port the stand-in listens on; 0 for any that is free.")
-    client_id: str = Field("onedoor", min_length=1, description="The OAuth 2 client it lets in.")
+    host: str = Field("127.0.0.1", description="Address the sandbox listens on.")
+    port: int = Field(8181, ge=0, le=65535, description="Port the sandbox listens on; 0 for any that is free.")
+    client_id: str = Field("onedoor", min_length=1, description="The OAuth 2 client that it accepts.")
     client_secret: SecretStr = Field(min_length=16, description="That client's secret.")
-    token_s: float = Field(600.0, gt=0, description="Seconds a token is good for.")
-    silent_s: float = Field(30.0, gt=0, description="Seconds it keeps quiet when it makes the mistake 'silent'.")
+    token_s: float = Field(600.0, gt=0, description="Seconds for which a token is valid.")
+    silent_s: float = Field(30.0, gt=0, description="Seconds without an answer in the mistake 'silent'.")

@@ -1,6 +1,6 @@
-"""Between the contracts and the tax department's own words. Pure.
+"""Translates between the contracts and the JSON of the tax department. Pure.
 
-Its interface speaks JSON in camel case, of taxpayers and applications, with times of China Standard Time.
+The interface has JSON in camel case, taxpayers and applications, and times in China Standard Time.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ class _Body(BaseModel):
 
 
 class Taxpayer(_Body):
-    """Who applies."""
+    """The applicant."""
 
     kind: Literal["natural", "legal"]
     name: str
@@ -37,14 +37,14 @@ class Taxpayer(_Body):
 
 
 class PriorDocument(_Body):
-    """A document another department has issued in the same case."""
+    """A document that another department has issued in the same case."""
 
     issued_in: str
     number: str
 
 
 class Application(_Body):
-    """What is posted. The task id is the idempotency key."""
+    """The body of a POST. The task id is the idempotency key."""
 
     task_id: str
     item: str
@@ -59,7 +59,7 @@ class Application(_Body):
 
 
 class Standing(_Body):
-    """How an application stands: the answer to posting it, and an entry of the feed of decided ones."""
+    """The state of an application: the answer to its POST, and an entry of the feed of decided applications."""
 
     task_id: str
     number: Annotated[str, Field(min_length=1, max_length=200)]
@@ -78,20 +78,20 @@ class Standing(_Body):
 
 
 class FeedEntry(_Body):
-    """An entry of the feed: ``entry`` is what to acknowledge it by; ``standing`` is read by itself."""
+    """An entry of the feed. ``entry`` acknowledges it. ``standing`` is validated separately, so that one may fail."""
 
     entry: Annotated[str, Field(min_length=1)]
     standing: Any
 
 
 class Feed(_Body):
-    """The decided applications not yet acknowledged."""
+    """The decided applications that have not been acknowledged."""
 
     entries: tuple[FeedEntry, ...]
 
 
 def application(task: TaskRequested) -> Application:
-    """A task as the tax department wants to see it."""
+    """A task as the tax department's interface wants it."""
     who = task.applicant
     committed = task.limits.committed if task.limits else None
     return Application(
@@ -110,7 +110,7 @@ def application(task: TaskRequested) -> Application:
 
 
 def answer(standing: Standing) -> Receipt | Decision:
-    """What the tax department says, in our words."""
+    """The department's state of an application in the terms of the platform."""
     if standing.status == "handling" or standing.completed_at is None:
         return Receipt(reference=standing.number, delivered_at=standing.received_at)
     return Decision(

@@ -50,7 +50,7 @@ _NOT_SAID: Mapping[str, Any] = {
 """What no message determines, by service. What a case was thought to be due at its acceptance followed from the
 calendar of that day."""
 
-_NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"retry_reason", "asked"}}}
+_NOT_SAID_BY_A_DEPARTMENT: Mapping[str, Any] = {"tasks": {"__all__": {"retry_reason", "attempts"}}}
 
 
 class Incomplete(Exception):

@@ -1,4 +1,4 @@
-"""The three adapters, each with the real server of its kind that stands in for its department."""
+"""The shipped adapters, each with its sandbox: a real server of its kind."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ SECRET = "a secret of the tests"
 
 
 class BaseSite:
-    """What the three have in common."""
+    """The common part of all sites."""
 
     adapter: Adapter
     name: str
@@ -42,37 +42,42 @@ class BaseSite:
         self.clock = FileClock.create(folder / "clock", START, speed=0)
         self.away_from: datetime | None = None
         self.poll_s = 0.01
-        self._manner = Behaviour()
+        self._behaviour = Behaviour()
         self._system = AsyncExitStack()
 
     async def open(self) -> None:
-        await self.come_back()
+        await self.start()
         await self.adapter.open()
 
     async def close(self) -> None:
         await self.adapter.close()
-        await self.go_away()
+        await self.stop()
 
-    async def work(self, manner: Behaviour) -> None:
-        self._manner = manner
-        await self.go_away()
-        await self.come_back()
+    async def set_behaviour(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        await self.stop()
+        await self.start()
 
-    async def go_away(self) -> None:
+    async def stop(self) -> None:
         await self._system.aclose()
 
-    async def come_back(self) -> None:
+    async def start(self) -> None:
         raise NotImplementedError
 
     def set_clock(self, at: datetime) -> None:
         self.clock.set(at, 0)
 
-    async def books(self) -> Mapping[str, LedgerEntry]:
+    async def ledger(self) -> Mapping[str, LedgerEntry]:
         engine = create_async_engine(self.database, poolclass=NullPool)
         return await Ledger(engine, self.name, "").entries()
 
-    def habits(self) -> dict[str, Any]:
-        return {"database": self.database, "poll_s": self.poll_s, "away_from": self.away_from, **asdict(self._manner)}
+    def simulator_settings(self) -> dict[str, Any]:
+        return {
+            "database": self.database,
+            "poll_s": self.poll_s,
+            "away_from": self.away_from,
+            **asdict(self._behaviour),
+        }
 
 
 class TaxSite(BaseSite):
@@ -83,8 +88,8 @@ class TaxSite(BaseSite):
         self._port = 0
         self.url = ""
 
-    async def come_back(self) -> None:
-        settings = TaxSandboxSettings(**self.habits(), port=self._port, client_secret=SECRET, silent_s=3)
+    async def start(self) -> None:
+        settings = TaxSandboxSettings(**self.simulator_settings(), port=self._port, client_secret=SECRET, silent_s=3)
         self.url = await self._system.enter_async_context(tax.running(settings, self.clock))
         if not self._port:
             self._port = int(self.url.rpartition(":")[2])
@@ -92,7 +97,7 @@ class TaxSite(BaseSite):
 
 
 class CommerceSite(BaseSite):
-    """The exchange tables are in the database of the books; when the office is away, so is its database."""
+    """The exchange tables are in the ledger's database. Stopping the system makes the database unreachable too."""
 
     name = "commerce"
 
@@ -101,13 +106,13 @@ class CommerceSite(BaseSite):
         settings = CommerceSettings(exchange=database, timeout_s=5, wait_s=0.5)
         self.adapter = CommerceAdapter(settings, self.clock)
 
-    async def come_back(self) -> None:
+    async def start(self) -> None:
         await self._admit(allowed=True)
-        settings = CommerceSandboxSettings(**self.habits(), exchange=self.database)
+        settings = CommerceSandboxSettings(**self.simulator_settings(), exchange=self.database)
         await self._system.enter_async_context(commerce.running(settings, self.clock))
 
-    async def go_away(self) -> None:
-        await super().go_away()
+    async def stop(self) -> None:
+        await super().stop()
         await self._admit(allowed=False)
 
     async def close(self) -> None:
@@ -133,9 +138,9 @@ class LandSite(BaseSite):
         self.key = folder / "client_key"
         self.public_key = ensure_key(self.key)
 
-    async def come_back(self) -> None:
+    async def start(self) -> None:
         settings = LandSandboxSettings(
-            **self.habits(), port=self._port, authorized_key=self.public_key, folder=self.folder / "land"
+            **self.simulator_settings(), port=self._port, authorized_key=self.public_key, folder=self.folder / "land"
         )
         port = await self._system.enter_async_context(land.running(settings, self.clock))
         if not self._port:

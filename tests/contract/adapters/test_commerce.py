@@ -154,13 +154,13 @@ async def asked_patiently(site: CommerceSite) -> Answer | Exception:
 
 async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: CommerceSite) -> None:
     site.poll_s = 60.0
-    await site.work(Behaviour(at_once=True))
+    await site.set_behaviour(Behaviour(at_once=True))
     assert isinstance(await asked_patiently(site), Decision)
 
 
 async def test_an_office_whose_connection_was_cut_hears_as_before(site: CommerceSite, exchange: AsyncEngine) -> None:
     site.poll_s = 60.0
-    await site.work(Behaviour(at_once=True))
+    await site.set_behaviour(Behaviour(at_once=True))
     async with exchange.begin() as connection:
         cut = await connection.scalar(
             text("""

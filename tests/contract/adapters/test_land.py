@@ -53,7 +53,7 @@ async def test_a_server_with_another_key_is_not_spoken_to(site: LandSite) -> Non
     adapter = LandAdapter(site.settings(host_key=ensure_key(site.folder / "another")), site.clock)
     with pytest.raises(asyncssh.HostKeyNotVerifiable):
         await adapter.submit([task(1)])
-    assert not await site.books()
+    assert not await site.ledger()
 
 
 async def test_another_key_is_not_let_in(site: LandSite) -> None:
@@ -116,17 +116,17 @@ async def test_a_large_file_is_heard_bit_by_bit(site: LandSite, outbox: Path, sf
 
 async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
     await site.adapter.submit([task(1)])
-    await site.go_away()
+    await site.stop()
     with pytest.raises((OSError, asyncssh.Error)):
         await site.adapter.submit([task(1)])
-    await site.come_back()
+    await site.start()
     (answer,) = await site.adapter.submit([task(1)])
     assert isinstance(answer, Receipt)
 
 
 async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: LandSite) -> None:
     site.poll_s = 60.0
-    await site.work(Behaviour(at_once=True))
+    await site.set_behaviour(Behaviour(at_once=True))
     adapter = LandAdapter(site.settings(wait_s=30.0), site.clock)
     (said,) = await adapter.submit([task(1)])
     await adapter.close()

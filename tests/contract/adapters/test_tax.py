@@ -46,16 +46,16 @@ async def test_a_wrong_secret_is_refused(site: TaxSite) -> None:
 
 async def test_a_token_no_longer_honoured_is_replaced(site: TaxSite) -> None:
     await site.adapter.submit([task(1)])
-    await site.go_away()
-    await site.come_back()  # it honours none of its former tokens
+    await site.stop()
+    await site.start()  # it honours none of its former tokens
     (answer,) = await site.adapter.submit([task(1)])
     assert isinstance(answer, Receipt)
 
 
 async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
     site.away_from = site.clock.now()
-    await site.go_away()
-    await site.come_back()
+    await site.stop()
+    await site.start()
     with pytest.raises(TaxAway, match="503"):
         await site.adapter.poll(1)
 
@@ -75,12 +75,12 @@ async def test_no_token_without_the_secret(client: httpx2.AsyncClient, authoriza
 
 
 def test_tokens_end_and_cannot_be_made_up() -> None:
-    tokens, ended = Tokens(good_for_s=60), Tokens(good_for_s=-1)
+    tokens, ended = Tokens(lifetime_s=60), Tokens(lifetime_s=-1)
     good = tokens.issue()
-    assert tokens.good(good)
-    assert not tokens.good("9" + good)
-    assert not Tokens(good_for_s=60).good(good)
-    assert not ended.good(ended.issue())
+    assert tokens.valid(good)
+    assert not tokens.valid("9" + good)
+    assert not Tokens(lifetime_s=60).valid(good)
+    assert not ended.valid(ended.issue())
 
 
 async def test_created_first_and_found_afterwards(client: httpx2.AsyncClient) -> None:

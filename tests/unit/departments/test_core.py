@@ -11,7 +11,7 @@ from contracts.core import InvalidMessage, Step, UnknownCase
 from contracts.envelope import Message, TimerFired, envelop
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
-from services.departments.sdk.core.handle import BACKOFF, MAX_PROCEDURES, MOVES, RetryReason, Tasks, TaskState, handle
+from services.departments.sdk.core.handle import BACKOFF, handle
 from services.departments.sdk.core.messages import (
     Answer,
     Decision,
@@ -25,6 +25,8 @@ from services.departments.sdk.core.messages import (
     SubmitFailed,
     Submitted,
 )
+from services.departments.sdk.core.state import RetryReason, Tasks, TaskState
+from services.departments.sdk.core.task import MAX_PROCEDURES, MOVES
 
 CASE = "K7Q2-9MXF-4TBA-3"
 AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -183,7 +185,7 @@ def test_a_task_has_one_number() -> None:
 def test_unknown_cases_and_tasks_are_refused() -> None:
     with pytest.raises(UnknownCase):
         after(decided(decision()))
-    with pytest.raises(InvalidMessage, match="never been asked for"):
+    with pytest.raises(InvalidMessage, match="never been requested"):
         after(request(), decided(decision("other"), "other"))
     with pytest.raises(InvalidMessage, match="not for a department"):
         after(request(), after(request(), submitted(decision())).out[0])
@@ -239,7 +241,7 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
     assert step.closed
     assert step.call is None
     assert state is not None
-    assert {task.request.step: (task.state, task.receipt, task.decision, task.asked) for task in state.tasks} == {
+    assert {task.request.step: (task.state, task.receipt, task.decision, task.attempts) for task in state.tasks} == {
         name: (TaskState.DONE, None, decision(name), 0) for name in STEPS
     }
     assert len({one for one in said if isinstance(one, TaskDone)}) == len(STEPS)

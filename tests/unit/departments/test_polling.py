@@ -28,7 +28,7 @@ def test_looks_grow_further_apart_and_the_last_is_when_the_wait_ends(
         clock.now += pause
     assert sum(waited) == pytest.approx(wait_s)
     assert waited[:-1] == sorted(waited[:-1])
-    assert len(waited) <= 2 + (2 * wait_s / polling.FIRST_LOOK_S) ** 0.5
+    assert len(waited) <= 2 + (2 * wait_s / polling.STEP_S) ** 0.5
 
 
 def test_time_that_looking_takes_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,21 @@
-"""A task's life at one department. Pure: the runtime brings the messages and carries out the steps.
+"""The only door of a department's core: each message goes to one small function.
 
-The question to the department stays open until it has decided: `Submit` is put at once, again soon after a
-failure, and ever more slowly once the department holds the task, in case what it said by itself got lost.
+A task is submitted until the department has decided: at once, again soon after a failure, and ever more slowly once
+the department holds it, in case a notification was lost. `task` has the states of a task and its table of moves.
 """
 
 from datetime import timedelta
-from enum import StrEnum
-from typing import assert_never
+from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Step, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, TimerFired
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
-from contracts.moves import Moves
-from contracts.values import Value
+from contracts.messages import tasks as contract
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.core import task as capability
 from services.departments.sdk.core.messages import (
     Answer,
     Decision,
     DecisionNotified,
-    Posted,
     Procedure,
     ProcedureNotified,
     Receipt,
@@ -26,252 +24,132 @@ from services.departments.sdk.core.messages import (
     SubmitFailed,
     Submitted,
 )
-
-MAX_PROCEDURES = 20
-"""Of one task."""
-
-
-class TaskState(StrEnum):
-    """Where a task stands."""
-
-    REQUESTED = "requested"
-    DELIVERED = "delivered"
-    DONE = "done"
-
-
-MOVES: Moves[TaskState] = {
-    (None, TaskRequested): TaskState.REQUESTED,
-    (TaskState.REQUESTED, Receipt): TaskState.DELIVERED,
-    (TaskState.REQUESTED, Decision): TaskState.DONE,
-    (TaskState.DELIVERED, Decision): TaskState.DONE,
-}
-"""The moves of a task. Every other answer of the department leaves it in its state."""
-
-
-class RetryReason(StrEnum):
-    """What the next question waits for, which says how patiently."""
-
-    FAILED = "failed"
-    POSTED = "posted"
-    DELIVERED = "delivered"
-
+from services.departments.sdk.core.state import RetryReason, Task, Tasks, TaskState
 
 BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
     RetryReason.FAILED: (timedelta(seconds=5), timedelta(minutes=10)),
     RetryReason.POSTED: (timedelta(minutes=2), timedelta(hours=4)),
     RetryReason.DELIVERED: (timedelta(hours=1), timedelta(hours=24)),
 }
-"""Machine time before the question is put again: the first time, doubling, to the longest."""
+"""Machine time before a task is submitted again: the first wait, which doubles, and the longest."""
 
+DepartmentMessage = (
+    TaskRequested | Submitted | SubmitFailed | ReceiptNotified | ProcedureNotified | DecisionNotified | TimerFired
+)
 
-class Task(Value):
-    """One task, and what the department has said of it. A done task keeps the decision alone."""
-
-    request: TaskRequested
-    state: TaskState = TaskState.REQUESTED
-    receipt: Receipt | None = None
-    decision: Decision | None = None
-    procedures: tuple[Procedure, ...] = ()
-    retry_reason: RetryReason | None = None
-    """None while the question has never been answered: it is put at once."""
-    asked: int = 0
-    """How often the question has been put at this pace."""
-
-
-class Tasks(Value):
-    """A case at this department's system: its tasks, usually one, in the order in which they came."""
-
-    tasks: tuple[Task, ...] = ()
+_MESSAGES = frozenset(DepartmentMessage.__args__)
 
 
 def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
-    """Take one message into the case.
+    """Process one message of one case.
 
-    Raises `UnknownCase` when the department speaks of a case that was never asked for here, and `InvalidMessage`
-    when it speaks of another task of the case, gives a task a second number, or changes its outcome.
+    Raises `UnknownCase` for a notification about a case that was never requested here, and `InvalidMessage` for one
+    about another task of the case, a second number of a task, or another outcome.
     """
-    message = envelope.data
-    if isinstance(message, TaskRequested):
-        if message.task_id != task_id(envelope.subject, message.step):
-            raise InvalidMessage(f"task {message.task_id} is not of this case and step")
-        return _requested(state or Tasks(), message)
-    if state is None:
-        raise UnknownCase(envelope.subject)
-    if not isinstance(
-        message, Submitted | SubmitFailed | ReceiptNotified | ProcedureNotified | DecisionNotified | TimerFired
-    ):
+    if type(envelope.data) not in _MESSAGES:
         raise InvalidMessage(f"{envelope.type} is not for a department")
+    message, case_id = cast(DepartmentMessage, envelope.data), envelope.subject
+    if isinstance(message, TaskRequested):
+        return _request(case_id, state or Tasks(), message)
+    if state is None:
+        raise UnknownCase(case_id)
     match message:
         case Submitted():
-            return _answered(state, message.task_id, message.answer)
+            return _submitted(state, message.task_id, message.answer)
         case SubmitFailed():
             return _failed(state, message.task_id)
         case ReceiptNotified():
-            return _heard(state, message.task_id, message.receipt)
+            return _notified(state, message.task_id, message.receipt)
         case ProcedureNotified():
             return _suspended(state, message.task_id, message.procedure)
         case DecisionNotified():
-            return _heard(state, message.task_id, message.decision)
+            return _notified(state, message.task_id, message.decision)
         case TimerFired():
             return _step(state)
         case _:
             assert_never(message)
 
 
-def _requested(state: Tasks, request: TaskRequested) -> Step[Tasks]:
-    """A new task; or a known one, to which the answer is the present truth."""
+def pending_submit(state: Tasks) -> Submit | None:
+    """The one request to the department that a case has open, if any."""
+    task = _next(state)
+    return Submit(task=task.request) if task is not None else None
+
+
+def _request(case_id: str, state: Tasks, request: TaskRequested) -> Step[Tasks]:
+    """Open a new task, or report the present state of a known one."""
+    if request.task_id != contract.task_id(case_id, request.step):
+        raise InvalidMessage(f"task {request.task_id} is not of this case and step")
     for task in state.tasks:
         if task.request.task_id == request.task_id:
-            return _step(state, *_truth(task))
+            return _step(state, *capability.reports(task))
     return _step(Tasks(tasks=(*state.tasks, Task(request=request))))
 
 
-def _answered(state: Tasks, task_id: str, answer: Answer) -> Step[Tasks]:
+def _submitted(state: Tasks, task_id: str, answer: Answer) -> Step[Tasks]:
     before = _find(state, task_id)
-    after = _move(before, answer)
+    after = capability.answer(before, answer)
     if after.state is not TaskState.DONE:
-        pace = RetryReason.DELIVERED if after.state is TaskState.DELIVERED else RetryReason.POSTED
-        after = _pace(after, pace, before)
-    return _moved(state, before, after)
+        delivered = after.state is TaskState.DELIVERED
+        after = _retry_later(after, RetryReason.DELIVERED if delivered else RetryReason.POSTED, before)
+    return _changed(state, before, after)
 
 
 def _failed(state: Tasks, task_id: str) -> Step[Tasks]:
     before = _find(state, task_id)
     if before.state is TaskState.DONE:
         return _step(state)
-    # After delivery nothing hangs on the answer, so that a failure is no reason to ask sooner.
-    pace = RetryReason.DELIVERED if before.state is TaskState.DELIVERED else RetryReason.FAILED
-    return _moved(state, before, _pace(before, pace, before))
+    # After delivery nothing waits for the answer, so a failure is no reason to retry sooner.
+    reason = RetryReason.DELIVERED if before.state is TaskState.DELIVERED else RetryReason.FAILED
+    return _changed(state, before, _retry_later(before, reason, before))
 
 
-def _heard(state: Tasks, task_id: str, answer: Receipt | Decision) -> Step[Tasks]:
+def _notified(state: Tasks, task_id: str, answer: Receipt | Decision) -> Step[Tasks]:
     before = _find(state, task_id)
-    return _moved(state, before, _move(before, answer))
+    return _changed(state, before, capability.answer(before, answer))
 
 
 def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Step[Tasks]:
-    """Keep the department's latest word about a procedure, and tell of it."""
+    """Report a special procedure: monitor decides what it means for the time limits."""
     before = _find(state, task_id)
-    known = {one.procedure: one for one in before.procedures}
-    told = known.get(procedure.procedure)
-    if told is not None and (told == procedure or told.reported_at > procedure.reported_at):
-        return _step(state)
-    known[procedure.procedure] = procedure
-    if len(known) > MAX_PROCEDURES:
-        raise InvalidMessage(f"task {task_id} has {MAX_PROCEDURES} special procedures already")
-    after = before.replace(procedures=tuple(known[name] for name in sorted(known)))
-    tasks = tuple(after if task is before else task for task in state.tasks)
-    return _step(Tasks(tasks=tasks), _told(after, procedure))
-
-
-def _told(task: Task, procedure: Procedure) -> TaskSuspended:
-    return TaskSuspended(
-        task_id=task.request.task_id,
-        step=task.request.step,
-        department=task.request.department,
-        system=task.request.system,
-        **dict(procedure),
-    )
-
-
-def _move(task: Task, answer: Answer) -> Task:
-    """The task after this answer, by the table of moves. Nothing that is known is unsaid."""
-    _must_agree(task, answer)
-    state = MOVES.get((task.state, type(answer)), task.state)
-    if state is task.state:
-        return task
-    match answer:
-        case Decision():
-            return Task(request=task.request, state=state, decision=answer, procedures=task.procedures)
-        case Receipt():
-            return task.replace(state=state, receipt=answer)
-        case Posted():
-            return task
-
-
-def _must_agree(task: Task, answer: Answer) -> None:
-    """Raise `InvalidMessage` when an answer contradicts an earlier one."""
-    if isinstance(answer, Posted):
-        return
-    known = task.decision or task.receipt
-    if known is not None and known.reference != answer.reference:
-        raise InvalidMessage(f"task {task.request.task_id} has been given two numbers by the department")
-    if isinstance(answer, Decision) and task.decision is not None and task.decision.outcome != answer.outcome:
-        raise InvalidMessage(
-            f"task {task.request.task_id} is {task.decision.outcome}; it cannot become {answer.outcome}"
-        )
-
-
-def _pace(task: Task, pace: RetryReason, before: Task) -> Task:
-    return task.replace(retry_reason=pace, asked=before.asked + 1 if before.retry_reason is pace else 1)
-
-
-def _moved(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
+    after = capability.suspend(before, procedure)
     if after is before:
         return _step(state)
-    tasks = tuple(after if task is before else task for task in state.tasks)
-    return _step(Tasks(tasks=tasks), *(_state_of(after) if after.state is not before.state else ()))
+    return _step(_replaced(state, before, after), capability.suspension(after, procedure))
 
 
-def _truth(task: Task) -> tuple[Message, ...]:
-    """What there is to tell about a task."""
-    return (*(_told(task, procedure) for procedure in task.procedures), *_state_of(task))
+def _changed(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
+    if after is before:
+        return _step(state)
+    reports = capability.state_reports(after) if after.state is not before.state else ()
+    return _step(_replaced(state, before, after), *reports)
 
 
-def _state_of(task: Task) -> tuple[Message, ...]:
-    request, receipt, decision = task.request, task.receipt, task.decision
-    if decision is not None:
-        done = TaskDone(
-            task_id=request.task_id,
-            step=request.step,
-            department=request.department,
-            system=request.system,
-            reference=decision.reference,
-            requested_at=request.requested_at,
-            delivered_at=decision.delivered_at,
-            outcome=decision.outcome,
-            document=decision.document,
-            opinion=decision.opinion,
-            decided_at=decision.decided_at,
-        )
-        return (done,)
-    if receipt is not None:
-        delivered = TaskDelivered(
-            task_id=request.task_id,
-            step=request.step,
-            department=request.department,
-            system=request.system,
-            reference=receipt.reference,
-            requested_at=request.requested_at,
-            delivered_at=receipt.delivered_at,
-        )
-        return (delivered,)
-    return ()
+def _replaced(state: Tasks, before: Task, after: Task) -> Tasks:
+    return Tasks(tasks=tuple(after if task is before else task for task in state.tasks))
+
+
+def _retry_later(task: Task, reason: RetryReason, before: Task) -> Task:
+    return task.replace(retry_reason=reason, attempts=before.attempts + 1 if before.retry_reason is reason else 1)
 
 
 def _step(state: Tasks, *out: Message) -> Step[Tasks]:
-    """The step, with the question that comes next."""
+    """The step to this state, with the next request to the department."""
     task = _next(state)
     if task is None:
         return Step(state, out, closed=True)
-    wait = backoff(task.asked, *BACKOFF[task.retry_reason]) if task.retry_reason else timedelta()
+    wait = backoff(task.attempts, *BACKOFF[task.retry_reason]) if task.retry_reason else timedelta()
     return Step(state, out, call=Submit(task=task.request), call_after=wait)
 
 
-def question(state: Tasks) -> Submit | None:
-    """The one question that this case has open, if any."""
-    task = _next(state)
-    return Submit(task=task.request) if task is not None else None
-
-
 def _next(state: Tasks) -> Task | None:
-    """Whose turn it is: a new task's first, then whichever was asked least."""
+    """The task to submit next: a new one first, then the one with the fewest attempts."""
     undecided = (task for task in state.tasks if task.state is not TaskState.DONE)
-    return min(undecided, key=lambda task: task.asked, default=None)
+    return min(undecided, key=lambda task: task.attempts, default=None)
 
 
 def _find(state: Tasks, task_id: str) -> Task:
     for task in state.tasks:
         if task.request.task_id == task_id:
             return task
-    raise InvalidMessage(f"task {task_id} of this case has never been asked for here")
+    raise InvalidMessage(f"task {task_id} of this case has never been requested here")

@@ -1,4 +1,4 @@
-"""What passes between a department service's core, its runtime and the department. None of it goes to Kafka."""
+"""Messages between a department service's core, its runtime and the department. None is published to Kafka."""
 
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
@@ -13,7 +13,7 @@ from contracts.values import Value
 
 
 def in_utc(at: datetime) -> datetime:
-    """The same moment in UTC. Raises `ValueError` where the calendar ends: such a time is nonsense like any other."""
+    """The same moment in UTC. Raises `ValueError` for a time that UTC cannot express."""
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -21,15 +21,15 @@ def in_utc(at: datetime) -> datetime:
 
 
 DepartmentTime = Annotated[Instant, AfterValidator(in_utc)]
-"""A moment of a department's own clock, in whatever zone it was told; kept in UTC."""
+"""A moment of a department's own clock, in any time zone; kept in UTC."""
 
 
 class Posted(Value):
-    """The task lies in the department's letter box (a file, a row); no number of its own yet."""
+    """The task is in the department's inbox (a file, a row) and has no number there yet."""
 
 
 class Receipt(Value):
-    """The department has taken the task under a number of its own: proof of receipt."""
+    """The department has received the task under a number of its own: proof of receipt."""
 
     reference: Name
     delivered_at: DepartmentTime
@@ -47,7 +47,7 @@ class Decision(Value):
 
 
 class Procedure(Value):
-    """A special procedure of the department's, as it says of it now (特别程序). ``reported_at`` is when it said so."""
+    """The present state of a special procedure (特别程序). ``reported_at`` is when the department reported it."""
 
     procedure: Code
     name: Name
@@ -61,11 +61,11 @@ class Procedure(Value):
 
 
 Answer = Posted | Receipt | Decision
-"""The department's present truth about a task, as far as it says."""
+"""The department's present answer to a task."""
 
 
 class Submit(Message):
-    """The question: here is a task; what is your present truth about it? Safe to repeat."""
+    """Submit a task to the department and get its present answer. Safe to repeat."""
 
     type: ClassVar[str] = "onedoor.department.submit.v1"
 
@@ -82,7 +82,7 @@ class Submitted(Message):
 
 
 class SubmitFailed(Message):
-    """No answer to `Submit`, or none that could be understood. Whether the task arrived is not known."""
+    """No valid answer to `Submit`. Whether the task arrived is unknown."""
 
     type: ClassVar[str] = "onedoor.department.submit-failed.v1"
 
@@ -91,7 +91,7 @@ class SubmitFailed(Message):
 
 
 class ReceiptNotified(Message):
-    """The department said by itself that it has taken a task."""
+    """The department reports that it has received a task."""
 
     type: ClassVar[str] = "onedoor.department.received.v1"
 
@@ -100,7 +100,7 @@ class ReceiptNotified(Message):
 
 
 class DecisionNotified(Message):
-    """The department said by itself that it has decided a task."""
+    """The department reports its decision on a task."""
 
     type: ClassVar[str] = "onedoor.department.decided.v1"
 
@@ -109,7 +109,7 @@ class DecisionNotified(Message):
 
 
 class ProcedureNotified(Message):
-    """The department said by itself how a special procedure stands."""
+    """The department reports the state of a special procedure."""
 
     type: ClassVar[str] = "onedoor.department.suspended.v1"
 

@@ -1,0 +1,43 @@
+"""What a department's service stores of a case. Data only."""
+
+from enum import StrEnum
+
+from contracts.messages.tasks import TaskRequested
+from contracts.values import Value
+from services.departments.sdk.core.messages import Decision, Procedure, Receipt
+
+
+class TaskState(StrEnum):
+    """The state of a task."""
+
+    REQUESTED = "requested"
+    DELIVERED = "delivered"
+    DONE = "done"
+
+
+class RetryReason(StrEnum):
+    """The reason for submitting a task again, which decides how long to wait."""
+
+    FAILED = "failed"
+    POSTED = "posted"
+    DELIVERED = "delivered"
+
+
+class Task(Value):
+    """One task and the department's answers to it. A task that is done keeps the decision alone."""
+
+    request: TaskRequested
+    state: TaskState = TaskState.REQUESTED
+    receipt: Receipt | None = None
+    decision: Decision | None = None
+    procedures: tuple[Procedure, ...] = ()
+    retry_reason: RetryReason | None = None
+    """None until the first submission has been answered or has failed."""
+    attempts: int = 0
+    """Submissions for this reason."""
+
+
+class Tasks(Value):
+    """A case at this department's system: its tasks, usually one, in the order of their requests."""
+
+    tasks: tuple[Task, ...] = ()

@@ -1,0 +1,74 @@
+"""Requests to the environment department. ``PUT`` with the task id as key is idempotent."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout
+from pydantic import ValidationError
+
+from contracts.messages.tasks import TaskRequested
+from services.departments.sdk.adapter import Clock, notification, unparseable
+from services.departments.sdk.core.messages import Answer
+from services.runtime.external_system import InvalidNotification, Notification
+
+from .settings import EnvironmentSettings
+from .translate import Feed, Permit, answer, application
+
+
+class EnvironmentAdapter:
+    """Implements `services.departments.sdk.adapter.Adapter`."""
+
+    batch_size = 1
+
+    def __init__(self, settings: EnvironmentSettings, _: Clock) -> None:
+        self._settings = settings
+        self._session: ClientSession
+
+    async def open(self) -> None:
+        self._session = ClientSession(
+            self._settings.url,
+            headers={"X-Api-Key": self._settings.key.get_secret_value()},
+            timeout=ClientTimeout(total=self._settings.timeout_s),
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def submit(self, tasks: Sequence[TaskRequested]) -> Sequence[Answer | Exception]:
+        return await asyncio.gather(*(self._submit(task) for task in tasks))
+
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        body = await self._request("GET", f"/decided?limit={limit}")
+        try:
+            feed = Feed.model_validate_json(body)
+        except ValidationError as error:
+            raise unparseable(error, body) from None
+        return [_notification(permit) for permit in feed.permits]
+
+    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+        await self._request("POST", "/acknowledged", list(receipts))
+
+    async def _submit(self, task: TaskRequested) -> Answer | Exception:
+        try:
+            body = await self._request("PUT", "/permits", application(task))
+        except Exception as error:  # no answer: the platform asks again
+            return error
+        try:
+            return answer(Permit.model_validate_json(body))
+        except ValueError as error:
+            return unparseable(error, body)
+
+    async def _request(self, method: str, path: str, content: object = None) -> bytes:
+        async with self._session.request(method, path, json=content, allow_redirects=False) as response:
+            response.raise_for_status()
+            return await response.read()
+
+
+def _notification(content: dict[str, Any]) -> Notification | InvalidNotification:
+    try:
+        permit = Permit.model_validate(content)
+        return notification(permit.key, answer(permit), content.get("key"))
+    except ValueError as error:
+        return InvalidNotification(unparseable(error, json.dumps(content).encode()), content.get("key"))
