@@ -1,4 +1,4 @@
-"""What is particular to exchange tables: rows that appear out of order, are said again, or are taken back."""
+"""Particulars of exchange tables: rows that appear out of order, change, or are withdrawn."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -50,11 +50,11 @@ async def decide(connection: AsyncConnection, number: int, operation: str = "I")
 
 
 async def decisions(site: CommerceSite) -> dict[str, Notification]:
-    heard = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
-    return {one.message.task_id: one for one in heard if isinstance(one.message, DecisionNotified)}
+    found = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
+    return {one.message.task_id: one for one in found if isinstance(one.message, DecisionNotified)}
 
 
-async def test_a_row_committed_late_is_heard(site: CommerceSite, exchange: AsyncEngine) -> None:
+async def test_a_row_committed_late_is_read(site: CommerceSite, exchange: AsyncEngine) -> None:
     await site.adapter.submit([task(1), task(2)])
     async with exchange.connect() as slow, exchange.connect() as quick:
         await decide(slow, 1)  # has the lower id, and is not committed yet
@@ -67,7 +67,7 @@ async def test_a_row_committed_late_is_heard(site: CommerceSite, exchange: Async
     assert list(await decisions(site)) == [task(1).task_id]
 
 
-async def test_a_result_taken_back_is_not_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
+async def test_a_withdrawn_result_is_invalid(site: CommerceSite, exchange: AsyncEngine) -> None:
     await site.adapter.submit([task(1)])
     async with exchange.begin() as connection:
         await decide(connection, 1, "D")
@@ -76,14 +76,14 @@ async def test_a_result_taken_back_is_not_understood(site: CommerceSite, exchang
     assert "cd_operation" in str(one.error)
 
 
-async def test_a_row_of_another_centre_is_not_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
+async def test_a_row_of_another_centre_is_invalid(site: CommerceSite, exchange: AsyncEngine) -> None:
     async with exchange.begin() as connection:
         await connection.execute(RESULT, {"guid": "g", "project": "another-centre-17", "operation": "I"})
     (one,) = await site.adapter.poll(10)
     assert isinstance(one, InvalidNotification)
 
 
-async def test_a_task_is_one_row_however_often_it_is_put(site: CommerceSite, exchange: AsyncEngine) -> None:
+async def test_a_task_is_one_row_however_often_it_is_submitted(site: CommerceSite, exchange: AsyncEngine) -> None:
     for _ in range(3):
         await site.adapter.submit([task(1)])
     async with exchange.connect() as connection:
@@ -91,28 +91,26 @@ async def test_a_task_is_one_row_however_often_it_is_put(site: CommerceSite, exc
     assert [tuple(row) for row in rows] == [("U", task(1).task_id)]
 
 
-async def test_a_special_procedure_is_heard_and_heard_again_when_it_goes_on(
-    site: CommerceSite, exchange: AsyncEngine
-) -> None:
+async def test_a_special_procedure_is_reported_again_when_it_changes(site: CommerceSite, exchange: AsyncEngine) -> None:
     await site.adapter.submit([task(1)])
-    say = text("""
+    upsert = text("""
         INSERT INTO up_pro_special_procedure (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,
             special_type, special_name, special_reason, special_time, end_time)
-        VALUES ('g', :project, '1', :operation, 'b', CAST(CAST(:said AS text) AS timestamp), '1', '听证',
+        VALUES ('g', :project, '1', :operation, 'b', CAST(CAST(:changed AS text) AS timestamp), '1', '听证',
             '涉及重大公共利益', '2026-03-03 10:00', CAST(CAST(:until AS text) AS timestamp))
         ON CONFLICT (row_guid) DO UPDATE SET cd_operation = 'U', cd_time = excluded.cd_time,
             end_time = excluded.end_time, fetched_at = NULL
     """)
 
-    async def hear(operation: str, said: int, until: int) -> Notification:
+    async def notified(operation: str, changed: int, until: int) -> Notification:
         row = {"project": task(1).task_id, "operation": operation}
         async with exchange.begin() as connection:
-            moments = {"said": f"2026-03-{said:02} 10:00", "until": f"2026-03-{until:02} 10:00"}
-            await connection.execute(say, {**row, **moments})
+            moments = {"changed": f"2026-03-{changed:02} 10:00", "until": f"2026-03-{until:02} 10:00"}
+            await connection.execute(upsert, {**row, **moments})
         (one,) = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
         return one
 
-    first = await hear("I", 3, 10)
+    first = await notified("I", 3, 10)
     assert isinstance(first.message, ProcedureNotified)
     procedure = first.message.procedure
     assert (procedure.name, procedure.article) == ("听证", "行政许可法第四十五条")
@@ -120,8 +118,8 @@ async def test_a_special_procedure_is_heard_and_heard_again_when_it_goes_on(
         datetime(2026, 3, 3, 2, tzinfo=UTC),
         datetime(2026, 3, 10, 2, tzinfo=UTC),
     )
-    # It is said again, with another end, before the first word is acknowledged.
-    second = await hear("U", 5, 12)
+    # It changes its end before the first report is acknowledged.
+    second = await notified("U", 5, 12)
     await site.adapter.acknowledge([first.receipt])
     assert isinstance(second.message, ProcedureNotified)
     assert second.message.procedure.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
@@ -143,22 +141,24 @@ async def test_receipts_come_before_decisions(site: CommerceSite, exchange: Asyn
     assert isinstance(decided.message, DecisionNotified)
 
 
-async def asked_patiently(site: CommerceSite) -> Answer | Exception:
+async def submitted_with_a_long_wait(site: CommerceSite) -> Answer | Exception:
     adapter = CommerceAdapter(CommerceSettings(exchange=site.database, timeout_s=30, wait_s=30), site.clock)
     try:
-        (said,) = await adapter.submit([task(1)])
+        (answer,) = await adapter.submit([task(1)])
     finally:
         await adapter.close()
-    return said
+    return answer
 
 
-async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: CommerceSite) -> None:
+async def test_a_simulator_that_seldom_polls_is_notified_of_new_rows(site: CommerceSite) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
-    assert isinstance(await asked_patiently(site), Decision)
+    assert isinstance(await submitted_with_a_long_wait(site), Decision)
 
 
-async def test_an_office_whose_connection_was_cut_hears_as_before(site: CommerceSite, exchange: AsyncEngine) -> None:
+async def test_a_simulator_whose_connection_was_lost_is_notified_again(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
     async with exchange.begin() as connection:
@@ -169,4 +169,4 @@ async def test_an_office_whose_connection_was_cut_hears_as_before(site: Commerce
         """)
         )
     assert cut == 1
-    assert isinstance(await asked_patiently(site), Decision)
+    assert isinstance(await submitted_with_a_long_wait(site), Decision)

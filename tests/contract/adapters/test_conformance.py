@@ -1,4 +1,4 @@
-"""Every adapter keeps every promise of the port, against a real system of its kind."""
+"""Every shipped adapter keeps every promise of the port, against a real system of its kind."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is particular to files over SFTP: who is let in, what they see, and files still being written."""
+"""Particulars of files over SFTP: access, visible folders, and files that are still being written."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,27 +49,27 @@ async def sftp(site: LandSite) -> AsyncIterator[asyncssh.SFTPClient]:
         yield client
 
 
-async def test_a_server_with_another_key_is_not_spoken_to(site: LandSite) -> None:
+async def test_a_server_with_another_key_is_refused(site: LandSite) -> None:
     adapter = LandAdapter(site.settings(host_key=ensure_key(site.folder / "another")), site.clock)
     with pytest.raises(asyncssh.HostKeyNotVerifiable):
         await adapter.submit([task(1)])
     assert not await site.ledger()
 
 
-async def test_another_key_is_not_let_in(site: LandSite) -> None:
+async def test_another_client_key_is_refused(site: LandSite) -> None:
     ensure_key(site.folder / "another")
     adapter = LandAdapter(site.settings(key=site.folder / "another"), site.clock)
     with pytest.raises(asyncssh.PermissionDenied):
         await adapter.poll(1)
 
 
-async def test_another_user_is_not_let_in(site: LandSite) -> None:
+async def test_another_user_is_refused(site: LandSite) -> None:
     adapter = LandAdapter(site.settings(user="root"), site.clock)
     with pytest.raises(asyncssh.PermissionDenied):
         await adapter.poll(1)
 
 
-async def test_the_user_sees_the_letter_box_alone(sftp: asyncssh.SFTPClient) -> None:
+async def test_the_user_sees_the_exchange_folder_alone(sftp: asyncssh.SFTPClient) -> None:
     folders = {"inbox", "outbox", "done"}
     assert set(await sftp.listdir("/")) - {".", ".."} == folders
     assert set(await sftp.listdir("/../..")) - {".", ".."} == folders
@@ -89,7 +89,7 @@ async def test_a_file_still_being_written_is_not_read(site: LandSite, outbox: Pa
     assert isinstance(one.message, ReceiptNotified)
 
 
-async def test_a_file_moves_away_when_all_of_it_is_acknowledged(site: LandSite, outbox: Path) -> None:
+async def test_a_file_moves_away_once_it_is_acknowledged_completely(site: LandSite, outbox: Path) -> None:
     file = outbox / "1.jsonl"
     file.write_bytes(TAKEN + b"nonsense\n" + TAKEN)
     first, second, third = await site.adapter.poll(10)
@@ -103,18 +103,18 @@ async def test_a_file_moves_away_when_all_of_it_is_acknowledged(site: LandSite, 
     assert (outbox.parent / "done" / "1.jsonl").exists()
 
 
-async def test_a_large_file_is_heard_bit_by_bit(site: LandSite, outbox: Path, sftp: asyncssh.SFTPClient) -> None:
+async def test_a_large_file_is_reported_in_parts(site: LandSite, outbox: Path, sftp: asyncssh.SFTPClient) -> None:
     (outbox / "1.jsonl").write_bytes(TAKEN * 5)
     (outbox / "2.jsonl").write_bytes(b"")
-    heard = 0
+    count = 0
     while lines := await site.adapter.poll(2):
-        heard += len(lines)
+        count += len(lines)
         await site.adapter.acknowledge([line.receipt for line in lines])
-    assert heard == 5
+    assert count == 5
     assert not [name for name in await sftp.listdir("outbox") if name.endswith(".jsonl")]
 
 
-async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
+async def test_a_lost_connection_is_replaced(site: LandSite) -> None:
     await site.adapter.submit([task(1)])
     await site.stop()
     with pytest.raises((OSError, asyncssh.Error)):
@@ -124,10 +124,10 @@ async def test_a_lost_connection_is_made_anew(site: LandSite) -> None:
     assert isinstance(answer, Receipt)
 
 
-async def test_an_office_that_seldom_looks_hears_what_is_put_before_it(site: LandSite) -> None:
+async def test_a_simulator_that_seldom_polls_is_notified_of_new_files(site: LandSite) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
     adapter = LandAdapter(site.settings(wait_s=30.0), site.clock)
-    (said,) = await adapter.submit([task(1)])
+    (answer,) = await adapter.submit([task(1)])
     await adapter.close()
-    assert isinstance(said, Decision)
+    assert isinstance(answer, Decision)

@@ -1,4 +1,4 @@
-"""What is particular to the tax department's interface: tokens and idempotency keys."""
+"""Particulars of the tax department's interface: tokens and idempotency keys."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,15 +44,15 @@ async def test_a_wrong_secret_is_refused(site: TaxSite) -> None:
     assert answer.error == "invalid_client"
 
 
-async def test_a_token_no_longer_honoured_is_replaced(site: TaxSite) -> None:
+async def test_a_refused_token_is_replaced(site: TaxSite) -> None:
     await site.adapter.submit([task(1)])
     await site.stop()
-    await site.start()  # it honours none of its former tokens
+    await site.start()  # its former tokens are void
     (answer,) = await site.adapter.submit([task(1)])
     assert isinstance(answer, Receipt)
 
 
-async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
+async def test_an_unavailable_system_gives_no_answer(site: TaxSite) -> None:
     site.away_from = site.clock.now()
     await site.stop()
     await site.start()
@@ -61,7 +61,7 @@ async def test_out_of_order_is_not_an_answer(site: TaxSite) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Bearer 9999999999.0.0", "Basic b25lZG9vcg=="])
-async def test_nobody_is_let_in_without_a_token(client: httpx2.AsyncClient, authorization: str) -> None:
+async def test_a_request_without_a_token_is_refused(client: httpx2.AsyncClient, authorization: str) -> None:
     answer = await client.get("/applications/decided?limit=1", headers={"Authorization": authorization})
     assert answer.status_code == 401
 
@@ -74,7 +74,7 @@ async def test_no_token_without_the_secret(client: httpx2.AsyncClient, authoriza
     assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
 
 
-def test_tokens_end_and_cannot_be_made_up() -> None:
+def test_tokens_expire_and_cannot_be_forged() -> None:
     tokens, ended = Tokens(lifetime_s=60), Tokens(lifetime_s=-1)
     good = tokens.issue()
     assert tokens.valid(good)

@@ -1,4 +1,4 @@
-"""How a stand-in office decides."""
+"""When and how a simulator decides."""
 
 from datetime import UTC, datetime, timedelta
 from statistics import mean
@@ -28,7 +28,7 @@ def china(text: str) -> datetime:
         ("2026-03-02 20:00", 5, "2026-03-09 17:00"),
     ],
 )
-def test_office_days_are_worked_nine_to_five_on_weekdays(start: str, days: float, end: str) -> None:
+def test_office_days_are_weekdays_from_nine_to_five(start: str, days: float, end: str) -> None:
     assert after_office_days(china(start), days) == china(end)
 
 
@@ -40,14 +40,14 @@ def test_decisions_fall_into_office_hours(start: datetime, days: float) -> None:
     assert timedelta(hours=9) <= end - end.replace(hour=0, minute=0, second=0, microsecond=0) <= timedelta(hours=17)
 
 
-def test_the_same_task_has_the_same_fate() -> None:
+def test_the_same_task_has_the_same_outcome() -> None:
     manner = Behaviour(late_share=0.2, refused_share=0.2, mistake_share=0.2)
     assert simulated_outcome(manner, "task", "item", MONDAY_TEN) == simulated_outcome(
         manner, "task", "item", MONDAY_TEN
     )
 
 
-def test_shares_are_kept_among_many() -> None:
+def test_many_tasks_show_the_shares() -> None:
     manner = Behaviour(mean_days=5, late_share=0.1, late_days=60, refused_share=0.3, mistake_share=0.5)
     fates = [simulated_outcome(manner, f"task {number}", "item", MONDAY_TEN) for number in range(4000)]
     late = [one for one in fates if one.decide_at > MONDAY_TEN + timedelta(days=50)]
@@ -57,11 +57,11 @@ def test_shares_are_kept_among_many() -> None:
     assert {one.mistake for one in fates} == {None, *Mistake}
 
 
-def test_items_may_take_their_own_time() -> None:
+def test_items_may_have_mean_days_of_their_own() -> None:
     manner = Behaviour(mean_days=20, item_days={"quick": 1}, spread=0)
     assert simulated_outcome(manner, "task", "quick", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(days=1)
     assert simulated_outcome(manner, "task", "other", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(weeks=4)
 
 
-def test_at_once_is_at_once() -> None:
+def test_at_once_decides_on_receipt() -> None:
     assert simulated_outcome(Behaviour(at_once=True, late_share=1), "task", "item", MONDAY_TEN).decide_at == MONDAY_TEN

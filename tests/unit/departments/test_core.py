@@ -1,4 +1,4 @@
-"""A task's life, by example and by property."""
+"""The core of a department's service, by example and by property."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -54,7 +54,7 @@ def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision
 
 
 def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> ProcedureNotified:
-    told = Procedure(
+    reported_now = Procedure(
         procedure=name,
         name="听证",
         reason="涉及重大公共利益",
@@ -62,14 +62,14 @@ def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> 
         until=AT + timedelta(days=until) if until is not None else None,
         reported_at=AT + timedelta(days=reported),
     )
-    return ProcedureNotified(task_id=request().task_id, procedure=told)
+    return ProcedureNotified(task_id=request().task_id, procedure=reported_now)
 
 
 def kinds(step: Step[Tasks]) -> list[str]:
     return [type(message).__name__ for message in step.out]
 
 
-def tell(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:
+def process(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:
     return handle(state, envelop(message, id=id or uuid4(), source="/test", subject=CASE, time=AT))
 
 
@@ -77,7 +77,7 @@ def after(*messages: Message) -> Step[Tasks]:
     """The last step after these messages."""
     step: Step[Tasks] | None = None
     for message in messages:
-        step = tell(step.state if step else None, message)
+        step = process(step.state if step else None, message)
     assert step is not None
     return step
 
@@ -102,21 +102,21 @@ def test_a_new_task_is_submitted_at_once() -> None:
     assert not step.closed
 
 
-def test_a_receipt_is_told_and_the_question_stays_open() -> None:
+def test_a_receipt_is_reported_and_the_task_stays_open() -> None:
     step = after(request(), submitted(receipt()))
-    assert [type(said) for said in step.out] == [TaskDelivered]
+    assert [type(message) for message in step.out] == [TaskDelivered]
     assert step.call == Submit(task=request())
     assert step.call_after == timedelta(hours=1)
 
 
-def test_decided_at_once_is_told_once() -> None:
+def test_a_decision_in_the_first_answer_is_reported_once() -> None:
     step = after(request(), submitted(decision()))
-    assert [type(said) for said in step.out] == [TaskDone]
+    assert [type(message) for message in step.out] == [TaskDone]
     assert step.call is None
     assert step.closed
 
 
-def test_a_decision_heard_ends_the_task() -> None:
+def test_a_decision_notified_ends_the_task() -> None:
     step = after(request(), submitted(receipt()), decided(decision()))
     (done,) = step.out
     assert isinstance(done, TaskDone)
@@ -124,12 +124,12 @@ def test_a_decision_heard_ends_the_task() -> None:
     assert step.closed
 
 
-def test_a_receipt_heard_delivers_the_task() -> None:
+def test_a_receipt_notified_delivers_the_task() -> None:
     step = after(request(), submitted(Posted()), ReceiptNotified(task_id=request().task_id, receipt=receipt()))
-    assert [type(said) for said in step.out] == [TaskDelivered]
+    assert [type(message) for message in step.out] == [TaskDelivered]
 
 
-def test_asked_again_tells_the_present_truth() -> None:
+def test_a_repeated_request_reports_the_present_state() -> None:
     assert not after(request(), request()).out
     delivered = after(request(), submitted(receipt()))
     assert after(request(), submitted(receipt()), request()).out == delivered.out
@@ -138,48 +138,48 @@ def test_asked_again_tells_the_present_truth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "pace"),
+    ("answer", "reason"),
     [
         (failed(), RetryReason.FAILED),
         (submitted(Posted()), RetryReason.POSTED),
         (submitted(receipt()), RetryReason.DELIVERED),
     ],
 )
-def test_the_question_is_put_again_ever_more_slowly(answer: Message, pace: RetryReason) -> None:
-    first, longest = BACKOFF[pace]
+def test_a_task_is_submitted_again_ever_more_slowly(answer: Message, reason: RetryReason) -> None:
+    first, longest = BACKOFF[reason]
     waits = [after(request(), *[answer] * times).call_after for times in (1, 2, 3, 40)]
     assert waits == [first, 2 * first, 4 * first, longest]
 
 
-def test_a_failure_after_delivery_is_no_reason_to_hurry() -> None:
+def test_a_failure_after_delivery_keeps_the_long_wait() -> None:
     step = after(request(), submitted(receipt()), failed())
     assert step.call_after == timedelta(hours=2)
 
 
-def test_one_question_at_a_time_new_tasks_first() -> None:
+def test_one_task_is_submitted_at_a_time_and_new_ones_first() -> None:
     both = after(request("a"), request("b"))
     assert both.call == Submit(task=request("a"))
-    step = tell(both.state, submitted(receipt("a"), "a"))
+    step = process(both.state, submitted(receipt("a"), "a"))
     assert step.call == Submit(task=request("b"))
     assert step.call_after == timedelta()
-    assert not tell(step.state, submitted(decision("b"), "b")).closed
+    assert not process(step.state, submitted(decision("b"), "b")).closed
 
 
-def test_woken_changes_nothing() -> None:
-    asked = after(request())
-    assert tell(asked.state, TimerFired()) == asked
+def test_a_timer_changes_nothing() -> None:
+    open_case = after(request())
+    assert process(open_case.state, TimerFired()) == open_case
 
 
 def test_an_outcome_does_not_change() -> None:
     done = after(request(), submitted(decision()))
     with pytest.raises(InvalidMessage, match="approved; it cannot become refused"):
-        tell(done.state, decided(decision(outcome=Outcome.REFUSED)))
+        process(done.state, decided(decision(outcome=Outcome.REFUSED)))
 
 
 def test_a_task_has_one_number() -> None:
     delivered = after(request(), submitted(receipt()))
     with pytest.raises(InvalidMessage, match="two numbers"):
-        tell(delivered.state, submitted(Receipt(reference="another", delivered_at=AT)))
+        process(delivered.state, submitted(Receipt(reference="another", delivered_at=AT)))
 
 
 def test_unknown_cases_and_tasks_are_refused() -> None:
@@ -215,18 +215,18 @@ MESSAGES = [
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(MESSAGES), max_size=40))
 def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None:
-    """Whatever is said in whatever order, and however often: asking until answered ends in one truth."""
+    """Messages in any order and number end in one state, since a task is submitted until it is decided."""
     state: Tasks | None = None
-    said: list[Message] = []
+    published: list[Message] = []
 
     def fold(message: Message) -> Step[Tasks] | None:
         nonlocal state
         try:
-            step = tell(state, message)
-        except InvalidMessage:  # parked; the question stays open
+            step = process(state, message)
+        except InvalidMessage:  # parked; the task stays open
             return None
         state = step.state
-        said.extend(step.out)
+        published.extend(step.out)
         return step
 
     for message in messages:
@@ -244,16 +244,16 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
     assert {task.request.step: (task.state, task.receipt, task.decision, task.attempts) for task in state.tasks} == {
         name: (TaskState.DONE, None, decision(name), 0) for name in STEPS
     }
-    assert len({one for one in said if isinstance(one, TaskDone)}) == len(STEPS)
+    assert len({one for one in published if isinstance(one, TaskDone)}) == len(STEPS)
 
 
 @given(st.lists(st.sampled_from(MESSAGES), max_size=40))
-def test_a_done_task_says_nothing_but_done(messages: list[Message]) -> None:
+def test_a_done_task_reports_nothing_but_done(messages: list[Message]) -> None:
     state = None
     done: set[str] = set()
     for message in messages:
         try:
-            step = tell(state, message)
+            step = process(state, message)
         except InvalidMessage:
             continue
         state = step.state
@@ -264,26 +264,26 @@ def test_a_done_task_says_nothing_but_done(messages: list[Message]) -> None:
                 done.add(one.task_id)
 
 
-def test_a_special_procedure_is_told_and_told_again_to_who_asks_and_kept_after_the_decision() -> None:
+def test_a_special_procedure_is_reported_again_on_request_also_after_the_decision() -> None:
     step = after(request(), submitted(receipt()), procedure())
-    (said,) = step.out
-    assert isinstance(said, TaskSuspended)
-    assert (said.step, said.system, said.name, said.until) == ("tax", "tax", "听证", None)
-    assert kinds(tell(step.state, request())) == ["TaskSuspended", "TaskDelivered"]
-    step = tell(step.state, decided(decision()))
+    (published,) = step.out
+    assert isinstance(published, TaskSuspended)
+    assert (published.step, published.system, published.name, published.until) == ("tax", "tax", "听证", None)
+    assert kinds(process(step.state, request())) == ["TaskSuspended", "TaskDelivered"]
+    step = process(step.state, decided(decision()))
     assert kinds(step) == ["TaskDone"]
-    assert kinds(tell(step.state, request())) == ["TaskSuspended", "TaskDone"]
+    assert kinds(process(step.state, request())) == ["TaskSuspended", "TaskDone"]
 
 
-def test_of_a_procedure_the_latest_word_counts_in_any_order() -> None:
+def test_the_latest_report_of_a_procedure_counts_in_any_order() -> None:
     ended = procedure(reported=3, until=3)
-    for told in ((procedure(), ended), (ended, procedure()), (ended, procedure(), ended)):
-        step = after(request(), submitted(receipt()), *told)
+    for messages in ((procedure(), ended), (ended, procedure()), (ended, procedure(), ended)):
+        step = after(request(), submitted(receipt()), *messages)
         assert step.state.tasks[0].procedures == (ended.procedure,)
-    assert tell(step.state, procedure()).out == ()
+    assert process(step.state, procedure()).out == ()
 
 
-def test_a_department_does_not_open_procedures_for_ever() -> None:
+def test_a_task_has_a_limited_number_of_procedures() -> None:
     step = after(request(), *(procedure(name=f"P{number}") for number in range(MAX_PROCEDURES)))
     with pytest.raises(InvalidMessage, match="special procedures already"):
-        tell(step.state, procedure(name="one-more"))
+        process(step.state, procedure(name="one-more"))

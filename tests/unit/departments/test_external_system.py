@@ -1,4 +1,4 @@
-"""The bridge from an adapter to the host."""
+"""An adapter as an external system of the runtime."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,11 +40,11 @@ async def test_answers_go_to_their_tasks() -> None:
     assert outside.batch_size == 7
 
 
-def test_a_failure_repeats_nobodys_data() -> None:
-    said = submit_failed(ExternalCall("1", Submit(task=task(1))), ValueError("张三 has no such number"))
-    assert (said.task_id, said.reason) == (task(1).task_id, "ValueError")
+def test_a_failure_repeats_no_personal_data() -> None:
+    failed = submit_failed(ExternalCall("1", Submit(task=task(1))), ValueError("张三 has no such number"))
+    assert (failed.task_id, failed.reason) == (task(1).task_id, "ValueError")
 
 
-def test_a_department_is_asked_to_submit_only() -> None:
+def test_a_department_is_called_with_submit_only() -> None:
     with pytest.raises(TypeError, match="not TimerFired"):
         submit_failed(ExternalCall("1", TimerFired()), ValueError())

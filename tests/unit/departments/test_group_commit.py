@@ -1,4 +1,4 @@
-"""Group commit for stand-ins."""
+"""Group commit of simulators."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 class Ledger:
-    """Takes lots when it is allowed to, and remembers them."""
+    """Commits groups when it is allowed to, and records them."""
 
     def __init__(self) -> None:
-        self.lots: list[dict[str, str]] = []
+        self.groups: list[dict[str, str]] = []
         self.allowed = asyncio.Event()
         self.fails = False
 
     async def take(self, items: Mapping[str, str]) -> Mapping[str, LedgerEntry]:
         await self.allowed.wait()
-        self.lots.append(dict(items))
+        self.groups.append(dict(items))
         if self.fails:
-            raise ConnectionError("the books are away")
+            raise ConnectionError("the ledger is unreachable")
         return {
             task_id: LedgerEntry(task_id, f"number of {task_id}", AT, AT, Outcome.APPROVED, None, 1)
             for task_id in items
         }
 
 
-async def test_those_that_come_meanwhile_make_the_next_lot() -> None:
+async def test_applications_that_arrive_meanwhile_make_the_next_group() -> None:
     ledger = Ledger()
     gather = GroupCommit(ledger.take)
     puts = [asyncio.create_task(gather.put(name, "item")) for name in ("a", "b", "c", "b")]
@@ -40,12 +40,12 @@ async def test_those_that_come_meanwhile_make_the_next_lot() -> None:
     ledger.allowed.set()
     entries = await asyncio.gather(*puts)
     assert [entry.number for entry in entries] == [f"number of {name}" for name in ("a", "b", "c", "b")]
-    assert ledger.lots == [dict.fromkeys(lot, "item") for lot in ("a", "bc")] or ledger.lots == [
+    assert ledger.groups == [dict.fromkeys(group, "item") for group in ("a", "bc")] or ledger.groups == [
         dict.fromkeys("abc", "item")
     ]
 
 
-async def test_a_lot_that_fails_fails_for_each_and_the_next_is_fine() -> None:
+async def test_a_failed_group_fails_for_each_and_the_next_succeeds() -> None:
     ledger = Ledger()
     ledger.fails = True
     ledger.allowed.set()
@@ -56,7 +56,7 @@ async def test_a_lot_that_fails_fails_for_each_and_the_next_is_fine() -> None:
     assert (await gather.put("c", "item")).number == "number of c"
 
 
-async def test_whoever_stops_waiting_keeps_nobody_else() -> None:
+async def test_a_cancelled_application_does_not_hold_the_others() -> None:
     ledger = Ledger()
     gather = GroupCommit(ledger.take)
     first, second = (asyncio.create_task(gather.put(name, "item")) for name in "ab")

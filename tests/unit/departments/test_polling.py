@@ -1,4 +1,4 @@
-"""When an adapter looks whether the department has answered."""
+"""When an adapter polls for an answer of the department."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from services.departments.sdk.polling import pauses
 
 
 class Clock:
-    """Machine time that passes only when it is told to."""
+    """Machine time that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -17,9 +17,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.005, 0.5, 1.0, 60.0])
-def test_looks_grow_further_apart_and_the_last_is_when_the_wait_ends(
-    wait_s: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pauses_grow_and_the_last_ends_with_the_wait(wait_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(polling, "time", clock)
     waited: list[float] = []
@@ -31,7 +29,7 @@ def test_looks_grow_further_apart_and_the_last_is_when_the_wait_ends(
     assert len(waited) <= 2 + (2 * wait_s / polling.STEP_S) ** 0.5
 
 
-def test_time_that_looking_takes_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_a_poll_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(polling, "time", clock)
     found = pauses(1.0)

@@ -1,4 +1,4 @@
-"""The tax department's HTTP client, against a server that answers as the test says."""
+"""The HTTP client of the tax department, against a server under the test's control."""
 
 import asyncio
 from base64 import b64decode
@@ -18,13 +18,13 @@ SECRET = "a secret: of the tests + more"
 
 
 class Department:
-    """Hands out numbered tokens and answers requests that carry a good one."""
+    """Grants numbered tokens and answers requests with a valid one."""
 
     def __init__(self) -> None:
         self.issued = 0
-        self.good: set[str] = set()
+        self.valid: set[str] = set()
         self.expires_in = 600.0
-        self.asked: list[web.Request] = []
+        self.requests: list[web.Request] = []
         self.token_answer: Callable[[], web.Response] | None = None
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.fine
 
@@ -39,12 +39,12 @@ class Department:
         name, _, secret = b64decode(encoded).decode().partition(":")
         assert (kind, unquote_plus(name), unquote_plus(secret)) == ("Basic", "onedoor", SECRET)
         assert (await request.post())["grant_type"] == "client_credentials"
-        self.good.add(token := f"token-{self.issued}")
+        self.valid.add(token := f"token-{self.issued}")
         return web.json_response({"access_token": token, "token_type": "bearer", "expires_in": self.expires_in})
 
     async def request(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
-        if request.headers["Authorization"].removeprefix("Bearer ") not in self.good:
+        self.requests.append(request)
+        if request.headers["Authorization"].removeprefix("Bearer ") not in self.valid:
             return web.Response(status=401)
         return await self.answer(request)
 
@@ -82,31 +82,29 @@ async def test_many_requests_share_one_token(client: TaxClient, department: Depa
     assert department.issued == 1
 
 
-async def test_a_token_that_is_no_longer_honoured_is_replaced_once_for_all(
-    client: TaxClient, department: Department
-) -> None:
+async def test_a_refused_token_is_replaced_once_for_all_requests(client: TaxClient, department: Department) -> None:
     await get(client)
-    department.good.clear()
+    department.valid.clear()
     await asyncio.gather(*(get(client) for _ in range(10)))
     assert department.issued == 2
 
 
-async def test_a_token_is_replaced_before_it_ends(client: TaxClient, department: Department) -> None:
+async def test_a_token_is_replaced_before_it_expires(client: TaxClient, department: Department) -> None:
     department.expires_in = module.LEEWAY_S
     await get(client)
     await get(client)
     assert department.issued == 2
-    assert len(department.asked) == 2, "nothing was sent with the old one"
+    assert len(department.requests) == 2, "nothing was sent with the old one"
 
 
-async def test_refused_with_a_new_token_too_it_does_not_go_on_trying(client: TaxClient, department: Department) -> None:
+async def test_a_refused_new_token_is_not_replaced_again(client: TaxClient, department: Department) -> None:
     async def never(_: web.Request) -> web.StreamResponse:
         return web.Response(status=401)
 
     department.answer = never
     with pytest.raises(TaxAway, match="401"):
         await get(client)
-    assert (department.issued, len(department.asked)) == (2, 2)
+    assert (department.issued, len(department.requests)) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +124,18 @@ async def test_no_token(
     with pytest.raises(TokenRefused) as refused:
         await get(client)
     assert refused.value.error == error
-    assert not department.asked
+    assert not department.requests
 
 
-async def test_where_the_token_office_is_away_so_is_the_department(client: TaxClient, department: Department) -> None:
+async def test_without_a_token_endpoint_the_department_is_unavailable(
+    client: TaxClient, department: Department
+) -> None:
     department.token_answer = lambda: web.Response(status=503)
     with pytest.raises(TaxAway, match="503"):
         await get(client)
 
 
-async def test_what_it_will_not_take_is_no_absence(client: TaxClient, department: Department) -> None:
+async def test_a_refused_request_does_not_mean_unavailable(client: TaxClient, department: Department) -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return web.Response(status=422, text="no such item")
 
@@ -152,10 +152,10 @@ async def test_a_redirect_is_not_followed(client: TaxClient, department: Departm
     department.answer = elsewhere
     with pytest.raises(TaxAway, match="307"):
         await get(client)
-    assert [request.path for request in department.asked] == ["/x"]
+    assert [request.path for request in department.requests] == ["/x"]
 
 
-async def test_an_answer_without_end_is_given_up(
+async def test_an_endless_answer_is_given_up(
     client: TaxClient, department: Department, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -173,7 +173,7 @@ async def test_an_answer_without_end_is_given_up(
     assert await get(client) == b"{}"
 
 
-async def test_an_answer_that_does_not_come_is_not_waited_for(client: TaxClient, department: Department) -> None:
+async def test_a_missing_answer_times_out(client: TaxClient, department: Department) -> None:
     async def silent(_: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
         raise AssertionError
@@ -183,13 +183,13 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(client: TaxClient,
         await get(client)
 
 
-@pytest.mark.parametrize("said", [b"\x00\x01\x02\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
-async def test_what_is_not_http_is_no_answer_and_tells_no_secret(
-    client: TaxClient, department: Department, said: bytes
+@pytest.mark.parametrize("reply", [b"\x00\x01\x02\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+async def test_an_answer_that_is_not_http_is_an_error_without_secrets(
+    client: TaxClient, department: Department, reply: bytes
 ) -> None:
     async def garbled(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
-        request.transport.write(said)
+        request.transport.write(reply)
         request.transport.close()
         return web.Response()
 
@@ -200,7 +200,7 @@ async def test_what_is_not_http_is_no_answer_and_tells_no_secret(
     assert fault.value.__cause__ is None
 
 
-async def test_broken_off_in_the_middle_is_no_answer(client: TaxClient, department: Department) -> None:
+async def test_a_broken_answer_is_an_error(client: TaxClient, department: Department) -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)

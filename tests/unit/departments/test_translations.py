@@ -1,4 +1,4 @@
-"""The departments' own words, by example."""
+"""The translations of the shipped departments, by example."""
 
 import json
 from datetime import UTC, datetime
@@ -72,10 +72,10 @@ class TestTax:
 
 class TestCommerce:
     def test_accept_row(self) -> None:
-        row = commerce.accept_row(TASK, "11440000MB2C00000X", "lot 1", TAKEN)
+        row = commerce.accept_row(TASK, "11440000MB2C00000X", "batch 1", TAKEN)
         assert set(row) == set(commerce.ACCEPT_COLUMNS)
         assert row["row_guid"] == row["project_no"] == TASK_ID
-        assert (row["cd_operation"], row["cd_batch"], row["cd_time"]) == ("I", "lot 1", "2026-03-02T09:30:00")
+        assert (row["cd_operation"], row["cd_batch"], row["cd_time"]) == ("I", "batch 1", "2026-03-02T09:30:00")
         assert (row["applyer_type"], row["applyer_page_type"], row["applyer_page_code"]) == (
             "2",
             "001",
@@ -85,7 +85,7 @@ class TestCommerce:
         assert row["project_name"] == "设立登记；title 证1号"
 
     def test_without_an_applicant(self) -> None:
-        row = commerce.accept_row(ANONYMOUS, "11440000MB2C00000X", "lot 1", TAKEN)
+        row = commerce.accept_row(ANONYMOUS, "11440000MB2C00000X", "batch 1", TAKEN)
         assert (row["applyer_name"], row["applyer_type"], row["promise_date"]) == (None, None, None)
 
     def test_answers(self) -> None:
@@ -149,7 +149,7 @@ def test_the_case_of_a_task() -> None:
         case_of("2026-17/licence")
 
 
-def test_faults_are_named_without_their_values() -> None:
+def test_an_invalid_reply_names_fields_without_values() -> None:
     with pytest.raises(ValidationError) as caught:
         tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idNumber": 110105})
     fault = unparseable(caught.value, b"raw")
@@ -158,8 +158,8 @@ def test_faults_are_named_without_their_values() -> None:
     assert fault.raw == b"raw"
 
 
-def test_a_time_at_the_edge_of_the_calendar_is_nonsense_like_any_other() -> None:
-    """In UTC it would lie outside, which is no `ValueError` by itself; one such line must not keep the others."""
+def test_a_time_that_utc_cannot_express_is_invalid() -> None:
+    """Converting it is an `OverflowError`; the adapter needs a `ValueError`, so that other lines are still read."""
     first = "0001-01-01T00:00:00"
     standing = tax.Standing(
         task_id=TASK_ID, number="受1号", received_at=datetime.fromisoformat(f"{first}+08:00"), status="handling"
@@ -173,6 +173,6 @@ def test_a_time_at_the_edge_of_the_calendar_is_nonsense_like_any_other() -> None
 
 
 @pytest.mark.parametrize("written", ["20260230000000", "20261301000000", "20260301250000", "00000101000000"])
-def test_a_day_or_an_hour_that_there_is_not(written: str) -> None:
+def test_a_date_or_time_that_does_not_exist(written: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         land.moment(written)
