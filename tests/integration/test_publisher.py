@@ -1,4 +1,4 @@
-"""The publisher and the double that stands for it in other tests keep the same promises."""
+"""The publisher, and the double that stands for it in other tests, behave alike."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
 from services.runtime.batch.publications import Publish
-from services.runtime.kafka import connection
+from services.runtime.kafka import publisher as publisher_module
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.store.outbox import OutboxMessage
 from tests.integration.test_batches import Kafka
@@ -28,8 +28,8 @@ def messages(count: int) -> list[OutboxMessage]:
 
 
 @pytest.fixture(params=["double", "real"])
-async def there(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIterator[Publish]:
-    """A publisher whose Kafka is there."""
+async def reachable(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIterator[Publish]:
+    """A publisher whose Kafka answers."""
     if request.param == "double":
         yield Kafka().publish
         return
@@ -41,7 +41,7 @@ async def there(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIter
 
 
 @pytest.fixture(params=["double", "real"])
-async def away(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
+async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
     """A publisher whose Kafka is away."""
     if request.param == "double":
         double = Kafka()
@@ -57,19 +57,19 @@ def in_order(said: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     return sorted(said, key=lambda one: one.message_id)
 
 
-async def test_it_gives_back_what_was_acknowledged(there: Publish) -> None:
+async def test_publish_returns_what_was_acknowledged(reachable: Publish) -> None:
     some = messages(200)
-    assert in_order(await there(some)) == in_order(some)
-    assert list(await there(some[:1])) == some[:1], "the same message may be published again"
-    assert list(await there([])) == []
+    assert in_order(await reachable(some)) == in_order(some)
+    assert list(await reachable(some[:1])) == some[:1], "the same message may be published again"
+    assert list(await reachable([])) == []
 
 
-async def test_it_gives_back_nothing_and_does_not_raise_when_kafka_is_away(away: Publish) -> None:
-    assert list(await away(messages(3))) == []
-    assert list(await away(messages(1))) == []
+async def test_publish_returns_nothing_and_does_not_raise_while_kafka_is_away(unreachable: Publish) -> None:
+    assert list(await unreachable(messages(3))) == []
+    assert list(await unreachable(messages(1))) == []
 
 
-async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
+async def test_acknowledged_messages_are_in_kafka_in_the_partition_of_their_key(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of)
@@ -81,12 +81,12 @@ async def test_what_was_acknowledged_is_in_kafka(kafka_address: str) -> None:
         found = [await consumer.getone() for _ in range(50)]
         partitions = sorted(consumer.partitions_for_topic(of.topic_prefix + TOPIC))
     assert {record.value for record in found} == {one.event for one in some}
-    # Where Kafka's own clients would have put them.
+    # Kafka's own clients choose the same partition.
     assert all(record.partition == DefaultPartitioner()(record.key, partitions, partitions) for record in found)
     assert {record.partition for record in found} == set(partitions)
 
 
-async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_address: str) -> None:
+async def test_messages_that_fill_several_batches_arrive_in_order(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of)
@@ -99,7 +99,7 @@ async def test_what_fills_more_than_a_batch_is_all_there_in_its_order(kafka_addr
         assert [(await consumer.getone()).value[:4] for _ in large] == [one.event[:4] for one in large]
 
 
-async def test_what_is_said_later_does_not_overtake(kafka_address: str) -> None:
+async def test_later_messages_of_a_case_do_not_overtake_earlier_ones(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of)
@@ -116,53 +116,40 @@ async def test_what_is_said_later_does_not_overtake(kafka_address: str) -> None:
         assert mine[1:] == sorted(mine[1:])
 
 
-async def test_another_log_is_noticed(kafka_address: str) -> None:
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
-    await ensure_topics(of, [TOPIC])
-    publisher = Publisher(of)
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
-    await admin.start()
-    try:
-        some = messages(50)
-        assert len(await publisher.publish(some)) == len(await publisher.publish(some)) == 50
-        assert not publisher.log_lost
-        await admin.delete_topics([of.topic_prefix + TOPIC])
-        await ensure_topics(of, [TOPIC])
-
-        async def taken() -> bool:
-            return len(await publisher.publish(some)) == 50
-
-        await eventually(taken)
-        assert publisher.log_lost
-    finally:
-        await admin.close()
-        await publisher.close()
-
-
-async def test_that_the_log_is_another_one_is_noticed_once_however_much_was_under_way(
+async def test_the_loss_of_kafkas_log_is_noticed_once_however_many_calls_are_in_flight(
     kafka_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of)
-    noticed: list[str] = []
-    monkeypatch.setattr(connection.log, "warning", lambda event, **_: noticed.append(event))
+    warnings: list[str] = []
+    monkeypatch.setattr(publisher_module.log, "warning", lambda event, **_: warnings.append(event))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
     try:
         some = messages(50)
-        await publisher.publish(some)
-        # As if more had been acknowledged before: what comes is of another log, for each of those under way.
-        publisher._reached = {partition: offset + 10_000 for partition, offset in publisher._reached.items()}
-        for acknowledged in await asyncio.gather(*(publisher.publish(some) for _ in range(3))):
-            assert len(acknowledged) == 50
-        assert noticed == ["Kafka's log is another one than before"]
+        for _ in range(10):
+            assert len(await publisher.publish(some)) == 50
+        assert not publisher.log_lost
+        await admin.delete_topics([of.topic_prefix + TOPIC])
+        await ensure_topics(of, [TOPIC])
+
+        async def acknowledged() -> bool:
+            calls = await asyncio.gather(*(publisher.publish(some) for _ in range(3)))
+            return [len(call) for call in calls] == [50, 50, 50]
+
+        await eventually(acknowledged)
+        assert publisher.log_lost
+        assert warnings.count("Kafka's log is another one than before") == 1
         publisher.log_lost = False
         await publisher.publish(some)
         assert not publisher.log_lost
     finally:
+        await admin.close()
         await publisher.close()
 
 
-async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -> None:
+async def test_a_missing_topic_does_not_delay_the_others(kafka_address: str) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of)
@@ -170,6 +157,6 @@ async def test_a_topic_that_is_not_there_holds_up_no_other(kafka_address: str) -
         nowhere, *some = messages(5)
         nowhere = replace(nowhere, topic="onedoor.tasks.nowhere")
         assert in_order(await publisher.publish([nowhere, *some])) == in_order(some)
-        assert in_order(await publisher.publish(some)) == in_order(some), "and Kafka does not count as away for it"
+        assert in_order(await publisher.publish(some)) == in_order(some), "Kafka does not count as away for it"
     finally:
         await publisher.close()

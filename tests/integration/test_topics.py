@@ -1,4 +1,4 @@
-"""A broker that comes back without its log: the topics return by themselves, and all that was under way completes."""
+"""A broker that comes back without its log: the topics are created again, and every open case completes."""
 
 import asyncio
 import shutil
@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka
-from services.runtime.kafka.topics import Topics, Unfit
+from services.runtime.kafka.topics import Topics, TopicsNotCreated
 from tests.support.topics import ensure_topics
 from tests.support.toy import eventually, settings
 from tests.support.toy_conversation import conversation
@@ -24,7 +24,7 @@ A_SECOND = 40
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Kafka]:
-    """A broker of this test's own, that it may ruin."""
+    """A broker of the test's own, which it may destroy."""
     broker = Kafka(tmp_path / "kafka", lambda _: None)
     await broker.start()
     yield broker
@@ -40,43 +40,43 @@ async def topics_of(broker: Kafka) -> dict[str, Any]:
         await admin.close()
 
 
-async def without_its_log(broker: Kafka) -> None:
-    """Stop the broker, delete its whole folder, start it: nothing of what it knew is left."""
+async def restart_without_log(broker: Kafka) -> None:
+    """Stop the broker, delete its whole folder and start it: all its records, topics and groups are gone."""
     await broker.stop()
     await asyncio.to_thread(shutil.rmtree, broker.folder)
     await broker.start()
 
 
 async def shown(broker: Kafka, *names: str) -> bool:
-    """Whether Kafka shows these topics: a little after it has said that they are made."""
+    """Whether Kafka lists these topics, which happens a little after it has confirmed their creation."""
     return set(names) <= (await topics_of(broker)).keys()
 
 
-async def test_topics_that_are_gone_are_made_again(broker: Kafka) -> None:
+async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, topic_prefix="a-")
     topics = Topics(of, ["one", "two"])
 
-    async def made_again() -> bool:
-        await topics.run_once()  # the first look finds the old connection cut, and the next one makes another
+    async def created_again() -> bool:
+        await topics.run_once()  # the first check finds the old connection cut; the next one connects again
         return await shown(broker, "a-one", "a-two")
 
     try:
         assert await topics.run_once() is False
         await eventually(partial(shown, broker, "a-one", "a-two"))
         address = broker.address
-        await without_its_log(broker)
-        assert broker.address == address, "whoever knew the broker would not find it again"
+        await restart_without_log(broker)
+        assert broker.address == address, "a broker with another address would not be found again"
         assert not {"a-one", "a-two"} & (await topics_of(broker)).keys()
-        await eventually(made_again)
+        await eventually(created_again)
         await broker.stop()
         assert await topics.run_once() is False, "a broker that is away is no fault"
         await broker.start()
-        await eventually(made_again)
+        await eventually(created_again)
     finally:
         await topics.close()
 
 
-async def test_several_may_make_the_same_topics_at_once(broker: Kafka) -> None:
+async def test_several_services_may_create_the_same_topics_at_once(broker: Kafka) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address)
     await asyncio.gather(*(ensure_topics(of, ["one", "two", "three"]) for _ in range(8)))
     await eventually(partial(shown, broker, "one", "two", "three"))
@@ -84,7 +84,7 @@ async def test_several_may_make_the_same_topics_at_once(broker: Kafka) -> None:
 
 async def test_more_replicas_than_brokers_are_refused_with_both_numbers(broker: Kafka) -> None:
     of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, replication=3)
-    with pytest.raises(Unfit, match="replicas wanted: 3; brokers there: 1"):
+    with pytest.raises(TopicsNotCreated, match="replicas wanted: 3; brokers there: 1"):
         await ensure_topics(of, ["one"])
     assert "one" not in await topics_of(broker)
 
@@ -95,13 +95,13 @@ async def test_a_broker_loses_everything_under_load_and_every_case_completes_onc
 ) -> None:
     async with conversation(broker.address, engines.postgres, CASES, A_SECOND) as talk:
         await talk.reach(CASES // 4, seconds=30)
-        await without_its_log(broker)
+        await restart_without_log(broker)
         await talk.all_complete_and_nothing_twice(seconds=60)
-    await nothing_unread_is_acknowledged(broker)
+    await assert_no_offset_beyond_the_end(broker)
 
 
-async def nothing_unread_is_acknowledged(broker: Kafka) -> None:
-    """No group has acknowledged more than there is: the old log's offsets were not carried over to the new one."""
+async def assert_no_offset_beyond_the_end(broker: Kafka) -> None:
+    """No group has acknowledged an offset of the old log in the new one."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
     await admin.start()
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address)

@@ -1,4 +1,4 @@
-"""Connections to Kafka: how to reach it, its topics, and publishing to it."""
+"""How clients of Kafka reach the cluster and authenticate."""
 
 from typing import Any
 
@@ -6,40 +6,18 @@ from aiokafka.helpers import create_ssl_context
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from services.runtime import telemetry
 from services.runtime.settings import Settings
 
 RETRY_MS = 500
-"""Machine milliseconds between two attempts of a client to reach Kafka. aiokafka's own 100 keep a processor busy that
-Kafka needs to start."""
+"""Machine milliseconds between two attempts of a client to reach Kafka. With aiokafka's own 100, the attempts take CPU
+that Kafka needs to start."""
 
-
-log = telemetry.logger(__name__)
-
-
-def security(settings: Settings) -> BaseSecurity:
-    """How this process proves who it is to the cluster."""
-    ssl = create_ssl_context(cafile=settings.kafka_ca_file) if settings.kafka_security.endswith("SSL") else None
-    if settings.kafka_username is None or settings.kafka_password is None:
-        return BaseSecurity(ssl_context=ssl)
-    mechanism = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
-    return mechanism[settings.kafka_sasl_mechanism](
-        username=settings.kafka_username, password=settings.kafka_password.get_secret_value(), ssl_context=ssl
-    )
-
-
-def addresses(settings: Settings) -> list[str]:
-    """Where the cluster is asked first. A list: FastStream takes a string for one address, commas and all."""
-    return [address.strip() for address in settings.kafka.split(",")]
-
-
-def client_id(settings: Settings) -> str:
-    """What this process is called in the cluster's logs."""
-    return f"onedoor-{settings.service}-{settings.replica}"
+TIMEOUT_S = 5.0
+"""Machine seconds after which a request of the publisher, or about topics, fails and Kafka counts as away."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """The arguments by which any aiokafka client reaches the cluster of these settings."""
+    """Return the arguments with which any aiokafka client reaches the cluster of these settings."""
     return {
         "bootstrap_servers": addresses(settings),
         "client_id": client_id(settings),
@@ -47,9 +25,22 @@ def connection(settings: Settings) -> dict[str, Any]:
     }
 
 
-PUBLISH_TIMEOUT_S = 5.0
-"""Machine seconds after which Kafka counts as away and what was said is left to the relay."""
+def addresses(settings: Settings) -> list[str]:
+    """Return the bootstrap addresses. A list, because FastStream takes a string for a single address."""
+    return [address.strip() for address in settings.kafka.split(",")]
 
 
-TOPIC_S = 1.0
-"""Machine seconds that are spent on finding out whether Kafka has a topic."""
+def client_id(settings: Settings) -> str:
+    """Return the name of this process in the cluster's logs."""
+    return f"onedoor-{settings.service}-{settings.replica}"
+
+
+def security(settings: Settings) -> BaseSecurity:
+    """Return how this process authenticates to the cluster, and whether the connection is encrypted."""
+    ssl = create_ssl_context(cafile=settings.kafka_ca_file) if settings.kafka_security.endswith("SSL") else None
+    if settings.kafka_username is None or settings.kafka_password is None:
+        return BaseSecurity(ssl_context=ssl)
+    mechanism = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return mechanism[settings.kafka_sasl_mechanism](
+        username=settings.kafka_username, password=settings.kafka_password.get_secret_value(), ssl_context=ssl
+    )

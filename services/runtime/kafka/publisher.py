@@ -14,97 +14,72 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.codec import CONTENT_TYPE_HEADER
 from contracts.registry import MAX_RECORD_BYTES
-from services.runtime.kafka.connection import PUBLISH_TIMEOUT_S, RETRY_MS, TOPIC_S, connection, log
+from services.runtime import telemetry
+from services.runtime.kafka.connection import RETRY_MS, TIMEOUT_S, connection
 from services.runtime.settings import Settings
 from services.runtime.store.outbox import OutboxMessage
 
+TOPIC_TIMEOUT_S = 1.0
+"""Machine seconds within which Kafka must say how many partitions a topic has."""
+
 AWAY_S = 2.0
-"""Machine seconds during which nothing is sent to a Kafka that has just failed to answer."""
+"""Machine seconds for which nothing is sent after Kafka has failed to acknowledge."""
 
+LINGER_MS = 1
+"""Milliseconds for which aiokafka collects the batches of several partitions into one request."""
 
-@lru_cache(maxsize=4096)
-def _place(key: bytes) -> int:
-    """Kafka's own hash of a key. A case says several things, and this is reckoned in Python."""
-    return int(murmur2(key)) & 0x7FFFFFFF
+BATCH_BYTES = 512 * 1024
+"""Most bytes of one batch, twice the largest record. aiokafka's own 16 KB would send a full batch of the service in
+dozens of parts, one after another."""
 
+REQUEST_BYTES = 8 * MAX_RECORD_BYTES
+"""Most bytes of one request."""
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Messages for one partition, which Kafka acknowledges together."""
-
-    topic: str
-    partition: int
-    builder: BatchBuilder
-    said: list[OutboxMessage]
-
-    def add(self, one: OutboxMessage, key: bytes) -> bool:
-        """Whether there was room for one more. There always is for the first."""
-        if self.builder.append(timestamp=None, key=key, value=one.event, headers=CONTENT_TYPE_HEADER) is None:
-            return False
-        self.said.append(one)
-        return True
-
-
-def _batches(producer: AIOKafkaProducer, said: Iterable[OutboxMessage], partitions: Mapping[str, int]) -> list[_Batch]:
-    """The messages by partition, in their order; those whose topic has no partitions are left out.
-
-    Handed to the producer one by one, each would have a future of its own, and be told of by itself.
-    """
-    batches: list[_Batch] = []
-    latest: dict[tuple[str, int], _Batch] = {}
-    for one in said:
-        if not (count := partitions[one.topic]):
-            continue
-        key = one.case_id.encode()
-        place = one.topic, _place(key) % count
-        batch = latest.get(place)
-        if batch is None or not batch.add(one, key):
-            batch = latest[place] = _Batch(*place, producer.create_batch(), [])
-            batches.append(batch)
-            batch.add(one, key)
-    return batches
+log = telemetry.logger(__name__)
 
 
 class Publisher:
-    """Sends messages to Kafka and says which of them it acknowledged.
+    """Sends messages to Kafka and returns those that it acknowledged.
 
-    It never raises for a Kafka that is away: what was not acknowledged stays marked in the outbox and is sent
-    by the relay. The producer is not Kafka's idempotent one: receivers drop what they have seen, and a producer
-    without a sequence outlives a broker that has lost its memory.
+    It does not raise while Kafka is away: messages without acknowledgement keep their mark in the outbox, and the relay
+    sends them later. The producer is aiokafka's plain one, not the idempotent one: consumers drop duplicates, and a
+    producer without sequence numbers still works after a broker has lost its log. Messages are handed over as batches,
+    not by FastStream one by one: that takes seven times the CPU (docs/decisions/0017-faststream-behind-one-file.md).
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.away = False
+        """Whether Kafka failed to acknowledge the latest messages."""
+        self.log_lost = False
+        """Kafka acknowledged a lower offset than before: its log is a new one, and the records of the old one are gone.
+        Reset by the caller that publishes them again."""
         self._settings = settings
         self._prefix = settings.topic_prefix
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._handing = asyncio.Lock()
-        """Held while messages are handed to the producer, which makes each partition's wait for those before them: who
-        came later would overtake in another partition, and with him what his case said later."""
+        self._sending = asyncio.Lock()
+        """Held while messages are handed to the producer, each partition in turn. A later call would otherwise overtake
+        in another partition, and publish a case's later messages before its earlier ones."""
         self._away_until = 0.0
-        self._reached: dict[tuple[str, int], int] = {}
-        """The highest offset acknowledged, by topic and partition."""
-        self._logs = 0
-        """Counts the logs that were found to be other ones than before."""
-        self.away = False
-        """Kafka did not acknowledge what was sent last."""
-        self.log_lost = False
-        """Kafka has acknowledged a lower offset than before: its log is another one, and what was in the old is gone.
-        Whoever makes good for it takes the mark off."""
+        self._last_offsets: dict[tuple[str, int], int] = {}
+        """The highest acknowledged offset, by topic and partition."""
+        self._logs_lost = 0
+        """How often the log was found to be a new one."""
 
-    async def publish(self, said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        """Send these; those that were acknowledged."""
+    async def publish(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+        """Send these messages; return those that were acknowledged."""
         if time.monotonic() < self._away_until:
             return ()
-        logs, reached = self._logs, dict(self._reached)  # what was acknowledged before these are sent
+        logs_lost, last_offsets = self._logs_lost, dict(self._last_offsets)  # as of before these are sent
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         fault: BaseException | None = None
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 producer = await self._started()
-                partitions = {topic: await self._partitions(producer, topic) for topic in {one.topic for one in said}}
-                async with self._handing:
-                    for batch in _batches(producer, said, partitions):
+                topics = {message.topic for message in messages}
+                partitions = {topic: await self._partitions(producer, topic) for topic in topics}
+                async with self._sending:
+                    for batch in _batches(producer, messages, partitions):
                         topic = self._prefix + batch.topic
                         sent.append((batch, await producer.send_batch(batch.builder, topic, partition=batch.partition)))
                 if sent:
@@ -114,37 +89,17 @@ class Publisher:
         acknowledged: list[OutboxMessage] = []
         for batch, future in sent:
             if future.done() and not future.cancelled() and (failure := future.exception()) is None:
-                acknowledged += batch.said
-                if logs == self._logs:  # else several were under way when the log was lost, and one has noticed
-                    self._note(reached, (batch.topic, batch.partition), future.result().offset, len(batch.said))
+                acknowledged += batch.messages
+                if logs_lost == self._logs_lost:  # otherwise another call has noticed the loss already
+                    place = batch.topic, batch.partition
+                    self._note_offset(last_offsets, place, future.result().offset, len(batch.messages))
             elif future.done():
                 fault = failure or fault
         if fault is not None:
-            await self._away(fault)
+            await self._disconnect(fault)
         elif sent:
             self.away = False
         return acknowledged
-
-    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """How many partitions this topic has; none if it is not there, which must not hold up the other topics."""
-        name = self._prefix + topic
-        if known := producer.client.cluster.partitions_for_topic(name):
-            return len(known)
-        try:
-            async with asyncio.timeout(TOPIC_S):
-                return len(await producer.partitions_for(name))
-        except (KafkaError, TimeoutError) as error:
-            log.warning("no such topic; what is said on it waits", topic=topic, error=repr(error))
-            return 0
-
-    def _note(self, reached: dict[tuple[str, int], int], partition: tuple[str, int], offset: int, count: int) -> None:
-        """So many messages were acknowledged in a partition, the first of them at this offset."""
-        if offset < reached.get(partition, 0):
-            log.warning("Kafka's log is another one than before", topic=partition[0], partition=partition[1])
-            self.log_lost = True
-            self._logs += 1
-            self._reached.clear()
-        self._reached[partition] = max(offset + count - 1, self._reached.get(partition, 0))
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""
@@ -158,10 +113,10 @@ class Publisher:
                 producer = AIOKafkaProducer(
                     **connection(self._settings),
                     acks="all",
-                    linger_ms=1,
-                    max_batch_size=512 * 1024,
-                    max_request_size=8 * MAX_RECORD_BYTES,
-                    request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
+                    linger_ms=LINGER_MS,
+                    max_batch_size=BATCH_BYTES,
+                    max_request_size=REQUEST_BYTES,
+                    request_timeout_ms=int(TIMEOUT_S * 1000),
                     retry_backoff_ms=RETRY_MS,
                 )
                 try:
@@ -172,14 +127,83 @@ class Publisher:
                 self._producer = producer
             return self._producer
 
-    async def _away(self, error: BaseException) -> None:
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
+        """Return the number of partitions of a topic; 0 if there is no such topic, which must not delay the others."""
+        name = self._prefix + topic
+        if known := producer.client.cluster.partitions_for_topic(name):
+            return len(known)
+        try:
+            async with asyncio.timeout(TOPIC_TIMEOUT_S):
+                return len(await producer.partitions_for(name))
+        except (KafkaError, TimeoutError) as error:
+            log.warning("no such topic; its messages wait in the outbox", topic=topic, error=repr(error))
+            return 0
+
+    def _note_offset(
+        self, last_offsets: Mapping[tuple[str, int], int], place: tuple[str, int], offset: int, count: int
+    ) -> None:
+        """Note that ``count`` messages were acknowledged, the first of them at ``offset``."""
+        if offset < last_offsets.get(place, 0):
+            log.warning("Kafka's log is another one than before", topic=place[0], partition=place[1])
+            self.log_lost = True
+            self._logs_lost += 1
+            self._last_offsets.clear()
+        self._last_offsets[place] = max(offset + count - 1, self._last_offsets.get(place, 0))
+
+    async def _disconnect(self, error: BaseException) -> None:
+        """Give up the producer after a failure, so that the next attempt begins with the addresses in the settings."""
         self.away = True
         self._away_until = time.monotonic() + AWAY_S
         log.warning("Kafka did not acknowledge; the relay will publish", error=repr(error))
         if self._producer is not None:
             producer, self._producer = self._producer, None
             try:
-                async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                async with asyncio.timeout(TIMEOUT_S):
                     await producer.stop()
             except (KafkaError, TimeoutError, OSError) as failure:
                 log.warning("the producer did not stop cleanly", error=repr(failure))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Messages for one partition, which Kafka acknowledges together."""
+
+    topic: str
+    partition: int
+    builder: BatchBuilder
+    messages: list[OutboxMessage]
+
+    def add(self, message: OutboxMessage, key: bytes) -> bool:
+        """Add a message; return whether there was room for it. There always is for the first."""
+        if self.builder.append(timestamp=None, key=key, value=message.event, headers=CONTENT_TYPE_HEADER) is None:
+            return False
+        self.messages.append(message)
+        return True
+
+
+def _batches(
+    producer: AIOKafkaProducer, messages: Iterable[OutboxMessage], partitions: Mapping[str, int]
+) -> list[_Batch]:
+    """Sort messages into batches by partition, keeping their order. Messages of topics without partitions are left out.
+
+    A batch has one future. Handed to the producer one by one, each message would have its own.
+    """
+    batches: list[_Batch] = []
+    latest: dict[tuple[str, int], _Batch] = {}
+    for message in messages:
+        if not (count := partitions[message.topic]):
+            continue
+        key = message.case_id.encode()
+        place = message.topic, _hash(key) % count
+        batch = latest.get(place)
+        if batch is None or not batch.add(message, key):
+            batch = latest[place] = _Batch(*place, producer.create_batch(), [])
+            batches.append(batch)
+            batch.add(message, key)
+    return batches
+
+
+@lru_cache(maxsize=4096)
+def _hash(key: bytes) -> int:
+    """Kafka's own hash of a key. Cached, because a case has several messages and this is computed in Python."""
+    return int(murmur2(key)) & 0x7FFFFFFF

@@ -1,4 +1,4 @@
-"""The topics there are: made by us, with their partitions."""
+"""The topics: created by the services themselves, with their partitions."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -8,57 +8,64 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from contracts.registry import MAX_RECORD_BYTES
-from services.runtime.kafka.connection import PUBLISH_TIMEOUT_S, connection, log
+from services.runtime import telemetry
+from services.runtime.kafka.connection import TIMEOUT_S, connection
 from services.runtime.settings import Settings
 
+log = telemetry.logger(__name__)
 
-class Unfit(KafkaError):  # type: ignore[misc]
-    """The cluster cannot make the topics as they are wanted, or not yet. The message says why."""
+
+class TopicsNotCreated(KafkaError):  # type: ignore[misc]
+    """The cluster cannot create the topics as required, or not yet. The message gives the reason."""
 
 
 class Topics:
-    """The topics that there must be, each with the settings' prefix before its name.
+    """The topics that a service requires, each with the settings' prefix before its name.
 
-    A cluster can come back without them: its disks were lost, or it was set up anew. The services' databases know
-    all that matters, so work goes on as soon as there are topics again, and nobody should have to start services
-    for that.
+    A cluster can come back without them, with new disks or set up anew. The services' databases hold all that matters,
+    so work continues as soon as the topics exist again, and no service has to be restarted for that.
     """
 
     def __init__(self, settings: Settings, names: Iterable[str]) -> None:
         self._settings = settings
-        self._wanted = frozenset(settings.topic_prefix + name for name in names)
+        self._required = frozenset(settings.topic_prefix + name for name in names)
         self._admin: AIOKafkaAdminClient | None = None
-        self._looking = asyncio.Lock()
-        self._there = True
-        self._thin: frozenset[str] = frozenset()
+        self._ensuring = asyncio.Lock()
+        self._ensured = True
+        self._underreplicated: frozenset[str] = frozenset()
 
     async def ensure(self) -> None:
-        """Make those that do not exist. Raises `KafkaError` or `OSError` when the cluster will not, or is away."""
-        async with self._looking:
+        """Create the topics that do not exist.
+
+        Raises `KafkaError`, among them `TopicsNotCreated`, or `OSError` when the cluster refuses or is away.
+        """
+        async with self._ensuring:
             try:
                 admin = await self._connected()
                 found = {topic["topic"]: topic for topic in await admin.describe_topics()}
-                if missing := sorted(self._wanted - found.keys()):
-                    await self._make(admin, missing)
-                self._warn_of_thin([topic for name, topic in found.items() if name in self._wanted])
+                if missing := sorted(self._required - found.keys()):
+                    await self._create(admin, missing)
+                self._warn_of_underreplicated([topic for name, topic in found.items() if name in self._required])
             except BaseException:
                 await self.close()  # the next attempt begins with the addresses in the settings
                 raise
 
     async def run_once(self) -> bool:
-        """Look once, with one small request, and make what is missing; False, for `forever`. A cluster that is away
-        is no fault: who has something to say to it notices by himself."""
+        """Check with one small request, and create what is missing. Returns False: there is never more to do at once.
+
+        A cluster that is away is no fault of this job; the publisher reports it.
+        """
         try:
             await self.ensure()
-            self._there = True
+            self._ensured = True
         except (KafkaError, OSError) as error:
-            if self._there:
-                log.warning("topics cannot be looked after", error=repr(error))
-            self._there = False
+            if self._ensured:
+                log.warning("topics cannot be checked", error=repr(error))
+            self._ensured = False
         return False
 
     async def close(self) -> None:
-        """Disconnect. It may be used again."""
+        """Disconnect. The next call connects again."""
         if self._admin is not None:
             admin, self._admin = self._admin, None
             await admin.close()
@@ -66,18 +73,18 @@ class Topics:
     async def _connected(self) -> AIOKafkaAdminClient:
         if self._admin is None:
             admin = self._admin = AIOKafkaAdminClient(
-                **connection(self._settings), request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000)
+                **connection(self._settings), request_timeout_ms=int(TIMEOUT_S * 1000)
             )
             await admin.start()
         return self._admin
 
-    async def _make(self, admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    async def _create(self, admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
         cluster = await admin.describe_cluster()
         brokers = [broker["node_id"] for broker in cluster["brokers"]]
         if cluster["controller_id"] not in brokers:
-            raise Unfit("the cluster has no controller yet")
+            raise TopicsNotCreated("the cluster has no controller yet")
         if len(brokers) < self._settings.replication:
-            raise Unfit(f"replicas wanted: {self._settings.replication}; brokers there: {len(brokers)}")
+            raise TopicsNotCreated(f"replicas wanted: {self._settings.replication}; brokers there: {len(brokers)}")
         log.info("creating topics", topics=list(names))
         answer = await admin.create_topics([_topic(self._settings, name) for name in names])
         for name, code, *_ in answer.topic_errors:
@@ -85,16 +92,18 @@ class Topics:
             if kind is TopicAlreadyExistsError:
                 log.info("a topic was created by another process", topic=name)
             elif kind is not NoError:
-                raise Unfit(f"topic {name} cannot be made: {kind.__name__}")
+                raise TopicsNotCreated(f"topic {name} cannot be created: {kind.__name__}")
 
-    def _warn_of_thin(self, topics: Sequence[dict[str, Any]]) -> None:
-        """Say once which topics have fewer replicas than wanted: somebody else, or a cluster of another size, has
-        made them, and a broker's disk can take their records with it."""
+    def _warn_of_underreplicated(self, topics: Sequence[dict[str, Any]]) -> None:
+        """Log, once each, the topics with fewer replicas than configured.
+
+        They were created otherwise, or on a smaller cluster, and the loss of one disk can lose their records.
+        """
         wanted = self._settings.replication
-        thin = frozenset(t["topic"] for t in topics if any(len(p["replicas"]) < wanted for p in t["partitions"]))
-        if thin - self._thin:
-            log.warning("topics have fewer replicas than wanted", topics=sorted(thin - self._thin), wanted=wanted)
-        self._thin = thin
+        found = frozenset(t["topic"] for t in topics if any(len(p["replicas"]) < wanted for p in t["partitions"]))
+        if new := found - self._underreplicated:
+            log.warning("topics have fewer replicas than wanted", topics=sorted(new), wanted=wanted)
+        self._underreplicated = found
 
 
 def _topic(settings: Settings, name: str) -> NewTopic:
@@ -105,9 +114,9 @@ def _topic(settings: Settings, name: str) -> NewTopic:
         topic_configs={
             "retention.ms": str(settings.topic_retention_days * 86_400_000),
             "max.message.bytes": str(4 * MAX_RECORD_BYTES),
-            # One replica may be lost or away, whatever the number of replicas from three on.
+            # One replica may be lost or away, if there are three or more.
             "min.insync.replicas": str(max(1, settings.replication - 1)),
-            # A replica that has missed acknowledged records must not become the leader, however the cluster is set.
+            # A replica that lacks acknowledged records must not become the leader, whatever the cluster's default is.
             "unclean.leader.election.enable": "false",
         },
     )

@@ -36,7 +36,7 @@ def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait() -> 
     assert breaker.permits(10, now=1.0) == 1
 
 
-def test_dead_letters_count_within_a_minute_only() -> None:
+def test_dead_letters_of_the_last_minute_count() -> None:
     limit = DeadLetterLimit(a_minute=10)
     assert not limit.exceeded(10, now=0.0)
     assert limit.exceeded(1, now=59.0)
