@@ -1,4 +1,4 @@
-"""An accepted case and what may be heard of it."""
+"""An accepted case and the messages that intake may receive about it."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,7 +27,7 @@ STEPS = {step.step: step for step in PLAN.steps}
 
 
 handle = partial(handle_by, RegionalRules(almanac()))
-"""Intake's core by the calendar as it is published."""
+"""Intake's core with the published calendar."""
 
 
 def at(hours: float) -> datetime:
@@ -113,7 +113,7 @@ def commitments(*due: tuple[str, float]) -> CommitmentsOpened:
 
 
 def run(*messages: Envelope[Message]) -> Step[Case]:
-    """The step that the last of these messages leads to."""
+    """Process the messages in order. The step that the last one leads to."""
     step: Step[Case] | None = None
     for message in messages:
         step = handle(step.state if step else None, message)

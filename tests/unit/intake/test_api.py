@@ -1,10 +1,9 @@
-"""Applying for a case and looking after it, by HTTP."""
+"""Applications and cases over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from httpx2 import Response
 from sqlalchemy.exc import DBAPIError
 
 from contracts.messages.cases import CaseAccepted, StepState
@@ -12,15 +11,7 @@ from services.intake.core.case_numbers import is_valid
 from services.runtime.batch.queue import Overloaded
 from tests.support.persons import citizen_number, credit_code
 from tests.unit.intake.cases import at, decided, done, report
-from tests.unit.intake.hosts import MemoryHost, client_of
-
-APPLICATION: dict[str, Any] = {
-    "bundle": "transfer-property",
-    "applicant": {"kind": "person", "name": "王小明", "id_number": citizen_number()},
-    "materials": ["identity", "房屋买卖合同", "Certificate of title"],
-    "region": "110105",
-    "channel": "window",
-}
+from tests.unit.intake.hosts import APPLICATION, MemoryHost, client_of, post, problem
 
 
 @pytest.fixture
@@ -28,23 +19,8 @@ def process() -> MemoryHost:
     return MemoryHost()
 
 
-def post(process: MemoryHost, body: Any = None, **headers: str) -> Response:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return client_of(process).post("/cases", json=APPLICATION if body is None else body, headers=sent)
-
-
 def changed(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in {**APPLICATION, **fields}.items() if value is not None}
-
-
-def problem(response: Response, status: int) -> Any:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    content = response.json()
-    assert content["status"] == status
-    assert content["title"]
-    assert content["title_zh"]
-    return content
 
 
 def test_an_application_is_accepted(process: MemoryHost) -> None:
@@ -69,10 +45,10 @@ def test_an_application_is_accepted(process: MemoryHost) -> None:
             "dated": "2026-03-02",
         }
     ]
-    (said,) = process.published
-    assert isinstance(said, CaseAccepted)
-    assert said.plan.matter == "transfer-property"
-    assert said.materials == (
+    (published,) = process.published
+    assert isinstance(published, CaseAccepted)
+    assert published.plan.matter == "transfer-property"
+    assert published.materials == (
         "Proof of the applicant's identity (申请人身份证明)",
         "Contract of sale (房屋买卖合同)",
         "Certificate of title (不动产权证书)",
@@ -83,11 +59,11 @@ def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost) -> No
     organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
     body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
     assert post(process, body).status_code == 201
-    (said,) = process.published
-    assert isinstance(said, CaseAccepted)
-    assert said.applicant is not None
-    assert said.applicant.id_number == credit_code()
-    assert "a letter" in said.materials
+    (published,) = process.published
+    assert isinstance(published, CaseAccepted)
+    assert published.applicant is not None
+    assert published.applicant.id_number == credit_code()
+    assert "a letter" in published.materials
 
 
 def test_the_same_key_and_body_is_the_same_case(process: MemoryHost) -> None:
@@ -165,7 +141,7 @@ def test_a_body_that_is_not_json(process: MemoryHost, body: bytes) -> None:
     assert problem(response, 400)["type"] == "urn:onedoor:problem:not-json"
 
 
-def test_a_body_that_does_not_say_that_it_is_json(process: MemoryHost) -> None:
+def test_a_body_that_is_not_declared_as_json(process: MemoryHost) -> None:
     problem(client_of(process).post("/cases", data={"bundle": "transfer-property"}), 415)
 
 
@@ -173,7 +149,7 @@ def test_a_body_that_is_too_large(process: MemoryHost) -> None:
     problem(post(process, changed(materials=["x" * 70_000])), 413)
 
 
-def test_a_body_that_grows_too_large_without_having_said_so(process: MemoryHost) -> None:
+def test_a_body_that_is_too_large_without_a_declared_length(process: MemoryHost) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(5):
             yield b" " * 16_384
@@ -182,7 +158,7 @@ def test_a_body_that_grows_too_large_without_having_said_so(process: MemoryHost)
     problem(response, 413)
 
 
-def test_overload_is_told_as_such(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overload_is_answered_with_429(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     async def overloaded(*_: object, **__: object) -> None:
         raise Overloaded
 
@@ -193,23 +169,23 @@ def test_overload_is_told_as_such(process: MemoryHost, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("nobody there")]
+    "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("refused")]
 )
-def test_while_the_database_is_away_one_is_asked_to_come_again(
+def test_an_unavailable_database_is_answered_with_503(
     process: MemoryHost, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     receipt = post(process).json()
 
-    async def away(_: str) -> None:
+    async def unavailable(_: str) -> None:
         raise error
 
-    monkeypatch.setattr(process, "read", away)
+    monkeypatch.setattr(process, "read", unavailable)
     response = client_of(process).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]})
     problem(response, 503)
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_fault_of_ours_tells_nothing(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_reveals_nothing(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the inside")
 
@@ -231,7 +207,7 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
     assert case["due"] == receipt["due"]
     taxes, title, _ = case["steps"]
     assert (taxes["state"], taxes["document"]) == ("done", "Z1")
-    assert taxes["due"] is None, "monitor has not been heard to hold it"
+    assert taxes["due"] is None, "monitor has not reported it yet"
     assert (title["state"], title["due"]) == ("waiting", None)
     assert [event["event"].split(":")[0] for event in case["history"]] == [
         "Case accepted",
@@ -242,7 +218,7 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
     assert "王小明" not in response.text
 
 
-async def test_a_decided_case_is_shown_decided(process: MemoryHost) -> None:
+async def test_a_decided_case_is_shown_as_decided(process: MemoryHost) -> None:
     receipt = post(process).json()
     await process.command(receipt["number"], decided(30, report("title", StepState.DONE, 30)))
     case = client_of(process).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
@@ -251,7 +227,7 @@ async def test_a_decided_case_is_shown_decided(process: MemoryHost) -> None:
     assert case["history"][-1]["event_zh"] == "办结：准予"
 
 
-def test_a_wrong_secret_and_an_unknown_number_cannot_be_told_apart(process: MemoryHost) -> None:
+def test_a_wrong_secret_and_an_unknown_number_have_the_same_answer(process: MemoryHost) -> None:
     known, other = post(process).json(), MemoryHost()
     unknown = post(other).json()
     client = client_of(process)
@@ -291,7 +267,7 @@ def test_other_errors_are_problems_too(process: MemoryHost) -> None:
     assert problem(post(process, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "Idempotency-Key"
 
 
-def test_the_description_of_the_endpoints_refers_to_nothing_that_is_not_there(process: MemoryHost) -> None:
+def test_the_description_of_the_endpoints_has_no_dangling_references(process: MemoryHost) -> None:
     description = client_of(process).get("/openapi.json").json()
     post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert post_cases["properties"]["applicant"]["properties"]["id_number"]["maxLength"] == 18

@@ -29,10 +29,10 @@ ALL_DONE = [report(step, StepState.DONE, 30) for step in ("taxes", "title", "reg
 
 def test_a_case_is_accepted_and_published() -> None:
     step = run(envelope(accept()))
-    (said,) = step.out
-    assert isinstance(said, CaseAccepted)
-    assert said == step.state.accepted
-    assert said.accepted_at == ACCEPTED_AT
+    (published,) = step.out
+    assert isinstance(published, CaseAccepted)
+    assert published == step.state.accepted
+    assert published.accepted_at == ACCEPTED_AT
     assert lifecycle.state_of(step.state) is CaseState.ACCEPTED
     assert step.retry_after == timedelta(seconds=30)
     assert not step.closed
@@ -46,7 +46,7 @@ def test_its_deadlines_are_known_at_once() -> None:
     assert not due.provisional
 
 
-def test_the_same_request_again_says_nothing_and_keeps_the_case() -> None:
+def test_the_same_request_again_publishes_nothing_and_keeps_the_case() -> None:
     first = run(envelope(accept()))
     again = run(envelope(accept()), envelope(accept(), hours=5))
     assert again.out == ()
@@ -58,7 +58,7 @@ def test_another_request_under_the_same_number_is_refused() -> None:
         run(envelope(accept()), envelope(accept("another fingerprint")))
 
 
-def test_the_acceptance_is_said_again_slower_each_time() -> None:
+def test_the_acceptance_is_published_again_at_growing_intervals() -> None:
     messages = [envelope(accept())]
     waits = []
     for _ in range(12):
@@ -70,7 +70,7 @@ def test_the_acceptance_is_said_again_slower_each_time() -> None:
     assert waits[-1] == timedelta(hours=6)
 
 
-def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
+def test_it_is_published_until_both_routing_and_monitor_have_confirmed_it() -> None:
     decision, held = envelope(decided(30, *ALL_DONE)), envelope(commitments(("case", 100)))
     for half in (decision, held):
         step = run(envelope(accept()), half, envelope(TimerFired()))
@@ -84,7 +84,7 @@ def test_it_is_said_until_both_routing_and_monitor_have_answered() -> None:
     assert late.closed
 
 
-def test_steps_are_followed() -> None:
+def test_reports_of_steps_are_recorded() -> None:
     state = run(
         envelope(accept()),
         envelope(delivered("taxes", 2)),
@@ -108,14 +108,14 @@ def test_of_two_answers_the_earlier_holds_and_neither_is_mixed_with_the_other() 
         assert (title.decided_at, title.outcome, title.document) == (at(20), Outcome.REFUSED, "Z9")
 
 
-def test_routing_has_the_last_word_on_an_answer() -> None:
-    said, held = done("title", 20, Outcome.REFUSED, "Z9"), reported(report("title", StepState.DONE, 25))
-    for messages in ([said, held], [held, said]):
+def test_the_report_of_routing_prevails_over_the_answer_of_a_department() -> None:
+    answer, decision = done("title", 20, Outcome.REFUSED, "Z9"), reported(report("title", StepState.DONE, 25))
+    for messages in ([answer, decision], [decision, answer]):
         title = run(envelope(accept()), *map(envelope, messages)).state.steps[1]
         assert (title.decided_at, title.outcome, title.document) == (at(25), Outcome.APPROVED, "Z1")
 
 
-def test_a_decision_ends_the_case() -> None:
+def test_a_decision_decides_the_case() -> None:
     state = run(envelope(accept()), envelope(decided(30, *ALL_DONE))).state
     assert lifecycle.state_of(state) is CaseState.DECIDED
     assert state.decision is not None
@@ -123,7 +123,7 @@ def test_a_decision_ends_the_case() -> None:
     assert {step.state for step in state.steps} == {StepState.DONE}
 
 
-def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
+def test_a_later_report_of_monitor_replaces_an_earlier_one() -> None:
     early, late = envelope(commitments(("case", 100), ("step/title", 50)), 1), envelope(commitments(("case", 90)), 2)
     for messages in ([early, late], [late, early]):
         held = {h.commitment.key: h.commitment for h in run(envelope(accept()), *messages).state.commitments}
@@ -131,18 +131,18 @@ def test_what_monitor_says_later_replaces_what_it_said_earlier() -> None:
         assert held["step/title"].committed_due == at(50)
 
 
-def test_a_case_never_accepted_here_is_unknown() -> None:
+def test_a_case_that_was_not_accepted_is_unknown() -> None:
     for message in (TimerFired(), delivered("title", 1), decided(30, *ALL_DONE), commitments(("case", 100))):
         with pytest.raises(UnknownCase):
             run(envelope(message))
 
 
-def test_a_message_that_is_not_for_intake_is_impossible() -> None:
+def test_a_message_that_is_not_for_intake_is_invalid() -> None:
     with pytest.raises(InvalidMessage, match="not for intake"):
         run(envelope(accept()), envelope(CaseStateRequested()))
 
 
-def test_a_step_that_the_plan_does_not_have_is_impossible() -> None:
-    wrong = delivered("title", 1).model_copy(update={"step": "unheard-of"})
-    with pytest.raises(InvalidMessage, match="no step unheard-of"):
+def test_a_step_that_the_plan_does_not_have_is_invalid() -> None:
+    wrong = delivered("title", 1).model_copy(update={"step": "no-such-step"})
+    with pytest.raises(InvalidMessage, match="no step no-such-step"):
         run(envelope(accept()), envelope(wrong))

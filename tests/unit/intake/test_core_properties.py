@@ -1,4 +1,4 @@
-"""Order, repetition and delay of what is heard do not matter."""
+"""Order, repetition and delay of messages do not matter."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ messages = st.one_of(
 histories = st.lists(st.builds(envelope, messages, hours), max_size=12)
 endings = st.tuples(
     st.builds(lambda end, steps: envelope(decided(end, *steps), end), hours, st.lists(reports, max_size=3)),
-    st.builds(lambda due, said: envelope(commitments(("case", due)), said), hours, hours),
+    st.builds(lambda due, reported_at: envelope(commitments(("case", due)), reported_at), hours, hours),
 )
 
 
@@ -55,15 +55,15 @@ def test_any_order_and_repetition_leads_to_the_same_state(
 
 
 @given(histories, st.data())
-def test_what_has_been_heard_once_changes_nothing_again(history: list[Envelope[Message]], data: st.DataObject) -> None:
-    told = [message for message in history if not isinstance(message.data, TimerFired)]
-    if told:
-        state = final(told)
-        assert handle(state, data.draw(st.sampled_from(told))).state == state
+def test_a_message_received_twice_changes_the_case_once(history: list[Envelope[Message]], data: st.DataObject) -> None:
+    received = [message for message in history if not isinstance(message.data, TimerFired)]
+    if received:
+        state = final(received)
+        assert handle(state, data.draw(st.sampled_from(received))).state == state
 
 
 @given(histories, endings)
-def test_every_case_that_is_answered_closes_and_stays_closed(
+def test_every_confirmed_case_closes_and_stays_closed(
     history: list[Envelope[Message]], ending: tuple[Envelope[Message], ...]
 ) -> None:
     step = run(envelope(accept()), *ending)
@@ -75,7 +75,7 @@ def test_every_case_that_is_answered_closes_and_stays_closed(
 
 
 @given(histories)
-def test_every_case_that_is_not_answered_asks_again(history: list[Envelope[Message]]) -> None:
+def test_every_unconfirmed_case_publishes_again(history: list[Envelope[Message]]) -> None:
     step = run(envelope(accept()), *history)
     assert not step.closed
     assert step.retry_after is not None
@@ -83,7 +83,7 @@ def test_every_case_that_is_not_answered_asks_again(history: list[Envelope[Messa
 
 
 @given(histories)
-def test_every_state_can_be_kept_and_shown(history: list[Envelope[Message]]) -> None:
+def test_every_state_can_be_stored_and_shown(history: list[Envelope[Message]]) -> None:
     state = final(history)
     assert Case.model_validate_json(state.model_dump_json()) == state
     shown = case_view(NUMBER, state)

@@ -1,4 +1,4 @@
-"""Taking over cases of another system."""
+"""Importing cases of another system."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def post(process: MemoryHost, *rows: Any, host: str = "127.0.0.1", token: str | 
     return client_of(process, host).post("/imports", json=rows, headers=headers)
 
 
-def test_cases_are_taken_over_and_rows_rejected_one_by_one(process: MemoryHost) -> None:
+def test_cases_are_imported_and_rows_rejected_one_by_one(process: MemoryHost) -> None:
     response = post(
         process,
         ROW,
@@ -62,14 +62,14 @@ def test_cases_are_taken_over_and_rows_rejected_one_by_one(process: MemoryHost) 
     assert set(process.states) == {answer["number"] for answer in answers[:2]}
 
 
-def test_a_case_without_a_limit_is_taken_over_and_never_due(process: MemoryHost) -> None:
+def test_a_case_without_a_limit_is_imported_and_never_due(process: MemoryHost) -> None:
     post(process, row(due_at=None))
     (accepted,) = process.published
     assert isinstance(accepted, CaseAccepted)
     assert accepted.plan.limits is None
 
 
-def test_the_plan_is_one_step_under_the_given_limit(process: MemoryHost) -> None:
+def test_the_plan_is_one_step_with_the_given_limit(process: MemoryHost) -> None:
     post(process, ROW, row(reference="case-2", due_at=None, working_days=8))
     pinned, counted = process.published
     assert isinstance(pinned, CaseAccepted)
@@ -93,7 +93,7 @@ def test_repeating_an_import_changes_nothing(process: MemoryHost) -> None:
     assert answer["errors"][0]["pointer"] == "#/reference"
 
 
-def test_it_is_for_operators_only(process: MemoryHost) -> None:
+def test_only_operators_import(process: MemoryHost) -> None:
     assert post(process, ROW, host="203.0.113.7").status_code == 403
     guarded = MemoryHost(api_token="a token of the operators")
     assert post(guarded, ROW).status_code == 401
@@ -103,14 +103,14 @@ def test_it_is_for_operators_only(process: MemoryHost) -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [ROW] * 501])
-def test_it_takes_1_to_500_rows(process: MemoryHost, rows: list[Any]) -> None:
+def test_an_import_has_1_to_500_rows(process: MemoryHost, rows: list[Any]) -> None:
     assert post(process, *rows).status_code == 422
     assert process.states == {}
 
 
-def test_a_database_that_is_away_is_no_fault_of_a_row(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(messages: list[Any]) -> list[BaseException]:
-        return [Unavailable("the database is away") for _ in messages]
+def test_an_unavailable_database_is_no_fault_of_a_row(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(messages: list[Any]) -> list[BaseException]:
+        return [Unavailable("the database is unavailable") for _ in messages]
 
-    monkeypatch.setattr(process, "commands", away)
+    monkeypatch.setattr(process, "commands", unavailable)
     assert post(process, ROW).status_code == 503

@@ -1,89 +1,36 @@
-"""Routing's core by example and by property."""
+"""Routing's core, by examples and properties."""
 
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import InvalidMessage, Step, UnknownCase
+from contracts.core import InvalidMessage, UnknownCase
 from contracts.envelope import Envelope, Message, TimerFired, derive_id, envelop
 from contracts.messages.cases import (
-    Applicant,
     CaseAccepted,
     CaseDecided,
     CaseReported,
     CaseStateRequested,
-    Channel,
     StepState,
 )
-from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
 from services.routing.core.handle import handle
 from services.routing.core.lifecycle import CaseState, state_of
 from services.routing.core.state import RoutedCase
-
-CASE = "K7Q2-9MXF-4TBA-3"
-T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
+from tests.unit.routing.cases import CASE, DAY, T0, accepted, delivered, done, envelope, process, requested
 
 
-def plan(**after: tuple[str, ...]) -> Plan:
-    steps = tuple(
-        PlanStep(step=name, item=name, item_name=name, department=name, system="tax", after=before)
-        for name, before in after.items()
-    )
-    limits = Limits(committed=Limit(working_days=5), statutory=Limit(working_days=20))
-    return Plan(matter="m", matter_name="m", catalogue_version="1", lead_department="tax", limits=limits, steps=steps)
+def test_all_steps_that_can_start_are_requested_at_once() -> None:
+    step = handle(None, envelope(accepted(licence=(), land=(), tax=("licence",))))
+    assert requested(list(step.out)) == ["licence", "land"]
 
 
-def accepted(**after: tuple[str, ...]) -> CaseAccepted:
-    applicant = Applicant(kind="person", name="A", id_number="1")
-    return CaseAccepted(plan=plan(**after), region="450100", channel=Channel.WEB, applicant=applicant, accepted_at=T0)
-
-
-def done(step: str, outcome: Outcome = Outcome.APPROVED, at: datetime = T0 + DAY) -> TaskDone:
-    return TaskDone(
-        task_id=f"{CASE}/{step}", step=step, department=step, system="tax", reference="1",
-        delivered_at=T0, outcome=outcome, document=f"{step}-1", decided_at=at,
-    )  # fmt: skip
-
-
-def delivered(step: str) -> TaskDelivered:
-    return TaskDelivered(
-        task_id=f"{CASE}/{step}", step=step, department=step, system="tax", reference="1", delivered_at=T0
-    )
-
-
-def heard(message: Message, at: datetime = T0) -> Envelope[Message]:
-    return envelop(message, id=uuid4(), source="/test", subject=CASE, time=at)
-
-
-def told(*messages: Message) -> tuple[RoutedCase, list[Message]]:
-    """Fold the messages; the last state and all that was said."""
-    state: RoutedCase | None = None
-    said: list[Message] = []
-    for message in messages:
-        step: Step[RoutedCase] = handle(state, heard(message))
-        state = step.state
-        said += step.out
-    assert state is not None
-    return state, said
-
-
-def asked_for(said: list[Message]) -> list[str]:
-    return [message.step for message in said if isinstance(message, TaskRequested)]
-
-
-def test_every_step_that_can_start_is_asked_for_in_one_step() -> None:
-    step = handle(None, heard(accepted(licence=(), land=(), tax=("licence",))))
-    assert asked_for(list(step.out)) == ["licence", "land"]
-
-
-def test_an_answer_starts_what_waited_for_it_and_hands_on_its_document() -> None:
-    _, said = told(accepted(licence=(), tax=("licence",)), done("licence"))
-    request = said[-1]
+def test_an_answer_starts_the_steps_that_waited_and_passes_on_its_document() -> None:
+    _, published = process(accepted(licence=(), tax=("licence",)), done("licence"))
+    request = published[-1]
     assert isinstance(request, TaskRequested)
     assert request.step == "tax"
     assert [document.number for document in request.documents] == ["licence-1"]
@@ -91,27 +38,29 @@ def test_an_answer_starts_what_waited_for_it_and_hands_on_its_document() -> None
 
 
 def test_the_last_answer_decides_the_case_at_the_time_of_the_last_decision() -> None:
-    state, said = told(accepted(tax=(), land=()), done("land", at=T0 + 3 * DAY), done("tax", at=T0 + 2 * DAY))
-    decision = said[-1]
+    state, published = process(accepted(tax=(), land=()), done("land", at=T0 + 3 * DAY), done("tax", at=T0 + 2 * DAY))
+    decision = published[-1]
     assert isinstance(decision, CaseDecided)
     assert decision.outcome is Outcome.APPROVED
     assert decision.decided_at == T0 + 3 * DAY
     assert state_of(state) is CaseState.DECIDED
 
 
-def test_a_refusal_drops_what_waited_for_it_and_lets_the_others_finish() -> None:
-    state, said = told(accepted(licence=(), tax=("licence",), land=()), done("licence", Outcome.REFUSED), done("land"))
-    assert asked_for(said) == ["licence", "land"]
-    assert isinstance(said[-1], CaseDecided)
-    assert said[-1].outcome is Outcome.REFUSED
+def test_a_refusal_drops_the_steps_that_waited_and_lets_the_others_finish() -> None:
+    state, published = process(
+        accepted(licence=(), tax=("licence",), land=()), done("licence", Outcome.REFUSED), done("land")
+    )
+    assert requested(published) == ["licence", "land"]
+    assert isinstance(published[-1], CaseDecided)
+    assert published[-1].outcome is Outcome.REFUSED
     assert {step.name: step.state for step in state.steps}["tax"] is StepState.DROPPED
 
 
-def test_silence_is_met_by_asking_again_slower_each_time() -> None:
-    first = handle(None, heard(accepted(tax=(), land=())))
-    second = handle(first.state, heard(TimerFired()))
-    third = handle(second.state, heard(TimerFired()))
-    assert asked_for(list(second.out)) == ["tax", "land"]
+def test_unanswered_steps_are_requested_again_at_growing_intervals() -> None:
+    first = handle(None, envelope(accepted(tax=(), land=())))
+    second = handle(first.state, envelope(TimerFired()))
+    third = handle(second.state, envelope(TimerFired()))
+    assert requested(list(second.out)) == ["tax", "land"]
     assert (
         first.retry_after is not None
         and second.retry_after == 2 * first.retry_after
@@ -119,38 +68,38 @@ def test_silence_is_met_by_asking_again_slower_each_time() -> None:
     )
 
 
-def test_whoever_asks_is_told_the_present_truth() -> None:
-    _, said = told(accepted(tax=()), delivered("tax"), CaseStateRequested(), done("tax"), accepted(tax=()))
-    report, decision = said[1], said[-1]
+def test_the_present_state_is_published_on_request() -> None:
+    _, published = process(accepted(tax=()), delivered("tax"), CaseStateRequested(), done("tax"), accepted(tax=()))
+    report, decision = published[1], published[-1]
     assert isinstance(report, CaseReported)
     assert [step.state for step in report.steps] == [StepState.DELIVERED]
     assert isinstance(decision, CaseDecided)
 
 
-def test_a_decided_case_asks_nobody_any_more() -> None:
-    state, _ = told(accepted(tax=()), done("tax"))
-    step = handle(state, heard(TimerFired()))
+def test_a_decided_case_requests_nothing() -> None:
+    state, _ = process(accepted(tax=()), done("tax"))
+    step = handle(state, envelope(TimerFired()))
     assert step.out == () and step.retry_after is None and step.closed
 
 
 @pytest.mark.parametrize("message", [done("tax"), delivered("tax"), CaseStateRequested(), TimerFired()])
-def test_an_unknown_case_is_said_to_be_unknown(message: Message) -> None:
+def test_a_message_about_an_unknown_case_is_refused(message: Message) -> None:
     with pytest.raises(UnknownCase):
-        handle(None, heard(message))
+        handle(None, envelope(message))
 
 
-def test_an_answer_to_what_nobody_asked_is_impossible() -> None:
-    state, _ = told(accepted(licence=(), tax=("licence",)))
+def test_an_answer_to_an_unrequested_step_is_invalid() -> None:
+    state, _ = process(accepted(licence=(), tax=("licence",)))
     with pytest.raises(InvalidMessage, match="no department was asked"):
-        handle(state, heard(done("tax")))
+        handle(state, envelope(done("tax")))
     with pytest.raises(InvalidMessage, match="no step"):
-        handle(state, heard(done("land")))
+        handle(state, envelope(done("land")))
 
 
-def test_a_department_cannot_take_back_its_decision_by_saying_another() -> None:
-    state, _ = told(accepted(tax=(), land=()), done("tax"))
+def test_a_department_cannot_change_its_decision() -> None:
+    state, _ = process(accepted(tax=(), land=()), done("tax"))
     with pytest.raises(InvalidMessage, match="was approved"):
-        handle(state, heard(done("tax", Outcome.REFUSED)))
+        handle(state, envelope(done("tax", Outcome.REFUSED)))
 
 
 PLANS = [
@@ -171,49 +120,49 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[str, ...]], dict[str, Ou
 def test_any_order_repetition_and_delay_leads_to_the_same_end(
     history: tuple[dict[str, tuple[str, ...]], dict[str, Outcome], list[int]],
 ) -> None:
-    """Departments answer what they were asked; the network repeats, delays and shuffles all of it."""
+    """Departments answer every request; the network repeats, delays and shuffles all messages."""
     shape, outcomes, choices = history
     at = {name: T0 + (index + 1) * DAY for index, name in enumerate(shape)}
-    pending: list[Envelope[Message]] = [heard(accepted(**shape))]
+    pending: list[Envelope[Message]] = [envelope(accepted(**shape))]
     state: RoutedCase | None = None
     decisions: set[CaseDecided] = set()
-    asked: list[str] = []
+    requested_steps: list[str] = []
 
-    def take(envelope: Envelope[Message]) -> None:
+    def receive(received: Envelope[Message]) -> None:
         nonlocal state
-        if state is None and not isinstance(envelope.data, CaseAccepted):
+        if state is None and not isinstance(received.data, CaseAccepted):
             return
-        step = handle(state, envelope)
+        step = handle(state, received)
         state = step.state
         for index, message in enumerate(step.out):
-            answer_id = derive_id(envelope.id, "/test", index)
+            answer_id = derive_id(received.id, "/test", index)
             match message:
                 case TaskRequested(step=name):
-                    asked.append(name)
+                    requested_steps.append(name)
                     for answer in (delivered(name), done(name, outcomes[name], at[name])):
                         pending.append(envelop(answer, id=answer_id, source="/test", subject=CASE, time=T0))
                 case CaseDecided():
                     decisions.add(message)
 
     for choice in choices:
-        take(pending[choice % len(pending)])
+        receive(pending[choice % len(pending)])
     while state is None or state_of(state) is CaseState.OPEN:
-        for envelope in list(pending):
-            take(envelope)
+        for received in list(pending):
+            receive(received)
 
     expected, _ = _in_order(shape, outcomes, at)
     assert state.model_copy(update={"attempts": 1}) == expected.model_copy(update={"attempts": 1})
     assert len(decisions) == 1
-    assert len(asked) == len(set(asked)), "no step is asked for twice unless silence asks again"
+    assert len(requested_steps) == len(set(requested_steps)), "no step is requested twice without a timer"
 
 
 def _in_order(
     shape: dict[str, tuple[str, ...]], outcomes: dict[str, Outcome], at: dict[str, datetime]
 ) -> tuple[RoutedCase, list[Message]]:
     messages: list[Message] = [accepted(**shape)]
-    state, said = told(*messages)
+    state, published = process(*messages)
     while state_of(state) is CaseState.OPEN:
         open_steps = [step.name for step in state.steps if step.state is StepState.REQUESTED]
         messages.append(done(open_steps[0], outcomes[open_steps[0]], at[open_steps[0]]))
-        state, said = told(*messages)
-    return state, said
+        state, published = process(*messages)
+    return state, published

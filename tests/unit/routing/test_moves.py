@@ -16,7 +16,7 @@ from services.routing.core.handle import RoutingMessage, handle
 from services.routing.core.lifecycle import CaseState
 from services.routing.core.state import RoutedCase
 from services.routing.core.steps import Prerequisites
-from tests.unit.routing.test_core import accepted, delivered, done, heard, told
+from tests.unit.routing.cases import accepted, delivered, done, envelope, process
 
 PLAN = accepted(licence=(), tax=("licence",))
 
@@ -57,7 +57,7 @@ INVALID: Mapping[str, set[str]] = {
 
 
 def case_in(state: str) -> RoutedCase:
-    return told(PLAN, *(MESSAGES[name] for name in STATES[state]))[0]
+    return process(PLAN, *(MESSAGES[name] for name in STATES[state]))[0]
 
 
 @pytest.mark.parametrize(("state", "name"), [*product(STATES, MESSAGES)])
@@ -65,9 +65,9 @@ def test_each_pair_of_state_and_message_moves_or_is_invalid(state: str, name: st
     before, message = case_in(state), MESSAGES[name]
     if name in INVALID[state]:
         with pytest.raises(InvalidMessage):
-            handle(before, heard(message))
+            handle(before, envelope(message))
         return
-    after = handle(before, heard(message)).state
+    after = handle(before, envelope(message)).state
     old, new = lifecycle.state_of(before), lifecycle.state_of(after)
     assert old is new or lifecycle.MOVES[old, type(message)] is new
     triggers = (type(message), *Prerequisites)
@@ -79,7 +79,7 @@ def test_each_pair_of_state_and_message_moves_or_is_invalid(state: str, name: st
 @pytest.mark.parametrize("name", [name for name in MESSAGES if name != "acceptance"])
 def test_a_case_begins_with_its_acceptance_only(name: str) -> None:
     with pytest.raises(UnknownCase):
-        handle(None, heard(MESSAGES[name]))
+        handle(None, envelope(MESSAGES[name]))
 
 
 def test_the_examples_reach_every_state_of_the_tables() -> None:
@@ -100,4 +100,4 @@ def test_an_illegal_move_names_subject_state_and_trigger() -> None:
 
 def test_a_message_that_is_not_for_routing_is_invalid() -> None:
     with pytest.raises(InvalidMessage, match="not for routing"):
-        handle(None, heard(lifecycle.report(case_in("tax done"))))
+        handle(None, envelope(lifecycle.report(case_in("tax done"))))
