@@ -1,1 +1,1 @@
-"""The one runtime of all services: Kafka, PostgreSQL, loops, clock and telemetry. It knows no business word."""
+"""The runtime of all services: Kafka, PostgreSQL, jobs, HTTP, clock and telemetry. It contains no business rules."""

@@ -1,8 +1,7 @@
-"""The clock that all services of one installation read: the system's, or one that can be set and sped up.
+"""The clock that all services of one installation share: the system clock, or one that can be set and sped up.
 
-A settable clock is a small file shared by the processes that read it: an anchor in machine time, the moment
-shown at that anchor, and a speed. It serves demonstrations, replays and tests; nothing else in the services
-differs between the two clocks.
+A settable clock is a small file that its readers share: an anchor in machine time, the moment shown at that anchor, and
+a speed. It serves demonstrations, replays and tests. Nothing else in the services depends on the kind of clock.
 """
 
 import mmap
@@ -17,18 +16,18 @@ _LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor
 
 
 def machine_now() -> datetime:
-    """The moment by the machine's own clock, in UTC: what patience is counted by, whatever the settable clock shows."""
+    """The time of the machine's own clock, in UTC. Retries and leases use it, whatever the settable clock shows."""
     return datetime.now(UTC)
 
 
 class Clock(Protocol):
-    """Tells the moment. It may jump, and run at another speed than the machine's clock."""
+    """A clock that may jump, and may run at another speed than the machine's clock."""
 
     def now(self) -> datetime:
-        """The moment, in UTC."""
+        """The present moment, in UTC."""
 
     def machine_seconds(self, until: datetime) -> float:
-        """How much machine time, in seconds, passes until this clock shows ``until``; infinite if it stands."""
+        """Machine seconds until this clock shows ``until``; infinite if it stands still before that."""
 
 
 class SystemClock:
@@ -42,7 +41,7 @@ class SystemClock:
 
 
 class FileClock:
-    """A clock kept in a file. Any number of processes read it; one sets it."""
+    """A clock in a file. Any number of processes read it, and one sets it."""
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
@@ -50,7 +49,7 @@ class FileClock:
 
     @classmethod
     def create(cls, path: Path, at: datetime, speed: float = 1.0) -> "FileClock":
-        """Make a clock file that shows ``at`` now and runs ``speed`` times as fast as the machine's clock."""
+        """Create a clock file that shows ``at`` now and runs ``speed`` times as fast as the machine's clock."""
         part = path.with_suffix(".part")
         part.write_bytes(_LAYOUT.pack(0, 0, 0, 0.0))
         part.rename(path)
@@ -73,7 +72,7 @@ class FileClock:
         return left / speed if speed else (0.0 if left <= 0 else float("inf"))
 
     def set(self, at: datetime, speed: float) -> None:
-        """Show ``at`` from now on, running ``speed`` times as fast as the machine; 0 stands still."""
+        """Show ``at`` now, and run ``speed`` times as fast as the machine's clock; 0 stands still."""
         if speed < 0:
             raise ValueError("a clock does not run backwards; set it instead")
         generation = self.generation
@@ -92,7 +91,7 @@ class FileClock:
 def open_clock(spec: str) -> Clock:
     """The clock that a setting names: ``system``, or the path of a clock file.
 
-    Raises `ValueError` when the file is missing or no clock.
+    Raises `ValueError` if the file is missing or is no clock file.
     """
     if spec == "system":
         return SystemClock()

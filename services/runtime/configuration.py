@@ -1,4 +1,4 @@
-"""Reads settings from the environment, and says of a wrong one its name, its value, and what is allowed."""
+"""Reads settings from the environment and describes wrong ones: name, value, and what is allowed."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -11,11 +11,11 @@ T = TypeVar("T", bound=BaseSettings)
 
 
 class WrongSetting(Exception):
-    """A setting is missing or wrong. The message names each, with its value (unless secret) and what is allowed."""
+    """Settings are missing or wrong. The message names each, with its value (unless secret) and what is allowed."""
 
 
 def read(kind: type[T]) -> T:
-    """The settings of this kind. Raises WrongSetting."""
+    """Read the settings of this class. Raises `WrongSetting`."""
     try:
         return kind()
     except ValidationError as error:
@@ -28,7 +28,7 @@ def wrong_setting(failure: BaseException) -> WrongSetting | None:
 
 
 def explain(kind: type[BaseSettings], error: ValidationError) -> str:
-    """One line for each wrong setting."""
+    """A message with one line for each wrong setting."""
     prefix = kind.model_config.get("env_prefix", "")
     return "\n".join(
         _line(kind, prefix, detail["loc"], detail["type"], detail["msg"], detail["input"]) for detail in error.errors()
@@ -38,11 +38,11 @@ def explain(kind: type[BaseSettings], error: ValidationError) -> str:
 def _line(
     kind: type[BaseSettings], prefix: str, place: tuple[int | str, ...], fault: str, message: str, value: Any
 ) -> str:
-    if not place:  # settings that contradict each other; the message names them
+    if not place:  # settings contradict each other; the message names them
         return f"{prefix}*: {message.removeprefix('Value error, ')}"
     field = kind.model_fields.get(str(place[0]))
     name = f"{prefix}{place[0]}".upper()
-    meaning = f" It is: {field.description}" if field is not None and field.description else ""
+    meaning = f" Meaning: {field.description}" if field is not None and field.description else ""
     if fault == "missing":
         return f"{name} is not set.{meaning}"
     shown = "(a secret)" if field is None or _is_secret(field) else repr(value)

@@ -252,7 +252,6 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=5,
-                limit_concurrency=2000,
                 server_header=False,
             )
         )

@@ -10,12 +10,12 @@ System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
 class Settings(BaseSettings):
-    """What a service needs to know of its surroundings. A wrong value stops the service at start."""
+    """The settings of a service process. A wrong value stops it at the start."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
-    service: str = Field(description="Name of the service: its consumer group, its source in events and logs.")
-    replica: str = Field("1", description="Tells this process from the other replicas of its service in logs.")
+    service: str = Field(description="Name of the service: its consumer group, and its name in events and logs.")
+    replica: str = Field("1", description="Name of this process among the replicas of its service.")
 
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap addresses, comma separated.")
     kafka_security: str = Field(
@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     kafka_password: SecretStr | None = Field(None, description="SASL password.")
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority that signed Kafka's certificate.")
     topic_prefix: str = Field(
-        "", pattern="^[A-Za-z0-9._-]{0,64}$", description="Put before each topic and group, where a cluster is shared."
+        "",
+        pattern="^[A-Za-z0-9._-]{0,64}$",
+        description="Prefix of all topics and groups, for a cluster shared with other systems.",
     )
     partitions: int = Field(6, ge=1, le=1000, description="Partitions of each topic that this service creates.")
     replication: int = Field(1, ge=1, le=7, description="Replicas of each topic that this service creates.")
@@ -37,17 +39,18 @@ class Settings(BaseSettings):
     )
 
     database: SecretStr = Field(description="The service's own database: postgresql+asyncpg://user:password@host/name.")
-    database_connections: int = Field(10, ge=2, le=100, description="Most connections this process opens.")
+    database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
 
-    host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
-    port: int = Field(8000, ge=1, le=65535, description="Port the HTTP server listens on.")
+    host: str = Field("127.0.0.1", description="Address of the HTTP server.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP server.")
     api_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Bearer token of staff and operators. Without it their pages answer this machine alone.",
+        description="Bearer token of staff and operators. Without it their pages are available on this machine only.",
     )
     secret_key: SecretStr = Field(
-        min_length=32, description="Key from which tracking secrets and case numbers derive. Keep it, and keep it safe."
+        min_length=32,
+        description="Key from which tracking secrets and case numbers derive. Keep it secret; never change it.",
     )
 
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
@@ -57,24 +60,26 @@ class Settings(BaseSettings):
         "department's own, which needs to know itself only.",
     )
 
-    batch: int = Field(500, ge=1, le=5000, description="Most records handled in one transaction.")
+    batch: int = Field(500, ge=1, le=5000, description="Most records processed in one transaction.")
     dead_letters_a_minute: int = Field(
-        1000, ge=1, description="More dead letters than this in one minute stop the consumer until it is restarted."
+        1000,
+        ge=1,
+        description="More dead letters than this in one minute stop the consumer until the process is restarted.",
     )
-    calls: int = Field(64, ge=1, le=5000, description="Most questions to the outside world in flight.")
-    call_timeout_s: float = Field(30, gt=0, description="Seconds after which a question to the outside world failed.")
-    poll_interval_s: float = Field(1.0, gt=0, description="Seconds between two looks at what the outside world said.")
+    calls: int = Field(64, ge=1, le=5000, description="Most external calls under way.")
+    call_timeout_s: float = Field(30, gt=0, description="Seconds after which an external call has failed.")
+    poll_interval_s: float = Field(1.0, gt=0, description="Seconds between two polls for notifications.")
     relay_age_s: float = Field(
-        5.0, gt=0, description="Seconds after which a message still unpublished is published by any replica."
+        5.0, gt=0, description="Seconds after which any replica publishes a message that is still unpublished."
     )
     closed_retention_days: int = Field(
-        90, ge=2, description="How long closed cases are remembered: the reach of the memory of duplicates."
+        90, ge=2, description="How long closed cases are kept. Until then they recognise duplicates."
     )
-    outbox_retention_days: int = Field(30, ge=1, description="How long the messages said are kept as the ledger.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+    outbox_retention_days: int = Field(30, ge=1, description="How long published messages are kept in the outbox.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     def systems_of(self, service: str) -> tuple[str, ...]:
-        """The systems whose topics a service reads: its own if it is the adapter of one, else all."""
+        """The systems whose topics a service consumes: its own if it is the service of one, else all."""
         return (service,) if service in self.systems else self.systems
 
     @field_validator("systems", mode="before")
@@ -83,7 +88,7 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _guarded(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.api_token is None and not is_loopback(self.host):
             raise ValueError("api_token must be set when host is not a loopback address such as 127.0.0.1")
         if self.topic_retention_days >= self.closed_retention_days:
@@ -94,7 +99,7 @@ class Settings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or a name is this machine's own, to itself."""
+    """Whether an address or a name is a loopback address of this machine."""
     if host == "localhost":
         return True
     try:

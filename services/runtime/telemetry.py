@@ -1,4 +1,4 @@
-"""Logs as JSON lines, and the figures that Prometheus collects. No personal data in either."""
+"""Logs as JSON lines, and metrics for Prometheus. Neither contains personal data."""
 
 import logging
 import sys
@@ -7,50 +7,53 @@ from typing import Any, cast
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-MESSAGES = Counter("onedoor_messages_total", "Messages handled, by where they came from.", ["origin"])
-DUPLICATES = Counter("onedoor_duplicates_total", "Messages dropped because their case had heard them before.")
-DEAD_LETTERS = Counter("onedoor_dead_letters_total", "Messages that could not be handled and were parked.")
+MESSAGES = Counter("onedoor_messages_total", "Messages processed, by origin.", ["origin"])
+DUPLICATES = Counter("onedoor_duplicates_total", "Messages dropped because their case had processed them before.")
+DEAD_LETTERS = Counter("onedoor_dead_letters_total", "Messages that could not be processed and were parked.")
 BATCH_SECONDS = Histogram(
     "onedoor_batch_seconds", "Machine time of one batch, from first statement to publication.", ["origin"]
 )
-RELAYED = Counter("onedoor_relayed_total", "Messages published late, because whoever said them could not.")
-LAG = Gauge("onedoor_lag_records", "Records in Kafka that this process has yet to read.")
-CALLS = Counter("onedoor_calls_total", "Questions put to the outside world, by how they ended.", ["outcome"])
-BREAKER_OPEN = Gauge("onedoor_breaker_open", "1 while the outside world is not asked because it failed too often.")
-SENDINGS = Counter("onedoor_sendings_total", "Attempts to reach a person, by how they ended.", ["outcome"])
+RELAYED = Counter("onedoor_relayed_total", "Messages published late by the outbox relay.")
+LAG = Gauge("onedoor_lag_records", "Records in Kafka that this process has not read yet.")
+CALLS = Counter("onedoor_calls_total", "External calls and notifications, by outcome.", ["outcome"])
+BREAKER_OPEN = Gauge("onedoor_breaker_open", "1 while the circuit breaker holds back external calls.")
+NOTIFICATIONS = Counter("onedoor_notifications_total", "Attempts to notify a person, by outcome.", ["outcome"])
 HTTP_REFUSED = Counter(
-    "onedoor_http_refused_total", "Connections given up or refused before a request was read whole.", ["reason"]
+    "onedoor_http_refused_total",
+    "Requests rejected and connections aborted before a request was read completely.",
+    ["reason"],
 )
 CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when too many dead letters have stopped the consumer.")
 
 
-SELDOM_S = 10.0
+REPETITION_S = 10.0
+"""Machine seconds for which `RepetitionFilter` drops repetitions of a line."""
 
 
 class RepetitionFilter(logging.Filter):
-    """Lets one library say the same thing once in a while: each attempt to reach a Kafka that is away is a line."""
+    """Drops repeated lines of one library, which logs every attempt to reach an unavailable Kafka."""
 
     def __init__(self, library: str) -> None:
         super().__init__(library)
-        self._said: dict[str, float] = {}
+        self._last_logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this line may be written; a line is known by its text before anything is filled in."""
+        """Whether the line is logged. Lines are compared by their text before arguments are filled in."""
         if not super().filter(record):
-            return True  # another's
-        if record.created - self._said.get(str(record.msg), 0.0) < SELDOM_S:
+            return True  # from another library
+        if record.created - self._last_logged.get(str(record.msg), 0.0) < REPETITION_S:
             return False
-        self._said[str(record.msg)] = record.created
+        self._last_logged[str(record.msg)] = record.created
         return True
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger whose lines carry the process's service and replica."""
+    """A logger. Its lines contain the service and the replica of the process."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
 
 
 def configure(service: str, replica: str, level: str) -> None:
-    """Send all logs of this process, ours and the libraries', to standard output as JSON lines."""
+    """Write all logs of this process, including those of libraries, to standard output as JSON lines."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -79,6 +82,6 @@ def configure(service: str, replica: str, level: str) -> None:
     root.setLevel(level)
     for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # A logger's filter sees what is said to that logger and not to those below it, so it goes before the handler.
+    # The filter of a logger does not see the lines of its child loggers, so the filter belongs to the handler.
     handler.addFilter(RepetitionFilter("aiokafka"))
     structlog.contextvars.bind_contextvars(service=service, replica=replica)

@@ -9,14 +9,14 @@ import psutil
 import pytest
 
 from services.intake.web.applications import MAX_BODY_BYTES
-from services.runtime.http.server import (
+from services.runtime.http.connection import (
     BODY_S,
     HEAD_S,
     LINGER_S,
-    MOST_BODY_BYTES,
-    MOST_CONNECTIONS,
-    MOST_HEAD_BYTES,
-    MOST_LINGERING_BYTES,
+    MAX_CONNECTIONS,
+    MAX_HEAD_BYTES,
+    MAX_LINGER_BYTES,
+    MAX_REQUEST_BODY_BYTES,
     READ_S,
 )
 from tests.hostile.attacked_centre import MIB, TOKEN, neighbour
@@ -33,7 +33,7 @@ HUGE = 1024 * MIB
 SLACK_S = 3.0
 """A deadline is looked at once a second, on a machine that has other things to do."""
 
-MOST_TAKEN = MOST_BODY_BYTES + MOST_LINGERING_BYTES + 8 * MIB
+MOST_TAKEN = MAX_REQUEST_BODY_BYTES + MAX_LINGER_BYTES + 8 * MIB
 """What a server may have taken of a body it does not want, with what lies in the kernel's buffers."""
 
 COMING_AND_GOING = 10
@@ -119,7 +119,7 @@ async def test_a_head_has_a_size(centre: Centre, endless: bytes) -> None:
 
 
 async def test_a_head_within_the_size_is_read(centre: Centre) -> None:
-    line = "X-Large: " + "x" * (MOST_HEAD_BYTES - 1024)
+    line = "X-Large: " + "x" * (MAX_HEAD_BYTES - 1024)
     ended = await stream(port(centre), head("GET", "/catalogue", line, "Connection: close"), [])
     assert ended.status == 200
 
@@ -192,7 +192,7 @@ async def test_ten_thousand_connections_keep_nobody_out(centre: Centre) -> None:
         await asyncio.sleep(2)
         sockets = await asyncio.to_thread(intake.net_connections, "tcp")
         taken = [one for one in sockets if one.laddr.port == port(centre) and one.status == psutil.CONN_ESTABLISHED]
-        assert MOST_CONNECTIONS // 2 < len(taken) <= MOST_CONNECTIONS + COMING_AND_GOING
+        assert MAX_CONNECTIONS // 2 < len(taken) <= MAX_CONNECTIONS + COMING_AND_GOING
         assert len(beside.latencies_s) > 10
     assert beside.waited_s < 1
     assert beside.grown_mib < MOST_GROWTH_MIB

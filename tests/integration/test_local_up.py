@@ -95,7 +95,7 @@ def test_a_wrong_setting_stops_a_service_with_its_name_value_and_what_is_allowed
 def test_a_missing_setting_is_named_with_its_meaning() -> None:
     result = run("sandbox", "tax")
     assert result.returncode == 2
-    assert "ONEDOOR_SANDBOX_DATABASE is not set. It is: " in result.stderr
+    assert "ONEDOOR_SANDBOX_DATABASE is not set. Meaning: " in result.stderr
 
 
 @pytest.mark.parametrize(

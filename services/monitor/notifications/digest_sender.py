@@ -100,13 +100,13 @@ class DigestSender:
     async def _mark_sent(self, sending: OutgoingDigest) -> None:
         async with transaction(self._database) as connection:
             await connection.execute(_SENT, {"id": sending.id})
-        telemetry.SENDINGS.labels("sent").inc()
+        telemetry.NOTIFICATIONS.labels("sent").inc()
         log.info("digest sent", digest=sending.digest, channel=sending.channel)
 
     async def _failed(self, sending: OutgoingDigest, attempts: int, fault: str) -> None:
         values = {"pause": backoff(attempts, FIRST, LONGEST), "give_up": GIVE_UP, "attempts": attempts}
         async with transaction(self._database) as connection:
             given_up = await connection.scalar(_FAILED, {"id": sending.id, "fault": fault, **values})
-        telemetry.SENDINGS.labels("given up" if given_up else "failed").inc()
+        telemetry.NOTIFICATIONS.labels("given up" if given_up else "failed").inc()
         # Why it failed stands in the table: it may name an address.
         log.warning("digest not sent", digest=sending.digest, channel=sending.channel, attempts=attempts, last=given_up)

@@ -1,4 +1,4 @@
-"""The HTTP side that every service has: health, metrics, and its own routes."""
+"""The HTTP application of a service: health, metrics, and the routes of its own."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
@@ -15,22 +15,22 @@ from services.runtime.service import Service, ServiceHost
 
 S = TypeVar("S", bound=Value)
 
-UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-"""What is worth knowing goes to ``/metrics``; what is never collected need not be asked about at every request."""
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own telemetry is off: nothing collects it, and checking for it costs time in every request."""
 
 
 class Readiness(BaseModel):
-    """Whether a replica can do its work, and what keeps it from that."""
+    """Whether a replica can do its work, and if not, why."""
 
     status: Literal["ready", "not ready"]
     faults: list[str]
 
 
 def application(service: Service[S], host: ServiceHost[S], faults: Callable[[], Awaitable[list[str]]]) -> FastAPI:
-    """The HTTP application of a service. ``faults`` lists what keeps this replica from its work."""
-    app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=UNTOLD)
+    """The HTTP application of a service. ``faults`` lists the reasons why this replica cannot do its work."""
+    app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     problems.install(app)
-    # The service's own routes come first, and not as a router within the router: each is looked for with every request.
+    # The routes of the service come first and are not nested in a router: routing tries them in order at every request.
     if service.routes is not None:
         app.router.routes.extend(service.routes(host).routes)
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI documents say beyond what FastAPI finds by itself."""
+"""Parts of the OpenAPI documents that FastAPI does not derive by itself."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,11 +8,11 @@ from pydantic import TypeAdapter
 from services.runtime.http.problems import MEDIA_TYPE, ProblemDetails
 
 OVERLOAD = (429, 503)
-"""What everybody hears who wants something done while too much is waiting, or the database is away."""
+"""The statuses of every command: too many requests are waiting, or the database is unavailable."""
 
 
 def schema_of(described: Any) -> dict[str, Any]:
-    """The JSON Schema of a type, complete in itself: references would point into the wrong document."""
+    """The JSON Schema of a type without references, which would point into the wrong document."""
     schema = TypeAdapter(described).json_schema()
     inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}))
     return inlined

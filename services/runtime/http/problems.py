@@ -1,6 +1,6 @@
-"""Errors as people and programs can read them: problem details (RFC 9457), in English and in Chinese.
+"""Errors as problem details (RFC 9457), in English and in Chinese.
 
-Values that were sent are never repeated, since they may be personal data.
+Values of the request are never repeated, since they may be personal data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,11 +52,11 @@ _DETAILS_ZH = {
     "too_long": "数量过多",
     "timezone_aware": "时间缺少时区",
 }
-"""What is wrong with a field, by pydantic's type of error."""
+"""The Chinese description of a fault, by pydantic's type of error."""
 
 
 class FieldFault(BaseModel):
-    """What is wrong with one field of a request.
+    """A fault in one field of a request.
 
     ``pointer`` is a JSON pointer into the body, as a URI fragment (RFC 6901 section 6); ``parameter`` names a query
     parameter, path parameter or header instead.
@@ -71,7 +71,7 @@ class FieldFault(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """A problem as it goes over the wire. ``type`` tells kinds of problem apart."""
+    """The body of a problem response. ``type`` identifies the kind of problem."""
 
     type: str
     title: str
@@ -83,7 +83,7 @@ class ProblemDetails(BaseModel):
 
 
 class Problem(Exception):
-    """A request that cannot be fulfilled. ``kind`` tells kinds of problem apart and makes the ``type`` URI."""
+    """A request that cannot be fulfilled. ``kind`` becomes part of the ``type`` URI."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Problem(Exception):
         self.members = {name: value for name, value in members.items() if value is not None}
 
     def response(self) -> JSONResponse:
-        """The problem as it goes over the wire."""
+        """The response to the client."""
         return JSONResponse(self.members, self.status, self.headers, MEDIA_TYPE)
 
 
@@ -120,19 +120,19 @@ NO_SUCH_CASE = Problem(404, "no-such-case", "There is no case with this number",
 
 
 def wrong_fields(errors: Sequence[FieldFault]) -> Problem:
-    """Fields of the request are wrong: all of them, at once."""
+    """The problem of a request with faulty fields, all of them listed."""
     return Problem(422, "wrong-fields", "Fields of the request are wrong", "填写内容有误", errors=errors)
 
 
 def unreadable(error: ValidationError) -> Problem:
-    """The problem with a body that pydantic refused."""
+    """The problem of a body that pydantic rejected."""
     if error.errors(include_input=False)[0]["type"] == "json_invalid":
         return Problem(400, "not-json", "The body is not JSON", "请求内容不是 JSON")
     return wrong_fields(faults_of(error))
 
 
 def faults_of(error: ValidationError) -> list[FieldFault]:
-    """What pydantic found wrong with a body."""
+    """The faults that pydantic found in a body."""
     return [
         FieldFault(pointer=pointer(fault["loc"]), detail=_detail(fault), detail_zh=_detail_zh(fault))
         for fault in error.errors(include_url=False, include_input=False)
@@ -149,16 +149,16 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Problem)(_on_problem)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
-    app.exception_handler(InvalidMessage)(_on_impossible)
-    app.exception_handler(UnknownCase)(_on_unknown)
-    app.exception_handler(Rejected)(_on_refusal)
-    app.exception_handler(Overloaded)(_on_overload)
-    app.exception_handler(Unavailable)(_on_absence)
-    app.exception_handler(ClientDisconnect)(_on_leaving)
-    app.exception_handler(NoConnectionFree)(_on_absence)
-    app.exception_handler(DBAPIError)(_on_away)
-    app.exception_handler(OSError)(_on_away)
-    app.exception_handler(Exception)(_on_fault)
+    app.exception_handler(InvalidMessage)(_on_invalid_message)
+    app.exception_handler(UnknownCase)(_on_unknown_case)
+    app.exception_handler(Rejected)(_on_rejected)
+    app.exception_handler(Overloaded)(_on_overloaded)
+    app.exception_handler(Unavailable)(_on_unavailable)
+    app.exception_handler(ClientDisconnect)(_on_disconnect)
+    app.exception_handler(NoConnectionFree)(_on_unavailable)
+    app.exception_handler(DBAPIError)(_on_database_error)
+    app.exception_handler(OSError)(_on_database_error)
+    app.exception_handler(Exception)(_on_exception)
 
 
 async def _on_problem(_: Request, error: Problem) -> JSONResponse:
@@ -173,48 +173,48 @@ async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
     return _plain(error.status_code, str(error.detail), error.headers).response()
 
 
-async def _on_impossible(_: Request, error: Exception) -> JSONResponse:
+async def _on_invalid_message(_: Request, error: Exception) -> JSONResponse:
     return _plain(409, str(error)).response()
 
 
-async def _on_unknown(_: Request, error: Exception) -> JSONResponse:
+async def _on_unknown_case(_: Request, error: Exception) -> JSONResponse:
     return NO_SUCH_CASE.response()
 
 
-async def _on_refusal(_: Request, error: Rejected) -> JSONResponse:
+async def _on_rejected(_: Request, error: Rejected) -> JSONResponse:
     title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
     return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh).response()
 
 
-async def _on_overload(_: Request, error: Exception) -> JSONResponse:
+async def _on_overloaded(_: Request, error: Exception) -> JSONResponse:
     return _plain(429, str(type(error).__doc__), {"Retry-After": "1"}).response()
 
 
-async def _on_absence(_: Request, error: Exception) -> JSONResponse:
+async def _on_unavailable(_: Request, error: Exception) -> JSONResponse:
     return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
 
 
-async def _on_leaving(_: Request, error: Exception) -> JSONResponse:
-    # The client left while it was sending, so nobody reads this; and it is nothing for the log.
+async def _on_disconnect(_: Request, error: Exception) -> JSONResponse:
+    # The client disconnected while sending. The response is not read, and the log needs no entry.
     return _plain(400).response()
 
 
-async def _on_away(_: Request, error: Exception) -> JSONResponse:
-    # What is only read does not go through the funnel, which would have said it.
-    log.warning("the database is away", error=repr(error))
+async def _on_database_error(_: Request, error: Exception) -> JSONResponse:
+    # Queries do not go through the batch queue, which logs this itself.
+    log.warning("database unavailable", error=repr(error))
     return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
 
 
-async def _on_fault(_: Request, error: Exception) -> JSONResponse:
-    # What went wrong is for the log, which the server writes after this answer; it is nobody else's business.
+async def _on_exception(_: Request, error: Exception) -> JSONResponse:
+    # The server logs the exception after this response. The client must not see it.
     return _plain(500).response()
 
 
 def _plain(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
-    """A problem that is told by its HTTP status alone (RFC 9457 section 4.2.1)."""
+    """A problem that is described by its HTTP status alone (RFC 9457 section 4.2.1)."""
     phrase = HTTPStatus(status).phrase
-    told = detail if detail != phrase else None
-    return Problem(status, "", phrase, _TITLES_ZH.get(status, phrase), detail=told, headers=headers)
+    detail = detail if detail != phrase else None
+    return Problem(status, "", phrase, _TITLES_ZH.get(status, phrase), detail=detail, headers=headers)
 
 
 def _request_fault(fault: Mapping[str, Any]) -> FieldFault:
@@ -230,6 +230,6 @@ def _detail(fault: Mapping[str, Any]) -> str:
 
 
 def _detail_zh(fault: Mapping[str, Any]) -> str:
-    """The Chinese words that came with an error of our own, else those for pydantic's type of error."""
+    """The Chinese description that comes with an error of our own, else that of pydantic's type of error."""
     own = fault.get("ctx", {}).get("zh")
     return str(own) if own else _DETAILS_ZH.get(fault["type"], "填写不正确")

@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece, while they are made."""
+"""Responses that are sent in parts while they are produced."""
 
 from collections.abc import AsyncGenerator, Mapping
 
@@ -7,11 +7,11 @@ from starlette.types import Receive, Scope, Send
 
 
 class ClosingStream(StreamingResponse):
-    """An answer whose source is closed with it, however it ends: read whole, left by the client, cut off at the stop.
+    """A response that closes its source when it ends, also if the client leaves or the process stops.
 
-    What the source holds, a connection to the database or a place among a few, is so given back at once and not when
-    somebody collects it. Before the source is handed over, whatever can fail should have been tried: afterwards the
-    only way to tell the client is to break off.
+    The source's resources, such as a database connection, are released at once and not by garbage collection. The
+    caller should do everything that can fail before it passes the source: a later failure can only break off the
+    response.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Moments as people and programs write them to us."""
+"""Timestamps in requests."""
 
 import re
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def reject_numbers(value: object) -> object:
-    """A moment as text with a date, to stand before pydantic's own reading of it.
+    """A validator before pydantic's own: accept only text that begins with a date.
 
-    pydantic takes a number for seconds since 1970, and a larger one for milliseconds: whoever sends a number has
-    more likely mistaken the field.
+    pydantic reads a number as seconds since 1970, or as milliseconds if it is large. A number in such a field is more
+    likely a mistake of the client.
     """
     if (isinstance(value, str) and not _DATE.match(value)) or isinstance(value, int | float):
         raise PydanticCustomError(
@@ -27,11 +27,11 @@ def reject_numbers(value: object) -> object:
 
 
 Timestamp = Annotated[Instant, BeforeValidator(reject_numbers)]
-"""A moment in a request."""
+"""A moment in a request, as text with date, time and zone."""
 
 
 def not_in_future(name: str, wanted: datetime | None, now: datetime) -> datetime:
-    """The moment, or now. Raises `Rejected` for one to come: what has not happened is not known."""
+    """The wanted moment, or now if there is none. Raises `Rejected` for a future moment."""
     if wanted is None:
         return now
     if wanted > now:
