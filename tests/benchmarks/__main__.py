@@ -15,8 +15,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from typing import Any
 
-from tests.benchmarks import stage
-from tests.benchmarks.report import OUTPUT, Figure, keep, table
+from tests.benchmarks import measured_platform
+from tests.benchmarks.figures import OUTPUT, Figure, save, table
 
 WHOLE_CASES = "whole cases"
 """The figure that is the full load."""
@@ -28,53 +28,53 @@ Run = Callable[[Any, int | None], Coroutine[Any, Any, list[Figure]]]
 """Runs a measurement's module; with a count in place of its own, if one is given."""
 
 
-def known(name: str, otherwise: float) -> float:
+def last_measured(name: str, otherwise: float) -> float:
     """A figure as it was last measured."""
     figures = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
     return float(next((one["value"] for one in figures if one["name"] == name), otherwise))
 
 
-async def _plainly(module: Any, count: int | None) -> list[Figure]:
+async def _with_count(module: Any, count: int | None) -> list[Figure]:
     outcome = module.measure() if count is None else module.measure(count)
     figures: list[Figure] = await outcome if inspect.isawaitable(outcome) else outcome
     return figures
 
 
-async def _in_a_folder(module: Any, count: int | None) -> list[Figure]:
-    with stage.folder(module.__name__.rsplit(".", 1)[1]) as place:
+async def _with_folder(module: Any, count: int | None) -> list[Figure]:
+    with measured_platform.folder(module.__name__.rsplit(".", 1)[1]) as place:
         figures: list[Figure] = await module.measure(count or getattr(module, "CASES", CASES), place)
     return figures
 
 
-async def _with_its_count(module: Any, count: int | None) -> list[Figure]:
+async def _with_default_count(module: Any, count: int | None) -> list[Figure]:
     figures: list[Figure] = await module.measure(count or module.CASES)
     return figures
 
 
-async def _at_a_fifth(module: Any, count: int | None) -> list[Figure]:
-    figures: list[Figure] = await module.measure(count or known(WHOLE_CASES, module.FULL_LOAD))
+async def _with_full_load(module: Any, count: int | None) -> list[Figure]:
+    figures: list[Figure] = await module.measure(count or last_measured(WHOLE_CASES, module.FULL_LOAD))
     return figures
 
 
-async def _beside(module: Any, count: int | None) -> list[Figure]:
-    figures: list[Figure] = await module.measure(count or module.CASES, known(WHOLE_CASES, 0.0) or None)
+async def _with_our_rate(module: Any, count: int | None) -> list[Figure]:
+    figures: list[Figure] = await module.measure(count or module.CASES, last_measured(WHOLE_CASES, 0.0) or None)
     return figures
 
 
 MEASUREMENTS: dict[str, Run] = {
-    "folds": _plainly,
-    "deadlines": _plainly,
-    "cases": _in_a_folder,
-    "dbos": _beside,
-    "latency": _at_a_fifth,
-    "cost": _plainly,
-    "stored": _plainly,
-    "memory": _plainly,
-    "tick": _plainly,
-    "due": _plainly,
-    "revision": _plainly,
-    "scaling": _with_its_count,
-    "audit": _in_a_folder,
+    "folds": _with_count,
+    "deadlines": _with_count,
+    "cases": _with_folder,
+    "dbos": _with_our_rate,
+    "latency": _with_full_load,
+    "case_cost": _with_count,
+    "stored": _with_count,
+    "memory": _with_count,
+    "timer_scan": _with_count,
+    "due": _with_count,
+    "calendar_change": _with_count,
+    "scaling": _with_default_count,
+    "audit": _with_folder,
 }
 """By the name of the module, in the order in which they run."""
 
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> int:
             traceback.print_exc()
             failed.append(name)
             continue
-        keep(figures)
+        save(figures)
         measured += figures
         print(f"=== {name}: {time.monotonic() - began:.0f} s", flush=True)
     print("\n" + table(measured))

@@ -16,8 +16,8 @@ from services.load import load
 from services.registry import default_systems
 from services.runtime.store import tables
 from services.runtime.store.database import open_database
-from tests.benchmarks.decided_cases import Service, enter, fill, one_case
-from tests.benchmarks.report import Figure, figure
+from tests.benchmarks.figures import Figure, figure
+from tests.support.decided_cases import ServiceRows, insert_cases, insert_ledger_entries, one_case
 
 SYSTEMS = default_systems()
 
@@ -25,7 +25,7 @@ CASES = 1_000_000
 TARGET_S = 60.0
 """For a million cases on two cores."""
 
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
 async def measure(cases: int, folder: Path) -> list[Figure]:
@@ -34,10 +34,10 @@ async def measure(cases: int, folder: Path) -> list[Figure]:
     await postgres.start()
     try:
         began = time.perf_counter()
-        await _make(postgres, cases)
+        await _make_cases(postgres, cases)
         made = time.perf_counter() - began
         before = _processor_seconds(postgres)
-        seconds, peak, report = await _audited(folder)
+        seconds, peak, report = await _run_audit(folder)
         spent = _processor_seconds(postgres) - before
     finally:
         await postgres.stop()
@@ -60,7 +60,7 @@ def _processor_seconds(postgres: Postgres) -> float:
     return sum(times.children_user + times.children_system for times in (database, here))
 
 
-async def _make(postgres: Postgres, cases: int) -> None:
+async def _make_cases(postgres: Postgres, cases: int) -> None:
     services = one_case((datetime.now(UTC) - timedelta(days=2)).replace(microsecond=123456))
     for service in services.values():
         await postgres.create_database(f"onedoor_{service.name}")
@@ -77,10 +77,10 @@ async def _make(postgres: Postgres, cases: int) -> None:
             workers.create_task(worker())
 
 
-async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
+async def _fill(postgres: Postgres, service: ServiceRows, cases: int) -> None:
     connection = await postgres.connect(f"onedoor_{service.name}")
     try:
-        await fill(connection, service, 1, cases)
+        await insert_cases(connection, service, 1, cases)
     finally:
         await connection.close()
     if service.name not in SYSTEMS:
@@ -91,12 +91,12 @@ async def _fill(postgres: Postgres, service: Service, cases: int) -> None:
     await database.dispose()
     connection = await postgres.connect(f"sandbox_{service.name}")
     try:
-        await enter(connection, service, 1, cases)
+        await insert_ledger_entries(connection, service, 1, cases)
     finally:
         await connection.close()
 
 
-async def _audited(folder: Path) -> tuple[float, int, dict[str, dict[str, dict[str, int]]]]:
+async def _run_audit(folder: Path) -> tuple[float, int, dict[str, dict[str, dict[str, int]]]]:
     """Seconds, most bytes resident, and the report."""
     output = folder / "audit.json"
     command = (sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(folder), "--json", str(output))
@@ -108,7 +108,7 @@ async def _audited(folder: Path) -> tuple[float, int, dict[str, dict[str, dict[s
             peak = max(peak, watched.memory_info().rss)
         except psutil.NoSuchProcess:
             break
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
     await process.wait()
     return time.perf_counter() - began, peak, json.loads(output.read_text(encoding="utf-8"))
 

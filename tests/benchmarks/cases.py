@@ -16,29 +16,29 @@ from deploy.local.wiring import Options
 from services.registry import default_systems
 from services.runtime.settings import Settings
 from services.runtime.store import tables
-from tests.benchmarks import floor, load, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import floor_program, http_load, resources
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support.simulated_case import CATALOGUE
 from tests.support.topics import ensure_topics
 
 SYSTEMS = default_systems()
 
-HERE = Path(__file__).parent
 TARGET = 500.0
 """Whole cases a second, on two cores, engines included."""
 
 
 async def measure(count: int, folder: Path) -> list[Figure]:
-    """Run the platform, then the floor, on the same engines."""
-    catalogue = {"ONEDOOR_CATALOGUE": str(HERE / "catalogue.yaml")}
+    """Run the platform, then the floor_program, on the same engines."""
+    catalogue = {"ONEDOOR_CATALOGUE": str(CATALOGUE)}
     at_once = {"ONEDOOR_SANDBOX_AT_ONCE": "true"}
     extra = {"intake": catalogue, **{f"sandbox-{system}": at_once for system in SYSTEMS}}
     async with Platform(folder, Options(extra=extra), print) as platform:
         port = int(platform.address("intake").rsplit(":", 1)[1])
-        made = load.requests(count + 500)
+        made = http_load.build_requests(count + 500)
         await _through(platform, port, made[:500], 500)  # warm
         before = _processor_seconds(platform)
         began = time.perf_counter()
-        posting = asyncio.create_task(load.post_all(port, made[500:]))
+        posting = asyncio.create_task(http_load.post_all(port, made[500:]))
         await _closed(platform, count + 500)
         seconds = time.perf_counter() - began
         accepted = count / await posting
@@ -65,11 +65,11 @@ def _processor_seconds(platform: Platform) -> dict[str, float]:
     roots = {"the load": os.getpid()}
     roots |= {engine.name: engine.process.pid for engine in platform.engines.all if engine.process}
     roots |= {name: process.pid for name, process in platform.processes.items() if process.pid}
-    return stage.processor_seconds(roots)
+    return resources.processor_seconds(roots)
 
 
 async def _through(platform: Platform, port: int, made: list[bytes], total: int) -> None:
-    await load.post_all(port, made)
+    await http_load.post_all(port, made)
     await _closed(platform, total)
 
 
@@ -95,7 +95,7 @@ TABLES = Path("services/routing/migrations").absolute()
 
 async def _floor(platform: Platform, count: int) -> float:
     prefix = "floor-"
-    for name in floor.STATES:
+    for name in floor_program.STATES:
         await platform.engines.postgres.create_database(f"floor_{name}")
         url = platform.engines.database_url(f"floor_{name}")
         await asyncio.to_thread(tables.migrate, name, TABLES, url)
@@ -113,7 +113,7 @@ async def _floor(platform: Platform, count: int) -> float:
     def address(name: str) -> str:
         return platform.engines.database_url(name).replace("+asyncpg", "")
 
-    return await floor.measure(platform.engines.kafka, address, prefix, count)
+    return await floor_program.measure(platform.engines.kafka, address, prefix, count)
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
     with tempfile.TemporaryDirectory(prefix="onedoor-bench-") as folder:
         figures = asyncio.run(measure(count, Path(folder)))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

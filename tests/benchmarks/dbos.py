@@ -25,12 +25,12 @@ import asyncpg
 import uvloop
 
 from deploy.local.engines import Engines
-from tests.benchmarks import stage
-from tests.benchmarks.report import OUTPUT, Figure, conclude, figure
+from tests.benchmarks import measured_platform
+from tests.benchmarks.figures import OUTPUT, Figure, figure, save_and_print
 
 CASES = 600
 WARM = 40
-OURS = "whole cases"
+WHOLE_CASES = "whole cases"
 TARGET = 15.0
 FORMS = ("departments", "steps")
 IN_FLIGHT = 24
@@ -124,7 +124,7 @@ def _workflow(form: str, address: str) -> Any:
     return DBOS.workflow()(case_of_departments if form == "departments" else case_of_steps)
 
 
-def work(form: str, address: str, count: int) -> None:
+def run_worker(form: str, address: str, count: int) -> None:
     """One process: say when it is ready, wait for the word, carry so many cases through, end."""
     from dbos import DBOS
 
@@ -141,16 +141,16 @@ def work(form: str, address: str, count: int) -> None:
     case = _workflow(form, address)
     DBOS.launch()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_carry(case, WARM))
+        runner.run(_run_cases(case, WARM))
         print("ready", flush=True)
         sys.stdin.readline()
-        runner.run(_carry(case, count))
+        runner.run(_run_cases(case, count))
         print("done", flush=True)
         sys.stdin.readline()
     DBOS.destroy()
 
 
-async def _carry(case: Any, count: int) -> None:
+async def _run_cases(case: Any, count: int) -> None:
     from dbos import SetWorkflowID
 
     waiting = iter(range(count))
@@ -164,7 +164,7 @@ async def _carry(case: Any, count: int) -> None:
     await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
 
 
-async def rate(engines: Engines, form: str, processes: int, count: int) -> float:
+async def measure_rate(engines: Engines, form: str, processes: int, count: int) -> float:
     """Cases a second, each known to be recorded, decided and closed."""
     name = f"dbos_{form}_{processes}"
     await engines.postgres.create_database(name)
@@ -179,10 +179,10 @@ async def rate(engines: Engines, form: str, processes: int, count: int) -> float
             pipe = asyncio.subprocess.PIPE
             worker = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
             started.append(worker)
-            await _heard(worker, b"ready")
+            await _wait_for_line(worker, b"ready")
         began = time.perf_counter()
-        await asyncio.gather(*(_tell(worker) for worker in started))
-        await asyncio.gather(*(_heard(worker, b"done") for worker in started))
+        await asyncio.gather(*(_send_go(worker) for worker in started))
+        await asyncio.gather(*(_wait_for_line(worker, b"done") for worker in started))
         seconds = time.perf_counter() - began
         expected = processes * (own + WARM)
         whole = await connection.fetchval(_WHOLE)
@@ -205,14 +205,14 @@ _WHOLE = """
 """
 
 
-async def _tell(worker: asyncio.subprocess.Process) -> None:
+async def _send_go(worker: asyncio.subprocess.Process) -> None:
     if worker.stdin is None:
         raise RuntimeError("the process was started without a way to speak to it")
     worker.stdin.write(b"go\n")
     await worker.stdin.drain()
 
 
-async def _heard(worker: asyncio.subprocess.Process, word: bytes) -> None:
+async def _wait_for_line(worker: asyncio.subprocess.Process, word: bytes) -> None:
     if worker.stdout is None:
         raise RuntimeError("the process was started without a way to hear it")
     while line := await worker.stdout.readline():
@@ -224,12 +224,12 @@ async def _heard(worker: asyncio.subprocess.Process, word: bytes) -> None:
 async def measure(count: int = CASES, ours: float | None = None, engines: Engines | None = None) -> list[Figure]:
     """Cases a second in either form, and how many times faster ``ours`` is."""
     if engines is None:
-        with stage.folder("dbos") as place:
+        with measured_platform.folder("dbos") as place:
             async with Engines(place) as own:
                 return await measure(count, ours, own)
     figures = []
     for form in FORMS:
-        rates = {processes: await rate(engines, form, processes, count) for processes in PROCESSES}
+        rates = {processes: await measure_rate(engines, form, processes, count) for processes in PROCESSES}
         print(f"DBOS, {form}: " + ", ".join(f"{found:.1f}/s in {number}" for number, found in rates.items()))
         best = max(rates.values())
         figures.append(figure(f"DBOS, {form}", best, "cases/s"))
@@ -239,19 +239,19 @@ async def measure(count: int = CASES, ours: float | None = None, engines: Engine
     return figures
 
 
-def _ours(output: Path = OUTPUT) -> float | None:
+def _last_measured_rate(output: Path = OUTPUT) -> float | None:
     """Our rate as it was last measured."""
     known = json.loads(output.read_text()) if output.exists() else []
-    return next((one["value"] for one in known if one["name"] == OURS), None)
+    return next((one["value"] for one in known if one["name"] == WHOLE_CASES), None)
 
 
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     if sys.argv[1:2] == ["work"]:
-        work(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        run_worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))
         return
-    figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES, _ours()))
-    conclude(figures)
+    figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES, _last_measured_rate()))
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

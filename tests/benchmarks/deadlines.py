@@ -24,7 +24,7 @@ from contracts.working_time import (
 )
 from contracts.working_time.deadlines import working_days_between
 from contracts.working_time.explain import explain
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks.figures import Figure, figure, save_and_print
 
 TARGET = 500_000.0
 SEED = 11
@@ -34,10 +34,10 @@ SECONDS = 2.0
 
 _CALENDAR = published_calendar()
 _HOURS = OfficeHours()
-_TERMS = CountingRules(_CALENDAR, _HOURS)
+_RULES = CountingRules(_CALENDAR, _HOURS)
 
 
-def works() -> list[tuple[datetime, int]]:
+def build_limits() -> list[tuple[datetime, int]]:
     """Starts and limits."""
     random = Random(SEED)
     first = datetime(2022, 1, 1, tzinfo=UTC)
@@ -54,9 +54,9 @@ def rate(work: Callable[[], int]) -> float:
 
 def measure() -> list[Figure]:
     """Rates of deadlines and of counts, ours and the others', in one run."""
-    made = works()
+    made = build_limits()
     limited = [(start, Limit(working_days=days)) for start, days in made]
-    stays = [(start, limit, (_stay(start),)) for start, limit in limited]
+    stays = [(start, limit, (_suspension(start),)) for start, limit in limited]
 
     def ours() -> int:
         for start, limit in limited:
@@ -65,12 +65,12 @@ def measure() -> list[Figure]:
 
     def suspended() -> int:
         for start, limit, stay in stays:
-            due(LimitHistory(limit, start, stay), _TERMS)
+            due(LimitHistory(limit, start, stay), _RULES)
         return len(stays)
 
     def explained() -> int:
         for start, limit in limited[:200]:
-            explain(LimitHistory(limit, start), _TERMS)
+            explain(LimitHistory(limit, start), _RULES)
         return 200
 
     deadlines = rate(ours)
@@ -82,20 +82,20 @@ def measure() -> list[Figure]:
     days = [(_HOURS.local(start).date(), limit) for start, limit in made]
     lawful = [_CALENDAR.add_working_days(day, n) for day, n in days]
     for name, deadline in (("workalendar", _workalendar()), ("holidays", _holidays())):
-        theirs, right = _beside(deadline, days, lawful)
+        theirs, right = _rate_and_correct_share(deadline, days, lawful)
         figures += [
             figure(f"deadlines a second against {name}", deadlines / theirs, "times", ratio_to=name),
             figure(f"share of {name}'s deadlines that are lawful", right, "1"),
         ]
-    counting = _counting(made)
+    counting = _count_ratio(made)
     return [*figures, figure("counts a second against business-duration", counting, "times")]
 
 
-def _stay(start: datetime) -> Suspension:
+def _suspension(start: datetime) -> Suspension:
     return Suspension(start + timedelta(days=2), start + timedelta(days=5))
 
 
-def _beside(
+def _rate_and_correct_share(
     deadline: Callable[[date, int], date], days: Sequence[tuple[date, int]], lawful: Sequence[date]
 ) -> tuple[float, float]:
     right = sum(deadline(day, n) == expected for (day, n), expected in zip(days[:1000], lawful, strict=False)) / 1000
@@ -132,7 +132,7 @@ def _holidays() -> Callable[[date, int], date]:
     return deadline
 
 
-def _counting(made: Sequence[tuple[datetime, int]]) -> float:
+def _count_ratio(made: Sequence[tuple[datetime, int]]) -> float:
     """How many times faster than business-duration the working days between two moments are counted."""
     from business_duration import businessDuration
 
@@ -155,7 +155,7 @@ def _counting(made: Sequence[tuple[datetime, int]]) -> float:
 
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
-    conclude(measure())
+    save_and_print(measure())
 
 
 if __name__ == "__main__":

@@ -9,24 +9,22 @@ place answers that the case is open.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from contracts.codec import CONTENT_TYPE_HEADER, encode
-from contracts.envelope import envelop
 from contracts.messages.alerts import AlertRaised, Rung
-from contracts.messages.cases import CaseReported, CaseStateRequested
 from contracts.registry import REGISTRY
 from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.runtime.clock import FileClock
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform, resources
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support import stored_cases
+from tests.support.partial_platform import Connection, PartialPlatform
+from tests.support.routing_responder import routing_responder
+from tests.support.simulated_case import one_commitment_plan, simulate
 
 COMMITMENTS = 1_000_000
 MONITORS = 2
@@ -36,20 +34,20 @@ LOOK_S = 0.2
 PROGRESS_S = 15.0
 
 
-class Watcher:
+class ResourceMonitor:
     """Looks at the monitors while they work: the most memory each has had, and the processor time of each."""
 
     def __init__(self, processes: list[Supervised]) -> None:
         self._pids = {one.specification.name: one.pid for one in processes if one.pid is not None}
-        self._began = stage.processor_seconds(self._pids)
+        self._began = resources.processor_seconds(self._pids)
         self.most_mb = dict.fromkeys(self._pids, 0.0)
 
-    def look(self) -> None:
+    def sample(self) -> None:
         for name, pid in self._pids.items():
-            self.most_mb[name] = max(self.most_mb[name], stage.resident_mb(pid))
+            self.most_mb[name] = max(self.most_mb[name], resources.resident_mb(pid))
 
     def spent(self) -> dict[str, float]:
-        return {name: s - self._began[name] for name, s in stage.processor_seconds(self._pids).items()}
+        return {name: s - self._began[name] for name, s in resources.processor_seconds(self._pids).items()}
 
 
 async def _records(consumer: AIOKafkaConsumer, topic: str) -> int:
@@ -57,75 +55,44 @@ async def _records(consumer: AIOKafkaConsumer, topic: str) -> int:
     return int(sum((await consumer.end_offsets(partitions)).values()))
 
 
-async def _fired(
-    consumer: AIOKafkaConsumer, already: int, count: int, watcher: Watcher, server_pid: int, what: str
+async def _wait_for_alerts(
+    consumer: AIOKafkaConsumer, already: int, count: int, watcher: ResourceMonitor, server_pid: int, what: str
 ) -> float:
     """Seconds until so many alerts more are in Kafka."""
     began = told = time.monotonic()
     server = psutil.Process(server_pid)
     while (fired := await _records(consumer, REGISTRY[AlertRaised].topic) - already) < count:
-        watcher.look()
+        watcher.sample()
         now = time.monotonic()
         if now - began > LONGEST_S:
             raise TimeoutError(f"{fired} of {count} {what} after {LONGEST_S:.0f} s")
         if now - told > PROGRESS_S:
             told = now
-            resident = sum(one.memory_info().rss for one in server.children()) / stage.MEGABYTE
+            resident = sum(one.memory_info().rss for one in server.children()) / resources.MEGABYTE
             print(f"{now - began:4.0f} s: {fired} {what}, {watcher.most_mb}, PostgreSQL {resident:.0f} MB", flush=True)
         await asyncio.sleep(LOOK_S)
     return time.monotonic() - began
 
 
-@asynccontextmanager
-async def responder(kafka: str, clock: FileClock) -> AsyncIterator[None]:
-    """Says in routing's place, of every case that monitor asks about, that it is open."""
-    message = CaseReported(steps=())
-    id_mark, time_mark = uuid4(), seeds.ACCEPTED_AT
-    template = encode(envelop(message, id=id_mark, source="/onedoor/routing", subject=seeds.CASE_ID, time=time_mark))
-    before, after = template.split(str(id_mark).encode())
-    moment = time_mark.isoformat().replace("+00:00", "Z").encode()
-    consumer = AIOKafkaConsumer(
-        REGISTRY[CaseStateRequested].topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None
-    )
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=5, max_batch_size=512 * 1024)
-
-    async def answer() -> None:
-        while True:
-            polled = await consumer.getmany(timeout_ms=200, max_records=2000)
-            at = clock.now().isoformat().replace("+00:00", "Z").encode()
-            for record in (one for records in polled.values() for one in records):
-                own = b"%b%b%b" % (before, str(uuid4()).encode(), after)
-                value = own.replace(seeds.CASE_ID.encode(), record.key).replace(moment, at)
-                await producer.send(REGISTRY[CaseReported].topic, value, key=record.key, headers=CONTENT_TYPE_HEADER)
-
-    async with producer, consumer:
-        answering = asyncio.create_task(answer())
-        try:
-            yield
-        finally:
-            answering.cancel()
-            await asyncio.wait([answering])
-
-
 async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figure]:
     """Seconds until all warnings have fired, and with ``cards`` all yellow cards."""
-    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
-    warning, yellow = seeds.first_rungs(kept)
-    with stage.folder("due") as place:
+    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
+    warning, yellow = stored_cases.first_rungs(kept)
+    with measured_platform.folder("due") as place:
         clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
         options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
-        async with stage.Stage(place, options) as ground:
+        async with PartialPlatform(place, options) as ground:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
             began = time.monotonic()
-            await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
-            await seeds.settle(connection)
+            await stored_cases.insert_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
+            await stored_cases.vacuum_and_checkpoint(connection)
             print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
-            watcher = Watcher(await ground.serve("monitor"))
+            watcher = ResourceMonitor(await ground.serve("monitor"))
             async with AIOKafkaConsumer(bootstrap_servers=ground.engines.kafka) as consumer:
                 figures = await _step(ground, consumer, clock, warning, Rung.WARNING, 0, count, watcher)
                 if cards:
-                    async with responder(ground.engines.kafka, clock):
+                    async with routing_responder(ground.engines.kafka, clock):
                         figures += await _step(ground, consumer, clock, yellow, Rung.YELLOW, count, count, watcher)
             await connection.close()
     figures.append(
@@ -135,26 +102,26 @@ async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figu
 
 
 async def _step(
-    ground: stage.Stage,
+    ground: PartialPlatform,
     consumer: AIOKafkaConsumer,
     clock: FileClock,
     at: datetime,
     rung: Rung,
     already: int,
     count: int,
-    watcher: Watcher,
+    watcher: ResourceMonitor,
 ) -> list[Figure]:
     """Step past the moment; the figures of this rung, once each alert is known to stand once."""
     engines = {one.name: one.process.pid for one in ground.engines.all if one.process is not None}
-    before = watcher.spent() | stage.processor_seconds(engines)
+    before = watcher.spent() | resources.processor_seconds(engines)
     clock.set(at + timedelta(seconds=1), speed=1)
-    seconds = await _fired(consumer, already, count, watcher, engines["postgres"], f"alerts of {rung}")
-    spent = watcher.spent() | stage.processor_seconds(engines)
+    seconds = await _wait_for_alerts(consumer, already, count, watcher, engines["postgres"], f"alerts of {rung}")
+    spent = watcher.spent() | resources.processor_seconds(engines)
     print(f"{rung}: {count} in {seconds:.1f} s, {count / seconds:.0f}/s; processor microseconds an alert:")
     print({name: round(1e6 * (s - before[name]) / count, 1) for name, s in spent.items()})
     connection = await ground.connect("monitor")
     try:
-        wrong = await _wrong(connection, rung, count)
+        wrong = await _count_wrong(connection, rung, count)
     finally:
         await connection.close()
     said = await _records(consumer, REGISTRY[AlertRaised].topic) - already
@@ -165,7 +132,7 @@ async def _step(
     ]
 
 
-async def _wrong(connection: "stage.Connection", rung: Rung, count: int) -> int:
+async def _count_wrong(connection: "Connection", rung: Rung, count: int) -> int:
     """How many commitments have not exactly one alert of this rung in the list and one in the ledger."""
     listed = await connection.fetchval("SELECT count(*) FROM alerts WHERE rung = $1", rung.value, timeout=300)
     ledger = await connection.fetchrow(
@@ -183,7 +150,7 @@ def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     figures = asyncio.run(measure(*counts, cards="cards" in sys.argv))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

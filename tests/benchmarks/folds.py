@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -37,9 +36,9 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
 from services.routing.core import handle as routing
 from services.routing.core.state import RoutedCase
-from tests.benchmarks.report import Figure, figure, table
+from tests.benchmarks.figures import Figure, figure, table
+from tests.support.simulated_case import CATALOGUE
 
-CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 CASE_ID = "K7Q2-9MXF-4TBA-3"
 NOW = datetime(2026, 3, 2, 2, 0, 0, 123456, tzinfo=UTC)
 ROUNDS = 40
@@ -56,7 +55,7 @@ CORES: dict[str, tuple[Core[Any], type[Value]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Fold:
     """One message that one core was given, and the step that it answered with."""
 
     role: str
@@ -66,39 +65,39 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Case:
+class CaseRun:
     """A case on its way through all cores, each message heard in the order in which it was said."""
 
-    heard: list[Heard] = field(default_factory=list)
-    said: list[Envelope[Message]] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+    published: list[Envelope[Message]] = field(default_factory=list)
     _states: dict[str, Value] = field(default_factory=dict)
-    _waiting: deque[tuple[str, Envelope[Message]]] = field(default_factory=deque)
+    _pending: deque[tuple[str, Envelope[Message]]] = field(default_factory=deque)
 
-    def play(self, first: Envelope[Message]) -> None:
+    def run(self, first: Envelope[Message]) -> None:
         """Let intake hear this, and everybody what follows from it, until nobody has anything more to say."""
-        self._waiting.append(("intake", first))
-        while self._waiting:
-            self._hear(*self._waiting.popleft())
+        self._pending.append(("intake", first))
+        while self._pending:
+            self._fold(*self._pending.popleft())
 
-    def _hear(self, place: str, envelope: Envelope[Message]) -> None:
+    def _fold(self, place: str, envelope: Envelope[Message]) -> None:
         """``place`` is where the state is kept: a role, and for a department its system as well."""
         role, _, system = place.partition(" ")
         before = self._states.get(place)
         step = CORES[role][0](before, envelope)
         self._states[place] = step.state
-        self.heard.append(Heard(role, before, envelope, step))
+        self.folds.append(Fold(role, before, envelope, step))
         source = f"/onedoor/{system or role}"
         for index, message in enumerate(step.out):
-            self._say(follow(message, envelope, source, index))
+            self._publish(follow(message, envelope, source, index))
         if isinstance(step.call, Submit) and not step.call_after:
             answer = Submitted(task_id=step.call.task.task_id, answer=_decision(system))
-            self._waiting.append((place, follow(answer, envelope, source, len(step.out))))
+            self._pending.append((place, follow(answer, envelope, source, len(step.out))))
 
-    def _say(self, envelope: Envelope[Message]) -> None:
-        self.said.append(envelope)
+    def _publish(self, envelope: Envelope[Message]) -> None:
+        self.published.append(envelope)
         for role in REGISTRY[type(envelope.data)].consumers:
             place = f"{role} {envelope.data.system}" if role == "departments" else role  # type: ignore[attr-defined]
-            self._waiting.append((place, envelope))
+            self._pending.append((place, envelope))
 
 
 def _decision(system: str) -> Decision:
@@ -126,7 +125,7 @@ def application() -> Envelope[Message]:
     return envelop(command, id=UUID(int=1), source="/onedoor/intake", subject=CASE_ID, time=NOW)
 
 
-def spent_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
+def fastest_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
     """Microseconds that doing it takes for one sample, on average over all of them."""
     kept = list(samples)
     fastest = float("inf")
@@ -143,17 +142,17 @@ def spent_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
     return 1e6 * fastest / ROUNDS / len(kept)
 
 
-def _core_figures(role: str, heard: Sequence[Heard]) -> list[Figure]:
+def _core_figures(role: str, heard: Sequence[Fold]) -> list[Figure]:
     core, state = CORES[role]
     states = [one.step.state for one in heard]
     stored = [one.model_dump_json(exclude_defaults=True) for one in states]
     return [
         figure(f"{role}: messages of one case", len(heard), "messages"),
-        figure(f"{role}: fold", spent_us(lambda one: core(one.before, one.envelope), heard), "us a message"),
+        figure(f"{role}: fold", fastest_us(lambda one: core(one.before, one.envelope), heard), "us a message"),
         figure(
-            f"{role}: write the state", spent_us(lambda one: one.model_dump_json(exclude_defaults=True), states), "us"
+            f"{role}: write the state", fastest_us(lambda one: one.model_dump_json(exclude_defaults=True), states), "us"
         ),
-        figure(f"{role}: read the state", spent_us(state.model_validate_json, stored), "us"),
+        figure(f"{role}: read the state", fastest_us(state.model_validate_json, stored), "us"),
         figure(f"{role}: size of the last state", len(stored[-1].encode()), "bytes"),
     ]
 
@@ -166,27 +165,27 @@ def _message_figures(said: Sequence[Envelope[Message]]) -> list[Figure]:
     for name, envelopes in (*of_type.items(), ("all messages", said)):
         records = [(encode(one), one.subject.encode(), topic_of(one.data)) for one in envelopes]
         figures += [
-            figure(f"{name}: envelop", spent_us(_again, envelopes), "us a message"),
-            figure(f"{name}: encode", spent_us(encode, envelopes), "us a message"),
-            figure(f"{name}: decode", spent_us(lambda record: decode(*record), records), "us a message"),
+            figure(f"{name}: envelop", fastest_us(_envelop_again, envelopes), "us a message"),
+            figure(f"{name}: encode", fastest_us(encode, envelopes), "us a message"),
+            figure(f"{name}: decode", fastest_us(lambda record: decode(*record), records), "us a message"),
             figure(f"{name}: size", sum(len(value) for value, _, _ in records) / len(records), "bytes"),
         ]
     return figures
 
 
-def _again(one: Envelope[Message]) -> Envelope[Message]:
+def _envelop_again(one: Envelope[Message]) -> Envelope[Message]:
     return envelop(one.data, id=one.id, source=one.source, subject=one.subject, time=one.time, cause=one.causationid)
 
 
 def measure() -> list[Figure]:
     """Fold, write and read one whole case."""
-    case = Case()
-    case.play(application())
-    of_role: dict[str, list[Heard]] = defaultdict(list)
-    for one in case.heard:
+    case = CaseRun()
+    case.run(application())
+    of_role: dict[str, list[Fold]] = defaultdict(list)
+    for one in case.folds:
         of_role[one.role].append(one)
     figures = [line for role in CORES for line in _core_figures(role, of_role[role])]
-    return figures + _message_figures(case.said)
+    return figures + _message_figures(case.published)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from random import Random
 from deploy.local.platform import Platform
 from deploy.local.postgres import Postgres
 from services.registry import default_systems
-from tests.benchmarks import stage
-from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, conclude, figure, quantile
+from tests.benchmarks import measured_platform, resources
+from tests.benchmarks.figures import Figure, figure, quantile, save_and_print
+from tests.benchmarks.http_load import build_requests, post_all
 
 SYSTEMS = default_systems()
 
@@ -38,7 +38,7 @@ SHARES = (0.5, 0.95, 0.99)
 
 
 @dataclass(slots=True)
-class Sent:
+class SentApplication:
     """One application: when it was sent and answered, by the machine's clock."""
 
     at: float
@@ -58,7 +58,7 @@ class Client:
         """Open connections beforehand."""
         self._free.extend([await asyncio.open_connection("127.0.0.1", self._port) for _ in range(connections)])
 
-    async def send(self, request: bytes) -> Sent:
+    async def send(self, request: bytes) -> SentApplication:
         """Raises `RuntimeError` on any answer but 201."""
         reader, writer = self._free.popleft() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
         at = time.time()
@@ -69,14 +69,14 @@ class Client:
         body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         answered = time.time()
         self._free.append((reader, writer))
-        return Sent(at, answered, body.split(b'"number":"')[1].split(b'"')[0].decode())
+        return SentApplication(at, answered, body.split(b'"number":"')[1].split(b'"')[0].decode())
 
     def close(self) -> None:
         for _, writer in self._free:
             writer.close()
 
 
-def moments(rate: float, seconds: float, seed: int = SEED) -> list[float]:
+def arrival_times(rate: float, seconds: float, seed: int = SEED) -> list[float]:
     """Random moments, so many a second on average, from 0 to ``seconds`` (a Poisson process)."""
     random = Random(seed)
     found: list[float] = []
@@ -87,30 +87,30 @@ def moments(rate: float, seconds: float, seed: int = SEED) -> list[float]:
     return found
 
 
-async def _open_loop(client: Client, made: Sequence[bytes], rate: float, seconds: float) -> list[Sent]:
+async def _open_loop(client: Client, made: Sequence[bytes], rate: float, seconds: float) -> list[SentApplication]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     sending = []
-    for at, request in zip(moments(rate, seconds), made, strict=False):
+    for at, request in zip(arrival_times(rate, seconds), made, strict=False):
         await asyncio.sleep(max(0.0, began + at - loop.time()))
         sending.append(asyncio.create_task(client.send(request)))
     return list(await asyncio.gather(*sending))
 
 
-_SAID = """
+_PUBLISHED_AT = """
     SELECT case_id, extract(epoch FROM max(pg_xact_commit_timestamp(xmin)))::float8 FROM outbox
     WHERE event::jsonb ->> 'type' = $1 GROUP BY 1
 """
-_CLOSED = (
+_CLOSED_AT = (
     "SELECT case_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM cases WHERE closed_at IS NOT NULL"
 )
 
 ACCEPTED = "accepted: sent, checked, committed at intake"
-ASKED = "asked: heard by routing, requests committed"
+REQUESTED = "asked: heard by routing, requests committed"
 ANSWERED = "answered: by the last of the departments, its answer committed"
 DECIDED = "decided: joined by routing, committed"
-HEARD = "heard: decision committed at intake"
-HOPS = (ACCEPTED, ASKED, ANSWERED, DECIDED, HEARD)
+RECEIVED = "heard: decision committed at intake"
+HOPS = (ACCEPTED, REQUESTED, ANSWERED, DECIDED, RECEIVED)
 
 
 async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
@@ -123,12 +123,12 @@ async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[
         finally:
             await connection.close()
 
-    answers = {system: await read(system, _SAID, "onedoor.task.done.v1") for system in SYSTEMS}
+    answers = {system: await read(system, _PUBLISHED_AT, "onedoor.task.done.v1") for system in SYSTEMS}
     hops = {
-        ACCEPTED: await read("intake", _SAID, "onedoor.case.accepted.v1"),
-        ASKED: await read("routing", _SAID, "onedoor.task.requested.v1"),
-        DECIDED: await read("routing", _SAID, "onedoor.case.decided.v1"),
-        HEARD: await read("intake", _CLOSED),
+        ACCEPTED: await read("intake", _PUBLISHED_AT, "onedoor.case.accepted.v1"),
+        REQUESTED: await read("routing", _PUBLISHED_AT, "onedoor.task.requested.v1"),
+        DECIDED: await read("routing", _PUBLISHED_AT, "onedoor.case.decided.v1"),
+        RECEIVED: await read("intake", _CLOSED_AT),
     }
     hops[ANSWERED] = {case: max(answers[system][case] for system in SYSTEMS) for case in hops[DECIDED]}
     return hops, answers
@@ -137,20 +137,20 @@ async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[
 async def measure(full_load: float = FULL_LOAD, seconds: float = SECONDS) -> list[Figure]:
     """Latency at a fifth of the full load given, in milliseconds."""
     rate = full_load * SHARE
-    with stage.folder("latency") as place:
-        await stage.set_server(place, {"track_commit_timestamp": "on"})
-        async with Platform(place, stage.options(), print) as platform:
+    with measured_platform.folder("latency") as place:
+        await measured_platform.configure_server(place, {"track_commit_timestamp": "on"})
+        async with Platform(place, measured_platform.options(), print) as platform:
             server = platform.engines.postgres
-            async with stage.Closed(server) as closed:
-                port = stage.intake_port(platform)
-                wanted = len(moments(rate, WARM_S)) + len(moments(rate, seconds))
-                made = requests(WARM + wanted)
+            async with measured_platform.ClosedCases(server) as closed:
+                port = measured_platform.intake_port(platform)
+                wanted = len(arrival_times(rate, WARM_S)) + len(arrival_times(rate, seconds))
+                made = build_requests(WARM + wanted)
                 await post_all(port, made[:WARM])
                 await closed.wait(WARM)
                 client = Client(port)
                 await client.prepare(16)
                 warm = await _open_loop(client, made[WARM:], rate, WARM_S)
-                others = stage.Others()
+                others = resources.OtherPrograms()
                 sent = await _open_loop(client, made[WARM + len(warm) :], rate, seconds)
                 taken = others.share()
                 client.close()
@@ -158,13 +158,16 @@ async def measure(full_load: float = FULL_LOAD, seconds: float = SECONDS) -> lis
             hops, answers = await _commits(server)
     print(f"{100 * taken:.0f}% of the processors were taken by others meanwhile")
     return [
-        *_told(rate, sent, hops, answers),
+        *_figures(rate, sent, hops, answers),
         figure("share of the processors that others took while latency was measured", taken, "1"),
     ]
 
 
-def _told(
-    rate: float, sent: Sequence[Sent], hops: dict[str, dict[str, float]], answers: dict[str, dict[str, float]]
+def _figures(
+    rate: float,
+    sent: Sequence[SentApplication],
+    hops: dict[str, dict[str, float]],
+    answers: dict[str, dict[str, float]],
 ) -> list[Figure]:
     taken: dict[str, list[float]] = {name: [] for name in ("end to end", "answer to the applicant", *HOPS, *answers)}
     for one in sent:
@@ -172,10 +175,10 @@ def _told(
         for hop in HOPS:
             taken[hop].append(1000 * (hops[hop][one.number] - at))
             at = hops[hop][one.number]
-        taken["end to end"].append(1000 * (hops[HEARD][one.number] - one.at))
+        taken["end to end"].append(1000 * (hops[RECEIVED][one.number] - one.at))
         taken["answer to the applicant"].append(1000 * (one.answered - one.at))
         for system, done in answers.items():
-            taken[system].append(1000 * (done[one.number] - hops[ASKED][one.number]))
+            taken[system].append(1000 * (done[one.number] - hops[REQUESTED][one.number]))
     print(f"{len(sent)} cases at {rate:.0f} a second; milliseconds")
     print(f"{'':66} {'p50':>7} {'p95':>7} {'p99':>7} {'most':>7}")
     for name, values in taken.items():
@@ -196,7 +199,7 @@ def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     arguments = [float(one) for one in sys.argv[1:]]
     figures = asyncio.run(measure(*arguments))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,11 @@ from deploy.local.supervisor import says_it_is_ready
 from deploy.local.wiring import Options
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform, resources
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support import stored_cases
+from tests.support.partial_platform import READY_S, PartialPlatform
+from tests.support.simulated_case import CASE_ID, CATALOGUE, StoredCase, simulate, three_departments_plan
 from tests.support.topics import ensure_topics
 
 SYSTEMS = default_systems()
@@ -41,45 +44,48 @@ async def measure(count: int = COUNT, services: Sequence[str] = SERVICES) -> lis
     """The most megabytes that each service had, in either state."""
     figures = []
     for service in services:
-        with stage.folder("memory") as place:
-            async with stage.Stage(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(stage.CATALOGUE)}})) as ground:
+        with measured_platform.folder("memory") as place:
+            async with PartialPlatform(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}})) as ground:
                 await ground.database(service)
-                figures += [await _with_open_cases(ground, service, count), await _catching_up(ground, service, count)]
+                figures += [
+                    await _memory_with_open_cases(ground, service, count),
+                    await _memory_catching_up(ground, service, count),
+                ]
     return figures
 
 
-async def _with_open_cases(ground: stage.Stage, service: str, count: int) -> Figure:
-    life = seeds.played(seeds.measured_plan(), answered=False)
+async def _memory_with_open_cases(ground: PartialPlatform, service: str, count: int) -> Figure:
+    life = simulate(three_departments_plan(), answered=False)
     await _fill(ground, service, life.last(service), count)
-    most = await _most_mb(ground, service, REST_S)
+    most = await _peak_mb(ground, service, REST_S)
     await _empty(ground, service)
     return figure(f"memory of {service} with {count} open cases", most, "MB", TARGET_MB, at_most=True)
 
 
-async def _catching_up(ground: stage.Stage, service: str, count: int) -> Figure:
+async def _memory_catching_up(ground: PartialPlatform, service: str, count: int) -> Figure:
     """``count`` records about cases that the service knows as it does before it hears the first of them."""
-    life = seeds.played(seeds.measured_plan(), answered=True)
-    heard = life.heard(service)
+    life = simulate(three_departments_plan(), answered=True)
+    heard = life.received(service)
     if service in ("intake", "routing"):  # they would not take an answer about a case they do not know
         known = life.first(service)
-        heard = [envelope for envelope in heard if envelope is not known.heard]
+        heard = [envelope for envelope in heard if envelope is not known.received]
         await _fill(ground, service, known, count // len(heard))
     await _produce(ground, heard, count // len(heard))
-    most = await _most_mb(ground, service, CATCHING_UP_S, catching_up=count)
+    most = await _peak_mb(ground, service, CATCHING_UP_S, catching_up=count)
     name = f"memory of {service} catching up with {count} records"
     return figure(name, most, "MB", TARGET_MB, at_most=True)
 
 
-async def _fill(ground: stage.Stage, service: str, kept: seeds.Kept, count: int) -> None:
+async def _fill(ground: PartialPlatform, service: str, kept: StoredCase, count: int) -> None:
     connection = await ground.connect(service)
     try:
-        await seeds.fill_cases(connection, kept, count)
-        await seeds.settle(connection)
+        await stored_cases.insert_cases(connection, kept, count)
+        await stored_cases.vacuum_and_checkpoint(connection)
     finally:
         await connection.close()
 
 
-async def _empty(ground: stage.Stage, service: str) -> None:
+async def _empty(ground: PartialPlatform, service: str) -> None:
     connection = await ground.connect(service)
     try:
         await connection.execute("TRUNCATE cases, outbox, unpublished, dead_letters")
@@ -87,7 +93,7 @@ async def _empty(ground: stage.Stage, service: str) -> None:
         await connection.close()
 
 
-async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], cases: int) -> None:
+async def _produce(ground: PartialPlatform, messages: Sequence[Envelope[Message]], cases: int) -> None:
     """Put copies of the messages about so many cases into Kafka, in whole batches."""
     settings = Settings(
         service="benchmark",
@@ -98,7 +104,7 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
         partitions=PARTITIONS,
     )
     await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))
-    mark = seeds.CASE_ID.encode()
+    mark = CASE_ID.encode()
     async with AIOKafkaProducer(bootstrap_servers=ground.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
         for envelope in messages:
             topic, template = topic_of(envelope.data), encode(envelope)
@@ -106,7 +112,7 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
             for partition in range(PARTITIONS):
                 batch = producer.create_batch()
                 for number in range(partition, cases, PARTITIONS):
-                    key = seeds.number_of(number).encode()
+                    key = stored_cases.number_of(number).encode()
                     own = {"key": key, "value": template.replace(mark, key), "headers": CONTENT_TYPE_HEADER}
                     if batch.append(timestamp=None, **own) is None:
                         sent.append(await producer.send_batch(batch, topic, partition=partition))
@@ -116,14 +122,14 @@ async def _produce(ground: stage.Stage, messages: Sequence[Envelope[Message]], c
             await asyncio.gather(*sent)
 
 
-async def _most_mb(ground: stage.Stage, service: str, seconds: float, catching_up: int = 0) -> float:
+async def _peak_mb(ground: PartialPlatform, service: str, seconds: float, catching_up: int = 0) -> float:
     """The most memory of the service while it runs for so long, or until it has caught up."""
     connection = await ground.connect(service)
     try:
-        async with _by_itself(ground, service) as pid:
+        async with _own_process(ground, service) as pid:
             most, began = 0.0, time.monotonic()
             while time.monotonic() - began < seconds:
-                most = max(most, stage.resident_mb(pid))
+                most = max(most, resources.resident_mb(pid))
                 await asyncio.sleep(LOOK_S)
         if catching_up:
             written = await connection.fetchval("SELECT sum(version) FROM cases", timeout=300)
@@ -137,7 +143,7 @@ async def _most_mb(ground: stage.Stage, service: str, seconds: float, catching_u
 
 
 @asynccontextmanager
-async def _by_itself(ground: stage.Stage, service: str) -> AsyncIterator[int]:
+async def _own_process(ground: PartialPlatform, service: str) -> AsyncIterator[int]:
     """The service in a process that nobody else has a part in, by its number."""
     (own,) = [one for one in ground.wiring.services() if one.arguments == ("serve", service)]
     process = await asyncio.create_subprocess_exec(
@@ -148,7 +154,7 @@ async def _by_itself(ground: stage.Stage, service: str) -> AsyncIterator[int]:
         return own.port is not None and await asyncio.to_thread(says_it_is_ready, own.port)
 
     try:
-        await stage.until(f"{service} is ready", ready, stage.READY_S)
+        await measured_platform.until(f"{service} is ready", ready, READY_S)
         yield process.pid
     finally:
         process.terminate()
@@ -160,7 +166,7 @@ def main() -> None:
     services = [one for one in sys.argv[1:] if one in SERVICES] or SERVICES
     counts = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     figures = asyncio.run(measure(counts[0] if counts else COUNT, services))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,11 @@ from deploy.local.supervisor import Supervised, Supervisor
 from deploy.local.wiring import Options, Wiring
 from services.registry import default_systems
 from services.runtime.settings import Settings
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform, resources
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support import stored_cases
+from tests.support.partial_platform import READY_S
+from tests.support.simulated_case import CASE_ID, simulate, three_departments_plan
 from tests.support.topics import ensure_topics
 
 SYSTEMS = default_systems()
@@ -61,12 +64,12 @@ class Result:
 
 
 BASE = Trial("one replica, 4 partitions")
-TWO = Trial("two replicas", replicas=2)
-THREE = Trial("three replicas of 4 partitions", replicas=3)
-MANY = Trial("64 partitions a topic", partitions=64)
+TWO_REPLICAS = Trial("two replicas", replicas=2)
+THREE_REPLICAS = Trial("three replicas of 4 partitions", replicas=3)
+MANY_PARTITIONS = Trial("64 partitions a topic", partitions=64)
 
 
-class Bench:
+class Testbed:
     """The engines, with so many brokers, and a supervisor for routing's replicas."""
 
     def __init__(self, place: Path, brokers: int) -> None:
@@ -76,11 +79,11 @@ class Bench:
         for engine in self._engines.all:
             engine.throwaway = True
         self._supervisor = Supervisor(place / "logs", preload(SYSTEMS), print)
-        heard = seeds.played(seeds.measured_plan(), answered=True).heard("routing")
-        self._accepted = [one for one in heard if isinstance(one.data, CaseAccepted)]
+        heard = simulate(three_departments_plan(), answered=True).received("routing")
+        self._acceptances = [one for one in heard if isinstance(one.data, CaseAccepted)]
         self._answers = [one for one in heard if not isinstance(one.data, CaseAccepted)]
 
-    async def __aenter__(self) -> "Bench":
+    async def __aenter__(self) -> "Testbed":
         try:
             self._supervisor.start()
             await self._engines.start()
@@ -128,7 +131,7 @@ class Bench:
             for specification in wiring.services()
             if specification.arguments == ("serve", "routing")
         ]
-        await self._supervisor.all_ready(stage.READY_S)
+        await self._supervisor.all_ready(READY_S)
         try:
             return await self._measure(replicas, prefix, database, cases)
         finally:
@@ -149,18 +152,18 @@ class Bench:
                 found = await connection.fetchval("SELECT count(*) FROM cases WHERE closed_at IS NOT NULL")
                 return bool(found >= cases)
 
-            before, began = stage.processor_seconds(pids), time.perf_counter()
-            await self._say(self._accepted, prefix, cases)
-            await stage.until("every case is planned", planned, LONGEST_S, look_s=0.05)
-            await self._say(self._answers, prefix, cases)
-            await stage.until("every case is decided", decided, LONGEST_S, look_s=0.05)
+            before, began = resources.processor_seconds(pids), time.perf_counter()
+            await self._publish(self._acceptances, prefix, cases)
+            await measured_platform.until("every case is planned", planned, LONGEST_S, look_s=0.05)
+            await self._publish(self._answers, prefix, cases)
+            await measured_platform.until("every case is decided", decided, LONGEST_S, look_s=0.05)
             seconds = time.perf_counter() - began
             parked = await connection.fetchval("SELECT count(*) FROM dead_letters")
         finally:
             await connection.close()
         if parked:
             raise RuntimeError(f"{parked} records were parked: the trial measured something else")
-        spent = {name: after - before[name] for name, after in stage.processor_seconds(pids).items()}
+        spent = {name: after - before[name] for name, after in resources.processor_seconds(pids).items()}
         return Result(
             records_a_second=cases * RECORDS_A_CASE / seconds,
             routing_s=_sum(spent, "routing"),
@@ -172,19 +175,19 @@ class Bench:
 
     async def _idle(self, pids: dict[str, int]) -> dict[str, float]:
         """Processor time of each process in a second in which nothing is to be done."""
-        before = stage.processor_seconds(pids)
+        before = resources.processor_seconds(pids)
         await asyncio.sleep(IDLE_S)
-        return {name: (after - before[name]) / IDLE_S for name, after in stage.processor_seconds(pids).items()}
+        return {name: (after - before[name]) / IDLE_S for name, after in resources.processor_seconds(pids).items()}
 
-    async def _say(self, envelopes: Sequence[Envelope[Message]], prefix: str, cases: int) -> None:
+    async def _publish(self, envelopes: Sequence[Envelope[Message]], prefix: str, cases: int) -> None:
         """Say these about so many cases, each under its own number and with ids of its own."""
         templates = [(prefix + topic_of(one.data), encode(one), str(one.id).encode()) for one in envelopes]
-        of, acks = seeds.CASE_ID.encode(), []
+        of, acks = CASE_ID.encode(), []
         async with AIOKafkaProducer(
             bootstrap_servers=self._engines.kafka, acks="all", linger_ms=1, max_batch_size=512 * 1024
         ) as producer:
             for number in range(cases):
-                case_id = seeds.number_of(number).encode()
+                case_id = stored_cases.number_of(number).encode()
                 for topic, event, own in templates:
                     value = event.replace(of, case_id).replace(own, str(uuid4()).encode())
                     acks.append(await producer.send(topic, value, key=case_id, headers=CONTENT_TYPE_HEADER))
@@ -199,14 +202,14 @@ def _sum(spent: dict[str, float], name: str) -> float:
 async def measure(cases: int) -> list[Figure]:
     """All trials, one after another."""
     results: dict[str, Result] = {}
-    with stage.folder("scaling-one") as place:
-        async with Bench(place, brokers=1) as bench:
+    with measured_platform.folder("scaling-one") as place:
+        async with Testbed(place, brokers=1) as bench:
             await bench.run(Trial("warm"), cases // 3)
-            for trial in (BASE, TWO, THREE, MANY):
+            for trial in (BASE, TWO_REPLICAS, THREE_REPLICAS, MANY_PARTITIONS):
                 results[trial.name] = await bench.run(trial, cases)
                 print(trial.name, results[trial.name], flush=True)
-    with stage.folder("scaling-three") as place:
-        async with Bench(place, brokers=3) as bench:
+    with measured_platform.folder("scaling-three") as place:
+        async with Testbed(place, brokers=3) as bench:
             await bench.run(Trial("warm"), cases // 3)
             results["three brokers"] = await bench.run(BASE, cases)
             print("three brokers", results["three brokers"], flush=True)
@@ -242,7 +245,7 @@ def main() -> None:
     """Measure, and merge the figures into ``build/bench.json``."""
     cases = int(sys.argv[1]) if len(sys.argv) > 1 else CASES
     figures = asyncio.run(measure(cases))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

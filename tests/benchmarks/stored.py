@@ -15,9 +15,12 @@ from pathlib import Path
 
 from deploy.local.platform import Platform
 from services.registry import CORE_SERVICES, default_systems
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform, resources
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.benchmarks.http_load import build_requests, post_all
+from tests.support import stored_cases
+from tests.support.partial_platform import PartialPlatform
+from tests.support.simulated_case import SimulatedCase, simulate, three_departments_plan
 
 SYSTEMS = default_systems()
 
@@ -33,21 +36,21 @@ AT_ONCE = 2
 
 
 @dataclass(slots=True)
-class Side:
+class MeasuredSide:
     """One of the two platforms, and what its cases have cost so far."""
 
     stored: int
     platform: Platform
-    closed: stage.Closed
+    closed: measured_platform.ClosedCases
     done: int = 0
     processor_s: float = 0.0
     pages: int = 0
     seconds: float = 0.0
 
-    async def carry(self, requests: list[bytes], *, counted: bool = True) -> None:
+    async def run_cases(self, requests: list[bytes], *, counted: bool = True) -> None:
         """Carry these through, and add up what it took."""
         before, pages, began = _processor_s(self.platform), await self._pages(), time.perf_counter()
-        await post_all(stage.intake_port(self.platform), requests)
+        await post_all(measured_platform.intake_port(self.platform), requests)
         self.done += len(requests)
         await self.closed.wait(self.done)
         seconds = time.perf_counter() - began
@@ -72,12 +75,12 @@ class Side:
 def _processor_s(platform: Platform) -> float:
     pids: dict[str, int] = {one.name: one.process.pid for one in platform.engines.all if one.process}
     pids |= {name: process.pid for name, process in platform.processes.items() if process.pid}
-    return sum(stage.processor_seconds(pids).values())
+    return sum(resources.processor_seconds(pids).values())
 
 
-async def prepare(place: Path, life: seeds.Life, count: int) -> None:
+async def prepare(place: Path, life: SimulatedCase, count: int) -> None:
     """Make the databases of a platform in this folder, with so many closed cases in each."""
-    async with stage.Stage(place, stage.options(), throwaway=False) as ground:
+    async with PartialPlatform(place, measured_platform.options(), throwaway=False) as ground:
         free = asyncio.Semaphore(AT_ONCE)
 
         async def fill(service: str) -> None:
@@ -87,10 +90,10 @@ async def prepare(place: Path, life: seeds.Life, count: int) -> None:
                 try:
                     # Stored cases are not written again: they lie closely, as after a reorganisation.
                     await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
-                    await seeds.fill_cases(connection, life.last(service), count)
+                    await stored_cases.insert_cases(connection, life.last(service), count)
                     await connection.execute("ALTER TABLE cases SET (fillfactor = 50)")
-                    await seeds.fill_outbox(connection, life.said.get(service, ()), count)
-                    await seeds.settle(connection)
+                    await stored_cases.insert_outbox(connection, life.published.get(service, ()), count)
+                    await stored_cases.vacuum_and_checkpoint(connection)
                 finally:
                     await connection.close()
 
@@ -101,28 +104,28 @@ async def prepare(place: Path, life: seeds.Life, count: int) -> None:
 
 async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     """Processor time and pages a case on either side, and how many times more the full one costs."""
-    life = seeds.played(seeds.measured_plan(), answered=True)
+    life = simulate(three_departments_plan(), answered=True)
     async with AsyncExitStack() as stack:
         sides = []
         for stored in (few, many):
-            place = stack.enter_context(stage.folder(f"stored-{stored}"))
+            place = stack.enter_context(measured_platform.folder(f"stored-{stored}"))
             began = time.monotonic()
             await prepare(place, life, stored)
             print(f"{stored} cases stored in each database in {time.monotonic() - began:.0f} s", flush=True)
-            platform = await stack.enter_async_context(Platform(place, stage.options(), print))
-            closed = await stack.enter_async_context(stage.Closed(platform.engines.postgres))
-            sides.append(Side(stored, platform, closed))
-        made = requests(WARM + ROUND * ROUNDS)
+            platform = await stack.enter_async_context(Platform(place, measured_platform.options(), print))
+            closed = await stack.enter_async_context(measured_platform.ClosedCases(platform.engines.postgres))
+            sides.append(MeasuredSide(stored, platform, closed))
+        made = build_requests(WARM + ROUND * ROUNDS)
         for side in sides:
-            await side.carry(made[:WARM], counted=False)
+            await side.run_cases(made[:WARM], counted=False)
         for number in range(ROUNDS):
             some = made[WARM + ROUND * number : WARM + ROUND * (number + 1)]
             for side in sides if number % 2 else reversed(sides):
-                await side.carry(some)
+                await side.run_cases(some)
     return _figures(sides[0], sides[1])
 
 
-def _figures(few: Side, many: Side) -> list[Figure]:
+def _figures(few: MeasuredSide, many: MeasuredSide) -> list[Figure]:
     cases = ROUND * ROUNDS
     figures = []
     costs: Mapping[str, tuple[float, float, str]] = {
@@ -151,7 +154,7 @@ def _figures(few: Side, many: Side) -> list[Figure]:
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(*(int(one) for one in sys.argv[1:])))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import uvloop
 from tests.chaos import report
 from tests.chaos.run import Run
 from tests.chaos.schedule import FULL_MINUTES, drawn
-from tests.chaos.site import ENGINES, running
+from tests.chaos.testbed import ENGINES, running
 
 OUTPUT = Path("build") / "chaos"
 

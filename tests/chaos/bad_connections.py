@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tests.chaos.fault import Fault
 from tests.chaos.proxies import Manner
-from tests.chaos.site import Site
+from tests.chaos.testbed import Site
 
 SPOILT = (Manner.HANGING, Manner.CUT, Manner.LATE)
 STEP = timedelta(hours=1)

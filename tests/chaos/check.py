@@ -16,7 +16,7 @@ from tempfile import NamedTemporaryFile
 from pydantic import BaseModel
 
 from tests.chaos import processed
-from tests.chaos.site import Site
+from tests.chaos.testbed import Site
 from tests.support import ledger_checks
 
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tests.chaos.applicants import Applicants, Try
 from tests.chaos.progress import Gauge
-from tests.chaos.site import Site
+from tests.chaos.testbed import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from random import Random
 
 from tests.chaos.fault import Fault, drawn
-from tests.chaos.site import Site
+from tests.chaos.testbed import Site
 
 IN_HAND_S = 0.3
 """Time in which the services read more than they can write."""

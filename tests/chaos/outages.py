@@ -8,7 +8,7 @@ from statistics import quantiles
 
 from tests.chaos.fault import Fault, Lasted
 from tests.chaos.proxies import Manner
-from tests.chaos.site import ENGINES, Site
+from tests.chaos.testbed import ENGINES, Site
 
 GO_ON = 0.8
 """The share of their usual throughput that the others must keep."""

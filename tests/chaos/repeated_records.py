@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
 from tests.chaos.fault import Fault
-from tests.chaos.site import REPLICAS, Site
+from tests.chaos.testbed import REPLICAS, Site
 
 EMPTY_S = 30.0
 """A group is empty once the sessions of its members have run out."""

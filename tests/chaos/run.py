@@ -9,7 +9,7 @@ from tests.chaos.applicants import Applicants
 from tests.chaos.check import FIRST, Question, broken
 from tests.chaos.fault import Fault, Lasted
 from tests.chaos.progress import SERVICES, Gauge
-from tests.chaos.site import Site
+from tests.chaos.testbed import Site
 
 RECOVERED = 0.9
 """The share of its earlier throughput that the platform must reach again."""

@@ -10,7 +10,7 @@ from tests.chaos.kills import Kills, PowerCut, Scaled, Zombie
 from tests.chaos.outages import ABSENT, DEPARTMENTS, DepartmentAway, DiskFull, EngineAway, Wiped
 from tests.chaos.progress import SERVICES
 from tests.chaos.repeated_records import ReadAgain, SaidAgain
-from tests.chaos.site import ENGINES
+from tests.chaos.testbed import ENGINES
 
 FULL_MINUTES = 30.0
 """A run this long does everything."""

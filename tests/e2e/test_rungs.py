@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.messages.alerts import Rung
-from tests.chaos.rungs import Run
+from tests.support.monitor_kills import MonitorKills
 
 DEADLINES = 3000
 KILLS = 8
@@ -18,8 +18,8 @@ BATCH = 50
 
 @pytest.mark.timeout(240)
 async def test_each_rung_fires_once_whoever_is_killed(tmp_path: Path) -> None:
-    run = Run(seed=time.time_ns() % 1_000_000, deadlines=DEADLINES, kills=KILLS, batch=BATCH)
+    run = MonitorKills(seed=time.time_ns() % 1_000_000, deadlines=DEADLINES, kills=KILLS, max_batch=BATCH)
     print(f"seed {run.seed}")
-    await run.go(tmp_path)
+    await run.run(tmp_path)
     assert run.faults == []
     assert min(run.killed[Rung.WARNING], run.killed[Rung.RED]) >= LEAST_KILLED

@@ -25,7 +25,7 @@ from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
-from tests.benchmarks.decided_cases import CASE, Service, one_case
+from tests.support.decided_cases import CASE_MARK, ServiceRows, one_case
 
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 NOW = ACCEPTED_AT + timedelta(days=1)
@@ -35,20 +35,20 @@ SYSTEMS = ("tax", "commerce", "land")
 
 
 @cache
-def services() -> dict[str, Service]:
+def services() -> dict[str, ServiceRows]:
     return one_case(ACCEPTED_AT)
 
 
 def decided() -> CaseRecord:
     """A case that is decided, closed and sound."""
-    dossier = CaseRecord(CASE)
+    dossier = CaseRecord(CASE_MARK)
     for name, service in services().items():
         text = service.state.model_dump_json(exclude_defaults=True)
         processed_ids = tuple(
             UUID(bytes=service.processed_ids[at : at + 16]) for at in range(0, len(service.processed_ids), 16)
         )
         dossier.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, service.closed_at))
-        for envelope in service.said:
+        for envelope in service.published:
             value = encode(envelope).decode()
             dossier.said[name].append(
                 PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)

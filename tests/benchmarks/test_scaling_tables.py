@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.benchmarks import sizing
-from tests.benchmarks.report import Figure, figure
+from tests.benchmarks import scaling_tables
+from tests.benchmarks.figures import Figure, figure
 
 FIGURES: list[Figure] = [
     figure("whole cases", 500, "cases/s"),
@@ -19,7 +19,7 @@ FIGURES: list[Figure] = [
 
 
 def test_cores_are_rate_times_processor_time_at_half_use_without_stand_ins_and_load() -> None:
-    lines = sizing.processors(FIGURES).splitlines()
+    lines = scaling_tables.processor_table(FIGURES).splitlines()
     # 1,000 cases a second of 2.5 ms each keep 2.5 cores busy, so 5 are planned.
     assert lines[2] == "| postgres | 2.50 | 0.1 | 0.5 | 5.0 |"
     assert lines[3] == "| routing | 0.80 | 0.0 | 0.2 | 1.6 |"
@@ -27,21 +27,21 @@ def test_cores_are_rate_times_processor_time_at_half_use_without_stand_ins_and_l
 
 
 def test_ratios_stand_a_trial_a_line() -> None:
-    lines = sizing.ratios(FIGURES).splitlines()
+    lines = scaling_tables.ratio_table(FIGURES).splitlines()
     assert lines[0] == "| | records a second | processor time of Kafka |"
     assert lines[2:4] == ["| two replicas | 1.10 | 1.25 |", "| three brokers | 0.70 | 2.50 |"]
 
 
 def test_without_figures_it_says_what_to_run() -> None:
     with pytest.raises(LookupError, match="make bench"):
-        sizing.processors([])
+        scaling_tables.processor_table([])
     with pytest.raises(LookupError, match=r"tests\.benchmarks\.scaling"):
-        sizing.ratios([])
+        scaling_tables.ratio_table([])
 
 
 def test_the_document_has_a_place_for_each_part() -> None:
-    text = sizing.DOCUMENT.read_text(encoding="utf-8")
+    text = scaling_tables.DOCUMENT.read_text(encoding="utf-8")
     for name in ("processors", "ratios"):
-        assert "measured anew" in sizing.rewritten(text, name, "measured anew\n")
+        assert "measured anew" in scaling_tables.rewrite_section(text, name, "measured anew\n")
     with pytest.raises(LookupError, match="rivers"):
-        sizing.rewritten(text, "rivers", "")
+        scaling_tables.rewrite_section(text, "rivers", "")

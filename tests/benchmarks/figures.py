@@ -32,7 +32,7 @@ def figure(
     }
 
 
-def met(one: Figure) -> bool | None:
+def meets_target(one: Figure) -> bool | None:
     """Whether the figure meets its target; None if it has none."""
     if one["target"] is None:
         return None
@@ -50,26 +50,26 @@ def quantile(values: Iterable[float], share: float) -> float:
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
-def merged(known: Sequence[Figure], news: Sequence[Figure]) -> list[Figure]:
+def merge(known: Sequence[Figure], news: Sequence[Figure]) -> list[Figure]:
     """The known figures with the new ones in their places; those of a new name follow at the end."""
     by_name = {one["name"]: one for one in known} | {one["name"]: one for one in news}
     return list(by_name.values())
 
 
-def keep(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
+def save(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
     """Merge the figures into the file and give all that are in it now."""
     output.parent.mkdir(exist_ok=True)
     known = json.loads(output.read_text()) if output.exists() else []
-    figures = merged(known, news)
+    figures = merge(known, news)
     part = output.with_suffix(".part")
     part.write_text(json.dumps(figures, indent=1) + "\n")
     part.replace(output)
     return figures
 
 
-def conclude(figures: Sequence[Figure]) -> None:
+def save_and_print(figures: Sequence[Figure]) -> None:
     """What a measurement that runs by itself does with its figures: they are kept, and shown."""
-    keep(figures)
+    save(figures)
     print("\n" + table(figures))
 
 
@@ -78,7 +78,7 @@ def table(figures: Iterable[Figure]) -> str:
     lines = []
     for one in figures:
         line = f"{one['name']:62} {one['value']:>14,.3f} {one['unit']}"
-        if (good := met(one)) is not None:
+        if (good := meets_target(one)) is not None:
             bound = "at most" if one.get("at_most") else "at least"
             line += f"  ({'met' if good else 'MISSED'}: {bound} {one['target']:g})"
         lines.append(line)

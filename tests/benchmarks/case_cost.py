@@ -1,6 +1,6 @@
 """Disk and messages of a case, counted: records, reads, rows, bytes, transactions and statements, each with its reason.
 
-``python -m tests.benchmarks.cost [CASES]``. What nobody has given a reason for is a figure of its own.
+``python -m tests.benchmarks.case_cost [CASES]``. What nobody has given a reason for is a figure of its own.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from deploy.local.platform import Platform
 from services.load import load
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
-from tests.benchmarks import stage
-from tests.benchmarks.load import post_all, requests
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.benchmarks.http_load import build_requests, post_all
 
 SYSTEMS = default_systems()
 
@@ -30,7 +30,7 @@ CASES = 2000
 WARM = 500
 REST_S = 5.0
 
-MARK = "~onedoor~"
+LOG_LINE_MARK = "~onedoor~"
 """Begins each line of the server's log, so that statements of several lines can be put together again."""
 
 WHY_MESSAGE = {
@@ -51,7 +51,7 @@ WHY_TABLE = {
     "journal": "what happened, chained",
 }
 
-OFFICE = "a stand-in's own books: not part of the platform"
+SANDBOX_REASON = "a stand-in's own books: not part of the platform"
 
 WHY_STATEMENT = (
     (re.compile(r"^(BEGIN|COMMIT|ROLLBACK)"), "the transaction around a batch, or around a look"),
@@ -84,7 +84,7 @@ _EXECUTED = re.compile(
 
 
 @dataclass(slots=True)
-class Count:
+class Counts:
     """Everything that is counted, at one moment."""
 
     messages: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Count:
 def statements(lines: Iterable[str]) -> Counter[tuple[str, str]]:
     """How often each statement was executed, by database, from a server's log; our own sessions are left out."""
     found: Counter[tuple[str, str]] = Counter()
-    for entry in "".join(lines).split(MARK):
+    for entry in "".join(lines).split(LOG_LINE_MARK):
         if (match := _EXECUTED.match(entry.rstrip())) and match["program"] != "benchmark":
             found[match["database"], " ".join(match["text"].split())] += 1
     return found
@@ -113,7 +113,7 @@ def why_statement(statement: str) -> str | None:
     return next((why for pattern, why in WHY_STATEMENT if pattern.search(statement)), None)
 
 
-def readers() -> dict[str, list[str]]:
+def consumers_by_topic() -> dict[str, list[str]]:
     """Topic -> the services that read it."""
     known: dict[str, list[str]] = {}
     for name in (*CORE_SERVICES, *SYSTEMS):
@@ -136,9 +136,9 @@ class Counters:
         await connection.execute("SET application_name = 'benchmark'")
         return connection
 
-    async def count(self) -> Count:
+    async def count(self) -> Counts:
         """All counts. Tables are vacuumed first, so that what can be used again is not counted as used."""
-        count = Count()
+        count = Counts()
         connection = await self.connect("postgres")
         try:
             names = await connection.fetch(
@@ -150,7 +150,7 @@ class Counters:
                 "SELECT datname, xact_commit FROM pg_stat_database WHERE datname IS NOT NULL"
             ):
                 count.transactions[name] = commits
-            for name, size in await connection.fetch(_LOGGED):
+            for name, size in await connection.fetch(_WAL_BYTES):
                 count.logged[name] = size
             for row in await connection.fetch(
                 "SELECT wal_records, wal_fpi,"
@@ -164,7 +164,7 @@ class Counters:
         await self._topics(count)
         return count
 
-    async def _tables(self, database: str, count: Count) -> None:
+    async def _tables(self, database: str, count: Counts) -> None:
         connection = await self.connect(database)
         try:
             await connection.execute("VACUUM")
@@ -174,12 +174,12 @@ class Counters:
                 count.rows[database, name] = Counter(values)
             if await connection.fetchval("SELECT to_regclass('outbox') IS NOT NULL"):
                 service = database.removeprefix("onedoor_")
-                for kind, number, size in await connection.fetch(_SAID):
+                for kind, number, size in await connection.fetch(_PUBLISHED):
                     count.messages[service, kind] = (number, size)
         finally:
             await connection.close()
 
-    async def _topics(self, count: Count) -> None:
+    async def _topics(self, count: Counts) -> None:
         address = self._platform.engines.kafka
         admin, consumer = AIOKafkaAdminClient(bootstrap_servers=address), AIOKafkaConsumer(bootstrap_servers=address)
         await admin.start()
@@ -204,28 +204,28 @@ _TABLES = """
     FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relkind = 'r'
 """
 
-_LOGGED = """
+_WAL_BYTES = """
     SELECT datname, sum((pg_stat_get_backend_wal(pid)).wal_bytes)::bigint FROM pg_stat_activity
     WHERE datname IS NOT NULL AND application_name <> 'benchmark' GROUP BY 1
 """
 
-_SAID = "SELECT event::jsonb ->> 'type', count(*), sum(octet_length(event)) FROM outbox GROUP BY 1"
+_PUBLISHED = "SELECT event::jsonb ->> 'type', count(*), sum(octet_length(event)) FROM outbox GROUP BY 1"
 
 
 async def measure(cases: int = CASES) -> list[Figure]:
     """Count over so many cases at full load, then the statements of as many again."""
-    with stage.folder("cost") as place:
+    with measured_platform.folder("cost") as place:
         async with (
-            Platform(place, stage.options(), print) as platform,
-            stage.Closed(platform.engines.postgres) as closed,
+            Platform(place, measured_platform.options(), print) as platform,
+            measured_platform.ClosedCases(platform.engines.postgres) as closed,
         ):
             counters = Counters(platform)
-            port = stage.intake_port(platform)
-            made = requests(WARM + 2 * cases)
+            port = measured_platform.intake_port(platform)
+            made = build_requests(WARM + 2 * cases)
             await post_all(port, made[:WARM])
             await closed.wait(WARM)
             await asyncio.sleep(REST_S)  # marks and offsets are written within a second
-            resting = await _resting(counters)
+            resting = await _idle_transactions(counters)
             before, looks, began = await counters.count(), closed.looks, asyncio.get_running_loop().time()
             await post_all(port, made[WARM : WARM + cases])
             await closed.wait(WARM + cases)
@@ -243,13 +243,13 @@ async def measure(cases: int = CASES) -> list[Figure]:
         for name in after.transactions
         if name in own or name.startswith("sandbox_")
     }
-    for name in stage.Closed.DATABASES:
-        spent[name] -= looks / len(stage.Closed.DATABASES)
+    for name in measured_platform.ClosedCases.DATABASES:
+        spent[name] -= looks / len(measured_platform.ClosedCases.DATABASES)
     print(f"counted over {cases} cases in {busy_s:.1f} s; a case:")
-    return _told(cases, before, after, spent, executed, own)
+    return _figures(cases, before, after, spent, executed, own)
 
 
-async def _resting(counters: Counters) -> dict[str, float]:
+async def _idle_transactions(counters: Counters) -> dict[str, float]:
     """Transactions a second of each database while nothing is going on."""
     connection = await counters.connect("postgres")
     statement = "SELECT datname, xact_commit FROM pg_stat_database WHERE datname IS NOT NULL"
@@ -262,12 +262,12 @@ async def _resting(counters: Counters) -> dict[str, float]:
 
 
 async def _statements(
-    counters: Counters, place: Path, port: int, made: list[bytes], closed: stage.Closed, total: int
+    counters: Counters, place: Path, port: int, made: list[bytes], closed: measured_platform.ClosedCases, total: int
 ) -> Mapping[tuple[str, str], float]:
     """Statements a case, by database, as the server's log has them."""
     log = place / "postgres" / "postgres.log"
     connection = await counters.connect("postgres")
-    settings = {"log_line_prefix": f"{MARK}%d|%a|", "log_parameter_max_length": "0", "log_statement": "all"}
+    settings = {"log_line_prefix": f"{LOG_LINE_MARK}%d|%a|", "log_parameter_max_length": "0", "log_statement": "all"}
     try:
         for name, value in settings.items():
             await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
@@ -283,13 +283,13 @@ async def _statements(
     with log.open(errors="replace") as file:
         file.seek(start)
         found = statements(file)
-    return {key: number / len(made) for key, number in found.items() if key[1] != stage.LOOK}
+    return {key: number / len(made) for key, number in found.items() if key[1] != measured_platform.COUNT_CLOSED}
 
 
-def _told(
+def _figures(
     cases: int,
-    before: Count,
-    after: Count,
+    before: Counts,
+    after: Counts,
     spent: Mapping[str, float],
     executed: Mapping[tuple[str, str], float],
     own: set[str],
@@ -312,7 +312,7 @@ def _told(
             print(f"{kind:40} {service:10} {records:7.3f} {octets:8.0f}  {reason(kind, WHY_MESSAGE.get(kind))}")
     print("\ntopic                                    records    bytes  read by")
     reads, log_bytes = 0.0, 0.0
-    known_readers = readers()
+    known_readers = consumers_by_topic()
     for topic, number in sorted(after.records.items()):
         records = (number - before.records.get(topic, 0)) / cases
         octets = (after.bytes[topic] - before.bytes.get(topic, 0)) / cases
@@ -329,7 +329,7 @@ def _told(
         if database in own:
             rows += delta["inserted"] + delta["updated"] + delta["deleted"]
             disk += delta["heap"] + delta["toast"] + delta["index"]
-        why = reason(f"table {name}", WHY_TABLE.get(name)) if database in own else OFFICE
+        why = reason(f"table {name}", WHY_TABLE.get(name)) if database in own else SANDBOX_REASON
         label = f"{database.removeprefix('onedoor_')}.{name}"
         print(
             f"{label:34} {delta['inserted']:7.3f} {delta['updated']:7.3f} {delta['hot']:7.3f} {delta['deleted']:7.3f}"
@@ -372,7 +372,7 @@ def _told(
 def main() -> None:
     """Count and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else CASES))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

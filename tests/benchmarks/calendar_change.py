@@ -1,6 +1,7 @@
 """A change of calendar while a million commitments are open: how long until every deadline has followed.
 
-``python -m tests.benchmarks.revision [COMMITMENTS]``. The tables are filled with open cases of one commitment each;
+``python -m tests.benchmarks.calendar_change [COMMITMENTS]``. The tables are filled with open cases of one commitment
+each;
 then a notice closes the offices of their region for a day, which moves each of them. Two monitors.
 """
 
@@ -18,8 +19,11 @@ from services.monitor.store.rule_store import RULES, SHIPPED, read
 from services.runtime.clock import FileClock
 from services.runtime.store import documents, rollouts
 from services.runtime.store.database import open_database, transaction
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support import stored_cases
+from tests.support.partial_platform import PartialPlatform
+from tests.support.simulated_case import one_commitment_plan, simulate
 
 COMMITMENTS = 1_000_000
 MONITORS = 2
@@ -32,23 +36,23 @@ CLOSED_ON = date(2026, 3, 3)
 
 async def measure(count: int = COMMITMENTS) -> list[Figure]:
     """Seconds until every open deadline follows the new calendar, and how many were told of, each once."""
-    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
+    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
     region = MonitoredCase.model_validate_json(kept.state).region
     assert region is not None
     typhoon = NoticeDay(name="台风", date=CLOSED_ON, is_off_day=True)
     notice = Notice(year=CLOSED_ON.year, region=f"CN-{region[:2]}", days=(typhoon,))
-    said = rule_set(read(SHIPPED), [notice])
-    warning, _ = seeds.first_rungs(kept)
-    with stage.folder("revision") as place:
+    rules = rule_set(read(SHIPPED), [notice])
+    warning, _ = stored_cases.first_rungs(kept)
+    with measured_platform.folder("revision") as place:
         FileClock.create(place / "clock", warning - timedelta(hours=12), speed=0)
         options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
-        async with stage.Stage(place, options) as ground:
+        async with PartialPlatform(place, options) as ground:
             await ground.database("monitor")
             connection = await ground.connect("monitor")
-            await seeds.fill_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
-            await seeds.settle(connection)
+            await stored_cases.insert_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
+            await stored_cases.vacuum_and_checkpoint(connection)
             await ground.serve("monitor")
-            seconds, moved = await _followed(ground.engines.database_url("onedoor_monitor"), said)
+            seconds, moved = await _wait_for_all_moved(ground.engines.database_url("onedoor_monitor"), rules)
             query = "SELECT count(DISTINCT case_id), count(*) FROM outbox WHERE event LIKE '%\"' || $1 || '\"%'"
             cases, told = await connection.fetchrow(query, CommitmentsMoved.type, timeout=300)
             await connection.close()
@@ -60,12 +64,12 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
     ]
 
 
-async def _followed(address: str, said: RuleSet) -> tuple[float, int]:
+async def _wait_for_all_moved(address: str, rules: RuleSet) -> tuple[float, int]:
     """Put these rules in force and wait until all follow: how long that takes, and how many cases changed."""
     database = open_database(address, "benchmark", 2)
     try:
         async with transaction(database) as connection:
-            number = await documents.put(connection, RULES, said, "a day more off")
+            number = await documents.put(connection, RULES, rules, "a day more off")
         began = shown = time.monotonic()
         while time.monotonic() - began < LONGEST_S:
             await asyncio.sleep(LOOK_S)
@@ -84,7 +88,7 @@ async def _followed(address: str, said: RuleSet) -> tuple[float, int]:
 
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
-    conclude(asyncio.run(measure(*[int(one) for one in sys.argv[1:]])))
+    save_and_print(asyncio.run(measure(*[int(one) for one in sys.argv[1:]])))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What one look for due alarms costs monitor with ten million open cases, against ten thousand.
 
-``python -m tests.benchmarks.tick [MANY] [FEW]``. Both tables stand on one server, and looks at either take turns: with
+``python -m tests.benchmarks.timer_scan [MANY] [FEW]``. Both tables stand on one server, and looks at either take turns:
+with
 nothing due, and with a hundred due, which are woken, warned of and written back.
 """
 
@@ -19,17 +20,20 @@ from services.runtime.clock import FileClock
 from services.runtime.jobs.timers import Timers
 from services.runtime.store.database import open_database
 from services.runtime.store.outbox import OutboxMessage
-from tests.benchmarks import seeds, stage
-from tests.benchmarks.report import Figure, conclude, figure
+from tests.benchmarks import measured_platform
+from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.support import stored_cases
+from tests.support.partial_platform import PartialPlatform
+from tests.support.simulated_case import StoredCase, one_commitment_plan, simulate
 
 MANY, FEW = 10_000_000, 10_000
-LOOKS = 300
+SCANS = 300
 DUE, ROUNDS = 100, 40
 LIMIT = 500
 TARGET = 1.2
 
 
-class Monitor:
+class MonitorTimers:
     """Monitor's timers on one of the tables, without Kafka: what is said counts as published."""
 
     def __init__(self, url: str, clock: FileClock) -> None:
@@ -37,7 +41,7 @@ class Monitor:
         self._batches: BatchProcessor[Value] = BatchProcessor(load("monitor"), self._database, clock, _published)
         self._timers = Timers(self._batches, LIMIT)
 
-    async def look(self) -> float:
+    async def scan(self) -> float:
         """One look; machine milliseconds."""
         began = time.perf_counter()
         await self._timers.run_once()
@@ -55,11 +59,11 @@ async def _published(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
 async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     """Milliseconds a look at either table, and how many times more the large one costs."""
     telemetry.configure("monitor", "benchmark", "ERROR")  # each alert is a line in the log otherwise
-    kept = seeds.played(seeds.single_plan(), answered=False).last("monitor")
-    warning, yellow = seeds.first_rungs(kept)
-    with stage.folder("tick") as place:
+    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
+    warning, yellow = stored_cases.first_rungs(kept)
+    with measured_platform.folder("tick") as place:
         clock = FileClock.create(place / "clock", warning - timedelta(hours=1), speed=0)
-        async with stage.Stage(place) as ground:
+        async with PartialPlatform(place) as ground:
             await ground.database("monitor")
             await ground.engines.postgres.create_database("onedoor_few", template="onedoor_monitor")
             began = time.monotonic()
@@ -67,14 +71,14 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
                 await _fill(ground, service, kept, count, warning, yellow)
             print(f"{many + few} open cases made in {time.monotonic() - began:.0f} s", flush=True)
             monitors = {
-                count: Monitor(ground.engines.database_url(f"onedoor_{service}"), clock)
+                count: MonitorTimers(ground.engines.database_url(f"onedoor_{service}"), clock)
                 for service, count in (("few", few), ("monitor", many))
             }
-            idle = await _taking_turns(monitors, LOOKS)
+            idle = await _alternate(monitors, SCANS)
             busy: dict[int, list[float]] = {few: [], many: []}
             for number in range(ROUNDS):
                 clock.set(warning + timedelta(minutes=number, seconds=1), speed=0)
-                for count, took in (await _taking_turns(monitors, 1)).items():
+                for count, took in (await _alternate(monitors, 1)).items():
                     busy[count] += took
             for service, count in (("few", few), ("monitor", many)):
                 await monitors[count].close()
@@ -91,17 +95,22 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     return figures
 
 
-async def _taking_turns(monitors: dict[int, Monitor], times: int) -> dict[int, list[float]]:
+async def _alternate(monitors: dict[int, MonitorTimers], times: int) -> dict[int, list[float]]:
     took: dict[int, list[float]] = {count: [] for count in monitors}
     for number in range(times):
         order = list(monitors.items())
         for count, monitor in order if number % 2 else reversed(order):
-            took[count].append(await monitor.look())
+            took[count].append(await monitor.scan())
     return took
 
 
 async def _fill(
-    ground: stage.Stage, service: str, kept: seeds.Kept, count: int, warning: datetime, yellow: datetime
+    ground: PartialPlatform,
+    service: str,
+    kept: StoredCase,
+    count: int,
+    warning: datetime,
+    yellow: datetime,
 ) -> None:
     """Open cases: a hundred to be warned of in each of the first minutes, the others warned of long before yellow."""
     soon = f"'{warning.isoformat()}'::timestamptz + (n / {DUE}) * interval '1 minute'"
@@ -111,14 +120,14 @@ async def _fill(
         # Written closely: nearly all of them are only there, and ten million as they grow would fill the disk.
         await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
         timer_at = f"CASE WHEN n < {DUE * ROUNDS} THEN {soon} ELSE {late} END"
-        await seeds.fill_cases(connection, kept, count, timer_at=timer_at)
+        await stored_cases.insert_cases(connection, kept, count, timer_at=timer_at)
         await connection.execute("ALTER TABLE cases SET (fillfactor = 50)")
-        await seeds.settle(connection)
+        await stored_cases.vacuum_and_checkpoint(connection)
     finally:
         await connection.close()
 
 
-async def _all_warned(ground: stage.Stage, service: str) -> None:
+async def _all_warned(ground: PartialPlatform, service: str) -> None:
     connection = await ground.connect(service)
     try:
         warned = await connection.fetchval("SELECT count(*) FROM alerts")
@@ -131,7 +140,7 @@ async def _all_warned(ground: stage.Stage, service: str) -> None:
 def main() -> None:
     """Measure and print; the figures go to ``build/bench.json``."""
     figures = asyncio.run(measure(*(int(one) for one in sys.argv[1:])))
-    conclude(figures)
+    save_and_print(figures)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ number for each of the others. So they are sound by construction, and as large a
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +22,10 @@ from services.intake.catalogue.load import load_catalogue
 from services.intake.core.catalogue.plans import matter_of, plan_for
 from services.intake.core.lifecycle import AcceptCase
 from services.load import load
+from tests.support.simulated_case import CATALOGUE
 
-CATALOGUE = Path(__file__).parent / "catalogue.yaml"
-
-CASE = "9999-9999-9999-9"
-NUMBER = "@@@@@@@"
+CASE_MARK = "9999-9999-9999-9"
+NUMBER_MARK = "@@@@@@@"
 """What stands in the patterns for the case's number, and for a department's number."""
 
 _CASE_OF = """(SELECT i, lpad(i::text, 7, '0') AS n, regexp_replace(upper(left(md5(i::text), 12)), '(....)(....)(....)',
@@ -35,7 +33,7 @@ _CASE_OF = """(SELECT i, lpad(i::text, 7, '0') AS n, regexp_replace(upper(left(m
 
 
 @dataclass
-class Service:
+class ServiceRows:
     """What a service's database holds of the one case."""
 
     name: str
@@ -43,9 +41,9 @@ class Service:
     processed_ids: bytes = b""
     version: int = 0
     closed_at: datetime | None = None
-    said: list[Envelope[Message]] = field(default_factory=list)
+    published: list[Envelope[Message]] = field(default_factory=list)
 
-    def hear(self, envelope: Envelope[Message], *, from_kafka: bool = True) -> list[Envelope[Message]]:
+    def receive(self, envelope: Envelope[Message], *, from_kafka: bool = True) -> list[Envelope[Message]]:
         """Take a message as the host would; what is said to it."""
         step = load(self.name).core(self.state, envelope)
         self.state, self.version = step.state, self.version + 1
@@ -53,13 +51,13 @@ class Service:
         self.processed_ids += envelope.id.bytes if from_kafka else b""
         source = f"/onedoor/{self.name}"
         said = [follow(message, envelope, source, index) for index, message in enumerate(step.out)]
-        self.said += said
+        self.published += said
         return said
 
 
-def one_case(accepted_at: datetime) -> dict[str, Service]:
+def one_case(accepted_at: datetime) -> dict[str, ServiceRows]:
     """A case from acceptance to its end, an hour later."""
-    services = {name: Service(name) for name in ("intake", "routing", "monitor")}
+    services = {name: ServiceRows(name) for name in ("intake", "routing", "monitor")}
     catalogue = load_catalogue(CATALOGUE)
     matter = matter_of(catalogue, "three-departments")
     assert matter is not None
@@ -72,8 +70,8 @@ def one_case(accepted_at: datetime) -> dict[str, Service]:
         accepted_at=accepted_at,
         fingerprint="f" * 64,
     )
-    command = envelop(accept, id=UUID(int=1), source="/onedoor/intake", subject=CASE, time=accepted_at)
-    on_their_way = services["intake"].hear(command, from_kafka=False)
+    command = envelop(accept, id=UUID(int=1), source="/onedoor/intake", subject=CASE_MARK, time=accepted_at)
+    on_their_way = services["intake"].receive(command, from_kafka=False)
     while on_their_way:
         envelope = on_their_way.pop(0)
         if isinstance(envelope.data, TaskRequested):
@@ -81,18 +79,18 @@ def one_case(accepted_at: datetime) -> dict[str, Service]:
             continue
         for service in list(services.values()):
             if type(envelope.data) in load(service.name).consumes:
-                on_their_way += service.hear(envelope)
+                on_their_way += service.receive(envelope)
     assert all(service.closed_at for service in services.values())
     return services
 
 
-def _answered(services: dict[str, Service], request: Envelope[Message], at: datetime) -> list[Envelope[Message]]:
+def _answered(services: dict[str, ServiceRows], request: Envelope[Message], at: datetime) -> list[Envelope[Message]]:
     """What the department's service says to this request, once its department has decided."""
     task = request.data
     assert isinstance(task, TaskRequested)
-    department = services.setdefault(task.system, Service(task.system))
-    department.hear(request)
-    number = f"{task.system}受〔2026〕{NUMBER}"
+    department = services.setdefault(task.system, ServiceRows(task.system))
+    department.receive(request)
+    number = f"{task.system}受〔2026〕{NUMBER_MARK}"
     decision = Decision(
         reference=number,
         delivered_at=at,
@@ -103,11 +101,13 @@ def _answered(services: dict[str, Service], request: Envelope[Message], at: date
     )
     answer = Submitted(task_id=task.task_id, answer=decision)
     cause = UUID(int=100 + len(services))
-    envelope = envelop(answer, id=cause, source=f"/onedoor/{task.system}", subject=CASE, time=at)
-    return department.hear(envelope, from_kafka=False)
+    envelope = envelop(answer, id=cause, source=f"/onedoor/{task.system}", subject=CASE_MARK, time=at)
+    return department.receive(envelope, from_kafka=False)
 
 
-async def fill(connection: "asyncpg.Connection[asyncpg.Record]", service: Service, first: int, last: int) -> None:
+async def insert_cases(
+    connection: "asyncpg.Connection[asyncpg.Record]", service: ServiceRows, first: int, last: int
+) -> None:
     """The rows of the cases with these numbers in a service's database, which `schema.migrate` has made."""
     await connection.execute("ALTER TABLE outbox DROP CONSTRAINT IF EXISTS outbox_pkey")
     for table in ("cases", "outbox"):
@@ -115,13 +115,13 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", service: Servic
     pattern = service.state.model_dump_json(exclude_defaults=True)
     await connection.execute(
         f"""INSERT INTO cases (case_id, version, state, processed_ids, closed_at)
-        SELECT id, $3, replace(replace($4, '{CASE}', id), '{NUMBER}', n), $5, $6 FROM {_CASE_OF}""",
+        SELECT id, $3, replace(replace($4, '{CASE_MARK}', id), '{NUMBER_MARK}', n), $5, $6 FROM {_CASE_OF}""",
         *(first, last, service.version, pattern, service.processed_ids, service.closed_at),
     )
-    for message in service.said:
+    for message in service.published:
         await connection.execute(
             f"""INSERT INTO outbox (case_id, message_id, topic, event, created_at)
-            SELECT id, $3, $4, replace(replace($5, '{CASE}', id), '{NUMBER}', n), $6 FROM {_CASE_OF}""",
+            SELECT id, $3, $4, replace(replace($5, '{CASE_MARK}', id), '{NUMBER_MARK}', n), $6 FROM {_CASE_OF}""",
             *(first, last, message.id, topic_of(message.data), encode(message).decode(), message.time),
         )
     await connection.execute("ALTER TABLE outbox ADD PRIMARY KEY (case_id, message_id)")
@@ -129,14 +129,16 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", service: Servic
         await connection.execute(f"VACUUM ANALYZE {table}")
 
 
-async def enter(connection: "asyncpg.Connection[asyncpg.Record]", service: Service, first: int, last: int) -> None:
+async def insert_ledger_entries(
+    connection: "asyncpg.Connection[asyncpg.Record]", service: ServiceRows, first: int, last: int
+) -> None:
     """The same cases in the department's own books, which its office has opened."""
-    (done,) = (message.data for message in service.said)
+    (done,) = (message.data for message in service.published)
     assert isinstance(done, TaskDone)
     await connection.execute(
         f"""INSERT INTO ledger (system, task_id, number, received_at, decide_at, outcome)
-        SELECT $3, id || $4, replace($5, '{NUMBER}', n), $6, $7, $8 FROM {_CASE_OF}""",
-        *(first, last, service.name, done.task_id.removeprefix(CASE), done.reference),
+        SELECT $3, id || $4, replace($5, '{NUMBER_MARK}', n), $6, $7, $8 FROM {_CASE_OF}""",
+        *(first, last, service.name, done.task_id.removeprefix(CASE_MARK), done.reference),
         *(done.delivered_at, done.decided_at, done.outcome.value),
     )
     await connection.execute("VACUUM ANALYZE ledger")

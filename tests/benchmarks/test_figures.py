@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import cost, latency, seeds
-from tests.benchmarks.report import figure, keep, merged, met, quantile, table
+from tests.benchmarks import case_cost, latency
+from tests.benchmarks.figures import figure, meets_target, merge, quantile, save, table
+from tests.support import stored_cases
+from tests.support.simulated_case import CASE_ID, simulate, three_departments_plan
 
 
 def test_a_quantile_is_the_nearest_rank() -> None:
@@ -20,20 +22,20 @@ def test_a_quantile_is_the_nearest_rank() -> None:
 
 
 def test_a_target_is_a_floor_or_a_ceiling() -> None:
-    assert met(figure("rate", 500, "cases/s", 500)) is True
-    assert met(figure("rate", 499, "cases/s", 500)) is False
-    assert met(figure("p99", 80, "ms", 80, at_most=True)) is True
-    assert met(figure("p99", 81, "ms", 80, at_most=True)) is False
-    assert met(figure("seen", 1, "1")) is None
+    assert meets_target(figure("rate", 500, "cases/s", 500)) is True
+    assert meets_target(figure("rate", 499, "cases/s", 500)) is False
+    assert meets_target(figure("p99", 80, "ms", 80, at_most=True)) is True
+    assert meets_target(figure("p99", 81, "ms", 80, at_most=True)) is False
+    assert meets_target(figure("seen", 1, "1")) is None
     assert "MISSED: at most 80" in table([figure("p99", 81, "ms", 80, at_most=True)])
 
 
 def test_news_takes_the_place_of_what_was_known(tmp_path: Path) -> None:
     first, again, other = figure("a", 1, "s"), figure("a", 2, "s"), figure("b", 3, "s")
-    assert merged([first, other], [again]) == [again, other]
+    assert merge([first, other], [again]) == [again, other]
     output = tmp_path / "bench.json"
-    keep([first, other], output)
-    keep([again], output)
+    save([first, other], output)
+    save([again], output)
     assert json.loads(output.read_text()) == [again, other]
 
 
@@ -46,34 +48,34 @@ def test_statements_are_read_from_the_servers_log() -> None:
         "~onedoor~onedoor_tax|onedoor tax|ERROR:  statement: nonsense\n"
         "~onedoor~onedoor_intake|onedoor intake|LOG:  execute __asyncpg_1: \n\tINSERT INTO cases VALUES ($1)\n"
     )
-    assert cost.statements(log.splitlines(keepends=True)) == {
+    assert case_cost.statements(log.splitlines(keepends=True)) == {
         ("onedoor_intake", "INSERT INTO cases VALUES ($1)"): 2,
         ("onedoor_intake", "BEGIN;"): 1,
     }
 
 
 def test_every_message_of_a_case_has_its_reason() -> None:
-    life = seeds.played(seeds.measured_plan(), answered=True)
-    assert {envelope.type for said in life.said.values() for envelope in said} <= set(cost.WHY_MESSAGE)
+    life = simulate(three_departments_plan(), answered=True)
+    assert {envelope.type for said in life.published.values() for envelope in said} <= set(case_cost.WHY_MESSAGE)
 
 
 def test_moments_of_an_open_loop_come_at_the_rate_asked_for() -> None:
-    found = latency.moments(rate=100, seconds=50)
+    found = latency.arrival_times(rate=100, seconds=50)
     assert found == sorted(found) and found[0] > 0 and found[-1] < 50
     assert 4700 < len(found) < 5300
 
 
 def test_every_copy_has_a_number_of_its_own() -> None:
-    numbers = {seeds.number_of(n) for n in range(10_000)}
+    numbers = {stored_cases.number_of(n) for n in range(10_000)}
     assert len(numbers) == 10_000
-    assert all(len(number) == len(seeds.CASE_ID) for number in numbers)
+    assert all(len(number) == len(CASE_ID) for number in numbers)
 
 
 def test_a_played_case_is_closed_everywhere_or_open_everywhere() -> None:
-    closed, still_open = (seeds.played(seeds.measured_plan(), answered=answered) for answered in (True, False))
-    assert all(closed.last(name).step.closed for name in closed.kept)
-    assert not any(still_open.last(name).step.closed for name in still_open.kept)
-    assert set(closed.kept) == {"intake", "routing", "monitor", "tax", "commerce", "land"}
+    closed, still_open = (simulate(three_departments_plan(), answered=answered) for answered in (True, False))
+    assert all(closed.last(name).step.closed for name in closed.stored)
+    assert not any(still_open.last(name).step.closed for name in still_open.stored)
+    assert set(closed.stored) == {"intake", "routing", "monitor", "tax", "commerce", "land"}
 
 
 def test_measurements_are_named_with_their_counts() -> None:

@@ -1,4 +1,4 @@
-"""Writes the measured parts of ``docs/scaling.md`` anew: ``python -m tests.benchmarks.sizing``.
+"""Writes the measured parts of ``docs/scaling.md`` anew: ``python -m tests.benchmarks.scaling_tables``.
 
 They come from ``build/bench.json``: the processor time of a case, by process, from ``make bench``; what a second
 replica, more partitions and more brokers change, from ``python -m tests.benchmarks.scaling``.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks.report import OUTPUT, Figure
+from tests.benchmarks.figures import OUTPUT, Figure
 
 DOCUMENT = Path("docs/scaling.md")
 RATES = (10, 100, 1000)
@@ -23,10 +23,10 @@ _TIME = "processor time of "
 _NOT_OURS = ("the load", "sandbox-")
 """Stand-ins and the load: elsewhere they are other people's systems, and people."""
 
-_PLACE = r"(<!-- measured: {name} -->\n).*?(<!-- end -->)"
+_SECTION = r"(<!-- measured: {name} -->\n).*?(<!-- end -->)"
 
 
-def processors(figures: Sequence[Figure]) -> str:
+def processor_table(figures: Sequence[Figure]) -> str:
     """Cores by process and rate, as a table."""
     times = {
         one["name"].removeprefix(_TIME): float(one["value"])
@@ -52,7 +52,7 @@ def _cores(ms: float, rate: int) -> str:
     return f"{cores:.1f}" if cores < 10 else f"{math.ceil(cores)}"
 
 
-def ratios(figures: Sequence[Figure]) -> str:
+def ratio_table(figures: Sequence[Figure]) -> str:
     """What `tests.benchmarks.scaling` found, as a table: a trial a line, each figure as a ratio to the first trial."""
     found: dict[str, dict[str, float]] = {}
     for one in figures:
@@ -67,9 +67,9 @@ def ratios(figures: Sequence[Figure]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rewritten(text: str, name: str, content: str) -> str:
+def rewrite_section(text: str, name: str, content: str) -> str:
     """The text with the content in the place of that name. Raises `LookupError` if there is none."""
-    place = re.compile(_PLACE.format(name=name), re.DOTALL)
+    place = re.compile(_SECTION.format(name=name), re.DOTALL)
     if not place.search(text):
         raise LookupError(f"the document has no place named {name}")
     return place.sub(lambda found: found[1] + content + found[2], text)
@@ -81,8 +81,8 @@ def main() -> None:
     day = datetime.fromtimestamp(OUTPUT.stat().st_mtime, UTC)
     made = f"\nMeasured on {os.cpu_count()} cores, {day:%d %B %Y}, everything on the same machine.\n"
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, content in (("processors", processors(figures)), ("ratios", ratios(figures))):
-        text = rewritten(text, name, content + made)
+    for name, content in (("processors", processor_table(figures)), ("ratios", ratio_table(figures))):
+        text = rewrite_section(text, name, content + made)
     DOCUMENT.write_text(text, encoding="utf-8")
     print(f"written to {DOCUMENT}")
 

@@ -11,7 +11,7 @@ from onedoor.applicants import person
 CONNECTIONS = 96
 
 
-def requests(count: int, seed: int = 11) -> list[bytes]:
+def build_requests(count: int, seed: int = 11) -> list[bytes]:
     """So many applications for the bundle that is measured, as whole HTTP requests."""
     random = Random(seed)
     made = []

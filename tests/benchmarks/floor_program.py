@@ -37,13 +37,13 @@ _SAVE = """
     SELECT case_id, 1, state, ''::bytea FROM unnest($1::text[], $2::text[]) AS t (case_id, state)
     ON CONFLICT (case_id) DO UPDATE SET version = cases.version + 1, state = excluded.state
 """
-_SAY = """
+_PUBLISH = """
     WITH said AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
         SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[])
     ) INSERT INTO unpublished (batch_id, case_ids, message_ids) VALUES ($5, $1, $2)
 """
-_PUBLISHED = "DELETE FROM unpublished WHERE batch_id = ANY($1)"
+_MARK_PUBLISHED = "DELETE FROM unpublished WHERE batch_id = ANY($1)"
 
 
 def event(kind: str, case_id: str) -> bytes:
@@ -52,7 +52,7 @@ def event(kind: str, case_id: str) -> bytes:
     return head + b"x" * (BYTES[kind] - len(head) - 2) + b'"}'
 
 
-class Role:
+class ServiceProgram:
     """One service: reads its topics, writes a state a case, says what follows."""
 
     def __init__(self, name: str, database: asyncpg.Connection, producer: AIOKafkaProducer, prefix: str) -> None:
@@ -73,10 +73,10 @@ class Role:
             if out:
                 names, messages = [case_id for case_id, _, _ in out], [uuid4() for _ in out]
                 events = [value.decode() for _, _, value in out]
-                await self._database.execute(_SAY, names, messages, [topic for _, topic, _ in out], events, batch)
+                await self._database.execute(_PUBLISH, names, messages, [topic for _, topic, _ in out], events, batch)
             if self._published:
                 published, self._published = self._published, []
-                await self._database.execute(_PUBLISHED, published)
+                await self._database.execute(_MARK_PUBLISHED, published)
         futures = [
             await self._producer.send(self._prefix + topic, value, key=case_id.encode())
             for case_id, topic, value in out
@@ -85,7 +85,7 @@ class Role:
             await asyncio.gather(*futures)
             self._published.append(batch)
 
-    async def run(self, bootstrap: str, topics: Sequence[str], follow: Callable[[str, str], list[Out]]) -> None:
+    async def consume(self, bootstrap: str, topics: Sequence[str], follow: Callable[[str, str], list[Out]]) -> None:
         """Until cancelled. ``follow`` says what a record of a topic about a case leads to."""
         consumer = AIOKafkaConsumer(
             *(self._prefix + topic for topic in topics),
@@ -110,12 +110,12 @@ class Role:
 
 async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, count: int) -> float:
     """Cases a second. The databases ``floor_<role>`` and the topics must be there, and empty."""
-    roles: dict[str, Role] = {}
+    roles: dict[str, ServiceProgram] = {}
     connections = []
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=1, max_batch_size=512 * 1024) as producer:
         for name in STATES:
             connections.append(await asyncpg.connect(database(f"floor_{name}")))
-            roles[name] = Role(name, connections[-1], producer, prefix)
+            roles[name] = ServiceProgram(name, connections[-1], producer, prefix)
         answers: Counter[str] = Counter()
         decided: set[str] = set()
         all_decided = asyncio.Event()
@@ -150,15 +150,16 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
             **{s: ([f"onedoor.tasks.{s}"], department(s)) for s in SYSTEMS},
         }
         running = [
-            asyncio.create_task(roles[name].run(bootstrap, topics, follow)) for name, (topics, follow) in read.items()
+            asyncio.create_task(roles[name].consume(bootstrap, topics, follow))
+            for name, (topics, follow) in read.items()
         ]
-        front = Role("intake", await asyncpg.connect(database("floor_intake")), producer, prefix)
+        front = ServiceProgram("intake", await asyncpg.connect(database("floor_intake")), producer, prefix)
         began = time.perf_counter()
         numbers = [f"{n // 10_000:04d}-{n % 10_000:04d}-0000-0" for n in range(count)]
         for start in range(0, count, BATCH):
             some = numbers[start : start + BATCH]
             await front.commit(some, [(c, "onedoor.cases", event("case.accepted", c)) for c in some])
-        await _first(all_decided.wait(), running)
+        await _wait_or_raise(all_decided.wait(), running)
         seconds = time.perf_counter() - began
         for task in running:
             task.cancel()
@@ -168,7 +169,7 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
     return count / seconds
 
 
-async def _first(done: Any, running: Sequence["asyncio.Task[None]"]) -> None:
+async def _wait_or_raise(done: Any, running: Sequence["asyncio.Task[None]"]) -> None:
     """Wait until all is done; raise what took a role down."""
     waiting = asyncio.ensure_future(done)
     ended, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,102 @@
+"""What the measurements stand on: the whole platform as it is measured, or the engines and a few services alone."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+
+from deploy.local.platform import Platform
+from deploy.local.postgres import Postgres
+from deploy.local.wiring import Options
+from services.registry import default_systems
+from tests.support.simulated_case import CATALOGUE
+
+SYSTEMS = default_systems()
+
+COUNT_CLOSED = "SELECT count(*) FROM cases WHERE closed_at > $1"
+LOOK_S = 0.25
+
+Environment = Mapping[str, str]
+
+
+def options() -> Options:
+    """The platform as it is measured: the benchmark's catalogue, and departments that decide at once."""
+    extra: dict[str, Environment] = {"intake": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}}
+    return Options(extra=extra | {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS})
+
+
+def intake_port(platform: Platform) -> int:
+    """Where applications go."""
+    return int(platform.address("intake").rsplit(":", 1)[1])
+
+
+@contextmanager
+def folder(name: str) -> Iterator[Path]:
+    """A folder for one measurement, deleted at its end."""
+    with tempfile.TemporaryDirectory(prefix=f"onedoor-bench-{name}-") as path:
+        yield Path(path)
+
+
+async def configure_server(place: Path, settings: Mapping[str, str]) -> None:
+    """Make the database server in this folder, with these settings from its next start on."""
+    server = Postgres(place / "postgres", lambda _: None)
+    await server.start()
+    try:
+        connection = await server.connect()
+        try:
+            for name, value in settings.items():
+                await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        finally:
+            await connection.close()
+    finally:
+        await server.stop()
+
+
+async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float, look_s: float = LOOK_S) -> None:
+    """Look again and again until it is so. Raises `TimeoutError` that says what was waited for."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not await condition():
+        if loop.time() > deadline:
+            raise TimeoutError(f"after {seconds:.0f} s still not: {what}")
+        await asyncio.sleep(look_s)
+
+
+class ClosedCases:
+    """Waits for cases to be closed, and counts how often it has looked: each look is a transaction of ours.
+
+    Only cases closed since this was entered count. They are found by the index, however many others there are.
+    """
+
+    DATABASES = ("onedoor_intake", "onedoor_monitor")
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+        self._connections: list[asyncpg.Connection[asyncpg.Record]] = []
+        self._since: datetime | None = None
+        self.looks = 0
+
+    async def __aenter__(self) -> Self:
+        self._connections = [await self._server.connect(name) for name in self.DATABASES]
+        self._since = await self._connections[0].fetchval("SELECT clock_timestamp()")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for connection in self._connections:
+            await connection.close()
+
+    async def wait(self, count: int, seconds: float = 300) -> None:
+        """Until so many cases are closed at intake, with its answer from monitor, and at monitor."""
+        for connection in self._connections:
+
+            async def enough(connection: "asyncpg.Connection[asyncpg.Record]" = connection) -> bool:
+                self.looks += 1
+                closed = await connection.fetchval(COUNT_CLOSED, self._since)
+                return bool(closed >= count)
+
+            await until(f"{count} cases are closed", enough, seconds)

@@ -1,0 +1,224 @@
+"""Two monitors are killed at random while many deadlines fall due in the same minute: each rung fires once.
+
+``make rungs``, with ``RUNGS`` deadlines (100,000) and ``RUNGS_KILLS`` kills at each step (40), drawn from
+``RUNGS_SEED``. The tables are filled with open cases of one commitment each. The clock steps past their warning, then
+past all their cards, about which a responder in routing's place is asked. Both times processes are killed with SIGKILL
+in the midst of it and started again at once, until all rungs have fired. Then what has fired is counted in monitor's
+states, its list of alerts, its ledger and on Kafka, and the audit's own promise about rungs is examined for each case.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer
+
+from contracts.codec import decode
+from contracts.envelope import EARLIEST
+from contracts.messages.alerts import AlertRaised, Rung
+from contracts.registry import REGISTRY
+from deploy.local.supervisor import Supervised
+from deploy.local.wiring import Options
+from services.monitor.core.state import MonitoredCase
+from services.operator.audit.case_record import case_records
+from services.operator.audit.invariants import Grounds
+from services.operator.audit.ladder_checks import rungs
+from services.operator.audit.targets import Tables, Targets
+from services.runtime.clock import FileClock
+from tests.benchmarks import measured_platform
+from tests.support import stored_cases
+from tests.support.partial_platform import Connection, PartialPlatform
+from tests.support.routing_responder import routing_responder
+from tests.support.simulated_case import one_commitment_plan, simulate
+
+DEADLINES = 100_000
+KILLS = 40
+MONITORS = 2
+BOTH_SHARE = 0.25
+"""How often both are killed at once."""
+
+MAX_KILL_DELAY_S = 0.03
+"""Longest time from the moment at which somebody is to be killed to the kill. It is drawn, so that processes die in any
+part of their work."""
+
+POLL_S = 0.005
+KILL_BEFORE_SHARE = 0.8
+"""Whoever is to be killed is killed before this share has fired, so that it is still in the midst of it."""
+
+STALLED_S = 45.0
+"""Longest time without another rung: more than it takes Kafka to give up a member that was killed, and monitor to ask
+again."""
+
+PUBLISHED_WITHIN_S = 60.0
+AUDIT_BATCH = 1000
+RELAY_AGE_S = 1
+
+Fired = tuple[str, str]
+"""A rung of the one commitment of a case: the case's number, and the rung."""
+
+
+@dataclass
+class MonitorKills:
+    """A run, and what came of it. ``batch`` is the most cases that monitor wakes in one transaction."""
+
+    seed: int
+    deadlines: int = DEADLINES
+    kills: int = KILLS
+    max_batch: int = 500
+    cards: bool = True
+    log: Callable[[str], None] = print
+    killed: Counter[Rung] = field(default_factory=Counter)
+    """How often somebody was killed while such rungs were still to fire."""
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)
+        self._monitors: list[Supervised] = []
+
+    async def run(self, place: Path) -> None:
+        """Fill the tables, step, kill, count."""
+        kept = simulate(one_commitment_plan(), answered=False).last("monitor")
+        due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
+        assert due is not None
+        (_, warning), *cards = due.ladder()
+        clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
+        environment = {"ONEDOOR_BATCH": str(self.max_batch), "ONEDOOR_RELAY_AGE_S": str(RELAY_AGE_S)}
+        options = Options(
+            clock=str(place / "clock"),
+            replicas={"monitor": MONITORS},
+            sandboxes=False,
+            extra={"monitor": environment},
+        )
+        async with PartialPlatform(place, options) as ground:
+            await ground.database("monitor")
+            connection = await ground.connect("monitor")
+            timer_at = f"'{warning.isoformat()}'::timestamptz"
+            await stored_cases.insert_cases(connection, kept, self.deadlines, timer_at=timer_at)
+            await stored_cases.vacuum_and_checkpoint(connection)
+            self._monitors = await ground.serve("monitor")
+            expected = [Rung.WARNING]
+            clock.set(warning + timedelta(seconds=1), speed=0)
+            await self._kill_until_fired(ground, connection, Rung.WARNING)
+            if self.cards:
+                expected += [rung for rung, _ in cards]
+                async with routing_responder(ground.engines.kafka, clock):
+                    clock.set(cards[-1][1] + timedelta(seconds=1), speed=0)
+                    await self._kill_until_fired(ground, connection, expected[-1])
+            await self._all_published(connection)
+            await ground.stop(self._monitors)
+            self.faults += await _count_faults(connection, ground.engines.kafka, self.deadlines, expected)
+            self.faults += await _audit_faults(connection, clock)
+            await connection.close()
+
+    async def _kill_until_fired(self, ground: PartialPlatform, connection: Connection, rung: Rung) -> None:
+        """Kill whenever as many have fired as was drawn, until all have fired."""
+        began = moved = time.monotonic()
+        before = 0
+        marks = sorted(self._random.sample(range(int(KILL_BEFORE_SHARE * self.deadlines)), self.kills))
+        while (fired := await _count_listed(connection, rung)) < self.deadlines:
+            if fired > before:
+                before, moved = fired, time.monotonic()
+            if time.monotonic() - moved > STALLED_S:
+                self.faults.append(f"{rung}: {fired} of {self.deadlines} are listed, and no more for {STALLED_S:.0f} s")
+                break
+            if marks and marks[0] <= fired:
+                del marks[0]
+                await asyncio.sleep(self._random.uniform(0, MAX_KILL_DELAY_S))
+                killed = await self._kill(ground)
+                if await _count_listed(connection, rung) < self.deadlines:
+                    self.killed[rung] += killed
+            else:
+                await asyncio.sleep(POLL_S)
+        self.log(
+            f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills in the midst of it"
+        )
+
+    async def _kill(self, ground: PartialPlatform) -> int:
+        """Kill one of them or both, and start them again; how many were killed."""
+        drawn = self._monitors if self._random.random() < BOTH_SHARE else [self._random.choice(self._monitors)]
+        killed = set()
+        for victim in drawn:
+            if (pid := victim.pid) is not None:  # else it is on its way up
+                os.kill(pid, signal.SIGKILL)
+                killed.add(victim.specification.name)
+        self._monitors = [
+            await ground.restart(one) if one.specification.name in killed else one for one in self._monitors
+        ]
+        return len(killed)
+
+    async def _all_published(self, connection: Connection) -> None:
+        """Until all that has been said is in Kafka, whoever of them has said it."""
+
+        async def nothing_waits() -> bool:
+            return not await connection.fetchval("SELECT count(*) FROM unpublished")
+
+        await measured_platform.until("all is published", nothing_waits, PUBLISHED_WITHIN_S)
+
+
+async def _count_listed(connection: Connection, rung: Rung) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM alerts WHERE rung = $1", rung.value))
+
+
+async def _count_faults(connection: Connection, kafka: str, count: int, expected: Sequence[Rung]) -> list[str]:
+    """Which rungs have not fired exactly once, by each of the places where it is written."""
+    numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
+    due = Counter((number, str(rung)) for number in numbers for rung in expected)
+    found = {
+        "states": await _pairs(
+            connection,
+            "SELECT case_id, raised ->> 'rung' FROM cases, jsonb_path_query(state::jsonb, '$.commitments[*].raised[*]')"
+            " AS raised",
+        ),
+        "alerts listed": await _pairs(connection, "SELECT case_id, rung FROM alerts"),
+        "alerts said": await _pairs(
+            connection,
+            "SELECT case_id, event::jsonb -> 'data' ->> 'rung' FROM outbox"
+            f" WHERE event::jsonb ->> 'type' = '{AlertRaised.type}'",
+        ),
+        "alerts on Kafka": Counter(await _on_kafka(kafka)),
+    }
+    faults = [] if len(numbers) == count else [f"{len(numbers)} cases are there, and not {count}"]
+    for name, fired in found.items():
+        wrong = {one: fired[one] for one in due.keys() | fired.keys() if fired[one] != due[one]}
+        faults += [f"{name}: {rung} of {case} is there {n} times" for (case, rung), n in sorted(wrong.items())]
+    return faults
+
+
+async def _pairs(connection: Connection, query: str) -> Counter[Fired]:
+    return Counter((row[0], row[1]) for row in await connection.fetch(query, timeout=PUBLISHED_WITHIN_S))
+
+
+async def _on_kafka(address: str) -> Iterable[Fired]:
+    """What was published, each message once: its id tells whoever reads it twice."""
+    said: dict[UUID, Fired] = {}
+    topic = REGISTRY[AlertRaised].topic
+    async with AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
+        for part, end in (await consumer.end_offsets(consumer.assignment())).items():
+            while await consumer.position(part) < end:
+                for record in (await consumer.getmany(part, timeout_ms=1000)).get(part, ()):
+                    envelope = decode(record.value, record.key, topic)
+                    if isinstance(envelope.data, AlertRaised):
+                        said[envelope.id] = envelope.subject, str(envelope.data.rung)
+    return said.values()
+
+
+async def _audit_faults(connection: Connection, clock: FileClock) -> list[str]:
+    """What the audit finds wrong with the rungs of each case."""
+    now = clock.now()
+    grounds = Grounds(now=now, soon=datetime.now(UTC), kept_since=EARLIEST, closed_since=EARLIEST)
+    tables = Tables(services={"monitor": connection}, books={}, closed_books={})
+    nowhere = Targets({}, (), {}, {}, clock, timedelta(), timedelta())
+    numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
+    faults: list[str] = []
+    for first in range(0, len(numbers), AUDIT_BATCH):
+        found = await case_records(tables, nowhere, numbers[first : first + AUDIT_BATCH], with_books=False)
+        faults += [f"{fault.case_id}: {fault.what}" for case in found.values() for fault in rungs(case, grounds)]
+    return faults

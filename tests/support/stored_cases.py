@@ -1,0 +1,118 @@
+"""Cases by the million: one is played through all cores in memory, and the tables are filled with copies of it.
+
+So what stands in the tables is what the services themselves would have written, but for the numbers and the ids.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from contracts.codec import encode
+from contracts.envelope import Envelope, Message
+from contracts.registry import topic_of
+from services.monitor.core.state import MonitoredCase
+from tests.support.simulated_case import CASE_ID, StoredCase
+
+NUMBER_FACTOR = 379_362_610_509
+"""Odd, so that no two copies have one number."""
+
+FAR_FUTURE = "now() + interval '40 days'"
+"""When the copies' open questions are due: not while something is being measured."""
+
+
+def number_of(n: int) -> str:
+    """The case number of the copy ``n``, as `case_number` gives it."""
+    scattered = f"{(n * NUMBER_FACTOR) & (2**48 - 1):012X}"
+    return f"{scattered[:4]}-{scattered[4:8]}-{scattered[8:]}-0"
+
+
+def case_number(n: str = "n") -> str:
+    """An SQL expression that gives the well-formed case number of a copy: as scattered as real ones, never the same."""
+    scattered = f"upper(lpad(to_hex(({n}::bigint * {NUMBER_FACTOR}) & 281474976710655), 12, '0'))"
+    return f"regexp_replace({scattered}, '^(.{{4}})(.{{4}})(.{{4}})$', '\\1-\\2-\\3-0')"
+
+
+@asynccontextmanager
+async def without_indexes(connection: "asyncpg.Connection[Any]", table: str) -> AsyncIterator[None]:
+    """Drop a table's indexes and its key, and make them anew afterwards: much quicker than to keep them up."""
+    key = await connection.fetchrow(
+        "SELECT conname, pg_get_constraintdef(oid) AS is FROM pg_constraint"
+        " WHERE conrelid = $1::regclass AND contype = 'p'",
+        table,
+    )
+    indexes = await connection.fetch(
+        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS is FROM pg_index"
+        " WHERE indrelid = $1::regclass AND NOT indisprimary",
+        table,
+    )
+    for index in indexes:
+        await connection.execute(f"DROP INDEX {index['name']}")
+    if key is not None:
+        await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {key['conname']}")
+    yield
+    await connection.execute("SET maintenance_work_mem = '512MB'")
+    if key is not None:
+        await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {key['conname']} {key['is']}")
+    for index in indexes:
+        await connection.execute(str(index["is"]))
+
+
+def first_rungs(kept: StoredCase) -> tuple[datetime, datetime]:
+    """When the warning and the yellow card of the first commitment that monitor keeps fall due."""
+    due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
+    if due is None or due.warning is None or due.yellow is None:
+        raise AssertionError("an accepted case has its deadlines")
+    return due.warning, due.yellow
+
+
+async def insert_cases(
+    connection: "asyncpg.Connection[Any]", kept: StoredCase, count: int, *, first: int = 0, timer_at: str | None = None
+) -> None:
+    """Fill ``cases`` with copies.
+
+    ``timer_at`` is an SQL expression over ``n``; without it, copies that want an alarm have one far ahead.
+    """
+    step = kept.step
+    columns = {
+        "case_id": "id",
+        "version": str(kept.version),
+        "state": "replace($1, $2, id)",
+        "processed_ids": f"decode(repeat(md5(id), {kept.version}), 'hex')",
+        "timer_at": timer_at or (FAR_FUTURE if step.timer_at is not None else "NULL"),
+        "retry_at": FAR_FUTURE if step.retry_after is not None else "NULL",
+        "call_due_at": FAR_FUTURE if step.call is not None else "NULL",
+        "closed_at": "now()" if step.closed else "NULL",
+    }
+    statement = (
+        f"INSERT INTO cases ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
+        f" FROM (SELECT n, {case_number()} AS id FROM generate_series({first}, {first + count - 1}) AS n) AS numbers"
+    )
+    await connection.execute("SET synchronous_commit = off")
+    async with without_indexes(connection, "cases"):
+        await connection.execute(statement, kept.state, CASE_ID, timeout=1200)
+
+
+async def insert_outbox(
+    connection: "asyncpg.Connection[Any]", said: Sequence[Envelope[Message]], count: int, *, first: int = 0
+) -> None:
+    """Fill the ledger with copies of what the service said of the case."""
+    async with without_indexes(connection, "outbox"):
+        for index, envelope in enumerate(said):
+            await connection.execute(
+                "INSERT INTO outbox (case_id, message_id, topic, event)"
+                f" SELECT id, md5(id || '{index}')::uuid, $1, replace($2, $3, id)"
+                f" FROM (SELECT {case_number()} AS id FROM generate_series({first}, {first + count - 1}) n) AS copies",
+                topic_of(envelope.data),
+                encode(envelope).decode(),
+                CASE_ID,
+                timeout=1200,
+            )
+
+
+async def vacuum_and_checkpoint(connection: "asyncpg.Connection[Any]") -> None:
+    """Leave nothing to be done in the background because of what was filled in: neither to disk nor to statistics."""
+    await connection.execute("VACUUM ANALYZE", timeout=1200)
+    await connection.execute("CHECKPOINT", timeout=1200)
