@@ -23,7 +23,7 @@ HTTP_REFUSED = Counter(
     "Requests rejected and connections aborted before a request was read completely.",
     ["reason"],
 )
-CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when too many dead letters have stopped the consumer.")
+CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when the consumer has stopped by itself.")
 
 
 REPETITION_S = 10.0
