@@ -1,0 +1,114 @@
+"""Messages about one case, for the tests of every core: each is built in one place, with plausible defaults."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.messages.cases import (
+    Applicant,
+    CaseAccepted,
+    CaseDecided,
+    CaseReported,
+    Channel,
+    StepReport,
+    StepState,
+)
+from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, task_id
+
+CASE_ID = "K7Q2-9MXF-4TBA-3"
+OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
+APPLICANT = Applicant(kind="person", name="Li Hua", id_number="11010519491231002X")
+
+
+def at(text: str) -> datetime:
+    """The instant, in UTC, of a moment on the wall clock of an office: ``2026-03-02 10:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=OFFICE_ZONE).astimezone(UTC)
+
+
+def limit(end: int | datetime) -> Limit:
+    """A limit of so many working days, or one that ends at a moment."""
+    return Limit(working_days=end) if isinstance(end, int) else Limit(due_at=end)
+
+
+def limits(committed: int | datetime, statutory: int | datetime) -> Limits:
+    """The committed and the statutory limit."""
+    return Limits(committed=limit(committed), statutory=limit(statutory))
+
+
+def plan_step(step: str, *, department: str = "Tax", system: str = "tax", **fields: Any) -> PlanStep:
+    """A step that asks one department for the item of the same name."""
+    return PlanStep(
+        **{"step": step, "item": step, "item_name": step, "department": department, "system": system} | fields
+    )
+
+
+def plan(*steps: PlanStep, whole: Limits | None = None, **fields: Any) -> Plan:
+    """The plan of a case with these steps, by default within 5 working days of 20."""
+    defaults = {
+        "matter": "start-business",
+        "matter_name": "Starting a business",
+        "catalogue_version": "1",
+        "lead_department": "Commerce",
+    }
+    return Plan(**defaults | {"limits": whole or limits(5, 20), "steps": steps} | fields)
+
+
+def report(
+    step: str,
+    state: StepState,
+    requested_at: datetime | None = None,
+    decided_at: datetime | None = None,
+    **fields: Any,
+) -> StepReport:
+    """How a step stands, by the report of routing."""
+    return StepReport(step=step, state=state, requested_at=requested_at, decided_at=decided_at, **fields)
+
+
+@dataclass(frozen=True)
+class CaseMessages:
+    """Builds what the services publish about one case with this plan."""
+
+    plan: Plan
+    case_id: str = CASE_ID
+    region: str = "440305"
+
+    def accepted(self, moment: datetime, **fields: Any) -> CaseAccepted:
+        """The acceptance by intake."""
+        defaults = {"plan": self.plan, "region": self.region, "channel": Channel.WEB, "applicant": APPLICANT}
+        return CaseAccepted(**defaults | {"accepted_at": moment} | fields)
+
+    def delivered(self, step: str, moment: datetime, **fields: Any) -> TaskDelivered:
+        """The receipt of the department that the plan names, for a task requested at the same moment."""
+        return TaskDelivered(**self._task(step) | {"requested_at": moment, "delivered_at": moment} | fields)
+
+    def suspended(self, step: str, procedure: str, since: datetime, **fields: Any) -> TaskSuspended:
+        """A special procedure that the department has opened, and reported at once."""
+        of_task = {name: value for name, value in self._task(step).items() if name != "reference"}
+        defaults = {"procedure": procedure, "name": "检验", "reason": "需要检验", "since": since, "reported_at": since}
+        return TaskSuspended(**of_task | defaults | fields)
+
+    def done(self, step: str, moment: datetime, **fields: Any) -> TaskDone:
+        """The approval of the department, for a task delivered an hour before."""
+        defaults = {"delivered_at": moment - timedelta(hours=1), "outcome": Outcome.APPROVED, "decided_at": moment}
+        return TaskDone(**self._task(step) | defaults | fields)
+
+    def reported(self, *steps: StepReport) -> CaseReported:
+        """The report of routing; without steps every step waits."""
+        waiting = tuple(report(step.step, StepState.WAITING) for step in self.plan.steps)
+        return CaseReported(steps=steps or waiting)
+
+    def decided(self, moment: datetime, *steps: StepReport, outcome: Outcome = Outcome.APPROVED) -> CaseDecided:
+        """The decision on the case as a whole."""
+        return CaseDecided(outcome=outcome, decided_at=moment, steps=steps)
+
+    def _task(self, step: str) -> dict[str, Any]:
+        planned = next(one for one in self.plan.steps if one.step == step)
+        return {
+            "task_id": task_id(self.case_id, step),
+            "step": step,
+            "department": planned.department,
+            "system": planned.system,
+            "reference": "4403-1",
+        }
