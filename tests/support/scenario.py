@@ -47,7 +47,7 @@ class Scenario(Generic[S]):
         return self.step.out
 
     def refuses(self, message: Message, time: datetime, reason: str, error: type[Exception] = InvalidMessage) -> None:
-        """Assert that the core refuses the message, for a reason that this regular expression finds; the state stays."""
+        """Assert that the core refuses the message, for a reason that the expression matches; the state stays."""
         with pytest.raises(error, match=reason):
             self._core(self.state, sealed(message, time, self._case_id))
 
