@@ -1,4 +1,4 @@
-"""Which processes make up onedoor on one machine, and what each is told by its environment."""
+"""The processes of onedoor on one machine, and the environment of each."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,19 +9,17 @@ from deploy.local.processes import HOST
 from deploy.local.site import Site
 from deploy.local.supervisor import Specification
 from services import registry
-from services.departments.sdk.declaration import Department, Sandbox
+from services.departments.sdk.declaration import Department, Environment, Sandbox
 from services.operator.addresses import Addresses
-
-Environment = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How onedoor is to run on this machine.
+    """How onedoor runs on this machine.
 
-    ``clock`` is ``system`` or the path of a clock file. ``replicas`` says how many processes a service has, if not
-    one. ``extra`` adds environment variables to the service of that name (``intake``) or sandbox
-    (``sandbox-tax``); under the name ``*``, to all.
+    ``clock`` is ``system`` or the path of a clock file. ``replicas`` is the number of processes of a service, where it
+    is not one. ``extra`` adds environment variables to the service (``intake``) or sandbox (``sandbox-tax``) of that
+    name; under the name ``*`` to all.
     """
 
     clock: str = "system"
@@ -30,14 +28,14 @@ class Options:
     brokers: int = 1
     """Nodes of Kafka, 1 or 3. Of three, any one may be lost."""
     sandboxes: bool = True
-    """Whether stand-ins take the place of the departments' own systems."""
+    """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
     throwaway: bool = False
-    """Whether the folder is deleted afterwards, so that nothing need be put in order at the end."""
+    """Whether the folder is deleted afterwards, so that processes may end without an orderly shutdown."""
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services that run: the core ones, and an adapter a system."""
+        """The services that run: the core ones, and one for each system."""
         return (*registry.CORE_SERVICES, *self.systems)
 
 
@@ -55,7 +53,7 @@ class Wiring:
 
     @staticmethod
     def databases(options: Options) -> tuple[str, ...]:
-        """The databases there must be: one for each service, and the ledgers of the departments' sandboxes."""
+        """The databases that are needed: one for each service, and one for the ledger of each sandbox."""
         return (*(f"onedoor_{name}" for name in options.services), *_ledgers(options).values())
 
     def addresses(self) -> Addresses:
@@ -66,19 +64,19 @@ class Wiring:
         )
 
     def migrations(self) -> list[Specification]:
-        """One-time tasks that bring the services' databases up to date."""
+        """The tasks that migrate the services' databases."""
         return [
             Specification(f"migrate-{name}", ("migrate", name), self._environment(name, self._service(name)))
             for name in self._options.services
         ]
 
     def services(self) -> list[Specification]:
-        """The services, each as often as it is wanted."""
+        """The services, with all replicas."""
         wanted = ((name, replica) for name in self._options.services for replica in range(1, self._replicas(name) + 1))
         return [self._replica(name, replica) for name, replica in wanted]
 
     def sandboxes(self) -> list[Specification]:
-        """The stand-ins for the departments' own systems."""
+        """The sandboxes of the departments."""
         declared = [registry.department(system) for system in self._options.systems] if self._options.sandboxes else []
         return [
             Specification(

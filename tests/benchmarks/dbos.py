@@ -25,6 +25,7 @@ import asyncpg
 import uvloop
 
 from deploy.local.engines import Engines
+from services.registry import default_systems
 from tests.benchmarks import measured_platform
 from tests.benchmarks.figures import OUTPUT, Figure, figure, save_and_print
 
@@ -37,7 +38,7 @@ IN_FLIGHT = 24
 """Workflows at once in each process; more made them slower."""
 PROCESSES = (1, 2)
 CONNECTIONS = 8
-SYSTEMS = ("tax", "commerce", "land")
+SYSTEMS = default_systems()
 COMMITMENTS = ("case", "step/licence", "step/assessment", "step/premises")
 
 _TABLES = """

@@ -14,8 +14,10 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from services.registry import default_systems
+
 BATCH = 500
-SYSTEMS = ("tax", "commerce", "land")
+SYSTEMS = default_systems()
 BYTES = {
     "case.accepted": 1750,
     "task.requested": 900,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.registry import CORE_SERVICES, default_systems
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import case_cost, latency
 from tests.benchmarks.figures import figure, meets_target, merge, quantile, save, table
@@ -75,7 +76,7 @@ def test_a_played_case_is_closed_everywhere_or_open_everywhere() -> None:
     closed, still_open = (simulate(three_departments_plan(), answered=answered) for answered in (True, False))
     assert all(closed.last(name).step.closed for name in closed.stored)
     assert not any(still_open.last(name).step.closed for name in still_open.stored)
-    assert set(closed.stored) == {"intake", "routing", "monitor", "tax", "commerce", "land"}
+    assert set(closed.stored) == set(CORE_SERVICES) | set(default_systems())
 
 
 def test_measurements_are_named_with_their_counts() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from statistics import quantiles
 
+from services.registry import default_systems
 from tests.chaos.fault import Fault, Lasted
 from tests.chaos.proxies import Manner
 from tests.chaos.testbed import ENGINES, Site
@@ -14,7 +15,7 @@ GO_ON = 0.8
 """The share of their usual throughput that the others must keep."""
 
 QUICKLY_S = 3.0
-DEPARTMENTS = ("tax", "commerce", "land")
+DEPARTMENTS = default_systems()
 
 
 class EngineAway(Fault):

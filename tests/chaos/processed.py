@@ -14,7 +14,7 @@ import asyncpg
 
 from contracts.registry import REGISTRY
 from tests.chaos.progress import SERVICES
-from tests.support.ledger_checks import OFFICES, Tables
+from tests.support.ledger_checks import SYSTEMS, Tables
 
 HEARERS = {message.type: route.consumers for message, route in REGISTRY.items()}
 ID_BYTES = 16
@@ -64,7 +64,7 @@ def _readers(type_: str, system: str | None) -> Iterator[str]:
     for hearer in HEARERS[type_]:
         if hearer != "departments":
             yield hearer
-        elif system in OFFICES:
+        elif system in SYSTEMS:
             yield system
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from deploy.local.processes import until
+from services.registry import CORE_SERVICES, default_systems
 
-SERVICES = ("intake", "routing", "monitor", "tax", "commerce", "land")
+SERVICES = (*CORE_SERVICES, *default_systems())
 LOOK_S = 0.5
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _CLOSED = "SELECT case_id FROM cases WHERE case_id = ANY($1) AND closed_at IS NOT NULL"

@@ -1,6 +1,6 @@
 """Checks a run from the databases alone: every case decided once, every task under one number, nothing left over.
 
-It shares no code with the services: it reads their tables and the JSON in them as any auditor could, and compares
+It shares no code with the services but the list of them: it reads their tables and the JSON in them as any auditor could, and compares
 what the services say with the books of the offices. `faults` names everything that is wrong.
 """
 
@@ -15,9 +15,11 @@ from typing import Any
 
 import asyncpg
 
-SERVICES = ("intake", "routing", "monitor", "tax", "commerce", "land")
-OFFICES = ("tax", "commerce", "land")
-DATABASES = (*(f"onedoor_{name}" for name in SERVICES), *(f"sandbox_{name}" for name in OFFICES))
+from services.registry import CORE_SERVICES, default_systems
+
+SYSTEMS = default_systems()
+SERVICES = (*CORE_SERVICES, *SYSTEMS)
+DATABASES = (*(f"onedoor_{name}" for name in SERVICES), *(f"sandbox_{name}" for name in SYSTEMS))
 
 WHOLE_SECONDS = timedelta(seconds=1)
 """Land's files tell times in whole seconds: what they say may be so much earlier than the office's books."""
@@ -45,7 +47,7 @@ _VERSION = re.compile(r"\.v[0-9]+$")
 async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
     """What is wrong, if all cases that were accepted are those with these numbers and all are to be finished."""
     services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
-    books = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in OFFICES}
+    books = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in SYSTEMS}
     alerts = await tables["onedoor_monitor"].fetch("SELECT case_id, commitment, rung FROM alerts")
     return [
         *_cases(services, numbers),

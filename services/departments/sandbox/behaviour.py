@@ -53,7 +53,7 @@ class Behaviour:
     mistakes: tuple[Mistake, ...] = tuple(Mistake)
     at_once: bool = False
     """Decides on receipt, so that the decision is in the answer to the application."""
-    seed: str = "office"
+    seed: str = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class SimulatorSettings(BaseSettings):
         tuple(Mistake), description="The mistakes it makes, as a JSON list: " + ", ".join(Mistake) + "."
     )
     at_once: bool = Field(False, description="Decide on receipt: the decision is in the answer to the application.")
-    seed: str = Field("office", description="Seed of all random choices.")
+    seed: str = Field("sandbox", description="Seed of all random choices.")
     away_from: Instant | None = Field(None, description="From this moment of the clock on the system does not answer.")
     away_until: Instant | None = Field(None, description="Until this moment; without it, to the end.")
     poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks for new applications.")

@@ -87,7 +87,7 @@ class Department:
     sandbox: Sandbox | None = None
     ledger: Ledger | None = None
     default: bool = True
-    """Whether ``onedoor up`` runs the department without being told to."""
+    """Whether ``onedoor up`` runs the department unless other systems are named."""
 
 
 def simulator_ledger(system: str) -> Ledger:

@@ -25,13 +25,14 @@ from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
+from services.registry import default_systems
 from tests.support.decided_cases import CASE_MARK, ServiceRows, one_case
 
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 NOW = ACCEPTED_AT + timedelta(days=1)
 LONG_AGO = ACCEPTED_AT - timedelta(days=60)
 GROUNDS = Grounds(now=NOW, soon=NOW + timedelta(hours=1), kept_since=LONG_AGO, closed_since=LONG_AGO)
-SYSTEMS = ("tax", "commerce", "land")
+SYSTEMS = default_systems()
 
 
 @cache
