@@ -1,7 +1,7 @@
 """Checks a run from the databases alone: every case decided once, every task under one number, nothing left over.
 
-It shares no code with the services but the list of them: it reads their tables and the JSON in them as any auditor could, and compares
-what the services say with the books of the offices. `faults` names everything that is wrong.
+It shares no code with the services but the list of them. It reads their tables and the JSON in them as any auditor
+could, and compares their messages with the ledgers of the sandboxes. `faults` names everything that is wrong.
 """
 
 import json
