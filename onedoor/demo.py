@@ -170,7 +170,7 @@ async def _watch(
         while True:
             if arriving.done() and (error := arriving.exception()):
                 raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
-            progress.figures = (await client.get(f"{monitor}/figures")).json()
+            progress.figures = (await client.get(f"{monitor}/statistics")).json()
             total = progress.figures["total"]
             if total["decided"] and progress.first_decided_s is None:
                 progress.first_decided_s = round(time.monotonic() - began, 2)
@@ -252,7 +252,7 @@ def _what_next(console: Console, platform: Platform, stay: bool, first_decided_s
         console.print("Everything still runs, until Ctrl-C. Look at")
         console.print(f"  {platform.address('intake')}/catalogue      what can be asked for", soft_wrap=True)
         console.print(f"  {platform.address('monitor')}/alerts        the warnings and cards", soft_wrap=True)
-        console.print(f"  {platform.address('monitor')}/figures       the figures above", soft_wrap=True)
+        console.print(f"  {platform.address('monitor')}/statistics       the figures above", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)
         return
     console.print("What to try next:")

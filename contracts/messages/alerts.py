@@ -19,7 +19,7 @@ class Rung(StrEnum):
     WARNING = "warning"
     YELLOW = "yellow"
     RED = "red"
-    FURTHER = "further"
+    OVERSIGHT = "oversight"
     """Beyond red, where the rules define it: the matter goes to superiors (督办)."""
 
 

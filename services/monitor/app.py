@@ -1,4 +1,4 @@
-"""The monitor service, as it is given to the host."""
+"""The monitor service, as it is declared to the process that runs it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,44 +10,61 @@ from fastapi import APIRouter
 from services.monitor.core.handle import CONSUMES, handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.journal.blocks import signing_key
-from services.monitor.journal.writer import JOURNALED, JournalWriter
+from services.monitor.journal.writer import JournalWriter
 from services.monitor.notifications.digest_builder import DigestBuilder
 from services.monitor.notifications.digest_collector import DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import directory_store, rule_store
-from services.monitor.store.alerts import project
-from services.monitor.web import api, lists, stream
+from services.monitor.store.journal import JOURNALED_UNTIL
+from services.monitor.store.projection import project
+from services.monitor.store.query_limits import LimitedQueries
+from services.monitor.web import (
+    alert_actions,
+    alerts,
+    cases,
+    digests,
+    directory,
+    due,
+    holds,
+    overdue,
+    rules,
+    stream,
+)
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
 
 JOURNAL_S = 5.0
-"""Machine seconds between two looks at what has been said long enough ago."""
+"""Machine seconds between two runs of the journal writer."""
 
-
-TELLING_S = 1.0
-"""Machine seconds between two looks at whether somebody is to be told something."""
+NOTIFICATIONS_S = 1.0
+"""Machine seconds between two runs of each job of notifications."""
 
 
 def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
-    """The journal is written, and people are told, behind the back of the decisions."""
+    """The journal and the notifications: jobs of their own, so that decisions do not wait for them."""
     key = signing_key(host.settings.secret_key.get_secret_value())
     own = read(MonitorSettings)
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
-    sealing = DigestBuilder(host.database, host.clock, quiet, longest)
+    collector = DigestCollector(host.database, host.clock)
+    builder = DigestBuilder(host.database, host.clock, quiet, longest)
+    sender = DigestSender(host.database, own.channels, host.settings.call_timeout_s)
     return [
         Loop("journal", JournalWriter(host.database, key).run_once, JOURNAL_S),
-        Loop("gathering", DigestCollector(host.database, host.clock).run_once, TELLING_S),
-        Loop("sealing", sealing.run_once, TELLING_S),
-        Loop("sending", DigestSender(host.database, own.channels, host.settings.call_timeout_s).run_once, TELLING_S),
+        Loop("digest collector", collector.run_once, NOTIFICATIONS_S),
+        Loop("digest builder", builder.run_once, NOTIFICATIONS_S),
+        Loop("digest sender", sender.run_once, NOTIFICATIONS_S),
     ]
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """Everything that monitor answers by HTTP."""
+    """All endpoints of monitor."""
     router = APIRouter()
-    for part in (api, lists, stream):
+    for part in (alert_actions, alerts, cases, digests, directory, holds, rules, stream):
         router.include_router(part.routes(host))
+    queries = LimitedQueries(host.database)
+    for lists in (due, overdue):
+        router.include_router(lists.routes(host, queries))
     return router
 
 
@@ -60,6 +77,6 @@ SERVICE = Service(
     routes=routes,
     projection=project,
     background=background,
-    outbox_read_until=JOURNALED,
+    outbox_read_until=JOURNALED_UNTIL,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
 )

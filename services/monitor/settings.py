@@ -11,17 +11,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.settings import is_loopback
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
-"""What the secret of a web hook begins with (Standard Webhooks)."""
+SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
+"""Prefix of the secret of a web hook (Standard Webhooks)."""
 
 
-def _names_a_service(url: SecretStr) -> SecretStr:
+def _is_apprise_url(url: SecretStr) -> SecretStr:
     if "://" not in url.get_secret_value():
-        raise ValueError("is no address of apprise, such as mailtos://user:password@smtp.example.com?to={address}")
+        raise ValueError("is no URL of apprise, such as mailtos://user:password@smtp.example.com?to={address}")
     return url
 
 
-def _is_safe(url: str) -> str:
+def _is_safe_url(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
         raise ValueError("a web hook leads to an https address, or to an http address of this machine")
@@ -44,14 +44,14 @@ class _Channel(BaseModel):
 
 
 class HookSettings(_Channel):
-    """A signed web hook. ``{address}`` in its address stands for a person's."""
+    """A signed web hook. ``{address}`` in its URL stands for a person's address."""
 
-    hook: Annotated[str, AfterValidator(_is_safe)]
+    hook: Annotated[str, AfterValidator(_is_safe_url)]
     secret: Annotated[SecretStr, AfterValidator(_is_a_key)]
 
 
 class FileSettings(_Channel):
-    """A file that gets a line of JSON with every digest."""
+    """A file that gets a line of JSON for each digest."""
 
     file: Path
 
@@ -63,25 +63,25 @@ def _kind(value: Any) -> str:
 
 
 ChannelSettings = Annotated[
-    Annotated[SecretStr, AfterValidator(_names_a_service), Tag("apprise")]
+    Annotated[SecretStr, AfterValidator(_is_apprise_url), Tag("apprise")]
     | Annotated[HookSettings, Tag("hook")]
     | Annotated[FileSettings, Tag("file")],
     Discriminator(_kind),
 ]
-"""Where a channel leads: an address of apprise, a web hook, or a file."""
+"""A channel: a URL of apprise, a web hook, or a file."""
 
 
 class MonitorSettings(BaseSettings):
-    """What monitor needs to know besides what every service does."""
+    """Settings of monitor besides those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
     channels: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")], ChannelSettings] = Field(
-        {}, description="By which channels people are told, and where each leads; kept secret. See telling.md."
+        {}, description="The channels of notifications by their names; kept secret. See notifications.md."
     )
     digest_quiet_s: float = Field(
-        30, ge=0, le=3600, description="Seconds after the last news from which a person's digest is sent."
+        30, ge=0, le=3600, description="Seconds without a new entry after which a person's digest is sent."
     )
     digest_longest_s: float = Field(
-        300, ge=0, le=3600, description="Seconds after the first news from which it is sent, whatever else comes."
+        300, ge=0, le=3600, description="Seconds after the first entry after which it is sent in any case."
     )

@@ -33,7 +33,7 @@ app = document_commands("Who is told of alerts: the directory in force, and its 
 
 @app.command()
 def who(
-    rung: Annotated[str, typer.Option(help="warning, yellow, red or further.")],
+    rung: Annotated[str, typer.Option(help="warning, yellow, red or oversight.")],
     owner: Annotated[str, typer.Option(help="The department, as alerts name it.")],
     region: Annotated[str, typer.Option(help="County, by its code of six digits.")],
     item: Annotated[str, typer.Option(help="Item or bundle, by its code in the catalogue.")] = "",
@@ -43,7 +43,7 @@ def who(
     folder: Folder = None,
 ) -> None:
     """Print who is told of a rung, level by level, until somebody takes it in hand."""
-    from services.monitor.notifications.directory import Directory
+    from services.monitor.core.notifications.directory import Directory
     from services.operator.documents import Where
 
     document = _load()
@@ -54,9 +54,9 @@ def who(
     of = _rung(rung)
     moment = _moment(at)
     for level in range(directory.levels(of)):
-        people = directory.told(of, level, owner, region, item, moment)
+        people = directory.recipients(of, level, owner, region, item, moment)
         named = ", ".join(f"{person.name} ({person.id})" for person in people)
-        wait = "at once" if level == 0 else f"after {level * directory.hours(of):g} working hours"
+        wait = "at once" if level == 0 else f"after {level * directory.unacknowledged_hours(of):g} working hours"
         typer.echo(f"{wait:26}{named}")
 
 
@@ -71,7 +71,7 @@ def _rung(name: str) -> Any:
 def _moment(day: str | None) -> datetime:
     from datetime import UTC, time
 
-    from services.monitor.notifications.directory import ZONE
+    from services.monitor.core.notifications.directory import ZONE
 
     if day is None:
         return datetime.now(UTC)

@@ -103,7 +103,7 @@ async def _key(engine: "AsyncEngine") -> str:
 
 
 async def _export(engine: "AsyncEngine", region: str, since: "date | None", until: "date | None", out: Path) -> int:
-    from services.monitor.journal.blocks import export_head, exported
+    from services.monitor.journal.blocks import export_head, export_lines
 
     own = await _key(engine)
     count = 0
@@ -117,7 +117,7 @@ async def _export(engine: "AsyncEngine", region: str, since: "date | None", unti
         with out.open("w", encoding="utf-8", newline="\n") as file:
             file.write(f"{export_head(region, own)}\n")
             async for blocks in _blocks(connection, region, since, until):
-                file.writelines(f"{line}\n" for line in exported(blocks, ends))
+                file.writelines(f"{line}\n" for line in export_lines(blocks, ends))
                 count += len(blocks)
     if not count:
         raise _NothingKept(f"there is nothing of region {region} in the journal then")

@@ -70,7 +70,7 @@ WHY_STATEMENT = (
     (re.compile(r"pg_try_advisory"), "one replica listens to the department at a time"),
     (re.compile(r"^SET LOCAL idle_in"), "its transaction stays open while the department is listened to"),
     (re.compile(r"FROM documents"), "now and then: whether open cases have other rules to follow"),
-    (re.compile(r"FROM alerts|FROM digests|^UPDATE sendings"), "now and then: whether somebody is to be told"),
+    (re.compile(r"FROM alerts|FROM digests|^UPDATE digest_deliveries"), "now and then: whether somebody is to be told"),
     (
         re.compile(r"journal_reached|min\(created_at\) FROM outbox|^SELECT clock_timestamp\(\) -"),
         "now and then: what is to be journaled",

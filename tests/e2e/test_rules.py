@@ -81,7 +81,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
 
     await until("the applicant is shown the deadline as it is now", moved, 20)
     number = receipt["number"]
-    derivation = await centre.monitor(f"/commitments/{number}/derivation?language=en")
+    derivation = await centre.monitor(f"/commitments/{number}/explanation?language=en")
     (day,) = [day for day in derivation["days"] if day["day"] == f"{before:%Y-%m-%d}"]
     assert (day["kind"], day["name"]) == ("holiday", "台风")
     assert "CN-45 2026" in derivation["calendar"]
@@ -145,7 +145,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
 
     await until("the deadline has moved by the hearing", later, 20)
-    derivation = await centre.monitor(f"/commitments/{number}/derivation")
+    derivation = await centre.monitor(f"/commitments/{number}/explanation")
     (day,) = [day for day in derivation["days"] if day["kind"] == "suspended"]
     assert (day["day"], day["article"]) == (f"{before:%Y-%m-%d}", "行政许可法第四十五条")
     assert "听证" in day["reason"]

@@ -1,73 +1,75 @@
-"""What people say of an alert: that they have taken it in hand, that it is unjust, and what becomes of that. Pure."""
+"""Actions of people on an alert: acknowledge it, appeal against a card, decide on the appeal. Pure."""
 
 from contracts.core import InvalidMessage, Rejected
 from contracts.envelope import Message
 from contracts.messages.alerts import AlertAcknowledged, AlertAction, AlertAppealed, AlertWithdrawn, AppealDecided, Rung
-from services.monitor.core.state import (
-    Acknowledgement,
-    Appeal,
-    AppealAnswer,
-    MonitoredCase,
-    RaisedRung,
-    TrackedCommitment,
-)
+from services.monitor.core.alert_records import Acknowledgement, Appeal, AppealAnswer, RaisedRung
+from services.monitor.core.commitment import TrackedCommitment
+from services.monitor.core.state import MonitoredCase
 
-OVERTURNED = "an appeal against it was upheld"
+APPEAL_UPHELD = "an appeal against it was upheld"
 
 
-def take(state: MonitoredCase, remark: AlertAction) -> tuple[MonitoredCase, list[Message]]:
-    """The case with this remark, and what is to be said. The same remark again changes nothing.
+def apply_action(state: MonitoredCase, action: AlertAction) -> tuple[MonitoredCase, list[Message]]:
+    """The case after this action, and the messages to publish. A repeated action changes nothing.
 
-    Raises `Rejected` for an alert that there is not, or of which this cannot be said.
+    Raises `Rejected` if there is no such alert, or if its state does not allow the action.
     """
-    watch = state.commitment(remark.commitment)
-    place = _place(watch, remark.rung, remark.occurrence) if watch is not None else None
-    if watch is None or place is None:
+    commitment = state.commitment(action.commitment)
+    index = _index(commitment, action.rung, action.occurrence) if commitment is not None else None
+    if commitment is None or index is None:
         raise Rejected("there is no such alert", "没有此项预警或发牌")
-    fired = watch.raised[place]
-    said: list[Message] = [remark.replace(region=state.region)]
-    match remark:
+    fired = commitment.raised[index]
+    out: list[Message] = [action.replace(region=state.region)]
+    match action:
         case AlertAcknowledged():
-            changed = _acknowledged(fired, remark)
+            changed = _acknowledge(fired, action)
         case AlertAppealed():
-            changed = _appealed(fired, remark)
+            changed = _appeal(fired, action)
         case AppealDecided():
-            changed = _decided(fired, remark)
+            changed = _decide(fired, action)
             if changed.overturned:
-                said.append(
+                out.append(
                     AlertWithdrawn(
-                        commitment=watch.key,
+                        commitment=commitment.key,
                         rung=fired.rung,
-                        reason=OVERTURNED,
-                        withdrawn_at=max(remark.decided_at, fired.raised_at),
+                        reason=APPEAL_UPHELD,
+                        withdrawn_at=max(action.decided_at, fired.raised_at),
                         occurrence=fired.occurrence,
                         region=state.region,
                     )
                 )
         case _:
-            raise InvalidMessage(f"{remark.type} is no remark that can be made")
+            raise InvalidMessage(f"{action.type} is no action on an alert")
     if changed is fired:
         return state, []
-    raised = (*watch.raised[:place], changed, *watch.raised[place + 1 :])
-    return state.put(watch.replace(raised=raised)), said
+    raised = (*commitment.raised[:index], changed, *commitment.raised[index + 1 :])
+    return state.with_commitment(commitment.replace(raised=raised)), out
 
 
-def _place(watch: TrackedCommitment, rung: Rung, occurrence: int) -> int | None:
-    return next((at for at, one in enumerate(watch.raised) if one.rung is rung and one.occurrence == occurrence), None)
+def _index(commitment: TrackedCommitment, rung: Rung, occurrence: int) -> int | None:
+    return next(
+        (
+            index
+            for index, fired in enumerate(commitment.raised)
+            if fired.rung is rung and fired.occurrence == occurrence
+        ),
+        None,
+    )
 
 
-def _acknowledged(fired: RaisedRung, remark: AlertAcknowledged) -> RaisedRung:
+def _acknowledge(fired: RaisedRung, action: AlertAcknowledged) -> RaisedRung:
     if fired.withdrawn:
         raise Rejected("the alert has been withdrawn", "该预警或发牌已撤回")
     if fired.acknowledgement is not None:
         return fired
-    taken = Acknowledgement(by=remark.by, reason=remark.reason, acknowledged_at=remark.acknowledged_at)
-    return fired.replace(acknowledgement=taken)
+    acknowledgement = Acknowledgement(by=action.by, reason=action.reason, acknowledged_at=action.acknowledged_at)
+    return fired.replace(acknowledgement=acknowledgement)
 
 
-def _appealed(fired: RaisedRung, remark: AlertAppealed) -> RaisedRung:
+def _appeal(fired: RaisedRung, action: AlertAppealed) -> RaisedRung:
     known = fired.appeal
-    if known is not None and (known.by, known.reason) == (remark.by, remark.reason):
+    if known is not None and (known.by, known.reason) == (action.by, action.reason):
         return fired
     if fired.rung is Rung.WARNING:
         raise Rejected("a warning is no card: there is nothing to appeal against", "预警不是发牌，不能申诉")
@@ -75,21 +77,21 @@ def _appealed(fired: RaisedRung, remark: AlertAppealed) -> RaisedRung:
         raise Rejected("the card has been appealed against, and may be once only", "该牌已申诉，只能申诉一次")
     if fired.withdrawn:
         raise Rejected("the card has been withdrawn", "该牌已撤回")
-    return fired.replace(appeal=Appeal(by=remark.by, reason=remark.reason, appealed_at=remark.appealed_at))
+    return fired.replace(appeal=Appeal(by=action.by, reason=action.reason, appealed_at=action.appealed_at))
 
 
-def _decided(fired: RaisedRung, remark: AppealDecided) -> RaisedRung:
+def _decide(fired: RaisedRung, action: AppealDecided) -> RaisedRung:
     appeal = fired.appeal
     if appeal is None:
         raise Rejected("nobody has appealed against this card", "该牌未被申诉")
-    if appeal.by == remark.by:
+    if appeal.by == action.by:
         raise Rejected("nobody decides on an appeal of his own", "不能裁决本人提出的申诉")
     known = appeal.answer
     if known is not None:
-        if (known.by, known.upheld, known.reason) == (remark.by, remark.upheld, remark.reason):
+        if (known.by, known.upheld, known.reason) == (action.by, action.upheld, action.reason):
             return fired
         raise Rejected("the appeal has been decided", "该申诉已裁决")
     if fired.withdrawn:
         raise Rejected("the card has been withdrawn", "该牌已撤回")
-    answer = AppealAnswer(by=remark.by, upheld=remark.upheld, reason=remark.reason, decided_at=remark.decided_at)
-    return fired.replace(appeal=appeal.replace(answer=answer), withdrawn=remark.upheld)
+    answer = AppealAnswer(by=action.by, upheld=action.upheld, reason=action.reason, decided_at=action.decided_at)
+    return fired.replace(appeal=appeal.replace(answer=answer), withdrawn=action.upheld)

@@ -1,41 +1,46 @@
-"""Which rungs of the ladder ought to have fired by what is known, less those that have. Pure."""
+"""Raises the rungs that ought to have fired by the known facts, and withdraws those that ought not to have. Pure."""
 
 from datetime import datetime
 
 from contracts.envelope import Message
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, Rung
-from services.monitor.core.state import Answers, MonitoredCase, RaisedRung, TrackedCommitment, settled_rungs
+from services.monitor.core.alert_records import RaisedRung, settled_rungs
+from services.monitor.core.commitment import TrackedCommitment
+from services.monitor.core.state import CommitmentEnds, MonitoredCase
 
-IN_TIME = "answered in time; the answer was late on its way"
-MOVED = "not due: the deadline has moved"
-UNDELIVERED = "not the department's: it was delivered only after that"
+ANSWERED_IN_TIME = "answered in time; the answer was late on its way"
+DEADLINE_MOVED = "not due: the deadline has moved"
+DELIVERED_LATE = "not the department's: it was delivered only after that"
 
 _WARNING = Rung.WARNING
 
 
 def raise_due(
-    state: MonitoredCase, answers: Answers, heard_at: datetime, now: datetime | None
+    state: MonitoredCase, ends: CommitmentEnds, received_at: datetime, now: datetime | None
 ) -> tuple[MonitoredCase, list[Message]]:
-    """Fire every rung that the facts call for and has not fired, and withdraw those that an answer proves wrong."""
+    """Raise every rung that the facts call for and that has not fired, and withdraw those that the facts disprove.
+
+    ``now`` is the moment of the clock where the message carries it, None for all other messages.
+    """
     out: list[Message] = []
     if state.matter is None or state.region is None:
-        return state, out  # what it is about has yet to be heard
-    for watch, ended_at in answers:
-        if watch.due is None or watch.owner is None:
+        return state, out  # the acceptance has not arrived yet
+    for commitment, ended_at in ends:
+        if commitment.due is None or commitment.owner is None:
             continue  # not begun
-        if ended_at is None and now is None and watch.open_at is None and not watch.raised:
-            continue  # nothing has been heard that could call for a rung
-        due = [one for one in watch.due.ladder() if _is_due(state, watch, *one, ended_at, now)]
-        if not watch.raised and not due:
-            continue  # nothing to fire and nothing to withdraw
-        raised = list(watch.raised)
-        for place, fired in enumerate(raised):
-            if not fired.withdrawn and (reason := _wrong(state, fired, watch, ended_at)):
-                raised[place] = fired.replace(withdrawn=True)
-                at = max(heard_at, fired.raised_at)
+        if ended_at is None and now is None and commitment.open_at is None and not commitment.raised:
+            continue  # no fact could call for a rung
+        due = [rung for rung in commitment.due.ladder() if _is_due(state, commitment, *rung, ended_at, now)]
+        if not commitment.raised and not due:
+            continue  # nothing to raise and nothing to withdraw
+        raised = list(commitment.raised)
+        for index, fired in enumerate(raised):
+            if not fired.withdrawn and (reason := _withdrawal_reason(state, fired, commitment, ended_at)):
+                raised[index] = fired.replace(withdrawn=True)
+                at = max(received_at, fired.raised_at)
                 out.append(
                     AlertWithdrawn(
-                        commitment=watch.key,
+                        commitment=commitment.key,
                         rung=fired.rung,
                         reason=reason,
                         withdrawn_at=at,
@@ -43,45 +48,62 @@ def raise_due(
                         region=state.region,
                     )
                 )
-        fired_already = settled_rungs(raised)
+        settled = settled_rungs(raised)
         for rung, due_at in due:
-            if rung in fired_already:
+            if rung in settled:
                 continue
-            # What is heard late may carry a time before the rung was due; it was not raised then.
-            at = max(heard_at, due_at)
+            # A late message may carry a time before the rung was due. The rung was not raised then.
+            at = max(received_at, due_at)
             occurrence = 1 + sum(fired.rung is rung for fired in raised)
             raised.append(RaisedRung(rung=rung, raised_at=at, occurrence=occurrence))
             alert = AlertRaised(
-                commitment=watch.key,
+                commitment=commitment.key,
                 rung=rung,
-                owner=watch.owner,
+                owner=commitment.owner,
                 matter=state.matter,
                 region=state.region,
                 due_at=due_at,
                 raised_at=at,
                 occurrence=occurrence,
-                open_at=watch.open_at,
+                open_at=commitment.open_at,
                 ended_at=ended_at,
             )
             out.append(alert)
-        if tuple(raised) != watch.raised:
-            state = state.put(watch.replace(raised=tuple(raised)))
+        if tuple(raised) != commitment.raised:
+            state = state.with_commitment(commitment.replace(raised=tuple(raised)))
     return state, out
 
 
-def _wrong(state: MonitoredCase, fired: RaisedRung, watch: TrackedCommitment, ended_at: datetime | None) -> str | None:
-    """Why a rung that fired ought not to have, by what is known now."""
-    due_at = watch.due.of(fired.rung) if watch.due is not None else None
+def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
+    """`AlertClosed` for each commitment with a standing rung that has been answered since ``before``."""
+    if before is None or state.region is None:
+        return []
+    out: list[Message] = []
+    for commitment in state.commitments:
+        was = before.commitment(commitment.key) if commitment.raised else None
+        if was is None or not was.raised or all(fired.withdrawn for fired in commitment.raised):
+            continue
+        ended_at = state.ended_at(commitment)
+        if ended_at is not None and ended_at != before.ended_at(was):
+            out.append(AlertClosed(commitment=commitment.key, ended_at=ended_at, region=state.region))
+    return out
+
+
+def _withdrawal_reason(
+    state: MonitoredCase, fired: RaisedRung, commitment: TrackedCommitment, ended_at: datetime | None
+) -> str | None:
+    """Why a rung that fired ought not to have, by the facts known now; None if it ought to."""
+    due_at = commitment.due.of(fired.rung) if commitment.due is not None else None
     if due_at is None or due_at > fired.raised_at:
-        return MOVED
-    if fired.rung is not _WARNING and state.was_delivered(watch, due_at) is False:
-        return UNDELIVERED  # and not where nobody has said when: states of old do not know
-    return IN_TIME if ended_at is not None and ended_at <= due_at else None
+        return DEADLINE_MOVED
+    if fired.rung is not _WARNING and state.was_delivered(commitment, due_at) is False:
+        return DELIVERED_LATE  # an unknown moment of delivery (None) is no reason
+    return ANSWERED_IN_TIME if ended_at is not None and ended_at <= due_at else None
 
 
 def _is_due(
     state: MonitoredCase,
-    watch: TrackedCommitment,
+    commitment: TrackedCommitment,
     rung: Rung,
     due_at: datetime,
     ended_at: datetime | None,
@@ -89,29 +111,14 @@ def _is_due(
 ) -> bool:
     """Whether this rung ought to have fired.
 
-    Late is late: once answered, the answer's own time decides. Until then the clock is enough for a warning,
-    but a card needs routing's word that the commitment was open when its time had run out. And whatever the department
-    had not been given by then draws no card: that was ours.
+    The moment of the answer decides, once there is one. Until then the clock suffices for a warning; a card needs
+    routing's report that the commitment was open after its time had run out. A commitment that had not been delivered
+    by then draws no card: the delay is the platform's.
     """
     if ended_at is not None:
         is_late = due_at < ended_at
     elif rung is _WARNING:
         is_late = now is not None and due_at <= now
     else:
-        is_late = watch.open_at is not None and due_at < watch.open_at
-    return is_late and (rung is _WARNING or bool(state.was_delivered(watch, due_at)))
-
-
-def closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """Tell of each commitment that is answered now, whoever was told of its rungs before."""
-    if before is None or state.region is None:
-        return []
-    out: list[Message] = []
-    for watch in state.commitments:
-        was = before.commitment(watch.key) if watch.raised else None
-        if was is None or not was.raised or all(fired.withdrawn for fired in watch.raised):
-            continue
-        ended_at = state.ended_at(watch)
-        if ended_at is not None and ended_at != before.ended_at(was):
-            out.append(AlertClosed(commitment=watch.key, ended_at=ended_at, region=state.region))
-    return out
+        is_late = commitment.open_at is not None and due_at < commitment.open_at
+    return is_late and (rung is _WARNING or bool(state.was_delivered(commitment, due_at)))

@@ -1,4 +1,4 @@
-"""The deadlines that follow from the facts, by the rules in force, and what is told of those that move. Pure."""
+"""Computes the deadlines that follow from the facts by the rules in force, and publishes those that move. Pure."""
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
@@ -6,51 +6,53 @@ from contracts.messages.cases import CaseAccepted, CaseExtended, CaseHeld, CaseR
 from contracts.messages.commitments import MAX_OPENED, Cause, CommitmentsMoved, CommitmentsOpened, Move
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.ladder import due_dates
 from services.monitor.core.rules import Rules
-from services.monitor.core.state import MonitoredCase, TrackedCommitment
+from services.monitor.core.state import MonitoredCase
 
-OF_INTAKE = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported)
-"""What intake says until it is answered."""
+INTAKE_MESSAGES = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported)
+"""Messages that intake repeats until monitor answers with the deadlines."""
 
 
-def reckon(
+def compute_deadlines(
     before: MonitoredCase | None, known: MonitoredCase, rules: Rules, message: Message
 ) -> tuple[MonitoredCase, list[Message]]:
-    """Reckon the deadlines that what is known now may have moved, and tell of those that have begun or moved.
+    """Compute the deadlines that may have moved since ``before``, and publish those that have begun or moved.
 
-    What has ended keeps the deadline that it had, whatever the rules become. Intake is told all whenever it asks.
+    A commitment that has ended keeps its deadline, even if the rules change. Intake gets all deadlines in answer to
+    each of its messages.
     """
     if known.region is None or known.matter is None:
-        return known, []  # the acceptance has yet to be heard
+        return known, []  # the acceptance has not arrived yet
     moves: list[Move] = []
-    begun = changed = revised = False
-    earlier = {watch.key: watch for watch in before.commitments} if before is not None else {}
-    watches = list(known.commitments)
-    for place, watch in enumerate(watches):
-        was = earlier.get(watch.key)
-        of_old = watch.rules_version != rules.number and known.ended_at(watch) is None
-        if watch.due is not None and not of_old and _runs_alike(before, was, known, watch, rules):
+    begun = changed = rules_changed = False
+    earlier = {commitment.key: commitment for commitment in before.commitments} if before is not None else {}
+    commitments = list(known.commitments)
+    for index, commitment in enumerate(commitments):
+        was = earlier.get(commitment.key)
+        outdated = commitment.rules_version != rules.number and known.ended_at(commitment) is None
+        if commitment.due is not None and not outdated and _has_same_time(before, was, known, commitment, rules):
             continue
-        reckoned = _reckoned(known, watch, rules, known.region, known.matter)
-        if reckoned is watch:
+        computed = _compute(known, commitment, rules, known.region, known.matter)
+        if computed is commitment:
             continue
-        watches[place], changed = reckoned, True
-        revised = revised or (of_old and _runs_alike(before, was, known, watch, rules))
-        if watch.due is None:
+        commitments[index], changed = computed, True
+        rules_changed = rules_changed or (outdated and _has_same_time(before, was, known, commitment, rules))
+        if commitment.due is None:
             begun = True
-        elif move := _move(watch, reckoned):
+        elif move := _move(commitment, computed):
             moves.append(move)
     if changed:
-        known = known.replace(commitments=tuple(watches))
-    told: list[Message] = []
-    if begun or isinstance(message, CaseAccepted if moves else OF_INTAKE):
+        known = known.replace(commitments=tuple(commitments))
+    out: list[Message] = []
+    if begun or isinstance(message, CaseAccepted if moves else INTAKE_MESSAGES):
         known = known.replace(sequence=known.sequence + 1)
-        told.extend(_opened(known))
+        out.extend(_opened(known))
     if moves:
         known = known.replace(sequence=known.sequence + 1)
-        cause = Cause.RULES if revised else _cause(message)
-        told.append(
+        cause = Cause.RULES if rules_changed else _cause(message)
+        out.append(
             CommitmentsMoved(
                 moves=tuple(moves),
                 cause=cause,
@@ -60,27 +62,27 @@ def reckon(
                 sequence=known.sequence,
             )
         )
-    return known, told
+    return known, out
 
 
-def _runs_alike(
+def _has_same_time(
     before: MonitoredCase | None,
     was: TrackedCommitment | None,
     known: MonitoredCase,
-    watch: TrackedCommitment,
+    commitment: TrackedCommitment,
     rules: Rules,
 ) -> bool:
-    """Whether nothing has been heard that makes the time of this commitment run otherwise than before."""
+    """Whether no new fact changes how the time of this commitment runs."""
     if before is None or was is None:
         return False
-    # Most are the very same, and comparing takes longer than looking.
-    if was.limits is not watch.limits and was.limits != watch.limits:
+    # Most limits are the same object, and comparing values takes longer than comparing identity.
+    if was.limits is not commitment.limits and was.limits != commitment.limits:
         return False
-    if was.opened_at != watch.opened_at:
+    if was.opened_at != commitment.opened_at:
         return False
-    if before.is_straight and known.is_straight:
+    if before.is_uninterrupted and known.is_uninterrupted:
         return True
-    return before.run(was, rules) == known.run(watch, rules)
+    return before.clock_history(was, rules) == known.clock_history(commitment, rules)
 
 
 def _cause(message: Message) -> Cause:
@@ -90,7 +92,7 @@ def _cause(message: Message) -> Cause:
             | CaseSuspended(until=until, recorded_at=changed_at)
             | CaseHeld(until=until, recorded_at=changed_at)
         ):
-            # Somebody may say beforehand when time will run again.
+            # The end of a suspension may be announced in advance.
             return Cause.SUSPENDED if until is None or until > changed_at else Cause.RESUMED
         case CaseExtended():
             return Cause.EXTENDED
@@ -100,31 +102,31 @@ def _cause(message: Message) -> Cause:
             return Cause.BEGUN_EARLIER
 
 
-def _reckoned(
-    state: MonitoredCase, watch: TrackedCommitment, rules: Rules, region: str, matter: str
+def _compute(
+    state: MonitoredCase, commitment: TrackedCommitment, rules: Rules, region: str, matter: str
 ) -> TrackedCommitment:
-    """The commitment with its deadlines by these rules; itself where they are what they were."""
-    limits = watch.limits
-    if limits is None and watch.beside:
-        limits = rules.limits(watch.key, region, matter)
+    """The commitment with its due dates by these rules; itself if they do not change."""
+    limits = commitment.limits
+    if limits is None and commitment.is_beside_plan:
+        limits = rules.limits(commitment.key, region, matter)
     if limits is None:
-        return watch
+        return commitment
     try:
-        run = state.run(watch, rules)
-        if run is None:
-            return watch
-        due = due_dates(limits, run, rules.scale(watch.key, region, matter))
+        history = state.clock_history(commitment, rules)
+        if history is None:
+            return commitment
+        due = due_dates(limits, history, rules.ladder_terms(commitment.key, region, matter))
     except (ValueError, OverflowError):
-        raise InvalidMessage(f"the deadline of {watch.key} lies beyond the calendar") from None
-    if due is watch.due or due == watch.due:
-        return watch
-    return watch.replace(due=due, rules_version=rules.number)
+        raise InvalidMessage(f"the deadline of {commitment.key} lies beyond the calendar") from None
+    if due is commitment.due or due == commitment.due:
+        return commitment
+    return commitment.replace(due=due, rules_version=rules.number)
 
 
 def _move(was: TrackedCommitment, now: TrackedCommitment) -> Move | None:
-    """How a deadline that has been told moved; None where only its rungs did."""
+    """How a published deadline moved; None if only its rungs did."""
     before, after = was.due, now.due
-    if before is None or after is None or before.told == after.told:
+    if before is None or after is None or before.published == after.published:
         return None
     commitment = now.as_message()
     if commitment is None:
@@ -138,14 +140,14 @@ def _move(was: TrackedCommitment, now: TrackedCommitment) -> Move | None:
 
 
 def _opened(state: MonitoredCase) -> list[Message]:
-    """All deadlines that are held; as many messages as it takes."""
-    held = tuple(commitment for watch in state.commitments if (commitment := watch.as_message()))
+    """All deadlines of the case, in as many messages as needed."""
+    published = tuple(message for commitment in state.commitments if (message := commitment.as_message()))
     return [
         CommitmentsOpened(
-            commitments=held[first : first + MAX_OPENED],
+            commitments=published[first : first + MAX_OPENED],
             change_ids=state.change_ids,
             region=state.region,
             sequence=state.sequence,
         )
-        for first in range(0, max(1, len(held)), MAX_OPENED)
+        for first in range(0, max(1, len(published)), MAX_OPENED)
     ]

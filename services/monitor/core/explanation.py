@@ -1,4 +1,4 @@
-"""Why a commitment is due when it is."""
+"""Explains why a commitment is due when it is. Pure."""
 
 from contracts.messages.commitments import CommitmentKey
 from contracts.working_time.explain import Explanation, explain
@@ -6,11 +6,11 @@ from services.monitor.core.rules import LimitKind, Rules
 from services.monitor.core.state import MonitoredCase
 
 
-def explained(state: MonitoredCase, commitment: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
-    """The derivation of the moment at which this commitment is due; None if it is not held, or has not begun."""
-    watch = state.commitment(commitment)
-    run = state.run(watch, rules) if watch is not None else None
-    if watch is None or watch.limits is None or run is None or state.region is None:
+def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
+    """The days that count towards this limit, and those that do not; None if the commitment is unknown or not begun."""
+    commitment = state.commitment(key)
+    history = state.clock_history(commitment, rules) if commitment is not None else None
+    if commitment is None or commitment.limits is None or history is None or state.region is None:
         return None
-    limit = watch.limits.committed if kind is LimitKind.COMMITTED else watch.limits.statutory
-    return explain(run.course(limit), rules.terms(state.region))
+    limit = commitment.limits.committed if kind is LimitKind.COMMITTED else commitment.limits.statutory
+    return explain(history.course(limit), rules.terms(state.region))

@@ -1,9 +1,9 @@
 """Monitor's core: holds every commitment of a case to its deadlines. Pure.
 
-Messages come in any order, late and more than once. So each is first merged into the facts (`facts`), then the
-deadlines are reckoned from the facts by the rules (`reckoning`), and what is to be said follows from both: which rungs
-ought to have fired, less those that have (`climbing`), and who is to be asked before a card is issued (`verification`).
-What supervisors and departments say of an alert is in `remarks`.
+Messages may arrive in any order, late and repeatedly. Each message is merged into the facts (`facts`). The deadlines
+follow from the facts by the rules (`deadlines`), and the alerts from both: the rungs that ought to have fired, less
+those that have (`alerts`). Before a card, the owner of the facts is queried (`verification`). What supervisors and
+departments do about an alert is in `alert_actions`.
 """
 
 from datetime import datetime, timedelta
@@ -25,109 +25,115 @@ from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
 from services.monitor.core import alert_actions, facts
-from services.monitor.core.alerts import closed, raise_due
-from services.monitor.core.deadlines import OF_INTAKE, reckon
+from services.monitor.core.alerts import alerts_closed, raise_due
+from services.monitor.core.commitment import CASE, step_key
+from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
 from services.monitor.core.rules import Rules
-from services.monitor.core.state import CASE, Answers, ExtensionRecord, MonitoredCase, step_key
+from services.monitor.core.state import CommitmentEnds, MonitoredCase
+from services.monitor.core.suspensions import ExtensionRecord
 from services.monitor.core.verification import (
-    Ahead,
-    answered,
-    is_forgotten,
-    rungs_ahead,
-    spared,
-    tell_operations,
-    verify,
+    PendingRungs,
+    cards_not_issued,
+    needs_decision_query,
+    pending_rungs,
+    record_answer,
+    report_platform_issues,
+    verify_cards,
 )
 
-OF_ROUTING = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
-"""What nobody says of a case unless routing knows it."""
+ROUTING_MESSAGES = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
+"""Messages that show that routing knows the case."""
 
-CONSUMES = (*OF_INTAKE, *OF_ROUTING)
+CONSUMES = (*INTAKE_MESSAGES, *ROUTING_MESSAGES)
 
-LOOKS = (TimerFired, RulesChanged)
-"""With these a case is looked at, at a moment of the clock."""
+CLOCK_MESSAGES = (TimerFired, RulesChanged)
+"""Messages that carry nothing but the present moment of the clock."""
 
-OF_KNOWN_CASES = (*LOOKS, AlertAction, CaseHeld)
-"""What nobody says to a case of which nothing has been heard."""
+KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, AlertAction, CaseHeld)
+"""Messages that are valid only for a case that monitor knows."""
 
-FIRST_PATIENCE = timedelta(seconds=30)
-LONGEST_PATIENCE = timedelta(hours=1)
+FIRST_BACKOFF = timedelta(seconds=30)
+LONGEST_BACKOFF = timedelta(hours=1)
 
-UNTIL_DECIDED = timedelta(days=1)
-"""Machine time after which routing is asked about an open case that no deadline will ask about: its decision may have
-been lost on its way to us alone."""
+DECISION_QUERY_INTERVAL = timedelta(days=1)
+"""Machine time after which routing is queried about an open case without a pending rung: its decision may have been
+lost on the way to monitor alone."""
 
 
 def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
-    """Answer one message by the rules in force.
+    """Process one message by the rules in force.
 
-    Raises `InvalidMessage` for a deadline beyond the calendar or a message not meant for us, and `Rejected` for a
-    remark on an alert that cannot be made.
+    Raises `InvalidMessage` for a deadline beyond the calendar or a message that monitor does not consume, `Rejected`
+    for an action on an alert that is not possible, and `UnknownCase` for a message that needs a known case.
     """
     message = envelope.data
-    if state is None and isinstance(message, OF_KNOWN_CASES):
+    if state is None and isinstance(message, KNOWN_CASE_MESSAGES):
         raise UnknownCase(envelope.subject)
-    known, said = _merged(state or MonitoredCase(), message, envelope.time)
-    now = envelope.time if isinstance(message, LOOKS) else None
-    first_of_routing = not known.known_to_routing and isinstance(message, OF_ROUTING)
-    if first_of_routing:
+    known, recorded = _record(state or MonitoredCase(), message, envelope.time)
+    now = envelope.time if isinstance(message, CLOCK_MESSAGES) else None
+    first_from_routing = not known.known_to_routing and isinstance(message, ROUTING_MESSAGES)
+    if first_from_routing:
         known = known.replace(known_to_routing=True)
-    known, told = reckon(state, facts.procedures(known), rules, message)
-    answers = known.answers()
-    climbed, alerts = raise_due(known, answers, envelope.time, now)
-    if climbed is not known:
-        known, answers = climbed, climbed.answers()
-    ahead = rungs_ahead(known, answers)
-    # A change of rules makes a million cases be looked at: each asks when its own alarm rings.
-    asks_at = None if isinstance(message, RulesChanged) else now
-    known, questions = verify(known, ahead, asks_at, first_of_routing)
-    known, problems = tell_operations(known, envelope.time)
-    out = (*told, *said, *alerts, *closed(state, known), *spared(state, known), *questions, *problems)
-    return _step(known, answers, ahead, out, envelope.time)
+    known, deadlines = compute_deadlines(state, facts.with_procedures(known), rules, message)
+    ends = known.commitment_ends()
+    with_alerts, alerts = raise_due(known, ends, envelope.time, now)
+    if with_alerts is not known:
+        known, ends = with_alerts, with_alerts.commitment_ends()
+    pending = pending_rungs(known, ends)
+    # A change of rules processes a million cases at once: each sends its queries when its own timer fires.
+    query_at = None if isinstance(message, RulesChanged) else now
+    known, queries = verify_cards(known, pending, query_at, first_from_routing)
+    known, issues = report_platform_issues(known, envelope.time)
+    closed, not_issued = alerts_closed(state, known), cards_not_issued(state, known)
+    out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *queries, *issues)
+    return _step(known, ends, pending, out, envelope.time)
 
 
-def _merged(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
-    """The case with what this message tells of it, and what is to be said of that by itself."""
+def _record(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
+    """The case with the facts of this message, and the messages that follow from it directly."""
     match message:
-        case TimerFired() | RulesChanged():  # first, since a million of these come at once
+        case TimerFired() | RulesChanged():  # first, since a million of these arrive at once
             return known, []
         case CaseAccepted():
-            return facts.accept(known, message), []
+            return facts.record_acceptance(known, message), []
         case TaskDelivered():
             key = step_key(message.step)
-            return facts.learn(known, key, opened_at=message.requested_at, delivered_at=message.delivered_at), []
+            delivered = facts.record_facts(
+                known, key, opened_at=message.requested_at, delivered_at=message.delivered_at
+            )
+            return delivered, []
         case TaskSuspended():
-            return known.suspend(facts.procedure(message)), []
+            return known.suspend(facts.procedure_record(message)), []
         case CaseSuspended():
-            return known.record_change(message.change_id).suspend(facts.suspension(message)), []
+            return known.record_change(message.change_id).suspend(facts.suspension_record(message)), []
         case CaseHeld():
-            said = message.replace(region=known.region)
-            return known.suspend(facts.hold(message)), [said]
+            published = message.replace(region=known.region)
+            return known.suspend(facts.hold_record(message)), [published]
         case CaseExtended():
-            more = ExtensionRecord(
+            extension = ExtensionRecord(
                 days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
             )
-            return known.record_change(message.change_id).extend(more), []
+            return known.record_change(message.change_id).extend(extension), []
         case CaseRestarted():
             return known.record_change(message.change_id).restart(message.restarted_at), []
         case SideTimersReported():
-            return answered(facts.clocks(known, message, time), by_intake=True), []
+            return record_answer(facts.record_side_timers(known, message, time), by_intake=True), []
         case TaskDone():
-            return _done(known, message), []
+            return _record_answer_of_department(known, message), []
         case CaseReported():
-            return _reported(known, message, time), []
+            return _record_report(known, message, time), []
         case CaseDecided():
-            decided = facts.learn(known, CASE, ended_at=message.decided_at)
-            return facts.learn_steps(decided, message.steps, message.decided_at), []
+            decided = facts.record_facts(known, CASE, ended_at=message.decided_at)
+            return facts.record_steps(decided, message.steps, message.decided_at), []
         case AlertAction():
-            return alert_actions.take(known, message)
+            return alert_actions.apply_action(known, message)
         case _:
             raise InvalidMessage(f"{message.type} is not for monitor")
 
 
-def _done(known: MonitoredCase, message: TaskDone) -> MonitoredCase:
-    known = known.end(message.step, message.decided_at)
-    known = facts.learn(
+def _record_answer_of_department(known: MonitoredCase, message: TaskDone) -> MonitoredCase:
+    known = known.end_step(message.step, message.decided_at)
+    known = facts.record_facts(
         known,
         step_key(message.step),
         opened_at=message.requested_at,
@@ -135,33 +141,33 @@ def _done(known: MonitoredCase, message: TaskDone) -> MonitoredCase:
         delivered_at=message.delivered_at,
     )
     if message.outcome is Outcome.APPROVED:
-        return known.approve(message.step, message.decided_at)
+        return known.approve_step(message.step, message.decided_at)
     return known
 
 
-def _reported(known: MonitoredCase, message: CaseReported, time: datetime) -> MonitoredCase:
+def _record_report(known: MonitoredCase, message: CaseReported, time: datetime) -> MonitoredCase:
     if any(step.state is StepState.REQUESTED for step in message.steps):
-        known = facts.learn(known, CASE, undelivered_at=time)
+        known = facts.record_facts(known, CASE, undelivered_at=time)
     else:
-        known = facts.learn(known, CASE, open_at=time)
-    return answered(facts.learn_steps(known, message.steps, time, known_open=True), by_intake=False)
+        known = facts.record_facts(known, CASE, open_at=time)
+    return record_answer(facts.record_steps(known, message.steps, time, known_open=True), by_intake=False)
 
 
 def _step(
-    state: MonitoredCase, answers: Answers, ahead: Ahead, out: tuple[Message, ...], time: datetime
+    state: MonitoredCase, ends: CommitmentEnds, pending: PendingRungs, out: tuple[Message, ...], time: datetime
 ) -> Step[MonitoredCase]:
-    # A card that somebody has been asked about waits for the answer, not for its moment, which is past.
-    asked_at = state.queried_at
-    wakes = [at for _, rung, at in ahead if asked_at is None or at > asked_at or rung is Rung.WARNING]
-    # Whoever looks for what falls due goes by the alarms, so there is one at each committed limit.
-    for watch, ended_at in answers:
-        if ended_at is None and (limit := watch.unmarked_limit) is not None and limit > time:
-            wakes.append(limit)
-    again = backoff(state.query_count, FIRST_PATIENCE, LONGEST_PATIENCE) if state.query_count else None
+    # A card that is being verified waits for the answer. Its own moment is past and sets no timer.
+    queried_at = state.queried_at
+    timers = [at for _, rung, at in pending if queried_at is None or at > queried_at or rung is Rung.WARNING]
+    # The list of what is due soon searches by timers, so there is one at each committed limit.
+    for commitment, ended_at in ends:
+        if ended_at is None and (limit := commitment.limit_without_rung) is not None and limit > time:
+            timers.append(limit)
+    retry = backoff(state.query_count, FIRST_BACKOFF, LONGEST_BACKOFF) if state.query_count else None
     return Step(
         state=state,
         out=out,
-        timer_at=min(wakes, default=None),
-        retry_after=UNTIL_DECIDED if is_forgotten(state, ahead) else again,
-        closed=state.matter is not None and all(ended_at is not None for _, ended_at in answers),
+        timer_at=min(timers, default=None),
+        retry_after=DECISION_QUERY_INTERVAL if needs_decision_query(state, pending) else retry,
+        closed=state.matter is not None and all(ended_at is not None for _, ended_at in ends),
     )

@@ -1,7 +1,7 @@
-"""The rules by which commitments are held, as data: calendars, hours, the ladder, and what a suspension stops. Pure.
+"""The rules that deadlines follow, as data: the ladder, limits, hours, and which clocks a suspension stops. Pure.
 
-A *rule file* is what people write (``rules.yaml`` beside this file is the one that comes with onedoor). With the
-calendars it makes a *rule set*, which says all there is to know: a deadline can be reckoned from it again years later.
+People write a *rule file*; onedoor ships ``store/rules.yaml``. A *rule set* is a rule file with the calendars. It is
+complete: a deadline can be computed from it again years later.
 """
 
 from collections.abc import Iterable
@@ -32,8 +32,9 @@ class LimitKind(StrEnum):
 class RungRule(StrictValue):
     """When a rung falls due: at the end of a limit, some days after it, or while some of it is left.
 
-    ``days_left``: when the day begins that has so many days after it until the last. ``share_used``: not before so much
-    of the limit is used; alone, then. ``days_over``: when the limit and so many days more have passed.
+    ``days_left``: at the beginning of the day after which so many days of the limit are left. ``share_used``: once this
+    share of the limit is used; together with ``days_left``, at the later of both moments. ``days_over``: so many days
+    after the end of the limit.
     """
 
     limit: LimitKind = LimitKind.COMMITTED
@@ -42,12 +43,12 @@ class RungRule(StrictValue):
     days_over: Annotated[int, Field(ge=0, le=3650)] = 0
 
     @property
-    def early(self) -> bool:
-        """Whether it falls due while some of the limit is left."""
+    def is_early(self) -> bool:
+        """Whether it falls due before the end of the limit."""
         return self.days_left is not None or self.share_used is not None
 
     def days_before(self, days: int | None) -> int:
-        """How many days before the last of a limit of ``days`` it falls due; None is a length that nobody knows."""
+        """How many days before the last day of a limit of ``days`` it falls due; None is an unknown length."""
         most = self.days_left if self.days_left is not None else (days or 0)
         if self.share_used is None or days is None:
             return most
@@ -55,17 +56,17 @@ class RungRule(StrictValue):
 
     @model_validator(mode="after")
     def _is_before_or_after(self) -> Self:
-        if self.early and self.days_over:
+        if self.is_early and self.days_over:
             raise ValueError("days_over goes with neither days_left nor share_used")
         return self
 
 
 Ladder = dict[Rung, RungRule]
-"""The rungs there are, and when each falls due."""
+"""The rungs, and when each falls due."""
 
 
-class _ForSome(StrictValue):
-    """A rule for the commitments that fit: of these kinds, and where given of this region and these items."""
+class _Selector(StrictValue):
+    """Selects commitments: of these kinds, and if given of this region and these items."""
 
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
     region: RegionPrefix | None = None
@@ -73,7 +74,7 @@ class _ForSome(StrictValue):
     """Items or bundles, by their codes in the catalogue."""
 
     def fits(self, kind: Kind, region: str, item: str) -> bool:
-        """Whether it speaks of such a commitment."""
+        """Whether it selects such a commitment."""
         return (
             kind in self.kinds
             and (self.region is None or region.startswith(self.region))
@@ -81,18 +82,18 @@ class _ForSome(StrictValue):
         )
 
 
-class LadderRule(_ForSome):
-    """The ladder of the commitments that fit."""
+class LadderRule(_Selector):
+    """The ladder of the selected commitments."""
 
     rungs: Annotated[Ladder, Field(min_length=1)]
 
 
-class LimitRule(_ForSome):
-    """How long there is for the commitments that fit, where nobody has promised another time."""
+class LimitRule(_Selector):
+    """The limits of the selected commitments, where no other limits were promised."""
 
     committed: Limit
     statutory: Limit | None = None
-    """The committed limit where it is not given."""
+    """The same as the committed limit if it is omitted."""
 
     @property
     def limits(self) -> Limits:
@@ -100,7 +101,7 @@ class LimitRule(_ForSome):
         return Limits(committed=self.committed, statutory=self.statutory or self.committed)
 
     @model_validator(mode="after")
-    def _is_of_clocks_beside_the_case(self) -> Self:
+    def _is_for_commitments_beside_the_plan(self) -> Self:
         if promised := [kind for kind in self.kinds if kind in (Kind.CASE, Kind.STEP)]:
             raise ValueError(f"the limits of {', '.join(promised)} stand in the catalogue")
         return self
@@ -110,48 +111,48 @@ def _days(days: int, *kinds: Kind) -> LimitRule:
     return LimitRule(kinds=kinds, committed=Limit(working_days=days))
 
 
-USUAL_LIMITS = (
+DEFAULT_LIMITS = (
     _days(5, Kind.NOTICE),
     _days(10, Kind.DELIVERY),
     _days(2, Kind.ACCEPTANCE),
     _days(5, Kind.COMPLAINT, Kind.CONSULTATION),
 )
-"""Of rules that say nothing of limits (Administrative Licensing Law, articles 32 and 44; the last three are those of a
-province's supervision)."""
+"""The limits of rules that omit them (Administrative Licensing Law, articles 32 and 44; the last three as a province's
+supervision has them)."""
 
 
 class Scope(StrEnum):
-    """What a suspension stops."""
+    """Which clocks a suspension stops."""
 
     CASE = "case"
     STEP = "step"
-    """The step that it is about."""
+    """The step that the suspension concerns."""
     STEPS = "steps"
     """All steps."""
 
 
 class RuleFile(StrictValue):
-    """What people write."""
+    """The content of a rule file."""
 
     version: Name
     counting: CountingMethod = CountingMethod.DAY
     ladder: Annotated[tuple[LadderRule, ...], Field(min_length=1)]
-    limits: tuple[LimitRule, ...] = USUAL_LIMITS
+    limits: tuple[LimitRule, ...] = DEFAULT_LIMITS
     hours: HoursByRegion
     suspends: dict[SuspensionKind, tuple[Scope, ...]]
 
     @model_validator(mode="after")
-    def _speaks_of_all(self) -> Self:
+    def _covers_everything(self) -> Self:
         everywhere = {kind for rule in self.ladder if rule.region is None and not rule.items for kind in rule.kinds}
         if missing := [kind for kind in Kind if kind not in everywhere]:
-            raise ValueError(f"ladder: nothing is said of {', '.join(missing)} in all regions, for all items")
+            raise ValueError(f"ladder: no entry covers {', '.join(missing)} in all regions, for all items")
         if missing_kinds := [kind for kind in SuspensionKind if kind not in self.suspends]:
-            raise ValueError(f"suspends: nothing is said of {', '.join(missing_kinds)}")
+            raise ValueError(f"suspends: no entry for {', '.join(missing_kinds)}")
         return self
 
 
 class RuleSet(Value):
-    """Everything by which commitments are held, at one time."""
+    """All that deadlines depend on: a rule file, the calendars and the hours of business."""
 
     format: Literal[1] = 1
     rules: RuleFile
@@ -159,32 +160,32 @@ class RuleSet(Value):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """The notices in force beside what is published."""
+        """The holiday notices in force beside the published calendar."""
         return self.almanac.notices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scale:
-    """By what the rungs of a commitment fall due. There is one for all commitments that are held alike."""
+class LadderTerms:
+    """A ladder, and the terms by which its days are counted. Commitments with the same rules share one object."""
 
     ladder: Ladder
     terms: CountingRules
 
 
 class Rules:
-    """A rule set, ready to be asked. Says the same of the same commitment for ever."""
+    """A rule set with its lookups. The same commitment gets the same result every time."""
 
-    def __init__(self, number: int, said: RuleSet) -> None:
+    def __init__(self, number: int, rule_set: RuleSet) -> None:
         """``number`` is the version's number. Raises `contracts.working_time.notices.InvalidNotice`."""
         self.number = number
-        self.rule_set = said
-        self._places = RegionalRules(said.almanac)
-        self._scales: dict[tuple[str, str, str], Scale] = {}
-        self._alike: dict[tuple[int, int], Scale] = {}
+        self.rule_set = rule_set
+        self._places = RegionalRules(rule_set.almanac)
+        self._ladder_terms: dict[tuple[str, str, str], LadderTerms] = {}
+        self._shared: dict[tuple[int, int], LadderTerms] = {}
         """By the identities of ladder and terms, which both live as long as these rules."""
 
     def terms(self, region: str) -> CountingRules:
-        """By what time is counted in a county, by its code of administrative division."""
+        """How time is counted in a county, given its code of administrative division."""
         return self._places.counting_rules(region)
 
     def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
@@ -193,23 +194,24 @@ class Rules:
         fitting = [rule.rungs for rule in self.rule_set.rules.ladder if rule.fits(kind, region, item)]
         return fitting[-1]
 
-    def scale(self, key: CommitmentKey, region: str, item: str) -> Scale:
-        """By what the rungs of this commitment fall due."""
+    def ladder_terms(self, key: CommitmentKey, region: str, item: str) -> LadderTerms:
+        """The rungs of this commitment, and the terms by which their days are counted."""
         kind, _, _ = key.partition("/")
         wanted = kind, region, item
-        if (known := self._scales.get(wanted)) is None:
-            found = Scale(self.ladder(*wanted), self.terms(region))
-            known = self._scales[wanted] = self._alike.setdefault((id(found.ladder), id(found.terms)), found)
+        if (known := self._ladder_terms.get(wanted)) is None:
+            found = LadderTerms(self.ladder(*wanted), self.terms(region))
+            known = self._shared.setdefault((id(found.ladder), id(found.terms)), found)
+            self._ladder_terms[wanted] = known
         return known
 
     def limits(self, key: CommitmentKey, region: str, item: str) -> Limits | None:
-        """The limits of this commitment, where it has none of its own; None where the rules know none either."""
+        """The limits of a commitment without limits of its own; None if the rules have none either."""
         kind = kind_of(key)
         fitting = [rule for rule in self.rule_set.rules.limits if rule.fits(kind, region, item)]
         return fitting[-1].limits if fitting else None
 
-    def stops(self, kind: SuspensionKind, step: Code | None, key: CommitmentKey) -> bool:
-        """Whether a suspension of this kind, which is about this step or the whole case, stops this commitment."""
+    def suspends(self, kind: SuspensionKind, step: Code | None, key: CommitmentKey) -> bool:
+        """Whether a suspension of this kind, of this step or of the whole case, stops the clock of this commitment."""
         scopes = self.rule_set.rules.suspends[kind]
         match kind_of(key):
             case Kind.CASE:
@@ -221,5 +223,5 @@ class Rules:
 
 
 def rule_set(rules: RuleFile, notices: Iterable[Notice] = ()) -> RuleSet:
-    """These rules with the calendar as it is published now, and notices beside it."""
+    """The rule set of this file: with the calendar as it is published now, and with these notices."""
     return RuleSet(rules=rules, almanac=almanac(notices, rules.hours, rules.counting))

@@ -1,4 +1,4 @@
-"""Asking for the present truth before a card is issued, and telling operations where nobody answers. Pure."""
+"""Queries routing and intake before a card is issued, and alerts operations of failures of the platform. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -6,73 +6,65 @@ from contracts.envelope import Message
 from contracts.messages.alerts import CardNotIssued, IssueKind, OperationsAlerted, Rung
 from contracts.messages.cases import CaseStateRequested
 from contracts.messages.side_timers import SideTimersRequested
-from services.monitor.core.state import CASE, Answers, MonitoredCase, PlatformIssue, TrackedCommitment
+from services.monitor.core.commitment import CASE, TrackedCommitment
+from services.monitor.core.state import CommitmentEnds, MonitoredCase, PlatformIssue
 
 MAX_QUERIES = 6
-"""Questions about one card after which operations are told: half an hour without an answer."""
+"""Unanswered queries about one card after which operations are alerted: about half an hour."""
 
 _INSTANT = timedelta(microseconds=1)
-"""What is done exactly when it is due is in time; one microsecond later is late."""
+"""An answer at the very moment of the limit is in time; one microsecond later is late."""
 
 _WARNING = Rung.WARNING
 
 
-Ahead = list[tuple[TrackedCommitment, Rung, datetime]]
+PendingRungs = list[tuple[TrackedCommitment, Rung, datetime]]
 """Rungs of open commitments that have not fired, each with the first moment at which it may."""
 
 
-def verify(
-    state: MonitoredCase, ahead: Ahead, now: datetime | None, first_of_routing: bool
+def verify_cards(
+    state: MonitoredCase, pending: PendingRungs, now: datetime | None, first_from_routing: bool
 ) -> tuple[MonitoredCase, list[Message]]:
-    """Ask whoever knows before a card is issued, and forget the question when nothing hangs on it any longer.
+    """Query the owners of the facts before a card is issued, and close the query when no card depends on it any more.
 
-    Routing knows the case and its steps, intake the clocks beside them. The first question to routing waits until
-    something shows that it knows the case, or for as long as it would wait for the answer: asked any sooner, it could
-    not tell this case from one that is made up.
+    Routing knows the case and its steps, intake the side timers. The first query to routing waits for a message that
+    shows that routing knows the case, or for the time of one retry: before that, routing cannot tell this case from a
+    made-up one.
     """
-    if now is not None and is_forgotten(state, ahead):
+    if now is not None and needs_decision_query(state, pending):
         return state, [CaseStateRequested()]
-    if now is not None and (due := cards(ahead, now)):
-        asked = state.replace(
+    if now is not None and (due := unverified_cards(pending, now)):
+        queried = state.replace(
             query_count=state.query_count + 1, queried_at=now, unanswered_queries=state.unanswered_queries + 1
         )
-        return asked, _questions(due, to_routing=state.known_to_routing or state.query_count > 0)
+        return queried, _queries(due, to_routing=state.known_to_routing or state.query_count > 0)
     if state.queried_at is None:
         return state, []
-    if not cards(ahead, state.queried_at):
+    if not unverified_cards(pending, state.queried_at):
         return state.replace(query_count=0, queried_at=None, unanswered_queries=0), []
-    return state, [CaseStateRequested()] if first_of_routing else []
+    return state, [CaseStateRequested()] if first_from_routing else []
 
 
-def _questions(due: Ahead, *, to_routing: bool) -> list[Message]:
-    questions: list[Message] = []
-    if to_routing and not all(watch.of_intake for watch, _, _ in due):
-        questions.append(CaseStateRequested())
-    if any(watch.of_intake for watch, _, _ in due):
-        questions.append(SideTimersRequested())
-    return questions
-
-
-def answered(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
-    """This case after an answer: unless the other one is still waited for, nobody is slow any longer."""
-    asked_at = state.queried_at
+def record_answer(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
+    """This case after an answer of intake or routing. The queries count as answered unless the other's is missing."""
+    queried_at = state.queried_at
     if not state.unanswered_queries:
         return state
-    if asked_at is not None:
-        due = cards(rungs_ahead(state, state.answers()), asked_at)
-        if any(watch.of_intake is not by_intake for watch, _, _ in due):
+    if queried_at is not None:
+        due = unverified_cards(pending_rungs(state, state.commitment_ends()), queried_at)
+        if any(commitment.is_side_timer is not by_intake for commitment, _, _ in due):
             return state
     return state.replace(unanswered_queries=0)
 
 
-def spared(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """Tell of each card about which somebody was asked, and which the answer has spared."""
+def cards_not_issued(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
+    """`CardNotIssued` for each queried card whose commitment turns out to have been answered in time."""
     if before is None or before.queried_at is None or state.region is None:
         return []
     out: list[Message] = []
-    for was, rung, at in cards(rungs_ahead(before, before.answers()), before.queried_at):
-        watch, due_at = state.commitment(was.key), at - _INSTANT
-        ended_at = state.ended_at(watch) if watch is not None else None
+    for was, rung, at in unverified_cards(pending_rungs(before, before.commitment_ends()), before.queried_at):
+        commitment, due_at = state.commitment(was.key), at - _INSTANT
+        ended_at = state.ended_at(commitment) if commitment is not None else None
         if ended_at is not None and ended_at <= due_at:
             out.append(
                 CardNotIssued(commitment=was.key, rung=rung, due_at=due_at, ended_at=ended_at, region=state.region)
@@ -80,73 +72,86 @@ def spared(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
     return out
 
 
-def tell_operations(state: MonitoredCase, heard_at: datetime) -> tuple[MonitoredCase, list[Message]]:
-    """Tell operations of what the platform has failed in, and when it is settled."""
-    failed = {(IssueKind.UNDELIVERED, watch.key): watch for watch in state.commitments if state.delivered_late(watch)}
+def report_platform_issues(state: MonitoredCase, received_at: datetime) -> tuple[MonitoredCase, list[Message]]:
+    """Alert operations of failures of the platform that concern this case, and when they are settled."""
+    failed = {
+        (IssueKind.UNDELIVERED, commitment.key): commitment
+        for commitment in state.commitments
+        if state.was_delivered_late(commitment)
+    }
     if state.unanswered_queries >= MAX_QUERIES and (
-        slow := state.commitment(CASE) or next(iter(state.commitments), None)
+        unverified := state.commitment(CASE) or next(iter(state.commitments), None)
     ):
-        failed[IssueKind.UNVERIFIED, slow.key] = slow
+        failed[IssueKind.UNVERIFIED, unverified.key] = unverified
     if (not failed and not state.platform_issues) or state.matter is None or state.region is None:
         return state, []
-    marks = {(mark.issue, mark.commitment): mark for mark in state.platform_issues}
+    issues = {(issue.issue, issue.commitment): issue for issue in state.platform_issues}
     out: list[Message] = []
-    for problem, key in sorted({*failed, *marks}):
-        watch, mark = state.commitment(key), marks.get((problem, key))
-        if watch is None or watch.owner is None:
+    for kind, key in sorted({*failed, *issues}):
+        commitment, known = state.commitment(key), issues.get((kind, key))
+        if commitment is None or commitment.owner is None:
             continue
-        settled_at = _settled_at(problem, state, watch, heard_at, failed=(problem, key) in failed)
-        if mark is not None and (mark.settled_at is None) == (settled_at is None):
+        settled_at = _settled_at(kind, state, commitment, received_at, failed=(kind, key) in failed)
+        if known is not None and (known.settled_at is None) == (settled_at is None):
             continue
-        raised_at = mark.raised_at if mark is not None else heard_at
+        raised_at = known.raised_at if known is not None else received_at
         if settled_at is not None:
             settled_at = max(settled_at, raised_at)
-        marks[problem, key] = PlatformIssue(issue=problem, commitment=key, raised_at=raised_at, settled_at=settled_at)
+        issues[kind, key] = PlatformIssue(issue=kind, commitment=key, raised_at=raised_at, settled_at=settled_at)
         out.append(
             OperationsAlerted(
                 commitment=key,
-                issue=problem,
-                owner=watch.owner,
+                issue=kind,
+                owner=commitment.owner,
                 matter=state.matter,
                 region=state.region,
                 raised_at=raised_at,
                 settled_at=settled_at,
             )
         )
-    return (state.replace(platform_issues=tuple(marks[key] for key in sorted(marks))) if out else state), out
+    return (state.replace(platform_issues=tuple(issues[key] for key in sorted(issues))) if out else state), out
+
+
+def needs_decision_query(state: MonitoredCase, pending: PendingRungs) -> bool:
+    """Whether the case is open without a pending rung, so that no timer would fire for it any more."""
+    return not pending and state.accepted and state.decided_at is None
+
+
+def unverified_cards(pending: PendingRungs, until: datetime) -> PendingRungs:
+    """The cards that may be due at ``until`` and are still to be verified."""
+    return [(commitment, rung, at) for commitment, rung, at in pending if rung is not _WARNING and at <= until]
+
+
+def pending_rungs(state: MonitoredCase, ends: CommitmentEnds) -> PendingRungs:
+    """The rungs of open commitments that have not fired, with the first moment at which they may."""
+    pending: PendingRungs = []
+    slow = bool(state.slow_deliveries())
+    for commitment, ended_at in ends:
+        if commitment.due is None or ended_at is not None:
+            continue
+        may_be_late = slow or commitment.delivered_at is not None
+        for rung, due_at in commitment.pending_rungs():
+            if rung is _WARNING:
+                pending.append((commitment, rung, due_at))
+            # A commitment that was delivered after a card fell due draws that card no more.
+            elif not may_be_late or state.was_delivered(commitment, due_at) is not False:
+                pending.append((commitment, rung, due_at + _INSTANT))
+    return pending
+
+
+def _queries(due: PendingRungs, *, to_routing: bool) -> list[Message]:
+    queries: list[Message] = []
+    if to_routing and not all(commitment.is_side_timer for commitment, _, _ in due):
+        queries.append(CaseStateRequested())
+    if any(commitment.is_side_timer for commitment, _, _ in due):
+        queries.append(SideTimersRequested())
+    return queries
 
 
 def _settled_at(
-    problem: IssueKind, state: MonitoredCase, watch: TrackedCommitment, heard_at: datetime, *, failed: bool
+    kind: IssueKind, state: MonitoredCase, commitment: TrackedCommitment, received_at: datetime, *, failed: bool
 ) -> datetime | None:
     """When a failure was made good; None while it lasts."""
-    if problem is IssueKind.UNDELIVERED and failed:
-        return state.delivery(watch) or state.ended_at(watch)
-    return None if failed else heard_at
-
-
-def is_forgotten(state: MonitoredCase, ahead: Ahead) -> bool:
-    """Whether the case is open and no rung is left that would make us look at it again."""
-    return not ahead and state.accepted and state.decided_at is None
-
-
-def cards(ahead: Ahead, until: datetime) -> Ahead:
-    """The cards that may be called for at ``until`` and are still to be verified."""
-    return [(watch, rung, at) for watch, rung, at in ahead if rung is not _WARNING and at <= until]
-
-
-def rungs_ahead(state: MonitoredCase, answers: Answers) -> Ahead:
-    """The rungs of open commitments that have not fired, with the first moment at which they may."""
-    ahead: Ahead = []
-    slow = bool(state.slow_deliveries())
-    for watch, ended_at in answers:
-        if watch.due is None or ended_at is not None:
-            continue
-        doubtful = slow or watch.delivered_at is not None
-        for rung, due_at in watch.ahead():
-            if rung is _WARNING:
-                ahead.append((watch, rung, due_at))
-            # What was delivered too late for a card draws none any more.
-            elif not doubtful or state.was_delivered(watch, due_at) is not False:
-                ahead.append((watch, rung, due_at + _INSTANT))
-    return ahead
+    if kind is IssueKind.UNDELIVERED and failed:
+        return state.late_delivery_at(commitment) or state.ended_at(commitment)
+    return None if failed else received_at

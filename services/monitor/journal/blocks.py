@@ -1,11 +1,11 @@
 """The journal of monitor's decisions: blocks of entries, each block bound to the one before it by its hash. Pure.
 
-There is a chain for each region. A block holds what monitor said in some stretch of time, word for word. At the end of
-a day the hash of its last block is signed. So whoever does not have the key can rewrite nothing up to the last signed
-day, and whoever has it nothing up to the last root that somebody else has kept. (Ed25519: RFC 8032; SHA-256: FIPS
+There is a chain for each region. A block holds the messages that monitor published in a stretch of time, byte for byte.
+At the end of a day the hash of its last block is signed. Without the key nothing can be rewritten up to the last signed
+day; with the key, nothing up to the last root of which somebody else has a copy. (Ed25519: RFC 8032; SHA-256: FIPS
 180-4.)
 
-`verify_journal` checks an export by itself, without this module: the two must agree.
+`services.monitor.journal.verify` checks an export without this module: the two must agree.
 """
 
 import json
@@ -19,17 +19,17 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ZONE = ZoneInfo("Asia/Shanghai")
-"""Whose midnight ends a day of the journal."""
+"""The time zone whose midnight ends a day of the journal."""
 
 FORMAT = "onedoor journal 1"
 
-NOTHING = bytes(32)
-"""Stands for the block before the first."""
+NO_PREVIOUS = bytes(32)
+"""Stands for the hash of the block before the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """Something that monitor has said: when, of which region, and its words."""
+    """A message that monitor published: when, of which region, and its JSON."""
 
     at: datetime
     region: str
@@ -48,7 +48,7 @@ class Block:
 
     @property
     def hash(self) -> bytes:
-        """Binds the entries, their order, the place in the chain and all blocks before."""
+        """Binds the entries, their order, the place in the chain and all earlier blocks."""
         own = sha256(FORMAT.encode())
         own.update(canonical([self.region, self.number, self.day.isoformat(), self.previous.hex(), len(self.entries)]))
         for entry in self.entries:
@@ -70,32 +70,32 @@ class Root:
 
     @property
     def signed(self) -> bytes:
-        """What the signature is of."""
+        """The bytes that the signature covers."""
         content = [self.region, self.day.isoformat(), self.first, self.last, self.entries, self.hash.hex()]
         return FORMAT.encode() + canonical(content)
 
 
 def canonical(content: Any) -> bytes:
-    """JSON in one way only."""
+    """The JSON of this content, with one representation only."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def day_of(at: datetime) -> date:
-    """The day of the journal that a moment belongs to."""
+    """The day of the journal to which a moment belongs."""
     return at.astimezone(ZONE).date()
 
 
-def chained(said: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
-    """The blocks that come next: one for each region and day, with what was said in its order.
+def chain_entries(entries: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
+    """The next blocks: one for each region and day, with the entries in their order.
 
-    ``heads`` has the number and hash of each region's last block, and is brought up to date.
+    ``heads`` has the number and hash of each region's last block, and is updated.
     """
     grouped: dict[tuple[date, str], list[str]] = {}
-    for one in said:
-        grouped.setdefault((day_of(one.at), one.region), []).append(one.event)
+    for entry in entries:
+        grouped.setdefault((day_of(entry.at), entry.region), []).append(entry.event)
     blocks = []
     for day, region in sorted(grouped):
-        number, previous = heads.get(region, (0, NOTHING))
+        number, previous = heads.get(region, (0, NO_PREVIOUS))
         block = Block(region, number + 1, day, previous, tuple(grouped[day, region]))
         heads[region] = block.number, block.hash
         blocks.append(block)
@@ -103,7 +103,7 @@ def chained(said: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -
 
 
 def signing_key(secret: str) -> Ed25519PrivateKey:
-    """The key that signs roots, which follows from the installation's secret key."""
+    """The key that signs roots, derived from the installation's secret key."""
     return Ed25519PrivateKey.from_private_bytes(sha256(b"onedoor journal/" + secret.encode()).digest())
 
 
@@ -112,8 +112,8 @@ def export_head(region: str, key: str) -> str:
     return canonical({"format": FORMAT, "region": region, "key": key}).decode()
 
 
-def exported(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
-    """The further lines of an export: the blocks in order, each day followed by its root."""
+def export_lines(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
+    """The other lines of an export: the blocks in order, each day followed by its root."""
     ends = {root.last: (root, signature) for root, signature in roots}
     for block in blocks:
         content = {
@@ -126,7 +126,7 @@ def exported(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> It
         yield canonical({"block": content}).decode()
         if block.number in ends:
             root, signature = ends[block.number]
-            sealed = {
+            signed = {
                 "day": root.day.isoformat(),
                 "first": root.first,
                 "last": root.last,
@@ -134,4 +134,4 @@ def exported(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> It
                 "hash": root.hash.hex(),
                 "signature": signature.hex(),
             }
-            yield canonical({"root": sealed}).decode()
+            yield canonical({"root": signed}).decode()

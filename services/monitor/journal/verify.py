@@ -3,8 +3,8 @@
     python verify_journal.py EXPORT [--key PUBLIC_KEY]
 
 Finds any byte that was changed, and any entry that was removed, added or moved. The public key (64 hexadecimal digits)
-has to come from somebody you trust: without it, the one in the file is believed, and whoever made the file may have
-made the key as well. This program stands alone: print it with ``onedoor journal verifier``.
+has to come from somebody you trust. Without it the program uses the key in the file, which the author of a forged file
+would have made as well. This program stands alone: print it with ``onedoor journal verifier``.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ FORMAT = "onedoor journal 1"
 
 
 class Broken(Exception):
-    """The export is not what was written; the message says where."""
+    """The export differs from what was written; the message says where."""
 
 
 def verify(lines: Iterable[str], key: str | None = None) -> dict[str, int]:
@@ -53,7 +53,7 @@ def verify(lines: Iterable[str], key: str | None = None) -> dict[str, int]:
         else:
             raise Broken(f"line {place}: neither a block nor a root")
     if len({block["day"] for block in since_root}) > 1:
-        # A day is signed as soon as it is over, so that one at the most is not.
+        # A day is signed as soon as it is over, so at most one day is unsigned.
         raise Broken(f"the last {len(since_root)} blocks are of several days, and none of them is signed")
     found = {"first": first, "last": last["number"] if last else 0, "entries": entries, "days": days}
     return {**found, "unsigned": len(since_root)}
@@ -113,7 +113,7 @@ def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519P
 
 
 def _bytes(text: str) -> bytes:
-    """What hexadecimal digits stand for, written in one way only. Raises ValueError."""
+    """The bytes of lower-case hexadecimal digits. Raises ValueError."""
     found = bytes.fromhex(text)
     if found.hex() != text:
         raise ValueError

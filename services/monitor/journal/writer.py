@@ -1,15 +1,15 @@
-"""Keeps the journal: chains what monitor has said, a minute later and behind its back.
+"""Writes the journal: chains what monitor has published, a minute later, and signs the days that are over.
 
-What is said stands in the outbox, in the commit of the decision. No transaction lives for longer than `TRANSACTION_S`,
-so that a minute later all that was said by then is there, and can be put into the chains in one order, once. So the
-journal costs a decision nothing, and cannot miss one, unless the database's own clock is set back.
+A published message stands in the outbox, in the commit of its decision. No transaction lives longer than
+`TRANSACTION_S`, so three times as long after a moment every message of that moment is committed, and can be chained
+once, in one order. The journal therefore adds nothing to a decision and cannot miss one, unless the database's own
+clock is set back.
 """
 
 import json
 from datetime import date, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.alerts import (
@@ -25,7 +25,8 @@ from contracts.messages.alerts import (
 from contracts.messages.cases import CaseHeld
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.registry import REGISTRY
-from services.monitor.journal.blocks import Block, JournalEntry, Root, chained, day_of
+from services.monitor.journal.blocks import Block, JournalEntry, Root, chain_entries, day_of
+from services.monitor.store import journal
 from services.runtime import telemetry
 from services.runtime.store.database import TRANSACTION_S, transaction
 
@@ -42,137 +43,92 @@ DECISIONS = (
     AppealDecided,
     OperationsAlerted,
 )
-"""What is a decision of monitor's, and goes into the journal. A card that was verified is raised or spared, with its
-evidence."""
+"""The messages that are decisions of monitor's, and go into the journal. A verified card is raised or not issued, with
+its evidence."""
 
-LATE_S = 3 * TRANSACTION_S
-"""How old something said has to be, in the database's time: nothing older can still be about to be committed."""
+MIN_AGE_S = 3 * TRANSACTION_S
+"""The age of a message, in the database's time, at which no older one can still be committed."""
 
-STRETCH = timedelta(minutes=10)
-"""How much time is gone through in one transaction, at the most."""
+MAX_STRETCH = timedelta(minutes=10)
+"""How much time of the outbox one transaction chains at most."""
 
-MOST = 5000
-"""Entries of one transaction; more if as many were said in one moment."""
+MAX_ENTRIES = 5000
+"""Entries of one transaction; more if as many messages have the same moment."""
 
-NOWHERE = "000000"
-"""The region of what was said by a program that did not say of which."""
-
-JOURNALED = "SELECT created_at FROM journal_reached"
-"""Until when what was said stands in the journal."""
+UNKNOWN_REGION = "000000"
+"""The region of a message that names none."""
 
 log = telemetry.logger(__name__)
 
-_REACHED = text("SELECT created_at FROM journal_reached FOR UPDATE SKIP LOCKED")
-
-_UNTIL = text("SELECT clock_timestamp() - CAST(:late AS interval)")
-
-_FIRST = text("SELECT min(created_at) FROM outbox")
-
-_SAID = text("""
-    SELECT created_at, event FROM outbox
-    WHERE created_at > :reached AND created_at <= :until AND topic = ANY(:topics)
-    ORDER BY created_at, case_id, message_id FETCH FIRST :most ROWS ONLY
-""")
-
-_HEADS = text("""
-    SELECT asked.region, head.number, head.hash
-    FROM unnest(CAST(:regions AS text[])) AS asked (region) CROSS JOIN LATERAL (
-        SELECT number, hash FROM journal WHERE journal.region = asked.region ORDER BY number DESC LIMIT 1) AS head
-""")
-
-_CHAIN = text("""
-    INSERT INTO journal (region, number, day, previous, hash, entries)
-    VALUES (:region, :number, :day, :previous, :hash, :entries)
-""")
-
-_REACH = text("UPDATE journal_reached SET created_at = :created_at, key = :key")
-
-_ENDED = text("""
-    SELECT region, day, min(number) AS first, max(number) AS last, sum(cardinality(entries)) AS entries
-    FROM journal WHERE day >= :since AND day < :today
-    GROUP BY region, day ORDER BY region, day
-""")
-
-_HASH = text("SELECT hash FROM journal WHERE region = :region AND number = :number")
-
-_SIGN = text("""
-    INSERT INTO journal_roots (region, day, first, last, entries, hash, key, signature)
-    VALUES (:region, :day, :first, :last, :entries, :hash, :key, :signature)
-""")
-
 
 class JournalWriter:
-    """Whichever replica comes first does it."""
+    """Call `run_once` periodically. Of several replicas, one writes at a time."""
 
-    def __init__(self, database: AsyncEngine, key: Ed25519PrivateKey, late_s: float = LATE_S) -> None:
+    def __init__(self, database: AsyncEngine, key: Ed25519PrivateKey, min_age_s: float = MIN_AGE_S) -> None:
         self._database = database
         self._key = key
-        self._late = timedelta(seconds=late_s)
+        self._public_key = key.public_key().public_bytes_raw()
+        self._min_age = timedelta(seconds=min_age_s)
 
     async def run_once(self) -> bool:
         """Chain the next stretch of time, and sign the days that are over; whether there is more to do at once."""
         async with transaction(self._database) as connection:
-            found = (await connection.execute(_REACHED)).one_or_none()
-            if found is None:
-                return False  # another replica is at it
-            until = (await connection.execute(_UNTIL, {"late": self._late})).scalar_one()
-            reached = found.created_at
-            if reached is None:  # the first time: from the first that was ever said
-                first = await connection.scalar(_FIRST)
+            row = await journal.lock_reached(connection)
+            if row is None:
+                return False  # another replica writes
+            until = await journal.moment_before(connection, self._min_age)
+            reached: datetime | None = row.created_at
+            if reached is None:  # the first time: begin with the oldest message
+                first = await journal.first_message_at(connection)
                 reached = first - timedelta(microseconds=1) if first is not None else None
             if reached is None or reached >= until:
                 return False
             since = day_of(reached)
-            stretch = min(until, reached + STRETCH)
-            said, reached = await self._said(connection, reached, stretch)
-            blocks = await _chain(connection, said)
-            await connection.execute(_REACH, {"created_at": reached, "key": self._key.public_key().public_bytes_raw()})
+            entries, reached = await self._entries(connection, reached, min(until, reached + MAX_STRETCH))
+            blocks = await _chain(connection, entries)
+            await journal.set_reached(connection, reached, self._public_key)
             signed = await self._sign(connection, since, day_of(reached))
         if blocks or signed:
-            log.info("journal", blocks=len(blocks), entries=len(said), days_signed=signed)
-        return bool(reached < until)
+            log.info("journal", blocks=len(blocks), entries=len(entries), days_signed=signed)
+        return reached < until
 
-    async def _said(
-        self, connection: AsyncConnection, reached: datetime, until: datetime
+    async def _entries(
+        self, connection: AsyncConnection, after: datetime, until: datetime
     ) -> tuple[list[JournalEntry], datetime]:
-        """What was said in this stretch of time, whole moments only, and until when."""
+        """The decisions of this stretch of time, whole moments only, and its end."""
         topics = sorted({REGISTRY[message].topic for message in DECISIONS})
-        asked = {"reached": reached, "until": until, "topics": topics}
-        rows = (await connection.execute(_SAID, {**asked, "most": MOST})).all()
-        if len(rows) == MOST:
+        rows = await journal.messages(connection, after, until, topics, MAX_ENTRIES)
+        if len(rows) == MAX_ENTRIES:
             until = rows[-1].created_at
-            asked["until"] = until
-            # All of the last moment: a batch is said at one.
-            rows = (await connection.execute(_SAID, {**asked, "most": 1_000_000})).all()
+            # All messages of the last moment: a batch is published at one moment.
+            rows = await journal.messages(connection, after, until, topics, 1_000_000)
         decisions = {message.type for message in DECISIONS}
         found = []
         for row in rows:
             event = json.loads(row.event)
             if event["type"] in decisions:
-                found.append(JournalEntry(row.created_at, event["data"].get("region") or NOWHERE, row.event))
+                region = event["data"].get("region") or UNKNOWN_REGION
+                found.append(JournalEntry(row.created_at, region, row.event))
         return found, until
 
     async def _sign(self, connection: AsyncConnection, since: date, today: date) -> int:
-        """Sign the days that have ended since then, in the transaction that has gone past their end; how many."""
+        """Sign the days that have ended since then, in the transaction that passes their end; how many."""
         if since == today:
             return 0
-        ended = (await connection.execute(_ENDED, {"since": since, "today": today})).all()
+        ended = await journal.days(connection, since, today)
         for row in ended:
-            place = {"region": row.region, "number": row.last}
-            last = (await connection.execute(_HASH, place)).scalar_one()
-            root = Root(row.region, row.day, row.first, row.last, int(row.entries), last)
-            signature = self._key.sign(root.signed)
+            last_hash = await journal.block_hash(connection, row.region, row.last)
+            root = Root(row.region, row.day, row.first, row.last, int(row.entries), last_hash)
             values = {"region": root.region, "day": root.day, "first": root.first, "last": root.last}
-            key = self._key.public_key().public_bytes_raw()
-            values |= {"entries": root.entries, "hash": root.hash, "key": key, "signature": signature}
-            await connection.execute(_SIGN, values)
+            values |= {"entries": root.entries, "hash": root.hash}
+            values |= {"key": self._public_key, "signature": self._key.sign(root.signed)}
+            await journal.add_root(connection, values)
         return len(ended)
 
 
-async def _chain(connection: AsyncConnection, said: list[JournalEntry]) -> list[Block]:
-    regions = sorted({one.region for one in said})
-    heads = {row.region: (row.number, row.hash) for row in await connection.execute(_HEADS, {"regions": regions})}
-    blocks = chained(said, heads)
+async def _chain(connection: AsyncConnection, entries: list[JournalEntry]) -> list[Block]:
+    heads = await journal.heads(connection, sorted({entry.region for entry in entries}))
+    blocks = chain_entries(entries, heads)
     rows = [
         {
             "region": block.region,
@@ -184,6 +140,5 @@ async def _chain(connection: AsyncConnection, said: list[JournalEntry]) -> list[
         }
         for block in blocks
     ]
-    if rows:
-        await connection.execute(_CHAIN, rows)
+    await journal.add_blocks(connection, rows)
     return blocks

@@ -13,19 +13,19 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# The key makes a rung fire once: however often an alert is published, there is one row for it. ``tell_at`` is a moment
-# of the settable clock, from which on somebody is to be notified of the alert; ``level`` counts how far it has climbed
-# since. ``changed`` names the transaction that last changed anything else of the row: whoever follows the list so
-# misses nothing, in whatever order transactions commit.
+# The key makes a rung fire once: a repeated message adds no row. ``notify_at`` is a moment of the settable clock, at
+# which the next notification of the alert is due; ``level`` counts its notifications so far. ``changed_xid`` is the
+# transaction that last changed any other column: readers of the change feed miss no change, in whatever order
+# transactions commit.
 #
-# Alerts are listed in the order in which they were written. All deadlines end at the same minute of the day: indexes by
-# moment and case id would take a million entries at a million places, a number that counts up takes them at one.
+# Alerts are listed by number, in the order of insertion. All deadlines end at the same minute of the day: an index by
+# moment or case id would take a million entries at a million places, an ascending number takes them at one.
 _ALERTS = (
     """
     CREATE TABLE alerts (
         case_id text NOT NULL,
         commitment text NOT NULL,
-        rung text NOT NULL CHECK (rung IN ('warning', 'yellow', 'red', 'further')),
+        rung text NOT NULL CHECK (rung IN ('warning', 'yellow', 'red', 'oversight')),
         owner text NOT NULL,
         matter text NOT NULL,
         region text NOT NULL,
@@ -46,23 +46,23 @@ _ALERTS = (
         appeal_decided_by text,
         appeal_upheld boolean,
         appeal_decision text,
-        tell_at timestamptz,
+        notify_at timestamptz,
         level smallint NOT NULL DEFAULT 0,
-        changed xid8 NOT NULL DEFAULT pg_current_xact_id(),
-        became text NOT NULL DEFAULT 'raised',
+        changed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        last_event text NOT NULL DEFAULT 'raised',
         PRIMARY KEY (case_id, commitment, rung, occurrence)
     )
     """,
-    "COMMENT ON COLUMN alerts.became IS 'what happened to it in the transaction of \"changed\"'",
+    "COMMENT ON COLUMN alerts.last_event IS 'the event in the transaction changed_xid'",
     # Both are read backwards: the newest alerts of all, and of one owner.
     "CREATE UNIQUE INDEX alerts_newest ON alerts (number)",
     "CREATE INDEX alerts_owner ON alerts (owner, number)",
     "CREATE INDEX alerts_raised ON alerts USING brin (raised_at)",
-    "CREATE INDEX alerts_to_tell ON alerts (tell_at) WHERE tell_at IS NOT NULL",
+    "CREATE INDEX alerts_to_notify ON alerts (notify_at) WHERE notify_at IS NOT NULL",
     "CREATE INDEX alerts_standing ON alerts (number) WHERE withdrawn_at IS NULL AND ended_at IS NULL",
-    "CREATE INDEX alerts_changed ON alerts (changed, number)",
+    "CREATE INDEX alerts_changed ON alerts (changed_xid, number)",
     """
-    CREATE TABLE operations (
+    CREATE TABLE platform_issues (
         case_id text NOT NULL,
         commitment text NOT NULL,
         issue text NOT NULL,
@@ -72,13 +72,13 @@ _ALERTS = (
         region text NOT NULL,
         raised_at timestamptz NOT NULL,
         settled_at timestamptz,
-        changed xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        changed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
         PRIMARY KEY (case_id, commitment, issue)
     )
     """,
-    "CREATE UNIQUE INDEX operations_newest ON operations (number)",
-    "CREATE INDEX operations_open ON operations (number) WHERE settled_at IS NULL",
-    "CREATE INDEX operations_changed ON operations (changed, number)",
+    "CREATE UNIQUE INDEX platform_issues_newest ON platform_issues (number)",
+    "CREATE INDEX platform_issues_open ON platform_issues (number) WHERE settled_at IS NULL",
+    "CREATE INDEX platform_issues_changed ON platform_issues (changed_xid, number)",
 )
 
 _APPEND_ONLY = "FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()"
@@ -97,7 +97,7 @@ _JOURNAL = (
     )
     """,
     "CREATE INDEX journal_day ON journal (day)",
-    # The newest rows of the outbox are read every few seconds. The index has to find their pages.
+    # The journal reads the newest rows of the outbox every few seconds. The index must include their pages.
     "ALTER INDEX outbox_created SET (autosummarize = on)",
     """
     CREATE TABLE journal_roots (
@@ -112,7 +112,7 @@ _JOURNAL = (
         PRIMARY KEY (region, day)
     )
     """,
-    # The outbox stands in the chains up to this moment of the database's own clock.
+    # The chains contain the outbox up to this moment of the database's own clock.
     "CREATE TABLE journal_reached (one boolean PRIMARY KEY CHECK (one), created_at timestamptz, key bytea)",
     "INSERT INTO journal_reached VALUES (true, NULL)",
     """
@@ -121,7 +121,7 @@ _JOURNAL = (
     """,
     f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal {_APPEND_ONLY}",
     f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_roots {_APPEND_ONLY}",
-    # A row that has been read is not read again, and no row is passed over.
+    # The moment only advances, so that no row of the outbox is chained twice and none is passed over.
     f"CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON journal_reached {_APPEND_ONLY}",
     """
     CREATE TRIGGER only_on BEFORE UPDATE ON journal_reached FOR EACH ROW
@@ -129,61 +129,61 @@ _JOURNAL = (
     """,
 )
 
-# Entries gather in one open digest a person. A sealed digest is not changed any more, and each of the person's
-# addresses has a row by which it is sent. ``told_at`` is a moment of the settable clock; all others are machine time.
+# Entries are collected in one open digest a person. A digest that is built does not change any more, and has a delivery
+# for each of the person's addresses. ``added_at`` is a moment of the settable clock; all others are machine time.
 _NOTIFICATIONS = (
     """
     CREATE TABLE digests (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         person text NOT NULL,
-        began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        sealed_at timestamptz,
+        opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        last_entry_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        built_at timestamptz,
         subject text,
         content text
     )
     """,
     "COMMENT ON COLUMN digests.content IS 'its text, JSON; NULL where no entry was left'",
-    # One open digest a person, whichever process collects.
-    "CREATE UNIQUE INDEX digests_open ON digests (person) WHERE sealed_at IS NULL",
+    # One open digest a person, however many processes collect.
+    "CREATE UNIQUE INDEX digests_open ON digests (person) WHERE built_at IS NULL",
     """
-    CREATE TABLE told (
+    CREATE TABLE digest_entries (
         case_id text NOT NULL,
         commitment text NOT NULL,
         rung text NOT NULL,
         occurrence integer NOT NULL,
-        what text NOT NULL CHECK (what IN ('rung', 'withdrawn', 'appeal', 'decision')),
+        kind text NOT NULL CHECK (kind IN ('rung', 'withdrawn', 'appeal', 'decision')),
         level smallint NOT NULL,
         person text NOT NULL,
         digest bigint NOT NULL,
         owner text NOT NULL,
         due_at timestamptz NOT NULL,
-        told_at timestamptz NOT NULL,
-        PRIMARY KEY (case_id, commitment, rung, occurrence, what, level, person)
+        added_at timestamptz NOT NULL,
+        PRIMARY KEY (case_id, commitment, rung, occurrence, kind, level, person)
     )
     """,
-    "COMMENT ON COLUMN told.level IS 'how far the rung had climbed'",
-    "CREATE INDEX told_digest ON told (digest)",
-    "CREATE INDEX told_withdrawn ON told (digest) WHERE what = 'withdrawn'",
+    "COMMENT ON COLUMN digest_entries.level IS 'the escalation level of the rung'",
+    "CREATE INDEX digest_entries_digest ON digest_entries (digest)",
+    "CREATE INDEX digest_entries_withdrawn ON digest_entries (digest) WHERE kind = 'withdrawn'",
     """
-    CREATE TABLE sendings (
+    CREATE TABLE digest_deliveries (
         id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
         digest bigint NOT NULL,
         address text NOT NULL,
-        since timestamptz NOT NULL DEFAULT clock_timestamp(),
+        retry_since timestamptz NOT NULL DEFAULT clock_timestamp(),
         attempts integer NOT NULL DEFAULT 0,
-        next_at timestamptz DEFAULT clock_timestamp(),
+        next_attempt_at timestamptz DEFAULT clock_timestamp(),
         sent_at timestamptz,
-        fault text,
+        error text,
         given_up_at timestamptz
     )
     """,
-    "COMMENT ON COLUMN sendings.since IS 'from when on it is tried, before it is given up'",
-    "COMMENT ON COLUMN sendings.next_at IS 'when to try, or while it is tried the end of the lease'",
-    "CREATE INDEX sendings_next ON sendings (next_at) WHERE next_at IS NOT NULL",
-    "CREATE INDEX sendings_digest ON sendings (digest)",
-    "CREATE INDEX sendings_unsent ON sendings (digest) WHERE sent_at IS NULL",
-    "CREATE INDEX sendings_given_up ON sendings (digest) WHERE given_up_at IS NOT NULL",
+    "COMMENT ON COLUMN digest_deliveries.retry_since IS 'the beginning of the time after which it is given up'",
+    "COMMENT ON COLUMN digest_deliveries.next_attempt_at IS 'the next attempt; during one, the end of its lease'",
+    "CREATE INDEX digest_deliveries_next ON digest_deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL",
+    "CREATE INDEX digest_deliveries_digest ON digest_deliveries (digest)",
+    "CREATE INDEX digest_deliveries_unsent ON digest_deliveries (digest) WHERE sent_at IS NULL",
+    "CREATE INDEX digest_deliveries_given_up ON digest_deliveries (digest) WHERE given_up_at IS NOT NULL",
 )
 
 

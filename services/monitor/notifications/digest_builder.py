@@ -1,137 +1,100 @@
-"""Seals digests: from then on nothing joins them, and they are sent.
+"""Builds digests: from then on they get no more entries, and are delivered.
 
-A digest gathers until nothing new has joined it for a while, and at most for a longer while: machine time, by the
-database's clock. So a flood makes one digest a person.
+A digest is built when no entry has been added for a while, or when it has been open for a longer while: machine time,
+by the database's clock. So a flood of alerts makes one digest a person.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.alerts import Rung
+from services.monitor.core.notifications.digest_text import (
+    MAX_LINES,
+    URGENCY,
+    AlertCount,
+    DigestLine,
+    DigestText,
+    digest_text,
+)
+from services.monitor.core.notifications.policy import EntryKind
+from services.monitor.core.notifications.posts import Person
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.notifications.digest import MOST_LINES, ORDER, Count, DigestLine, DigestText, digest_text
-from services.monitor.notifications.directory import Person
-from services.monitor.notifications.policy import NewsKind
-from services.monitor.store import directory_store, rule_store
+from services.monitor.store import cases, digest_deliveries, digests, directory_store, rule_store
 from services.runtime.clock import Clock
 from services.runtime.store.database import transaction
 
-AT_ONCE = 5
-"""Digests of one transaction: each may tell of a hundred thousand alerts."""
+MAX_DIGESTS = 5
+"""Digests of one transaction: each may report a hundred thousand alerts."""
 
-_READY = text("""
-    SELECT number, person FROM digests
-    WHERE sealed_at IS NULL AND (joined_at <= clock_timestamp() - CAST(:quiet AS interval)
-        OR began_at <= clock_timestamp() - CAST(:longest AS interval))
-    ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED
-""")
-
-# What was withdrawn before anybody was told of it is told to nobody.
-_UNTELL = (
-    text("""
-        DELETE FROM told WHERE (case_id, commitment, rung, occurrence, what, person, digest) IN (
-            SELECT case_id, commitment, rung, occurrence, 'rung', person, digest FROM told
-            WHERE digest = ANY(:digests) AND what = 'withdrawn')
-    """),
-    text("""
-        DELETE FROM told WHERE digest = ANY(:digests) AND what = 'withdrawn' AND NOT EXISTS (
-            SELECT FROM told AS other
-            WHERE (other.case_id, other.commitment, other.rung, other.occurrence)
-                = (told.case_id, told.commitment, told.rung, told.occurrence)
-                AND other.person = told.person AND other.what <> 'withdrawn')
-    """),
-)
-
-_COUNTS = text("""
-    SELECT digest, what, rung, owner, count(*) AS many FROM told
-    WHERE digest = ANY(:digests) GROUP BY digest, what, rung, owner
-""")
-
-_LINES = text("""
-    SELECT first.*, alerts.number, alerts.matter, alerts.region, alerts.appeal_upheld
-    FROM unnest(CAST(:digests AS bigint[])) AS wanted (digest) CROSS JOIN LATERAL (
-        SELECT told.*, array_position(CAST(:kinds AS text[]), CASE what WHEN 'rung' THEN rung ELSE what END) AS urgency
-        FROM told WHERE told.digest = wanted.digest ORDER BY urgency, told.due_at, told.case_id LIMIT :most
-    ) AS first JOIN alerts USING (case_id, commitment, rung, occurrence)
-    ORDER BY first.digest, first.urgency, first.due_at, first.case_id
-""")
-
-_STATES = text("SELECT case_id, state FROM cases WHERE case_id = ANY(:cases)")
-
-_SEAL = text("""
-    UPDATE digests SET sealed_at = clock_timestamp(), subject = said.subject, content = said.content
-    FROM unnest(CAST(:numbers AS bigint[]), CAST(:subjects AS text[]), CAST(:contents AS text[]))
-        AS said (number, subject, content)
-    WHERE digests.number = said.number
-""")
-
-_POST = text("""
-    INSERT INTO sendings (digest, address)
-    SELECT * FROM unnest(CAST(:digests AS bigint[]), CAST(:addresses AS text[]))
-""")
-
-NOWHERE = ""
-"""The address of somebody who has left the directory meanwhile: a failure that can be seen."""
+NO_ADDRESS = ""
+"""The address of a person who has left the directory meanwhile: the delivery fails visibly."""
 
 
 class DigestBuilder:
-    """Use `run_once` again and again. ``quiet`` and ``longest`` are the whiles that a digest gathers."""
+    """Call `run_once` periodically. ``quiet`` and ``longest``: how long a digest stays open."""
 
     def __init__(self, database: AsyncEngine, clock: Clock, quiet: timedelta, longest: timedelta) -> None:
         self._database = database
         self._clock = clock
-        self._whiles = {"quiet": quiet, "longest": longest}
+        self._quiet = quiet
+        self._longest = longest
 
     async def run_once(self) -> bool:
-        """Seal the next digests that have gathered for long enough; whether there may be more."""
+        """Build the next digests that are ready; whether there may be more."""
         async with transaction(self._database) as connection:
-            ready = (await connection.execute(_READY, {**self._whiles, "most": AT_ONCE})).all()
+            ready = await digests.claim_ready(connection, self._quiet, self._longest, MAX_DIGESTS)
             found = await directory_store.latest(connection) if ready else None
             if found is None:
                 return False
-            people = {row.number: found[1].person(row.person) for row in ready}
-            letters = await self._letters(connection, people)
-            addresses = [
-                (number, address)
-                for number, person in people.items()
-                if number in letters
-                for address in (person.tell if person is not None else (NOWHERE,))
-            ]
-            await _write(connection, list(people), letters, addresses)
-        return len(ready) == AT_ONCE
+            _, directory = found
+            people = {row.number: directory.person(row.person) for row in ready}
+            texts = await self._texts(connection, people)
+            contents = {number: _content(texts.get(number)) for number in people}
+            await digests.finish(connection, contents)
+            await digest_deliveries.create(connection, _deliveries(people, texts))
+        return len(ready) == MAX_DIGESTS
 
-    async def _letters(self, connection: AsyncConnection, people: dict[int, Person | None]) -> dict[int, DigestText]:
-        """What each digest says, by its number; none for one of which nothing is left."""
-        asked = {"digests": list(people)}
-        for statement in _UNTELL:
-            await connection.execute(statement, asked)
-        counts: dict[int, list[Count]] = {}
-        for row in await connection.execute(_COUNTS, asked):
-            counts.setdefault(row.digest, []).append(Count(NewsKind(row.what), Rung(row.rung), row.owner, row.many))
-        kinds = [kind.value for kind in ORDER]
-        rows = (await connection.execute(_LINES, {**asked, "kinds": kinds, "most": MOST_LINES})).all()
-        lines = await _lines(connection, rows)
+    async def _texts(self, connection: AsyncConnection, people: dict[int, Person | None]) -> dict[int, DigestText]:
+        """The text of each digest by its number; none for a digest without entries."""
+        numbers = list(people)
+        await digests.cancel_withdrawn(connection, numbers)
+        counts: dict[int, list[AlertCount]] = {}
+        for row in await digests.entry_counts(connection, numbers):
+            count = AlertCount(EntryKind(row.kind), Rung(row.rung), row.owner, row.alerts)
+            counts.setdefault(row.digest, []).append(count)
+        urgency = [kind.value for kind in URGENCY]
+        lines = await _lines(connection, await digests.most_urgent(connection, numbers, urgency, MAX_LINES))
         now = self._clock.now()
-        letters = {}
-        for number, of_it in counts.items():
+        texts = {}
+        for number, own_counts in counts.items():
             person = people[number]
             language = person.language if person is not None else "zh"
-            named = lines.get(number, [])
-            more = sum(one.many for one in of_it) - len(named)
-            letters[number] = digest_text(number, of_it, named, more, language, now)
-        return letters
+            own_lines = lines.get(number, [])
+            more = sum(count.alerts for count in own_counts) - len(own_lines)
+            texts[number] = digest_text(number, own_counts, own_lines, more, language, now)
+        return texts
+
+
+def _content(text: DigestText | None) -> tuple[str, str] | None:
+    return (text.subject, text.model_dump_json()) if text is not None else None
+
+
+def _deliveries(people: dict[int, Person | None], texts: dict[int, DigestText]) -> Iterable[tuple[int, str]]:
+    """One delivery for each address of the person."""
+    for number, person in people.items():
+        if number in texts:
+            for address in person.addresses if person is not None else (NO_ADDRESS,):
+                yield number, address
 
 
 async def _lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, list[DigestLine]]:
     """The lines of each digest, with the deadlines as they are now."""
-    cases = sorted({row.case_id for row in rows})
-    found = await connection.execute(_STATES, {"cases": cases})
-    states = {row.case_id: MonitoredCase.model_validate_json(row.state) for row in found}
+    states = await cases.states(connection, sorted({row.case_id for row in rows}))
     rules = await rule_store.in_force(connection)
     lines: dict[int, list[DigestLine]] = {}
     for row in rows:
@@ -140,14 +103,14 @@ async def _lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[
 
 
 def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLine:
-    watch = state.commitment(row.commitment) if state is not None else None
-    held = watch.as_message() if watch is not None else None
-    due_at: datetime | None = row.due_at  # of a case that is forgotten, what the alert says
-    if held is not None:
-        due_at = held.committed_due if held.pause is None else None
+    tracked = state.commitment(row.commitment) if state is not None else None
+    commitment = tracked.as_message() if tracked is not None else None
+    due_at: datetime | None = row.due_at  # of the alert, if the case is no longer stored
+    if commitment is not None:
+        due_at = commitment.committed_due if commitment.pause is None else None
     return DigestLine(
         number=row.number,
-        what=NewsKind(row.what),
+        kind=EntryKind(row.kind),
         rung=Rung(row.rung),
         level=row.level,
         case_id=row.case_id,
@@ -158,20 +121,3 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLin
         zone=rules.terms(row.region).hours.zone,
         upheld=row.appeal_upheld,
     )
-
-
-async def _write(
-    connection: AsyncConnection,
-    numbers: Sequence[int],
-    letters: dict[int, DigestText],
-    addresses: Iterable[tuple[int, str]],
-) -> None:
-    said = [letters.get(number) for number in numbers]
-    columns = {
-        "numbers": numbers,
-        "subjects": [one.subject if one is not None else None for one in said],
-        "contents": [one.model_dump_json() if one is not None else None for one in said],
-    }
-    await connection.execute(_SEAL, columns)
-    to = list(addresses)
-    await connection.execute(_POST, {"digests": [one for one, _ in to], "addresses": [one for _, one in to]})

@@ -1,61 +1,37 @@
-"""Sends what is sealed: outside any transaction, under a lease, again and again until it arrives or is given up.
+"""Delivers digests: outside any transaction, under a lease, repeatedly until a delivery arrives or is given up.
 
-That something was sent is committed by itself at once. A crash in between repeats it, with the same id.
+A successful delivery is committed at once by itself. A crash before that commit repeats the delivery, with the same id.
 """
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.core import backoff
-from services.monitor.notifications.channels import NotSent, OutgoingDigest, send
-from services.monitor.notifications.digest import DigestText
+from services.monitor.core.notifications.digest_text import DigestText
+from services.monitor.notifications.channels import DeliveryFailed, OutgoingDigest, send
 from services.monitor.settings import ChannelSettings
+from services.monitor.store import digest_deliveries
 from services.runtime import telemetry
 from services.runtime.store.database import transaction
 
-AT_ONCE = 20
+MAX_UNDER_WAY = 20
 """Messages under way at a time, of one replica."""
 
-FIRST, LONGEST = timedelta(seconds=30), timedelta(hours=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 """Pauses between attempts: each is twice as long as the one before."""
 
 GIVE_UP = timedelta(days=1)
 
-MOST_OF_A_FAULT = 500
-"""Characters."""
+MAX_ERROR_LENGTH = 500
 
 log = telemetry.logger(__name__)
 
-_CLAIM = text("""
-    UPDATE sendings SET attempts = attempts + 1, next_at = clock_timestamp() + CAST(:lease AS interval)
-    FROM (
-        SELECT id FROM sendings WHERE next_at <= clock_timestamp() ORDER BY next_at LIMIT :most FOR UPDATE SKIP LOCKED
-    ) AS due, digests
-    WHERE sendings.id = due.id AND digests.number = sendings.digest
-    RETURNING sendings.id, digest, person, address, attempts, sealed_at, content
-""")
-
-_SENT = text("""
-    UPDATE sendings SET sent_at = clock_timestamp(), next_at = NULL, fault = NULL, given_up_at = NULL WHERE id = :id
-""")
-
-# Whoever has been given it meanwhile, because the lease was over, says for himself how it went.
-_FAILED = text("""
-    UPDATE sendings SET fault = :fault,
-        given_up_at = CASE WHEN since <= clock_timestamp() - CAST(:give_up AS interval) THEN clock_timestamp() END,
-        next_at = CASE WHEN since > clock_timestamp() - CAST(:give_up AS interval)
-            THEN clock_timestamp() + CAST(:pause AS interval) END
-    WHERE id = :id AND attempts = :attempts AND sent_at IS NULL
-    RETURNING given_up_at IS NOT NULL
-""")
-
 
 class DigestSender:
-    """Use `run_once` again and again. ``timeout_s``: machine seconds after which an attempt has failed."""
+    """Call `run_once` periodically. ``timeout_s``: machine seconds after which an attempt has failed."""
 
     def __init__(self, database: AsyncEngine, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
         self._database = database
@@ -63,10 +39,10 @@ class DigestSender:
         self._timeout_s = timeout_s
 
     async def run_once(self) -> bool:
-        """Send what is due, each to its address; whether there may be more. Raises what keeps it from being noted."""
+        """Send the deliveries that are due; whether there may be more. Raises if a result cannot be stored."""
         lease = timedelta(seconds=2 * self._timeout_s)
         async with transaction(self._database) as connection:
-            claimed = (await connection.execute(_CLAIM, {"lease": lease, "most": AT_ONCE})).all()
+            claimed = await digest_deliveries.claim_due(connection, lease, MAX_UNDER_WAY)
         attempts = (
             self._send(
                 OutgoingDigest(
@@ -74,39 +50,43 @@ class DigestSender:
                     digest=row.digest,
                     person=row.person,
                     address=row.address,
-                    sealed_at=row.sealed_at,
-                    letter=DigestText.model_validate_json(row.content),
+                    built_at=row.built_at,
+                    text=DigestText.model_validate_json(row.content),
                 ),
                 row.attempts,
             )
             for row in claimed
         )
-        # All are waited for: what is under way is not to be cut off because another could not be noted.
+        # One result that cannot be stored must not cancel the deliveries under way.
         for outcome in await asyncio.gather(*attempts, return_exceptions=True):
             if outcome is not None:
                 raise outcome
-        return len(claimed) == AT_ONCE
+        return len(claimed) == MAX_UNDER_WAY
 
-    async def _send(self, sending: OutgoingDigest, attempts: int) -> None:
+    async def _send(self, delivery: OutgoingDigest, attempts: int) -> None:
         try:
-            await send(sending, self._channels, self._timeout_s)
-        except NotSent as failure:
-            await self._failed(sending, attempts, str(failure)[:MOST_OF_A_FAULT])
-        except Exception as failure:  # a library's own: it is a failure as any other, and kept with the sending
-            await self._failed(sending, attempts, repr(failure)[:MOST_OF_A_FAULT])
+            await send(delivery, self._channels, self._timeout_s)
+        except DeliveryFailed as failure:
+            await self._mark_failed(delivery, attempts, str(failure)[:MAX_ERROR_LENGTH])
+        except Exception as failure:  # of a library: a failure like any other
+            await self._mark_failed(delivery, attempts, repr(failure)[:MAX_ERROR_LENGTH])
         else:
-            await self._mark_sent(sending)
+            await self._mark_sent(delivery)
 
-    async def _mark_sent(self, sending: OutgoingDigest) -> None:
+    async def _mark_sent(self, delivery: OutgoingDigest) -> None:
         async with transaction(self._database) as connection:
-            await connection.execute(_SENT, {"id": sending.id})
+            await digest_deliveries.mark_sent(connection, delivery.id)
         telemetry.NOTIFICATIONS.labels("sent").inc()
-        log.info("digest sent", digest=sending.digest, channel=sending.channel)
+        log.info("digest sent", digest=delivery.digest, channel=delivery.channel)
 
-    async def _failed(self, sending: OutgoingDigest, attempts: int, fault: str) -> None:
-        values = {"pause": backoff(attempts, FIRST, LONGEST), "give_up": GIVE_UP, "attempts": attempts}
+    async def _mark_failed(self, delivery: OutgoingDigest, attempts: int, error: str) -> None:
+        pause = backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE)
         async with transaction(self._database) as connection:
-            given_up = await connection.scalar(_FAILED, {"id": sending.id, "fault": fault, **values})
+            given_up = await digest_deliveries.mark_failed(
+                connection, delivery.id, attempts=attempts, error=error, pause=pause, give_up=GIVE_UP
+            )
         telemetry.NOTIFICATIONS.labels("given up" if given_up else "failed").inc()
-        # Why it failed stands in the table: it may name an address.
-        log.warning("digest not sent", digest=sending.digest, channel=sending.channel, attempts=attempts, last=given_up)
+        # The table has the error. It may name an address, and stays out of the log.
+        log.warning(
+            "digest not sent", digest=delivery.digest, channel=delivery.channel, attempts=attempts, last=given_up
+        )

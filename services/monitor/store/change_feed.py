@@ -1,8 +1,8 @@
-"""What has changed in the lists of alerts and of failures, in an order in which nothing comes late.
+"""Reads the changes of the tables of alerts and platform issues, in an order that later commits do not disturb.
 
-Each row names the transaction that wrote it last. Transactions commit in another order than they begin in, so that of
-those which have begun only what lies before the oldest one still under way is sure to be complete. That far the
-changes are read, in the order of transactions and in each in that of the rows; whatever commits later, lies behind.
+Each row names the transaction that changed it last. Transactions commit in another order than they begin in, so only
+the changes of transactions older than the oldest one under way are complete. The feed reads up to there, ordered by
+transaction and within one by table and row. Every later commit has a later position.
 """
 
 from typing import Any, NamedTuple
@@ -10,70 +10,73 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-ALERTS, OPERATIONS = 0, 1
-"""The lists, in their order within a transaction."""
+ALERTS, PLATFORM_ISSUES = 0, 1
+"""The tables, in their order within a transaction."""
 
 _BEYOND = 2**63 - 1
 
 
 class FeedPosition(NamedTuple):
-    """Where a change stands: its transaction, its list, the number of its row."""
+    """The position of a change: its transaction, its table, the number of its row."""
 
-    changed: int
+    transaction: int
     list: int
     number: int
 
     def __str__(self) -> str:
-        return f"{self.changed}.{self.list}.{self.number}"
+        return f"{self.transaction}.{self.list}.{self.number}"
 
 
 class Change(NamedTuple):
-    """A row of one of the lists as it is now."""
+    """A row of one of the tables as it is now."""
 
-    place: FeedPosition
+    position: FeedPosition
     row: Row[Any]
 
 
 _COMPLETE = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
-# A row that is written again goes to the end of the order, so that what lies behind us only ever becomes less.
+# A row that changes again moves to the end of the order, so the rows behind a position only become fewer.
 _CHANGED = """
-    SELECT *, CAST(CAST(changed AS text) AS bigint) AS changed_by FROM {table}
-    WHERE (changed, number) > (CAST(CAST(:changed AS text) AS xid8), :number)
-        AND (changed, number) <= (CAST(CAST(:until AS text) AS xid8), :last)
-    ORDER BY {table}.changed, number LIMIT :limit
+    SELECT *, CAST(CAST(changed_xid AS text) AS bigint) AS changed_by FROM {table}
+    WHERE (changed_xid, number) > (CAST(CAST(:after AS text) AS xid8), :after_number)
+        AND (changed_xid, number) <= (CAST(CAST(:until AS text) AS xid8), :until_number)
+    ORDER BY {table}.changed_xid, number LIMIT :limit
 """
 
-_QUERIES = {ALERTS: text(_CHANGED.format(table="alerts")), OPERATIONS: text(_CHANGED.format(table="operations"))}
+_QUERIES = {
+    ALERTS: text(_CHANGED.format(table="alerts")),
+    PLATFORM_ISSUES: text(_CHANGED.format(table="platform_issues")),
+}
 
 
-async def complete(connection: AsyncConnection) -> FeedPosition:
-    """The place before which nothing more will come."""
+async def complete_position(connection: AsyncConnection) -> FeedPosition:
+    """The position before which no change will be added."""
     return FeedPosition(await connection.scalar(_COMPLETE), ALERTS, 0)
 
 
 async def changes(connection: AsyncConnection, after: FeedPosition, until: FeedPosition, limit: int) -> list[Change]:
-    """The next changes after one place, up to and with another before which all is complete; at most ``limit``."""
+    """The next changes after one position, up to and including ``until``, which must be complete; at most ``limit``."""
     found = [
         Change(FeedPosition(row.changed_by, table, row.number), row)
         for table, query in _QUERIES.items()
         for row in (await connection.execute(query, _between(table, after, until) | {"limit": limit})).all()
     ]
-    return sorted(found, key=lambda change: change.place)[:limit]
+    return sorted(found, key=lambda change: change.position)[:limit]
 
 
 def _between(table: int, after: FeedPosition, until: FeedPosition) -> dict[str, Any]:
-    """The same two places, as this list has them."""
+    """The two positions as bounds of this table."""
     return {
-        "changed": str(after.changed),
-        "number": _number(table, after),
-        "until": str(until.changed),
-        "last": _number(table, until),
+        "after": str(after.transaction),
+        "after_number": _number(table, after),
+        "until": str(until.transaction),
+        "until_number": _number(table, until),
     }
 
 
-def _number(table: int, place: FeedPosition) -> int:
-    """The last number of this list in that transaction that does not lie behind that place."""
-    if table == place.list:
-        return place.number
-    return _BEYOND if table < place.list else 0
+def _number(table: int, position: FeedPosition) -> int:
+    """The last number of this table, in that transaction, that does not lie behind the position."""
+    if table == position.list:
+        return position.number
+    return _BEYOND if table < position.list else 0

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.monitor.notifications.directory import Directory, DirectoryFile
+from services.monitor.core.notifications.directory import Directory
+from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.runtime.store import documents
 from services.runtime.store.documents import DocumentVersion, VersionedDocument
 from services.runtime.yaml_file import read_yaml

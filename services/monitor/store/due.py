@@ -1,40 +1,25 @@
-"""What is due soon, from the states of the open cases.
+"""Reads the commitments that are due soon from the states of the open cases.
 
-There is no table of open commitments: it would cost every case several rows, written and deleted again. But a case is
-woken at the next rung of each of its running commitments, none of which falls due after the committed limit. So what is
-due until some moment is among the cases to be woken until then, which an index tells; their states tell the rest.
+There is no table of open commitments: it would cost each case several rows, inserted and deleted again. But each case
+has a timer at the next rung of its running commitments, or at a committed limit without a rung. So the commitments due
+until a moment belong to the cases with a timer until then, which an index finds; their states have the rest.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.working_time import working_days_between
 from contracts.working_time.notices import NATION
 from services.monitor.core.rules import Rules
-from services.monitor.store.query_limits import Cursor, Scope
+from services.monitor.store.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
 
-
-class By(StrEnum):
-    """What commitments are counted by."""
-
-    OWNER = "owner"
-    REGION = "region"
-    ITEM = "item"
-
-
-Query = tuple[TextClause, dict[str, Any]]
-"""A statement and its parameters."""
-
-COLUMN = {By.OWNER: "owner", By.REGION: "region", By.ITEM: "matter"}
-
-# What a state must contain to be worth the parsing, which takes most of the time. No string of JSON contains a quote
-# that is not escaped, so that this is found nowhere but in its place.
+# Text that a state must contain to be parsed, since parsing takes most of the time. Strings of JSON escape quotes, so
+# that this text occurs only as a name with its value.
 _MENTIONS: dict[str, Callable[[str], str]] = {
     "owner": lambda owner: '"owner":' + to_json(owner).decode(),
     "region": lambda region: f'"region":"{region}',
@@ -42,25 +27,25 @@ _MENTIONS: dict[str, Callable[[str], str]] = {
 }
 
 _CONDITIONS = {
-    "owner": "watch ->> 'owner' = :owner",
+    "owner": "tracked ->> 'owner' = :owner",
     "region": "starts_with(state ->> 'region', :region)",
     "item": "state ->> 'matter' = :item",
-    "kind": "split_part(watch ->> 'key', '/', 1) = :kind",
+    "kind": "split_part(tracked ->> 'key', '/', 1) = :kind",
 }
 
-# A case that waits behind a dead letter is not woken, and its time runs on.
+# The timer of a case that is blocked by a dead letter does not fire, and its time runs on.
 _BLOCKED = "SELECT case_id FROM dead_letters WHERE status = 'parked' AND blocking"
 
-# ``places``: for each region with a calendar or hours of its own, the moment before which what is wanted falls due; of
-# those that fit the longest one counts. Whatever can be told of the case is told once, and not for each commitment.
-# What has ended is what `state.MonitoredCase.ended_at` says.
+# ``places``: for each region with a calendar or hours of its own, the moment before which the commitments fall due; the
+# longest prefix that fits counts. The conditions on the case are evaluated once, not for each commitment. Which
+# commitments have ended follows `state.MonitoredCase.ended_at`.
 _OPEN = """
-    SELECT case_id, watch ->> 'key' AS commitment, watch ->> 'owner' AS owner, state ->> 'matter' AS matter,
-        state ->> 'region' AS region, CAST(watch ->> 'opened_at' AS timestamptz) AS opened_at, committed_due,
-        CAST(coalesce(watch #>> '{{due,statutory}}', watch #>> '{{due,red}}') AS timestamptz) AS statutory_due,
-        coalesce(CAST(watch #>> '{{due,provisional}}' AS boolean), false) AS provisional,
+    SELECT case_id, tracked ->> 'key' AS commitment, tracked ->> 'owner' AS owner, state ->> 'matter' AS matter,
+        state ->> 'region' AS region, CAST(tracked ->> 'opened_at' AS timestamptz) AS opened_at, committed_due,
+        CAST(coalesce(tracked #>> '{{due,statutory}}', tracked #>> '{{due,red}}') AS timestamptz) AS statutory_due,
+        coalesce(CAST(tracked #>> '{{due,provisional}}' AS boolean), false) AS provisional,
         ARRAY(
-            SELECT fired ->> 'rung' FROM jsonb_array_elements(watch -> 'raised') AS fired
+            SELECT fired ->> 'rung' FROM jsonb_array_elements(tracked -> 'raised') AS fired
             WHERE fired ->> 'withdrawn' IS DISTINCT FROM 'true'
         ) AS rungs
     FROM (
@@ -81,21 +66,22 @@ _OPEN = """
         ) AS place (place_until)
         OFFSET 0
     ) AS stated
-    CROSS JOIN LATERAL jsonb_array_elements(state -> 'commitments') AS held (watch)
+    CROSS JOIN LATERAL jsonb_array_elements(state -> 'commitments') AS held (tracked)
     CROSS JOIN LATERAL (
-        SELECT CAST(coalesce(watch #>> '{{due,committed}}', watch #>> '{{due,yellow}}') AS timestamptz) AS committed_due
+        SELECT CAST(coalesce(tracked #>> '{{due,committed}}', tracked #>> '{{due,yellow}}') AS timestamptz)
+            AS committed_due
         OFFSET 0
     ) AS limits
-    WHERE committed_due >= :now AND committed_due < place_until AND watch ->> 'ended_at' IS NULL
-        AND watch #>> '{{due,pause}}' IS NULL
-        AND (NOT decided OR split_part(watch ->> 'key', '/', 1) IN ('delivery', 'complaint', 'consultation'))
-        AND NOT (accepted AND split_part(watch ->> 'key', '/', 1) IN ('acceptance', 'notice'))
+    WHERE committed_due >= :now AND committed_due < place_until AND tracked ->> 'ended_at' IS NULL
+        AND tracked #>> '{{due,pause}}' IS NULL
+        AND (NOT decided OR split_part(tracked ->> 'key', '/', 1) IN ('delivery', 'complaint', 'consultation'))
+        AND NOT (accepted AND split_part(tracked ->> 'key', '/', 1) IN ('acceptance', 'notice'))
         AND {conditions}
 """
 
 _IN_ORDER = "{open} AND {after} ORDER BY committed_due, case_id, commitment {limit}"
 
-_AFTER = "(committed_due, case_id, watch ->> 'key') > (:at, :case_id, :commitment)"
+_AFTER = "(committed_due, case_id, tracked ->> 'key') > (:at, :case_id, :commitment)"
 
 _COUNTS = """
     SELECT {column} AS name, count(*) AS commitments, min(committed_due) AS first_due,
@@ -105,73 +91,87 @@ _COUNTS = """
 
 
 async def page(
-    connection: AsyncConnection, scope: Scope, rules: Rules, now: datetime, days: int, after: Cursor | None, limit: int
+    connection: AsyncConnection,
+    filters: CommitmentFilter,
+    rules: Rules,
+    now: datetime,
+    days: int,
+    after: Cursor | None,
+    limit: int,
 ) -> Sequence[Row[Any]]:
-    """At most ``limit`` commitments with so many working days left or fewer, soonest first.
+    """At most ``limit`` commitments with at most ``days`` working days left, soonest first.
 
-    Where a few days have enough of them, the cases of later days are not looked at.
+    Reads only as many days ahead as the page needs.
     """
     rows: Sequence[Row[Any]] = []
     for reach in _widening(days):
         bounds = _bounds(rules, now, reach)
         if after is not None and bounds["until"] <= after.at and reach < days:
             continue
-        statement, given = _listed(scope, bounds, after, limit)
-        rows = (await connection.execute(statement, given)).all()
+        statement, parameters = _listed(filters, bounds, after, limit)
+        rows = (await connection.execute(statement, parameters)).all()
         if len(rows) == limit:
             break
     return rows
 
 
-def everything(scope: Scope, rules: Rules, now: datetime, days: int, after: Cursor | None, limit: int | None) -> Query:
-    """The statement for all of them, or so many, in the same order."""
-    return _listed(scope, _bounds(rules, now, days), after, limit)
+def everything(
+    filters: CommitmentFilter, rules: Rules, now: datetime, days: int, after: Cursor | None, limit: int | None
+) -> Query:
+    """The statement for all of them, or for ``limit``, in the same order."""
+    return _listed(filters, _bounds(rules, now, days), after, limit)
 
 
-def _listed(scope: Scope, bounds: Mapping[str, Any], after: Cursor | None, limit: int | None) -> Query:
+def _listed(filters: CommitmentFilter, bounds: Mapping[str, Any], after: Cursor | None, limit: int | None) -> Query:
     query = _IN_ORDER.format(
-        open=_open(scope),
+        open=_open(filters),
         after="TRUE" if after is None else _AFTER,
         limit="" if limit is None else "LIMIT :limit",
     )
-    given = {**_given(scope), **bounds, "limit": limit, **(after._asdict() if after is not None else {})}
-    return text(query), given
+    parameters = {**_parameters(filters), **bounds, "limit": limit}
+    return text(query), parameters | (after._asdict() if after is not None else {})
 
 
 async def counts(
-    connection: AsyncConnection, scope: Scope, rules: Rules, now: datetime, days: int, by: By, limit: int
+    connection: AsyncConnection,
+    filters: CommitmentFilter,
+    rules: Rules,
+    now: datetime,
+    days: int,
+    by: GroupBy,
+    limit: int,
 ) -> Sequence[Row[Any]]:
-    """How many of them there are, by department, region or matter; most first. ``total`` is of all groups."""
-    query = _COUNTS.format(column=COLUMN[by], open=_open(scope))
-    given = {**_given(scope), **_bounds(rules, now, days), "limit": limit}
-    return (await connection.execute(text(query), given)).all()
+    """How many of them each department, region or matter has, most first. ``total`` counts all groups."""
+    query = _COUNTS.format(column=COLUMN[by], open=_open(filters))
+    parameters = {**_parameters(filters), **_bounds(rules, now, days), "limit": limit}
+    return (await connection.execute(text(query), parameters)).all()
 
 
 def days_left(rules: Rules, region: str, now: datetime, due_at: datetime) -> int:
-    """Working days of that region after today, up to and with the day on which it is due; negative once it is over."""
+    """Working days of that region after today up to the due day, inclusive; negative once it is over."""
     terms = rules.terms(region)
     return working_days_between(now, due_at, terms.calendar, terms.hours)
 
 
-def _open(scope: Scope) -> str:
-    wanted = scope.given()
-    mentions = [f"strpos(state, :mentions_{name}) > 0" for name in wanted if name in _MENTIONS]
+def _open(filters: CommitmentFilter) -> str:
+    given = filters.given()
+    mentions = [f"strpos(state, :mentions_{name}) > 0" for name in given if name in _MENTIONS]
     return _OPEN.format(
         blocked=_BLOCKED,
         mentions=" AND ".join(mentions) or "TRUE",
-        conditions=" AND ".join(_CONDITIONS[name] for name in wanted) or "TRUE",
+        conditions=" AND ".join(_CONDITIONS[name] for name in given) or "TRUE",
     )
 
 
-def _given(scope: Scope) -> dict[str, str]:
-    wanted = scope.given()
-    return wanted | {f"mentions_{name}": _MENTIONS[name](value) for name, value in wanted.items() if name in _MENTIONS}
+def _parameters(filters: CommitmentFilter) -> dict[str, str]:
+    given = filters.given()
+    return given | {f"mentions_{name}": _MENTIONS[name](value) for name, value in given.items() if name in _MENTIONS}
 
 
 def _bounds(rules: Rules, now: datetime, days: int) -> dict[str, Any]:
-    """Before which moment that falls due which has at most so many working days left, region by region.
+    """The moment before which a commitment with at most ``days`` working days left falls due, for each region.
 
-    What is due on a day off after the last of them has as many days left, and is among it.
+    Days off after the last working day are included: a commitment due on them has as many working days left.
     """
     almanac = rules.rule_set.almanac
     regions = {""} | {rule.region or "" for rule in almanac.hours}

@@ -1,4 +1,4 @@
-"""Counts of commitments kept and broken, from the states of the cases that monitor remembers."""
+"""Counts kept and broken commitments, from the states of the stored cases."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from contracts.working_time import Calendar, CountingRules, OfficeHours, working
 Kind = Literal["case", "step"]
 
 
-class Figures(BaseModel):
-    """How a set of commitments went. A withdrawn alert counts as none."""
+class Statistics(BaseModel):
+    """The results of a set of commitments. Withdrawn alerts do not count."""
 
     accepted: int = Field(0, description="Commitments opened.")
     decided: int = Field(0, description="Of these, answered.")
@@ -24,15 +24,15 @@ class Figures(BaseModel):
     warned: int = 0
     yellow: int = 0
     red: int = 0
-    further: int = 0
+    oversight: int = 0
     mean_working_days: float | None = Field(None, description="From opening to answer; null while none is answered.")
 
 
-class FiguresRow(Figures):
-    """The figures of one department and matter.
+class StatisticsRow(Statistics):
+    """The results of one department and matter.
 
-    Of kind ``case`` are whole cases, by their lead department; of kind ``step`` the steps with a limit of their
-    own, by the department that was asked.
+    Rows of kind ``case`` count whole cases by their lead department, rows of kind ``step`` the steps with limits by
+    their department.
     """
 
     kind: Kind
@@ -40,15 +40,15 @@ class FiguresRow(Figures):
     matter: str
 
 
-class AllFigures(BaseModel):
-    """``total`` is of whole cases."""
+class AllStatistics(BaseModel):
+    """``total`` counts whole cases."""
 
-    total: Figures
-    rows: list[FiguresRow]
+    total: Statistics
+    rows: list[StatisticsRow]
 
 
 class Tally(NamedTuple):
-    """Commitments alike in kind, owner, matter and both days; the days are proleptic ordinals, local to the office."""
+    """Commitments with the same kind, owner, matter and days. The days are proleptic ordinals of the office's zone."""
 
     kind: Kind
     owner: str
@@ -60,36 +60,36 @@ class Tally(NamedTuple):
     warned: int
     yellow: int
     red: int
-    further: int
+    oversight: int
 
 
-# Grouped by day, because working days are counted by the calendar and not by SQL: the rows that come back are as
-# many as there are pairs of days, not cases. No step is owed after its case has ended (see `state.ended_at`).
+# Grouped by day, because the calendar counts working days and not SQL: there are as many rows as pairs of days, not as
+# many as cases. A decided case ends its steps (`state.MonitoredCase.ended_at`).
 _TALLIES = text("""
     WITH commitment AS (
-        SELECT s.state ->> 'matter' AS matter, w.watch, CAST(w.watch ->> 'opened_at' AS timestamptz) AS opened_at,
+        SELECT s.state ->> 'matter' AS matter, w.tracked, CAST(w.tracked ->> 'opened_at' AS timestamptz) AS opened_at,
             LEAST(
-                CAST(w.watch ->> 'ended_at' AS timestamptz),
+                CAST(w.tracked ->> 'ended_at' AS timestamptz),
                 CAST(jsonb_path_query_first(s.state, '$.commitments[*] ? (@.key == "case").ended_at') #>> '{}'
                     AS timestamptz)
             ) AS ended_at
         FROM (SELECT CAST(state AS jsonb) AS state FROM cases) s
-        CROSS JOIN LATERAL jsonb_array_elements(s.state -> 'commitments') w (watch)
-        WHERE w.watch -> 'due' IS NOT NULL
-            AND (w.watch ->> 'key' = 'case' OR starts_with(w.watch ->> 'key', 'step/'))
+        CROSS JOIN LATERAL jsonb_array_elements(s.state -> 'commitments') w (tracked)
+        WHERE w.tracked -> 'due' IS NOT NULL
+            AND (w.tracked ->> 'key' = 'case' OR starts_with(w.tracked ->> 'key', 'step/'))
     )
-    SELECT CASE watch ->> 'key' WHEN 'case' THEN 'case' ELSE 'step' END AS kind,
-        watch ->> 'owner' AS owner,
+    SELECT CASE tracked ->> 'key' WHEN 'case' THEN 'case' ELSE 'step' END AS kind,
+        tracked ->> 'owner' AS owner,
         matter,
         CAST(opened_at AT TIME ZONE :zone AS date) AS opened_on,
         CAST(ended_at AT TIME ZONE :zone AS date) AS ended_on,
         count(*) AS accepted,
         count(*) FILTER (WHERE ended_at > CAST(
-            coalesce(watch -> 'due' ->> 'committed', watch -> 'due' ->> 'yellow') AS timestamptz)) AS late,
-        count(*) FILTER (WHERE watch @@ CAST(:warning AS jsonpath)) AS warned,
-        count(*) FILTER (WHERE watch @@ CAST(:yellow AS jsonpath)) AS yellow,
-        count(*) FILTER (WHERE watch @@ CAST(:red AS jsonpath)) AS red,
-        count(*) FILTER (WHERE watch @@ CAST(:further AS jsonpath)) AS further
+            coalesce(tracked -> 'due' ->> 'committed', tracked -> 'due' ->> 'yellow') AS timestamptz)) AS late,
+        count(*) FILTER (WHERE tracked @@ CAST(:warning AS jsonpath)) AS warned,
+        count(*) FILTER (WHERE tracked @@ CAST(:yellow AS jsonpath)) AS yellow,
+        count(*) FILTER (WHERE tracked @@ CAST(:red AS jsonpath)) AS red,
+        count(*) FILTER (WHERE tracked @@ CAST(:oversight AS jsonpath)) AS oversight
     FROM commitment
     GROUP BY 1, 2, 3, 4, 5
 """)
@@ -97,10 +97,10 @@ _TALLIES = text("""
 _STANDING = 'exists($.raised[*] ? (@.rung == "{}" && !exists(@.withdrawn)))'
 
 
-async def figures(connection: AsyncConnection, terms: CountingRules) -> AllFigures:
-    """The figures of all cases remembered: the running ones, and the closed ones within the retention time.
+async def statistics(connection: AsyncConnection, terms: CountingRules) -> AllStatistics:
+    """The results of all stored cases: the open ones, and the closed ones within the retention time.
 
-    Days are counted by ``terms``, the same for all regions.
+    ``terms`` count the days of all regions.
     """
     hours = terms.hours
     standing = {rung.value: _STANDING.format(rung) for rung in Rung}
@@ -117,15 +117,15 @@ async def figures(connection: AsyncConnection, terms: CountingRules) -> AllFigur
             row.warned,
             row.yellow,
             row.red,
-            row.further,
+            row.oversight,
         )
         for row in rows
     ]
     return tabulate(tallies, terms.calendar, hours)
 
 
-def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> AllFigures:
-    """Add the tallies up: one row for each kind, owner and matter, sorted, and the total of whole cases."""
+def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> AllStatistics:
+    """Sum the tallies: one row for each kind, owner and matter, sorted, and the total of whole cases."""
     groups: dict[tuple[Kind, str, str], list[Tally]] = defaultdict(list)
     cases = []
     for tally in tallies:
@@ -133,21 +133,21 @@ def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -
         if tally.kind == "case":
             cases.append(tally)
     rows = [
-        FiguresRow(kind=kind, owner=owner, matter=matter, **_sum(group, calendar, hours).model_dump())
+        StatisticsRow(kind=kind, owner=owner, matter=matter, **_sum(group, calendar, hours).model_dump())
         for (kind, owner, matter), group in sorted(groups.items())
     ]
-    return AllFigures(total=_sum(cases, calendar, hours), rows=rows)
+    return AllStatistics(total=_sum(cases, calendar, hours), rows=rows)
 
 
-def _sum(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> Figures:
-    total = Figures()
+def _sum(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> Statistics:
+    total = Statistics()
     days = 0
     for tally in tallies:
         total.accepted += tally.accepted
         total.warned += tally.warned
         total.yellow += tally.yellow
         total.red += tally.red
-        total.further += tally.further
+        total.oversight += tally.oversight
         if tally.ended_on is not None:
             opened_on, ended_on = hours.opening(tally.opened_on), hours.opening(tally.ended_on)
             days += tally.accepted * working_days_between(opened_on, ended_on, calendar, hours)

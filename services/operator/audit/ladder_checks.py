@@ -10,7 +10,7 @@ from services.operator.audit.invariants import Fault, Grounds, Invariant, at, mo
 SLOW = timedelta(minutes=15)
 """A delivery that takes longer is the platform's to answer for."""
 
-RUNGS = ("warning", "yellow", "red", "further")
+RUNGS = ("warning", "yellow", "red", "oversight")
 
 AFTERWARDS = ("delivery", "complaint", "consultation")
 """Commitments that may outlast their case."""

@@ -60,7 +60,7 @@ def number(n: int) -> str:
 
 @dataclass
 class Desk:
-    """What a test asks and tells."""
+    """What a test asks and first_recipients."""
 
     process: ServiceProcess[MonitoredCase]
     clock: FileClock

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from contracts.envelope import TimerFired
 from contracts.messages.cases import StepState
+from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
-from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.store import directory_store
 from services.runtime.process import ServiceProcess
 from tests.integration.monitor.test_lists import client, tell
@@ -26,7 +26,9 @@ OTHER = "0000-0000-000B-1"
 
 
 def directory() -> DirectoryFile:
-    people = [{"id": name, "name": name, "tell": [f"file:{name}"]} for name in ("clerk", "head", "super", "far", "top")]
+    people = [
+        {"id": name, "name": name, "addresses": [f"file:{name}"]} for name in ("clerk", "head", "super", "far", "top")
+    ]
     posts = [
         {"role": "clerk", "department": "Market office", "person": "clerk"},
         {"role": "head", "department": "Market office", "person": "head"},
@@ -86,8 +88,10 @@ async def test_alerts_are_acknowledged_together_each_by_itself(
     found = await card(http)
     assert (found["acknowledged_by"], found["acknowledgement"]) == ("head", "已督促承办人")
     async with process.database.connect() as connection:
-        tell_at = await connection.scalar(text("SELECT tell_at FROM alerts WHERE number = :number"), {"number": first})
-    assert tell_at is None, "it climbs no further"
+        notify_at = await connection.scalar(
+            text("SELECT notify_at FROM alerts WHERE number = :number"), {"number": first}
+        )
+    assert notify_at is None, "it climbs no further"
     assert (await http.post("/alerts/acknowledgements", json=wanted)).json() == answer.json()
     assert await said(process, "alert.acknowledged") == 2
 

@@ -22,7 +22,8 @@ from contracts.registry import topic_of
 from onedoor.cli import app
 from services.monitor.journal.blocks import signing_key
 from services.monitor.journal.verify import verify
-from services.monitor.journal.writer import JOURNALED, LATE_S, JournalWriter
+from services.monitor.journal.writer import MIN_AGE_S, JournalWriter
+from services.monitor.store.journal import JOURNALED_UNTIL
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
 
@@ -89,10 +90,10 @@ async def test_every_decision_stands_in_it_once_however_many_write_it(database: 
 
 
 async def test_what_may_still_be_about_to_be_committed_is_waited_for(database: AsyncEngine) -> None:
-    assert LATE_S > 2 * TRANSACTION_S
-    await say(database, alert(), ago=timedelta(seconds=LATE_S + 5))
-    await say(database, alert(), ago=timedelta(seconds=LATE_S - 10))
-    await write(database, LATE_S)
+    assert MIN_AGE_S > 2 * TRANSACTION_S
+    await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S + 5))
+    await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S - 10))
+    await write(database, MIN_AGE_S)
     assert sum((await entries(database)).values()) == 1
 
 
@@ -147,7 +148,7 @@ async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEng
 
     async def forget() -> int:
         async with database.begin() as connection:
-            return await outbox.delete_published(connection, timedelta(days=30), 100, JOURNALED)
+            return await outbox.delete_published(connection, timedelta(days=30), 100, JOURNALED_UNTIL)
 
     assert await forget() == 0
     await write(database)

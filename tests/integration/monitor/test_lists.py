@@ -13,7 +13,7 @@ from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import StepState
 from services.monitor.app import SERVICE
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.alerts import project
+from services.monitor.store.projection import project
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import SystemClock
@@ -110,13 +110,13 @@ async def test_alerts_commitments_and_figures(process: ServiceProcess[MonitoredC
         assert [(c["key"], len(c["raised"])) for c in late["commitments"]] == [("case", 3), ("step/licence", 3)]
         assert late["commitments"][0]["answered_at"] == "2026-03-16T09:30:00.000001Z"
 
-        figures = (await http.get("/figures")).json()
-    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1, "further": 0}
+        figures = (await http.get("/statistics")).json()
+    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1, "oversight": 0}
     # Two working days for the good one, ten for the late one.
     assert figures["total"] == {**whole, "mean_working_days": 6.0}
     case, step = figures["rows"]
     assert case == {**whole, "mean_working_days": 6.0, "kind": "case", "owner": "Commerce", "matter": "start-business"}
-    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1, "further": 0}
+    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1, "oversight": 0}
     assert step == {
         **steps,
         "mean_working_days": 2.75,
@@ -135,20 +135,20 @@ async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture
         for commitment in held:
             for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
                 asked = {"commitment": commitment["key"], "limit": limit}
-                derivation = (await http.get(f"/commitments/{OPEN}/derivation", params=asked)).json()
+                derivation = (await http.get(f"/commitments/{OPEN}/explanation", params=asked)).json()
                 assert derivation["due_at"] == commitment[due], "what is told is what is held"
                 assert sum(day["counted"] for day in derivation["days"]) == derivation["amount"]
-        words = await http.get(f"/commitments/{OPEN}/derivation", params={"form": "text", "language": "en"})
+        words = await http.get(f"/commitments/{OPEN}/explanation", params={"form": "text", "language": "en"})
         assert words.headers["content-type"].startswith("text/plain") and "Due: Mon 2026-03-09 17:30" in words.text
-        picture = await http.get(f"/commitments/{OPEN}/derivation", params={"form": "picture"})
+        picture = await http.get(f"/commitments/{OPEN}/explanation", params={"form": "picture"})
         assert picture.headers["content-type"] == "image/svg+xml" and picture.text.startswith("<svg")
-        unknown = await http.get(f"/commitments/{OPEN}/derivation", params={"commitment": "step/none"})
+        unknown = await http.get(f"/commitments/{OPEN}/explanation", params={"commitment": "step/none"})
         assert unknown.status_code == 404
 
 
 async def test_figures_of_nothing(process: ServiceProcess[MonitoredCase]) -> None:
     async with client(process) as http:
-        figures = (await http.get("/figures")).json()
+        figures = (await http.get("/statistics")).json()
     assert figures["rows"] == []
     assert figures["total"]["accepted"] == 0
     assert figures["total"]["mean_working_days"] is None
@@ -165,8 +165,8 @@ async def test_wrong_requests(process: ServiceProcess[MonitoredCase]) -> None:
             ("/alerts?limit=0", 422),
             ("/commitments/nonsense", 422),
             (f"/commitments/{GOOD}", 404),
-            (f"/commitments/{GOOD}/derivation", 404),
-            (f"/commitments/{GOOD}/derivation?form=song", 422),
+            (f"/commitments/{GOOD}/explanation", 404),
+            (f"/commitments/{GOOD}/explanation?form=song", 422),
         ]:
             answer = await http.get(path)
             assert (path, answer.status_code) == (path, status)
@@ -174,7 +174,7 @@ async def test_wrong_requests(process: ServiceProcess[MonitoredCase]) -> None:
 
 
 async def test_only_staff_is_answered(process: ServiceProcess[MonitoredCase]) -> None:
-    paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", f"/commitments/{GOOD}/derivation", "/figures")
+    paths = ("/alerts", "/commitments", f"/commitments/{GOOD}", f"/commitments/{GOOD}/explanation", "/statistics")
     async with client(process, host="192.0.2.7") as http:
         assert {(await http.get(path)).status_code for path in paths} == {403}
     async with client(process, headers={"Host": "attacker.example"}) as http:
@@ -229,14 +229,14 @@ async def test_what_the_platform_has_failed_in_is_listed_for_operations_until_it
     begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
     await tell(process, [*begun, (OPEN, undelivered, late)])
     async with client(process) as http:
-        (listed,) = (await http.get("/operations")).json()
+        (listed,) = (await http.get("/platform-issues")).json()
         assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
         assert listed["settled_at"] is None
         await tell(process, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
-        assert (await http.get("/operations")).json() == []
-        (settled,) = (await http.get("/operations", params={"unsettled": False})).json()
+        assert (await http.get("/platform-issues")).json() == []
+        (settled,) = (await http.get("/platform-issues", params={"unsettled": False})).json()
         assert datetime.fromisoformat(settled["settled_at"]) == late + INSTANT
         alerts = (await http.get("/alerts")).json()["alerts"]
         assert {alert["rung"] for alert in alerts} == {"warning"}, "the department is issued no card"
     async with client(process, host="203.0.113.9") as stranger:
-        assert (await stranger.get("/operations")).status_code == httpx2.codes.FORBIDDEN
+        assert (await stranger.get("/platform-issues")).status_code == httpx2.codes.FORBIDDEN

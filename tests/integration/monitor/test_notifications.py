@@ -29,15 +29,15 @@ from contracts.messages.alerts import (
     Rung,
 )
 from services.monitor.app import SERVICE
+from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.notifications import digest_sender
 from services.monitor.notifications.digest_builder import DigestBuilder
-from services.monitor.notifications.digest_collector import AT_ONCE, DigestCollector
+from services.monitor.notifications.digest_collector import MAX_ALERTS, DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
-from services.monitor.notifications.directory import DirectoryFile
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import directory_store
-from services.monitor.store.alerts import project
+from services.monitor.store.projection import project
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
 from services.runtime.process import ServiceProcess
@@ -55,10 +55,10 @@ NOW = timedelta()
 DIRECTORY = """\
 version: "2026-11"
 people:
-  - {id: wang, name: 王芳, tell: ["mail:wang@example.gov.cn"]}
-  - {id: smith, name: J. Smith, language: en, tell: ["hook:smith"]}
-  - {id: chen, name: 陈静, tell: ["file:chen"]}
-  - {id: nowhere, name: 钱立, tell: ["pigeon:roof"]}
+  - {id: wang, name: 王芳, addresses: ["mail:wang@example.gov.cn"]}
+  - {id: smith, name: J. Smith, language: en, addresses: ["hook:smith"]}
+  - {id: chen, name: 陈静, addresses: ["file:chen"]}
+  - {id: nowhere, name: 钱立, addresses: ["pigeon:roof"]}
 posts:
   - {role: clerk, person: wang}
   - {role: head, department: Tax, person: wang}
@@ -142,14 +142,15 @@ class Centre:
         async with self.process.database.begin() as connection:
             await connection.execute(text(statement))
 
-    async def told(self) -> Counter[tuple[str, str, int]]:
-        """Person, what and level, each with how many alerts."""
+    async def entries(self) -> Counter[tuple[str, str, int]]:
+        """Counts entries by person, kind and level."""
         return Counter(
-            (person, what, level) for person, what, level in await self.rows("SELECT person, what, level FROM told")
+            (person, kind, level)
+            for person, kind, level in await self.rows("SELECT person, kind, level FROM digest_entries")
         )
 
-    async def tell_at(self) -> datetime | None:
-        ((moment,),) = await self.rows("SELECT tell_at FROM alerts")
+    async def notify_at(self) -> datetime | None:
+        ((moment,),) = await self.rows("SELECT notify_at FROM alerts")
         return moment  # type: ignore[no-any-return]
 
     def http(self) -> httpx2.AsyncClient:
@@ -196,9 +197,9 @@ async def test_a_flood_is_one_digest_a_person_and_one_mail(centre: Centre) -> No
     body = mail.get_content()
     assert "Tax：黄牌3000件" in body and "另有2950条" in body
     assert body.count("0000-0000-") == 50
-    assert await centre.told() == {("wang", "rung", 0): 3000}
-    ((id, sent_at),) = await centre.rows("SELECT id, sent_at FROM sendings")
-    assert mail["X-Onedoor-Sending"] == str(id) and sent_at is not None
+    assert await centre.entries() == {("wang", "rung", 0): 3000}
+    ((id, sent_at),) = await centre.rows("SELECT id, sent_at FROM digest_deliveries")
+    assert mail["X-Onedoor-Delivery"] == str(id) and sent_at is not None
     await centre.tell()
     assert len(centre.post.mails) == 1, "nobody is told twice"
 
@@ -208,7 +209,7 @@ async def test_alerts_wait_until_a_directory_is_in_force(centre: Centre) -> None
     gathering = centre.gathering()
     for _ in range(2):
         assert not await gathering.run_once()
-    assert await centre.told() == {} and await centre.tell_at() == FRIDAY
+    assert await centre.entries() == {} and await centre.notify_at() == FRIDAY
     assert await centre.directory() == 1
     await gathering.run_once()
     await centre.tell()
@@ -223,7 +224,7 @@ async def test_statements_do_not_grow_with_the_alerts(centre: Centre) -> None:
         counts[-1] += 1
 
     event.listen(centre.process.database.sync_engine, "before_cursor_execute", count)
-    for cases in (range(1, 3), range(1000, 1000 + AT_ONCE)):
+    for cases in (range(1, 3), range(1000, 1000 + MAX_ALERTS)):
         await centre.alerts(*cases)
         counts.append(0)
         await centre.gathering().run_once()
@@ -235,22 +236,22 @@ async def test_it_climbs_by_the_hours_of_business_until_somebody_takes_it_in_han
     await centre.alerts(1)
     await centre.tell()
     monday = at("2026-03-09 11:30")  # four hours of business later: one and a half on Friday
-    assert await centre.tell_at() == monday
+    assert await centre.notify_at() == monday
     centre.clock.set(monday - timedelta(seconds=1), 0)
     await centre.tell()
-    assert await centre.told() == {("wang", "rung", 0): 1}
+    assert await centre.entries() == {("wang", "rung", 0): 1}
     centre.clock.set(monday, 0)
     await centre.tell()
-    assert await centre.told() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1}
+    assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1}
     said = json.loads(centre.hooks.posted[0][1])["data"]
-    assert said["subject"] == "onedoor: 1 yellow card" and "climbed 1" in said["text"]
+    assert said["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in said["text"]
 
     await centre.say(
         (1, AlertAcknowledged(commitment="case", rung=Rung.YELLOW, by="smith", reason="on it", acknowledged_at=monday))
     )
     centre.clock.set(monday + timedelta(days=30), 0)
     await centre.tell()
-    assert sum((await centre.told()).values()) == 2
+    assert sum((await centre.entries()).values()) == 2
 
 
 async def test_at_the_top_it_climbs_no_further(centre: Centre) -> None:
@@ -259,8 +260,8 @@ async def test_at_the_top_it_climbs_no_further(centre: Centre) -> None:
     for days in range(10):
         centre.clock.set(FRIDAY + timedelta(days=days), 0)
         await centre.tell()
-    assert await centre.told() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1, ("chen", "rung", 2): 1}
-    assert await centre.tell_at() is None
+    assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1, ("chen", "rung", 2): 1}
+    assert await centre.notify_at() is None
     assert [line["data"]["person"] for line in lines(centre.file)] == ["chen"]
 
 
@@ -271,18 +272,18 @@ async def test_where_a_higher_rung_stands_the_lower_one_climbs_no_further(centre
     await centre.alerts(1, rung=Rung.RED)
     centre.clock.set(centre.clock.now() + timedelta(days=7), 0)
     await centre.gather()
-    assert await centre.rows("SELECT rung, max(level) FROM told GROUP BY rung ORDER BY rung") == [
+    assert await centre.rows("SELECT rung, max(level) FROM digest_entries GROUP BY rung ORDER BY rung") == [
         ("red", 0),
         ("yellow", 0),
     ]
-    assert await centre.rows("SELECT rung FROM alerts WHERE tell_at IS NOT NULL") == [("red",)]
+    assert await centre.rows("SELECT rung FROM alerts WHERE notify_at IS NOT NULL") == [("red",)]
 
 
 async def test_what_has_ended_is_told_to_nobody(centre: Centre) -> None:
     await centre.directory()
     await centre.say((1, centre.raised()), (1, AlertClosed(commitment="case", ended_at=FRIDAY, region="450302")))
     await centre.tell()
-    assert await centre.told() == {}
+    assert await centre.entries() == {}
 
 
 # -- withdrawn, appealed -----------------------------------------------------------------------------------------------
@@ -296,7 +297,7 @@ async def test_what_was_withdrawn_before_anybody_was_told_is_told_to_nobody(cent
     await centre.directory()
     await centre.say((1, centre.raised()), (1, withdrawn(FRIDAY)))
     await centre.tell()
-    assert await centre.told() == {}
+    assert await centre.entries() == {}
     await centre.alerts(2, 3)
     await centre.gather()  # gathered, and not yet sealed
     await centre.say((2, withdrawn(FRIDAY)))
@@ -309,7 +310,7 @@ async def test_what_was_withdrawn_before_anybody_was_told_is_told_to_nobody(cent
     await centre.say((4, withdrawn(FRIDAY)))
     await centre.tell()
     assert len(centre.post.mails) == 1, "nothing is left to be told"
-    assert await centre.rows("SELECT count(*) FROM digests WHERE sealed_at IS NULL") == [(0,)]
+    assert await centre.rows("SELECT count(*) FROM digests WHERE built_at IS NULL") == [(0,)]
 
 
 async def test_whoever_was_told_is_told_that_it_is_withdrawn(centre: Centre) -> None:
@@ -320,7 +321,7 @@ async def test_whoever_was_told_is_told_that_it_is_withdrawn(centre: Centre) -> 
     await centre.tell()
     assert [mail["Subject"] for mail in centre.post.mails] == ["onedoor 督办：黄牌1件", "onedoor 督办：撤销1件"]
     assert "黄牌已撤销" in centre.post.mails[1].get_content()
-    assert await centre.tell_at() is None
+    assert await centre.notify_at() is None
 
 
 async def test_an_appeal_is_told_to_the_supervisors_and_its_decision_to_all_concerned(centre: Centre) -> None:
@@ -331,18 +332,18 @@ async def test_an_appeal_is_told_to_the_supervisors_and_its_decision_to_all_conc
     appealed = AlertAppealed.model_validate({**of, "by": "chen", "reason": "handed in late", "appealed_at": FRIDAY})
     await centre.say((1, appealed))
     await centre.tell()
-    assert await centre.told() == {("wang", "rung", 0): 1, ("smith", "appeal", 0): 1}
+    assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "appeal", 0): 1}
     assert json.loads(centre.hooks.posted[0][1])["data"]["counts"] == {"appeal": 1}
-    assert await centre.tell_at() == at("2026-03-09 11:30"), "an appeal does not stop the climb"
+    assert await centre.notify_at() == at("2026-03-09 11:30"), "an appeal does not stop the climb"
 
     decided = AppealDecided.model_validate(
         {**of, "by": "smith", "upheld": True, "reason": "so it was", "decided_at": FRIDAY}
     )
     await centre.say((1, decided), (1, withdrawn(FRIDAY)))
     await centre.tell()
-    told = await centre.told()
-    assert {person for person, what, _ in told if what == "decision"} == {"wang", "smith", "chen"}
-    assert not any(what == "withdrawn" for _, what, _ in told), "the decision says so"
+    entries = await centre.entries()
+    assert {person for person, kind, _ in entries if kind == "decision"} == {"wang", "smith", "chen"}
+    assert not any(kind == "withdrawn" for _, kind, _ in entries), "the decision says so"
     assert "对黄牌的申诉成立" in lines(centre.file)[0]["data"]["text"]
 
 
@@ -357,18 +358,18 @@ async def test_a_digest_goes_when_it_is_quiet_or_has_gathered_for_long(centre: C
 
     async def is_sealed() -> bool:
         await centre.sealing(half_a_minute, five).run_once()
-        return await centre.rows("SELECT sealed_at IS NOT NULL FROM digests") == [(True,)]
+        return await centre.rows("SELECT built_at IS NOT NULL FROM digests") == [(True,)]
 
     assert not await is_sealed()
-    await centre.execute("UPDATE digests SET joined_at = now() - interval '29 s'")
+    await centre.execute("UPDATE digests SET last_entry_at = now() - interval '29 s'")
     assert not await is_sealed()
     await centre.alerts(2)
-    await centre.execute("UPDATE digests SET joined_at = now() - interval '40 s'")
+    await centre.execute("UPDATE digests SET last_entry_at = now() - interval '40 s'")
     await centre.gather()  # joins it, and begins the quiet anew
     assert not await is_sealed()
-    await centre.execute("UPDATE digests SET began_at = now() - interval '301 s'")
+    await centre.execute("UPDATE digests SET opened_at = now() - interval '301 s'")
     assert await is_sealed()
-    assert await centre.told() == {("wang", "rung", 0): 2}
+    assert await centre.entries() == {("wang", "rung", 0): 2}
     await centre.alerts(3)
     await centre.gather()
     assert len(await centre.rows("SELECT number FROM digests")) == 2, "nothing joins what is sealed"
@@ -392,9 +393,9 @@ async def test_two_replicas_tell_everybody_once(centre: Centre) -> None:
 
     await asyncio.gather(*(run(steps) for steps in replicas))
     await centre.tell()
-    told = await centre.told()
-    assert told == {("wang", "rung", 0): 2500, ("smith", "rung", 0): 2500}
-    sent = await centre.rows("SELECT count(*), count(*) FILTER (WHERE attempts = 1) FROM sendings")
+    entries = await centre.entries()
+    assert entries == {("wang", "rung", 0): 2500, ("smith", "rung", 0): 2500}
+    sent = await centre.rows("SELECT count(*), count(*) FILTER (WHERE attempts = 1) FROM digest_deliveries")
     assert sent == [(len(centre.post.mails) + len(centre.hooks.posted),) * 2]
     ids = [headers["webhook-id"] for headers, _ in centre.hooks.posted]
     assert len(set(ids)) == len(ids)
@@ -420,12 +421,14 @@ async def test_a_crash_between_sending_and_noting_it_repeats_it_with_the_same_id
             await centre.sender.run_once()
     await centre.sender.run_once()
     assert len(centre.hooks.posted) == 1, "while the lease lasts nobody else sends it"
-    await centre.execute("UPDATE sendings SET next_at = now()")  # the lease is over
+    await centre.execute("UPDATE digest_deliveries SET next_attempt_at = now()")  # the lease is over
     await centre.sender.run_once()
     await centre.sender.run_once()
     first, second = (headers["webhook-id"] for headers, _ in centre.hooks.posted)
     assert first == second
-    assert await centre.rows("SELECT attempts, sent_at IS NOT NULL, next_at FROM sendings") == [(2, True, None)]
+    assert await centre.rows("SELECT attempts, sent_at IS NOT NULL, next_attempt_at FROM digest_deliveries") == [
+        (2, True, None)
+    ]
 
 
 # -- channels ----------------------------------------------------------------------------------------------------------
@@ -450,25 +453,27 @@ async def test_what_fails_is_tried_again_more_slowly_and_then_given_up(centre: C
     await centre.tell()
     pauses = []
     for _ in range(9):
-        ((fault, pause),) = await centre.rows(
-            "SELECT fault, round(extract(epoch FROM next_at - clock_timestamp())) FROM sendings"
+        ((error, pause),) = await centre.rows(
+            "SELECT error, round(extract(epoch FROM next_attempt_at - clock_timestamp())) FROM digest_deliveries"
         )
-        assert fault == "the web hook answered 500"
+        assert error == "the web hook answered 500"
         pauses.append(int(pause))
-        await centre.execute("UPDATE sendings SET next_at = now()")
+        await centre.execute("UPDATE digest_deliveries SET next_attempt_at = now()")
         await centre.sender.run_once()
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
     async with centre.http() as http:
         (open_,) = (await http.get("/digests", params={"state": "unsent"})).json()["digests"]
-        assert open_["sendings"][0]["attempts"] == 10
+        assert open_["deliveries"][0]["attempts"] == 10
         assert (await http.get("/digests", params={"state": "failed"})).json()["digests"] == []
         assert (await http.post(f"/digests/{open_['number']}/retry")).status_code == httpx2.codes.NOT_FOUND
 
-        await centre.execute("UPDATE sendings SET since = now() - interval '1 day', next_at = now()")
+        await centre.execute(
+            "UPDATE digest_deliveries SET retry_since = now() - interval '1 day', next_attempt_at = now()"
+        )
         await centre.sender.run_once()
         (failed,) = (await http.get("/digests", params={"state": "failed"})).json()["digests"]
-        (address,) = failed["sendings"]
-        assert address["given_up_at"] is not None and address["next_at"] is None
+        (address,) = failed["deliveries"]
+        assert address["given_up_at"] is not None and address["next_attempt_at"] is None
         await centre.sender.run_once()
         assert len(centre.hooks.posted) == 11, "nobody tries any more"
 
@@ -485,7 +490,7 @@ async def test_a_redirect_is_not_followed(centre: Centre) -> None:
     centre.hooks.answers = [lambda: web.Response(status=307, headers={"Location": "/stolen"})]
     await centre.tell()
     assert centre.hooks.elsewhere == 0
-    assert await centre.rows("SELECT fault FROM sendings") == [("the web hook answered 307",)]
+    assert await centre.rows("SELECT error FROM digest_deliveries") == [("the web hook answered 307",)]
 
 
 @pytest.mark.parametrize("refuses", ["550 no such mailbox", "451 come back later"])
@@ -494,13 +499,13 @@ async def test_a_mail_that_is_refused_is_a_failure_and_arrives_once_it_is_taken(
     await centre.alerts(1)
     centre.post.refuses = refuses
     await centre.tell()
-    ((fault, sent_at),) = await centre.rows("SELECT fault, sent_at FROM sendings")
-    assert fault.startswith("failure") and sent_at is None
+    ((error, sent_at),) = await centre.rows("SELECT error, sent_at FROM digest_deliveries")
+    assert error.startswith("failure") and sent_at is None
     centre.post.refuses = None
-    await centre.execute("UPDATE sendings SET next_at = now()")
+    await centre.execute("UPDATE digest_deliveries SET next_attempt_at = now()")
     await centre.sender.run_once()
     (mail,) = centre.post.mails
-    assert await centre.rows("SELECT id::text, fault FROM sendings") == [(mail["X-Onedoor-Sending"], None)]
+    assert await centre.rows("SELECT id::text, error FROM digest_deliveries") == [(mail["X-Onedoor-Delivery"], None)]
 
 
 async def test_an_unreachable_channel_a_missing_one_and_somebody_gone_are_failures_that_can_be_seen(
@@ -509,22 +514,22 @@ async def test_an_unreachable_channel_a_missing_one_and_somebody_gone_are_failur
     await centre.directory()
     await centre.alerts(1, owner="Lost")
     await centre.tell()
-    assert await centre.rows("SELECT fault FROM sendings") == [
+    assert await centre.rows("SELECT error FROM digest_deliveries") == [
         ("there is no channel 'pigeon': ONEDOOR_CHANNELS does not name it",)
     ]
     await centre.alerts(2, owner="Lost")
     await centre.gather()
-    left = DIRECTORY.replace('  - {id: nowhere, name: 钱立, tell: ["pigeon:roof"]}\n', "")
+    left = DIRECTORY.replace('  - {id: nowhere, name: 钱立, addresses: ["pigeon:roof"]}\n', "")
     left = left.replace("  - {role: head, department: Lost, person: nowhere}\n", "")
     assert await centre.directory(left) == 2
     await centre.tell()
-    found = await centre.rows("SELECT fault FROM sendings WHERE address = ''")
+    found = await centre.rows("SELECT error FROM digest_deliveries WHERE address = ''")
     assert found == [("this person has left the directory",)]
 
     centre.file.mkdir()
-    await centre.alerts(3, rung=Rung.FURTHER)
+    await centre.alerts(3, rung=Rung.OVERSIGHT)
     await centre.tell()
-    assert ("the file is not written: Is a directory",) in await centre.rows("SELECT fault FROM sendings")
+    assert ("the file is not written: Is a directory",) in await centre.rows("SELECT error FROM digest_deliveries")
 
 
 async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> None:
@@ -535,7 +540,7 @@ async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> No
         channels = MonitorSettings.model_validate({"channels": {"hook": {"hook": url, "secret": SECRET}}}).channels
         centre.sender = DigestSender(centre.process.database, channels, 0.2)
         await centre.tell()
-    assert await centre.rows("SELECT fault FROM sendings") == [("no answer within 0.2 s",)]
+    assert await centre.rows("SELECT error FROM digest_deliveries") == [("no answer within 0.2 s",)]
 
 
 # -- what staff see ----------------------------------------------------------------------------------------------------
@@ -544,21 +549,21 @@ async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> No
 async def test_staff_see_the_directory_and_who_would_be_told(centre: Centre) -> None:
     asked = {"rung": "yellow", "owner": "Tax", "region": "450302", "item": "transfer-property"}
     async with centre.http() as http:
-        for path in ("/directory", "/directory/told"):
-            assert (await http.get(path, params=asked if path.endswith("told") else {})).status_code == 404
+        for path in ("/directory", "/directory/recipients"):
+            assert (await http.get(path, params=asked if path.endswith("recipients") else {})).status_code == 404
         await centre.directory()
         found = (await http.get("/directory")).json()
         assert (found["number"], found["summary"]) == (1, "test")
         assert read_yaml(DirectoryFile, DIRECTORY.encode()) == DirectoryFile.model_validate(found["directory"])
-        for more, told in (
+        for more, expected in (
             ({}, ["wang"]),
             ({"level": 1}, ["smith"]),
             ({"level": 3}, []),
             ({"rung": "red", "at": "2026-03-02T09:00:00+08:00"}, ["smith"]),
         ):
-            people = (await http.get("/directory/told", params={**asked, **more})).json()
-            assert [person["id"] for person in people] == told
-        assert (await http.get("/directory/told", params={**asked, "rung": "blue"})).status_code == 422
+            people = (await http.get("/directory/recipients", params={**asked, **more})).json()
+            assert [person["id"] for person in people] == expected
+        assert (await http.get("/directory/recipients", params={**asked, "rung": "blue"})).status_code == 422
 
 
 async def test_digests_are_paged(centre: Centre) -> None:
@@ -597,7 +602,9 @@ async def test_only_staff_is_answered(centre: Centre) -> None:
         application(centre.process.service, centre.process, centre.process.faults), client=("192.0.2.7", 4711)
     )
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
-        answers = [await http.get(path) for path in ("/directory", "/directory/told", "/digests", "/digests/1/alerts")]
+        answers = [
+            await http.get(path) for path in ("/directory", "/directory/recipients", "/digests", "/digests/1/alerts")
+        ]
         answers.append(await http.post("/digests/1/retry"))
     assert {answer.status_code for answer in answers} == {403}
 
@@ -613,4 +620,4 @@ async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(cen
 
 
 def test_a_day_of_attempts_is_given_up() -> None:
-    assert timedelta(days=1) == digest_sender.GIVE_UP and digest_sender.LONGEST < digest_sender.GIVE_UP
+    assert timedelta(days=1) == digest_sender.GIVE_UP and digest_sender.LONGEST_PAUSE < digest_sender.GIVE_UP

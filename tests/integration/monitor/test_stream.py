@@ -28,8 +28,8 @@ from contracts.messages.alerts import (
     OperationsAlerted,
     Rung,
 )
-from services.monitor.store.alerts import project
-from services.monitor.web import stream
+from services.monitor.store.projection import project
+from services.monitor.web import followers
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.desk import BEGINS, Desk, number, opened
@@ -41,7 +41,7 @@ COMMERCE = "市场监管局"
 
 @pytest.fixture
 async def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(stream, "LOOK_S", 0.02)
+    monkeypatch.setattr(followers, "POLL_S", 0.02)
     async with opened(database_url, tmp_path) as desk:
         yield desk
 
@@ -184,7 +184,7 @@ async def test_everything_that_happens_to_an_alert_is_told(desk: Desk) -> None:
             await say(desk, (1, message))
             (event,) = await several(events, 1)
             assert event.name == name
-            assert [event.data] == (await desk.get("/operations", unsettled=False))
+            assert [event.data] == (await desk.get("/platform-issues", unsettled=False))
 
 
 async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
@@ -257,7 +257,7 @@ class Writers:
 async def test_nothing_is_lost_or_repeated_whoever_writes_and_however_often_the_line_breaks(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "AT_ONCE", 7)
+    monkeypatch.setattr(followers, "MAX_READ", 7)
     random = Random(5)
     writers = Writers(desk, random, cases=150)
     seen: list[Event] = []
@@ -273,21 +273,21 @@ async def test_nothing_is_lost_or_repeated_whoever_writes_and_however_often_the_
     ids = [tuple(map(int, event.id.split("."))) for event in seen]
     assert ids == sorted(set(ids)), "nothing twice, and in order"
     now = {event.data["case_id"]: event.name for event in seen}
-    assert now == dict(map(tuple, await desk.rows("SELECT case_id, became FROM alerts")))
+    assert now == dict(map(tuple, await desk.rows("SELECT case_id, last_event FROM alerts")))
     assert len(now) == 151 and {"raised", "closed"} == set(now.values())
 
 
 async def newest(desk: Desk) -> str:
     """The id of the last change that is committed."""
     ((found,),) = await desk.rows(
-        "SELECT changed || '.0.' || number FROM alerts ORDER BY changed DESC, number DESC LIMIT 1"
+        "SELECT changed_xid || '.0.' || number FROM alerts ORDER BY changed_xid DESC, number DESC LIMIT 1"
     )
     return str(found)
 
 
 async def test_who_has_missed_too_much_is_told_to_read_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "AT_ONCE", 5)
-    monkeypatch.setattr(stream, "MOST_MISSED", 10)
+    monkeypatch.setattr(followers, "MAX_READ", 5)
+    monkeypatch.setattr(followers, "MAX_MISSED", 10)
     await say(desk, *((n, raised()) for n in range(30)))
     async with served(desk) as site:
         async with site.following(last="1.0.1") as events:
@@ -302,8 +302,8 @@ async def test_who_has_missed_too_much_is_told_to_read_anew(desk: Desk, monkeypa
 
 
 async def test_of_too_much_at_once_only_is_told_that_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "AT_ONCE", 5)
-    monkeypatch.setattr(stream, "MOST_MISSED", 20)
+    monkeypatch.setattr(followers, "MAX_READ", 5)
+    monkeypatch.setattr(followers, "MAX_MISSED", 20)
     async with served(desk) as site, site.following(rung="red") as events:
         await say(desk, *((n, raised()) for n in range(300)))
         assert [event.name for event in await several(events, 1)] == ["reset"]
@@ -314,7 +314,7 @@ async def test_of_too_much_at_once_only_is_told_that_it_is(desk: Desk, monkeypat
 async def test_who_hears_nothing_gets_a_sign_of_life_and_knows_where_he_stands(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(followers, "HEARTBEAT_S", 0.05)
     async with served(desk) as site:
         async with site.following(owner="nobody") as events, asyncio.timeout(PATIENCE_S):
             await say(desk, (1, raised()))
@@ -330,7 +330,7 @@ async def test_who_hears_nothing_gets_a_sign_of_life_and_knows_where_he_stands(
 
 
 async def test_who_reads_too_slowly_is_sent_away_and_comes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    monkeypatch.setattr(followers, "MAX_WAITING", 20)
     async with served(desk) as site:
         async with site.following() as slow:
             await say(desk, *((n, raised()) for n in range(200)))
@@ -350,10 +350,10 @@ async def test_the_end_of_the_process_ends_streams_at_once(desk: Desk) -> None:
 
 
 async def test_few_follow_and_one_loop_looks_while_they_do(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_FOLLOWERS", 2)
+    monkeypatch.setattr(followers, "MAX_FOLLOWERS", 2)
 
     def loops() -> int:
-        return sum(task.get_name() == stream.LOOP for task in asyncio.all_tasks())
+        return sum(task.get_name() == followers.LOOP for task in asyncio.all_tasks())
 
     async def rests() -> bool:
         return loops() == 0

@@ -235,7 +235,7 @@ async def standing(desk: Desk) -> set[tuple[str, str]]:
     cards = await desk.rows(
         "SELECT case_id, commitment FROM alerts"
         " WHERE rung <> 'warning' AND withdrawn_at IS NULL AND ended_at IS NULL"
-        " UNION SELECT case_id, commitment FROM operations WHERE settled_at IS NULL"
+        " UNION SELECT case_id, commitment FROM platform_issues WHERE settled_at IS NULL"
     )
     return {(case_id, commitment) for case_id, commitment in cards}
 
@@ -278,8 +278,8 @@ async def test_what_is_overdue_comes_once_with_its_highest_card_the_worst_first(
     assert counted == {
         "total": 5,
         "counts": [
-            {"name": MARKET, "commitments": 3, "yellow": 1, "red": 1, "further": 0, "platform": 1},
-            {"name": COMMERCE, "commitments": 2, "yellow": 1, "red": 1, "further": 0, "platform": 0},
+            {"name": MARKET, "commitments": 3, "yellow": 1, "red": 1, "oversight": 0, "platform": 1},
+            {"name": COMMERCE, "commitments": 2, "yellow": 1, "red": 1, "oversight": 0, "platform": 0},
         ],
     }
     assert (await desk.get("/overdue/counts", limit=1))["total"] == 5
@@ -376,7 +376,7 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
 
 
 async def test_a_look_writes_nothing(desk: Desk) -> None:
-    async with query_limits.Readers(desk.process.database).query() as connection:
+    async with query_limits.LimitedQueries(desk.process.database).query() as connection:
         assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert await connection.scalar(text("SHOW statement_timeout")) == f"{query_limits.STATEMENT_S:.0f}s"
     assert await desk.rows("SHOW transaction_read_only") == [("off",)]

@@ -13,7 +13,7 @@ from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRaised, AlertWithdrawn, AppealDecided, Rung
 from contracts.messages.cases import CaseHeld, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved
-from services.monitor.core.alert_actions import OVERTURNED
+from services.monitor.core.alert_actions import APPEAL_UPHELD
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
@@ -114,7 +114,7 @@ def test_an_upheld_appeal_withdraws_the_card_for_good() -> None:
     assert monitor.hear(appealed(), LATER) == (appealed().replace(region=REGION),)
     said = monitor.hear(answered(True), LATER)
     withdrawn = AlertWithdrawn(
-        commitment="step/licence", rung=Rung.YELLOW, reason=OVERTURNED, withdrawn_at=LATER, region=REGION
+        commitment="step/licence", rung=Rung.YELLOW, reason=APPEAL_UPHELD, withdrawn_at=LATER, region=REGION
     )
     assert said == (answered(True).replace(region=REGION), withdrawn)
     assert monitor.hear(answered(True), LATER) == ()
@@ -186,7 +186,7 @@ def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path)
     text = rule_store.SHIPPED.read_text(encoding="utf-8")
     text = text.replace(
         "      red: {limit: statutory}\n",
-        "      red: {limit: statutory}\n      further: {limit: statutory, days_over: 2}\n",
+        "      red: {limit: statutory}\n      oversight: {limit: statutory, days_over: 2}\n",
         1,
     )
     (tmp_path / "rules.yaml").write_text(text, encoding="utf-8")
@@ -197,7 +197,7 @@ def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path)
     for moment, expected in ((due_at, False), (due_at + INSTANT, True)):
         monitor.hear(TimerFired(), moment)
         monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), moment)
-        assert (("step/licence", Rung.FURTHER, due_at) in monitor.standing()) is expected
+        assert (("step/licence", Rung.OVERSIGHT, due_at) in monitor.standing()) is expected
 
 
 # -- an alarm at every committed limit ---------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
-from services.monitor.notifications.channels import signature
+from services.monitor.notifications.channels import signed_headers
 from services.monitor.settings import FileSettings, HookSettings, MonitorSettings
 from services.runtime.configuration import WrongSetting, read
 
@@ -53,6 +54,9 @@ def test_a_channel_that_leads_nowhere_safe_is_refused(monkeypatch: pytest.Monkey
 def test_the_signature_is_that_of_the_standards_example() -> None:
     """The worked example of Standard Webhooks' reference libraries."""
     secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    body = b'{"test": 2432232314}'
-    found = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
-    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    id, now, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", datetime.fromtimestamp(1614265330, UTC), '{"test": 2432232314}'
+    assert signed_headers(secret, id, now, body) == {
+        "webhook-id": id,
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }

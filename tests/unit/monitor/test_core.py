@@ -10,7 +10,7 @@ from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, 
 from contracts.messages.cases import CaseStateRequested, StepState
 from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.plans import Outcome
-from services.monitor.core.alerts import IN_TIME
+from services.monitor.core.alerts import ANSWERED_IN_TIME
 from services.monitor.core.handle import handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
@@ -263,7 +263,11 @@ def test_an_answer_in_time_that_came_late_withdraws_what_had_fired() -> None:
     said = monitor.hear(done(STEP_YELLOW), STEP_YELLOW)
     assert said == (
         AlertWithdrawn(
-            commitment="step/licence", rung=Rung.YELLOW, reason=IN_TIME, withdrawn_at=raised_at, region="440305"
+            commitment="step/licence",
+            rung=Rung.YELLOW,
+            reason=ANSWERED_IN_TIME,
+            withdrawn_at=raised_at,
+            region="440305",
         ),
         AlertClosed(commitment="step/licence", ended_at=STEP_YELLOW, region="440305"),
     )

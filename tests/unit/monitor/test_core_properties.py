@@ -9,7 +9,8 @@ from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.messages.cases import CaseStateRequested, StepState
 from contracts.messages.commitments import CommitmentKey
-from services.monitor.core.state import CASE, MonitoredCase
+from services.monitor.core.commitment import CASE
+from services.monitor.core.state import MonitoredCase
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
 
 START = at("2026-03-02 10:00")

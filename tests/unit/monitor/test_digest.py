@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 
 from contracts.messages.alerts import Rung
-from services.monitor.notifications.digest import MOST_LINES, Count, DigestLine, DigestText, digest_text
-from services.monitor.notifications.policy import NewsKind
+from services.monitor.core.notifications.digest_text import MAX_LINES, AlertCount, DigestLine, DigestText, digest_text
+from services.monitor.core.notifications.policy import EntryKind
 from tests.unit.monitor.histories import at
 
 NOW = at("2026-03-04 10:00")
 
 
-def line(what: NewsKind = NewsKind.RUNG, rung: Rung = Rung.RED, **news: object) -> DigestLine:
+def line(what: EntryKind = EntryKind.RUNG, rung: Rung = Rung.RED, **news: object) -> DigestLine:
     usual = DigestLine(
         7, what, rung, 0, "K7Q2-9MXF-4TBA-3", "step/licence", "start-business", "市场监管局", NOW, "Asia/Shanghai"
     )
@@ -20,11 +20,11 @@ def line(what: NewsKind = NewsKind.RUNG, rung: Rung = Rung.RED, **news: object) 
 
 
 COUNTS = [
-    Count(NewsKind.RUNG, Rung.WARNING, "税务局", 985),
-    Count(NewsKind.RUNG, Rung.RED, "税务局", 1),
-    Count(NewsKind.RUNG, Rung.RED, "市场监管局", 2),
-    Count(NewsKind.WITHDRAWN, Rung.RED, "税务局", 1),
-    Count(NewsKind.WITHDRAWN, Rung.YELLOW, "税务局", 1),
+    AlertCount(EntryKind.RUNG, Rung.WARNING, "税务局", 985),
+    AlertCount(EntryKind.RUNG, Rung.RED, "税务局", 1),
+    AlertCount(EntryKind.RUNG, Rung.RED, "市场监管局", 2),
+    AlertCount(EntryKind.WITHDRAWN, Rung.RED, "税务局", 1),
+    AlertCount(EntryKind.WITHDRAWN, Rung.YELLOW, "税务局", 1),
 ]
 
 
@@ -47,7 +47,7 @@ def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
         (line(due_at=NOW + timedelta(hours=5)), "尚余5小时", "5 h left"),
         (line(due_at=NOW - timedelta(hours=26, minutes=59)), "已超26小时", "26 h over"),
         (line(due_at=None), "计时中止", "time stands still"),
-        (line(level=2), "无人认领，第2次升级", "nobody has taken it in hand, climbed 2"),
+        (line(level=2), "无人认领，第2次升级", "not acknowledged, escalated 2 times"),
         (
             line(),
             "红牌 第7号，K7Q2-9MXF-4TBA-3，start-business 环节 licence，市场监管局",
@@ -55,19 +55,19 @@ def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
         ),
         (line(due_at=at("2026-03-03 17:30")), "2026-03-03 周二 17:30 到期", "due Tue 2026-03-03 17:30"),
         (line(commitment="case"), "start-business 全程，", "start-business case, "),
-        (line(NewsKind.WITHDRAWN), "红牌已撤销 第7号", "red card withdrawn alert 7"),
-        (line(NewsKind.APPEAL), "对红牌的申诉 第7号，", "appeal against a red card alert 7, "),
-        (line(NewsKind.DECISION, upheld=True), "对红牌的申诉成立", "appeal against a red card upheld"),
-        (line(NewsKind.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
+        (line(EntryKind.WITHDRAWN), "红牌已撤销 第7号", "red card withdrawn alert 7"),
+        (line(EntryKind.APPEAL), "对红牌的申诉 第7号，", "appeal against a red card alert 7, "),
+        (line(EntryKind.DECISION, upheld=True), "对红牌的申诉成立", "appeal against a red card upheld"),
+        (line(EntryKind.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
     ],
 )
 def test_a_line_says_which_case_what_whose_and_when_it_is_due(of: DigestLine, zh: str, en: str) -> None:
-    counts = [Count(of.what, of.rung, of.owner, 1)]
+    counts = [AlertCount(of.kind, of.rung, of.owner, 1)]
     assert zh in digest_text(1, counts, [of], 0, "zh", NOW).text
     assert en in digest_text(1, counts, [of], 0, "en", NOW).text
 
 
 def test_departments_beyond_the_most_are_counted_together() -> None:
-    counts = [Count(NewsKind.RUNG, Rung.WARNING, f"Office {n:03}", 1) for n in range(MOST_LINES + 7)]
+    counts = [AlertCount(EntryKind.RUNG, Rung.WARNING, f"Office {n:03}", 1) for n in range(MAX_LINES + 7)]
     text = digest_text(1, counts, [], 0, "en", NOW).text
-    assert text.count("  Office ") == MOST_LINES and "  and 7 more departments" in text
+    assert text.count("  Office ") == MAX_LINES and "  and 7 more departments" in text

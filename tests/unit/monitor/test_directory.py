@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.messages.alerts import Rung
-from services.monitor.notifications.directory import CLIMBS, SUPERVISOR, ZONE, Directory, DirectoryFile
+from services.monitor.core.notifications.directory import ZONE, Directory
+from services.monitor.core.notifications.directory_file import DEFAULT_ESCALATION, SUPERVISOR, DirectoryFile
 from services.runtime.yaml_file import InvalidFile, read_yaml
 
 FILE = """\
 version: "2026-11"
 people:
-  - {id: zhou, name: 周敏, tell: ["mail:zhou@example.gov.cn", "wecom:zhou"]}
-  - {id: li, name: 李强, tell: ["mail:li@example.gov.cn"]}
-  - {id: wang, name: 王芳, tell: ["mail:wang@example.gov.cn"]}
-  - {id: smith, name: J. Smith, language: en, tell: ["hook:smith"]}
-  - {id: chen, name: 陈静, tell: ["file:chen"]}
+  - {id: zhou, name: 周敏, addresses: ["mail:zhou@example.gov.cn", "wecom:zhou"]}
+  - {id: li, name: 李强, addresses: ["mail:li@example.gov.cn"]}
+  - {id: wang, name: 王芳, addresses: ["mail:wang@example.gov.cn"]}
+  - {id: smith, name: J. Smith, language: en, addresses: ["hook:smith"]}
+  - {id: chen, name: 陈静, addresses: ["file:chen"]}
 leave:
   - {person: zhou, since: 2026-03-02, until: 2026-03-06}
   - {person: li, since: 2026-03-06, until: 2026-03-06}
@@ -60,13 +61,13 @@ def directory() -> Directory:
         (Rung.WARNING, 0, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),  # neither clerk nor office
         (Rung.WARNING, 1, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),
         (Rung.WARNING, 3, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
-        (Rung.FURTHER, 0, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
+        (Rung.OVERSIGHT, 0, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
     ],
 )
 def test_who_is_told(
     directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: str, told: list[str]
 ) -> None:
-    found = directory.told(rung, level, owner, region, item, at(day))
+    found = directory.recipients(rung, level, owner, region, item, at(day))
     assert [person.id for person in found] == told
 
 
@@ -74,14 +75,14 @@ def test_of_several_roles_those_who_are_there_are_told() -> None:
     """A clerk and no office: nobody climbs in the office's place."""
     said = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
     for day, told in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
-        people = Directory(said).told(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
+        people = Directory(said).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
         assert [person.id for person in people] == told
 
 
 def test_a_day_is_one_of_china(directory: Directory) -> None:
     begins = datetime.fromisoformat("2026-03-02T00:00+08:00")
     for moment, told in ((begins - timedelta(microseconds=1), "zhou"), (begins, "li")):
-        (person,) = directory.told(Rung.YELLOW, 0, "税务局", "450302", "licence", moment)
+        (person,) = directory.recipients(Rung.YELLOW, 0, "税务局", "450302", "licence", moment)
         assert person.id == told
 
 
@@ -117,9 +118,11 @@ def test_supervisors_are_told_of_appeals(directory: Directory) -> None:
 
 
 def test_what_nobody_said_is_as_usual() -> None:
-    said = read_yaml(DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\ntells: {{red: [head]}}\n".encode())
+    said = read_yaml(
+        DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\nfirst_recipients: {{red: [head]}}\n".encode()
+    )
     found = Directory(said)
-    assert [found.hours(rung) for rung in Rung] == [8, 6, 2, 2]
+    assert [found.unacknowledged_hours(rung) for rung in Rung] == [8, 6, 2, 2]
     assert [found.levels(rung) for rung in Rung] == [4, 3, 3, 1]
     assert said == DirectoryFile.model_validate_json(said.model_dump_json())
 
@@ -127,9 +130,9 @@ def test_what_nobody_said_is_as_usual() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("id: li,", "id: zhou,", ["line 4: people[2]: zhou is said twice"]),
-        ("mail:li@example.gov.cn", "li@example.gov.cn", ["line 4: people[2].tell[1]: "]),
-        ("wecom:zhou", "mail:zhou@example.gov.cn", ["line 3: people[1].tell[2]: mail:zhou@"]),
+        ("id: li,", "id: zhou,", ["line 4: people[2]: zhou is listed twice"]),
+        ("mail:li@example.gov.cn", "li@example.gov.cn", ["line 4: people[2].addresses[1]: "]),
+        ("wecom:zhou", "mail:zhou@example.gov.cn", ["line 3: people[1].addresses[2]: mail:zhou@"]),
         ("language: en", "language: fr", ["line 6: people[4].language: "]),
         ("until: 2026-03-06}\n  - {p", "until: 2026-03-01}\n  - {p", ["line 9: leave[1].until: it cannot"]),
         ("since: 2026-03-02", "since: 2026-02-30", ["line 9: leave[1].since: "]),
@@ -148,12 +151,12 @@ def test_what_nobody_said_is_as_usual() -> None:
         ),
         (
             "posts:",
-            "climbs: [head, director]\nposts:",
-            ["line 11: climbs: supervisor is missing", "tells.warning: clerk is no role"],
+            "escalation: [head, director]\nposts:",
+            ["line 11: escalation: supervisor is missing", "first_recipients.warning: clerk is no role"],
         ),
         ("posts:", "colour: red\nposts:", ["line 11: colour: "]),
         ("posts:", "unacknowledged_hours: {yellow: 0}\nposts:", ["line 11: unacknowledged_hours.yellow"]),
-        ("posts:", "tells: {purple: [head]}\nposts:", ["line 11: tells.purple"]),
+        ("posts:", "first_recipients: {purple: [head]}\nposts:", ["line 11: first_recipients.purple"]),
         ("posts:", "posts: ]", ["line 11: "]),
     ],
 )
@@ -189,7 +192,7 @@ def directories(draw: st.DrawFn) -> Directory:
     def post() -> dict[str, Any]:
         person, deputy = draw(st.permutations(PEOPLE))[:2]
         return {
-            "role": draw(st.sampled_from(CLIMBS)),
+            "role": draw(st.sampled_from(DEFAULT_ESCALATION)),
             "department": draw(st.sampled_from((None, *OWNERS))),
             "region": draw(st.sampled_from((None, "45", "4503", "11"))),
             "items": draw(st.sampled_from(((), ("x",)))),
@@ -200,7 +203,7 @@ def directories(draw: st.DrawFn) -> Directory:
 
     said = {
         "version": "any",
-        "people": [{"id": one, "name": one, "tell": [f"mail:{one}@example.gov.cn"]} for one in PEOPLE],
+        "people": [{"id": one, "name": one, "addresses": [f"mail:{one}@example.gov.cn"]} for one in PEOPLE],
         "leave": [{"person": draw(st.sampled_from(PEOPLE)), **span()} for _ in range(draw(st.integers(0, 6)))],
         "posts": [post() for _ in range(draw(st.integers(0, 8)))]
         + [{"role": "director", "person": "boss", "deputy": "a"}, {"role": "director", "person": "b", "deputy": "c"}],
@@ -224,11 +227,11 @@ def test_somebody_is_always_told_and_nobody_on_leave(
     directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: date
 ) -> None:
     moment = datetime(day.year, day.month, day.day, 10, tzinfo=ZONE)
-    told = directory.told(rung, level, owner, region, item, moment)
+    told = directory.recipients(rung, level, owner, region, item, moment)
     assert bool(told) == (level < directory.levels(rung))
     appeals = directory.supervisors(owner, region, item, moment)
     assert appeals
     for person in {one.id for one in (*told, *appeals)}:
-        assert not any(leave.covers(day) for leave in directory.said.leave if leave.person == person)
-        assert directory.holds_at_least(person, CLIMBS[0], owner, region, item, moment)
+        assert not any(leave.covers(day) for leave in directory.content.leave if leave.person == person)
+        assert directory.holds_at_least(person, DEFAULT_ESCALATION[0], owner, region, item, moment)
     assert len({person.id for person in told}) == len(told)

@@ -16,10 +16,10 @@ from services.monitor.journal.blocks import (
     Block,
     JournalEntry,
     Root,
-    chained,
+    chain_entries,
     day_of,
     export_head,
-    exported,
+    export_lines,
     signing_key,
 )
 from services.monitor.journal.verify import Broken, verify
@@ -39,7 +39,7 @@ def blocks(days: int = 3, a_day: int = 3, entries: int = 2) -> list[Block]:
             said = [
                 JournalEntry(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)
             ]
-            found += chained(said, heads)
+            found += chain_entries(said, heads)
     return found
 
 
@@ -54,7 +54,7 @@ def roots(of: list[Block], days: int) -> list[tuple[Root, bytes]]:
 
 
 def lines_of(key: str, chain: list[Block], of: list[tuple[Root, bytes]]) -> list[str]:
-    return [export_head(REGION, key), *exported(chain, of)]
+    return [export_head(REGION, key), *export_lines(chain, of)]
 
 
 def export(signed: int = 3) -> list[str]:
@@ -73,7 +73,7 @@ def test_a_day_ends_at_midnight_in_china() -> None:
 
 def test_each_region_and_day_has_a_block_of_its_own() -> None:
     said = [JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
-    found = chained(said, {})
+    found = chain_entries(said, {})
     assert [(block.region, block.number, len(block.entries)) for block in found] == [
         ("1", 1, 2),
         ("2", 1, 1),

@@ -10,14 +10,14 @@ from contracts.messages.alerts import Rung
 from contracts.messages.plans import Limits
 from contracts.working_time import published_calendar
 from services.monitor.core.ladder import ClockHistory, DueDates, due_dates
-from services.monitor.core.rules import RungRule, Scale
+from services.monitor.core.rules import LadderTerms, RungRule
 from services.monitor.store.rule_store import shipped
 from tests.unit.monitor.histories import at, limits
 
 RULES = shipped()
 LADDER = RULES.ladder("case", "440305", "any")
-SCALE = RULES.scale("case", "440305", "any")
-EARLY = Scale({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
+SCALE = RULES.ladder_terms("case", "440305", "any")
+EARLY = LadderTerms({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
 """What has five days or less is warned of as soon as it begins."""
 
 

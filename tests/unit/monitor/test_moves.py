@@ -9,7 +9,7 @@ from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsOpened
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.core.alerts import MOVED
+from services.monitor.core.alerts import DEADLINE_MOVED
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.store.rule_store import SHIPPED, read
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
@@ -69,8 +69,8 @@ def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_aga
     moved, *withdrawn = revised(monitor, edition(1, "2026-03-03"), "2026-03-04 08:00")
     assert isinstance(moved, CommitmentsMoved)
     assert [(w.rung, w.reason, w.occurrence) for w in withdrawn if isinstance(w, AlertWithdrawn)] == [
-        (Rung.WARNING, MOVED, 1),
-        (Rung.YELLOW, MOVED, 1),
+        (Rung.WARNING, DEADLINE_MOVED, 1),
+        (Rung.YELLOW, DEADLINE_MOVED, 1),
     ]
     assert monitor.standing() == set()
     assert monitor.wake == at("2026-03-04 09:00")
@@ -177,6 +177,6 @@ def test_a_change_of_rules_asks_nobody_and_takes_no_card_that_an_earlier_program
     assert monitor.state is not None
     watch = monitor.state.commitment("step/licence")
     assert watch is not None
-    monitor.state = monitor.state.put(watch.replace(delivered_at=None))  # as states of old have it
+    monitor.state = monitor.state.with_commitment(watch.replace(delivered_at=None))  # as states of old have it
     assert revised(monitor, edition(1), "2026-03-04 09:00") == ()
     assert monitor.standing() == before

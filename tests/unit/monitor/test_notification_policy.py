@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages.alerts import Rung
-from services.monitor.notifications.directory import Directory, DirectoryFile
-from services.monitor.notifications.policy import Alert, News, NewsKind, Notified, step
+from services.monitor.core.notifications.directory import Directory
+from services.monitor.core.notifications.directory_file import DirectoryFile
+from services.monitor.core.notifications.policy import Alert, Entry, EntryKind, Notified, next_entries
 from tests.unit.monitor.histories import at
 
 NOW = at("2026-03-04 10:00")
 ROLES = ("clerk", "office", "head", "supervisor", "director")
 SAID = {
     "version": "any",
-    "people": [{"id": role, "name": role, "tell": [f"mail:{role}@example.gov.cn"]} for role in ROLES],
+    "people": [{"id": role, "name": role, "addresses": [f"mail:{role}@example.gov.cn"]} for role in ROLES],
     "posts": [{"role": role, "person": role} for role in ROLES],
 }
 DIRECTORY = Directory(DirectoryFile.model_validate(SAID))
@@ -29,66 +30,73 @@ def alert(**news: Any) -> Alert:
     return usual._replace(**news)
 
 
-FIRST = News(NewsKind.RUNG, 0, ("head",))
+FIRST = Entry(EntryKind.RUNG, 0, ("head",))
+APPEAL = Entry(EntryKind.APPEAL, 0, ("supervisor",))
 APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
 
 
 @pytest.mark.parametrize(
-    ("of", "told", "news", "level", "waits"),
+    ("of", "notified", "entries", "level", "escalates"),
     [
         (alert(), {}, [FIRST], 1, True),
-        (alert(level=2), {NewsKind.RUNG: {"head"}}, [News(NewsKind.RUNG, 2, ("director",))], 3, False),
-        (alert(rung=Rung.WARNING), {}, [News(NewsKind.RUNG, 0, ("clerk", "office"))], 1, True),
+        (alert(level=2), {EntryKind.RUNG: {"head"}}, [Entry(EntryKind.RUNG, 2, ("director",))], 3, False),
+        (alert(rung=Rung.WARNING), {}, [Entry(EntryKind.RUNG, 0, ("clerk", "office"))], 1, True),
         # A red card of the same commitment stands: that one climbs. Who has not heard of this one does, once.
-        (alert(level=1, overtaken=True), {NewsKind.RUNG: {"head"}}, [], 1, False),
-        (alert(overtaken=True), {}, [FIRST], 1, False),
+        (alert(level=1, superseded=True), {EntryKind.RUNG: {"head"}}, [], 1, False),
+        (alert(superseded=True), {}, [FIRST], 1, False),
         (alert(acknowledged_at=NOW), {}, [], 0, False),
         (alert(ended_at=NOW), {}, [], 0, False),
         (alert(withdrawn_at=NOW), {}, [], 0, False),
         (
             alert(withdrawn_at=NOW, level=1),
-            {NewsKind.RUNG: {"head"}},
-            [News(NewsKind.WITHDRAWN, 0, ("head",))],
+            {EntryKind.RUNG: {"head"}},
+            [Entry(EntryKind.WITHDRAWN, 0, ("head",))],
             1,
             False,
         ),
-        (alert(withdrawn_at=NOW, level=1), {NewsKind.RUNG: {"head"}, NewsKind.WITHDRAWN: {"head"}}, [], 1, False),
-        (alert(level=1, **APPEALED), {NewsKind.RUNG: {"head"}}, [News(NewsKind.APPEAL, 0, ("supervisor",))], 1, True),
-        # Appealed at once: its own people have not heard of it yet.
-        (alert(**APPEALED), {}, [News(NewsKind.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
+        (alert(withdrawn_at=NOW, level=1), {EntryKind.RUNG: {"head"}, EntryKind.WITHDRAWN: {"head"}}, [], 1, False),
         (
             alert(level=1, **APPEALED),
-            {NewsKind.RUNG: {"head"}, NewsKind.APPEAL: {"supervisor"}},
-            [News(NewsKind.RUNG, 1, ("supervisor",))],
+            {EntryKind.RUNG: {"head"}},
+            [Entry(EntryKind.APPEAL, 0, ("supervisor",))],
+            1,
+            True,
+        ),
+        # Appealed at once: its own people have not heard of it yet.
+        (alert(**APPEALED), {}, [Entry(EntryKind.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
+        (
+            alert(level=1, **APPEALED),
+            {EntryKind.RUNG: {"head"}, EntryKind.APPEAL: {"supervisor"}},
+            [Entry(EntryKind.RUNG, 1, ("supervisor",))],
             2,
             True,
         ),
         (
             alert(level=1, **APPEALED, appeal_decided_at=NOW),
-            {NewsKind.RUNG: {"head"}, NewsKind.APPEAL: {"supervisor"}},
-            [News(NewsKind.DECISION, 0, ("head", "supervisor", "office"))],
+            {EntryKind.RUNG: {"head"}, EntryKind.APPEAL: {"supervisor"}},
+            [Entry(EntryKind.DECISION, 0, ("head", "supervisor", "office"))],
             1,
             True,
         ),
         (
             alert(level=1, **APPEALED, appeal_decided_at=NOW, withdrawn_at=NOW),
-            {NewsKind.RUNG: {"head"}},
-            [News(NewsKind.DECISION, 0, ("head", "office"))],
+            {EntryKind.RUNG: {"head"}},
+            [Entry(EntryKind.DECISION, 0, ("head", "office"))],
             1,
             False,
         ),
         # Whoever has left the directory can be told no more.
         (
             alert(withdrawn_at=NOW, level=1),
-            {NewsKind.RUNG: {"gone", "head"}},
-            [News(NewsKind.WITHDRAWN, 0, ("head",))],
+            {EntryKind.RUNG: {"gone", "head"}},
+            [Entry(EntryKind.WITHDRAWN, 0, ("head",))],
             1,
             False,
         ),
     ],
 )
-def test_what_is_told_next(of: Alert, told: Notified, news: list[News], level: int, waits: bool) -> None:
-    assert step(of, told, DIRECTORY, NOW) == (tuple(news), level, waits)
+def test_the_next_entries(of: Alert, notified: Notified, entries: list[Entry], level: int, escalates: bool) -> None:
+    assert next_entries(of, notified, DIRECTORY, NOW) == (tuple(entries), level, escalates)
 
 
 moments: st.SearchStrategy[datetime | None] = st.sampled_from((None, NOW))
@@ -112,18 +120,18 @@ def test_it_comes_to_an_end_and_tells_nobody_the_same_twice(
         appealed_by="office" if appealed else None,
         appeal_decided_at=decided if appealed else None,
     )
-    told: dict[NewsKind, set[str]] = {}
-    seen: set[tuple[NewsKind, int, str]] = set()
-    waits, looks = True, 0
-    while waits:
-        looks += 1
-        assert looks < 10
-        found = step(of, told, DIRECTORY, NOW + timedelta(days=looks))
-        for news in found.news:
-            for person in news.people:
-                assert (news.what, news.level, person) not in seen
-                seen.add((news.what, news.level, person))
-                told.setdefault(news.what, set()).add(person)
-        of, waits = of._replace(level=found.level), found.waits
-    if of.climbs:
-        assert "director" in told[NewsKind.RUNG], "it has come to the top"
+    notified: dict[EntryKind, set[str]] = {}
+    added: set[tuple[EntryKind, int, str]] = set()
+    escalates, runs = True, 0
+    while escalates:
+        runs += 1
+        assert runs < 10
+        found = next_entries(of, notified, DIRECTORY, NOW + timedelta(days=runs))
+        for entry in found.entries:
+            for person in entry.people:
+                assert (entry.kind, entry.level, person) not in added
+                added.add((entry.kind, entry.level, person))
+                notified.setdefault(entry.kind, set()).add(person)
+        of, escalates = of._replace(level=found.level), found.escalates
+    if of.is_unattended:
+        assert "director" in notified[EntryKind.RUNG], "it has escalated to the highest role"

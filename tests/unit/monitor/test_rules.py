@@ -76,7 +76,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 ) -> None:
     by_the_second = rules(tmp_path, ("counting: day", "counting: second"))
     limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
-    found = due_dates(limits, ClockHistory(at(START)), by_the_second.scale(key, "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), by_the_second.ladder_terms(key, "430100", "any"))
     assert dict(found.ladder()) == {rung: at(text) for rung, text in expected.items()}
     # One second later is late; the second itself is not (core: `_is_due`).
     assert all(due_at < at(text) + SECOND for (_, due_at), text in zip(found.ladder(), expected.values(), strict=True))
@@ -85,7 +85,7 @@ def test_the_shipped_ladder_to_the_second_is_the_provinces(
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
     shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, ClockHistory(at(START)), shipped.scale("case", "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), shipped.ladder_terms("case", "430100", "any"))
     assert dict(found.ladder()) == {
         Rung.WARNING: at("2018-10-22 09:00"),
         Rung.YELLOW: at("2018-10-24 17:30"),
@@ -136,7 +136,7 @@ def test_a_provinces_notice_counts_there_alone() -> None:
     found = Rules(1, rule_set(rule_store.read(rule_store.SHIPPED), [third_of_march]))
     limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
     friday = ClockHistory(at("2026-04-17 10:00"))
-    elsewhere, there = (found.scale("case", region, "any") for region in ("440305", "450103"))
+    elsewhere, there = (found.ladder_terms("case", region, "any") for region in ("440305", "450103"))
     assert due_dates(limits, friday, elsewhere).yellow == at("2026-04-20 17:30")
     assert due_dates(limits, friday, there).yellow == at("2026-04-21 17:30")
 
@@ -144,11 +144,11 @@ def test_a_provinces_notice_counts_there_alone() -> None:
 def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> None:
     shipped = rule_store.shipped()
     stopped = {
-        key: shipped.stops(SuspensionKind.PROCEDURE, "land", key)
+        key: shipped.suspends(SuspensionKind.PROCEDURE, "land", key)
         for key in ("case", "step/land", "step/tax", "complaint/1")
     }
     assert stopped == {"case": True, "step/land": True, "step/tax": False, "complaint/1": False}
-    assert shipped.stops(SuspensionKind.CORRECTION, None, "step/tax")
+    assert shipped.suspends(SuspensionKind.CORRECTION, None, "step/tax")
 
 
 def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
@@ -171,12 +171,12 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
         (("counting: day", "counting: week"), "line 8: counting: Input should be 'day' or 'second'"),
         (("yellow: {}", "yelow: {}"), "ladder[1].rungs.yelow"),
         (("days_left: 2, share_used: 0.5", "days_left: 2, days_over: 1"), "goes with neither days_left nor share_used"),
-        (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "nothing is said of delivery in all regions"),
+        (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "no entry covers delivery in all regions"),
         (("kinds: [delivery]", "kinds: [parcel]"), "Input should be"),
         (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone; write for example Asia/Shanghai"),
         (("09:00-17:30", "17:30-09:00"), "an office cannot open at 17:30:00 and close at 09:00:00"),
         (("09:00-17:30", "nine to five"), "are no hours of business"),
-        (("  hold: [case, steps]\n", ""), "suspends: nothing is said of hold"),
+        (("  hold: [case, steps]\n", ""), "suspends: no entry for hold"),
         (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must apply to all regions"),
         (("ladder:", "ladder: ]"), "line 11: "),
     ],
@@ -214,7 +214,7 @@ def test_every_kind_of_commitment_has_a_ladder() -> None:
 def test_moments_are_instants_in_utc() -> None:
     shipped = rule_store.shipped()
     limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, ClockHistory(at(START)), shipped.scale("case", "430100", "any"))
+    found = due_dates(limits, ClockHistory(at(START)), shipped.ladder_terms("case", "430100", "any"))
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
@@ -222,5 +222,7 @@ def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
     shipped = rule_store.shipped()
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
     limits = Limits(committed=fixed, statutory=fixed)
-    found = due_dates(limits, ClockHistory(at("2026-03-02 10:00")), shipped.scale("complaint/1", "440305", "any"))
+    found = due_dates(
+        limits, ClockHistory(at("2026-03-02 10:00")), shipped.ladder_terms("complaint/1", "440305", "any")
+    )
     assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))

@@ -18,7 +18,8 @@ from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey,
 from contracts.messages.plans import Limit, Limits
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from services.monitor.core.rules import Rules, rule_set
-from services.monitor.core.state import MonitoredCase, procedure_key
+from services.monitor.core.state import MonitoredCase
+from services.monitor.core.suspensions import procedure_key
 from services.monitor.core.verification import MAX_QUERIES
 from services.monitor.store import rule_store
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, plan, report, reported
@@ -294,7 +295,7 @@ def test_in_whatever_order_and_however_often_it_is_heard(
     assert plain.standing() == shuffled.standing()
     for name in ("matter", "region", "change_ids", "decided_at"):
         assert getattr(state(plain), name) == getattr(state(shuffled), name)
-    answers = [state(monitor).answers() for monitor in (plain, shuffled)]
+    answers = [state(monitor).commitment_ends() for monitor in (plain, shuffled)]
     bare = [[(w.key, w.opened_at, w.ended_at, w.due, answered_at) for w, answered_at in one] for one in answers]
     assert bare[0] == bare[1]
 

@@ -15,8 +15,9 @@ from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, StepState, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.tasks import TaskSuspended
-from services.monitor.core.alerts import MOVED
-from services.monitor.core.state import MAX_SUSPENSIONS, MonitoredCase
+from services.monitor.core.alerts import DEADLINE_MOVED
+from services.monitor.core.state import MonitoredCase
+from services.monitor.core.suspensions import MAX_SUSPENSIONS
 from tests.unit.monitor.histories import (
     CASE_ID,
     Monitor,
@@ -161,7 +162,7 @@ def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() 
     # The department's word that it had opened a hearing on Tuesday was late on its way.
     _, *said = monitor.hear(procedure(TUESDAY), at("2026-03-06 09:00"))
     assert {(w.commitment, w.rung, w.reason) for w in said if isinstance(w, AlertWithdrawn)} >= {
-        ("step/licence", Rung.YELLOW, MOVED)
+        ("step/licence", Rung.YELLOW, DEADLINE_MOVED)
     }
     assert monitor.standing() == set()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, IssueKind, OperationsAlerted, Rung
 from contracts.messages.cases import CaseStateRequested, StepState
-from services.monitor.core.alerts import UNDELIVERED
+from services.monitor.core.alerts import DELIVERED_LATE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.verification import MAX_QUERIES
 from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, report, reported
@@ -94,9 +94,9 @@ def test_a_card_of_which_the_delivery_is_heard_to_have_been_late_is_withdrawn() 
     assert ("step/licence", Rung.YELLOW) in cards(monitor)
     watch = state(monitor).commitment("step/licence")
     assert watch is not None
-    monitor.state = state(monitor).put(watch.replace(delivered_at=LATE))
+    monitor.state = state(monitor).with_commitment(watch.replace(delivered_at=LATE))
     said = monitor.hear(TimerFired(), LATE + timedelta(hours=1))
-    assert [(w.rung, w.reason) for w in said if isinstance(w, AlertWithdrawn)] == [(Rung.YELLOW, UNDELIVERED)]
+    assert [(w.rung, w.reason) for w in said if isinstance(w, AlertWithdrawn)] == [(Rung.YELLOW, DELIVERED_LATE)]
 
 
 def test_the_cases_own_card_waits_while_one_of_its_steps_is_not_delivered() -> None:
@@ -130,7 +130,7 @@ def test_a_delivery_that_takes_its_usual_time_excuses_nobody() -> None:
     prompt = DELIVERED_STEP.replace(requested_at=requested_at, delivered_at=delivered_at)
     watch = state(monitor).commitment("step/licence")
     assert watch is not None
-    monitor.state = state(monitor).put(watch.replace(opened_at=requested_at))
+    monitor.state = state(monitor).with_commitment(watch.replace(opened_at=requested_at))
     late = at("2026-03-10 10:00")
     monitor.hear(TimerFired(), late)
     monitor.hear(reported(prompt), late)

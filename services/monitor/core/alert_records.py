@@ -1,0 +1,55 @@
+"""What a case keeps of an alert: the rung that fired, who acknowledged it, and the appeal against it. Pure."""
+
+from collections.abc import Iterable
+
+from contracts.envelope import Instant
+from contracts.messages.alerts import Occurrence, Rung
+from contracts.messages.fields import PersonId, Reason
+from contracts.values import Value
+
+
+class Acknowledgement(Value):
+    """A person has taken an alert in hand (签收)."""
+
+    by: PersonId
+    reason: Reason
+    acknowledged_at: Instant
+
+
+class AppealAnswer(Value):
+    """A supervisor's decision on an appeal."""
+
+    by: PersonId
+    upheld: bool
+    reason: Reason
+    decided_at: Instant
+
+
+class Appeal(Value):
+    """A department's complaint against a card (申诉)."""
+
+    by: PersonId
+    reason: Reason
+    appealed_at: Instant
+    answer: AppealAnswer | None = None
+
+
+class RaisedRung(Value):
+    """A rung that has fired. A withdrawn one stays on record: published alerts are not forgotten."""
+
+    rung: Rung
+    raised_at: Instant
+    withdrawn: bool = False
+    occurrence: Occurrence = 1
+    acknowledgement: Acknowledgement | None = None
+    appeal: Appeal | None = None
+
+    @property
+    def overturned(self) -> bool:
+        """Whether an appeal against it was upheld. Such a rung is not raised again."""
+        return self.appeal is not None and self.appeal.answer is not None and self.appeal.answer.upheld
+
+
+def settled_rungs(raised: Iterable[RaisedRung]) -> frozenset[Rung]:
+    """The rungs that do not fire again: those that stand, and those overturned on appeal."""
+    return frozenset(fired.rung for fired in raised if not fired.withdrawn or fired.overturned)

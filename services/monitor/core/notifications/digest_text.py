@@ -1,0 +1,195 @@
+"""The text of a digest: counts by rung and department, and the most urgent alerts. It names no applicant. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from contracts.messages.alerts import Rung
+from contracts.messages.commitments import CommitmentKey, Kind, kind_of
+from contracts.values import Value
+from contracts.working_time.wording import Language, moment
+from services.monitor.core.notifications.policy import EntryKind
+
+MAX_LINES = 50
+"""Alerts that are named, and departments that are counted, in one digest."""
+
+URGENCY = (
+    Rung.OVERSIGHT,
+    Rung.RED,
+    Rung.YELLOW,
+    Rung.WARNING,
+    EntryKind.APPEAL,
+    EntryKind.DECISION,
+    EntryKind.WITHDRAWN,
+)
+"""The most urgent first."""
+
+
+class AlertCount(NamedTuple):
+    """How many entries of one kind and rung a department has."""
+
+    entry_kind: EntryKind
+    rung: Rung
+    owner: str
+    alerts: int
+
+    @property
+    def kind(self) -> Rung | EntryKind:
+        """The name under which they are counted: the rung of raised alerts, the kind of other entries."""
+        return self.rung if self.entry_kind is EntryKind.RUNG else self.entry_kind
+
+
+class DigestLine(NamedTuple):
+    """One alert, by its ``number`` in the list.
+
+    ``due_at`` is the end of the committed limit, None while it is paused; ``zone`` the time zone of the place;
+    ``upheld`` the decision on an appeal.
+    """
+
+    number: int
+    kind: EntryKind
+    rung: Rung
+    level: int
+    case_id: str
+    commitment: CommitmentKey
+    matter: str
+    owner: str
+    due_at: datetime | None
+    zone: str
+    upheld: bool | None = None
+
+
+class DigestText(Value):
+    """A digest as it is sent."""
+
+    language: Language
+    subject: str
+    text: str
+    counts: dict[str, int]
+
+
+_ZH = {
+    Rung.OVERSIGHT: "督办",
+    Rung.RED: "红牌",
+    Rung.YELLOW: "黄牌",
+    Rung.WARNING: "预警",
+    EntryKind.APPEAL: "申诉",
+    EntryKind.DECISION: "申诉决定",
+    EntryKind.WITHDRAWN: "撤销",
+}
+
+_EN = {
+    Rung.OVERSIGHT: ("oversight order", "oversight orders"),
+    Rung.RED: ("red card", "red cards"),
+    Rung.YELLOW: ("yellow card", "yellow cards"),
+    Rung.WARNING: ("warning", "warnings"),
+    EntryKind.APPEAL: ("appeal", "appeals"),
+    EntryKind.DECISION: ("decided appeal", "decided appeals"),
+    EntryKind.WITHDRAWN: ("withdrawn", "withdrawn"),
+}
+
+_KINDS_ZH = {
+    Kind.CASE: "全程",
+    Kind.STEP: "环节",
+    Kind.PROCEDURE: "特别程序",
+    Kind.ACCEPTANCE: "受理",
+    Kind.NOTICE: "一次性告知",
+    Kind.DELIVERY: "送达",
+    Kind.COMPLAINT: "投诉",
+    Kind.CONSULTATION: "咨询",
+}
+
+
+def digest_text(
+    number: int, counts: Sequence[AlertCount], lines: Sequence[DigestLine], more: int, language: Language, now: datetime
+) -> DigestText:
+    """The text of digest ``number``. ``lines`` are its most urgent alerts, ``more`` counts the others."""
+    zh = language == "zh"
+    totals = _totals(counts)
+    summary = _counted(totals, language)
+    parts = [summary, "", "按部门" if zh else "By department", *_by_department(counts, language)]
+    parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
+    if more:
+        parts.append(f"  另有{more}条" if zh else f"  and {more} more")
+    parts += ["", f"onedoor 督办通知第{number}号" if zh else f"onedoor, digest {number}"]
+    subject = f"onedoor 督办：{summary}" if zh else f"onedoor: {summary}"
+    named = {kind.value: count for kind, count in totals.items()}
+    return DigestText(language=language, subject=subject, text="\n".join(parts) + "\n", counts=named)
+
+
+def _totals(counts: Iterable[AlertCount]) -> Counter[Rung | EntryKind]:
+    totals: Counter[Rung | EntryKind] = Counter()
+    for count in counts:
+        totals[count.kind] += count.alerts
+    return totals
+
+
+def _counted(totals: Counter[Rung | EntryKind], language: Language) -> str:
+    """For example ``3 red cards, 1 warning``."""
+    if language == "zh":
+        return "，".join(f"{_ZH[kind]}{totals[kind]}件" for kind in URGENCY if totals[kind])
+    return ", ".join(f"{totals[kind]} {_EN[kind][totals[kind] > 1]}" for kind in URGENCY if totals[kind])
+
+
+def _by_department(counts: Iterable[AlertCount], language: Language) -> list[str]:
+    owners: dict[str, list[AlertCount]] = {}
+    for count in counts:
+        owners.setdefault(count.owner, []).append(count)
+    totals = {owner: _totals(own) for owner, own in owners.items()}
+    worst_first = sorted(totals.items(), key=lambda item: ([-item[1][kind] for kind in URGENCY], item[0]))
+    colon = "：" if language == "zh" else ": "
+    lines = [f"  {owner}{colon}{_counted(own, language)}" for owner, own in worst_first[:MAX_LINES]]
+    if (more := len(worst_first) - MAX_LINES) > 0:
+        lines.append(f"  另有{more}个部门" if language == "zh" else f"  and {more} more departments")
+    return lines
+
+
+def _line(line: DigestLine, language: Language, now: datetime) -> str:
+    zh = language == "zh"
+    number = f"第{line.number}号" if zh else f"alert {line.number}"
+    parts = [
+        f"{_subject(line, language)} {number}",
+        line.case_id,
+        f"{line.matter} {_commitment(line.commitment, language)}",
+        line.owner,
+    ]
+    if line.due_at is None:
+        parts.append("计时中止" if zh else "time stands still")
+    else:
+        due = moment(line.due_at, line.zone, language)
+        parts.append(f"{due} 到期" if zh else f"due {due}")
+        parts.append(_hours(line.due_at - now, language))
+    if line.kind is EntryKind.RUNG and line.level:
+        parts.append(f"无人认领，第{line.level}次升级" if zh else f"not acknowledged, escalated {line.level} times")
+    return ("，" if zh else ", ").join(parts)
+
+
+def _subject(line: DigestLine, language: Language) -> str:
+    zh = language == "zh"
+    rung = _ZH[line.rung] if zh else _EN[line.rung][0]
+    a = "an" if line.rung is Rung.OVERSIGHT else "a"
+    match line.kind:
+        case EntryKind.RUNG:
+            return rung
+        case EntryKind.WITHDRAWN:
+            return f"{rung}已撤销" if zh else f"{rung} withdrawn"
+        case EntryKind.APPEAL:
+            return f"对{rung}的申诉" if zh else f"appeal against {a} {rung}"
+        case EntryKind.DECISION if line.upheld:
+            return f"对{rung}的申诉成立" if zh else f"appeal against {a} {rung} upheld"
+        case EntryKind.DECISION:
+            return f"对{rung}的申诉不成立" if zh else f"appeal against {a} {rung} rejected"
+
+
+def _commitment(key: CommitmentKey, language: Language) -> str:
+    kind, _, which = key.partition("/")
+    name = _KINDS_ZH[kind_of(key)] if language == "zh" else kind
+    return f"{name} {which}".rstrip()
+
+
+def _hours(left: timedelta, language: Language) -> str:
+    hours = abs(left) // timedelta(hours=1)
+    if language == "zh":
+        return f"尚余{hours}小时" if left > timedelta() else f"已超{hours}小时"
+    return f"{hours} h left" if left > timedelta() else f"{hours} h over"

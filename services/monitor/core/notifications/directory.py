@@ -1,0 +1,102 @@
+"""Who is notified of an alert, by a directory file that is in force. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from contracts.messages.alerts import Rung
+from services.monitor.core.notifications.directory_file import SUPERVISOR, DirectoryFile
+from services.monitor.core.notifications.posts import Person, Post, Role, leave_by_person, present
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""The time zone of the directory's days."""
+
+
+class Directory:
+    """Finds the people to notify. ``owner``, ``region`` and ``item`` are those of the alert, ``at`` the moment."""
+
+    def __init__(self, content: DirectoryFile) -> None:
+        self.content = content
+        self._people = {person.id: person for person in content.people}
+        self._leave = leave_by_person(content.leave)
+        self._posts: dict[tuple[Role, str, str | None], list[Post]] = {}
+        for post in content.posts:
+            self._posts.setdefault((post.role, post.region or "", post.department), []).append(post)
+
+    def person(self, id: str) -> Person | None:
+        """The person with this id, if the directory has them."""
+        return self._people.get(id)
+
+    def levels(self, rung: Rung) -> int:
+        """How many times a rung is reported while it is unattended: level 0 first, up to the highest role."""
+        return len(self.content.escalation) - self._highest_role(rung)
+
+    def unacknowledged_hours(self, rung: Rung) -> float:
+        """After how many working hours an unacknowledged rung escalates by one level."""
+        return self.content.unacknowledged_hours[rung]
+
+    def recipients(
+        self, rung: Rung, level: int, owner: str, region: str, item: str, at: datetime
+    ) -> tuple[Person, ...]:
+        """The people notified of a rung at this level: at least one, and nobody beyond the highest level."""
+        if level >= self.levels(rung):
+            return ()
+        if level == 0:
+            roles = self.content.first_recipients[rung]
+        else:
+            roles = (self.content.escalation[self._highest_role(rung) + level],)
+        return self._people_in(roles, owner, region, item, at)
+
+    def supervisors(self, owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
+        """The people notified of an appeal: at least one."""
+        return self._people_in((SUPERVISOR,), owner, region, item, at)
+
+    def holds(self, person: str, role: Role, owner: str, region: str, item: str, at: datetime) -> bool:
+        """Whether a person holds a post of this role for the commitment, or fills it for a holder on leave."""
+        day = _day(at)
+        return any(
+            post.held_on(day) and person in (post.person, self._present(post, day))
+            for post in self._posts_for(role, owner, region, item)
+        )
+
+    def holds_at_least(self, person: str, role: Role, owner: str, region: str, item: str, at: datetime) -> bool:
+        """Whether a person holds a post of this role or a higher one. False if the directory lacks the role."""
+        escalation = self.content.escalation
+        roles = escalation[escalation.index(role) :] if role in escalation else ()
+        return any(self.holds(person, one, owner, region, item, at) for one in roles)
+
+    def _highest_role(self, rung: Rung) -> int:
+        """Index in ``escalation`` of the highest role among the first recipients."""
+        return max(self.content.escalation.index(role) for role in self.content.first_recipients[rung])
+
+    def _people_in(self, roles: Sequence[Role], owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
+        """The people present in these roles; if there are none, those in the next higher role that has some."""
+        escalation = self.content.escalation
+        lowest = min(escalation.index(role) for role in roles)
+        for wanted in (roles, *((role,) for role in escalation[lowest:])):
+            found = [person for role in wanted for person in self._present_in(role, owner, region, item, _day(at))]
+            if found:
+                return tuple(self._people[person] for person in dict.fromkeys(found))
+        raise AssertionError("a directory without anybody in the highest role is refused")
+
+    def _present_in(self, role: Role, owner: str, region: str, item: str, day: date) -> list[str]:
+        """The people who fill the most specific posts of this role, among those posts that somebody fills."""
+        posts = self._posts_for(role, owner, region, item)
+        filled = [(post.specificity, person) for post in posts if (person := self._present(post, day)) is not None]
+        highest = max((specificity for specificity, _ in filled), default=None)
+        return [person for specificity, person in filled if specificity == highest]
+
+    def _present(self, post: Post, day: date) -> str | None:
+        return present(post, day, self._leave)
+
+    def _posts_for(self, role: Role, owner: str, region: str, item: str) -> Iterator[Post]:
+        """The posts of this role that cover the commitment."""
+        for length in range(len(region) + 1):
+            for department in (None, owner):
+                for post in self._posts.get((role, region[:length], department), ()):
+                    if not post.items or item in post.items:
+                        yield post
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(ZONE).date()

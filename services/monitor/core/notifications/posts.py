@@ -1,0 +1,101 @@
+"""People, the posts they hold and deputise for, and their leave, as a directory file lists them. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from contracts.envelope import Code, Name
+from contracts.messages.fields import PersonId
+from contracts.values import StrictValue
+from contracts.working_time.almanac import RegionPrefix
+from contracts.working_time.wording import Language
+
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
+
+Role = Code
+"""What a post is called: ``clerk``, ``head``."""
+
+Address = Annotated[str, Field(max_length=400, pattern=r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$")]
+"""A channel, and an address of that channel: ``mail:zhou@example.gov.cn``."""
+
+
+class Person(StrictValue):
+    """Somebody who can be notified."""
+
+    id: PersonId
+    name: Name
+    language: Language = "zh"
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=20)]
+
+
+class Leave(StrictValue):
+    """A person is absent from the first of these days to the last."""
+
+    person: PersonId
+    since: Day
+    until: Day
+
+    def covers(self, day: date) -> bool:
+        """Whether it includes that day."""
+        return self.since <= day <= self.until
+
+
+class Post(StrictValue):
+    """A person is notified in this role of commitments of this department, in this region, about these items.
+
+    An omitted department or region, and an empty list of items, stand for all.
+    """
+
+    role: Role
+    department: Name | None = None
+    """The owner of a commitment, as alerts name it."""
+    region: RegionPrefix | None = None
+    items: tuple[Code, ...] = ()
+    """Items or bundles, by their codes in the catalogue."""
+    since: Day | None = None
+    until: Day | None = None
+    """The last day."""
+    person: PersonId
+    deputy: PersonId | None = None
+
+    def held_on(self, day: date) -> bool:
+        """Whether the post exists on that day."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+    @property
+    def is_general(self) -> bool:
+        """Whether it covers every commitment."""
+        return self.department is None and self.region is None and not self.items
+
+    @property
+    def specificity(self) -> tuple[int, bool, bool]:
+        """Orders posts: by the length of the region first, then by department, then by items."""
+        return len(self.region or ""), self.department is not None, bool(self.items)
+
+
+LeaveByPerson = Mapping[str | None, Sequence[Leave]]
+
+
+def leave_by_person(leave: Iterable[Leave]) -> LeaveByPerson:
+    """The leave of each person."""
+    found: dict[str | None, list[Leave]] = {}
+    for one in leave:
+        found.setdefault(one.person, []).append(one)
+    return found
+
+
+def present(post: Post, day: date, leave: LeaveByPerson) -> str | None:
+    """The person who fills a post on that day: its holder, the deputy of a holder on leave, or None."""
+    if not post.held_on(day):
+        return None
+    if not _is_on_leave(post.person, day, leave):
+        return post.person
+    if post.deputy is not None and not _is_on_leave(post.deputy, day, leave):
+        return post.deputy
+    return None
+
+
+def _is_on_leave(person: str, day: date, leave: LeaveByPerson) -> bool:
+    return any(one.covers(day) for one in leave.get(person, ()))

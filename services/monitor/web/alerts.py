@@ -1,0 +1,122 @@
+"""Lists alerts and platform issues, as JSON for staff."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from contracts.envelope import CaseId, Code, Name
+from contracts.messages.alerts import IssueKind, Rung
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.fields import PersonId, Region
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import alerts, platform_issues
+from services.monitor.store.filters import NO_NUL
+from services.runtime.http.openapi import refusals
+from services.runtime.http.timestamps import reject_numbers
+from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
+
+
+class AlertView(BaseModel):
+    """A rung of a commitment that has fired."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int = Field(description="Counts the alerts of this installation.")
+    case_id: CaseId
+    commitment: CommitmentKey
+    rung: Rung
+    occurrence: int
+    owner: Name
+    matter: Code
+    region: Region
+    due_at: datetime
+    raised_at: datetime
+    withdrawn_at: datetime | None
+    reason: str | None = Field(description="Why it was withdrawn.")
+    ended_at: datetime | None = Field(description="When the commitment was answered.")
+    acknowledged_at: datetime | None
+    acknowledged_by: PersonId | None = Field(description="The person who has taken it in hand; it does not escalate.")
+    acknowledgement: str | None = Field(description="That person's reason.")
+    appealed_at: datetime | None
+    appealed_by: PersonId | None
+    appeal: str | None = Field(description="Why the department holds the card to be unjust.")
+    appeal_decided_at: datetime | None
+    appeal_decided_by: PersonId | None
+    appeal_upheld: bool | None
+    appeal_decision: str | None = Field(description="The supervisor's reason.")
+
+
+class AlertPage(BaseModel):
+    """Alerts, newest first. ``next`` is the ``after`` of the next page, null on the last."""
+
+    alerts: list[AlertView]
+    next: int | None
+
+
+class AlertFilter(BaseModel):
+    """Selects alerts. All given filters must fit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: Annotated[Name, Field(pattern=NO_NUL)] | None = None
+    rung: Rung | None = None
+    case: CaseId | None = None
+    matter: Code | None = None
+    since: Annotated[AwareDatetime, BeforeValidator(reject_numbers)] | None = Field(
+        None, description="Raised at this moment or later."
+    )
+    after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class PlatformIssueView(BaseModel):
+    """A failure of the platform itself: no department answers for it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    case_id: CaseId
+    commitment: CommitmentKey
+    issue: IssueKind
+    owner: Name
+    matter: Code
+    region: Region
+    raised_at: datetime
+    settled_at: datetime | None
+
+
+class PlatformIssueFilter(BaseModel):
+    """Selects platform issues."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unsettled: bool = Field(True, description="Only those that last.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only."""
+    refused = refusals(401, 403, 422, 503)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+
+    @router.get("/alerts")
+    async def newest_alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
+        filters = wanted.model_dump(exclude_none=True, exclude={"limit"})
+        async with host.database.connect() as connection:
+            # One row more than the page shows whether there is a next page.
+            rows = await alerts.newest(connection, filters, wanted.limit + 1)
+        page = rows[: wanted.limit]
+        return AlertPage(
+            alerts=[AlertView.model_validate(row) for row in page],
+            next=page[-1].number if len(rows) > wanted.limit else None,
+        )
+
+    @router.get("/platform-issues")
+    async def newest_platform_issues(wanted: Annotated[PlatformIssueFilter, Query()]) -> list[PlatformIssueView]:
+        async with host.database.connect() as connection:
+            rows = await platform_issues.newest(connection, unsettled=wanted.unsettled, limit=wanted.limit)
+        return [PlatformIssueView.model_validate(row) for row in rows]
+
+    return router

@@ -1,0 +1,137 @@
+"""Shows the commitments of cases, explains their deadlines, and sums up how they ended, for staff."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import CaseId, Code
+from contracts.messages.commitments import Commitment, CommitmentKey
+from contracts.messages.fields import Region
+from contracts.working_time.explain import Explanation
+from contracts.working_time.svg import svg
+from contracts.working_time.wording import Language
+from contracts.working_time.wording import text as in_words
+from services.monitor.core.alert_records import RaisedRung
+from services.monitor.core.commitment import CASE
+from services.monitor.core.explanation import explanation
+from services.monitor.core.rules import LimitKind
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import cases, rule_store
+from services.monitor.store.statistics import AllStatistics, statistics
+from services.monitor.web.rules import rules_of_version
+from services.runtime.http.openapi import refusals
+from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
+
+
+class CommitmentView(Commitment):
+    """A commitment, when it was answered, and the rungs that have fired."""
+
+    answered_at: datetime | None
+    raised: tuple[RaisedRung, ...]
+
+
+class CaseView(BaseModel):
+    """The commitments of one case."""
+
+    case_id: CaseId
+    matter: Code | None
+    region: Region | None
+    decided_at: datetime | None
+    commitments: list[CommitmentView]
+
+
+class Form(StrEnum):
+    """The form of an explanation."""
+
+    JSON = "json"
+    TEXT = "text"
+    PICTURE = "picture"
+
+
+class ExplanationQuery(BaseModel):
+    """The commitment, the limit and the form of an explanation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    commitment: CommitmentKey = CASE
+    limit: LimitKind = LimitKind.COMMITTED
+    form: Form = Form.JSON
+    language: Language = "zh"
+
+
+class Summary(BaseModel):
+    """How many cases monitor has."""
+
+    cases_open: int
+    cases_closed: int = Field(description="Closed and within the retention time.")
+    due_now: int = Field(description="Cases with a timer that is due and has not fired yet.")
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only."""
+    refused = refusals(401, 403, 422, 503)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+
+    @router.get("/commitments")
+    async def summary() -> Summary:
+        async with host.database.connect() as connection:
+            row = await cases.counts(connection, host.clock.now())
+        return Summary.model_validate(row._asdict())
+
+    @router.get("/commitments/{case_id}", responses=refusals(404))
+    async def commitments(case_id: Annotated[CaseId, Path()]) -> CaseView:
+        state = await host.read(case_id)
+        if state is None:
+            raise HTTPException(404, f"monitor knows no case {case_id}")
+        return _case_view(case_id, state)
+
+    @router.get(
+        "/commitments/{case_id}/explanation",
+        responses=refusals(404) | {200: {"content": {"text/plain": {}, "image/svg+xml": {}}}},
+        response_model=Explanation,
+    )
+    async def explain(case_id: Annotated[CaseId, Path()], wanted: Annotated[ExplanationQuery, Query()]) -> Response:
+        """Why a commitment is due when it is: each day that counts, and each that does not."""
+        state = await host.read(case_id)
+        commitment = state.commitment(wanted.commitment) if state is not None else None
+        found = None
+        if state is not None and commitment is not None:
+            rules = await rules_of_version(host, commitment.rules_version)
+            found = explanation(state, wanted.commitment, wanted.limit, rules)
+        if found is None:
+            raise HTTPException(404, f"monitor has no such commitment of case {case_id}")
+        match wanted.form:
+            case Form.JSON:
+                return Response(found.model_dump_json(), media_type="application/json")
+            case Form.TEXT:
+                return Response(in_words(found, wanted.language), media_type="text/plain; charset=utf-8")
+            case Form.PICTURE:
+                return Response(svg(found, wanted.language), media_type="image/svg+xml")
+
+    @router.get("/statistics")
+    async def all_statistics() -> AllStatistics:
+        """Kept and broken commitments by department and matter."""
+        async with host.database.connect() as connection:
+            rules = await rule_store.in_force(connection)
+            return await statistics(connection, rules.terms(""))
+
+    return router
+
+
+def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
+    views = [
+        CommitmentView(**dict(message), answered_at=state.ended_at(commitment), raised=commitment.raised)
+        for commitment in state.commitments
+        if (message := commitment.as_message())
+    ]
+    return CaseView(
+        case_id=case_id,
+        matter=state.matter,
+        region=state.region,
+        decided_at=state.decided_at,
+        commitments=views,
+    )

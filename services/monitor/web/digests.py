@@ -1,0 +1,125 @@
+"""Lists digests and their deliveries, for staff, and repeats deliveries that were given up."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.messages.fields import PersonId
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import digest_deliveries, digests
+from services.runtime.http.openapi import refusals
+from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
+
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+class State(StrEnum):
+    """How far a digest has come."""
+
+    UNSENT = "unsent"
+    """It is still open, or a delivery has not arrived."""
+    FAILED = "failed"
+    """A delivery was given up."""
+
+
+class DigestFilter(BaseModel):
+    """Selects digests, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: State | None = None
+    after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class DeliveryView(BaseModel):
+    """The delivery of a digest to one address."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    address: str
+    attempts: int
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    error: str | None = Field(description="Why the last attempt failed.")
+    given_up_at: datetime | None
+
+
+class DigestView(BaseModel):
+    """A digest of one person. Moments are machine time."""
+
+    number: int
+    person: PersonId
+    opened_at: datetime
+    built_at: datetime | None = Field(description="Null while it is open.")
+    subject: str | None = Field(description="Null while it is open, and if no entry was left.")
+    deliveries: list[DeliveryView]
+
+
+class DigestPage(BaseModel):
+    """Digests, newest first. ``next`` is the ``after`` of the next page, null on the last."""
+
+    digests: list[DigestView]
+    next: int | None
+
+
+class DigestAlerts(BaseModel):
+    """The alerts of a digest, by their numbers. ``next`` is the ``after`` of the next page, null on the last."""
+
+    alerts: list[int]
+    next: int | None
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only."""
+    refused = refusals(401, 403, 422, 503)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+
+    @router.get("/digests")
+    async def newest_digests(wanted: Annotated[DigestFilter, Query()]) -> DigestPage:
+        async with host.database.connect() as connection:
+            # One row more than the page shows whether there is a next page.
+            rows = await digests.newest(connection, wanted.state, wanted.after, wanted.limit + 1)
+            page = rows[: wanted.limit]
+            deliveries: dict[int, list[DeliveryView]] = {}
+            for row in await digest_deliveries.of_digests(connection, [row.number for row in page]):
+                deliveries.setdefault(row.digest, []).append(DeliveryView.model_validate(row))
+        return DigestPage(
+            digests=[
+                DigestView(
+                    number=row.number,
+                    person=row.person,
+                    opened_at=row.opened_at,
+                    built_at=row.built_at,
+                    subject=row.subject,
+                    deliveries=deliveries.get(row.number, []),
+                )
+                for row in page
+            ],
+            next=page[-1].number if len(rows) > wanted.limit else None,
+        )
+
+    @router.get("/digests/{number}/alerts")
+    async def alerts(
+        number: Number,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> DigestAlerts:
+        """All alerts of a digest, to be acknowledged together; none for an unknown digest."""
+        async with host.database.connect() as connection:
+            found = await digests.alert_numbers(connection, number, after, limit + 1)
+        return DigestAlerts(alerts=found[:limit], next=found[limit - 1] if len(found) > limit else None)
+
+    @router.post("/digests/{number}/retry", responses=refusals(404), status_code=202)
+    async def retry(number: Number) -> None:
+        """Repeats the deliveries of a digest that were given up."""
+        async with host.database.begin() as connection:
+            repeated = await digest_deliveries.retry(connection, number)
+        if not repeated:
+            raise HTTPException(404, f"no address of a digest {number} was given up")
+
+    return router

@@ -1,0 +1,80 @@
+"""Shows the directory in force, and who would be notified of an alert, for staff."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from contracts.envelope import Code, Instant, Name
+from contracts.messages.alerts import Rung
+from contracts.messages.fields import PersonId, Region
+from services.monitor.core.notifications.directory_file import DirectoryFile
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import directory_store
+from services.runtime.http.openapi import refusals
+from services.runtime.http.timestamps import reject_numbers
+from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
+
+
+class DirectoryView(BaseModel):
+    """The directory in force. ``made_at`` is machine time."""
+
+    number: int
+    summary: str = Field(description="What was new.")
+    made_at: datetime
+    directory: DirectoryFile
+
+
+class RecipientsQuery(BaseModel):
+    """An alert, and the moment and level of its notification."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rung: Rung
+    owner: Name
+    region: Region
+    item: Code
+    at: Annotated[Instant, BeforeValidator(reject_numbers)] | None = Field(None, description="Now if omitted.")
+    level: int = Field(0, ge=0, le=100, description="How many times it has escalated.")
+
+
+class RecipientView(BaseModel):
+    """A person who would be notified."""
+
+    id: PersonId
+    name: Name
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only."""
+    refused = refusals(401, 403, 404, 422, 503)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+
+    @router.get("/directory")
+    async def directory() -> DirectoryView:
+        async with host.database.connect() as connection:
+            kept = await directory_store.in_force(connection)
+            found = await directory_store.latest(connection)
+        if kept is None or found is None:
+            raise _no_directory()
+        content = found[1].content
+        return DirectoryView(number=kept.number, summary=kept.summary, made_at=kept.made_at, directory=content)
+
+    @router.get("/directory/recipients")
+    async def recipients(wanted: Annotated[RecipientsQuery, Query()]) -> list[RecipientView]:
+        """The people who would be notified of such an alert."""
+        async with host.database.connect() as connection:
+            found = await directory_store.latest(connection)
+        if found is None:
+            raise _no_directory()
+        at = wanted.at or host.clock.now()
+        people = found[1].recipients(wanted.rung, wanted.level, wanted.owner, wanted.region, wanted.item, at)
+        return [RecipientView(id=person.id, name=person.name) for person in people]
+
+    return router
+
+
+def _no_directory() -> HTTPException:
+    return HTTPException(404, "no directory is in force: onedoor directory apply FILE")

@@ -1,0 +1,120 @@
+"""What the lists of due and overdue commitments have in common: queries, pages, files, and refusals under load."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from contracts.envelope import CaseId, Code, Name
+from contracts.messages.commitments import CommitmentKey
+from contracts.messages.fields import Region
+from contracts.working_time import OfficeHours
+from services.monitor.core.rules import Rules
+from services.monitor.store.filters import After, CommitmentFilter, Cursor, GroupBy, parse_cursor
+from services.monitor.store.query_limits import QueryTooLarge, TooManyQueries
+from services.runtime.http.csv import Cell, Cells
+from services.runtime.http.problems import Problem
+
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+"""Rows of a page."""
+
+MAX_DAYS = 366
+
+STREAMED = {"yield_per": 500}
+"""Rows of a file that are in memory at a time."""
+
+
+class Form(StrEnum):
+    """The form of a list."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class ListQuery(CommitmentFilter):
+    """A page of a list, and its form."""
+
+    after: After | None = Field(None, description="Continue after the page that gave this as `next`.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"Rows of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
+    )
+    form: Form = Form.JSON
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where the page begins."""
+        return parse_cursor(self.after) if self.after is not None else None
+
+
+class CountsQuery(CommitmentFilter):
+    """What the commitments are counted by."""
+
+    by: GroupBy = GroupBy.OWNER
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="So many groups, those with the most.")
+
+
+class ListedCommitment(BaseModel):
+    """The fields that every list has."""
+
+    case_id: CaseId
+    commitment: CommitmentKey
+    owner: Name
+    matter: Code
+    region: Region
+
+
+def next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
+    """Where the next page begins, if there is one: one row more than the page has been read."""
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]._asdict()
+    at = last["since"] if "since" in last else last["committed_due"]
+    return str(Cursor(last.get("mildness", 0), at, last["case_id"], last["commitment"]))
+
+
+def total(rows: Sequence[Row[Any]]) -> int:
+    """The total that each row of counts repeats."""
+    return int(rows[0].total) if rows else 0
+
+
+def cells(view: ListedCommitment, rules: Rules) -> Cells:
+    """The row of a file for people to read: moments are local to the office."""
+    hours = rules.terms(view.region).hours
+    return [_cell(value, hours) for _, value in view]
+
+
+@asynccontextmanager
+async def problems() -> AsyncIterator[None]:
+    """Answers 503 if a query has no turn in time, or takes too long."""
+    try:
+        yield
+    except TooManyQueries:
+        title, title_zh = "Others are looking through the lists", "查询人数过多，请稍后再试"
+        raise Problem(503, "busy", title, title_zh, headers={"Retry-After": "5"}) from None
+    except QueryTooLarge as error:
+        raise Problem(
+            503,
+            "too-much",
+            "There is too much to look through in the time allowed",
+            "数据量过大，未能在规定时间内完成查询",
+            detail="Ask for fewer days, or for one department, region or item.",
+            detail_zh="请缩短天数，或限定部门、区划、事项后再试。",
+            headers={"Retry-After": "60"},
+        ) from error
+
+
+def _cell(value: Any, hours: OfficeHours) -> Cell:
+    match value:
+        case datetime():
+            return hours.local(value).strftime("%Y-%m-%d %H:%M:%S")
+        case list():
+            return " ".join(value)
+        case _:
+            return cast(Cell, value)

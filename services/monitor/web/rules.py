@@ -1,0 +1,57 @@
+"""Shows the rules in force and those before them, for staff."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+from pydantic import BaseModel, Field
+
+from services.monitor.core.rules import Rules, RuleSet
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import rule_store
+from services.runtime.http.openapi import refusals
+from services.runtime.security.staff import staff_only
+from services.runtime.service import ServiceHost
+from services.runtime.store import rollouts
+
+MAX_RULES_VERSIONS = 100
+
+
+class RulesVersionView(BaseModel):
+    """A version of the rules, and how far the open cases follow it. Moments are machine time."""
+
+    number: int
+    summary: str = Field(description="What was new.")
+    made_at: datetime
+    visited: int = Field(description="Open cases that have been recalculated.")
+    changed: int = Field(description="Of these, cases in which something changed.")
+    open_cases: int = Field(description="Open cases there are, about.")
+    began_at: datetime | None
+    done_at: datetime | None = Field(description="When every open case followed; null until then.")
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only."""
+    refused = refusals(401, 403, 422, 503)
+    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+
+    @router.get("/rules")
+    async def versions() -> list[RulesVersionView]:
+        async with host.database.connect() as connection:
+            found = await rollouts.history(connection, rule_store.RULES.kind, MAX_RULES_VERSIONS)
+        return [RulesVersionView(**version._asdict()) for version in found]
+
+    @router.get("/rules/{version}", responses=refusals(404))
+    async def rule_set(version: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
+        return (await rules_of_version(host, version)).rule_set
+
+    return router
+
+
+async def rules_of_version(host: ServiceHost[MonitoredCase], version: int) -> Rules:
+    """The rules of that version. Raises `HTTPException` (404)."""
+    async with host.database.connect() as connection:
+        found = await rule_store.version(connection, version)
+    if found is None:
+        raise HTTPException(404, f"version {version} of the rules is not on record")
+    return found
