@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Union
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
@@ -20,7 +21,7 @@ class InvalidRecord(Exception):
 
 def encode(envelope: Envelope[Message]) -> bytes:
     """The value of the record: the whole event as one JSON document."""
-    return envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)
+    return to_json(envelope, exclude_none=True)
 
 
 def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Message]:
