@@ -50,7 +50,7 @@ class Calendar:
         if self.first_published > self.first_unpublished:
             raise ValueError("the first unpublished day lies before the first published one")
         first, end = self.first_published.toordinal(), self.first_unpublished.toordinal()
-        days_off = {day.toordinal(): said.off for day, said in self.days.items()}
+        days_off = {day.toordinal(): entry.off for day, entry in self.days.items()}
         before = _weekdays_until(first - 1)
         working: list[int] = []
         ranks: list[int] = []

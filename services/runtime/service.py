@@ -55,7 +55,8 @@ class ServiceHost(Protocol[S]):
         """Handle one message of the service's own and return the state of the case after the commit.
 
         ``time`` is the moment at which it happened, now if there is none. Raises what the core raises,
-        `queue.Overloaded` if too much is waiting, and `queue.Unavailable` if the database is away.
+        `queue.Overloaded` if too many requests are waiting, and `queue.Unavailable` if the
+        database is unavailable.
         """
 
     async def commands(

@@ -27,18 +27,18 @@ from services.runtime.store.cases import MAX_PROCESSED_IDS
 from services.runtime.store.database import DedicatedConnection, is_unavailable, transaction
 from services.runtime.store.dead_letters import make_dead_letter
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.toy import Tally, case, eventually, from_kafka, said, toy
+from tests.support.toy import Tally, case, eventually, from_kafka, instruction, toy
 
 
 class Kafka:
-    """Stands for the publisher: keeps what it was given, or is away."""
+    """A fake publisher: collects messages, or is unavailable."""
 
     def __init__(self) -> None:
         self.published: list[OutboxMessage] = []
-        self.away = False
+        self.unavailable = False
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        if self.away:
+        if self.unavailable:
             return ()
         self.published += messages
         return messages
@@ -58,7 +58,7 @@ def kafka() -> Kafka:
 
 
 Process = Callable[..., BatchProcessor[Tally]]
-"""Makes one more process's batches, drained in the end: of the toy changed so, with these topics alone."""
+"""Makes the batch processor of one more process, drained at the end: with a changed toy, or with these topics only."""
 
 
 @pytest.fixture
@@ -95,39 +95,39 @@ async def test_statements_do_not_grow_with_the_batch(batches: BatchProcessor[Tal
         driver.add_query_logger(lambda query: statements.append(query.query))
 
     async def count(messages: int, first: int) -> int:
-        await batches.publications.wait()  # so that the marks of the batch before ride along in this one
+        await batches.publications.wait()  # so that this batch marks the one before as published
         statements.clear()
-        batch = [from_kafka(said("say 2", case(first + n))) for n in range(messages)]
-        await batches.run([*batch, from_kafka(said("impossible", case(first)))])
-        await asyncio.sleep(0)  # asyncpg tells of a statement one turn of the loop later
+        batch = [from_kafka(instruction("publish 2", case(first + n))) for n in range(messages)]
+        await batches.run([*batch, from_kafka(instruction("impossible", case(first)))])
+        await asyncio.sleep(0)  # asyncpg reports a statement in the next iteration of the event loop
         return len(statements)
 
     await count(1, first=0)
     parked = 3  # begin, park, commit
     assert await count(1, first=1000) == await count(500, first=2000) == 2 + parked
     statements.clear()
-    await batches.run([from_kafka(said("count", case(2000 + n))) for n in range(500)])
+    await batches.run([from_kafka(instruction("count", case(2000 + n))) for n in range(500)])
     await asyncio.sleep(0)
-    assert len(statements) == 1, "what is remembered is not read, and one statement is committed by itself"
+    assert len(statements) == 1, "cached cases are not loaded, and a single statement needs no transaction"
     await batches.drain()
     assert len(kafka.published) == 2 * (1 + 1 + 500)
 
 
-async def test_a_message_heard_twice_counts_once(
+async def test_a_message_that_arrives_twice_counts_once(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
-    message = from_kafka(said("say 1", case(1)))
+    message = from_kafka(instruction("publish 1", case(1)))
     await batches.run([message, message])
     await batches.run([message])
     await batches.drain()
-    assert (await tally(database, case(1))).heard == ("say 1",)
+    assert (await tally(database, case(1))).instructions == ("publish 1",)
     assert len(kafka.published) == 1
 
 
-async def test_a_batch_run_again_after_a_crash_says_the_same_with_the_same_ids(
+async def test_a_batch_run_again_after_a_crash_publishes_the_same_ids(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
-    message = from_kafka(said("say 3", case(1)))
+    message = from_kafka(instruction("publish 3", case(1)))
     await batches.run([message])
     await batches.drain()
     first = {one.message_id for one in kafka.published}
@@ -138,22 +138,24 @@ async def test_a_batch_run_again_after_a_crash_says_the_same_with_the_same_ids(
     assert {one.message_id for one in kafka.published} == first and len(first) == 3
 
 
-async def test_one_bad_message_hurts_no_neighbour(batches: BatchProcessor[Tally], database: AsyncEngine) -> None:
-    batch = [from_kafka(said(reason, case(n))) for n, reason in enumerate(["count", "impossible", "fail", "count"])]
+async def test_one_bad_message_does_not_fail_its_batch(batches: BatchProcessor[Tally], database: AsyncEngine) -> None:
+    batch = [
+        from_kafka(instruction(reason, case(n))) for n, reason in enumerate(["count", "impossible", "fail", "count"])
+    ]
     await batches.run(batch)
-    assert (await tally(database, case(0))).heard == (await tally(database, case(3))).heard == ("count",)
+    assert (await tally(database, case(0))).instructions == (await tally(database, case(3))).instructions == ("count",)
     parked = await dead_letters.letters(database)
     assert [(letter.case_id, letter.blocking) for letter in parked] == [(case(1), False), (case(2), True)]
-    assert "the toy will not have it" in parked[0].reason
+    assert "impossible for the toy" in parked[0].reason
     assert "RuntimeError" in parked[1].reason
 
 
-async def test_a_parked_case_parks_its_later_messages_and_hands_them_back_in_order(
+async def test_a_blocked_case_parks_its_later_messages_and_replays_them_in_order(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
-    await batches.run([from_kafka(said("fail", case(1))), from_kafka(said("one", case(1)))])
-    await batches.run([from_kafka(said("two", case(1))), from_kafka(said("other", case(2)))])
-    assert (await tally(database, case(2))).heard == ("other",)
+    await batches.run([from_kafka(instruction("fail", case(1))), from_kafka(instruction("one", case(1)))])
+    await batches.run([from_kafka(instruction("two", case(1))), from_kafka(instruction("other", case(2)))])
+    assert (await tally(database, case(2))).instructions == ("other",)
     assert not await rows(database, f"SELECT 1 FROM cases WHERE case_id = '{case(1)}'")
 
     parked = await dead_letters.letters(database, case_id=case(1))
@@ -165,12 +167,12 @@ async def test_a_parked_case_parks_its_later_messages_and_hands_them_back_in_ord
     for one in kafka.published:
         envelope = decode(one.event, one.case_id.encode(), one.topic)
         await batches.run([from_kafka(envelope)])
-    assert (await tally(database, case(1))).heard == ("one", "two")
+    assert (await tally(database, case(1))).instructions == ("one", "two")
     assert await dead_letters.parked(database) == 0
 
 
 async def test_a_letter_that_fails_again_is_parked_again(batches: BatchProcessor[Tally], database: AsyncEngine) -> None:
-    message = from_kafka(said("impossible", case(1)))
+    message = from_kafka(instruction("impossible", case(1)))
     await batches.run([message])
     (letter,) = await dead_letters.letters(database)
     await dead_letters.replay(database, [letter.number])
@@ -179,17 +181,17 @@ async def test_a_letter_that_fails_again_is_parked_again(batches: BatchProcessor
     assert await dead_letters.parked(database) == 1
 
 
-async def test_what_kafka_did_not_take_is_relayed_by_anybody(
+async def test_messages_that_kafka_did_not_acknowledge_are_relayed_by_any_replica(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
-    kafka.away = True
-    await batches.run([from_kafka(said("say 5", case(1)))])
+    kafka.unavailable = True
+    await batches.run([from_kafka(instruction("publish 5", case(1)))])
     await batches.drain()
     relay = OutboxRelay(database, kafka.publish, timedelta())
     await relay.run_once()
     assert await rows(database, "SELECT cardinality(message_ids) FROM unpublished") == [(5,)]
     assert not relay.busy
-    kafka.away = False
+    kafka.unavailable = False
     other = OutboxRelay(database, kafka.publish, timedelta())
     await asyncio.gather(relay.run_once(), other.run_once())
     assert relay.busy != other.busy, "one of them has published it"
@@ -198,11 +200,11 @@ async def test_what_kafka_did_not_take_is_relayed_by_anybody(
     assert len({one.message_id for one in kafka.published}) == 5
 
 
-async def test_when_kafkas_log_is_lost_all_is_said_again_as_it_was(
+async def test_when_kafkas_log_is_lost_the_same_messages_are_published_again(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
     for n in range(3):
-        await batches.run([from_kafka(said("say 2", case(n)))])
+        await batches.run([from_kafka(instruction("publish 2", case(n)))])
     await batches.drain()
     first, kafka.published = kafka.published, []
     relay = OutboxRelay(database, kafka.publish, timedelta())
@@ -212,11 +214,11 @@ async def test_when_kafkas_log_is_lost_all_is_said_again_as_it_was(
     assert not await rows(database, "SELECT 1 FROM unpublished")
 
 
-async def test_when_kafkas_log_is_lost_and_all_replicas_notice_it_is_said_again_once(
+async def test_when_all_replicas_notice_the_lost_log_messages_are_published_again_once(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
     for n in range(3):
-        await batches.run([from_kafka(said("say 400", case(n)))])
+        await batches.run([from_kafka(instruction("publish 400", case(n)))])
     await batches.drain()
     kafka.published = []
     replicas = [OutboxRelay(database, kafka.publish, timedelta()) for _ in range(3)]
@@ -226,33 +228,33 @@ async def test_when_kafkas_log_is_lost_and_all_replicas_notice_it_is_said_again_
     assert len(kafka.published) == len({one.message_id for one in kafka.published}) == 1200
 
 
-async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_go_on(
+async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_are_processed(
     process: Process, database: AsyncEngine
 ) -> None:
-    def project(said: Sequence[Envelope[Message]]) -> list[Statement]:
-        told = case(2) in [envelope.subject for envelope in said]
-        return [("SELECT CAST($1::text AS int)", ("no number",))] if told else []
+    def project(messages: Sequence[Envelope[Message]]) -> list[Statement]:
+        fails = case(2) in [envelope.subject for envelope in messages]
+        return [("SELECT CAST($1::text AS int)", ("no number",))] if fails else []
 
     batches = process(projection=project)
     queue = BatchQueue(batches, 100)
     running = asyncio.create_task(queue.run())
-    await queue.submit_records([from_kafka(said("say 1", case(n))) for n in (1, 2, 3)], [])
+    await queue.submit_records([from_kafka(instruction("publish 1", case(n))) for n in (1, 2, 3)], [])
     running.cancel()
-    assert [(await tally(database, case(n))).heard for n in (1, 3)] == [("say 1",), ("say 1",)]
+    assert [(await tally(database, case(n))).instructions for n in (1, 3)] == [("publish 1",), ("publish 1",)]
     (letter,) = await dead_letters.letters(database)
     assert (letter.case_id, letter.blocking) == (case(2), True)
     assert "cannot be stored" in letter.reason
 
 
-async def test_what_would_be_said_where_nobody_hears_it_is_impossible(process: Process, database: AsyncEngine) -> None:
+async def test_a_message_whose_topic_does_not_exist_is_impossible(process: Process, database: AsyncEngine) -> None:
     batches = process(frozenset({"onedoor.alerts"}))
-    await batches.run([from_kafka(said("say 1", case(1))), from_kafka(said("count", case(2)))])
+    await batches.run([from_kafka(instruction("publish 1", case(1))), from_kafka(instruction("count", case(2)))])
     (letter,) = await dead_letters.letters(database)
     assert (letter.case_id, letter.reason) == (case(1), "onedoor.requests is no topic of this installation")
-    assert (await tally(database, case(2))).heard == ("count",)
+    assert (await tally(database, case(2))).instructions == ("count",)
 
 
-async def test_a_transaction_that_hangs_is_given_up_with_its_connection(database: AsyncEngine) -> None:
+async def test_a_transaction_that_hangs_is_aborted_with_its_connection(database: AsyncEngine) -> None:
     with pytest.raises(DBAPIError):
         async with transaction(database, limit_s=0.2) as connection:
             await connection.execute(text("SELECT pg_sleep(30)"))
@@ -260,46 +262,46 @@ async def test_a_transaction_that_hangs_is_given_up_with_its_connection(database
         assert await connection.scalar(text("SELECT 1")) == 1
 
 
-async def test_a_line_that_hangs_or_is_left_in_a_transaction_is_given_up_and_opened_anew(database: AsyncEngine) -> None:
-    line = DedicatedConnection(database)
+async def test_a_connection_that_hangs_or_is_left_in_a_transaction_is_replaced(database: AsyncEngine) -> None:
+    connection = DedicatedConnection(database)
     with pytest.raises(asyncpg.PostgresError) as cut:
-        async with line.acquire(limit_s=0.2) as driver:
+        async with connection.acquire(limit_s=0.2) as driver:
             await driver.execute("SELECT pg_sleep(30)")
     assert is_unavailable(cut.value)
-    async with line.acquire() as driver:
+    async with connection.acquire() as driver:
         await driver.execute("BEGIN")
-    async with line.acquire() as another:
+    async with connection.acquire() as another:
         assert another is not driver and not another.is_in_transaction()
         with pytest.raises(asyncpg.PostgresError) as refused:
             await another.execute("SELECT CAST('no number' AS int)")
     assert not is_unavailable(refused.value)
-    async with line.acquire() as same:
-        assert same is another, "what the server refuses is no fault of the line"
+    async with connection.acquire() as same:
+        assert same is another, "a refused statement leaves the connection intact"
         with pytest.raises(asyncpg.DataError) as unsendable:
             await same.execute("SELECT $1::int", "no number")
     assert not is_unavailable(unsendable.value)
     assert is_unavailable(asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress"))
-    await line.close()
+    await connection.close()
 
 
-async def test_that_messages_are_published_is_written_with_the_next_batch(
+async def test_the_next_batch_marks_messages_as_published(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    await batches.run([from_kafka(said("say 4", case(1)))])
+    await batches.run([from_kafka(instruction("publish 4", case(1)))])
     await batches.publications.wait()
     assert await rows(database, "SELECT cardinality(message_ids) FROM unpublished") == [(4,)]
-    await batches.run([from_kafka(said("count", case(2)))])
+    await batches.run([from_kafka(instruction("count", case(2)))])
     assert not await rows(database, "SELECT 1 FROM unpublished")
     assert len(await rows(database, "SELECT 1 FROM outbox")) == 4
 
 
-async def test_two_processes_with_the_same_new_case_do_not_lose_either_message(
-    process: Process, database: AsyncEngine
-) -> None:
+async def test_processes_with_the_same_new_case_lose_no_message(process: Process, database: AsyncEngine) -> None:
     processes = [process() for _ in range(4)]
-    words = [f"word{n}" for n in range(20)]
-    await asyncio.gather(*(processes[n % 4].run([from_kafka(said(word, case(1)))]) for n, word in enumerate(words)))
-    assert sorted((await tally(database, case(1))).heard) == sorted(words)
+    instructions = [f"n{n}" for n in range(20)]
+    await asyncio.gather(
+        *(processes[n % 4].run([from_kafka(instruction(one, case(1)))]) for n, one in enumerate(instructions))
+    )
+    assert sorted((await tally(database, case(1))).instructions) == sorted(instructions)
 
 
 async def test_batches_with_the_same_cases_in_other_orders_do_not_deadlock(
@@ -309,72 +311,72 @@ async def test_batches_with_the_same_cases_in_other_orders_do_not_deadlock(
     there = [case(n) for n in range(50)]
     await asyncio.gather(
         *(
-            one_of_them.run([from_kafka(said(f"{n}", one)) for one in (there if n % 2 else reversed(there))])
+            one_of_them.run([from_kafka(instruction(f"{n}", one)) for one in (there if n % 2 else reversed(there))])
             for n in range(5)
             for one_of_them in processes
         )
     )
-    assert {len((await tally(database, one)).heard) for one in there} == {20}
+    assert {len((await tally(database, one)).instructions) for one in there} == {20}
 
 
-async def test_the_memory_of_duplicates_reaches_as_far_as_documented(
+async def test_duplicates_are_recognised_as_far_back_as_documented(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    first = from_kafka(said("first", case(1)))
+    first = from_kafka(instruction("first", case(1)))
     await batches.run([first])
-    await batches.run([from_kafka(said("more", case(1))) for _ in range(MAX_PROCESSED_IDS - 1)])
+    await batches.run([from_kafka(instruction("more", case(1))) for _ in range(MAX_PROCESSED_IDS - 1)])
     await batches.run([first])
-    assert (await tally(database, case(1))).heard.count("first") == 1
+    assert (await tally(database, case(1))).instructions.count("first") == 1
 
 
 async def test_an_undecodable_record_is_parked_with_the_batch(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
     letter = make_dead_letter("the record is no JSON", "onedoor.alerts", "partition 1, offset 7", b"k", b"\x00\xff{")
-    await batches.run([from_kafka(said("count", case(1)))], [letter])
+    await batches.run([from_kafka(instruction("count", case(1)))], [letter])
     (parked,) = await dead_letters.letters(database)
     assert (parked.value, parked.origin, parked.key) == (b"\x00\xff{", "partition 1, offset 7", b"k")
-    assert await dead_letters.replay(database, [parked.number]) == 0, "nobody knows where it belongs"
+    assert await dead_letters.replay(database, [parked.number]) == 0, "its case is unknown"
 
 
-async def test_due_cases_are_woken_once_by_whichever_process_is_first(process: Process, database: AsyncEngine) -> None:
+async def test_each_due_timer_fires_once_in_one_of_the_processes(process: Process, database: AsyncEngine) -> None:
     processes = [process() for _ in range(3)]
-    await processes[0].run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(n))) for n in range(100)])
-    woken = await asyncio.gather(*(one.fire_timers(20) for one in processes for _ in range(4)))
-    assert sum(woken) == 100
-    assert {(await tally(database, case(n))).woken for n in range(100)} == {1}
+    await processes[0].run([from_kafka(instruction("timer 2026-03-02T09:00:00+08:00", case(n))) for n in range(100)])
+    fired = await asyncio.gather(*(one.fire_timers(20) for one in processes for _ in range(4)))
+    assert sum(fired) == 100
+    assert {(await tally(database, case(n))).fired for n in range(100)} == {1}
     assert await processes[0].fire_timers(20) == 0
 
 
-async def test_a_case_that_cannot_be_woken_does_not_keep_others_from_waking(
+async def test_a_timer_that_fails_does_not_hold_up_others(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    past = "wake 2026-03-02T09:00:00+08:00"
-    await batches.run([from_kafka(said(past, case(1))), from_kafka(said(past, case(2)))])
-    await batches.run([from_kafka(said("fail", case(1)))])
+    past = "timer 2026-03-02T09:00:00+08:00"
+    await batches.run([from_kafka(instruction(past, case(1))), from_kafka(instruction(past, case(2)))])
+    await batches.run([from_kafka(instruction("fail", case(1)))])
     assert await batches.fire_timers(10) == 2
-    assert (await tally(database, case(2))).woken == 1
-    assert (await tally(database, case(1))).woken == 0
-    assert await batches.fire_timers(10) == 0, "it is looked at again later"
+    assert (await tally(database, case(2))).fired == 1
+    assert (await tally(database, case(1))).fired == 0
+    assert await batches.fire_timers(10) == 0, "it is retried later"
 
 
-async def test_a_blocked_case_stays_blocked_when_its_question_is_put(
+async def test_a_blocked_case_stays_blocked_when_its_call_is_made(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    await batches.run([from_kafka(said("ask tax", case(1)))])
-    await batches.run([from_kafka(said("fail", case(1)))])
+    await batches.run([from_kafka(instruction("call tax", case(1)))])
+    await batches.run([from_kafka(instruction("fail", case(1)))])
     (call,) = await batches.claim_calls(machine_now() + timedelta(minutes=1), 10)
     assert call.case_id == case(1)
-    await batches.run([from_kafka(said("count", case(1)))])
-    assert (await tally(database, case(1))).heard == ("ask tax",)
+    await batches.run([from_kafka(instruction("count", case(1)))])
+    assert (await tally(database, case(1))).instructions == ("call tax",)
     assert [letter.blocking for letter in await dead_letters.letters(database)] == [True, True]
 
 
-async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_again(
+async def test_while_messages_are_held_up_timers_fire_and_retries_do_not(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
-    await batches.run([from_kafka(said("count", case(1)))])
-    await batches.run([from_kafka(said("wake 2026-03-02T09:00:00+08:00", case(2)))])
+    await batches.run([from_kafka(instruction("count", case(1)))])
+    await batches.run([from_kafka(instruction("timer 2026-03-02T09:00:00+08:00", case(2)))])
     async with database.begin() as connection:
         await connection.execute(text(f"UPDATE cases SET retry_at = now() WHERE case_id = '{case(1)}'"))
     now = [1_000_000.0]
@@ -382,18 +384,18 @@ async def test_while_messages_are_held_up_deadlines_come_and_nobody_is_asked_aga
     batches.retry_suppression.extend()
     assert await batches.load_next_timers(), "a deadline has come"
     assert await batches.fire_timers(10) == 1
-    assert [(await tally(database, case(n))).woken for n in (1, 2)] == [0, 1]
+    assert [(await tally(database, case(n))).fired for n in (1, 2)] == [0, 1]
     assert not await batches.load_next_timers()
     now[0] += SUPPRESS_S
     assert await batches.load_next_timers()
     assert await batches.fire_timers(10) == 1
-    assert (await tally(database, case(1))).woken == 1
+    assert (await tally(database, case(1))).fired == 1
 
 
-async def test_commands_are_told_what_became_of_them(batches: BatchProcessor[Tally]) -> None:
+async def test_commands_receive_their_results(batches: BatchProcessor[Tally]) -> None:
     loop = asyncio.get_running_loop()
-    good = InboundMessage(said("count", case(1)), reply=loop.create_future())
-    bad = InboundMessage(said("impossible", case(2)), reply=loop.create_future())
+    good = InboundMessage(instruction("count", case(1)), reply=loop.create_future())
+    bad = InboundMessage(instruction("impossible", case(2)), reply=loop.create_future())
     await batches.run([good, bad])
     assert good.reply is not None and bad.reply is not None
     assert isinstance(await good.reply, Tally)
@@ -411,60 +413,62 @@ async def waits_for_a_lock(database: AsyncEngine) -> bool:
 
 
 async def publish_one(batches: BatchProcessor[Tally]) -> None:
-    """Say something that is in Kafka then, which is yet to be noted."""
-    await batches.run([from_kafka(said("say 1", case(1)))])
+    """Publish a message that is not marked as published yet."""
+    await batches.run([from_kafka(instruction("publish 1", case(1)))])
     await batches.publications.wait()
 
 
-async def test_what_is_published_is_noted_though_the_noting_was_broken_off(
+async def test_published_messages_are_marked_although_marking_was_cancelled(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
     await publish_one(batches)
     async with database.begin() as other:
         await other.execute(text("LOCK TABLE unpublished IN ACCESS EXCLUSIVE MODE"))
-        noting = asyncio.create_task(batches.flush())
+        marking = asyncio.create_task(batches.flush())
         await eventually(partial(waits_for_a_lock, database))
-        noting.cancel()
-        await asyncio.wait([noting])
+        marking.cancel()
+        await asyncio.wait([marking])
     await batches.drain()
     assert await unpublished(database) == 0
 
 
-async def test_what_is_published_is_noted_though_the_batch_that_was_to_do_so_failed(
+async def test_published_messages_are_marked_although_the_next_batch_failed(
     batches: BatchProcessor[Tally], database: AsyncEngine
 ) -> None:
     await publish_one(batches)
     async with database.begin() as other:
         await other.execute(text("ALTER TABLE outbox RENAME TO elsewhere"))
     with pytest.raises(asyncpg.UndefinedTableError):
-        await batches.run([from_kafka(said("say 1", case(2)))])
+        await batches.run([from_kafka(instruction("publish 1", case(2)))])
     async with database.begin() as other:
         await other.execute(text("ALTER TABLE elsewhere RENAME TO outbox"))
     await batches.drain()
     assert await unpublished(database) == 0
 
 
-async def test_what_is_in_hand_is_committed_and_published_and_nothing_is_begun_after_it(
+async def test_at_the_stop_the_present_batch_is_committed_and_published_and_no_other_begins(
     batches: BatchProcessor[Tally], database: AsyncEngine, kafka: Kafka
 ) -> None:
     async with database.begin() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
-        in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
+        running = asyncio.create_task(batches.run([from_kafka(instruction("publish 1", case(1)))]))
         await eventually(partial(waits_for_a_lock, database))
-        settled = asyncio.create_task(batches.finish_batch(60))
-    await settled
-    late = asyncio.create_task(batches.run([from_kafka(said("say 1", case(2)))]))
-    assert in_hand.done()
+        finished = asyncio.create_task(batches.finish_batch(60))
+    await finished
+    late = asyncio.create_task(batches.run([from_kafka(instruction("publish 1", case(2)))]))
+    assert running.done()
     await batches.drain()
     assert (len(kafka.published), await unpublished(database), late.done()) == (1, 0, False)
     late.cancel()
 
 
-async def test_what_takes_too_long_is_not_waited_for(batches: BatchProcessor[Tally], database: AsyncEngine) -> None:
+async def test_the_stop_does_not_wait_for_a_batch_that_takes_too_long(
+    batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
     async with database.begin() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
-        in_hand = asyncio.create_task(batches.run([from_kafka(said("say 1", case(1)))]))
+        running = asyncio.create_task(batches.run([from_kafka(instruction("publish 1", case(1)))]))
         await eventually(partial(waits_for_a_lock, database))
         await batches.finish_batch(0.01)
-        assert not in_hand.done()
-    await in_hand
+        assert not running.done()
+    await running

@@ -17,11 +17,11 @@ from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
-from tests.support.toy import TOPIC, case, said, toy
+from tests.support.toy import TOPIC, case, instruction, toy
 
 T = TypeVar("T")
 
-GOOD = encode(said("挂号", case(1)))
+GOOD = encode(instruction("挂号", case(1)))
 AT = "partition 3, offset 42"
 
 

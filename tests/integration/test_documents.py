@@ -24,7 +24,7 @@ from services.runtime.store import documents, rollouts, tables
 from services.runtime.store.database import DATABASE_ERRORS, transaction
 from services.runtime.store.documents import UnusableVersion, VersionedDocument
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.toy import Tally, case, eventually, from_kafka, handle, said, toy
+from tests.support.toy import Tally, case, eventually, from_kafka, handle, instruction, toy
 
 CASES = 30
 AT_ONCE = 7
@@ -48,12 +48,12 @@ def core_for(number: int, content: Rules) -> Core[Tally]:
     def core(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
         if isinstance(envelope.data, RulesChanged):
             assert state is not None
-            if "unmoved" in state.heard:
+            if "unmoved" in state.instructions:
                 return Step(state)
-            return Step(state.replace(heard=(*state.heard, f"follows {number}")), (CaseStateRequested(),))
+            return Step(state.replace(instructions=(*state.instructions, f"follows {number}")), (CaseStateRequested(),))
         step = handle(state, envelope)
-        *before, last = step.state.heard
-        return step._replace(state=step.state.replace(heard=(*before, f"{last} by {number}")))
+        *before, last = step.state.instructions
+        return step._replace(state=step.state.replace(instructions=(*before, f"{last} by {number}")))
 
     return core
 
@@ -107,7 +107,7 @@ async def put(database: AsyncEngine, **content: Any) -> int | None:
 async def heard(database: AsyncEngine) -> dict[str, tuple[str, ...]]:
     async with database.connect() as connection:
         rows = (await connection.execute(text("SELECT case_id, state FROM cases ORDER BY case_id"))).all()
-    return {row.case_id: Tally.model_validate_json(row.state).heard for row in rows}
+    return {row.case_id: Tally.model_validate_json(row.state).instructions for row in rows}
 
 
 async def progress(database: AsyncEngine) -> rollouts.Progress:
@@ -116,11 +116,11 @@ async def progress(database: AsyncEngine) -> rollouts.Progress:
 
 
 def letters(reason: str, numbers: Sequence[int]) -> list[InboundMessage]:
-    return [from_kafka(said(reason, case(number))) for number in numbers]
+    return [from_kafka(instruction(reason, case(number))) for number in numbers]
 
 
 def everywhere() -> list[InboundMessage]:
-    return [from_kafka(said("a", case_id)) for case_id in EVERYWHERE]
+    return [from_kafka(instruction("a", case_id)) for case_id in EVERYWHERE]
 
 
 async def roll_out(processor: BatchProcessor[Tally]) -> bool:

@@ -17,13 +17,13 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.store.outbox import OutboxMessage
 from tests.integration.test_batches import Kafka
 from tests.support.topics import ensure_topics
-from tests.support.toy import TOPIC, case, eventually, said, settings
+from tests.support.toy import TOPIC, case, eventually, instruction, settings
 
 NOWHERE = "127.0.0.1:1"
 
 
 def messages(count: int) -> list[OutboxMessage]:
-    events = [said(f"say {n}", case(n)) for n in range(count)]
+    events = [instruction(f"publish {n}", case(n)) for n in range(count)]
     return [OutboxMessage(event.subject, event.id, TOPIC, encode(event)) for event in events]
 
 
@@ -45,7 +45,7 @@ async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
     """A publisher whose Kafka is away."""
     if request.param == "double":
         double = Kafka()
-        double.away = True
+        double.unavailable = True
         yield double.publish
         return
     publisher = Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE))

@@ -1,6 +1,7 @@
-"""A service with no business, by which the host is tested.
+"""A toy service by which the runtime is tested.
 
-It hears ``AlertWithdrawn`` and does what the reason says: count, say so many messages, wake, call, close, fail.
+It consumes `AlertWithdrawn` and follows the instruction in its reason: count, publish so many messages, set a timer,
+make a call, close, fail.
 """
 
 import asyncio
@@ -26,80 +27,80 @@ AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 TOPIC = "onedoor.alerts"
 
 
-class Question(Message):
-    """What the toy asks the outside world."""
+class Request(Message):
+    """The toy's request to its external system."""
 
-    type: ClassVar[str] = "onedoor.toy.question.v1"
+    type: ClassVar[str] = "onedoor.toy.request.v1"
 
-    asks: str
+    text: str
 
 
-class Answer(Message):
-    """What it is told."""
+class Reply(Message):
+    """The result of the request."""
 
-    type: ClassVar[str] = "onedoor.toy.answer.v1"
+    type: ClassVar[str] = "onedoor.toy.reply.v1"
 
-    says: str
+    text: str
 
 
 class Tally(Value):
-    """The toy's state."""
+    """The state of the toy."""
 
-    heard: tuple[str, ...] = ()
-    wake: Instant | None = None
-    asking: str | None = None
+    instructions: tuple[str, ...] = ()
+    timer_at: Instant | None = None
+    request: str | None = None
     answers: tuple[str, ...] = ()
-    woken: int = 0
+    fired: int = 0
     closed: bool = False
 
 
-def question(tally: Tally) -> Question | None:
-    """What the toy wants to know."""
-    return Question(asks=tally.asking) if tally.asking else None
+def pending_request(tally: Tally) -> Request | None:
+    """The open request of the toy."""
+    return Request(text=tally.request) if tally.request else None
 
 
 def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
-    """Do as the message says."""
+    """Follow the instruction of the message."""
     tally = state or Tally()
     out: tuple[Message, ...] = ()
     match envelope.data:
-        case AlertWithdrawn(reason=reason):
-            tally = tally.model_copy(update={"heard": (*tally.heard, reason)})
-            word, _, argument = reason.partition(" ")
-            if word == "impossible":
-                raise InvalidMessage("the toy will not have it")
-            if word == "fail":
+        case AlertWithdrawn(reason=instruction):
+            tally = tally.replace(instructions=(*tally.instructions, instruction))
+            verb, _, argument = instruction.partition(" ")
+            if verb == "impossible":
+                raise InvalidMessage("impossible for the toy")
+            if verb == "fail":
                 raise RuntimeError("a fault in the core")
-            if word == "say":
+            if verb == "publish":
                 out = (CaseStateRequested(),) * int(argument)
-            if word == "wake":
-                tally = tally.model_copy(update={"wake": datetime.fromisoformat(argument)})
-            if word == "ask":
-                tally = tally.model_copy(update={"asking": argument})
-            if word == "close":
-                tally = tally.model_copy(update={"closed": True})
+            if verb == "timer":
+                tally = tally.replace(timer_at=datetime.fromisoformat(argument))
+            if verb == "call":
+                tally = tally.replace(request=argument)
+            if verb == "close":
+                tally = tally.replace(closed=True)
         case TimerFired():
-            tally = tally.model_copy(update={"woken": tally.woken + 1, "wake": None})
+            tally = tally.replace(fired=tally.fired + 1, timer_at=None)
             out = (CaseStateRequested(),)
-        case Answer(says="impossible"):
-            raise InvalidMessage("the toy will not have it")
-        case Answer(says=says):
-            keep = says.startswith("failed")
-            update: dict[str, Any] = {"answers": (*tally.answers, says)}
-            tally = tally.model_copy(update=update if keep else update | {"asking": None})
-    return Step(tally, out, timer_at=tally.wake, call=question(tally), closed=tally.closed)
+        case Reply(text="impossible"):
+            raise InvalidMessage("impossible for the toy")
+        case Reply(text=text):
+            tally = tally.replace(answers=(*tally.answers, text))
+            if not text.startswith("failed"):
+                tally = tally.replace(request=None)
+    return Step(tally, out, timer_at=tally.timer_at, call=pending_request(tally), closed=tally.closed)
 
 
 def toy(**changes: Any) -> Service[Tally]:
-    """The toy as a service."""
+    """The declaration of the toy."""
     parts: dict[str, Any] = {
         "name": "toy",
         "core": handle,
         "state": Tally,
         "consumes": (AlertWithdrawn,),
         "migrations": Path(__file__).parent / "toy_migrations",
-        "pending_request": question,
-        "call_failed": lambda call, error: Answer(says=f"failed: {error}"),
+        "pending_request": pending_request,
+        "call_failed": lambda call, error: Reply(text=f"failed: {error}"),
     }
     return Service(**parts | changes)
 
@@ -121,54 +122,54 @@ def case(number: int) -> str:
     return f"{number // 10_000:04d}-{number % 10_000:04d}-0000-0"
 
 
-def said(reason: str, case_id: str, id: UUID | None = None) -> Envelope[AlertWithdrawn]:
-    """A message that tells the toy what to do."""
+def instruction(reason: str, case_id: str, id: UUID | None = None) -> Envelope[AlertWithdrawn]:
+    """A message with an instruction for the toy."""
     data = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason=reason, withdrawn_at=AT)
     return envelop(data, id=id or uuid4(), source="/test", subject=case_id, time=AT)
 
 
 def from_kafka(envelope: Envelope[Message]) -> InboundMessage:
-    """The same as the consumer would bring it."""
+    """The message as the consumer brings it."""
     return InboundMessage(envelope, "partition 0, offset 0", TOPIC, encode(envelope))
 
 
-class Office:
-    """An outside world that can be told how to behave, and counts what it is asked."""
+class FakeSystem:
+    """An external system with a settable behaviour, which counts its calls."""
 
     batch_size = 10
 
     def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
+        self.called: Counter[str] = Counter()
         self.done: set[str] = set()
         self.fault: Exception | None = None
-        self.says = "done"
+        self.reply = "done"
         self.gate = asyncio.Event()
         self.gate.set()
-        self.news: dict[int, Notification | InvalidNotification] = {}
-        self.at_once = 0
-        self.most_at_once = 0
+        self.notifications: dict[int, Notification | InvalidNotification] = {}
+        self.under_way = 0
+        self.most_under_way = 0
 
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
 
     async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
-        self.at_once += len(calls)
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        self.asked.update(call.case_id for call in calls)
+        self.under_way += len(calls)
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.called.update(call.case_id for call in calls)
         await self.gate.wait()
-        self.at_once -= len(calls)
+        self.under_way -= len(calls)
         if self.fault is not None:
             return [self.fault] * len(calls)
         self.done.update(call.case_id for call in calls)
-        return [Answer(says=self.says) for _ in calls]
+        return [Reply(text=self.reply) for _ in calls]
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        return list(self.news.values())[:limit]
+        return list(self.notifications.values())[:limit]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         for receipt in receipts:
-            self.news.pop(receipt, None)
+            self.notifications.pop(receipt, None)
 
 
 async def eventually(condition: Any, seconds: float = 20.0) -> None:

@@ -62,7 +62,7 @@ def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
         (record(), CASE.encode(), "onedoor.cases", "does not belong on topic"),
     ],
 )  # fmt: skip
-def test_what_is_not_ours_is_refused_with_its_reason(
+def test_an_invalid_record_is_refused_with_its_reason(
     value: bytes | None, key: bytes | None, topic: str, reason: str
 ) -> None:
     with pytest.raises(InvalidRecord, match=reason):
@@ -70,18 +70,18 @@ def test_what_is_not_ours_is_refused_with_its_reason(
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_crash_the_reader(value: bytes) -> None:
+def test_any_bytes_are_refused_without_a_crash(value: bytes) -> None:
     with pytest.raises(InvalidRecord):
         decode(value, CASE.encode(), "onedoor.requests")
 
 
-def test_the_reason_never_repeats_what_the_record_said() -> None:
+def test_the_reason_never_repeats_content_of_the_record() -> None:
     with pytest.raises(InvalidRecord) as refused:
         decode(changed(time="张三 450103199001011234"), CASE.encode(), "onedoor.requests")
     assert "张三" not in str(refused.value)
 
 
-def test_unknown_attributes_of_a_newer_writer_are_passed_over() -> None:
+def test_unknown_attributes_of_a_newer_writer_are_ignored() -> None:
     assert decode(changed(traceparent="00-1-2-3"), CASE.encode(), "onedoor.requests").subject == CASE
 
 
@@ -94,13 +94,13 @@ def test_derived_ids_are_stable_distinct_and_version_8(cause: UUID, one: int, ot
     assert first != derive_id(cause, "/b", one)
 
 
-def test_patience_doubles_up_to_the_longest() -> None:
+def test_the_backoff_doubles_up_to_the_longest() -> None:
     first, longest = timedelta(seconds=30), timedelta(hours=6)
     assert [backoff(n, first, longest) for n in (0, 1, 2, 3)] == [first, first, 2 * first, 4 * first]
     assert backoff(10**9, first, longest) == longest
 
 
-def test_an_adapter_reads_and_writes_its_own_topics_alone() -> None:
+def test_an_adapter_uses_its_own_topics_only() -> None:
     topics = topics_for(REGISTRY, ["tax"])
     assert "onedoor.tasks.tax" in topics and "onedoor.answers.tax" in topics
     assert not any("land" in topic for topic in topics)

@@ -1,4 +1,4 @@
-"""The settable clock: shared by file, set, sped up, standing still."""
+"""The settable clock: shared by file, set, sped up, stopped."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +42,6 @@ def test_the_system_clock_is_the_machines() -> None:
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_a_clock_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_clock_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"clock must be 'system' or the path of a clock file"):
         open_clock(str(tmp_path / "nowhere"))

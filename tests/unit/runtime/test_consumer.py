@@ -13,7 +13,7 @@ from services.runtime.batch.pacing import BatchPacer
 from services.runtime.batch.queue import BatchQueue, Unavailable
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.store.dead_letters import DeadLetter
-from tests.support.toy import TOPIC, case, said, settings
+from tests.support.toy import TOPIC, case, instruction, settings
 
 
 class Queue:
@@ -51,7 +51,7 @@ async def publish(consumer: Consumer, *records: tuple[bytes, str]) -> None:
 
 
 async def test_a_bad_record_becomes_a_dead_letter_and_its_neighbours_are_handled(queue: Queue) -> None:
-    first, second = said("count", case(1)), said("count", case(2))
+    first, second = instruction("count", case(1)), instruction("count", case(2))
     await publish(consumer(queue), (encode(first), case(1)), (b"{", case(3)), (encode(second), case(2)))
     assert [one.envelope for one in queue.received] == [first, second]
     (dead_letter,) = queue.dead_letters
@@ -59,13 +59,13 @@ async def test_a_bad_record_becomes_a_dead_letter_and_its_neighbours_are_handled
 
 
 async def test_messages_that_the_service_does_not_consume_are_left_out(queue: Queue) -> None:
-    await publish(consumer(queue, consumes=()), (encode(said("count", case(1))), case(1)))
+    await publish(consumer(queue, consumes=()), (encode(instruction("count", case(1))), case(1)))
     assert not queue.received and not queue.dead_letters
 
 
 async def test_a_batch_is_kept_while_the_database_is_away(queue: Queue) -> None:
     queue.unavailable = 1
-    await publish(consumer(queue), (encode(said("count", case(1))), case(1)))
+    await publish(consumer(queue), (encode(instruction("count", case(1))), case(1)))
     assert len(queue.received) == 1
 
 

@@ -19,8 +19,8 @@ def test_it_is_the_share_of_the_time_between_two_readings(tmp_path: Path) -> Non
     assert cpu.share(began) == 0.0
     pressure.write_text(pressure_of(7_000_000 + int(0.4 * 10 * MICROSECONDS)))
     assert cpu.share(began + INTERVAL_S / 2) == 0.0, "the last reading is recent"
-    assert cpu.share(began + 10) == pytest.approx(0.4, abs=0.001)
-    assert cpu.share(began + 10 + INTERVAL_S / 2) == pytest.approx(0.4, abs=0.001)
+    assert cpu.share(began + 10) == pytest.approx(0.4, abs=0.01)
+    assert cpu.share(began + 10 + INTERVAL_S / 2) == pytest.approx(0.4, abs=0.01)
     assert cpu.share(began + 20) == 0.0, "no task has waited since"
 
 

@@ -20,7 +20,7 @@ def make(**changes: object) -> Settings:
     return Settings(**values)
 
 
-def test_the_least_that_is_needed_is_enough() -> None:
+def test_the_required_settings_are_enough() -> None:
     assert make().port == 8000
 
 
@@ -33,7 +33,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"port": 0}, "greater than or equal to 1"),
         ({"batch": 5001}, "less than or equal to 5000"),
@@ -46,8 +46,8 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ({"systems": ""}, "at least 1 item"),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_is_allowed(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said.replace("|", r"\|")):
+def test_a_wrong_value_is_refused_with_what_is_allowed(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason.replace("|", r"\|")):
         make(**changes)
 
 

@@ -1,4 +1,4 @@
-"""What is logged, and how often."""
+"""Which lines are logged, and how often."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ def logs(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
     return capsys
 
 
-def test_a_library_says_the_same_thing_once_in_a_while_and_we_each_time(logs: pytest.CaptureFixture[str]) -> None:
+def test_repeated_lines_of_a_library_are_dropped_and_our_own_are_not(logs: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = root.handlers, root.level
     try:

@@ -41,7 +41,7 @@ def test_working_day(day: date, working: bool) -> None:
     assert CALENDAR.is_working(day) is working
 
 
-def test_ranks_join_where_the_published_years_begin_and_end() -> None:
+def test_ranks_are_continuous_at_the_ends_of_the_published_years() -> None:
     for border in (CALENDAR.first_published, CALENDAR.first_unpublished):
         ordinals = range(border.toordinal() - 10, border.toordinal() + 10)
         for ordinal in ordinals:
@@ -73,12 +73,12 @@ def test_adding_nothing_stays(day: date) -> None:
 
 
 @given(st.integers(-4000, 4000))
-def test_nth_inverts_rank(n: int) -> None:
+def test_ordinal_of_inverts_rank(n: int) -> None:
     rank = CALENDAR.rank(CALENDAR.first_unpublished.toordinal()) + n
     assert CALENDAR.rank(CALENDAR.ordinal_of(rank)) == rank
 
 
-def test_a_calendar_of_ones_own() -> None:
+def test_a_custom_calendar() -> None:
     festival = date(2026, 4, 20)
     calendar = Calendar(
         version="test 1",
@@ -96,7 +96,7 @@ def test_published_years_in_the_wrong_order_are_refused() -> None:
         Calendar("test", "CN", {}, date(2027, 1, 1), date(2026, 1, 1))
 
 
-def test_is_published_once() -> None:
+def test_the_published_calendar_is_built_once() -> None:
     assert published_calendar() is CALENDAR
     assert CALENDAR.region == "CN"
     assert CALENDAR.first_unpublished >= date(2027, 1, 1)

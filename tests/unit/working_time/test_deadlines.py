@@ -49,7 +49,7 @@ def test_the_day_of_the_event_does_not_count_and_the_last_counts_to_closing(
     assert due_after(start, days, CALENDAR, HOURS) == Due(due, provisional=False)
 
 
-def test_the_day_is_that_of_the_place() -> None:
+def test_the_day_is_the_local_one() -> None:
     late_evening_in_utc = datetime(2026, 3, 2, 16, 30, tzinfo=UTC)  # 00:30 of 3 March in Shanghai
     due = due_after(late_evening_in_utc, 1, CALENDAR, HOURS)
     assert due.at == local(2026, 3, 4, 17, 30)
@@ -69,7 +69,7 @@ def test_a_filing_is_due_on_the_spot(start: datetime, due: datetime) -> None:
     assert due_after(start, 0, CALENDAR, HOURS).at == due
 
 
-def test_a_span_into_unpublished_years_is_provisional() -> None:
+def test_a_deadline_in_unpublished_years_is_provisional() -> None:
     last_known = datetime(CALENDAR.first_unpublished.year - 1, 12, 1, 2, tzinfo=UTC)
     assert due_after(last_known, 5, CALENDAR, HOURS).provisional is False
     assert due_after(last_known, 60, CALENDAR, HOURS).provisional is True
@@ -82,7 +82,7 @@ def test_a_limit_is_never_negative_and_a_start_has_a_zone() -> None:
         due_after(local(2026, 3, 2).replace(tzinfo=None), 1, CALENDAR, HOURS)
 
 
-def test_a_limit_is_resolved_by_counting_or_as_it_was_pinned() -> None:
+def test_a_limit_is_resolved_by_counting_or_by_its_fixed_moment() -> None:
     start, pinned = local(2026, 3, 2), local(2031, 3, 8, 3)
     assert resolve(Limit(working_days=1), start, CALENDAR, HOURS) == due_after(start, 1, CALENDAR, HOURS)
     assert resolve(Limit(due_at=pinned), start, CALENDAR, HOURS) == Due(pinned, provisional=False)
@@ -124,7 +124,7 @@ def test_counting_inverts_adding(start: datetime, n: int) -> None:
 
 
 @given(INSTANTS, st.integers(1, 120))
-def test_going_back_inverts_going_forth(start: datetime, n: int) -> None:
+def test_counting_back_inverts_counting_forward(start: datetime, n: int) -> None:
     due = due_after(start, n, CALENDAR, HOURS).at
     back = working_days_before(due, n, CALENDAR, HOURS)
     last_working = working_days_before(start, 0, CALENDAR, HOURS)
@@ -140,7 +140,7 @@ def test_counted_days_add_up(a: datetime, b: datetime, c: datetime) -> None:
     assert between(a, b) + between(b, c) == between(a, c)
 
 
-def test_office_hours_that_make_no_sense_are_refused() -> None:
+def test_impossible_office_hours_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot open"):
         OfficeHours(sessions=((time(18), time(9)),))
     with pytest.raises(ZoneInfoNotFoundError):

@@ -52,7 +52,7 @@ def test_days_off_have_their_names() -> None:
     assert found.days[-1].kind is DayKind.MAKEUP
 
 
-def test_a_limit_in_days_that_ends_on_a_day_off_is_seen_to_go_on() -> None:
+def test_a_limit_that_ends_on_a_day_off_rolls_to_the_next_working_day() -> None:
     assert kinds(LimitHistory(Limit(calendar_days=5), at("2026-03-02T10:00")))[-3:] == [
         "03-07 counted 5",
         "03-08 weekend 5",
@@ -60,7 +60,7 @@ def test_a_limit_in_days_that_ends_on_a_day_off_is_seen_to_go_on() -> None:
     ]
 
 
-def test_a_filing_that_comes_in_on_a_saturday_is_seen_to_wait_for_monday() -> None:
+def test_a_filing_that_comes_in_on_a_saturday_waits_for_monday() -> None:
     assert kinds(LimitHistory(days(0), at("2026-03-07T10:00"))) == [
         "03-07 event 0",
         "03-08 weekend 0",
@@ -68,7 +68,7 @@ def test_a_filing_that_comes_in_on_a_saturday_is_seen_to_wait_for_monday() -> No
     ]
 
 
-def test_an_open_suspension_says_what_is_left() -> None:
+def test_an_open_suspension_shows_the_rest_of_the_limit() -> None:
     found = explain(LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),)), BY_DAY)
     assert (found.due_at, found.suspended_since, found.left) == (None, at("2026-03-04T15:00"), 4)
     assert "尚余 4个工作日" in text(found, "zh") and "4 working days left" in text(found, "en")
@@ -81,7 +81,7 @@ def test_a_year_not_yet_published_makes_it_provisional_from_its_first_day() -> N
     assert "暂定" in text(found, "zh") and "rovisional" in text(found, "en")
 
 
-def test_a_deadline_late_in_december_is_not_firm_before_the_next_notice() -> None:
+def test_a_deadline_late_in_december_is_provisional_before_the_next_notice() -> None:
     start = at(f"{CALENDAR.first_unpublished.year - 1}-12-24T10:00")
     found = due(LimitHistory(days(4), start), BY_DAY)
     assert isinstance(found, Due) and found.provisional
@@ -91,7 +91,7 @@ def test_a_deadline_late_in_december_is_not_firm_before_the_next_notice() -> Non
     assert isinstance(moved, Due) and moved.at > found.at and not moved.provisional
 
 
-def test_a_fixed_moment_is_as_firm_as_what_is_counted_up_to_it() -> None:
+def test_a_fixed_moment_is_as_provisional_as_the_days_before_it() -> None:
     start = at(f"{CALENDAR.first_unpublished.year - 1}-12-20T10:00")
     soon, late = (start + timedelta(days=days) for days in (3, 40))
     assert due(LimitHistory(Limit(working_days=29, due_at=soon), start), BY_DAY) == Due(soon, provisional=False)
@@ -101,14 +101,14 @@ def test_a_fixed_moment_is_as_firm_as_what_is_counted_up_to_it() -> None:
     assert explained.days[-1].day == HOURS.local(soon).date()
 
 
-def test_a_suspension_after_the_last_of_the_days_is_told_as_one() -> None:
+def test_a_suspension_after_the_last_counted_day_is_shown() -> None:
     course = LimitHistory(
         Limit(calendar_days=5), at("2026-03-02T10:00"), (stay("2026-03-09T09:00", "2026-03-11T09:00"),)
     )
     assert kinds(course)[-3:] == ["03-09 suspended 5", "03-10 suspended 5", "03-11 rolled 5"]
 
 
-def test_the_longest_limits_are_told_whole() -> None:
+def test_the_longest_limits_are_explained_completely() -> None:
     found = explain(LimitHistory(days(3650), at("2012-06-01T10:00")), BY_DAY)
     assert found.days[-1].total == 3650 and not found.truncated
     forever = stay("2012-06-04T10:00", "2112-06-04T10:00")
@@ -116,7 +116,7 @@ def test_the_longest_limits_are_told_whole() -> None:
     assert cut.truncated and "are left out" in text(cut, "en") and "从略" in text(cut, "zh")
 
 
-def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
+def test_elapsed_time_is_explained_by_the_share_of_each_day() -> None:
     found = explain(
         LimitHistory(days(2), at("2026-03-05T10:00")), CountingRules(CALENDAR, HOURS, CountingMethod.SECOND)
     )
@@ -125,14 +125,14 @@ def test_elapsed_time_is_explained_by_what_each_day_gave() -> None:
     assert "14:00:00" in text(found, "en") and "工作时间14:00:00" in text(found, "zh")
 
 
-def test_of_a_moment_fixed_by_somebody_else_there_is_no_more_to_say() -> None:
+def test_a_fixed_moment_has_no_days() -> None:
     found = explain(LimitHistory(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
     assert (found.due_at, found.pinned, found.days) == (at("2026-03-05T12:00"), True, ())
     assert "fixed by another party" in text(found, "en") and svg(found, "zh").startswith("<svg")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_picture_is_whole_and_has_every_day(language: Language) -> None:
+def test_the_picture_shows_every_day(language: Language) -> None:
     extension = Extension(3, "案情复杂", at("2026-10-09T10:00"))
     course = LimitHistory(days(10), at("2026-09-28T10:00"), (stay("2026-10-09T09:00", "2026-10-12T09:00"),), extension)
     found = explain(course, BY_DAY)
@@ -153,7 +153,9 @@ LIMITS = st.one_of(
 
 
 @given(courses(), LIMITS, st.sampled_from(CountingMethod))
-def test_the_days_of_a_derivation_sum_to_the_limit(course: LimitHistory, limit: Limit, rule: CountingMethod) -> None:
+def test_the_days_of_an_explanation_add_up_to_the_limit(
+    course: LimitHistory, limit: Limit, rule: CountingMethod
+) -> None:
     course = LimitHistory(limit, course.began_at, course.suspensions)
     terms = CountingRules(CALENDAR, OfficeHours(), rule)
     found, derived = due(course, terms), explain(course, terms)

@@ -73,7 +73,7 @@ def test_article_45_days_of_a_special_procedure_do_not_count(suspensions: tuple[
     assert due(LimitHistory(days(5), at("2026-03-02T10:00"), suspensions), BY_DAY) == closing(last)
 
 
-def test_article_45_while_a_suspension_is_open_nothing_is_due_and_what_is_left_is_known() -> None:
+def test_article_45_while_a_suspension_is_open_nothing_is_due_and_the_rest_is_known() -> None:
     course = LimitHistory(days(5), at("2026-03-02T10:00"), (stay("2026-03-04T15:00"),))
     assert due(course, BY_DAY) == Suspended(at("2026-03-04T15:00"), 4, Unit.WORKING_DAYS)
     closed = stay("2026-03-04T15:00", "2026-03-06T09:00")
@@ -117,7 +117,7 @@ def test_articles_202_and_203_days_and_months_end_on_a_working_day(limit: Limit,
     assert due(LimitHistory(limit, at(start)), BY_DAY) == closing(last)
 
 
-def test_calendar_days_are_suspended_too_and_may_end_in_no_suspension() -> None:
+def test_calendar_days_are_suspended_too_and_never_end_in_a_suspension() -> None:
     limit = Limit(calendar_days=5)
     three = stay("2026-03-03T09:00", "2026-03-06T09:00")
     assert due(LimitHistory(limit, at("2026-03-02T10:00"), (three,)), BY_DAY) == closing("2026-03-10")
@@ -147,7 +147,7 @@ def test_minutes_are_counted_within_the_hours_of_business(minutes: int, start: s
         assert found == Due(at(ends), provisional=False)
 
 
-def test_the_earlier_of_a_length_and_a_fixed_moment_counts() -> None:
+def test_the_earlier_of_a_length_and_a_fixed_moment_applies() -> None:
     start, fixed = at("2026-03-02T10:00"), at("2026-03-05T12:00")
     assert due(LimitHistory(Limit(working_days=5, due_at=fixed), start), BY_DAY) == Due(fixed, provisional=False)
     assert due(LimitHistory(Limit(working_days=2, due_at=fixed), start), BY_DAY) == closing("2026-03-04")
@@ -158,22 +158,22 @@ def test_the_earlier_of_a_length_and_a_fixed_moment_counts() -> None:
 @pytest.mark.parametrize(
     "wrong", [{}, {"working_days": 1, "months": 1}, {"calendar_days": 0}, {"months": 0}, {"working_minutes": 0}]
 )
-def test_a_limit_says_one_thing(wrong: dict[str, int]) -> None:
+def test_a_limit_has_one_length(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Limit(**wrong)
 
 
-def test_a_filing_is_due_on_the_spot_by_either_rule_and_nothing_suspends_it() -> None:
+def test_a_filing_is_due_on_the_spot_by_either_method_and_nothing_suspends_it() -> None:
     course = LimitHistory(days(0), at("2026-03-07T10:00"), (stay("2026-03-06T10:00"),))
     assert due(course, BY_DAY) == due(course, BY_SECOND) == closing("2026-03-09")
 
 
-def test_a_suspension_that_ends_before_it_begins_is_none() -> None:
+def test_a_suspension_cannot_end_before_it_begins() -> None:
     with pytest.raises(ValueError, match="suspension"):
         stay("2026-03-06T10:00", "2026-03-05T10:00")
 
 
-def test_what_reaches_into_a_year_not_yet_published_is_provisional() -> None:
+def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
     late = datetime.combine(CALENDAR.first_unpublished - timedelta(days=3), time(10), SHANGHAI)
     found = due(LimitHistory(days(10), late), BY_SECOND)
     assert isinstance(found, Due) and found.provisional
@@ -226,7 +226,7 @@ def courses(draw: st.DrawFn) -> LimitHistory:
 
 
 @given(courses())
-def test_by_the_day_agrees_with_going_from_day_to_day(course: LimitHistory) -> None:
+def test_by_the_day_agrees_with_a_naive_count(course: LimitHistory) -> None:
     length = course.limit.working_days or 0
     expected = naive.due_by_the_day(course.began_at, length, course.suspensions, CALENDAR, HOURS)
     found = due(course, BY_DAY)
@@ -250,9 +250,7 @@ def test_by_the_second_exactly_the_limit_has_passed_when_it_is_due_and_more_a_mo
 
 
 @given(courses(), st.randoms(use_true_random=False), st.sampled_from(CountingMethod))
-def test_the_order_in_which_suspensions_are_heard_of_is_of_no_matter(
-    course: LimitHistory, random: Random, rule: CountingMethod
-) -> None:
+def test_the_order_of_suspensions_does_not_matter(course: LimitHistory, random: Random, rule: CountingMethod) -> None:
     shuffled = list(course.suspensions)
     random.shuffle(shuffled)
     terms = CountingRules(CALENDAR, HOURS, rule)

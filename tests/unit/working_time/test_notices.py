@@ -28,7 +28,7 @@ def next_notice(calendar: Calendar) -> str:
 
 
 @beside
-def test_every_published_notice_is_in_force_already() -> None:
+def test_every_published_notice_is_part_of_the_calendar() -> None:
     for path in sorted(SHARED.glob("20*.json")):
         said = read(path.read_bytes())
         assert changes(PUBLISHED, amend(PUBLISHED, said)) == [], path.name
@@ -44,7 +44,7 @@ def test_every_published_notice_is_in_force_already() -> None:
         ("2020-before-2020-01-27.json", "2020-01-22T10:00", 3, "2020-02-01", "2020-02-04"),
     ],
 )
-def test_both_amendments_move_what_was_due(before: str, start: str, limit: int, then: str, now: str) -> None:
+def test_both_past_amendments_move_deadlines(before: str, start: str, limit: int, then: str, now: str) -> None:
     began = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
     earlier = amend(PUBLISHED, read((SHARED / "amendments" / before).read_bytes()))
     later = amend(earlier, read((SHARED / f"{before[:4]}.json").read_bytes()))
@@ -53,7 +53,7 @@ def test_both_amendments_move_what_was_due(before: str, start: str, limit: int, 
     assert changes(later, PUBLISHED) == []
 
 
-def test_the_next_years_notice_makes_the_year_known() -> None:
+def test_next_years_notice_publishes_the_year() -> None:
     after = amend(PUBLISHED, read(next_notice(PUBLISHED)))
     year = PUBLISHED.first_unpublished.year
     assert after.first_unpublished == date(year + 1, 1, 1)
@@ -68,7 +68,7 @@ def test_the_same_notice_again_changes_nothing() -> None:
     assert read(next_notice(PUBLISHED)).version == said.version
 
 
-def test_a_region_adds_to_the_nation_and_others_do_not_see_it() -> None:
+def test_a_regional_notice_adds_to_the_national_one_in_its_region_only() -> None:
     festival = read(notice(2026, ("2026-04-20", True), ("2026-04-25", False), region="CN-45", name="壮族三月三"))
     guangxi = in_force(PUBLISHED, [festival], "CN-45")
     assert not guangxi.is_working(date(2026, 4, 20)) and guangxi.is_working(date(2026, 4, 25))
@@ -76,7 +76,7 @@ def test_a_region_adds_to_the_nation_and_others_do_not_see_it() -> None:
     assert in_force(PUBLISHED, [festival], "CN-44").is_working(date(2026, 4, 20))
 
 
-def test_a_regions_notice_stays_when_the_nations_is_amended() -> None:
+def test_a_regional_notice_stays_when_the_national_one_is_amended() -> None:
     festival = read(notice(2026, ("2026-04-20", True), region="CN-45"))
     nation = read(notice(2026, ("2026-05-04", True)))
     assert not in_force(PUBLISHED, [festival, nation], "CN-45").is_working(date(2026, 4, 20))
