@@ -1,4 +1,4 @@
-"""Two toy services that do what all of onedoor's do: one asks until it is answered, one answers every time."""
+"""Two toy services that follow "ask until answered": one repeats its request, one answers every request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,56 +22,58 @@ from tests.support.toy import case, eventually, settings, toy
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MIGRATIONS = toy().migrations
-FIRST_AGAIN, LONGEST_AGAIN = timedelta(seconds=2), timedelta(seconds=8)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(seconds=8)
 
 
 class Begin(Message):
-    """Told the asker by the test: ask about this case."""
+    """The test's command to the requester: request this case."""
 
     type: ClassVar[str] = "onedoor.toy.begin.v1"
 
 
-class Asking(Value):
-    """The asker's state: how often it has asked, and which answers it heard."""
+class Requesting(Value):
+    """The state of the requester: the number of requests, and the answers received."""
 
-    asked: int = 0
+    requests: int = 0
     answers: tuple[str, ...] = ()
 
 
-def ask(state: Asking | None, envelope: Envelope[Message]) -> Step[Asking]:
-    """Ask, and again until answered."""
-    asking = state or Asking()
+def request(state: Requesting | None, envelope: Envelope[Message]) -> Step[Requesting]:
+    """Publish a request, and repeat it until it is answered."""
+    asking = state or Requesting()
     match envelope.data:
         case AlertWithdrawn(reason=reason):
             return Step(asking.model_copy(update={"answers": (*asking.answers, reason)}), closed=True)
         case Begin() | TimerFired() if not asking.answers:
-            asking = asking.model_copy(update={"asked": asking.asked + 1})
-            return Step(asking, (CaseStateRequested(),), retry_after=backoff(asking.asked, FIRST_AGAIN, LONGEST_AGAIN))
+            asking = asking.model_copy(update={"requests": asking.requests + 1})
+            return Step(
+                asking, (CaseStateRequested(),), retry_after=backoff(asking.requests, FIRST_RETRY, LONGEST_RETRY)
+            )
     return Step(asking, closed=bool(asking.answers))
 
 
 class Answering(Value):
-    """The answerer's state: the ids of the questions that it has heard."""
+    """The state of the responder: the ids of the requests received."""
 
-    heard: tuple[str, ...] = ()
+    requests: tuple[str, ...] = ()
 
 
 def answer(state: Answering | None, envelope: Envelope[Message]) -> Step[Answering]:
-    """Answer every time, with the number of questions heard by then."""
-    heard = (*(state.heard if state else ()), str(envelope.id))
-    out = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason=str(len(heard)), withdrawn_at=AT)
-    return Step(Answering(heard=heard), (out,))
+    """Answer every request with the number of requests received so far."""
+    requests = (*(state.requests if state else ()), str(envelope.id))
+    out = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason=str(len(requests)), withdrawn_at=AT)
+    return Step(Answering(requests=requests), (out,))
 
 
-ASKER: Service[Asking] = Service("asker", ask, Asking, (AlertWithdrawn,), MIGRATIONS)
-ANSWERER: Service[Answering] = Service("answerer", answer, Answering, (CaseStateRequested,), MIGRATIONS)
+REQUESTER: Service[Requesting] = Service("requester", request, Requesting, (AlertWithdrawn,), MIGRATIONS)
+RESPONDER: Service[Answering] = Service("responder", answer, Answering, (CaseStateRequested,), MIGRATIONS)
 
 
 class Conversation:
-    """Both services at work, with a steady load: so many cases, so many a second."""
+    """Both services under a steady load of so many cases at so many a second."""
 
     def __init__(
-        self, asking: ServiceProcess[Asking], answering: ServiceProcess[Answering], cases: int, a_second: float
+        self, asking: ServiceProcess[Requesting], answering: ServiceProcess[Answering], cases: int, a_second: float
     ) -> None:
         self._asking = asking
         self._answering = answering
@@ -101,12 +103,12 @@ class Conversation:
         await eventually(reached, seconds)
 
     async def all_complete_and_nothing_twice(self, seconds: float) -> None:
-        """Wait for the end, then look at what both have counted."""
+        """Wait for the end, then compare the counts of both services."""
         await self.reach(self._cases, seconds)
         for number in range(self._cases):
             asked, answered = await self._asking.read(case(number)), await self._answering.read(case(number))
             assert asked is not None and answered is not None
-            assert len(set(answered.heard)) == len(answered.heard) <= asked.asked, "a question counted twice"
+            assert len(set(answered.requests)) == len(answered.requests) <= asked.requests, "a request counted twice"
             assert len(set(asked.answers)) == len(asked.answers), "an answer counted twice"
 
 
@@ -126,7 +128,7 @@ async def conversation(
             of = settings(database, service=service.name, kafka=kafka, relay_age_s=1.0, **changes)
             return await stack.enter_async_context(ServiceProcess(service, of))
 
-        asking, answering = await start(ASKER), await start(ANSWERER)
+        asking, answering = await start(REQUESTER), await start(RESPONDER)
 
         async def ready() -> bool:
             return not await asking.faults() + await answering.faults()
