@@ -16,6 +16,7 @@ from contracts.registry import REGISTRY
 from services.departments.sdk.core import task as department_task
 from services.intake.core import confirmation, extension, side_timers, suspension
 from services.intake.core import lifecycle as intake_lifecycle
+from services.monitor.core import alerts, appeals, commitment
 from services.routing.core import lifecycle as routing_lifecycle
 from services.routing.core import steps
 
@@ -88,6 +89,9 @@ TABLES: Mapping[str, Moves[Any]] = {
     "intake-confirmation": confirmation.MOVES,
     "routing-lifecycle": routing_lifecycle.MOVES,
     "routing-steps": steps.MOVES,
+    "monitor-commitment": commitment.MOVES,
+    "monitor-alert": alerts.MOVES,
+    "monitor-appeal": appeals.MOVES,
     "department-task": department_task.MOVES,
 }
 """Name of a place in the document -> the table of moves that is drawn there."""

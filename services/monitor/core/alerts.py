@@ -1,12 +1,44 @@
 """Raises the rungs that ought to have fired by the known facts, and withdraws those that ought not to have. Pure."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from contracts.envelope import Message
-from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaised, AlertWithdrawn, Rung
+from contracts.moves import Moves
 from services.monitor.core.alert_records import RaisedRung, settled_rungs
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
+
+
+class AlertState(StrEnum):
+    """How far an alert has come. An appeal against it has states of its own (`appeals`)."""
+
+    RAISED = "raised"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+    """The commitment was answered."""
+    WITHDRAWN = "withdrawn"
+
+
+class AlertEvent(StrEnum):
+    """Changes that are not a message of their own."""
+
+    RAISED_LATE = "AlertRaised after the answer"
+
+
+MOVES: Moves[AlertState] = {
+    (None, AlertRaised): AlertState.RAISED,
+    # An answer after the due date arrives before the card is issued.
+    (None, AlertEvent.RAISED_LATE): AlertState.CLOSED,
+    (AlertState.RAISED, AlertAcknowledged): AlertState.ACKNOWLEDGED,
+    (AlertState.RAISED, AlertClosed): AlertState.CLOSED,
+    (AlertState.ACKNOWLEDGED, AlertClosed): AlertState.CLOSED,
+    (AlertState.RAISED, AlertWithdrawn): AlertState.WITHDRAWN,
+    (AlertState.ACKNOWLEDGED, AlertWithdrawn): AlertState.WITHDRAWN,
+    (AlertState.CLOSED, AlertWithdrawn): AlertState.WITHDRAWN,
+}
+"""The life of one occurrence of a rung. Its states follow from the facts (`state_of`)."""
 
 ANSWERED_IN_TIME = "answered in time; the answer was late on its way"
 DEADLINE_MOVED = "not due: the deadline has moved"
@@ -87,6 +119,15 @@ def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Me
         if ended_at is not None and ended_at != before.ended_at(was):
             out.append(AlertClosed(commitment=commitment.key, ended_at=ended_at, region=state.region))
     return out
+
+
+def state_of(fired: RaisedRung, ended_at: datetime | None) -> AlertState:
+    """The state of an alert whose commitment was answered at ``ended_at``, None if it was not."""
+    if fired.withdrawn:
+        return AlertState.WITHDRAWN
+    if ended_at is not None:
+        return AlertState.CLOSED
+    return AlertState.RAISED if fired.acknowledgement is None else AlertState.ACKNOWLEDGED
 
 
 def _withdrawal_reason(

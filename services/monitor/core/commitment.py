@@ -1,6 +1,7 @@
 """One commitment as monitor tracks it: the facts known of it, its due dates and the rungs that have fired. Pure."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Self
 
 from contracts.envelope import Code, Instant, Name
@@ -8,9 +9,51 @@ from contracts.messages.alerts import Rung
 from contracts.messages.commitments import Commitment, CommitmentKey, kind_of
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
+from contracts.moves import Moves
 from contracts.values import Value
 from services.monitor.core.alert_records import RaisedRung, settled_rungs
 from services.monitor.core.ladder import DueDates
+
+
+class CommitmentState(StrEnum):
+    """How far a commitment has come."""
+
+    WAITING = "waiting"
+    """Its beginning, owner or limits are unknown: a step waits for others, or the acceptance has not arrived."""
+    OPEN = "open"
+    PAUSED = "paused"
+    """Its time is suspended."""
+    ENDED = "ended"
+
+
+class CommitmentEvent(StrEnum):
+    """Changes that follow from the facts, whichever message brings them."""
+
+    KNOWN = "known"
+    BEGUN = "begun"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    ENDED = "ended"
+    REOPENED = "reopened"
+
+
+MOVES: Moves[CommitmentState] = {
+    (None, CommitmentEvent.KNOWN): CommitmentState.WAITING,
+    (None, CommitmentEvent.BEGUN): CommitmentState.OPEN,
+    (None, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
+    (None, CommitmentEvent.ENDED): CommitmentState.ENDED,
+    (CommitmentState.WAITING, CommitmentEvent.BEGUN): CommitmentState.OPEN,
+    # It begins while the case is suspended.
+    (CommitmentState.WAITING, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
+    (CommitmentState.WAITING, CommitmentEvent.ENDED): CommitmentState.ENDED,
+    (CommitmentState.OPEN, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
+    (CommitmentState.PAUSED, CommitmentEvent.RESUMED): CommitmentState.OPEN,
+    (CommitmentState.OPEN, CommitmentEvent.ENDED): CommitmentState.ENDED,
+    (CommitmentState.PAUSED, CommitmentEvent.ENDED): CommitmentState.ENDED,
+    # A department reports that a special procedure, which it reported as ended, goes on.
+    (CommitmentState.ENDED, CommitmentEvent.REOPENED): CommitmentState.OPEN,
+}
+"""The life of a commitment. Its states follow from the facts (`state_of`)."""
 
 CASE: CommitmentKey = "case"
 """The key of the commitment for the case as a whole."""
@@ -132,3 +175,12 @@ class TrackedCommitment(Value):
             provisional=self.due.provisional,
             pause=self.due.pause,
         )
+
+
+def state_of(commitment: TrackedCommitment, ended_at: datetime | None) -> CommitmentState:
+    """The state of a commitment that was answered at ``ended_at`` (`MonitoredCase.ended_at`), None if it was not."""
+    if ended_at is not None:
+        return CommitmentState.ENDED
+    if commitment.due is None or commitment.owner is None:
+        return CommitmentState.WAITING
+    return CommitmentState.PAUSED if commitment.due.pause is not None else CommitmentState.OPEN

@@ -1,0 +1,120 @@
+"""Capability: a department appeals against a card (申诉), and a supervisor decides. Pure."""
+
+from enum import StrEnum
+
+from contracts.core import Rejected
+from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
+from contracts.moves import Moves
+from services.monitor.core.alert_records import Appeal, AppealAnswer, RaisedRung
+
+
+class AppealState(StrEnum):
+    """How far an appeal has come."""
+
+    NONE = "none"
+    APPEALED = "appealed"
+    UPHELD = "upheld"
+    """The card is withdrawn, and not raised again."""
+    REJECTED = "rejected"
+
+
+class Decision(StrEnum):
+    """The two decisions, which both arrive as `AppealDecided`."""
+
+    UPHOLD = "AppealDecided: upheld"
+    REJECT = "AppealDecided: rejected"
+
+
+MOVES: Moves[AppealState] = {
+    (AppealState.NONE, AlertAppealed): AppealState.APPEALED,
+    (AppealState.APPEALED, Decision.UPHOLD): AppealState.UPHELD,
+    (AppealState.APPEALED, Decision.REJECT): AppealState.REJECTED,
+}
+
+
+class NoAppealAgainstWarning(Rejected):
+    """A warning accuses nobody."""
+
+    def __init__(self) -> None:
+        super().__init__("a warning is no card: there is nothing to appeal against", "预警不是发牌，不能申诉")
+
+
+class AlreadyAppealed(Rejected):
+    """A card can be appealed against once."""
+
+    def __init__(self) -> None:
+        super().__init__("the card has been appealed against, and may be once only", "该牌已申诉，只能申诉一次")
+
+
+class NotAppealed(Rejected):
+    """There is no appeal to decide on."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody has appealed against this card", "该牌未被申诉")
+
+
+class OwnAppeal(Rejected):
+    """The appellant cannot decide."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody decides on an appeal of his own", "不能裁决本人提出的申诉")
+
+
+class AlreadyDecided(Rejected):
+    """An appeal is decided once."""
+
+    def __init__(self) -> None:
+        super().__init__("the appeal has been decided", "该申诉已裁决")
+
+
+class CardWithdrawn(Rejected):
+    """A withdrawn card needs no appeal and no decision."""
+
+    def __init__(self) -> None:
+        super().__init__("the card has been withdrawn", "该牌已撤回")
+
+
+def state_of(fired: RaisedRung) -> AppealState:
+    """The state of the appeal against this card."""
+    if fired.appeal is None:
+        return AppealState.NONE
+    if fired.appeal.answer is None:
+        return AppealState.APPEALED
+    return AppealState.UPHELD if fired.appeal.answer.upheld else AppealState.REJECTED
+
+
+def appeal(fired: RaisedRung, action: AlertAppealed) -> RaisedRung:
+    """The card with this appeal; itself if the appeal is known.
+
+    Raises `NoAppealAgainstWarning`, `AlreadyAppealed` or `CardWithdrawn`.
+    """
+    known = fired.appeal
+    if known is not None and (known.by, known.reason) == (action.by, action.reason):
+        return fired
+    if fired.rung is Rung.WARNING:
+        raise NoAppealAgainstWarning
+    if (state_of(fired), AlertAppealed) not in MOVES:
+        raise AlreadyAppealed
+    if fired.withdrawn:
+        raise CardWithdrawn
+    return fired.replace(appeal=Appeal(by=action.by, reason=action.reason, appealed_at=action.appealed_at))
+
+
+def decide(fired: RaisedRung, action: AppealDecided) -> RaisedRung:
+    """The card with the decision on its appeal; itself if the decision is known.
+
+    Raises `NotAppealed`, `OwnAppeal`, `AlreadyDecided` or `CardWithdrawn`.
+    """
+    known = fired.appeal
+    if known is None:
+        raise NotAppealed
+    if known.by == action.by:
+        raise OwnAppeal
+    answer = AppealAnswer(by=action.by, upheld=action.upheld, reason=action.reason, decided_at=action.decided_at)
+    if known.answer is not None and known.answer.replace(decided_at=action.decided_at) == answer:
+        return fired
+    if (state_of(fired), Decision.UPHOLD if action.upheld else Decision.REJECT) not in MOVES:
+        raise AlreadyDecided
+    if fired.withdrawn:
+        raise CardWithdrawn
+    return fired.replace(appeal=known.replace(answer=answer), withdrawn=action.upheld)
