@@ -25,16 +25,16 @@ lint: test-tools ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-tools ## all measurements, or those named: BENCH="latency due:100000"; written to build/bench.json
+bench: bench-tools ## all measurements, or those named: BENCH="latency due:100000"; the figures go to build/bench.json
 	@exec $(BIN)/python -m tests.benchmarks $(BENCH)
 
-chaos: test-tools ## faults under load for CHAOS_MINUTES (30), drawn from CHAOS_SEED; the report is in build/chaos
+chaos: test-tools ## faults under load for CHAOS_MINUTES (30), drawn from CHAOS_SEED; the report goes to build/chaos
 	@exec $(BIN)/python -m tests.chaos
 
-rungs: test-tools ## two monitors killed at random while RUNGS (100000) deadlines fall due; RUNGS_SEED kills the same again
+rungs: test-tools ## two monitors killed at random while RUNGS (100000) deadlines fall due; RUNGS_SEED repeats an earlier run
 	@exec $(BIN)/python -m tests.chaos.rungs
 
-hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED names the same ones again
+hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED repeats an earlier run
 	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \
 		HOSTILE_SEED=$(or $(HOSTILE_SEED),$(shell date +%s)) $(BIN)/python -m pytest -s tests/hostile
 

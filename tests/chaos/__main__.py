@@ -1,7 +1,7 @@
-"""``make chaos``: faults under load, as drawn from ``CHAOS_SEED``, for ``CHAOS_MINUTES``.
+"""``make chaos``: faults under load for ``CHAOS_MINUTES``, drawn at random from ``CHAOS_SEED``.
 
-``CHAOS_RATE`` is how many applications come in a second, and ``CHAOS_ONLY`` names the only kinds of fault, or the
-beginnings of single faults' names, comma separated. The report and all logs are left in ``build/chaos``.
+``CHAOS_RATE`` is the number of applications a second. ``CHAOS_ONLY`` restricts the run to some kinds of fault, or to
+faults whose names begin so, comma separated. The report and all logs are written to ``build/chaos``.
 """
 
 import os
@@ -15,51 +15,51 @@ import uvloop
 
 from tests.chaos import report
 from tests.chaos.run import Run
-from tests.chaos.schedule import FULL_MINUTES, drawn
+from tests.chaos.schedule import FULL_MINUTES, draw_faults
 from tests.chaos.testbed import ENGINES, running
 
 OUTPUT = Path("build") / "chaos"
 
 
 async def chaos(folder: Path, seed: int, minutes: float, rate: float, only: tuple[str, ...]) -> bool:
-    """A run in this folder; whether the platform has borne it."""
+    """Run the faults on a platform in this folder; whether it recovered from all of them."""
     began = time.monotonic()
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
-    faults = drawn(seed, minutes, only)
-    say(f"seed {seed}: {len(faults)} faults in about {sum(fault.seconds for fault in faults) / 60:.0f} minutes")
-    async with running(folder) as site:
-        run = Run(site, faults, rate, seed, say)
+    faults = draw_faults(seed, minutes, only)
+    log(f"seed {seed}: {len(faults)} faults in about {sum(fault.seconds for fault in faults) / 60:.0f} minutes")
+    async with running(folder) as testbed:
+        run = Run(testbed, faults, rate, seed, log)
         try:
-            await run.go()
+            await run.run()
         finally:
-            say(f"the report is {report.write(run, OUTPUT, minutes)}")
-            keep_logs(folder)
-    say("all is well" if run.well else "something broke")
-    return run.well
+            log(f"the report is {report.write(run, OUTPUT, minutes)}")
+            copy_logs(folder)
+    log("all faults passed" if run.passed else "some faults failed")
+    return run.passed
 
 
-def keep_logs(folder: Path) -> None:
-    """Copy all logs of the platform to where the report is, in place of those of an earlier run."""
-    kept = OUTPUT / "logs"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
+def copy_logs(folder: Path) -> None:
+    """Copy all logs of the platform beside the report. Logs of an earlier run are removed."""
+    copies = OUTPUT / "logs"
+    shutil.rmtree(copies, ignore_errors=True)
+    copies.mkdir(parents=True)
     for name in ("logs", *ENGINES):
         for log in (folder / name).glob("*.log*"):
-            shutil.copy(log, kept)
+            shutil.copy(log, copies)
 
 
 def main() -> None:
-    """Run, and end with status 1 if anything broke or did not come back."""
+    """Run; the exit status is 1 if anything broke or did not recover."""
     seed = int(os.environ.get("CHAOS_SEED") or time.time_ns() % 1_000_000)
     minutes = float(os.environ.get("CHAOS_MINUTES") or FULL_MINUTES)
     rate = float(os.environ.get("CHAOS_RATE") or 50)
     only = tuple(part.strip() for part in os.environ.get("CHAOS_ONLY", "").split(",") if part.strip())
     with tempfile.TemporaryDirectory(prefix="onedoor-chaos-", ignore_cleanup_errors=True) as folder:
-        well = uvloop.run(chaos(Path(folder), seed, minutes, rate, only))
-    sys.exit(0 if well else 1)
+        passed = uvloop.run(chaos(Path(folder), seed, minutes, rate, only))
+    sys.exit(0 if passed else 1)
 
 
 if __name__ == "__main__":

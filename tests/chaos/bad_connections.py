@@ -4,35 +4,35 @@ import asyncio
 from datetime import timedelta
 
 from tests.chaos.fault import Fault
-from tests.chaos.proxies import Manner
-from tests.chaos.testbed import Site
+from tests.chaos.proxies import ProxyMode
+from tests.chaos.testbed import Testbed
 
-SPOILT = (Manner.HANGING, Manner.CUT, Manner.LATE)
+BAD_MODES = (ProxyMode.HANGING, ProxyMode.CUT, ProxyMode.DELAYED)
 STEP = timedelta(hours=1)
 
 
-class Spoilt(Fault):
-    """All connections to an engine or a department are spoilt in one manner."""
+class BadConnections(Fault):
+    """All connections to an engine or a department misbehave in one way."""
 
     kind = "connections"
 
-    def __init__(self, link: str, manner: Manner, hold_s: float = 15.0) -> None:
-        self.name = f"connections to {link}: {manner}, for {hold_s:g} s"
+    def __init__(self, dependency: str, mode: ProxyMode, hold_s: float = 15.0) -> None:
+        self.name = f"connections to {dependency}: {mode}, for {hold_s:g} s"
         self.hold_s = hold_s
-        self._link = link
-        self._manner = manner
+        self._dependency = dependency
+        self._mode = mode
 
-    async def inject(self, site: Site) -> None:
-        await site.links[self._link].behave(self._manner)
+    async def inject(self, testbed: Testbed) -> None:
+        await testbed.proxies[self._dependency].set_mode(self._mode)
 
-    async def heal(self, site: Site) -> None:
-        await site.links[self._link].behave(Manner.WHOLE)
+    async def heal(self, testbed: Testbed) -> None:
+        await testbed.proxies[self._dependency].set_mode(ProxyMode.NORMAL)
 
 
 class ClockSteps(Fault):
-    """The clock that the services read steps an hour forward, past the close of business, and back.
+    """The clock of all services steps an hour forward, past the close of business, and back.
 
-    Tax is away meanwhile, so that filings are open when they fall due: what is late must be said, once.
+    Tax cannot be reached meanwhile, so that filings are open when they fall due: each must be reported late, once.
     """
 
     kind = "clock"
@@ -41,11 +41,11 @@ class ClockSteps(Fault):
     def __init__(self, hold_s: float = 8.0) -> None:
         self.hold_s = hold_s
 
-    async def inject(self, site: Site) -> None:
-        await site.links["tax"].behave(Manner.REFUSED)
+    async def inject(self, testbed: Testbed) -> None:
+        await testbed.proxies["tax"].set_mode(ProxyMode.REFUSED)
         await asyncio.sleep(3)
-        site.clock.set(site.clock.now() + STEP, 1.0)
+        testbed.clock.set(testbed.clock.now() + STEP, 1.0)
 
-    async def heal(self, site: Site) -> None:
-        site.clock.set(site.clock.now() - STEP, 1.0)
-        await site.links["tax"].behave(Manner.WHOLE)
+    async def heal(self, testbed: Testbed) -> None:
+        testbed.clock.set(testbed.clock.now() - STEP, 1.0)
+        await testbed.proxies["tax"].set_mode(ProxyMode.NORMAL)

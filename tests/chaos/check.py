@@ -1,8 +1,8 @@
-"""Whether anything is broken, asked in processes of their own: what it costs must not slow the run that it judges.
+"""Searches an idle platform for violations, in processes of its own: the search must not slow the observed run.
 
-Three ways of looking: ``onedoor audit``, the ledger of the end-to-end tests, and who has heard what (`heard`).
+It combines ``onedoor audit``, the ledger checks of the end-to-end tests, and the message checks (`message_checks`).
 
-``python -m tests.chaos.check`` reads a `Question` as JSON and writes an `Answer`.
+``python -m tests.chaos.check`` reads a `CheckRequest` as JSON and writes a `CheckResult`.
 """
 
 import asyncio
@@ -15,66 +15,67 @@ from tempfile import NamedTemporaryFile
 
 from pydantic import BaseModel
 
-from tests.chaos import processed
-from tests.chaos.testbed import Site
+from tests.chaos import message_checks
+from tests.chaos.testbed import Testbed
 from tests.support import ledger_checks
 
-FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-SHOWN = 10
-"""Most faults of a check that are shown; the rest are counted."""
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_SHOWN = 10
+"""Violations shown of one check; the rest are counted."""
 
-LEDGER_MOST = 20_000
-"""Most cases that the ledger_checks, which reads everything at once, is asked about before the end of a run."""
+MAX_LEDGER_CASES = 20_000
+"""The ledger checks read everything at once, so they run during a run only while there are no more cases than this."""
 
-AUDIT_PATIENCE_S = 10
-"""Seconds that the audit waits for what is merely on its way: nothing is, when it is asked."""
+AUDIT_WAIT_S = 10
+"""Seconds that the audit waits for messages under way. There are none when it is called."""
 
 CHECKOUT = Path(__file__).parents[2]
 
 
-class Question(BaseModel):
-    """What to check: an installation at rest, in which exactly these cases have been accepted."""
+class CheckRequest(BaseModel):
+    """An idle installation in which exactly these cases have been accepted."""
 
     urls: dict[str, str]
     numbers: list[str]
-    since: datetime = FIRST
-    """By the database's clock: messages said earlier have been checked."""
-    said_are_heard: bool = True
+    since: datetime = BEGINNING
+    """By the database's clock: messages published earlier have been checked before."""
+    all_kept: bool = True
+    """Whether Kafka has kept every message that it acknowledged since then."""
     last: bool = False
-    """Whether all is checked, whatever it costs."""
+    """Whether everything is checked, regardless of the cost."""
 
 
-class Answer(BaseModel):
-    """What is broken, and until when it has been looked at."""
+class CheckResult(BaseModel):
+    """The violations found, and the time on the database's clock up to which messages were checked."""
 
-    faults: list[str]
+    violations: list[str]
     until: datetime
 
 
-async def broken(site: Site, question: Question) -> Answer:
-    """What is broken now."""
-    question = question.model_copy(update={"urls": {name: site.url(name) for name in ledger_checks.DATABASES}})
+async def find_violations(testbed: Testbed, request: CheckRequest) -> CheckResult:
+    """Run all checks against the testbed."""
+    request = request.model_copy(update={"urls": {name: testbed.url(name) for name in ledger_checks.DATABASES}})
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.check"),
         cwd=CHECKOUT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await process.communicate(question.model_dump_json().encode())
+    output, _ = await process.communicate(request.model_dump_json().encode())
     if process.returncode != 0:
         raise RuntimeError(f"the check ended with status {process.returncode}")
-    answer = Answer.model_validate_json(output)
-    return answer.model_copy(update={"faults": [*answer.faults, *await _audited(site)]})
+    result = CheckResult.model_validate_json(output)
+    return result.model_copy(update={"violations": [*result.violations, *await _audit_violations(testbed)]})
 
 
-async def _audited(site: Site) -> list[str]:
-    """What ``onedoor audit`` finds, as an operator would call it on the running platform."""
+async def _audit_violations(testbed: Testbed) -> list[str]:
+    """The findings of ``onedoor audit``, called as an operator calls it on the running platform."""
     with NamedTemporaryFile(suffix=".json") as result:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(site.platform.folder)),
-            *("--json", result.name, "--patience", str(AUDIT_PATIENCE_S)),
+            *(sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(testbed.platform.folder)),
+            *("--json", result.name, "--patience", str(AUDIT_WAIT_S)),
             cwd=CHECKOUT,
-            env={**os.environ, "ONEDOOR_CLOCK": site.platform.options.clock},
+            env={**os.environ, "ONEDOOR_CLOCK": testbed.platform.options.clock},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -89,30 +90,29 @@ async def _audited(site: Site) -> list[str]:
     ]
 
 
-async def _answer(question: Question) -> Answer:
-    async with ledger_checks.opened(question.urls.__getitem__) as tables:
+async def _check(request: CheckRequest) -> CheckResult:
+    async with ledger_checks.opened(request.urls.__getitem__) as tables:
         until = await tables["onedoor_intake"].fetchval("SELECT clock_timestamp()")
-        found = await processed.faults(tables, question.since, said_are_heard=question.said_are_heard)
-        if question.last:
-            found += await processed.faults(tables, FIRST, said_are_heard=False)
-        if question.last or len(question.numbers) <= LEDGER_MOST:
-            found += await processed.unsaid(tables)
-            found += await ledger_checks.faults(tables, set(question.numbers))
+        found = await message_checks.violations(tables, request.since, all_kept=request.all_kept)
+        if request.last:
+            found += await message_checks.violations(tables, BEGINNING, all_kept=False)
+        if request.last or len(request.numbers) <= MAX_LEDGER_CASES:
+            found += await message_checks.never_published(tables)
+            found += await ledger_checks.faults(tables, set(request.numbers))
     found = list(dict.fromkeys(found))
-    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-    return Answer(faults=[*_varied(found), *more], until=until)
+    more = [f"and {len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
+    return CheckResult(violations=[*_of_many_kinds(found), *more], until=until)
 
 
-def _varied(found: list[str]) -> list[str]:
-    """Some of them, of as many sorts as there are: a sort is what is left when digits and letters of numbers go."""
-    by_sort: dict[str, list[str]] = {}
-    for fault in found:
-        sort = " ".join(word for word in fault.split() if not any(sign.isdigit() or sign == "-" for sign in word))
-        by_sort.setdefault(sort, []).append(fault)
-    turns = [faults[turn] for turn in range(SHOWN) for faults in by_sort.values() if turn < len(faults)]
-    return turns[:SHOWN]
+def _of_many_kinds(found: list[str]) -> list[str]:
+    """At most `MAX_SHOWN` violations, of as many kinds as possible. A kind is the text without ids and numbers."""
+    by_kind: dict[str, list[str]] = {}
+    for violation in found:
+        kind = " ".join(part for part in violation.split() if not any(sign.isdigit() or sign == "-" for sign in part))
+        by_kind.setdefault(kind, []).append(violation)
+    in_turn = [of_kind[rank] for rank in range(MAX_SHOWN) for of_kind in by_kind.values() if rank < len(of_kind)]
+    return in_turn[:MAX_SHOWN]
 
 
 if __name__ == "__main__":
-    asked = Question.model_validate_json(sys.stdin.read())
-    sys.stdout.write(asyncio.run(_answer(asked)).model_dump_json())
+    sys.stdout.write(asyncio.run(_check(CheckRequest.model_validate_json(sys.stdin.read()))).model_dump_json())

@@ -1,4 +1,4 @@
-"""What a fault is, and what is known of the time in which it lasted."""
+"""The base class of all faults, and the measurements taken while a fault lasts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -6,73 +6,73 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from tests.chaos.applicants import Applicants, Try
-from tests.chaos.progress import Gauge
-from tests.chaos.testbed import Site
+from tests.chaos.applicants import Applicants, RequestOutcome
+from tests.chaos.progress import Progress
+from tests.chaos.testbed import Testbed
 
 
 @dataclass(frozen=True, slots=True)
-class Lasted:
-    """The time of a fault, in machine time, beside the throughput just before it."""
+class FaultPeriod:
+    """The time of a fault, in machine time, with the throughput just before it."""
 
     began: float
     ended: float
     applicants: Applicants
-    gauge: Gauge
-    earlier: dict[str, float]
-    """Cases a second that each service closed before the fault; ``accepted`` of those handed in."""
+    progress: Progress
+    rates_before: dict[str, float]
+    """Cases a second that each service closed before the fault; ``accepted``: applications accepted a second."""
 
     def share(self, service: str, settling_s: float = 3.0) -> float:
-        """The throughput of a service while the fault lasted, as a share of what it was before."""
+        """The throughput of a service during the fault, as a share of the throughput before it."""
         since, until = self.began + settling_s, self.ended
         if service == "accepted":
             now = sum(since < at <= until for at, _ in self.applicants.accepted) / max(until - since, 0.001)
         else:
-            now = self.gauge.rate(service, since, until)
-        return now / max(self.earlier[service], 0.001)
+            now = self.progress.rate(service, since, until)
+        return now / max(self.rates_before[service], 0.001)
 
     @property
-    def tries(self) -> list[Try]:
-        """The requests that were answered while the fault lasted."""
-        return [one for one in self.applicants.tries if self.began < one.at <= self.ended]
+    def requests(self) -> list[RequestOutcome]:
+        """The requests that ended during the fault."""
+        return [one for one in self.applicants.requests if self.began < one.at <= self.ended]
 
 
 class Fault(ABC):
-    """Something that goes wrong, for a while. It may be used once."""
+    """Something that is broken for a while. An instance is used once."""
 
     kind: ClassVar[str]
-    """What faults like this one have in common: each kind happens once at least."""
+    """Groups faults that have the same cause. Every run has each kind at least once."""
     name: str
-    """What exactly goes wrong."""
+    """Describes the fault in the report."""
     hold_s: float
-    """How long it lasts, between ``inject`` and ``heal``."""
-    said_are_heard: ClassVar[bool] = True
-    """Whether messages that Kafka has acknowledged must reach their readers in spite of this fault."""
+    """Seconds between ``inject`` and ``heal``."""
+    keeps_messages: ClassVar[bool] = True
+    """Whether messages that Kafka has acknowledged must reach their consumers in spite of this fault."""
 
     @property
     def seconds(self) -> float:
-        """About how long it takes with all that follows, for planning."""
+        """Estimated duration including recovery and checks, for the schedule."""
         return self.hold_s + 22.0
 
-    def possible(self, site: Site) -> str | None:
-        """Why it cannot be tried here, or None."""
-        del site
+    def skip_reason(self, testbed: Testbed) -> str | None:
+        """The reason why this fault cannot be injected on this machine, or None."""
+        del testbed
         return None
 
     @abstractmethod
-    async def inject(self, site: Site) -> None:
+    async def inject(self, testbed: Testbed) -> None:
         """Break it."""
 
     @abstractmethod
-    async def heal(self, site: Site) -> None:
-        """Take the cause away, and nothing else: the platform is to come back by itself."""
+    async def heal(self, testbed: Testbed) -> None:
+        """Remove the cause and do nothing else: the platform must recover by itself."""
 
-    def claims(self, lasted: Lasted) -> Iterator[str]:
-        """What went on meanwhile and should not have, or the other way round."""
-        del lasted
+    def violations(self, period: FaultPeriod) -> Iterator[str]:
+        """Promises about the time of the fault that were not kept."""
+        del period
         yield from ()
 
 
-def drawn(random: Random, low: float, high: float) -> float:
-    """A number of seconds between these."""
+def random_seconds(random: Random, low: float, high: float) -> float:
+    """A random number of seconds between these."""
     return round(random.uniform(low, high), 2)

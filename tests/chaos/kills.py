@@ -1,4 +1,4 @@
-"""Kill -9 of any process, and processes that are stopped and go on as if nothing had happened."""
+"""Processes that are killed with SIGKILL, stopped and continued, or started and stopped in numbers."""
 
 import asyncio
 import os
@@ -6,15 +6,15 @@ import signal
 from collections import Counter
 from random import Random
 
-from tests.chaos.fault import Fault, drawn
-from tests.chaos.testbed import Site
+from tests.chaos.fault import Fault, random_seconds
+from tests.chaos.testbed import Testbed
 
-IN_HAND_S = 0.3
-"""Time in which the services read more than they can write."""
+PENDING_WORK_S = 0.3
+"""Seconds in which services read more messages than they can commit without the database."""
 
 
-class Kills(Fault):
-    """Kill -9 of any process at random moments; the keepers start them again."""
+class KillProcesses(Fault):
+    """Random processes are killed at random moments; their keepers start them again."""
 
     kind = "kills"
     hold_s = 0.0
@@ -29,42 +29,41 @@ class Kills(Fault):
     def seconds(self) -> float:
         return self._count * 1.05 + 20.0
 
-    async def inject(self, site: Site) -> None:
+    async def inject(self, testbed: Testbed) -> None:
         while self.killed.total() < self._count:
-            await asyncio.sleep(drawn(self._random, 0.1, 2.0))
-            victim = self._random.choice(sorted(site.victims))
-            if (pid := site.pid(victim)) is not None:  # else it is coming back just now: another one is drawn
+            await asyncio.sleep(random_seconds(self._random, 0.1, 2.0))
+            name = self._random.choice(sorted(testbed.process_names))
+            if (pid := testbed.pid(name)) is not None:  # None: it is being restarted, so another one is drawn
                 os.kill(pid, signal.SIGKILL)
-                self.killed[victim] += 1
+                self.killed[name] += 1
         self.name += f" ({', '.join(f'{name} {times}' for name, times in sorted(self.killed.items()))})"
 
-    async def heal(self, site: Site) -> None:
-        """The keepers do that."""
+    async def heal(self, testbed: Testbed) -> None:
+        """Does nothing: the keepers restart the processes."""
 
 
 class PowerCut(Fault):
-    """Kill -9 of everything: the database first, so that work is in hand when the services go."""
+    """All processes are killed: the database first, so that services have uncommitted work when they are killed."""
 
     kind = "power cut"
     name = "power cut: kill -9 of everything"
     hold_s = 0.0
 
-    async def inject(self, site: Site) -> None:
-        victims = sorted(site.victims, key=lambda name: name != "postgres")
-        for victim in victims:
-            if (pid := site.pid(victim)) is not None:
+    async def inject(self, testbed: Testbed) -> None:
+        for name in sorted(testbed.process_names, key=lambda name: name != "postgres"):
+            if (pid := testbed.pid(name)) is not None:
                 os.kill(pid, signal.SIGKILL)
-                if victim == "postgres":
-                    await asyncio.sleep(IN_HAND_S)
+                if name == "postgres":
+                    await asyncio.sleep(PENDING_WORK_S)
 
-    async def heal(self, site: Site) -> None:
-        """The keepers do that."""
+    async def heal(self, testbed: Testbed) -> None:
+        """Does nothing: the keepers restart the processes."""
 
 
-class Zombie(Fault):
-    """A process is stopped for longer than its group's patience, and goes on in the belief that it is a member."""
+class PausedProcess(Fault):
+    """A process is stopped for longer than its consumer group waits, and continues as if it were still a member."""
 
-    kind = "zombie"
+    kind = "paused process"
 
     def __init__(self, service: str, hold_s: float = 14.0) -> None:
         self.name = f"SIGSTOP of one {service} for {hold_s:g} s"
@@ -72,19 +71,19 @@ class Zombie(Fault):
         self._service = service
         self._pid = 0
 
-    async def inject(self, site: Site) -> None:
-        pid = site.pid(self._service)
+    async def inject(self, testbed: Testbed) -> None:
+        pid = testbed.pid(self._service)
         if pid is None:
             raise RuntimeError(f"{self._service} does not run")
         self._pid = pid
         os.kill(pid, signal.SIGSTOP)
 
-    async def heal(self, site: Site) -> None:
+    async def heal(self, testbed: Testbed) -> None:
         os.kill(self._pid, signal.SIGCONT)
 
 
-class Scaled(Fault):
-    """One process of a service becomes four, and four one, under load."""
+class ChangedReplicas(Fault):
+    """One process of a service becomes four, and four become one, under load."""
 
     kind = "replicas"
 
@@ -97,10 +96,10 @@ class Scaled(Fault):
     def seconds(self) -> float:
         return 3 * self.hold_s + 20.0
 
-    async def inject(self, site: Site) -> None:
+    async def inject(self, testbed: Testbed) -> None:
         for replicas in (1, 4, 1):
-            await site.platform.scale(self._service, replicas)
+            await testbed.platform.scale(self._service, replicas)
             await asyncio.sleep(self.hold_s)
 
-    async def heal(self, site: Site) -> None:
-        await site.platform.scale(self._service, 2)
+    async def heal(self, testbed: Testbed) -> None:
+        await testbed.platform.scale(self._service, 2)

@@ -1,6 +1,6 @@
-"""Proves the checks: breaks one guarantee at a time in a copy of the program, and sees that a run with faults notices.
+"""Proves the checks: breaks one guarantee at a time in a copy of the program; a run with faults must detect each.
 
-``python -m tests.chaos.planted_faults [NAME...]``. The copy is made beside temporary files and thrown away.
+``python -m tests.chaos.planted_faults [NAME...]``. The copy stands in a temporary folder.
 """
 
 import os
@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-PARTS = ("contracts", "services", "deploy", "tests")
+PARTS = ("contracts", "services", "onedoor", "deploy", "tests")
 SHOWN_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
-    """A guarantee broken on purpose, the faults under which that shows, and what must be said then."""
+class PlantedFault:
+    """A guarantee broken on purpose: ``old`` is replaced by ``new`` in ``file``.
+
+    A run with these ``faults`` must print ``expected``, a regular expression.
+    """
 
     name: str
     file: str
@@ -29,28 +32,28 @@ class Plant:
     expected: str
 
 
-SOUND = Plant("nothing", "", "", "", "old records said again,power cut", "all is well")
-"""The same faults on the program as it is: what shouts below must not shout here."""
+UNCHANGED = PlantedFault("nothing", "", "", "", "old records published again,power cut", "all faults passed")
+"""The same faults on the unchanged program: they must find nothing."""
 
-PLANTS = (
-    Plant(
-        "ids that were heard are not looked at",
+PLANTED_FAULTS = (
+    PlantedFault(
+        "processed ids are not compared",
         "services/runtime/batch/reducer.py",
         "if one.from_kafka and envelope.id.bytes in processed:",
         'if one.from_kafka and envelope.id.bytes in processed and envelope.type == "":',
-        "old records said again",
-        r"heard \S+ more than once",
+        "old records published again",
+        r"processed \S+ more than once",
     ),
-    Plant(
-        "ids that were heard are not kept",
+    PlantedFault(
+        "processed ids are not stored",
         "services/runtime/batch/reducer.py",
         "            processed_ids=processed_ids[-16 * cases.MAX_PROCESSED_IDS :],\n",
         '            processed_ids=b"",\n',
-        "old records said again",
-        r"never heard",
+        "old records published again",
+        r"never processed",
     ),
-    Plant(
-        "Kafka is told before the commit",
+    PlantedFault(
+        "offsets are committed before the transaction",
         "services/runtime/kafka/consumer.py",
         "        backoff_s = FIRST_BACKOFF_S\n",
         "        for record in batch.records:\n"
@@ -61,18 +64,18 @@ PLANTS = (
         "                pass\n"
         "        backoff_s = FIRST_BACKOFF_S\n",
         "power cut",
-        r"never heard",
+        r"never processed",
     ),
-    Plant(
-        "messages go straight to Kafka, past the outbox",
+    PlantedFault(
+        "messages are published without the outbox",
         "services/runtime/batch/processor.py",
         "await self._save(driver, result, messages, statements, published)",
         "await self._save(driver, result, [], statements, published)",
         "power cut",
-        r"which nobody has said",
+        r"which is in no outbox",
     ),
-    Plant(
-        "a department is given a fresh key each time",
+    PlantedFault(
+        "each attempt at a department has a new idempotency key",
         "services/departments/tax/adapter.py",
         "        body = application(task)",
         "        from uuid import uuid4\n\n"
@@ -84,43 +87,43 @@ PLANTS = (
 )
 
 
-def noticed(plant: Plant) -> bool:
-    """Whether a run of the copy with this plant says what it must."""
-    with tempfile.TemporaryDirectory(prefix="onedoor-plant-") as folder:
+def is_detected(fault: PlantedFault) -> bool:
+    """Whether a run of the copy with this fault prints the expected text."""
+    with tempfile.TemporaryDirectory(prefix="onedoor-planted-") as folder:
         copy = Path(folder)
         for part in PARTS:
             shutil.copytree(CHECKOUT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        if plant.file:
-            _plant(copy / plant.file, plant)
+        if fault.file:
+            _plant_fault(copy / fault.file, fault)
         environment = {
             **os.environ,
             "PYTHONPATH": str(copy),
             "CHAOS_SEED": "4",
             "CHAOS_MINUTES": "1",
-            "CHAOS_ONLY": plant.faults,
+            "CHAOS_ONLY": fault.faults,
         }
         command = [sys.executable, "-m", "tests.chaos"]
         run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    right = (run.returncode == 0) == (plant is SOUND) and re.search(plant.expected, run.stdout) is not None
-    print(f"{plant.name}: {'noticed' if right else 'NOT NOTICED'}" if plant.file else f"as it is: {right}")
+    right = (run.returncode == 0) == (fault is UNCHANGED) and re.search(fault.expected, run.stdout) is not None
+    print(f"{fault.name}: {'detected' if right else 'NOT DETECTED'}" if fault.file else f"unchanged: {right}")
     for line in (run.stdout if right else run.stdout + run.stderr).splitlines()[-SHOWN_LINES:]:
         print(f"    {line[:1000]}", flush=True)
     return right
 
 
-def _plant(file: Path, plant: Plant) -> None:
+def _plant_fault(file: Path, fault: PlantedFault) -> None:
     text = file.read_text()
-    if text.count(plant.old) != 1:
-        sys.exit(f"{plant.file} has changed: {plant.old!r} is there {text.count(plant.old)} times")
-    file.write_text(text.replace(plant.old, plant.new))
+    if text.count(fault.old) != 1:
+        sys.exit(f"{fault.file} has changed: {fault.old!r} is there {text.count(fault.old)} times")
+    file.write_text(text.replace(fault.old, fault.new))
 
 
 def main() -> None:
-    """Plant those that are named, or all; end with status 1 if one was not noticed."""
+    """Plant the named faults, or all; the exit status is 1 if one was not detected."""
     names = sys.argv[1:]
-    chosen = [plant for plant in (SOUND, *PLANTS) if not names or plant.name in names]
-    missed = [plant.name for plant in chosen if not noticed(plant)]
-    sys.exit(f"not noticed: {', '.join(missed)}" if missed else 0)
+    chosen = [fault for fault in (UNCHANGED, *PLANTED_FAULTS) if not names or fault.name in names]
+    missed = [fault.name for fault in chosen if not is_detected(fault)]
+    sys.exit(f"not detected: {', '.join(missed)}" if missed else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far the cases are at each service, looked up in its database every second."""
+"""The progress of all accepted cases at each service, read from the services' databases twice a second."""
 
 import asyncio
 import math
@@ -13,90 +13,93 @@ from deploy.local.processes import until
 from services.registry import CORE_SERVICES, default_systems
 
 SERVICES = (*CORE_SERVICES, *default_systems())
-LOOK_S = 0.5
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+POLL_S = 0.5
+_CONNECTION_ERRORS = (
+    *(OSError, TimeoutError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 _CLOSED = "SELECT case_id FROM cases WHERE case_id = ANY($1) AND closed_at IS NOT NULL"
 
 
 @dataclass
-class Gauge:
+class Progress:
     """Follows every accepted case until each service has closed it.
 
-    A case is whole when intake has closed it: routing has decided and monitor holds its deadlines.
+    Intake closes a case when routing has decided it and monitor holds its deadlines: then the case is whole.
     """
 
     url: Callable[[str], str]
     accepted: Sequence[tuple[float, str]]
-    """Grows while cases come in."""
-    left: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in SERVICES})
-    """Cases not yet closed at a service, with the time of their receipt."""
+    """Machine time and number of each accepted case. Grows while cases come in."""
+    open_cases: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in SERVICES})
+    """Cases that a service has not closed yet, with the time of their acceptance."""
     unpublished: dict[str, int] = field(default_factory=dict)
-    """How many batches of a service wait to be published, or to be known to be."""
+    """Batches of each service that Kafka has not acknowledged yet, as far as the service knows."""
     closed: dict[str, list[tuple[float, int]]] = field(default_factory=lambda: {name: [] for name in SERVICES})
-    """At which look how many more were closed."""
+    """Time of each poll, and the cases closed since the poll before."""
     _connections: dict[str, "asyncpg.Connection[asyncpg.Record]"] = field(default_factory=dict)
-    _known: int = 0
-    _looks: int = 0
+    _followed: int = 0
+    _polls: int = 0
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         while True:
             began = time.monotonic()
-            await self._look_at_all()
-            self._looks += 1
-            await asyncio.sleep(max(0.05, LOOK_S - (time.monotonic() - began)))
+            await self._poll_all()
+            self._polls += 1
+            await asyncio.sleep(max(0.05, POLL_S - (time.monotonic() - began)))
 
-    async def looked(self) -> None:
-        """Wait until all that has been accepted by now has been looked for once."""
-        looks = self._looks
+    async def all_polled(self) -> None:
+        """Wait until every case accepted before this call has been polled once."""
+        polls = self._polls
 
-        async def again() -> bool:
-            return self._looks > looks + 1
+        async def polled_again() -> bool:
+            return self._polls > polls + 1
 
-        await until(again, math.inf)
-
-    async def _look_at_all(self) -> None:
-        for at, number in self.accepted[self._known :]:
-            for left in self.left.values():
-                left[number] = at
-            self._known += 1
-        await asyncio.gather(*(self._look(name) for name in SERVICES))
+        await until(polled_again, math.inf)
 
     def rate(self, service: str, since: float, until: float) -> float:
         """Cases a second that a service closed between two machine times."""
         return sum(count for at, count in self.closed[service] if since < at <= until) / max(until - since, 0.001)
 
     @property
-    def unfinished(self) -> int:
+    def open_count(self) -> int:
         """Cases that some service has not closed."""
-        return len(set().union(*self.left.values()))
+        return len(set().union(*self.open_cases.values()))
 
     @property
-    def at_rest(self) -> bool:
-        """Whether every case is closed everywhere, and nothing that was said waits to be published."""
-        return not self.unfinished and not any(self.unpublished.values())
+    def idle(self) -> bool:
+        """Whether every service has closed every case and published every message."""
+        return not self.open_count and not any(self.unpublished.values())
 
-    async def _look(self, service: str) -> None:
-        left = self.left[service]
+    async def _poll_all(self) -> None:
+        for at, number in self.accepted[self._followed :]:
+            for open_cases in self.open_cases.values():
+                open_cases[number] = at
+            self._followed += 1
+        await asyncio.gather(*(self._poll(name) for name in SERVICES))
+
+    async def _poll(self, service: str) -> None:
+        open_cases = self.open_cases[service]
         try:
             async with asyncio.timeout(10):
-                connection = await self._connected(service)
-                rows = await connection.fetch(_CLOSED, list(left)) if left else []
+                connection = await self._connect(service)
+                rows = await connection.fetch(_CLOSED, list(open_cases)) if open_cases else []
                 self.unpublished[service] = await connection.fetchval("SELECT count(*) FROM unpublished")
-        except _AWAY:
-            await self._forget(service)
+        except _CONNECTION_ERRORS:
+            await self._disconnect(service)
             return
         for row in rows:
-            del left[row["case_id"]]
+            del open_cases[row["case_id"]]
         self.closed[service].append((time.monotonic(), len(rows)))
 
-    async def _connected(self, service: str) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _connect(self, service: str) -> "asyncpg.Connection[asyncpg.Record]":
         if service not in self._connections:
             self._connections[service] = await asyncpg.connect(self.url(f"onedoor_{service}"), timeout=5)
         return self._connections[service]
 
-    async def _forget(self, service: str) -> None:
+    async def _disconnect(self, service: str) -> None:
         connection = self._connections.pop(service, None)
         if connection is not None:
-            with suppress(*_AWAY):
+            with suppress(*_CONNECTION_ERRORS):
                 connection.terminate()

@@ -1,91 +1,94 @@
-"""Which faults happen, in which order: drawn from a seed, to fill so many minutes. The same seed, the same run."""
+"""The faults of a run and their order, drawn at random from a seed. The same seed gives the same run."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from tests.chaos.bad_connections import SPOILT, ClockSteps, Spoilt
+from tests.chaos.bad_connections import BAD_MODES, BadConnections, ClockSteps
 from tests.chaos.fault import Fault
-from tests.chaos.kills import Kills, PowerCut, Scaled, Zombie
-from tests.chaos.outages import ABSENT, DEPARTMENTS, DepartmentAway, DiskFull, EngineAway, Wiped
+from tests.chaos.kills import ChangedReplicas, KillProcesses, PausedProcess, PowerCut
+from tests.chaos.outages import DEPARTMENTS, DEPENDENCIES, DepartmentOutage, DiskFull, EngineOutage, WipedKafka
 from tests.chaos.progress import SERVICES
-from tests.chaos.repeated_records import ReadAgain, SaidAgain
+from tests.chaos.repeated_records import RepublishedRecords, RereadTopics
 from tests.chaos.testbed import ENGINES
 
 FULL_MINUTES = 30.0
-"""A run this long does everything."""
+"""Length of a run that has everything."""
 
-AWAY_S = 300.0
-"""How long engines and departments are away in a full run."""
+OUTAGE_S = 300.0
+"""Seconds of an outage in a full run."""
 
 KILLS = 200
-"""How many processes are killed in a full run."""
+"""Processes killed in a full run."""
 
-KILLS_AT_ONCE = 20
+KILLS_PER_FAULT = 20
 
-LONG_SHARE = 1 / 3
-"""A run of less than this share of a full one shows each kind briefly."""
+FULL_LENGTH_SHARE = 1 / 3
+"""A run shorter than this share of a full one has each kind of fault briefly."""
 
-SHORT_S = 10.0
+SHORT_OUTAGE_S = 10.0
 
-Make = Callable[[], Fault]
+FaultMaker = Callable[[], Fault]
 
 
-def kinds(random: Random, minutes: float) -> dict[str, list[Make]]:
-    """All that can go wrong, by kind."""
+def fault_makers(random: Random, minutes: float) -> dict[str, list[FaultMaker]]:
+    """Functions that make all possible faults, by kind."""
     share = min(1.0, minutes / FULL_MINUTES)
-    long = share >= LONG_SHARE
-    away_s = AWAY_S * share if long else SHORT_S
+    long = share >= FULL_LENGTH_SHARE
+    outage_s = OUTAGE_S * share if long else SHORT_OUTAGE_S
     hold_s = 15.0 if long else 8.0
-    kills = KILLS_AT_ONCE if long else 8
-    bursts = max(1, round(KILLS * share / KILLS_AT_ONCE))
+    kills = KILLS_PER_FAULT if long else 8
+    bursts = max(1, round(KILLS * share / KILLS_PER_FAULT))
 
-    def away(name: str) -> Fault:
-        return DepartmentAway(name, away_s) if name in DEPARTMENTS else EngineAway(name, away_s)
+    def outage(name: str) -> Fault:
+        return DepartmentOutage(name, outage_s) if name in DEPARTMENTS else EngineOutage(name, outage_s)
 
     return {
-        "kills": [lambda: Kills(random, kills) for _ in range(bursts)],
+        "kills": [lambda: KillProcesses(random, kills) for _ in range(bursts)],
         "power cut": [PowerCut],
-        "wipe": [Wiped],
-        "absence": [lambda name=name: away(name) for name in ABSENT],  # type: ignore[misc]
-        "replicas": [lambda name=name: Scaled(name, hold_s) for name in SERVICES],  # type: ignore[misc]
-        "zombie": [lambda name=name: Zombie(name) for name in SERVICES],  # type: ignore[misc]
-        "read again": [lambda name=name: ReadAgain(name) for name in SERVICES],  # type: ignore[misc]
-        "said again": [lambda: SaidAgain(random), lambda: SaidAgain(random, later=timedelta(days=1))],
+        "wipe": [WipedKafka],
+        "outage": [lambda name=name: outage(name) for name in DEPENDENCIES],  # type: ignore[misc]
+        "replicas": [lambda name=name: ChangedReplicas(name, hold_s) for name in SERVICES],  # type: ignore[misc]
+        "paused process": [lambda name=name: PausedProcess(name) for name in SERVICES],  # type: ignore[misc]
+        "reread topics": [lambda name=name: RereadTopics(name) for name in SERVICES],  # type: ignore[misc]
+        "republished records": [
+            lambda: RepublishedRecords(random),
+            lambda: RepublishedRecords(random, later=timedelta(days=1)),
+        ],
         "connections": [
-            lambda link=link, manner=manner: Spoilt(link, manner, hold_s)  # type: ignore[misc]
-            for link in ABSENT
-            for manner in SPOILT
+            lambda proxy=proxy, mode=mode: BadConnections(proxy, mode, hold_s)  # type: ignore[misc]
+            for proxy in DEPENDENCIES
+            for mode in BAD_MODES
         ],
         "disk": [lambda name=name: DiskFull(name, hold_s) for name in ENGINES],  # type: ignore[misc]
         "clock": [ClockSteps],
     }
 
 
-def drawn(seed: int, minutes: float, only: tuple[str, ...] = ()) -> list[Fault]:
-    """The faults of a run: each kind once, all the kills, in a full run both engines away; more while there is time.
+def draw_faults(seed: int, minutes: float, only: tuple[str, ...] = ()) -> list[Fault]:
+    """The faults of a run: each kind once, all kills, in a full run both engine outages; more while there is time.
 
-    ``only`` names kinds, or begins the names of single faults, and nothing else happens: all of those, once each.
+    ``only`` holds kinds or beginnings of fault names: the run has exactly the matching faults, once each.
     """
     random = Random(seed)
-    possible = kinds(random, minutes)
+    skip_reason = fault_makers(random, minutes)
     if only:
-        faults = [make() for makes in possible.values() for make in makes]
+        faults = [make() for makes in skip_reason.values() for make in makes]
         return [one for one in faults if one.kind in only or any(one.name.startswith(name) for name in only)]
-    further = possible["kills"][1:]
-    del possible["kills"][1:]
+    further = skip_reason["kills"][1:]
+    del skip_reason["kills"][1:]
     if minutes >= FULL_MINUTES:
-        further += possible["absence"][: len(ENGINES)]
-        del possible["absence"][: len(ENGINES)]
-    for makes in possible.values():
+        further += skip_reason["outage"][: len(ENGINES)]
+        del skip_reason["outage"][: len(ENGINES)]
+    for makes in skip_reason.values():
         random.shuffle(makes)
-    chosen = [makes.pop()() for makes in possible.values()] + [make() for make in further]
-    left = minutes * 60 - sum(fault.seconds for fault in chosen)
-    rest = [make() for makes in possible.values() for make in makes]
+    chosen = [makes.pop()() for makes in skip_reason.values()] + [make() for make in further]
+    open_cases = minutes * 60 - sum(fault.seconds for fault in chosen)
+    rest = [make() for makes in skip_reason.values() for make in makes]
     random.shuffle(rest)
     for fault in rest:
-        if fault.seconds <= left:
-            left -= fault.seconds
+        if fault.seconds <= open_cases:
+            open_cases -= fault.seconds
             chosen.append(fault)
     random.shuffle(chosen)
     return chosen

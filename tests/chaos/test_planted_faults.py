@@ -1,14 +1,14 @@
-"""What is planted fits the program as it is now; the runs themselves are ``python -m tests.chaos.planted_faults``."""
+"""Planted faults fit the present program. ``python -m tests.chaos.planted_faults`` runs them."""
 
 import ast
 
 import pytest
 
-from tests.chaos.planted_faults import CHECKOUT, PLANTS, Plant
+from tests.chaos.planted_faults import CHECKOUT, PLANTED_FAULTS, PlantedFault
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
-def test_a_plant_has_its_place(plant: Plant) -> None:
-    text = (CHECKOUT / plant.file).read_text()
-    assert text.count(plant.old) == 1
-    ast.parse(text.replace(plant.old, plant.new))
+@pytest.mark.parametrize("fault", PLANTED_FAULTS, ids=lambda fault: fault.name)
+def test_the_replaced_text_stands_in_the_file_once(fault: PlantedFault) -> None:
+    text = (CHECKOUT / fault.file).read_text()
+    assert text.count(fault.old) == 1
+    ast.parse(text.replace(fault.old, fault.new))

@@ -1,4 +1,4 @@
-"""A whole service centre with every way between its services, engines and departments open to mischief."""
+"""A whole service centre whose connections, disks, processes and clock can be disturbed."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from deploy.local.processes import HOST, kept_port
 from deploy.local.wiring import Options
 from services.registry import default_systems
 from services.runtime.clock import FileClock
-from tests.chaos.proxies import Link, advertising
+from tests.chaos.proxies import Proxy, advertise_proxy
 
 SYSTEMS = default_systems()
 
@@ -28,21 +28,21 @@ REPLICAS = 2
 ENGINES = ("kafka", "postgres")
 DISK_MB = 6000
 SPARE_BYTES = 512 * 1024
-"""What is left on a disk that is full, so that the fault comes in the middle of a write."""
+"""Space left on a full disk, so that the fault occurs in the middle of a write."""
 
 
 @dataclass(frozen=True)
-class Site:
-    """The running platform, and the means to harm it."""
+class Testbed:
+    """The running platform, and the means to disturb it."""
 
     platform: Platform
     clock: FileClock
-    links: dict[str, Link]
+    proxies: dict[str, Proxy]
     disks: "dict[str, Disk]"
 
     @property
-    def doors(self) -> list[str]:
-        """Where applications can be handed in."""
+    def intake_addresses(self) -> list[str]:
+        """The addresses of all processes of intake."""
         processes = self.platform.processes.values()
         return [one.specification.address for one in processes if one.specification.arguments[-1:] == ("intake",)]
 
@@ -55,7 +55,7 @@ class Site:
         return next(engine for engine in self.platform.engines.all if engine.name == name)
 
     def pid(self, name: str) -> int | None:
-        """The number of a process by its name, while it runs."""
+        """The process id of a process by its name, or None while it does not run."""
         for engine in self.platform.engines.all:
             if engine.name == name:
                 return engine.process.pid if engine.process and engine.running else None
@@ -63,17 +63,17 @@ class Site:
         return process.pid if process else None
 
     @property
-    def victims(self) -> list[str]:
-        """The names of all processes: services, stand-ins, engines."""
+    def process_names(self) -> list[str]:
+        """The names of all processes: services, sandboxes, engines."""
         return [*self.platform.processes, *(engine.name for engine in self.platform.engines.all)]
 
     def url(self, database: str) -> str:
-        """The address of a database for asyncpg, past the links: for who looks on."""
+        """The address of a database for asyncpg, which bypasses the proxies: for the checks."""
         return self.platform.engines.postgres.url(database, "postgresql")
 
 
 class Disk:
-    """A file system in memory whose size can be changed while it is in use: a disk that is full, and is not."""
+    """A file system in memory whose size can be changed in use, so that it is full for a while."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -89,13 +89,13 @@ class Disk:
             subprocess.run(["/bin/umount", "-l", str(self._folder)], check=True)
 
     def fill(self) -> None:
-        """Leave next to no room."""
+        """Shrink the file system until it is full."""
         figures = os.statvfs(self._folder)
         used = (figures.f_blocks - figures.f_bfree) * figures.f_frsize
         _mount("-o", f"remount,size={(used + SPARE_BYTES) // 1024}k", str(self._folder))
 
     def make_room(self) -> None:
-        """Have as much room again as at the beginning."""
+        """Give it its original size again."""
         _mount("-o", f"remount,size={DISK_MB}m", str(self._folder))
 
 
@@ -113,26 +113,26 @@ def _mount(*arguments: str) -> None:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Site]:
-    """The whole centre in this folder, every service twice, under a clock of its own."""
+async def running(folder: Path) -> AsyncIterator[Testbed]:
+    """The whole centre in this folder, with two replicas of every service and its own clock."""
     async with AsyncExitStack() as stack:
         disks = {}
         if await asyncio.to_thread(can_mount, folder / "probe"):
             disks = {name: stack.enter_context(Disk(folder / name).mounted()) for name in ENGINES}
-        links = {link.name: await stack.enter_async_context(link) for link in _links(folder)}
+        proxies = {proxy.name: await stack.enter_async_context(proxy) for proxy in _proxies(folder)}
         clock = FileClock.create(folder / "clock", BEGINS)
         options = Options(
             clock=str(folder / "clock"),
             replicas=dict.fromkeys((*("intake", "routing", "monitor"), *SYSTEMS), REPLICAS),
             throwaway=True,
-            extra=_environments(folder, links),
+            extra=_environments(folder, proxies),
         )
         platform = await stack.enter_async_context(Platform(folder, options))
-        yield Site(platform, clock, links, disks)
+        yield Testbed(platform, clock, proxies, disks)
 
 
-def _links(folder: Path) -> list[Link]:
-    """One a dependency. The port on the far side is read anew for each connection: it may change with a restart."""
+def _proxies(folder: Path) -> list[Proxy]:
+    """One proxy a dependency. The upstream port is read for each connection, because a restart may change it."""
 
     def port(path: str) -> int:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -145,27 +145,27 @@ def _links(folder: Path) -> list[Link]:
     def to_kafka() -> int:
         return port("kafka/port")
 
-    kafka = Link("kafka", to_kafka, advertising(to_kafka, lambda: kafka.port))
+    kafka = Proxy("kafka", to_kafka, advertise_proxy(to_kafka, lambda: kafka.port))
     return [
         kafka,
-        Link("postgres", to_postgres),
-        Link("commerce", to_postgres),
-        Link("tax", lambda: port("addresses/sandbox-tax.port")),
-        Link("land", lambda: port("addresses/sandbox-land.port")),
+        Proxy("postgres", to_postgres),
+        Proxy("commerce", to_postgres),
+        Proxy("tax", lambda: port("addresses/sandbox-tax.port")),
+        Proxy("land", lambda: port("addresses/sandbox-land.port")),
     ]
 
 
-def _environments(folder: Path, links: dict[str, Link]) -> dict[str, dict[str, str]]:
-    """The services are told the links in place of what they depend on; and to be quick about what failed."""
+def _environments(folder: Path, proxies: dict[str, Proxy]) -> dict[str, dict[str, str]]:
+    """Settings that direct each service to the proxies instead of its dependencies, with short timeouts."""
     postgres = Postgres(folder / "postgres", lambda _: None)
 
-    def database(name: str, link: str) -> str:
-        postgres.port = links[link].port
+    def database(name: str, proxy: str) -> str:
+        postgres.port = proxies[proxy].port
         return postgres.url(name)
 
     extra: dict[str, dict[str, str]] = {
         name: {
-            "ONEDOOR_KAFKA": f"{HOST}:{links['kafka'].port}",
+            "ONEDOOR_KAFKA": f"{HOST}:{proxies['kafka'].port}",
             "ONEDOOR_DATABASE": database(f"onedoor_{name}", "postgres"),
             "ONEDOOR_CALL_TIMEOUT_S": "6",
             "ONEDOOR_POLL_INTERVAL_S": "0.5",
@@ -173,8 +173,8 @@ def _environments(folder: Path, links: dict[str, Link]) -> dict[str, dict[str, s
         for name in ("intake", "routing", "monitor", *SYSTEMS)
     }
     extra["intake"]["ONEDOOR_CATALOGUE"] = str(Path(__file__).with_name("catalogue.yaml"))
-    extra["tax"] |= {"ONEDOOR_TAX_URL": f"http://{HOST}:{links['tax'].port}", "ONEDOOR_TAX_TIMEOUT_S": "4"}
-    extra["land"] |= {"ONEDOOR_LAND_PORT": str(links["land"].port), "ONEDOOR_LAND_TIMEOUT_S": "4"}
+    extra["tax"] |= {"ONEDOOR_TAX_URL": f"http://{HOST}:{proxies['tax'].port}", "ONEDOOR_TAX_TIMEOUT_S": "4"}
+    extra["land"] |= {"ONEDOOR_LAND_PORT": str(proxies["land"].port), "ONEDOOR_LAND_TIMEOUT_S": "4"}
     extra["commerce"] |= {
         "ONEDOOR_COMMERCE_EXCHANGE": database("sandbox_commerce", "commerce"),
         "ONEDOOR_COMMERCE_TIMEOUT_S": "4",
