@@ -22,7 +22,7 @@ class EnvironmentAdapter:
 
     batch_size = 1
 
-    def __init__(self, settings: EnvironmentSettings, _: Clock) -> None:
+    def __init__(self, settings: EnvironmentSettings, clock: Clock) -> None:
         self._settings = settings
         self._session: ClientSession
 

@@ -7,11 +7,12 @@ POST /acknowledged     keys of applications that need not be reported again
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
@@ -32,15 +33,12 @@ class EnvironmentSandbox:
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
-        application.router.add_put("/permits", self.take)
-        application.router.add_get("/decided", self.decided)
-        application.router.add_post("/acknowledged", self.acknowledged)
+        application.add_routes([web.put("/permits", self.take), web.get("/decided", self.decided)])
+        application.add_routes([web.post("/acknowledged", self.acknowledged)])
         return application
 
     @web.middleware
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         key = self._settings.key.get_secret_value()
         if not hmac.compare_digest(request.headers.get("X-Api-Key", "").encode(), key.encode()):
             raise web.HTTPUnauthorized
@@ -50,8 +48,7 @@ class EnvironmentSandbox:
 
     async def take(self, request: web.Request) -> web.Response:
         content = await request.json()
-        entries = await self._simulator.take({content["key"]: content["item"]})
-        entry = entries[content["key"]]
+        (entry,) = (await self._simulator.take({content["key"]: content["item"]})).values()
         if entry.makes(Mistake.SILENT):
             await asyncio.sleep(self._settings.silent_s)
         if entry.makes(Mistake.GARBLED_RECEIPT):

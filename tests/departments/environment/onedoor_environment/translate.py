@@ -32,7 +32,7 @@ class Permit(BaseModel):
 
 
 class Feed(BaseModel):
-    """Decided applications that have not been acknowledged. Each is read by itself: one may be unreadable."""
+    """Decided applications that have not been acknowledged. Each is validated separately, so that one may fail."""
 
     permits: list[dict[str, Any]]
 
@@ -43,12 +43,9 @@ def application(task: TaskRequested) -> dict[str, Any]:
     return {
         "key": task.task_id,
         "item": task.item,
-        "title": task.item_name,
         "region": task.region,
         "applicant": {"name": who.name, "id": who.id_number} if who else None,
         "materials": list(task.materials),
-        "documents": [document.number for document in task.documents],
-        "requested": task.requested_at.isoformat(),
     }
 
 
