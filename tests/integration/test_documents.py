@@ -1,5 +1,5 @@
-"""Editions of a service's rules, against the real PostgreSQL: nothing is folded by old ones once new ones are in force,
-and every open case follows."""
+"""Versions of a service's rules, against the real PostgreSQL: no batch is reduced by superseded rules once new ones are
+in force, and every open case follows."""
 
 import asyncio
 import string
@@ -29,9 +29,9 @@ from tests.support.toy import Tally, case, eventually, from_kafka, handle, instr
 CASES = 30
 AT_ONCE = 7
 EVERYWHERE = [f"{first}{second}00-0000-0000-0" for first in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" for second in "05Z"]
-"""Case numbers of every lane."""
+"""Case numbers in every lane."""
 LAST = 6
-"""The last of several editions."""
+"""The number of the last of several versions."""
 
 
 class Rules(BaseModel):
@@ -73,8 +73,8 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 class Process(Protocol):
-    """Makes a process. ``held``: it stands still between the writing of a batch that says something and its commit for
-    as long as somebody has the advisory lock `HELD`."""
+    """Makes a process. ``held``: it stops between saving a batch with messages and committing it, for as long as the
+    advisory lock `HELD` is taken."""
 
     def __call__(self, *, held: bool = False) -> BatchProcessor[Tally]: ...
 
@@ -128,7 +128,7 @@ async def roll_out(processor: BatchProcessor[Tally]) -> bool:
 
 
 async def follow(*processes: BatchProcessor[Tally]) -> None:
-    """Have these go on until none of them finds anything to do."""
+    """Run the roll-outs of these processes until none of them finds anything to do."""
     while any(await asyncio.gather(*(roll_out(one) for one in processes))):
         pass
 
@@ -139,7 +139,7 @@ WAITS = """
 """
 
 
-async def somebody_waits_for(database: AsyncEngine, lock: str) -> None:
+async def until_waiting_for(database: AsyncEngine, lock: str) -> None:
     async with database.connect() as connection:
 
         async def waits() -> bool:
@@ -149,19 +149,19 @@ async def somebody_waits_for(database: AsyncEngine, lock: str) -> None:
 
 
 @asynccontextmanager
-async def standing_still(database: AsyncEngine, batches: BatchProcessor[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
-    """This process in the midst of a transaction, all written and nothing committed, until the end of the context."""
+async def stopped_before_commit(database: AsyncEngine, batches: BatchProcessor[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
+    """This process with everything written and nothing committed, until the context ends."""
     async with database.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:held)"), {"held": HELD})
         working = asyncio.create_task(roll_out(batches))
-        await somebody_waits_for(database, "locktype = 'advisory'")
+        await until_waiting_for(database, "locktype = 'advisory'")
         try:
             yield working
         finally:
             await connection.execute(text("SELECT pg_advisory_unlock(:held)"), {"held": HELD})
 
 
-async def test_without_an_edition_the_program_keeps_to_what_it_came_with(
+async def test_without_a_version_the_program_applies_what_it_ships_with(
     database: AsyncEngine, process: Process
 ) -> None:
     await process().run(letters("a", [1]))
@@ -169,7 +169,7 @@ async def test_without_an_edition_the_program_keeps_to_what_it_came_with(
     assert await roll_out(process()) is False
 
 
-async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEngine) -> None:
+async def test_the_first_version_is_what_the_service_ships_with(database: AsyncEngine) -> None:
     async def publish(messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return messages
 
@@ -182,7 +182,7 @@ async def test_the_first_edition_is_what_the_service_came_with(database: AsyncEn
     assert (found.number, found.summary) == (1, documents.SHIPPED)
 
 
-async def test_the_same_again_is_no_new_edition(database: AsyncEngine) -> None:
+async def test_the_same_content_again_is_no_new_version(database: AsyncEngine) -> None:
     assert [await put(database, a=1, b=2), await put(database, b=2, a=1), await put(database, a=2)] == [1, None, 2]
 
 
@@ -202,10 +202,10 @@ async def test_a_batch_by_rules_no_longer_in_force_is_done_again_by_those_that_a
     }
 
 
-async def test_who_is_saving_is_waited_for_and_who_comes_after_sees_the_new_rules(
+async def test_a_batch_being_saved_is_waited_for_and_later_ones_see_the_new_rules(
     database: AsyncEngine, process: Process
 ) -> None:
-    """However the moments lie, no case is written by old rules once new ones are in force."""
+    """However the transactions interleave, no case is written by old rules once new ones are in force."""
     batches = [process() for _ in range(4)]
     stop = asyncio.Event()
 
@@ -220,7 +220,7 @@ async def test_who_is_saving_is_waited_for_and_who_comes_after_sees_the_new_rule
             number = await put(database, content=content)
             assert number == content
             async with database.connect() as connection:
-                # Whatever is saved from now on is by this edition; what was before may be by an older one.
+                # Batches saved from now on are reduced by this version; earlier ones may be by an older one.
                 before = set((await connection.scalars(text("SELECT case_id FROM cases"))).all())
             await asyncio.sleep(0)
             later = {case_id: said for case_id, said in (await heard(database)).items() if case_id not in before}
@@ -251,7 +251,7 @@ async def test_every_open_case_follows_once_whichever_process_takes_it(database:
     assert version == 2, "a case in which nothing changes is not written"
 
 
-async def test_another_process_goes_on_where_one_has_died(database: AsyncEngine, process: Process) -> None:
+async def test_another_process_continues_where_one_died(database: AsyncEngine, process: Process) -> None:
     one, other = process(), process()
     await one.run(letters("a", range(CASES)))
     await put(database, a=1)
@@ -261,11 +261,11 @@ async def test_another_process_goes_on_where_one_has_died(database: AsyncEngine,
     assert (await progress(database)).visited == CASES
 
 
-async def test_processes_share_in_one_edition(database: AsyncEngine, process: Process) -> None:
+async def test_processes_share_in_one_rollout(database: AsyncEngine, process: Process) -> None:
     slow, other = process(held=True), process()
     await other.run(everywhere())
     await put(database, a=1)
-    async with standing_still(database, slow) as working:
+    async with stopped_before_commit(database, slow) as working:
         await follow(other)
         found = await progress(database)
         followed = set((await heard(database)).values())
@@ -279,13 +279,13 @@ async def test_processes_share_in_one_edition(database: AsyncEngine, process: Pr
     assert await heard(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
 
 
-async def test_what_a_process_has_in_hand_when_it_dies_is_done_by_another(
+async def test_another_process_repeats_the_transaction_of_one_that_died(
     database: AsyncEngine, process: Process
 ) -> None:
     victim, other = process(held=True), process()
     await other.run(everywhere())
     await put(database, a=1)
-    async with standing_still(database, victim) as working:
+    async with stopped_before_commit(database, victim) as working:
         await follow(other)
         async with database.connect() as connection:
             waiting = WAITS.format(lock="locktype = 'advisory'")
@@ -302,17 +302,17 @@ async def test_what_a_process_has_in_hand_when_it_dies_is_done_by_another(
     assert tuple(said) == (len(EVERYWHERE), len(EVERYWHERE))
 
 
-async def test_an_edition_in_the_midst_of_another_waits_for_what_is_in_hand_and_is_followed_by_all(
+async def test_a_version_put_during_a_rollout_waits_for_the_transaction_under_way_and_every_case_follows_it(
     database: AsyncEngine, process: Process
 ) -> None:
     slow, other = process(held=True), process()
     await other.run(everywhere())
     await put(database, a=1)
-    async with standing_still(database, slow) as working:
+    async with stopped_before_commit(database, slow) as working:
         for _ in range(5):
             await roll_out(other)
         newer = asyncio.create_task(put(database, a=2))
-        await somebody_waits_for(database, "relation = 'cases'::regclass")
+        await until_waiting_for(database, "relation = 'cases'::regclass")
         assert (await progress(database)).number == 1
     await working
     assert await newer == 2
@@ -323,7 +323,7 @@ async def test_an_edition_in_the_midst_of_another_waits_for_what_is_in_hand_and_
     assert (await progress(database)).done_at is not None
 
 
-async def test_editions_that_come_one_upon_the_other_leave_each_case_with_the_last_once(
+async def test_after_several_versions_in_a_row_each_case_follows_the_last_one_once(
     database: AsyncEngine, process: Process
 ) -> None:
     processes = [process() for _ in range(3)]
@@ -346,7 +346,7 @@ async def test_editions_that_come_one_upon_the_other_leave_each_case_with_the_la
 
 
 async def test_no_number_lies_between_the_lanes(database: AsyncEngine, process: Process) -> None:
-    """Whatever it is made of, and however many begin alike."""
+    """Of whatever characters the numbers are, and however many begin with the same one."""
     odd = [f"{first}{second}" for first in " !-/0:@AZ[`az~é中" for second in ("", "0", "中", "~")]
     numbers = {*odd, *string.digits, *string.ascii_uppercase, *(f"7{number:03d}" for number in range(3 * AT_ONCE))}
     insert = "INSERT INTO cases (case_id, version, state, processed_ids) VALUES (:id, 1, '{}', '')"

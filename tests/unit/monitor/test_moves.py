@@ -20,7 +20,7 @@ INSTANT = timedelta(microseconds=1)
 OPEN = reported(report("licence", StepState.DELIVERED, MONDAY))
 
 
-def edition(number: int, *off: str) -> Rules:
+def rules_version(number: int, *off: str) -> Rules:
     """The shipped rules with these weekdays of 2026 off in Guangdong."""
     days = tuple(NoticeDay(name="台风", date=date.fromisoformat(day), is_off_day=True) for day in off)
     notices = [Notice(year=2026, region="CN-44", days=days)] if days else []
@@ -38,7 +38,7 @@ def opened() -> Monitor:
 
 def test_a_day_more_off_moves_every_open_deadline_behind_it_and_tells_before_and_after() -> None:
     monitor = opened()
-    (moved,) = revised(monitor, edition(1, "2026-03-04"), "2026-03-02 15:00")
+    (moved,) = revised(monitor, rules_version(1, "2026-03-04"), "2026-03-02 15:00")
     assert isinstance(moved, CommitmentsMoved)
     assert (moved.cause, moved.rules_version) == (Cause.RULES, 1)
     told = [(m.commitment.key, m.committed_before, m.commitment.committed_due) for m in moved.moves]
@@ -54,7 +54,7 @@ def test_a_day_more_off_moves_every_open_deadline_behind_it_and_tells_before_and
 def test_the_same_rules_under_another_number_move_nothing_and_leave_the_case_as_it_is() -> None:
     monitor = opened()
     before = monitor.state
-    assert revised(monitor, edition(1), "2026-03-02 15:00") == ()
+    assert revised(monitor, rules_version(1), "2026-03-02 15:00") == ()
     assert monitor.state is before
 
 
@@ -66,7 +66,7 @@ def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_aga
     (card,) = monitor.hear(OPEN, card_at)
     assert isinstance(card, AlertRaised) and card.rung is Rung.YELLOW
     # A typhoon closed the offices on Tuesday, as is known on Wednesday: the card was wrong, and so was the warning.
-    moved, *withdrawn = revised(monitor, edition(1, "2026-03-03"), "2026-03-04 08:00")
+    moved, *withdrawn = revised(monitor, rules_version(1, "2026-03-03"), "2026-03-04 08:00")
     assert isinstance(moved, CommitmentsMoved)
     assert [(w.rung, w.reason, w.occurrence) for w in withdrawn if isinstance(w, AlertWithdrawn)] == [
         (Rung.WARNING, DEADLINE_MOVED, 1),
@@ -95,7 +95,7 @@ def test_a_rung_that_is_due_by_either_calendar_stands() -> None:
         ("step/licence", Rung.WARNING),
         ("step/licence", Rung.YELLOW),
     }
-    (moved,) = revised(monitor, edition(1, "2026-03-03"), "2026-03-05 11:00")[:1]
+    (moved,) = revised(monitor, rules_version(1, "2026-03-03"), "2026-03-05 11:00")[:1]
     assert isinstance(moved, CommitmentsMoved)
     assert {(key, rung) for key, rung, _ in monitor.standing()} >= {("step/licence", Rung.YELLOW)}
 
@@ -108,7 +108,7 @@ def test_what_has_ended_keeps_its_deadline_whatever_the_calendar_becomes(answere
     if answered == "case":
         monitor.hear(decided(ended), ended)
     before = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
-    revised(monitor, edition(1, "2026-03-04"), "2026-03-02 15:00")
+    revised(monitor, rules_version(1, "2026-03-04"), "2026-03-02 15:00")
     after = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
     assert after["step/licence"] == before["step/licence"]
     assert (after["case"] == before["case"]) is (answered == "case")
@@ -117,7 +117,7 @@ def test_what_has_ended_keeps_its_deadline_whatever_the_calendar_becomes(answere
 def test_any_message_finds_the_rules_in_force() -> None:
     """A case that was blocked while all others followed is reckoned anew with the next that it hears."""
     monitor = opened()
-    monitor.rules = edition(1, "2026-03-04")
+    monitor.rules = rules_version(1, "2026-03-04")
     said = monitor.hear(delivered(MONDAY), MONDAY)
     assert [type(message) for message in said] == [CommitmentsMoved]
 
@@ -144,10 +144,10 @@ def test_a_beginning_that_is_heard_late_moves_the_deadline() -> None:
 
 
 def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_whatever_is_said_of_the_case() -> None:
-    monitor = Monitor(edition(1, "2026-03-03")).hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    monitor = Monitor(rules_version(1, "2026-03-03")).hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
     wednesday, thursday = at("2026-03-04 10:00"), at("2026-03-05 10:00")
     monitor.hear(done(wednesday), wednesday)
-    revised(monitor, edition(2), "2026-03-04 12:00")
+    revised(monitor, rules_version(2), "2026-03-04 12:00")
     moved, *others = monitor.hear(
         CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=thursday), thursday
     )
@@ -178,5 +178,5 @@ def test_a_change_of_rules_asks_nobody_and_takes_no_card_that_an_earlier_program
     watch = monitor.state.commitment("step/licence")
     assert watch is not None
     monitor.state = monitor.state.with_commitment(watch.replace(delivered_at=None))  # as states of old have it
-    assert revised(monitor, edition(1), "2026-03-04 09:00") == ()
+    assert revised(monitor, rules_version(1), "2026-03-04 09:00") == ()
     assert monitor.standing() == before

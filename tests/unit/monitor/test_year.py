@@ -60,7 +60,7 @@ NEW_YEAR = Notice(
         off("2027-02-14", "春节", is_off=False),
     ),
 )
-EDITIONS = (
+RULES_VERSIONS = (
     (at("2026-01-01 00:00"), Rules(1, rule_set(read(SHIPPED)))),
     (AMENDED, Rules(2, rule_set(read(SHIPPED), [TYPHOON]))),
     (NEXT_YEAR, Rules(3, rule_set(read(SHIPPED), [TYPHOON, NEW_YEAR]))),
@@ -68,7 +68,7 @@ EDITIONS = (
 
 
 def in_force(time: datetime) -> Rules:
-    return EDITIONS[bisect_right([since for since, _ in EDITIONS], time) - 1][1]
+    return RULES_VERSIONS[bisect_right([since for since, _ in RULES_VERSIONS], time) - 1][1]
 
 
 @dataclass
@@ -165,7 +165,7 @@ def _word(number: int, since: datetime, until: datetime | None, *, correction: b
 def lived(story: Story) -> Monitor:
     """Monitor's view of it at the end: each message at its moment, each alarm when it rings, each question answered."""
     monitor = Monitor(in_force(story.began_at))
-    changes = [(since, RulesChanged()) for since, _ in EDITIONS if story.began_at < since <= ENDS]
+    changes = [(since, RulesChanged()) for since, _ in RULES_VERSIONS if story.began_at < since <= ENDS]
     events: list[tuple[datetime, Message]] = sorted([*story.told, *changes], key=lambda one: one[0])
     for time, message in [*events, (ENDS, None)]:
         while monitor.step is not None and monitor.wake is not None and monitor.wake <= min(time, ENDS):
