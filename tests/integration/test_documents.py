@@ -149,7 +149,9 @@ async def until_waiting_for(database: AsyncEngine, lock: str) -> None:
 
 
 @asynccontextmanager
-async def stopped_before_commit(database: AsyncEngine, batches: BatchProcessor[Tally]) -> AsyncIterator["asyncio.Task[bool]"]:
+async def stopped_before_commit(
+    database: AsyncEngine, batches: BatchProcessor[Tally]
+) -> AsyncIterator["asyncio.Task[bool]"]:
     """This process with everything written and nothing committed, until the context ends."""
     async with database.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:held)"), {"held": HELD})

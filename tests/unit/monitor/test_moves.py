@@ -144,7 +144,9 @@ def test_a_beginning_that_is_heard_late_moves_the_deadline() -> None:
 
 
 def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_whatever_is_said_of_the_case() -> None:
-    monitor = Monitor(rules_version(1, "2026-03-03")).hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    monitor = Monitor(rules_version(1, "2026-03-03")).hear_all(
+        [(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)]
+    )
     wednesday, thursday = at("2026-03-04 10:00"), at("2026-03-05 10:00")
     monitor.hear(done(wednesday), wednesday)
     revised(monitor, rules_version(2), "2026-03-04 12:00")
