@@ -1,7 +1,7 @@
 """Installs onedoor into ``.venv`` of this checkout: ``python3 deploy/install.py [test] [bench]``.
 
-Needs Python 3.11 or newer and nothing else, so it uses the standard library only. A second run finds that
-nothing has changed and returns at once. Packages come from whatever index pip is set up for here.
+It needs Python 3.11 or newer and the standard library only. A second run returns at once if nothing has changed.
+Packages come from the index that pip is configured for.
 """
 
 import fcntl
@@ -23,9 +23,9 @@ NEWEST_KNOWN_TO_FAIL = (3, 10)
 
 
 def main(wanted: list[str]) -> None:
-    """Install what is needed to run onedoor.
+    """Install the packages that onedoor needs.
 
-    With ``test`` also what its tests and checks need, with ``bench`` what it is measured beside.
+    With ``test`` also those of its tests and checks, with ``bench`` those that it is compared with.
     """
     if sys.version_info[:2] <= NEWEST_KNOWN_TO_FAIL:
         sys.exit(f"onedoor needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
@@ -33,7 +33,7 @@ def main(wanted: list[str]) -> None:
     if _is_done(requirements):
         return
     (CHECKOUT / "build").mkdir(exist_ok=True)
-    with (CHECKOUT / "build" / "install.lock").open("w") as lock:  # two commands may be typed at the same time
+    with (CHECKOUT / "build" / "install.lock").open("w") as lock:  # two commands may run at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_done(requirements):
             _install(requirements)
@@ -42,9 +42,9 @@ def main(wanted: list[str]) -> None:
 def _install(requirements: list[Path]) -> None:
     began = time.monotonic()
     if not (BIN / "uv").exists():
-        _say("making .venv")
+        _print("making .venv")
         _make_environment()
-    _say("installing packages, Apache Kafka and PostgreSQL")
+    _print("installing packages, Apache Kafka and PostgreSQL")
     # jgo first: it fetches the jars of Kafka while uv fetches everything else.
     _uv("--constraint", RUN, "jgo")
     jars = subprocess.Popen([BIN / "python", "-m", "deploy.local.jars"], cwd=CHECKOUT)
@@ -58,11 +58,11 @@ def _install(requirements: list[Path]) -> None:
         jars.wait()
     for file in requirements:
         _stamp(file).write_text(_fingerprint(file))
-    _say(f"installed in {time.monotonic() - began:.0f} s")
+    _print(f"installed in {time.monotonic() - began:.0f} s")
 
 
 def _make_environment() -> None:
-    _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian says by itself that it lacks python3-venv
+    _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian explains by itself that python3-venv is missing
     _run(BIN / "python", "-m", "pip", "install", "--quiet", "--requirement", INSTALLER)
 
 
@@ -74,7 +74,9 @@ def _run(*command: "str | Path") -> None:
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     status = subprocess.run([str(part) for part in command], check=False, env=environment).returncode
     if status != 0:
-        sys.exit(f"onedoor: {' '.join(map(str, command[:4]))} failed (see above). The same command goes on from here.")
+        sys.exit(
+            f"onedoor: {' '.join(map(str, command[:4]))} failed (see above). Run the same command again to continue."
+        )
 
 
 def _is_done(requirements: list[Path]) -> bool:
@@ -86,14 +88,14 @@ def _stamp(requirements: Path) -> Path:
 
 
 def _fingerprint(requirements: Path) -> str:
-    """Changes with anything that decides what is installed; the place too, since scripts hold its path."""
+    """A key of everything that determines the installation, its path included, which scripts contain."""
     digest = hashlib.sha256(f"{CHECKOUT} {sys.version}".encode())
     for file in (requirements, INSTALLER, CHECKOUT / "pyproject.toml", CHECKOUT / "deploy" / "local" / "jars.txt"):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"onedoor: {text}\n")
     sys.stdout.flush()
 

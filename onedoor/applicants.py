@@ -1,4 +1,4 @@
-"""Applications such as a service centre receives, made up and reproducible."""
+"""Sample applications such as a service centre receives: invented and reproducible."""
 
 import json
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ REGIONS = ("450102", "450103", "450105", "450107", "450108", "450109", "450110",
 """Districts of Nanning (GB/T 2260)."""
 CHANNELS = ("window", "web", "web", "web", "township", "agent", "post")
 MATTERS = ("start-business", "start-business", "start-business", "transfer-property", "transfer-property")
-"""How often each bundle is asked for; every sixth application is an investment project."""
+"""The bundles to draw from; besides, every sixth application is an investment project."""
 
 
 def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
-    """So many applications to ``POST /cases``, the same ones for the same seed."""
+    """So many applications for ``POST /cases``, the same ones for the same seed."""
     random = Random(seed)
     by_code = {bundle.code: bundle for bundle in catalogue.bundles}
     for number in range(count):
@@ -39,12 +39,12 @@ def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[di
 
 
 def bodies(catalogue: Catalogue, count: int, seed: int = 7) -> list[bytes]:
-    """The same as request bodies."""
+    """The same applications as request bodies."""
     return [json.dumps(application).encode() for application in applications(catalogue, count, seed)]
 
 
 def person(random: Random, region: str) -> dict[str, str]:
-    """Somebody with a well-formed citizen number of that region."""
+    """A person with a valid citizen number of that region."""
     name = random.choice(SURNAMES) + "".join(random.sample(GIVEN, random.choice((1, 2))))
     born = f"{random.randrange(1955, 2005)}{random.randrange(1, 13):02d}{random.randrange(1, 29):02d}"
     digits = f"{region}{born}{random.randrange(1000):03d}"
@@ -52,7 +52,7 @@ def person(random: Random, region: str) -> dict[str, str]:
 
 
 def company(random: Random, region: str) -> dict[str, str]:
-    """A company with a well-formed credit code of that region."""
+    """A company with a valid credit code of that region."""
     name = f"南宁市{''.join(random.sample(GIVEN, 2))}{random.choice(TRADES)}有限公司"
     code = f"91{region}MA5{random.randrange(10**6):06d}"
     return {"kind": "organisation", "name": name, "id_number": code + uscc.calc_check_digit(code)}

@@ -36,25 +36,26 @@ BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=ZONE)
 """A Monday morning."""
 
 DAYS_A_SECOND = 0.5
-"""Speed of the demo's clock while applications come in. The machine's own delays count as office time, so that a
-faster clock would make the departments look slower than they are."""
+"""Speed of the demo's clock while applications arrive. Delays of the machine count as office time: with a faster clock,
+the departments would seem slower than they are."""
 
 LATER_DAYS_A_SECOND = 2.0
-"""And when all but a few are decided and only the late ones are waited for."""
+"""Speed of the clock when all but a few cases are decided."""
 
 FEW = 0.12
+"""Share of undecided cases below which the clock runs faster."""
 ARRIVAL_DAYS = 5
-"""Working days over which the applications come in."""
+"""Working days on which the applications arrive."""
 
 OFFICE_HOURS = 8
 AT_MOST = timedelta(days=180)
-"""By the demo's clock; should a case be undecided by then, something is broken."""
+"""The demo fails if a case is undecided after this time of its clock."""
 
 COLUMNS = ("accepted", "decided", "on_time", "warned", "yellow", "red")
 
 NEXT = {
-    ".venv/bin/onedoor demo --stay": "the same, and it keeps running: look at its pages",
-    ".venv/bin/onedoor up": "the platform for real, by the wall clock",
+    ".venv/bin/onedoor demo --stay": "the same, and it keeps running, with its pages",
+    ".venv/bin/onedoor up": "the platform in production, with the system clock",
     ".venv/bin/onedoor replay FILE.csv": "another system's cases, through the whole platform",
 }
 
@@ -62,12 +63,12 @@ Figures = dict[str, Any]
 
 
 class DemoFailed(Exception):
-    """The demo did not come to its end; the message says why."""
+    """The demo did not finish. The message says why."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far the demo is."""
+    """The progress of the demo."""
 
     wanted: int
     first_decided_s: float | None = None
@@ -76,7 +77,10 @@ class Progress:
 
 
 def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
-    """Run the demo; the exit status. ``output`` receives the result as JSON. With ``stay`` all keeps running."""
+    """Run the demo; gives the exit status.
+
+    ``output`` receives the result as JSON. With ``stay`` everything keeps running until Ctrl-C.
+    """
     began = time.monotonic()
     console = Console(force_terminal=False if plain else None, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="onedoor-demo-"))
@@ -90,13 +94,13 @@ def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
 
 
 async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, console: Console, began: float) -> None:
-    def say(text: str) -> None:
+    def notify(text: str) -> None:
         console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, soft_wrap=True)
 
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    say(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
-    async with Platform(folder, _options(sample_catalogue(), folder / "clock"), say) as platform:
-        say(f"ready; {cases} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
+    notify(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
+    async with Platform(folder, _options(sample_catalogue(), folder / "clock"), notify) as platform:
+        notify(f"ready; {cases} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         progress = Progress(cases)
         async with httpx2.AsyncClient(timeout=30) as client:
@@ -106,7 +110,7 @@ async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, conso
         console.print(_tables(result))
         if output is not None:
             write_json(output, result)
-        _what_next(console, platform, stay, result["first_decided_s"])
+        _print_next_steps(console, platform, stay, result["first_decided_s"])
         if stay:
             await asyncio.Event().wait()
 
@@ -129,7 +133,7 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
 
 
 def _arrivals(count: int) -> list[datetime]:
-    """When the applications come in: evenly over the office hours of the first working days."""
+    """When the applications arrive: evenly over the office hours of the first working days."""
     calendar, day = published_calendar(), BEGINS.date()
     days: list[datetime] = []
     while len(days) < ARRIVAL_DAYS:
@@ -141,7 +145,7 @@ def _arrivals(count: int) -> list[datetime]:
 
 
 async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progress: Progress) -> None:
-    """Post each application when its time has come."""
+    """Post each application at its time."""
     async with asyncio.TaskGroup() as posts:
         arrivals = zip(_arrivals(progress.wanted), bodies(sample_catalogue(), progress.wanted), strict=True)
         for number, (at, body) in enumerate(arrivals):
@@ -165,7 +169,7 @@ async def _watch(
     console: Console,
     began: float,
 ) -> None:
-    """Show how far it is, until every case is decided and monitor has closed its commitments."""
+    """Show the progress until every case is decided and monitor has closed its commitments."""
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             if arriving.done() and (error := arriving.exception()):
@@ -212,7 +216,7 @@ def _result(progress: Progress) -> dict[str, Any]:
 
 
 def _grouped(rows: list[Figures], kind: str, name: Callable[[Figures], str]) -> dict[str, Figures]:
-    """The rows of one kind added up by name."""
+    """The rows of one kind, summed by name."""
     groups: dict[str, Figures] = {}
     for row in rows:
         if row["kind"] != kind:
@@ -245,7 +249,7 @@ def _table(title: str, rows: dict[str, Figures], total: Figures | None) -> Table
     return table
 
 
-def _what_next(console: Console, platform: Platform, stay: bool, first_decided_s: float | None) -> None:
+def _print_next_steps(console: Console, platform: Platform, stay: bool, first_decided_s: float | None) -> None:
     console.print("Days are working days.")
     console.print(f"The first case was decided {first_decided_s} s after the start.")
     if stay:

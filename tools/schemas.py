@@ -1,7 +1,7 @@
-"""The contracts as JSON Schemas and an AsyncAPI document, and what a change of them would break.
+"""The contracts as JSON Schemas and an AsyncAPI document, and the check that a change breaks no promise.
 
-The schemas are those of a reader (pydantic's *validation* mode): an optional field may be missing, as it is in
-messages written before it was thought of. What is written is always a part of what is read.
+The schemas are those of a consumer (pydantic's *validation* mode): an optional field may be missing, as it is in older
+messages. Everything that a producer writes is valid for a consumer.
 """
 
 import json
@@ -17,7 +17,7 @@ Schema = Mapping[str, Any]
 
 FOLDER = Path(contracts.__file__).parent / "schemas"
 PROMISED = "promised.json"
-"""The file that says what readers and writers out there rely on: see `write`."""
+"""The file with the schemas that consumers and producers rely on: see `write`."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TOPIC = "x-onedoor-topic"
@@ -29,7 +29,7 @@ _VALUES = frozenset({"default", "const", "enum"})
 
 
 class Breaking(Exception):
-    """The change would break old readers or old messages; nothing has been written."""
+    """The change would break old consumers or old messages. Nothing has been written."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -42,22 +42,21 @@ def message_schemas() -> dict[str, dict[str, Any]]:
 
 
 def documents() -> dict[str, Any]:
-    """All that is generated: file name -> JSON document."""
+    """All generated files: file name -> JSON document."""
     schemas = message_schemas()
     files: dict[str, Any] = {f"{name}.json": schema for name, schema in schemas.items()}
     return files | {"asyncapi.json": asyncapi(), PROMISED: {name: shape(schema) for name, schema in schemas.items()}}
 
 
 def render(document: object) -> str:
-    """A document as it stands in its file."""
+    """A document as the text of its file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def write(folder: Path = FOLDER) -> None:
-    """Generate the files anew, provided that what was promised is kept.
+    """Write the files anew, unless that breaks a promise.
 
-    Raises `Breaking` if it is not, and `FileNotFoundError` if the promise itself is missing: who has promised
-    nothing yet says so with a file that holds ``{}``.
+    Raises `Breaking` if it does, and `FileNotFoundError` without a file of promises: ``{}`` in it promises nothing.
     """
     promised = json.loads((folder / PROMISED).read_text())
     if faults := breaks(promised, message_schemas()):
@@ -67,7 +66,7 @@ def write(folder: Path = FOLDER) -> None:
 
 
 def shape(schema: Schema) -> dict[str, Any]:
-    """The schema without what only people read."""
+    """The schema without annotations."""
     result: dict[str, Any] = {}
     for keyword, value in schema.items():
         if keyword in _NAMED:
@@ -89,7 +88,7 @@ def _shape_of(value: object) -> object:
 
 def _event_schema(message: type[Message]) -> dict[str, Any]:
     schema = envelope_class(message).model_json_schema()
-    # A reader of ours knows the version and type from elsewhere; a writer must state them (CloudEvents 1.0.2, 3.1).
+    # A consumer of onedoor does not need specversion and type; a producer must state them (CloudEvents 1.0.2, 3.1).
     required = ["specversion", "type", *schema.pop("required")]
     schema |= {"title": message.type, "description": _docstring(message)}
     head = {"$schema": DIALECT, "$id": f"urn:{message.type.replace('.', ':')}", TOPIC: REGISTRY[message].topic}
@@ -101,10 +100,10 @@ def _docstring(message: type[Message]) -> str:
 
 
 def breaks(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> list[str]:
-    """What an old reader or an old message would not survive, one line each; empty when the change is allowed.
+    """The changes that an old consumer or an old message would not survive, one line each.
 
-    Allowed are new messages and new optional fields, and what only people read. All else is refused, a wider
-    range of values too: an old reader would refuse what a new writer may then say.
+    New messages, new optional fields and annotations are allowed. All else is refused, a wider range of values too: an
+    old consumer would refuse what a new producer may then publish.
     """
     faults = []
     for name, schema in old.items():
@@ -129,7 +128,7 @@ def _differences(old: Schema, new: Schema, roots: _Roots, at: str) -> Iterator[s
     if references not in roots.met:
         if all(references):
             roots.met.add(references)
-        # What stands beside a reference (a default) holds together with what is referred to.
+        # Keywords beside a reference (a default) apply together with the schema that it refers to.
         old = {**_resolve(old, roots.old), **old}
         new = {**_resolve(new, roots.new), **new}
     for keyword in sorted({*old, *new} - _ANNOTATIONS - {"$defs", "$ref", "properties", "required"}):
@@ -141,9 +140,9 @@ def _differences(old: Schema, new: Schema, roots: _Roots, at: str) -> Iterator[s
                 yield from _differences(earlier, later, roots, at)
         elif keyword == "enum" and before is not None and after is not None:
             yield from (f"{at}: the value {value!r} is gone" for value in before if value not in after)
-            yield from (f"{at}: the value {value!r} is new to old readers" for value in after if value not in before)
+            yield from (f"{at}: the value {value!r} is new to old consumers" for value in after if value not in before)
         elif before != after or (keyword in old) != (keyword in new):
-            yield f"{at}: {keyword} was {_said(before)} and is {_said(after)}"
+            yield f"{at}: {keyword} was {_text(before)} and is {_text(after)}"
     yield from _fields(old, new, roots, at)
 
 
@@ -157,7 +156,7 @@ def _fields(old: Schema, new: Schema, roots: _Roots, at: str) -> Iterator[str]:
         if name in needs - needed:
             yield f"{at}.{name}: is required now, and an old message may lack it"
         if name in needed - needs:
-            yield f"{at}.{name}: may be missing now, and an old reader needs it"
+            yield f"{at}.{name}: may be missing now, and an old consumer needs it"
         yield from _differences(schema, after[name], roots, f"{at}.{name}")
     for name in after:
         if name in before:
@@ -165,7 +164,7 @@ def _fields(old: Schema, new: Schema, roots: _Roots, at: str) -> Iterator[str]:
         if name in needs:
             yield f"{at}.{name}: is new and required, and old messages lack it"
         if old.get("additionalProperties") is False:
-            yield f"{at}.{name}: is new, and an old reader refuses fields it does not know"
+            yield f"{at}.{name}: is new, and an old consumer refuses unknown fields"
 
 
 def _resolve(schema: Schema, root: Schema) -> Schema:
@@ -180,15 +179,15 @@ def _are_schemas(value: object) -> TypeGuard[list[Schema]]:
     return isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
 
 
-def _said(value: object) -> str:
-    return "not said" if value is None else json.dumps(value, ensure_ascii=False)
+def _text(value: object) -> str:
+    return "missing" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3.0 document: every topic, who says what on it and who hears it.
+    """The AsyncAPI 3.0 document: every topic with the producers and consumers of its messages.
 
-    It names no server: an installation has its own addresses, by settings. One document describes all roles, so
-    each operation is tagged with the role whose operation it is.
+    It names no server, since each installation has its own addresses. One document describes all roles, so that each
+    operation is tagged with its role.
     """
     return {
         "asyncapi": "3.0.0",
@@ -221,7 +220,7 @@ def _channel_of(topic: str) -> dict[str, Any]:
         },
     }
     if "{system}" in topic:
-        channel["parameters"] = {"system": {"description": "Which of a department's systems is spoken with."}}
+        channel["parameters"] = {"system": {"description": "The system of the department."}}
     return channel
 
 
@@ -242,9 +241,9 @@ def _message(message: type[Message]) -> dict[str, Any]:
 def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
     roles = sorted({role for route in REGISTRY.values() for role in (route.producer, *route.consumers)})
     for role in roles:
-        says = [message for message in REGISTRY if REGISTRY[message].producer == role]
-        hears = [message for message in REGISTRY if role in REGISTRY[message].consumers]
-        for action, messages in (("send", says), ("receive", hears)):
+        sends = [message for message in REGISTRY if REGISTRY[message].producer == role]
+        receives = [message for message in REGISTRY if role in REGISTRY[message].consumers]
+        for action, messages in (("send", sends), ("receive", receives)):
             for topic in sorted({REGISTRY[message].topic for message in messages}):
                 channel = _channel(topic)
                 yield (

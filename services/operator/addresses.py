@@ -1,4 +1,4 @@
-"""The file in which ``onedoor up`` tells operators' commands where its databases are.
+"""The file in which operators' commands find the databases of an ``onedoor up``.
 
 ``onedoor up`` writes it into its folder. It holds passwords, so that only its owner may read it.
 """
@@ -13,7 +13,7 @@ FILE_NAME = "databases.json"
 
 
 class NoAddresses(Exception):
-    """No onedoor has ever run in this folder."""
+    """No ``onedoor up`` has run in this folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -25,7 +25,7 @@ class NoAddresses(Exception):
 class Addresses:
     """Addresses of databases, passwords included: not for logs.
 
-    ``services`` has one a service, ``ledgers`` the sandboxes' ledgers by department system.
+    ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system.
     """
 
     services: Mapping[str, str]
@@ -33,7 +33,7 @@ class Addresses:
 
 
 def write_addresses(folder: Path, addresses: Addresses) -> None:
-    """Write the file of this folder, whole or not at all."""
+    """Write the file of this folder, completely or not at all."""
     partial = folder / f"{FILE_NAME}.partial"
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:

@@ -1,4 +1,4 @@
-"""Which databases a command is about: those of an ``onedoor up``, or those that an address names."""
+"""The databases of a command: those of an ``onedoor up``, or those of an address."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,18 +23,18 @@ PLACE = "{service}"
 
 
 class WrongChoice(Exception):
-    """It is not clear which database is meant; the message says what to name."""
+    """The options do not determine a database. The message says what to name."""
 
 
 class Unreachable(Exception):
-    """The database does not answer as it should. The message names it, without its password."""
+    """The database cannot be used. The message names it, without its password."""
 
 
 def chosen(service: str | None, address: str, folder: Path | None) -> dict[str, str]:
     """Service -> address of its database; of all services if none is named.
 
-    A folder goes before an address, since an address may have been left in the environment. Without either, it is
-    the folder that ``onedoor up`` uses by default. Raises WrongChoice.
+    A folder takes precedence over an address, which may come from the environment. Without both, the default folder
+    of ``onedoor up`` is meant. Raises WrongChoice.
     """
     if address and folder is None:
         _check(address)
@@ -65,7 +65,7 @@ def _check(address: str) -> None:
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[AsyncEngine]:
-    """A service's database, for a moment. Raises Unreachable, also for what happens in the body."""
+    """An engine for one database. Raises Unreachable, also for database errors in the body."""
     engine = create_async_engine(address, poolclass=NullPool, hide_parameters=True)
     try:
         yield engine
@@ -77,7 +77,7 @@ async def connected(address: str) -> AsyncIterator[AsyncEngine]:
 
 
 def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    """Do it on this database. Raises Unreachable."""
+    """Run the work on this database. Raises Unreachable."""
 
     async def main() -> T:
         async with connected(address) as engine:

@@ -1,23 +1,15 @@
-"""``onedoor dead-letters``: look at what could not be handled, hand it back, or set it aside."""
+"""Declares ``onedoor dead-letters``: list dead letters, hand them back, or drop them."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from services.operator.dead_letter_details import Settled
-    from services.runtime.store.dead_letters import ParkedLetter
-
 T = TypeVar("T")
 
-app = typer.Typer(
-    help="Messages that could not be handled: look at them, hand them back, or set them aside.", no_args_is_help=True
-)
+app = typer.Typer(help="List messages that could not be processed, hand them back, or drop them.", no_args_is_help=True)
 
 PIPED_WIDTH = 240
 """Columns of a table that goes into a file or another program."""
@@ -27,25 +19,31 @@ def _service_name(name: str | None) -> str | None:
     from services.registry import services
 
     if name is not None and name not in services():
-        raise typer.BadParameter(f"{name!r} is no service: {', '.join(services())}")
+        raise typer.BadParameter(f"{name!r} is not a service: {', '.join(services())}")
     return name
 
 
 Service = Annotated[
-    str | None, typer.Option(callback=_service_name, help="Whose letters. Letters are numbered by service.")
+    str | None, typer.Option(callback=_service_name, help="Service of the letters. Each service numbers its own.")
 ]
 Database = Annotated[
-    str, typer.Option(envvar="ONEDOOR_DATABASE", show_envvar=True, help="Address; {service} in it stands for the name.")
+    str,
+    typer.Option(
+        envvar="ONEDOOR_DATABASE",
+        show_envvar=True,
+        help="Address of the databases; {service} in it stands for a service's name.",
+    ),
 ]
 Folder = Annotated[
-    Path | None, typer.Option(help="Folder of an 'onedoor up'; before the address, and 'data' without one.")
+    Path | None,
+    typer.Option(help="Folder of an 'onedoor up'. It takes precedence over an address; the default is 'data'."),
 ]
 Case = Annotated[str | None, typer.Option(help="All parked letters of this case, oldest first.")]
 Numbers = Annotated[list[int] | None, typer.Argument(min=1, help="Numbers of letters.")]
 
 
 class Status(StrEnum):
-    """Which letters to list."""
+    """The letters to list, by status."""
 
     PARKED = "parked"
     REPLAYED = "replayed"
@@ -59,8 +57,8 @@ def list_(
     database: Database = "",
     folder: Folder = None,
     case: Case = None,
-    status: Annotated[Status, typer.Option(help="Which.")] = Status.PARKED,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each service.")] = 100,
+    status: Annotated[Status, typer.Option(help="Status of the letters.")] = Status.PARKED,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters of each service.")] = 100,
 ) -> None:
     """List the letters of one service, or of all."""
     from rich.console import Console
@@ -68,8 +66,8 @@ def list_(
     from services.operator.dead_letter_details import table
     from services.runtime.store.dead_letters import letters
 
+    found: list[tuple[str, Any]] = []
     wanted = None if status is Status.ALL else status.value
-    found: list[tuple[str, ParkedLetter]] = []
     failed = False
     for name, address in _chosen(service, database, folder).items():
         try:
@@ -117,7 +115,7 @@ def replay(
     database: Database = "",
     folder: Folder = None,
 ) -> None:
-    """Hand letters back to their topics, in order. The service publishes them at once, or when it is next started."""
+    """Hand letters back to their topics, in order. The service publishes them at once, or at its next start."""
     from services.operator.dead_letter_details import hand_back
 
     _settle("handed back", hand_back, numbers, case, service, database, folder)
@@ -131,15 +129,15 @@ def drop(
     database: Database = "",
     folder: Folder = None,
 ) -> None:
-    """Set letters aside for good. They remain on record and cannot be handed back."""
-    from services.operator.dead_letter_details import set_aside
+    """Drop letters. They remain on record and cannot be handed back."""
+    from services.operator.dead_letter_details import drop as drop_letters
 
-    _settle("dropped", set_aside, numbers, case, service, database, folder)
+    _settle("dropped", drop_letters, numbers, case, service, database, folder)
 
 
 def _settle(
     done: str,
-    work: "Callable[[AsyncEngine, list[int], str | None], Coroutine[Any, Any, Settled]]",
+    work: Callable[[Any, Sequence[int], str | None], Awaitable[Any]],
     numbers: list[int] | None,
     case: str | None,
     service: str | None,
@@ -153,12 +151,12 @@ def _settle(
     for line in settled.refused:
         typer.echo(line, err=True)
     if settled.more:
-        typer.echo("the case may have more: the same command again goes on", err=True)
+        typer.echo("the case may have more: run the same command again", err=True)
     raise typer.Exit(bool(settled.refused))
 
 
 class _Failed(Exception):
-    """What to tell the person who typed the command."""
+    """The command failed. The message is for the person who ran it."""
 
 
 def _chosen(service: str | None, database: str, folder: Path | None) -> dict[str, str]:
@@ -170,21 +168,19 @@ def _chosen(service: str | None, database: str, folder: Path | None) -> dict[str
         raise typer.BadParameter(str(wrong)) from None
 
 
-def _on_one(
-    service: str | None, database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]"
-) -> T:
-    """Do it on the one database that is meant."""
+def _on_one(service: str | None, database: str, folder: Path | None, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run the work on one database."""
     databases = _chosen(service, database, folder)
     if len(databases) > 1:
-        raise typer.BadParameter(f"say whose letters: {', '.join(databases)}", param_hint="--service")
+        raise typer.BadParameter(f"name the service of the letters: {', '.join(databases)}", param_hint="--service")
     try:
         return _on(next(iter(databases.values())), work)
     except _Failed as failure:
         raise _stop(str(failure)) from None
 
 
-def _on(address: str, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
-    """Do it on this database. Raises _Failed."""
+def _on(address: str, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run the work on this database. Raises _Failed."""
     from services.operator.databases import Unreachable, on
 
     try:

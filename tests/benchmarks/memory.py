@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
 from contracts.registry import REGISTRY, topic_of, topics_for
-from deploy.local.supervisor import says_it_is_ready
+from deploy.local.supervisor import answers_ready
 from deploy.local.wiring import Options
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
@@ -151,7 +151,7 @@ async def _own_process(ground: PartialPlatform, service: str) -> AsyncIterator[i
     )
 
     async def ready() -> bool:
-        return own.port is not None and await asyncio.to_thread(says_it_is_ready, own.port)
+        return own.port is not None and await asyncio.to_thread(answers_ready, own.port)
 
     try:
         await measured_platform.until(f"{service} is ready", ready, READY_S)

@@ -73,7 +73,7 @@ async def _audit_violations(testbed: Testbed) -> list[str]:
     with NamedTemporaryFile(suffix=".json") as result:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "onedoor.cli", "audit", "--folder", str(testbed.platform.folder)),
-            *("--json", result.name, "--patience", str(AUDIT_WAIT_S)),
+            *("--json", result.name, "--lost-after", str(AUDIT_WAIT_S)),
             cwd=CHECKOUT,
             env={**os.environ, "ONEDOOR_CLOCK": testbed.platform.options.clock},
             stdout=asyncio.subprocess.PIPE,

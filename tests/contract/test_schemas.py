@@ -177,7 +177,7 @@ def test_allowed(change: Change) -> None:
         (field("reference", type="integer"), 'data.reference: type was "string" and is "integer"'),
         (field("opinion", maxLength=100), "data.opinion: maxLength was 2000 and is 100"),
         (field("opinion", maxLength=9000), "data.opinion: maxLength was 2000 and is 9000"),
-        (field("opinion", pattern="^x"), 'data.opinion: pattern was not said and is "^x"'),
+        (field("opinion", pattern="^x"), 'data.opinion: pattern was missing and is "^x"'),
         (field("opinion", default="none"), 'data.opinion: default was "" and is "none"'),
         (field("decided_at", format="date"), 'data.decided_at: format was "date-time" and is "date"'),
         (
@@ -194,11 +194,11 @@ def test_allowed(change: Change) -> None:
         ),
         (
             lambda schema: schema["$defs"]["Outcome"]["enum"].append("lapsed"),
-            "data.outcome: the value 'lapsed' is new to old readers",
+            "data.outcome: the value 'lapsed' is new to old consumers",
         ),
         (lambda schema: schema.update({schemas.TOPIC: "onedoor.tasks"}), f"{NAME}: {schemas.TOPIC} was"),
         (lambda schema: schema["properties"]["type"].update(const="other"), f"{NAME}.type: const was"),
-        (lambda schema: data(schema).update(additionalProperties=False), "data: additionalProperties was not said"),
+        (lambda schema: data(schema).update(additionalProperties=False), "data: additionalProperties was missing"),
     ],
 )
 def test_refused(change: Change, fault: str) -> None:

@@ -31,7 +31,7 @@ UNDER_WAY = 70
 
 VICTIMS = (
     *("tax", "intake", "sandbox-land", "kafka", "monitor", "sandbox-commerce"),
-    *("postgres", "routing", "sandbox-tax", "land", "zygote", "commerce"),
+    *("postgres", "routing", "sandbox-tax", "land", "forkserver", "commerce"),
 )
 """One process of each kind, in the order in which they are killed."""
 
@@ -122,7 +122,7 @@ class Run:
     def pid(self, name: str) -> int | None:
         """The number of a process that runs."""
         platform = self.centre.platform
-        if name == "zygote":
+        if name == "forkserver":
             children = psutil.Process().children()
             return next((child.pid for child in children if "deploy.local.forkserver" in child.cmdline()), None)
         for engine in platform.engines.all:

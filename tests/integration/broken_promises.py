@@ -1,11 +1,11 @@
-"""Broken promises to plant in the databases of a run, each with what the audit must say of it."""
+"""Broken promises to plant in the databases of a run, each with the fault that the audit must report."""
 
 from typing import NamedTuple
 
 from services.operator.audit.invariants import Invariant
 
 KEYS = {"cases": ("cases_pkey",), "alerts": ("alerts_pkey",), "ledger": ("ledger_pkey", "ledger_number_key")}
-"""What forbids to plant some of what is planted."""
+"""Keys that would refuse some of the planted rows."""
 
 CLOSED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL)"
 OPEN = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NULL)"
@@ -17,12 +17,12 @@ CERTIFIED = (
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
-"""The first task that was asked of tax: not every case comes to it, where another has refused before."""
+"""The first task requested of tax. Cases that another department refused earlier never come to tax."""
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
 LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
 APPROVED = "task_id = (SELECT task_id FROM ledger WHERE outcome = 'approved' ORDER BY decide_at LIMIT 1)"
-"""The one decided first: its service has heard of it."""
+"""The one decided first: its service has the answer."""
 ALERTED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%')"
 
 WEB = '"channel":"web"'
@@ -31,7 +31,7 @@ EARLY_RED = '"red":"2026-01-01T00:00:00Z"'
 
 
 class Planted(NamedTuple):
-    """A broken promise, the database it is planted in, how, and what is to be said of it."""
+    """A broken promise, the database it is planted in, how, and the text of the fault."""
 
     invariant: Invariant
     database: str
@@ -43,7 +43,9 @@ PLANTED = [
     # decided
     Planted(Invariant.DECIDED, "onedoor_intake", f"DELETE FROM cases WHERE {CLOSED}", "not to intake"),
     Planted(Invariant.DECIDED, "onedoor_intake", f"DELETE FROM cases WHERE {OPEN}", "not to intake"),
-    Planted(Invariant.DECIDED, "onedoor_intake", f"DELETE FROM outbox WHERE {CLOSED}", "acceptance has not been said"),
+    Planted(
+        Invariant.DECIDED, "onedoor_intake", f"DELETE FROM outbox WHERE {CLOSED}", "acceptance has not been published"
+    ),
     Planted(
         Invariant.DECIDED,
         "onedoor_intake",
@@ -69,7 +71,9 @@ PLANTED = [
         "intake shows other answers",
     ),
     Planted(Invariant.DECIDED, "onedoor_routing", f"DELETE FROM cases WHERE {CLOSED}", "unknown to routing"),
-    Planted(Invariant.DECIDED, "onedoor_routing", f"DELETE FROM outbox WHERE {DECISION}", "decision has not been said"),
+    Planted(
+        Invariant.DECIDED, "onedoor_routing", f"DELETE FROM outbox WHERE {DECISION}", "decision has not been published"
+    ),
     Planted(
         Invariant.DECIDED,
         "onedoor_routing",
@@ -90,38 +94,36 @@ PLANTED = [
         Invariant.TASKS,
         "onedoor_routing",
         f"DELETE FROM outbox WHERE {FIRST_OF_TAX}",
-        "has not been asked for",
+        "has not been requested",
     ),
     Planted(
         Invariant.TASKS,
         "onedoor_routing",
         f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {FIRST_OF_TAX}",
-        "asked for in different ways",
+        "requested in different ways",
     ),
     Planted(Invariant.TASKS, "onedoor_tax", f"DELETE FROM cases WHERE {CLOSED}", "unknown to tax"),
-    Planted(
-        Invariant.TASKS, "onedoor_land", f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}", "nothing will be asked"
-    ),
+    Planted(Invariant.TASKS, "onedoor_land", f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}", "no call is due"),
     Planted(
         Invariant.TASKS,
         "onedoor_land",
         f"{AGAIN} replace(event, '地受', '另受') FROM outbox WHERE {CLOSED}",
         "under 2 numbers",
     ),
-    Planted(Invariant.TASKS, "onedoor_land", f"DELETE FROM outbox WHERE {CLOSED}", "has not told"),
+    Planted(Invariant.TASKS, "onedoor_land", f"DELETE FROM outbox WHERE {CLOSED}", "has not reported it"),
     Planted(
         Invariant.TASKS,
         "onedoor_commerce",
         f'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\') WHERE {CERTIFIED}',
         "answered otherwise by commerce",
     ),
-    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "not in the books of tax"),
+    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "not in the ledger of tax"),
     Planted(
         Invariant.TASKS,
         "sandbox_tax",
         "INSERT INTO ledger SELECT system, task_id, number || 'b', received_at, decide_at, outcome FROM ledger"
         f" WHERE {APPROVED}",
-        "in the books of tax 2 times",
+        "in the ledger of tax 2 times",
     ),
     Planted(
         Invariant.TASKS,
@@ -158,13 +160,13 @@ PLANTED = [
         Invariant.COMMITMENTS,
         "onedoor_monitor",
         f"DELETE FROM outbox WHERE topic = 'onedoor.commitments' AND {CLOSED}",
-        "not been said to be open",
+        "not been published as open",
     ),
     # rungs
     Planted(
-        Invariant.RUNGS, "onedoor_monitor", f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1", "been said 2 times"
+        Invariant.RUNGS, "onedoor_monitor", f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1", "been published 2 times"
     ),
-    Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "been said 0 times"),
+    Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "been published 0 times"),
     Planted(
         Invariant.RUNGS,
         "onedoor_monitor",
@@ -190,7 +192,7 @@ PLANTED = [
         'UPDATE cases SET state = regexp_replace(state, \'"warning":"[0-9T:.Z-]*"\','
         f" '\"warning\":\"2026-01-01T00:00:00Z\"', 'g'), timer_at = NULL, retry_at = NULL"
         f" WHERE {OPEN} AND state NOT LIKE '%raised%'",
-        "nothing will wake monitor",
+        "no timer will fire it",
     ),
     # published, parked
     Planted(
@@ -209,7 +211,10 @@ PLANTED = [
     ),
     # the ledger
     Planted(
-        Invariant.LEDGER, "onedoor_routing", f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}", "has heard nothing"
+        Invariant.LEDGER,
+        "onedoor_routing",
+        f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}",
+        "has processed nothing",
     ),
     Planted(
         Invariant.LEDGER,
@@ -228,7 +233,7 @@ PLANTED = [
         Invariant.LEDGER,
         "onedoor_routing",
         f"UPDATE cases SET processed_ids = processed_ids || decode(repeat('ab', 16), 'hex') WHERE {CLOSED}",
-        "routing: it has heard a message that nobody has said",
+        "routing: it has processed a message that no service published",
     ),
     Planted(
         Invariant.LEDGER,
@@ -247,14 +252,14 @@ PLANTED = [
         Invariant.UNIQUE,
         "sandbox_land",
         "UPDATE ledger SET number = (SELECT min(number) FROM ledger) WHERE task_id = (SELECT max(task_id) FROM ledger)",
-        "stands in the books of land 2 times",
+        "is in the ledger of land 2 times",
     ),
     Planted(
         Invariant.UNIQUE,
         "onedoor_land",
         'UPDATE cases SET state = regexp_replace(state, \'"document":"[^"]*"\', \'"document":"证X"\')'
         " WHERE case_id IN (SELECT case_id FROM cases WHERE state LIKE '%\"document\"%' ORDER BY case_id LIMIT 2)",
-        "证X stands in land 2 times",
+        "证X is in land 2 times",
     ),
     Planted(
         Invariant.UNIQUE,
@@ -262,6 +267,6 @@ PLANTED = [
         "UPDATE cases SET state = replace(state, '\"fees\":[{', '\"fees\":[' || (regexp_match(state,"
         " '\"fees\":\\[(\\{[^}]*\\})'))[1] || ',{') WHERE case_id = (SELECT min(case_id) FROM cases"
         " WHERE state LIKE '%\"fees\":[{%')",
-        "fee .* stands 2 times",
+        "fee .* is there 2 times",
     ),
 ]

@@ -1,4 +1,4 @@
-"""``onedoor audit`` on a real run: silent on a sound system, moving or at rest, and loud about whatever is planted."""
+"""``onedoor audit`` on a real run: it finds nothing in a sound system, moving or at rest, and every planted fault."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from services.intake.catalogue.load import sample_catalogue
 from services.operator.addresses import read_addresses, write_addresses
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
-from services.operator.audit.run import Wanted, audit
+from services.operator.audit.run import AuditOptions, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import LedgerQuery, Targets, targets
 from services.registry import default_systems
@@ -35,35 +35,35 @@ FINISHED = 100
 LEFT_OPEN = 30
 """Cases that are under way when everything is stopped."""
 
-MANNER = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_share=0.05)
+BEHAVIOUR = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_share=0.05)
 DAYS_A_SECOND = 1.5
-PATIENCE_S = 3.0
+LOST_AFTER_S = 3.0
 AT_ONCE = 4
 QUIET = Console(quiet=True)
 
 
 @dataclass
 class Run:
-    """A centre at rest, some of its cases still open, and what was found while it moved."""
+    """A centre at rest with some open cases, and the reports of the audits that ran while it moved."""
 
     centre: Centre
-    places: Targets
+    targets: Targets
     meanwhile: list[Report] = field(default_factory=list)
 
     async def audit(self, where: Targets | None = None, replay: int | None = None) -> Report:
-        return await audit(where or self.places, Wanted(replay, PATIENCE_S), QUIET)
+        return await audit(where or self.targets, AuditOptions(replay, LOST_AFTER_S), QUIET)
 
     def with_database(self, name: str, copy: str) -> Targets:
-        """The same places, but for one database."""
+        """The same targets with another database in place of this one."""
         address = self.centre.platform.engines.database_url(copy)
         if name.startswith("sandbox_"):
             return self.with_ledger(name.removeprefix("sandbox_"), address)
-        return replace(self.places, services={**self.places.services, name.removeprefix("onedoor_"): address})
+        return replace(self.targets, services={**self.targets.services, name.removeprefix("onedoor_"): address})
 
     def with_ledger(self, system: str, address: str) -> Targets:
-        """The same places, but for the address of one department's ledger."""
-        books = self.places.books
-        return replace(self.places, books={**books, system: replace(books[system], address=address)})
+        """The same targets with another address of one department's ledger."""
+        ledgers = self.targets.ledgers
+        return replace(self.targets, ledgers={**ledgers, system: replace(ledgers[system], address=address)})
 
 
 def settings(centre: Centre) -> AuditSettings:
@@ -72,18 +72,18 @@ def settings(centre: Centre) -> AuditSettings:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
-    async with running(tmp_path_factory.mktemp("audited"), MANNER, DAYS_A_SECOND) as centre:
+    async with running(tmp_path_factory.mktemp("audited"), BEHAVIOUR, DAYS_A_SECOND) as centre:
         run = Run(centre, targets(centre.platform.folder, "", settings(centre)))
         await _all_decided(run)
         clock = FileClock(centre.platform.folder / "clock")
-        clock.set(clock.now(), 0)  # departments take what comes, and decide nothing
+        clock.set(clock.now(), 0)  # departments accept tasks, and decide nothing
         await _some_open(centre)
         await centre.platform.supervisor.stop()
         yield run
 
 
 async def _all_decided(run: Run) -> None:
-    """Most of the cases, from beginning to end, with one audit after another beside them."""
+    """Follow most cases from beginning to end, with one audit after another at the same time."""
     wanted = list(applications(sample_catalogue(), FINISHED))
     receipts: list[Answer] = []
 
@@ -104,7 +104,7 @@ async def _all_decided(run: Run) -> None:
 
 
 async def _some_open(centre: Centre) -> None:
-    """The last cases have come to their departments, and no further."""
+    """Bring the last cases to their departments, and no further."""
     for number, application in enumerate(applications(sample_catalogue(), LEFT_OPEN, seed=8)):
         await centre.apply(application, f"open-{number}")
 
@@ -134,7 +134,7 @@ async def test_it_is_silent_at_rest_with_open_cases(run: Run) -> None:
 
 
 async def plant(run: Run, database: str, statement: str, copy: str) -> Targets:
-    """The places with a copy of one database, in which the statement has been carried out."""
+    """The targets with a copy of one database, on which the statement was executed."""
     await run.centre.platform.engines.postgres.create_database(copy, template=database)
     connection = await run.centre.platform.engines.postgres.connect(copy)
     try:
@@ -150,9 +150,9 @@ async def plant(run: Run, database: str, statement: str, copy: str) -> Targets:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def findings(run: Run) -> list[Report]:
-    """What was found after each of `PLANTED`, several at a time: an audit mostly waits before it looks again."""
+    """The reports after each of `PLANTED`. Several audits run at a time, since each mostly waits for its rechecks."""
     slots = asyncio.Semaphore(AT_ONCE)
-    # A database can be copied only while nobody reads it, so all are copied first.
+    # A database can be copied only while nothing reads it, so all are copied first.
     copies = [await plant(run, one.database, one.statement, f"planted_{place}") for place, one in enumerate(PLANTED)]
 
     async def found(one: Planted, where: Targets) -> Report:
@@ -172,25 +172,25 @@ async def test_what_is_planted_is_found(findings: list[Report], place: int) -> N
     assert any(re.search(one.expected, what) for _, what in found), (one, broken(findings[place]))
 
 
-async def test_books_that_cannot_be_read_are_named_and_not_passed(run: Run) -> None:
+async def test_a_ledger_that_cannot_be_read_is_named_and_not_passed(run: Run) -> None:
     address = run.centre.platform.engines.database_url("sandbox_of_nobody")
     report = await run.audit(run.with_ledger("tax", address))
     assert broken(report) == {}
     (note,) = (note for note in report.notes if "not examined" in note)
-    assert re.match(r"the books of tax are not examined: .*sandbox_of_nobody.* does not exist", note)
+    assert re.match(r"the ledger of tax is not examined: .*sandbox_of_nobody.* does not exist", note)
 
 
-async def test_books_of_another_shape_are_read_by_a_query(run: Run) -> None:
+async def test_a_ledger_of_another_shape_is_read_by_a_query(run: Run) -> None:
     columns = "task_id AS ours, number AS theirs, outcome AS o, received_at AS r, decide_at AS d"
     table = f"(SELECT {columns} FROM ledger) AS x"
     query = f"SELECT ours AS task_id, theirs AS number, o AS outcome, r AS received_at, d AS decided_at FROM {table}"
-    books = {name: LedgerQuery(found.address, query) for name, found in run.places.books.items()}
-    assert broken(await run.audit(replace(run.places, books=books))) == {}
+    ledgers = {name: LedgerQuery(found.address, query) for name, found in run.targets.ledgers.items()}
+    assert broken(await run.audit(replace(run.targets, ledgers=ledgers))) == {}
     wrong = {
         name: LedgerQuery(found.address, query.replace("theirs AS", "theirs || 'x' AS"))
-        for name, found in books.items()
+        for name, found in ledgers.items()
     }
-    assert list(broken(await run.audit(replace(run.places, books=wrong)))) == ["tasks"]
+    assert list(broken(await run.audit(replace(run.targets, ledgers=wrong)))) == ["tasks"]
 
 
 async def onedoor_audit(run: Run, *arguments: str) -> tuple[int, str, str]:
@@ -208,20 +208,20 @@ async def onedoor_audit(run: Run, *arguments: str) -> tuple[int, str, str]:
     return process.returncode, output.decode(), errors.decode()
 
 
-async def test_the_command_tells_by_its_status_and_in_a_file(run: Run, tmp_path: Path) -> None:
+async def test_the_command_reports_by_its_status_and_in_a_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "audit.json"
     status, output, errors = await onedoor_audit(run, "--json", str(file), "--replay", "20")
     assert status == 0, output + errors
     written = json.loads(file.read_text(encoding="utf-8"))
     assert written["invariants"]["decided"]["examined"] == FINISHED + LEFT_OPEN
     assert written["invariants"]["ledger"]["examined"] <= 20 * 6
-    assert f"folded anew for 20 of {FINISHED + LEFT_OPEN} cases" in output
+    assert f"replayed for 20 of {FINISHED + LEFT_OPEN} cases" in output
     connection = await run.centre.platform.engines.postgres.connect("onedoor_routing")
     try:
         number = await connection.fetchval("SELECT min(case_id) FROM cases WHERE closed_at IS NULL")
         retry_at = await connection.fetchval("SELECT retry_at FROM cases WHERE case_id = $1", number)
         await connection.execute("UPDATE cases SET retry_at = NULL WHERE case_id = $1", number)
-        status, output, _ = await onedoor_audit(run, "--patience", "2")
+        status, output, _ = await onedoor_audit(run, "--lost-after", "2")
         assert status == 1
         assert f"{number}  open at routing, and nothing will move it" in output
     finally:
@@ -231,7 +231,7 @@ async def test_the_command_tells_by_its_status_and_in_a_file(run: Run, tmp_path:
 
 async def test_a_database_that_is_not_as_it_should_be_is_no_result(run: Run) -> None:
     status, _, errors = await onedoor_audit(run, "--replay", "some")
-    assert (status, "say a number of cases, or all" in errors) == (2, True)
+    assert (status, "give a number of cases, or all" in errors) == (2, True)
     postgres = run.centre.platform.engines.postgres
     await postgres.create_database("onedoor_water")
     folder = run.centre.platform.folder

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from contracts.codec import encode
 from deploy.local.engines import Engines
 from onedoor.cli import app
+from services.operator.addresses import Addresses, write_addresses
 from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
@@ -166,7 +167,9 @@ def test_a_wrong_choice_is_refused(database: str, arguments: tuple[str, ...]) ->
 
 def test_the_databases_of_a_folder_are_found(engines: Engines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ONEDOOR_DATABASE", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    folder = str(engines.folder)
+    addresses = {name: engines.database_url(f"onedoor_{name}") for name in ("intake", "tax")}
+    write_addresses(tmp_path, Addresses(addresses, {}))
+    folder = str(tmp_path)
     asyncio.run(engines.postgres.create_database("onedoor_tax", template="template0"))
     try:
         tables.migrate("toy", toy().migrations, engines.database_url("onedoor_tax"))
@@ -178,7 +181,8 @@ def test_the_databases_of_a_folder_are_found(engines: Engines, monkeypatch: pyte
         assert "the core failed" in onedoor("show", "1", "--folder", folder, "--service", "tax").stdout
     finally:
         asyncio.run(engines.postgres.drop_database("onedoor_tax"))
-    assert onedoor("list", "--folder", str(tmp_path)).exit_code == 2
+    assert onedoor("list", "--folder", folder, "--service", "land").exit_code == 2
+    assert onedoor("list", "--folder", str(tmp_path / "nothing")).exit_code == 2
 
 
 def test_a_database_that_is_away_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from deploy.local.engines import Engines
-from deploy.local.kafka import Kafka, OtherBrokers
+from deploy.local.kafka import Kafka, WrongBrokerCount
 from deploy.local.processes import until
 from tests.integration.test_local_up import Up, all_gone, run
 from tests.support.topics import ensure_topics
@@ -174,7 +174,7 @@ def test_a_log_of_another_number_of_brokers_is_refused_and_left_alone(
     assert f"start with --brokers {wanted}" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
     assert sorted(path.name for path in tmp_path.glob("kafka*")) == list(there)
-    with pytest.raises(OtherBrokers):
+    with pytest.raises(WrongBrokerCount):
         Engines(tmp_path, brokers=wanted)
 
 

@@ -1,4 +1,4 @@
-"""The supervisor and its zygote, with small processes in the place of services."""
+"""The supervisor and its fork server, with small processes in place of services."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ async def test_pauses_grow(supervisor: Supervisor, said: list[str], monkeypatch:
     assert all(early <= late for early, late in pairwise(pauses))
 
 
-async def test_with_the_zygote_all_processes_end_and_come_back(supervisor: Supervisor) -> None:
+async def test_with_the_fork_server_all_processes_end_and_are_started_again(supervisor: Supervisor) -> None:
     processes = [supervisor.keep(child("obedient", name=name)) for name in ("one", "two")]
     await supervisor.all_ready(DEADLINE)
     before = [process.pid for process in processes]
@@ -105,7 +105,7 @@ async def test_stopping_is_asked_first_and_insisted_on_later(
 
     assert await until(both_speak, DEADLINE)
     await supervisor.stop()
-    assert [await process.fork.wait() for process in processes if process.fork] == [0, -signal.SIGKILL]
+    assert [await process.forked.wait() for process in processes if process.forked] == [0, -signal.SIGKILL]
     assert all(process.phase is Phase.STOPPED for process in processes)
 
 

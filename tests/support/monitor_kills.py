@@ -29,9 +29,9 @@ from deploy.local.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.monitor.core.state import MonitoredCase
 from services.operator.audit.case_record import case_records
-from services.operator.audit.invariants import Grounds
-from services.operator.audit.ladder_checks import rungs
-from services.operator.audit.targets import Tables, Targets
+from services.operator.audit.checks.ladder_checks import rungs
+from services.operator.audit.invariants import Moments
+from services.operator.audit.targets import Connections, Targets
 from services.runtime.clock import FileClock
 from tests.benchmarks import measured_platform
 from tests.support import stored_cases
@@ -213,12 +213,12 @@ async def _on_kafka(address: str) -> Iterable[Fired]:
 async def _audit_faults(connection: Connection, clock: FileClock) -> list[str]:
     """What the audit finds wrong with the rungs of each case."""
     now = clock.now()
-    grounds = Grounds(now=now, soon=datetime.now(UTC), kept_since=EARLIEST, closed_since=EARLIEST)
-    tables = Tables(services={"monitor": connection}, books={}, closed_books={})
+    moments = Moments(now=now, soon=datetime.now(UTC), kept_since=EARLIEST, closed_since=EARLIEST)
+    tables = Connections(services={"monitor": connection}, ledgers={}, unread_ledgers={})
     nowhere = Targets({}, (), {}, {}, clock, timedelta(), timedelta())
     numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
     faults: list[str] = []
     for first in range(0, len(numbers), AUDIT_BATCH):
-        found = await case_records(tables, nowhere, numbers[first : first + AUDIT_BATCH], with_books=False)
-        faults += [f"{fault.case_id}: {fault.what}" for case in found.values() for fault in rungs(case, grounds)]
+        found = await case_records(tables, nowhere, numbers[first : first + AUDIT_BATCH], with_ledgers=False)
+        faults += [f"{fault.case_id}: {fault.what}" for case in found.values() for fault in rungs(case, moments)]
     return faults

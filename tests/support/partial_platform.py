@@ -68,7 +68,7 @@ class PartialPlatform:
         for process in processes:
             if process.keeper is not None:
                 process.keeper.cancel()
-        await asyncio.gather(*(one.fork.stop(10) for one in processes if one.fork is not None))
+        await asyncio.gather(*(one.forked.stop(10) for one in processes if one.forked is not None))
         for process in processes:
             del self._supervisor.processes[process.specification.name]
 

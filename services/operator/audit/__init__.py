@@ -1,8 +1,10 @@
-"""``onedoor audit``: is every promise kept? Read from the databases and the departments' books alone.
+"""``onedoor audit``: does the platform keep its promises? The databases and the departments' ledgers alone show it.
 
-In file order: ``places`` finds the databases. ``sieve`` reads each of them once (``scan``, ``scans``) and says which
-cases must be looked at by themselves. ``dossier`` gathers all that is known of such a case, ``judge`` and ``ladder``
-say what is wrong with it, ``replay`` folds its messages once more, ``inquest`` looks again until a fault is explained
-or stays, and ``report`` shows what came of it. Nothing here runs the services' own statements. Of their code only the
-pure cores are used, and only by ``replay``: there they are what is being examined.
+In file order: ``targets`` finds the databases. ``checksum_compare`` reads each of them once with the statements of
+``queries`` and yields the cases that may be wrong. ``case_record`` collects everything on record of such a case.
+``checks`` holds the rules for it, and replays its messages. ``recheck`` repeats the checks until a fault is explained
+or stays. ``report`` shows the result.
+
+Nothing here runs a statement of the services. Of their code only the pure cores are used, and only by
+``checks/replay.py``: there they are under examination.
 """

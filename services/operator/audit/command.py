@@ -1,4 +1,4 @@
-"""``onedoor audit``, between the command line and the examination."""
+"""Runs ``onedoor audit`` for the command line."""
 
 import asyncio
 from pathlib import Path
@@ -8,29 +8,30 @@ import typer
 from rich.console import Console
 
 from services.operator.audit.report import show, write
-from services.operator.audit.run import Wanted, audit
+from services.operator.audit.run import AuditOptions, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import Unreachable, WrongChoice
 from services.runtime.configuration import read
 
 BROKEN = 1
+"""Exit status when an invariant is broken."""
 NOT_DONE = 2
-"""A setting is wrong, or a service's database cannot be read: nothing is known of the invariants."""
+"""Exit status when a setting is wrong or a service's database cannot be read: the invariants were not examined."""
 
 PIPED_WIDTH = 120
 
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""A database that ends, or that has other tables than are expected, while it is read."""
+"""A database goes away while it is read, or has other tables than expected."""
 
 
-def run(folder: Path | None, database: str, replay: str, patience_s: float, json: Path | None) -> int:
-    """Examine, print, write; the exit status. Raises `WrongSetting`."""
+def run(folder: Path | None, database: str, replay: str, lost_after_s: float, json: Path | None) -> int:
+    """Examine, print and write; gives the exit status. Raises `WrongSetting`."""
     try:
-        found = targets(folder, database, read(AuditSettings))
-        wanted = Wanted(_number(replay), patience_s)
-        # Progress goes where it does not mix with the result.
-        report = asyncio.run(audit(found, wanted, Console(stderr=True, highlight=False)))
+        databases = targets(folder, database, read(AuditSettings))
+        options = AuditOptions(_number(replay), lost_after_s)
+        # Progress goes to stderr, so that it does not mix with the result.
+        report = asyncio.run(audit(databases, options, Console(stderr=True, highlight=False)))
     except (WrongChoice, Unreachable) as reason:
         typer.echo(str(reason), err=True)
         return NOT_DONE
@@ -60,7 +61,7 @@ def _what_to_do(error: Exception) -> str:
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The first of the errors in it."""
+    """The first single error of a group."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, ExceptionGroup) else error
 
@@ -69,5 +70,5 @@ def _number(replay: str) -> int | None:
     if replay == "all":
         return None
     if not replay.isdigit():
-        raise WrongChoice(f"--replay {replay}: say a number of cases, or all")
+        raise WrongChoice(f"--replay {replay}: give a number of cases, or all")
     return int(replay)

@@ -1,4 +1,4 @@
-"""What must hold, and what it means that it does not."""
+"""The promises that are examined, and what a broken one looks like."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ TITLES = {
     Invariant.COMMITMENTS: "commitments opened once, closed with their case / 时限责任",
     Invariant.RUNGS: "rungs fired once when late, and never in time / 预警级别",
     Invariant.PUBLISHED: "messages published within a minute / 发件箱",
-    Invariant.PARKED: "parked records that say why / 死信",
+    Invariant.PARKED: "parked messages that have a reason / 死信",
     Invariant.LEDGER: "states that follow from their messages / 台账重演",
     Invariant.UNIQUE: "numbers, documents and fees given once / 编号唯一",
 }
@@ -32,24 +32,24 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One promise that does not hold of one case.
+    """One promise broken for one case.
 
-    ``waits``: something said has not been heard, and may only be on its way; it is a fault if it stays so.
+    ``in_transit``: a message was published and not processed, which is a fault only if it stays so.
     """
 
     invariant: Invariant
     case_id: str
     what: str
-    waits: bool = False
+    in_transit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
-    """What a judgement rests on beside the records.
+class Moments:
+    """The moments that the checks of a case depend on.
 
-    ``now`` is a moment of the clock that the services read, ``soon`` one of the machine's: until then monitor must ask
-    again for a card. ``kept_since``: ledgers are whole from then on. ``closed_since``: cases closed before then may
-    have been forgotten.
+    ``now`` is a moment of the clock that the services read. ``soon`` is one of the machine's clock: monitor must
+    repeat a query for a card before then. Outboxes and ledgers are complete since ``kept_since``. Cases closed before
+    ``closed_since`` may have been deleted.
     """
 
     now: datetime
@@ -58,11 +58,11 @@ class Grounds:
     closed_since: datetime
 
 
-def at(text: str | None) -> datetime | None:
-    """The moment that stands in a JSON document."""
+def optional_moment(text: str | None) -> datetime | None:
+    """A moment of a JSON document that may be missing."""
     return datetime.fromisoformat(text) if text is not None else None
 
 
 def moment(text: str) -> datetime:
-    """The same, of one that must be there."""
+    """A moment of a JSON document."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What an audit came to, for people and for programs."""
+"""The result of an audit, for people and for programs."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from rich.table import Table
 from services.operator.audit.invariants import TITLES, Fault, Invariant
 
 SHOWN = 10
-"""Faults of each invariant that are named: those of the smallest numbers."""
+"""Most faults that are printed for each invariant: those of the smallest numbers."""
 
 
 @dataclass(slots=True)
@@ -22,45 +22,45 @@ class Finding:
     examined: int = 0
     broken: int = 0
     first: list[tuple[str, str]] = field(default_factory=list)
-    """Number and what is wrong, in order of the numbers."""
+    """Case number and what is wrong, in order of the numbers."""
 
 
 @dataclass(slots=True)
 class Report:
-    """The whole of it. ``notes``: what was not examined, and why."""
+    """The whole result. ``notes`` says what was not examined, and why."""
 
     findings: dict[Invariant, Finding] = field(default_factory=lambda: {each: Finding() for each in Invariant})
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    looked_at: int = 0
-    """Cases that were looked at one by one."""
+    checked_singly: int = 0
+    """Cases that were checked singly."""
     differing: dict[str, int] = field(default_factory=dict)
-    """In how many buckets of cases the two sides of a fact differed at first: what made cases suspicious."""
+    """In how many buckets of cases the two sides of a fact differed, which is why their cases were checked singly."""
 
     @property
     def broken(self) -> bool:
         return any(finding.broken for finding in self.findings.values())
 
-    def breaks(self, invariant: Invariant, number: str, whats: list[str]) -> None:
-        """One case (or row) breaks this invariant; ``whats`` says how."""
+    def add_broken(self, invariant: Invariant, number: str, whats: list[str]) -> None:
+        """Count one case (or row) that breaks this invariant; ``whats`` says how."""
         finding = self.findings[invariant]
         finding.broken += 1
         finding.first = nsmallest(SHOWN, [*finding.first, (number, "; ".join(whats))])
 
     def add(self, faults: list[Fault]) -> None:
-        """All faults of one case: it counts once in each invariant that it breaks."""
+        """Add all faults of one case. The case counts once for each invariant that it breaks."""
         by_invariant: dict[Invariant, list[str]] = {}
         for fault in faults:
             by_invariant.setdefault(fault.invariant, []).append(fault.what)
         for invariant, whats in by_invariant.items():
-            self.breaks(invariant, faults[0].case_id, whats)
+            self.add_broken(invariant, faults[0].case_id, whats)
 
-    def plain(self) -> dict[str, Any]:
-        """As it goes into a file."""
+    def document(self) -> dict[str, Any]:
+        """The result as a JSON document."""
         return {
             "broken": self.broken,
             "seconds": round(self.seconds, 2),
-            "looked_at": self.looked_at,
+            "checked_singly": self.checked_singly,
             "differing": self.differing,
             "notes": self.notes,
             "invariants": {
@@ -76,12 +76,12 @@ class Report:
 
 
 def write(report: Report, file: Path) -> None:
-    """Write it as JSON. Raises `OSError`."""
-    file.write_text(json.dumps(report.plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the result as JSON. Raises `OSError`."""
+    file.write_text(json.dumps(report.document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def show(report: Report, console: Console) -> None:
-    """Print it: a table, what is broken, what was not examined."""
+    """Print the result: a table, what is broken, what was not examined."""
     table = Table("invariant / 准则", "examined / 检查", "broken / 违反", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -97,4 +97,4 @@ def show(report: Report, console: Console) -> None:
                 console.print(f"  {number or '(no number)'}  {what}", markup=False, soft_wrap=True)
     for note in report.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    console.print(f"{report.seconds:.1f} s; {report.looked_at:,} cases looked at one by one")
+    console.print(f"{report.seconds:.1f} s; {report.checked_singly:,} cases checked singly")

@@ -1,4 +1,4 @@
-"""The audit from beginning to end."""
+"""Runs the audit from beginning to end."""
 
 import asyncio
 import time
@@ -6,83 +6,61 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.operator.audit.checksum_compare import Comparison, Twice, compare, sample, suspects
-from services.operator.audit.invariants import Grounds, Invariant
+from services.operator.audit.checksum_compare import Comparison, Duplicate, compare, sample, suspects
+from services.operator.audit.invariants import Invariant, Moments
+from services.operator.audit.queries import case_queries
 from services.operator.audit.recheck import Recheck
 from services.operator.audit.report import Report
-from services.operator.audit.targets import MARGIN, Tables, Targets, opened
+from services.operator.audit.targets import MARGIN, Connection, Connections, Targets, opened
 
-_UNPUBLISHED = """
-    SELECT u.case_id, count(*) AS messages FROM unpublished, unnest(case_ids, message_ids) AS u (case_id, message_id)
-    WHERE coalesce((SELECT settled_at FROM dead_letters AS d
-        WHERE d.case_id = u.case_id AND d.letter_id = u.message_id AND d.status = 'replayed'), created_at)
-        < clock_timestamp() - interval '1 minute'
-    GROUP BY u.case_id ORDER BY u.case_id
-"""
-"""A letter that is handed back is said anew when it is, whatever its mark says."""
-
-_PARKED = "SELECT count(*) FROM dead_letters WHERE status = 'parked'"
-_UNREASONED = """
-    SELECT case_id, number FROM dead_letters WHERE status = 'parked' AND coalesce(btrim(reason), '') = '' ORDER BY 1, 2
-"""
-
-_TASKS_WITH = """
-    SELECT case_id, {column} AS number FROM (
-        SELECT case_id, task -> 'request' ->> 'task_id' AS task_id,
-            coalesce(task -> 'decision' ->> 'reference', task -> 'receipt' ->> 'reference') AS reference,
-            task -> 'decision' ->> 'document' AS document
-        FROM cases, jsonb_array_elements(state::jsonb -> 'tasks') AS task
-    ) AS tasks
-    WHERE hashtextextended({column}, 1) = ANY($1)
-"""
-_ENTRIES_WITH = """
-    SELECT split_part(task_id, '/', 1) AS case_id, number FROM (%books%) AS books
-    WHERE hashtextextended(number, 1) = ANY($1) AND task_id IS NOT NULL
-"""
+_PROGRESS_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the operator asked for: how many cases are folded anew (None: all), and how long messages may take."""
+class AuditOptions:
+    """Options of an audit.
+
+    ``replay`` is the number of cases whose messages are replayed, None for all. A message that is not processed
+    after ``lost_after_s`` seconds counts as lost.
+    """
 
     replay: int | None = 1000
-    patience_s: float = 60.0
+    lost_after_s: float = 60.0
 
 
-async def audit(places: Targets, wanted: Wanted, console: Console) -> Report:
+async def audit(targets: Targets, options: AuditOptions, console: Console) -> Report:
     """Examine everything. Raises `Unreachable` if a service's database cannot be read."""
     began = time.monotonic()
     report = Report()
     async with AsyncExitStack() as stack:
-        # A connection reads one thing at a time: whole tables or single cases, which cases those are, their messages.
-        tables, lists, ledgers = [await stack.enter_async_context(opened(places)) for _ in range(3)]
-        kept_since = await places.kept_since(tables)
-        grounds = Grounds(
-            now=places.clock.now(),
+        # A connection reads one thing at a time: whole tables or single cases, lists of cases, cases to replay.
+        tables, lists, replayed = [await stack.enter_async_context(opened(targets)) for _ in range(3)]
+        kept_since = await targets.kept_since(tables)
+        moments = Moments(
+            now=targets.clock.now(),
             soon=datetime.now(UTC),
             kept_since=kept_since,
-            closed_since=places.clock.now() - places.closed_kept + MARGIN,
+            closed_since=targets.clock.now() - targets.closed_retention + MARGIN,
         )
         with _progress(console) as progress:
-            # Each leaves a processor idle at times: the reading to the end of its last statement, the folding at all.
+            # At the same time, since each leaves a CPU idle at times.
             async with asyncio.TaskGroup() as both:
-                reading = both.create_task(compare(tables, places, kept_since, _reading(progress)))
-                folded = Recheck(ledgers, places, grounds, report, wanted.patience_s)
-                chosen = sample(lists.services["intake"], wanted.replay)
-                say = _looking(progress, "folding messages anew", wanted.replay)
-                both.create_task(folded.look(chosen, say, fold=True))
-            sifted = reading.result()
-            _count(report, sifted)
-            await _waiting(tables, report)
-            await _given_twice(tables, places, sifted, report)
-            inquest = Recheck(tables, places, grounds, report, wanted.patience_s)
-            await inquest.look(suspects(lists, places, sifted), _looking(progress, "looking at single cases", None))
-        _note(report, tables, kept_since, wanted, sifted)
+                comparing = both.create_task(compare(tables, targets, kept_since, _reading(progress)))
+                replay = Recheck(replayed, targets, moments, report, options.lost_after_s, replay=True)
+                cases = sample(lists.services["intake"], options.replay)
+                both.create_task(replay.check(cases, _checking(progress, "replaying messages", options.replay)))
+            comparison = comparing.result()
+            _count(report, comparison)
+            await _check_letters_and_outboxes(tables, report)
+            await _check_duplicates(tables, targets, comparison, report)
+            recheck = Recheck(tables, targets, moments, report, options.lost_after_s)
+            cases = suspects(lists, targets, comparison)
+            await recheck.check(cases, _checking(progress, "checking single cases", None))
+        _note(report, tables, kept_since, options, comparison)
     report.seconds = time.monotonic() - began
     return report
 
@@ -95,30 +73,30 @@ def _progress(console: Console) -> Progress:
 def _reading(progress: Progress) -> Callable[[str, int, int], None]:
     task = progress.add_task("reading the databases", total=None)
 
-    def say(database: str, done: int, wanted: int) -> None:
-        progress.update(task, description=f"reading the databases: {database}", completed=done, total=wanted)
+    def on_progress(database: str, done: int, total: int) -> None:
+        progress.update(task, description=f"reading the databases: {database}", completed=done, total=total)
         if not progress.console.is_terminal:
-            progress.console.print(f"read {done} of {wanted} tables: {database}")
+            progress.console.print(f"read {done} of {total} tables: {database}")
 
-    return say
+    return on_progress
 
 
-def _looking(progress: Progress, what: str, total: int | None) -> Callable[[int], None]:
+def _checking(progress: Progress, what: str, total: int | None) -> Callable[[int], None]:
     task = progress.add_task(what, total=total)
     shown = time.monotonic()
 
-    def say(done: int) -> None:
+    def on_progress(done: int) -> None:
         nonlocal shown
         progress.update(task, completed=done)
-        if not progress.console.is_terminal and time.monotonic() - shown > 5:
+        if not progress.console.is_terminal and time.monotonic() - shown > _PROGRESS_EVERY_S:
             shown = time.monotonic()
             progress.console.print(f"{what}: {done:,}")
 
-    return say
+    return on_progress
 
 
-def _count(report: Report, sifted: Comparison) -> None:
-    report.differing = {fact.value: buckets for fact, buckets in sifted.differing.items() if buckets}
+def _count(report: Report, comparison: Comparison) -> None:
+    report.differing = {fact.value: buckets for fact, buckets in comparison.differing.items() if buckets}
     examined = {
         Invariant.DECIDED: ("cases",),
         Invariant.TASKS: ("tasks",),
@@ -128,48 +106,52 @@ def _count(report: Report, sifted: Comparison) -> None:
         Invariant.UNIQUE: ("cases", "entries", "held", "documents", "fees"),
     }
     for invariant, names in examined.items():
-        report.findings[invariant].examined = sum(sifted.counts[name] for name in names)
+        report.findings[invariant].examined = sum(comparison.counts[name] for name in names)
 
 
-async def _waiting(tables: Tables, report: Report) -> None:
-    """What lies unpublished or parked: a handful of rows, or something is wrong."""
+async def _check_letters_and_outboxes(tables: Connections, report: Report) -> None:
+    """Report unpublished messages and parked letters without a reason: few rows, unless something is wrong."""
     for name, connection in tables.services.items():
         async with connection.transaction(readonly=True):
-            async for row in connection.cursor(_UNPUBLISHED):
+            async for row in connection.cursor(case_queries.OVERDUE_UNPUBLISHED):
                 what = f"{name} has {row['messages']} messages that are unpublished for more than a minute"
-                report.breaks(Invariant.PUBLISHED, row["case_id"], [what])
-            report.findings[Invariant.PARKED].examined += await connection.fetchval(_PARKED)
-            async for row in connection.cursor(_UNREASONED):
-                report.breaks(Invariant.PARKED, row["case_id"], [f"letter {row['number']} of {name} has no reason"])
+                report.add_broken(Invariant.PUBLISHED, row["case_id"], [what])
+            report.findings[Invariant.PARKED].examined += await connection.fetchval(case_queries.PARKED_COUNT)
+            async for row in connection.cursor(case_queries.PARKED_WITHOUT_REASON):
+                what = f"letter {row['number']} of {name} has no reason"
+                report.add_broken(Invariant.PARKED, row["case_id"], [what])
 
 
-async def _given_twice(tables: Tables, places: Targets, sifted: Comparison, report: Report) -> None:
-    """Numbers of which the reading found the hash twice, looked up by themselves."""
-    for twice in sifted.twice:
-        query, connection = _lookup(twice, tables, places)
+async def _check_duplicates(tables: Connections, targets: Targets, comparison: Comparison, report: Report) -> None:
+    """Look up the numbers whose hashes were found twice, since two numbers may share a hash."""
+    for duplicate in comparison.duplicates:
+        query, connection = _lookup(duplicate, tables, targets)
         holders: dict[str, list[str]] = {}
-        for row in await connection.fetch(query, twice.hashes):
+        for row in await connection.fetch(query, duplicate.hashes):
             holders.setdefault(row["number"], []).append(row["case_id"])
-        where = f"the books of {twice.system}" if twice.in_books else twice.system
+        where = f"the ledger of {duplicate.system}" if duplicate.in_ledger else duplicate.system
         for number, case_ids in holders.items():
             if len(case_ids) > 1:
-                what = f"{number} stands in {where} {len(case_ids)} times: {', '.join(sorted(case_ids)[:5])}"
-                report.breaks(Invariant.UNIQUE, min(case_ids), [what])
+                what = f"{number} is in {where} {len(case_ids)} times: {', '.join(sorted(case_ids)[:5])}"
+                report.add_broken(Invariant.UNIQUE, min(case_ids), [what])
 
 
-def _lookup(twice: Twice, tables: Tables, places: Targets) -> tuple[str, Any]:
-    if twice.in_books:
-        return _ENTRIES_WITH.replace("%books%", places.books[twice.system].query), tables.books[twice.system]
-    column = "document" if twice.column == "document_twice" else "reference"
-    return _TASKS_WITH.format(column=column), tables.services[twice.system]
+def _lookup(duplicate: Duplicate, tables: Connections, targets: Targets) -> tuple[str, Connection]:
+    if duplicate.in_ledger:
+        query = case_queries.LEDGER_ROWS_WITH_NUMBER.replace("%ledger%", targets.ledgers[duplicate.system].query)
+        return query, tables.ledgers[duplicate.system]
+    column = "document" if duplicate.column == "document_hash" else "reference"
+    return case_queries.tasks_with(column), tables.services[duplicate.system]
 
 
-def _note(report: Report, tables: Tables, kept_since: datetime, wanted: Wanted, sifted: Comparison) -> None:
-    for system, why in tables.closed_books.items():
-        report.notes.append(f"the books of {system} are not examined: {why}")
-    report.notes.append(f"ledgers are compared since {kept_since:%Y-%m-%d %H:%M}; before, they may have been forgotten")
-    if wanted.replay is not None and wanted.replay < sifted.counts["cases"]:
+def _note(
+    report: Report, tables: Connections, kept_since: datetime, options: AuditOptions, comparison: Comparison
+) -> None:
+    for system, reason in tables.unread_ledgers.items():
+        report.notes.append(f"the ledger of {system} is not examined: {reason}")
+    report.notes.append(f"messages are compared since {kept_since:%Y-%m-%d %H:%M}: older ones may have been deleted")
+    if options.replay is not None and options.replay < comparison.counts["cases"]:
         report.notes.append(
-            f"messages are folded anew for {wanted.replay:,} of {sifted.counts['cases']:,} cases, spread over all; "
-            "--replay all folds every one"
+            f"messages are replayed for {options.replay:,} of {comparison.counts['cases']:,} cases, spread over all; "
+            "--replay all replays every one"
         )

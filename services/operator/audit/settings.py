@@ -1,4 +1,7 @@
-"""Whose books ``onedoor audit`` may read, and what it must know of the services' settings. Prefix ``ONEDOOR_``."""
+"""Settings of ``onedoor audit``: the ledgers it may read, and settings of the services that it needs.
+
+The prefix is ``ONEDOOR_``.
+"""
 
 from typing import Annotated
 
@@ -9,7 +12,7 @@ from services.runtime.settings import System
 
 
 class AuditSettings(BaseSettings):
-    """Settings of the command. Those that services have too must be the same here."""
+    """Settings of the command. Those that services have too must have the same values here."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
@@ -19,13 +22,13 @@ class AuditSettings(BaseSettings):
     clock: str = Field("system", description="'system', or the path of the clock file that the services read.")
     closed_retention_days: int = Field(90, ge=2, description="As the services have it.")
     outbox_retention_days: int = Field(30, ge=1, description="As the services have it.")
-    audit_books: dict[System, SecretStr] = Field(
+    audit_ledgers: dict[System, SecretStr] = Field(
         {},
-        description="Departments' own books: for each system the address of a PostgreSQL database that may be read.",
+        description="Ledgers of departments: for each system the address of a PostgreSQL database that may be read.",
     )
     audit_queries: dict[System, str] = Field(
         {},
-        description="For each system the query that reads its books as task_id, number, outcome ('approved' or "
+        description="For each system the query that reads its ledger as task_id, number, outcome ('approved' or "
         "'refused'), received_at and decided_at; without it, as the department's package declares.",
     )
 

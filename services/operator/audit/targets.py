@@ -1,4 +1,4 @@
-"""Which databases are audited, and since when their ledgers are whole."""
+"""The databases that are audited, and since when their outboxes are complete."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from services.operator.addresses import read_addresses
+from services.operator.audit.queries import case_queries
 from services.operator.audit.settings import AuditSettings
 from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
 from services.registry import CORE_SERVICES, department, departments
@@ -19,10 +20,10 @@ from services.runtime.clock import Clock, open_clock
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 LONGEST_S = 3600.0
-"""Seconds after which a statement is given up."""
+"""Seconds after which a statement is cancelled."""
 
 MARGIN = timedelta(days=1)
-"""What will be forgotten within a day is not counted on any more: each service forgets when it comes to it."""
+"""Rows that expire within a day count as deleted already, since services delete at different times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +36,39 @@ class LedgerQuery:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """All that is read. ``closed_books``: the departments whose books cannot be read, and why."""
+    """All databases that are read.
+
+    ``unread_ledgers`` has the departments whose ledger cannot be read, and why.
+    """
 
     services: Mapping[str, str]
     systems: tuple[str, ...]
-    books: Mapping[str, LedgerQuery]
-    closed_books: Mapping[str, str]
+    ledgers: Mapping[str, LedgerQuery]
+    unread_ledgers: Mapping[str, str]
     clock: Clock
-    closed_kept: timedelta
-    said_kept: timedelta
+    closed_retention: timedelta
+    outbox_retention: timedelta
 
-    async def kept_since(self, tables: "Tables") -> datetime:
-        """The moment of lawful time since when nothing has been forgotten of what happened to a case.
+    async def kept_since(self, tables: "Connections") -> datetime:
+        """The moment of lawful time since when all messages and all cases are on record.
 
-        Closed cases are forgotten by lawful time. Messages are forgotten by machine time: by the system's clock the
-        two are one; under a clock that is set, ledgers count as whole so long as the oldest message is too young
-        to have had any before it forgotten.
+        Closed cases are deleted by lawful time, messages by machine time. With the system's clock the two are one.
+        With a clock file, outboxes count as complete while the oldest message is too young to have been deleted.
         """
-        since = self.clock.now() - self.closed_kept + MARGIN
+        since = self.clock.now() - self.closed_retention + MARGIN
         machine = datetime.now(UTC)
         if abs(self.clock.now() - machine) < MARGIN:
-            return max(since, machine - self.said_kept + MARGIN)
+            return max(since, machine - self.outbox_retention + MARGIN)
         oldest = [
-            await tables.services[name].fetchval("SELECT min(created_at) FROM outbox")
+            await tables.services[name].fetchval(case_queries.OLDEST_MESSAGE)
             for name in (*CORE_SERVICES, *self.systems)
         ]
-        forgotten = any(at is not None and at < machine - self.said_kept + MARGIN for at in oldest)
-        return self.clock.now() if forgotten else since
+        incomplete = any(at is not None and at < machine - self.outbox_retention + MARGIN for at in oldest)
+        return self.clock.now() if incomplete else since
 
 
 def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targets:
-    """What to read: of a folder of ``onedoor up``, or of an address with the services' names in it.
+    """The databases of a folder of ``onedoor up``, or of an address in which ``{service}`` stands for the name.
 
     Raises `WrongChoice` with what to set.
     """
@@ -77,28 +80,28 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
         raise WrongChoice("ONEDOOR_SYSTEMS is not set: name the department systems, comma separated")
     names = (*CORE_SERVICES, *systems)
     services = {name: found for name in names for found in chosen(name, address, folder).values()}
-    if unknown := sorted({*settings.audit_books, *settings.audit_queries} - {*systems}):
-        raise WrongChoice(f"ONEDOOR_AUDIT_BOOKS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
-    books, closed = {}, {}
+    if unknown := sorted({*settings.audit_ledgers, *settings.audit_queries} - {*systems}):
+        raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
+    ledgers, unread = {}, {}
     for system in systems:
         declared = department(system).ledger if system in departments() else None
         query = settings.audit_queries.get(system) or (declared.query if declared else "")
-        if system in settings.audit_books:
+        if system in settings.audit_ledgers:
             if not query:
-                raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: nothing says how the ledger of {system} is read")
-            found = settings.audit_books[system].get_secret_value()
+                raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: there is no query that reads the ledger of {system}")
+            found = settings.audit_ledgers[system].get_secret_value()
             if urlsplit(found).scheme not in ("postgresql", "postgresql+asyncpg"):
                 raise WrongChoice(
-                    f"ONEDOOR_AUDIT_BOOKS: {system} must be like postgresql+asyncpg://user:password@host/name"
+                    f"ONEDOOR_AUDIT_LEDGERS: {system} must be like postgresql+asyncpg://user:password@host/name"
                 )
-            books[system] = LedgerQuery(found, query)
+            ledgers[system] = LedgerQuery(found, query)
         elif local is not None:
             if found := read_addresses(local).ledgers.get(system, ""):
-                books[system] = LedgerQuery(found, query)
+                ledgers[system] = LedgerQuery(found, query)
             else:
-                closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
+                unread[system] = "not named in ONEDOOR_AUDIT_LEDGERS"
         else:
-            closed[system] = "not named in ONEDOOR_AUDIT_BOOKS"
+            unread[system] = "not named in ONEDOOR_AUDIT_LEDGERS"
     try:
         clock = open_clock(settings.clock)
     except ValueError as wrong:
@@ -106,49 +109,49 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
     return Targets(
         services=services,
         systems=systems,
-        books=books,
-        closed_books=closed,
+        ledgers=ledgers,
+        unread_ledgers=unread,
         clock=clock,
-        closed_kept=timedelta(days=settings.closed_retention_days),
-        said_kept=timedelta(days=settings.outbox_retention_days),
+        closed_retention=timedelta(days=settings.closed_retention_days),
+        outbox_retention=timedelta(days=settings.outbox_retention_days),
     )
 
 
 def _systems_of(folder: Path) -> tuple[str, ...]:
-    """The department systems of an ``onedoor up``: whatever service is not a core one."""
+    """The department systems of an ``onedoor up``: every service that is not a core one."""
     return tuple(name for name in chosen(None, "", folder) if name not in CORE_SERVICES)
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """A connection to each database. ``closed_books`` as in `Targets`, with those that turned out not to be there."""
+class Connections:
+    """A connection to each database. ``unread_ledgers`` is as in `Targets`, plus the ledgers that cannot be reached."""
 
     services: Mapping[str, Connection]
-    books: Mapping[str, Connection]
-    closed_books: Mapping[str, str]
+    ledgers: Mapping[str, Connection]
+    unread_ledgers: Mapping[str, str]
 
 
 @asynccontextmanager
-async def opened(places: Targets) -> AsyncIterator[Tables]:
-    """Connections that cannot write. Raises `Unreachable` if a service's database is; a department's may be."""
+async def opened(targets: Targets) -> AsyncIterator[Connections]:
+    """Read-only connections. Raises `Unreachable` if a service's database is; a ledger may be unreachable."""
     async with AsyncExitStack() as stack:
         services = {}
-        for name, address in places.services.items():
+        for name, address in targets.services.items():
             try:
                 services[name] = await stack.enter_async_context(_connection(address))
             except (OSError, asyncpg.PostgresError) as error:
                 raise Unreachable(
                     f"the database of {name} at {_shown(address)}: {error}. Is it running, and up to date?"
                 ) from None
-        books, closed = {}, dict(places.closed_books)
-        for system, ledger in places.books.items():
+        ledgers, unread = {}, dict(targets.unread_ledgers)
+        for system, ledger in targets.ledgers.items():
             try:
                 connection = await stack.enter_async_context(_connection(ledger.address))
-                await connection.fetchrow(f"SELECT * FROM ({ledger.query}) AS books LIMIT 0")
-                books[system] = connection
+                await connection.fetchrow(f"SELECT * FROM ({ledger.query}) AS ledger LIMIT 0")
+                ledgers[system] = connection
             except (OSError, asyncpg.PostgresError) as error:
-                closed[system] = f"{_shown(ledger.address)}: {error}"
-        yield Tables(services, books, closed)
+                unread[system] = f"{_shown(ledger.address)}: {error}"
+        yield Connections(services, ledgers, unread)
 
 
 @asynccontextmanager

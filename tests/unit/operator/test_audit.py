@@ -1,4 +1,4 @@
-"""The audit's rules on single dossiers, from a case that went through the real cores; and its bookkeeping."""
+"""The audit's checks of single cases, on a case that went through the real cores; and its report."""
 
 from collections.abc import AsyncIterator
 from copy import deepcopy
@@ -15,12 +15,12 @@ from pydantic_core import from_json
 
 from contracts.codec import encode
 from contracts.registry import topic_of
-from services.operator.audit.case_checks import judge
 from services.operator.audit.case_record import Alert, CaseRecord, LedgerRow, PublishedMessage, StoredCase
+from services.operator.audit.checks.case_checks import check_case
+from services.operator.audit.checks.replay import replay
 from services.operator.audit.checksum_compare import merged
 from services.operator.audit.command import run
-from services.operator.audit.invariants import Fault, Grounds, Invariant
-from services.operator.audit.replay import replay
+from services.operator.audit.invariants import Fault, Invariant, Moments
 from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
@@ -31,7 +31,7 @@ from tests.support.decided_cases import CASE_MARK, ServiceRows, one_case
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 NOW = ACCEPTED_AT + timedelta(days=1)
 LONG_AGO = ACCEPTED_AT - timedelta(days=60)
-GROUNDS = Grounds(now=NOW, soon=NOW + timedelta(hours=1), kept_since=LONG_AGO, closed_since=LONG_AGO)
+MOMENTS = Moments(now=NOW, soon=NOW + timedelta(hours=1), kept_since=LONG_AGO, closed_since=LONG_AGO)
 SYSTEMS = default_systems()
 
 
@@ -41,41 +41,41 @@ def services() -> dict[str, ServiceRows]:
 
 
 def decided() -> CaseRecord:
-    """A case that is decided, closed and sound."""
-    dossier = CaseRecord(CASE_MARK)
+    """A sound case, decided and closed."""
+    record = CaseRecord(CASE_MARK)
     for name, service in services().items():
         text = service.state.model_dump_json(exclude_defaults=True)
         processed_ids = tuple(
             UUID(bytes=service.processed_ids[at : at + 16]) for at in range(0, len(service.processed_ids), 16)
         )
-        dossier.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, service.closed_at))
+        record.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, service.closed_at))
         for envelope in service.published:
             value = encode(envelope).decode()
-            dossier.said[name].append(
+            record.published[name].append(
                 PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
             )
     for system in SYSTEMS:
-        for task in dossier.rows[system][0].state["tasks"]:
+        for task in record.rows[system][0].state["tasks"]:
             known, task_id = task["decision"], task["request"]["task_id"]
             at = datetime.fromisoformat(known["decided_at"])
-            dossier.books[system] = [LedgerRow(task_id, known["reference"], known["outcome"], at, at)]
-    return dossier
+            record.ledgers[system] = [LedgerRow(task_id, known["reference"], known["outcome"], at, at)]
+    return record
 
 
-def changed(dossier: CaseRecord, service: str, **news: Any) -> CaseRecord:
-    """The dossier with other columns in this service's row."""
-    row = dossier.rows[service][0]
+def changed(record: CaseRecord, service: str, **news: Any) -> CaseRecord:
+    """The record with other values in this service's row."""
+    row = record.rows[service][0]
     columns = {name: getattr(row, name) for name in StoredCase.__slots__} | news
-    dossier.rows[service][0] = StoredCase(**columns)
-    return dossier
+    record.rows[service][0] = StoredCase(**columns)
+    return record
 
 
-def open_at_tax(*, asks: bool) -> CaseRecord:
-    """The same case before tax has answered; ``asks``: with everybody's alarms and questions."""
-    dossier = decided()
-    del dossier.said["tax"][:]
-    dossier.said["routing"] = [said for said in dossier.said["routing"] if said.kind != "case.decided"]
-    states = {name: deepcopy(rows[0].state) for name, rows in dossier.rows.items()}
+def open_at_tax(*, will_retry: bool) -> CaseRecord:
+    """The same case before tax has answered. ``will_retry``: with all timers and calls."""
+    record = decided()
+    del record.published["tax"][:]
+    record.published["routing"] = [one for one in record.published["routing"] if one.kind != "case.decided"]
+    states = {name: deepcopy(rows[0].state) for name, rows in record.rows.items()}
     (task,) = states["tax"]["tasks"]
     del task["decision"], task["state"]
     del states["routing"]["outcome"], states["routing"]["decided_at"], states["intake"]["decision"]
@@ -83,100 +83,100 @@ def open_at_tax(*, asks: bool) -> CaseRecord:
         if "证tax" in step["document"]:
             del step["document"], step["outcome"], step["decided_at"]
             step["state"] = "requested"
-    for watch in states["monitor"]["commitments"]:
-        if watch["key"] in ("case", "step/assessment"):
-            del watch["ended_at"]
-    dossier.books["tax"] = []
-    later = NOW if asks else None
+    for commitment in states["monitor"]["commitments"]:
+        if commitment["key"] in ("case", "step/assessment"):
+            del commitment["ended_at"]
+    record.ledgers["tax"] = []
+    later = NOW if will_retry else None
     for name in ("intake", "routing", "monitor"):
-        changed(dossier, name, state=states[name], retry_at=later, closed_at=None)
-    return changed(dossier, "tax", state=states["tax"], call_due_at=later, closed_at=None)
+        changed(record, name, state=states[name], retry_at=later, closed_at=None)
+    return changed(record, "tax", state=states["tax"], call_due_at=later, closed_at=None)
 
 
-def whats(dossier: CaseRecord, grounds: Grounds = GROUNDS) -> list[str]:
-    return [fault.what for fault in judge(dossier, grounds)]
+def whats(record: CaseRecord, moments: Moments = MOMENTS) -> list[str]:
+    return [fault.what for fault in check_case(record, moments)]
 
 
 def test_a_sound_case_is_judged_sound() -> None:
-    assert judge(decided(), GROUNDS) == []
+    assert check_case(decided(), MOMENTS) == []
 
 
 def test_its_messages_lead_to_its_states() -> None:
-    assert replay(decided(), GROUNDS) == (6, [])
+    assert replay(decided(), MOMENTS) == (6, [])
 
 
-def test_an_open_case_is_sound_as_long_as_somebody_asks() -> None:
-    assert whats(open_at_tax(asks=True)) == []
-    found = " | ".join(whats(open_at_tax(asks=False)))
-    for expected in ("open at intake, and nothing", "open at routing, and nothing", "open at tax, and nothing"):
+def test_an_open_case_is_sound_while_services_will_retry() -> None:
+    assert whats(open_at_tax(will_retry=True)) == []
+    found = " | ".join(whats(open_at_tax(will_retry=False)))
+    for expected in ("open at intake, and nothing", "open at routing, and nothing", "open at tax, and no call"):
         assert expected in found
 
 
 def test_a_department_that_has_yet_to_be_reached_is_no_fault() -> None:
-    dossier = open_at_tax(asks=True)
-    del dossier.rows["tax"]
-    assert whats(dossier) == []
-    changed(dossier, "routing", retry_at=None)
-    assert any("unknown to tax, and nobody will ask again" in what for what in whats(dossier))
+    record = open_at_tax(will_retry=True)
+    del record.rows["tax"]
+    assert whats(record) == []
+    changed(record, "routing", retry_at=None)
+    assert any("unknown to tax, and routing will not request it again" in what for what in whats(record))
 
 
-def test_a_decision_that_monitor_missed_is_waited_for_and_then_a_fault() -> None:
-    dossier = decided()
-    state = deepcopy(dossier.rows["monitor"][0].state)
-    for watch in state["commitments"]:
-        watch.pop("ended_at", None)
-    changed(dossier, "monitor", state=state, closed_at=None)
-    early = replace(GROUNDS, now=ACCEPTED_AT)  # before any rung is due
-    (fault,) = judge(dossier, early)
-    assert fault.waits and fault.invariant is Invariant.COMMITMENTS
-    assert judge(changed(dossier, "monitor", timer_at=NOW), early) == []
+def test_a_decision_that_monitor_missed_is_a_fault_only_when_it_cannot_be_in_transit() -> None:
+    record = decided()
+    state = deepcopy(record.rows["monitor"][0].state)
+    for commitment in state["commitments"]:
+        commitment.pop("ended_at", None)
+    changed(record, "monitor", state=state, closed_at=None)
+    early = replace(MOMENTS, now=ACCEPTED_AT)  # before any rung is due
+    (fault,) = check_case(record, early)
+    assert fault.in_transit and fault.invariant is Invariant.COMMITMENTS
+    assert check_case(changed(record, "monitor", timer_at=NOW), early) == []
 
 
-def test_what_is_forgotten_is_not_missed() -> None:
-    dossier = decided()
-    dossier.said.clear()
-    del dossier.rows["intake"]
-    later = Grounds(NOW, NOW, kept_since=NOW, closed_since=NOW)
-    assert whats(dossier, later) == []
-    assert whats(dossier) != []
-    assert replay(dossier, later) == (0, [])
+def test_what_may_be_deleted_is_not_missed() -> None:
+    record = decided()
+    record.published.clear()
+    del record.rows["intake"]
+    later = Moments(NOW, NOW, kept_since=NOW, closed_since=NOW)
+    assert whats(record, later) == []
+    assert whats(record) != []
+    assert replay(record, later) == (0, [])
 
 
-def test_a_card_that_is_due_waits_for_routings_word_and_no_longer() -> None:
+def test_a_card_that_is_due_waits_for_routings_answer_and_no_longer() -> None:
     late = ACCEPTED_AT + timedelta(days=90)
-    grounds = Grounds(late, late + timedelta(hours=1), LONG_AGO, LONG_AGO)
-    assert whats(changed(open_at_tax(asks=True), "monitor", timer_at=late), grounds) == []
-    asking = changed(open_at_tax(asks=True), "monitor", retry_at=late + timedelta(minutes=30))
-    assert whats(asking, grounds) == []
-    forgot = changed(open_at_tax(asks=True), "monitor", timer_at=late + timedelta(days=1), retry_at=None)
-    assert {what.split(",")[0] for what in whats(forgot, grounds)} == {
+    moments = Moments(late, late + timedelta(hours=1), LONG_AGO, LONG_AGO)
+    assert whats(changed(open_at_tax(will_retry=True), "monitor", timer_at=late), moments) == []
+    asking = changed(open_at_tax(will_retry=True), "monitor", retry_at=late + timedelta(minutes=30))
+    assert whats(asking, moments) == []
+    without_timer = changed(open_at_tax(will_retry=True), "monitor", timer_at=late + timedelta(days=1), retry_at=None)
+    assert {what.split(",")[0] for what in whats(without_timer, moments)} == {
         f"{key}: {rung} is due" for key in ("case", "step/assessment") for rung in ("warning", "yellow", "red")
     }
 
 
-def test_a_rung_must_be_listed_and_said_and_late() -> None:
-    dossier = decided()
-    state = deepcopy(dossier.rows["monitor"][0].state)
+def test_a_rung_must_be_listed_and_published_and_late() -> None:
+    record = decided()
+    state = deepcopy(record.rows["monitor"][0].state)
     state["commitments"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
-    changed(dossier, "monitor", state=state)
-    assert sorted(whats(dossier)) == [
-        "case: warning has been said 0 times",
+    changed(record, "monitor", state=state)
+    assert sorted(whats(record)) == [
+        "case: warning has been published 0 times",
         "case: warning is listed 0 times",
         "case: warning stands, and the answer was in time",
     ]
-    dossier.alerts = [Alert("case", "warning", 1, withdrawn=True)]
-    assert "case: warning is withdrawn in the list or at monitor, and not in both" in whats(dossier)
+    record.alerts = [Alert("case", "warning", 1, withdrawn=True)]
+    assert "case: warning is withdrawn in the list or at monitor, and not in both" in whats(record)
 
 
-def test_seen_ids_that_were_dropped_or_made_up_are_noticed() -> None:
+def test_processed_ids_that_were_dropped_or_made_up_are_noticed() -> None:
     for service in ("intake", "routing", "monitor", *SYSTEMS):
         processed_ids = decided().rows[service][0].processed_ids
         forged = changed(decided(), service, processed_ids=(*processed_ids, uuid4()))
-        assert [fault.what for fault in replay(forged, GROUNDS)[1]] == [
-            f"{service}: it has heard a message that nobody has said"
+        assert [fault.what for fault in replay(forged, MOMENTS)[1]] == [
+            f"{service}: it has processed a message that no service published"
         ]
         dropped = changed(decided(), service, processed_ids=())
-        assert replay(dropped, GROUNDS)[1], f"{service} forgot all that it has heard"
+        assert replay(dropped, MOMENTS)[1], f"{service} lost all ids of processed messages"
 
 
 def test_the_report_counts_cases_and_names_the_first() -> None:
@@ -203,8 +203,8 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
     [
         ("postgresql+asyncpg://u:p@h/onedoor", {}, "put {service} in it"),
         ("mysql://u:p@h/{service}", {}, "must be like postgresql"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"water": SecretStr("x")}}, "water is none of"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"audit_books": {"tax": SecretStr("x")}}, "tax must be like"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"audit_ledgers": {"water": SecretStr("x")}}, "water is none of"),
+        ("postgresql+asyncpg://u:p@h/{service}", {"audit_ledgers": {"tax": SecretStr("x")}}, "tax must be like"),
         ("postgresql+asyncpg://u:p@h/{service}", {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
         ("postgresql+asyncpg://u:p@h/{service}", {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
     ],
@@ -214,9 +214,9 @@ def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any],
         targets(None, address, AuditSettings(**{"systems": SYSTEMS, **settings}))
 
 
-def test_books_that_are_not_named_are_not_examined() -> None:
+def test_a_ledger_that_is_not_named_is_not_examined() -> None:
     found = targets(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings(systems=SYSTEMS))
-    assert set(found.closed_books) == set(SYSTEMS) and found.books == {}
+    assert set(found.unread_ledgers) == set(SYSTEMS) and found.ledgers == {}
 
 
 def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,10 +225,10 @@ def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest
     assert run(tmp_path, "", "many", 1, None) == 2
 
 
-def test_a_database_that_nobody_serves_is_named_without_its_password(
+def test_an_unreachable_database_is_named_without_its_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ONEDOOR_SYSTEMS", "tax")
     assert run(None, "postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", "10", 1, None) == 2
-    told = capsys.readouterr().err
-    assert "the database of intake at 127.0.0.1:1/onedoor_intake" in told and "hidden" not in told
+    errors = capsys.readouterr().err
+    assert "the database of intake at 127.0.0.1:1/onedoor_intake" in errors and "hidden" not in errors

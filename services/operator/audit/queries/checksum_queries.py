@@ -1,27 +1,27 @@
-"""The statements that read a whole database once and boil it down to one number a bucket.
+"""The statements that read a whole database once and reduce it to one checksum a bucket of cases.
 
-What two tables must agree on is called a fact: "this case was decided then, like that". Each side adds up its facts,
-bucket by bucket, as a count and the exclusive or of 64-bit hashes. Where the two sums of a bucket are the same, so
-are the facts; where they differ, the cases of that bucket are looked at one by one. A fact's bucket is that of its
-case, so that all that is known of a case meets in one bucket. Rows that contradict themselves raise a flag.
+A fact is what two tables must agree on, such as "this case was decided then, with this outcome". Each side sums its
+facts by bucket, as a count and the exclusive or of 64-bit hashes. Equal sums of a bucket mean equal facts; where they
+differ, the cases of that bucket are checked singly. The bucket of a fact is that of its case, so that everything on
+record of a case meets in one bucket. Rows that contradict themselves raise a flag.
 
-Facts are cut out of the JSON as text, which costs a fifth of parsing it. A cut that does not find what it expects
-yields something else on one side: such a case is looked at in vain, never passed over. ``OFFSET 0`` keeps PostgreSQL
-from cutting anew wherever a cut is used, and from carrying whole texts along to where rows are put in order.
+Facts are cut out of the JSON as text, at a fifth of the cost of parsing it. A cut that does not find its mark makes the
+two sides differ: such a case is checked singly, never passed over. ``OFFSET 0`` keeps PostgreSQL from repeating a cut
+wherever its result is used, and from carrying whole texts through a sort.
 
-Parameters: ``$1`` the number of buckets less one; ``$2`` and ``$3``, as text and as a moment, since when ledgers are
-whole; ``$4`` and ``$5`` the moment up to which answers of departments are compared. ``%books%`` stands for the query
-that reads a department's books.
+Parameters: ``$1`` the number of buckets less one; ``$2`` and ``$3``, as text and as a moment, since when outboxes are
+complete; ``$4`` and ``$5`` the moment up to which departments' answers are compared. ``%ledger%`` stands for the query
+that reads a department's ledger.
 """
 
-from services.operator.audit.checksum import BUCKET, BUCKET_OF_TASK, Checksum, Fact, after, hashed
+from services.operator.audit.queries.checksum import Checksum, Fact, after, bucket, hashed
 
 _BILL = """
     SELECT array[count(*), count(DISTINCT (s ->> 'step', f ->> 'name'))]
     FROM jsonb_path_query(state::jsonb, '$.accepted.plan.steps[*] ? (exists(@.fees[0]))') AS s,
         jsonb_array_elements(s -> 'fees') AS f
 """
-"""How many fees the steps of a case ask for, and how many different ones: few cases have any."""
+"""How many fees the steps of a case have, and how many different ones. Few cases have any."""
 
 INTAKE_CASES = Checksum(
     facts=(Fact.KNOWN_TO_ROUTING, Fact.KNOWN_TO_MONITOR, Fact.ACCEPTED, Fact.DECIDED, Fact.SHOWN),
@@ -31,21 +31,21 @@ INTAKE_CASES = Checksum(
         CASE WHEN accepted_at > $2 THEN known END AS accepted,
         CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decided,
         CASE WHEN decided_at > $2 THEN {hashed("case_id", "steps")} END AS shown,
-        (closed_at IS NULL) = (alarm IS NULL)
+        (closed_at IS NULL) = (timer IS NULL)
             OR (closed_at IS NOT NULL) <> (decided_at <> '' AND monitored)
             OR coalesce(bill[1] > bill[2], false) AS flag,
         1 AS cases, coalesce(bill[1], 0) AS fees
     FROM (
-        SELECT {BUCKET}, case_id, hashtextextended(case_id, 1) AS known, closed_at, alarm, bill,
+        SELECT {bucket("case_id")} AS b, case_id, hashtextextended(case_id, 1) AS known, closed_at, timer, bill,
             split_part(rest, '"', 1) AS accepted_at,
             split_part(decision, '"', 1) AS decided_at, split_part(decision, '"', 5) AS outcome,
             replace(split_part(split_part(rest, '"steps":[', 2), '],"', 1), ',"settled":true', '') AS steps,
             split_part(rest, '"monitored":true', 2) <> '' AS monitored
         FROM (
-            SELECT case_id, closed_at, alarm, bill, rest,
+            SELECT case_id, closed_at, timer, bill, rest,
                 split_part(rest, '"decision":{{"decided_at":"', 2) AS decision
             FROM (
-                SELECT case_id, closed_at, coalesce(timer_at, retry_at) AS alarm,
+                SELECT case_id, closed_at, coalesce(timer_at, retry_at) AS timer,
                     split_part(state, '"accepted_at":"', 2) AS rest,
                     CASE WHEN strpos(state, '"fees":[{{') > 0 THEN ({_BILL}) END AS bill
                 FROM cases OFFSET 0
@@ -58,15 +58,15 @@ INTAKE_CASES = Checksum(
     """,
 )
 
-INTAKE_SAID = Checksum(
+INTAKE_OUTBOX = Checksum(
     facts=(Fact.ACCEPTED,),
     second=(Fact.ACCEPTED,),
     counts=("messages",),
     rows=f"""
-    SELECT b, min(CASE WHEN accepted_at > $2 THEN id END) AS accepted, min(said) <> max(said) AS flag,
+    SELECT b, min(CASE WHEN accepted_at > $2 THEN id END) AS accepted, min(content) <> max(content) AS flag,
         count(*) AS messages
     FROM (
-        SELECT {BUCKET}, hashtextextended(case_id, 1) AS id, hashtextextended(data, 1) AS said,
+        SELECT {bucket("case_id")} AS b, hashtextextended(case_id, 1) AS id, hashtextextended(data, 1) AS content,
             {after("data", '"accepted_at":"')} AS accepted_at
         FROM (SELECT case_id, split_part(event, '"data":{{"plan":', 2) AS data FROM outbox
             WHERE topic = 'onedoor.cases' OFFSET 0) AS found
@@ -78,26 +78,34 @@ INTAKE_SAID = Checksum(
 
 ROUTING_CASES = Checksum(
     facts=(
-        *(Fact.KNOWN_TO_ROUTING, Fact.DECIDED, Fact.DECISION_SAID, Fact.REQUESTED, Fact.HANDED, Fact.ANSWERED),
+        *(
+            Fact.KNOWN_TO_ROUTING,
+            Fact.DECIDED,
+            Fact.DECISION_PUBLISHED,
+            Fact.REQUESTED,
+            Fact.HANDED_OVER,
+            Fact.ANSWERED,
+        ),
         Fact.CLOSED,
     ),
     second=(Fact.KNOWN_TO_ROUTING, Fact.DECIDED),
     counts=("tasks",),
     rows=f"""
     SELECT b, CASE WHEN first THEN hashtextextended(case_id, 1) END AS known_to_routing,
-        decision AS decided, CASE WHEN decided_at > $2 THEN decision END AS decision_said,
+        decision AS decided, CASE WHEN decided_at > $2 THEN decision END AS decision_published,
         CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at")} END AS closed,
-        CASE WHEN requested_at > $2 THEN task END AS requested, CASE WHEN requested_at > $2 THEN task END AS handed,
+        CASE WHEN requested_at > $2 THEN task END AS requested,
+        CASE WHEN requested_at > $2 THEN task END AS handed_over,
         CASE WHEN answered_at > $2 THEN {hashed("case_id", "step", "answer")} END AS answered,
-        first AND ((closed_at IS NULL) = (alarm IS NULL) OR (closed_at IS NULL) <> (decided_at = '')) AS flag,
+        first AND ((closed_at IS NULL) = (timer IS NULL) OR (closed_at IS NULL) <> (decided_at = '')) AS flag,
         (requested_at <> '')::int AS tasks
     FROM (
-        SELECT b, case_id, closed_at, alarm, first, step, requested_at, answer, decided_at,
+        SELECT b, case_id, closed_at, timer, first, step, requested_at, answer, decided_at,
             split_part(answer, '"', 1) AS answered_at,
             CASE WHEN NOT first THEN {hashed("case_id", "step", "system", "requested_at")} END AS task,
             CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decision
         FROM (
-            SELECT {BUCKET}, case_id, closed_at, coalesce(timer_at, retry_at) AS alarm, i = 1 AS first,
+            SELECT {bucket("case_id")} AS b, case_id, closed_at, coalesce(timer_at, retry_at) AS timer, i = 1 AS first,
                 split_part(decision, '"', 1) AS outcome, split_part(decision, '"', 5) AS decided_at,
                 CASE WHEN i > 1 THEN split_part(piece, '"', 1) END AS step,
                 CASE WHEN i > 1 THEN split_part(rest, '"', 1) END AS system,
@@ -115,18 +123,19 @@ ROUTING_CASES = Checksum(
     """,
 )
 
-ROUTING_SAID = Checksum(
-    facts=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
-    second=(Fact.DECISION_SAID, Fact.SHOWN, Fact.REQUESTED),
+ROUTING_OUTBOX = Checksum(
+    facts=(Fact.DECISION_PUBLISHED, Fact.SHOWN, Fact.REQUESTED),
+    second=(Fact.DECISION_PUBLISHED, Fact.SHOWN, Fact.REQUESTED),
     counts=("messages",),
     rows=f"""
-    SELECT b, CASE WHEN shown IS NOT NULL THEN fact END AS decision_said, shown,
+    SELECT b, CASE WHEN shown IS NOT NULL THEN fact END AS decision_published, shown,
         CASE WHEN shown IS NULL THEN fact END AS requested, flag, messages
     FROM (
         SELECT b, min(CASE WHEN at > $2 THEN fact END) AS fact, min(CASE WHEN at > $2 THEN shown END) AS shown,
-            min(said) <> max(said) AS flag, count(*) AS messages
+            min(content) <> max(content) AS flag, count(*) AS messages
         FROM (
-            SELECT {BUCKET}, {hashed("case_id", "step")} AS id, hashtextextended(data, 1) AS said, at,
+            SELECT {bucket("case_id")} AS b, {hashed("case_id", "step")} AS id,
+                hashtextextended(data, 1) AS content, at,
                 CASE WHEN decided THEN {hashed("case_id", "at", "outcome")}
                     ELSE {hashed("case_id", "step", "system", "at")} END AS fact,
                 CASE WHEN decided THEN {hashed("case_id", "steps")} END AS shown
@@ -165,9 +174,9 @@ _DUE = ", ".join("nullif({}, '') AS {}".format(after("due", f'"{rung}":"'), rung
 
 
 def _wrong_rungs() -> str:
-    """Whether the rungs that have fired may be others than the facts of this commitment call for.
+    """Whether the rungs that fired may differ from those that should have, as SQL.
 
-    Texts are compared to the second; what happened in the very second of a deadline is looked at by itself.
+    Texts are compared to the second; a case that ended in the very second of a deadline is checked singly.
     """
     ended = " OR ".join(
         f"coalesce(left({rung}, 19) = left(ended, 19), false)"
@@ -185,8 +194,8 @@ def _wrong_rungs() -> str:
         END"""
 
 
-def _alerts(*parts: str) -> str:
-    """Sums over the rungs of one commitment that have fired: the hashes of these parts, and how many."""
+def _alert_sums(*parts: str) -> str:
+    """The exclusive or of the hashes of these parts over the fired rungs of one commitment, as SQL."""
     return f"""
         CASE WHEN raised IS NOT NULL THEN (
             SELECT bit_xor({hashed("case_id", "key", *parts)})
@@ -199,29 +208,29 @@ _FIRED_COUNT = """
 
 MONITOR_CASES = Checksum(
     facts=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.OPENED),
-    summed=(Fact.LISTED, Fact.ALERT_SAID),
+    summed=(Fact.LISTED, Fact.ALERT_PUBLISHED),
     second=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED),
     counts=("commitments", "rungs"),
     rows=f"""
     SELECT b, hashtextextended(case_id, 1) AS known_to_monitor,
         CASE WHEN ended_at IS NOT NULL THEN {hashed("case_id", "ended_at")} END AS closed,
         CASE WHEN opened_at > $2 THEN {hashed("case_id", "opened_at")} END AS opened,
-        listed_x, fired AS listed_n, said_x AS alert_said_x, fired AS alert_said_n,
-        wrong_rungs OR keys <> watches OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
-            OR closed_at IS NOT NULL AND alarm IS NOT NULL AS flag,
+        listed_x, fired AS listed_n, published_x AS alert_published_x, fired AS alert_published_n,
+        wrong_rungs OR keys <> tracked OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
+            OR closed_at IS NOT NULL AND timer IS NOT NULL AS flag,
         commitments, rungs
     FROM (
-        SELECT {BUCKET}, closed_at, coalesce(timer_at, retry_at) AS alarm,
+        SELECT {bucket("case_id")} AS b, closed_at, coalesce(timer_at, retry_at) AS timer,
             CASE WHEN closed_at IS NOT NULL THEN {after("state", '"ended_at":"')} END AS case_ended, case_id, state
         FROM cases OFFSET 0
     ) AS cut, LATERAL (
         SELECT coalesce(bool_or({_wrong_rungs()}), false) AS wrong_rungs,
-            count(*) AS watches, count(DISTINCT key) AS keys, count(opened) AS commitments,
+            count(*) AS tracked, count(DISTINCT key) AS keys, count(opened) AS commitments,
             3 * count(nullif(due, '')) AS rungs,
             min(CASE WHEN key = 'case' THEN own_end END) AS ended_at,
             min(CASE WHEN key = 'case' AND due <> '' THEN opened END) AS opened_at,
-            bit_xor({_alerts("(r ->> 'rung')", "(r ? 'withdrawn')::text")}) AS listed_x,
-            bit_xor({_alerts("(r ->> 'rung')")}) AS said_x,
+            bit_xor({_alert_sums("(r ->> 'rung')", "(r ? 'withdrawn')::text")}) AS listed_x,
+            bit_xor({_alert_sums("(r ->> 'rung')")}) AS published_x,
             sum({_FIRED_COUNT}) AS fired
         FROM (
             SELECT *, least(own_end, case_ended) AS ended,
@@ -247,30 +256,30 @@ MONITOR_ALERTS = Checksum(
     second=(Fact.LISTED,),
     counts=("alerts",),
     rows=f"""
-    SELECT {BUCKET}, CASE WHEN raised_at >= $3 THEN
+    SELECT {bucket("case_id")} AS b, CASE WHEN raised_at >= $3 THEN
         {hashed("case_id", "commitment", "rung", "(withdrawn_at IS NOT NULL)::text")} END AS listed,
         false AS flag, 1 AS alerts
     FROM alerts
     """,
 )
 
-_OF_THE_CASE = """split_part(event, '"key":"case"', 2)"""
+_CASE_COMMITMENT = """split_part(event, '"key":"case"', 2)"""
 
-MONITOR_SAID = Checksum(
+MONITOR_OUTBOX = Checksum(
     facts=(Fact.OPENED,),
-    summed=(Fact.ALERT_SAID,),
-    second=(Fact.OPENED, Fact.ALERT_SAID),
+    summed=(Fact.ALERT_PUBLISHED,),
+    second=(Fact.OPENED, Fact.ALERT_PUBLISHED),
     counts=("messages",),
     rows=f"""
-    SELECT b, min(CASE WHEN opened_at > $2 THEN opened END) AS opened, bit_xor(alert) AS alert_said_x,
-        count(alert) AS alert_said_n, min(opened) <> max(opened) AS flag, count(*) AS messages
+    SELECT b, min(CASE WHEN opened_at > $2 THEN opened END) AS opened, bit_xor(alert) AS alert_published_x,
+        count(alert) AS alert_published_n, min(opened) <> max(opened) AS flag, count(*) AS messages
     FROM (
-        SELECT {BUCKET}, hashtextextended(case_id, 1) AS id, opened_at,
+        SELECT {bucket("case_id")} AS b, hashtextextended(case_id, 1) AS id, opened_at,
             CASE WHEN opened_at <> '' THEN {hashed("case_id", "opened_at")} END AS opened,
             CASE WHEN raised_at > $2 THEN {hashed("case_id", "commitment", "rung")} END AS alert
         FROM (
             SELECT case_id, raised,
-                CASE WHEN NOT raised THEN {after(_OF_THE_CASE, '"opened_at":"')} END AS opened_at,
+                CASE WHEN NOT raised THEN {after(_CASE_COMMITMENT, '"opened_at":"')} END AS opened_at,
                 CASE WHEN raised THEN {after("event", '"raised_at":"')} END AS raised_at,
                 CASE WHEN raised THEN {after("event", '"commitment":"')} END AS commitment,
                 CASE WHEN raised THEN {after("event", '"rung":"')} END AS rung
@@ -290,35 +299,35 @@ MONITOR_SAID = Checksum(
 )
 
 _ANSWER = """decided_at || '","outcome":"' || outcome || coalesce('","document":"' || nullif(document, ''), '')"""
-"""As it stands in routing's state."""
+"""The answer as the text of routing's state has it."""
 
-_TASKS = '{"tasks":[{"request":{"task_id":"'
+_FIRST_TASK = '{"tasks":[{"request":{"task_id":"'
 _NEXT_TASK = ',{"request":{"task_id":"'
 
 DEPARTMENT_CASES = Checksum(
-    facts=(Fact.HANDED, Fact.ANSWERED, Fact.TOLD, Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
-    second=(Fact.HANDED, Fact.ANSWERED),
+    facts=(Fact.HANDED_OVER, Fact.ANSWERED, Fact.REPORTED, Fact.IN_LEDGER, Fact.OUTCOME_IN_LEDGER),
+    second=(Fact.HANDED_OVER, Fact.ANSWERED),
     counts=("held", "documents"),
-    unique=("number_twice", "document_twice"),
+    unique=("number_hash", "document_hash"),
     rows=f"""
-    SELECT b, CASE WHEN requested_at > $2 THEN {hashed("case_id", "step", "system", "requested_at")} END AS handed,
+    SELECT b, CASE WHEN requested_at > $2 THEN {hashed("case_id", "step", "system", "requested_at")} END AS handed_over,
         CASE WHEN decided_at > $2 THEN {hashed("case_id", "step", _ANSWER)} END AS answered,
-        CASE WHEN delivered_at > $2 THEN receipt END AS told,
-        CASE WHEN delivered_at > $2 THEN receipt END AS in_the_books,
-        CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_the_books,
+        CASE WHEN delivered_at > $2 THEN receipt END AS reported,
+        CASE WHEN delivered_at > $2 THEN receipt END AS in_ledger,
+        CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_ledger,
         (closed_at IS NULL) = (call_due_at IS NULL) OR task_id <> case_id || '/' || step AS flag,
         (task_id <> '')::int AS held, (document <> '')::int AS documents,
-        CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_twice,
-        CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_twice
+        CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_hash,
+        CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_hash
     FROM (
         SELECT *, {hashed("task_id", "reference")} AS receipt FROM (
-            SELECT {BUCKET}, case_id, closed_at, call_due_at, split_part(piece, '"', 1) AS task_id,
+            SELECT {bucket("case_id")} AS b, case_id, closed_at, call_due_at, split_part(piece, '"', 1) AS task_id,
                 split_part(piece, '"', 5) AS step, split_part(rest, '"', 1) AS system,
                 {after("rest", '"requested_at":"')} AS requested_at,
                 {after("course", '"reference":"')} AS reference, {after("course", '"delivered_at":"')} AS delivered_at,
                 {after("course", '"decided_at":"')} AS decided_at, {after("course", '"outcome":"')} AS outcome,
                 {after("course", '"document":"')} AS document
-            FROM cases, string_to_table(right(state, -length('{_TASKS}')), '{_NEXT_TASK}') AS piece,
+            FROM cases, string_to_table(right(state, -length('{_FIRST_TASK}')), '{_NEXT_TASK}') AS piece,
                 LATERAL (SELECT split_part(piece, '"system":"', 2) AS rest OFFSET 0) AS cut,
                 LATERAL (SELECT split_part(rest, '"state":"', 2) AS course OFFSET 0) AS again
             OFFSET 0
@@ -328,15 +337,16 @@ DEPARTMENT_CASES = Checksum(
     """,
 )
 
-DEPARTMENT_SAID = Checksum(
-    facts=(Fact.TOLD,),
-    second=(Fact.TOLD,),
+DEPARTMENT_OUTBOX = Checksum(
+    facts=(Fact.REPORTED,),
+    second=(Fact.REPORTED,),
     counts=("messages",),
     rows=f"""
-    SELECT b, min(CASE WHEN delivered_at > $2 THEN told END) AS told,
-        min(told) <> max(told) OR min(answer) <> max(answer) AS flag, count(*) AS messages
+    SELECT b, min(CASE WHEN delivered_at > $2 THEN reported END) AS reported,
+        min(reported) <> max(reported) OR min(answer) <> max(answer) AS flag, count(*) AS messages
     FROM (
-        SELECT {BUCKET}, hashtextextended(task_id, 1) AS id, {hashed("task_id", "reference")} AS told, delivered_at,
+        SELECT {bucket("case_id")} AS b, hashtextextended(task_id, 1) AS id,
+            {hashed("task_id", "reference")} AS reported, delivered_at,
             CASE WHEN answer <> '' THEN hashtextextended(answer, 1) END AS answer
         FROM (
             SELECT case_id, split_part(data, '"', 1) AS task_id, split_part(rest, '"', 1) AS reference,
@@ -354,15 +364,16 @@ DEPARTMENT_SAID = Checksum(
     """,
 )
 
-BOOKS = Checksum(
-    facts=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
-    second=(Fact.IN_THE_BOOKS, Fact.OUTCOME_IN_THE_BOOKS),
+LEDGER = Checksum(
+    facts=(Fact.IN_LEDGER, Fact.OUTCOME_IN_LEDGER),
+    second=(Fact.IN_LEDGER, Fact.OUTCOME_IN_LEDGER),
     counts=("entries",),
-    unique=("number_twice",),
+    unique=("number_hash",),
     rows=f"""
-    SELECT {BUCKET_OF_TASK}, CASE WHEN received_at >= $3 THEN {hashed("task_id", "number")} END AS in_the_books,
-        CASE WHEN decided_at >= $3 AND decided_at < $5 THEN {hashed("task_id", "outcome")} END AS outcome_in_the_books,
-        false AS flag, 1 AS entries, hashtextextended(number, 1) AS number_twice
-    FROM (%books%) AS books WHERE task_id IS NOT NULL
+    SELECT {bucket("split_part(task_id, '/', 1)")} AS b,
+        CASE WHEN received_at >= $3 THEN {hashed("task_id", "number")} END AS in_ledger,
+        CASE WHEN decided_at >= $3 AND decided_at < $5 THEN {hashed("task_id", "outcome")} END AS outcome_in_ledger,
+        false AS flag, 1 AS entries, hashtextextended(number, 1) AS number_hash
+    FROM (%ledger%) AS ledger WHERE task_id IS NOT NULL
     """,
 )

@@ -1,0 +1,1 @@
+"""What is wrong with a case, from everything on record of it. Pure."""

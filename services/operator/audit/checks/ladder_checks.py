@@ -1,0 +1,243 @@
+"""What is wrong with a case's commitments and the rungs of their ladders."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from services.operator.audit.case_record import CaseRecord, Json, StoredCase
+from services.operator.audit.invariants import Fault, Invariant, Moments, moment, optional_moment
+
+SLOW = timedelta(minutes=15)
+"""The platform, and not the department, is responsible for a delivery that takes longer."""
+
+RUNGS = ("warning", "yellow", "red", "oversight")
+
+AFTERWARDS = ("delivery", "complaint", "consultation")
+"""Commitments that may outlast their case."""
+
+
+def commitments(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
+    """Faults of commitments that are not opened once, or not closed when their case was."""
+
+    def fault(what: str, *, in_transit: bool = False) -> Fault:
+        return Fault(Invariant.COMMITMENTS, case.case_id, what, in_transit)
+
+    intake, routing, monitor = case.row("intake"), case.row("routing"), case.row("monitor")
+    if monitor is None:
+        if intake is not None and (intake.closed_at is None or intake.closed_at > moments.closed_since):
+            accepted = case.messages("intake", "case.accepted")
+            if not intake.has_timer and not any(message.unpublished for message in accepted):
+                yield fault("unknown to monitor, and no service will publish it again", in_transit=True)
+        return
+    tracked = monitor.state.get("commitments", [])
+    keys = Counter(commitment["key"] for commitment in tracked)
+    yield from (fault(f"commitment {key} is held {times} times") for key, times in keys.items() if times > 1)
+    if intake is not None and "matter" in monitor.state:
+        planned = _planned(intake.state["accepted"]["plan"])
+        if {key for key in keys if _is_planned(key)} != planned:
+            yield fault("monitor holds other commitments than the plan has")
+    yield from (fault(what) for what in _opened(case, tracked, moments))
+    yield from _closed(case, monitor, routing, intake, moments)
+
+
+def _is_planned(key: str) -> bool:
+    """Whether a commitment is the plan's, and not of a side timer."""
+    return key == "case" or key.startswith("step/")
+
+
+def _planned(plan: Json) -> set[str]:
+    return {"case", *(f"step/{step['step']}" for step in plan["steps"] if "limits" in step)}
+
+
+def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator[str]:
+    published: dict[str, set[str]] = {}
+    for message in case.messages("monitor", "commitments.opened"):
+        for commitment in message.data["commitments"]:
+            published.setdefault(commitment["key"], set()).add(commitment["opened_at"])
+    for commitment in tracked:
+        key, opened_at = commitment["key"], commitment.get("opened_at")
+        if len(published.get(key, ())) > 1:
+            yield f"commitment {key} has been opened {len(published[key])} times"
+        elif published.get(key, {opened_at}) != {opened_at}:
+            yield f"commitment {key} has been opened at another time than monitor holds"
+    for commitment in tracked:
+        if (
+            commitment["key"] == "case"
+            and "due" in commitment
+            and "case" not in published
+            and moment(commitment["opened_at"]) > moments.kept_since
+        ):
+            yield "the case's commitment runs, and has not been published as open"
+
+
+def _closed(
+    case: CaseRecord, monitor: StoredCase, routing: StoredCase | None, intake: StoredCase | None, moments: Moments
+) -> Iterator[Fault]:
+    def fault(what: str, *, in_transit: bool = False) -> Fault:
+        return Fault(Invariant.COMMITMENTS, case.case_id, what, in_transit)
+
+    ended = {commitment["key"]: commitment.get("ended_at") for commitment in monitor.state.get("commitments", [])}
+    case_ended = ended.get("case")
+    runs_on = any(ended_at is None and key.startswith(AFTERWARDS) for key, ended_at in ended.items())
+    if (monitor.closed_at is not None) != (case_ended is not None and not runs_on and "matter" in monitor.state):
+        yield fault(f"{'open' if monitor.closed_at is None else 'closed'} at monitor against what it holds")
+    if monitor.closed_at is not None and monitor.has_timer:
+        yield fault("closed at monitor with a timer left")
+    if routing is None:
+        if case_ended is not None and monitor.closed_at is not None and monitor.closed_at > moments.closed_since:
+            yield fault("closed at monitor, and unknown to routing")
+        return
+    decided_at = routing.state.get("decided_at")
+    if decided_at is None:
+        if case_ended is not None:
+            yield fault("closed at monitor, and not decided")
+        for step in routing.state["steps"]:
+            if ended.get(f"step/{step['plan']['step']}") and not _is_answered(case, step):
+                yield fault(f"commitment step/{step['plan']['step']} is closed, and not answered")
+    elif case_ended is None:
+        unpublished = any(message.unpublished for message in case.messages("routing", "case.decided"))
+        will_retry = monitor.has_timer or (intake is not None and intake.has_timer)
+        if not unpublished and not will_retry:
+            yield fault("decided, and its commitments are open: monitor will not receive it", in_transit=True)
+    elif case_ended != decided_at:
+        yield fault("closed at another time than the case was decided")
+
+
+def _is_answered(case: CaseRecord, step: Json) -> bool:
+    """Whether routing has the answer, or the department's service, whose message monitor may process first."""
+    if step.get("state") in ("done", "dropped"):
+        return True
+    name = step["plan"]["step"]
+    stored = case.row(step["plan"]["system"])
+    tasks = stored.state.get("tasks", ()) if stored else ()
+    return any(task["request"]["step"] == name and "decision" in task for task in tasks)
+
+
+def rungs(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
+    """Faults of rungs that did not fire once for a late commitment, or fired for one answered in time."""
+    monitor = case.row("monitor")
+    if monitor is None:
+        return
+    tracked = monitor.state.get("commitments", [])
+    case_ended = next((optional_moment(one.get("ended_at")) for one in tracked if one["key"] == "case"), None)
+    slow = [span for commitment in tracked if (span := _slow_delivery(commitment)) is not None]
+    whats = [what for commitment in tracked for what in _fired(monitor, commitment, case_ended, slow, moments)]
+    whats += _listed_and_published(case, tracked, moments)
+    yield from (Fault(Invariant.RUNGS, case.case_id, what) for what in whats)
+
+
+def _slow_delivery(commitment: Json) -> tuple[datetime, datetime] | None:
+    """The time between the request and the delivery of a step, if it was long."""
+    opened_at, delivered_at = optional_moment(commitment.get("opened_at")), _delivered_at(commitment)
+    if not commitment["key"].startswith("step/") or opened_at is None or delivered_at is None:
+        return None
+    return (opened_at, delivered_at) if delivered_at - opened_at > SLOW else None
+
+
+def _delivered_at(commitment: Json) -> datetime | None:
+    return optional_moment(commitment.get("delivered_at"))
+
+
+def _fired(
+    monitor: StoredCase,
+    commitment: Json,
+    case_ended: datetime | None,
+    slow: list[tuple[datetime, datetime]],
+    moments: Moments,
+) -> Iterator[str]:
+    """Compare the rungs that fired with those that the facts of the commitment call for."""
+    raised = commitment.get("raised", [])
+    if "due" not in commitment:
+        if raised:
+            yield f"{commitment['key']}: a rung fired, and nothing is due"
+        return
+    occurrences = Counter((one["rung"], one.get("occurrence", 1)) for one in raised)
+    for (rung, _), times in occurrences.items():
+        if times > 1:
+            yield f"{commitment['key']}: {rung} fired {times} times"
+    standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
+    overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}
+    # Delivery, complaints and consultations go on when their case has been decided.
+    case_ended = None if commitment["key"].startswith(AFTERWARDS) else case_ended
+    own_end = optional_moment(commitment.get("ended_at"))
+    ended = min((end for end in (own_end, case_ended) if end is not None), default=None)
+    for rung in RUNGS:
+        due_at = optional_moment(commitment["due"].get(rung))
+        name = f"{commitment['key']}: {rung}"
+        stands = standing[rung] > 0
+        if rung in overturned:
+            continue
+        if standing[rung] > 1:
+            yield f"{name} stands {standing[rung]} times"
+        if due_at is None:
+            if stands:
+                yield f"{name} stands, and is not due"
+        elif not _is_responsible(commitment, rung, due_at, ended, slow):
+            if stands:
+                yield f"{name} stands, and the step was delivered only after that"
+        elif ended is not None:
+            if due_at < ended and not stands:
+                yield f"{name} has not fired, and the answer was late"
+            elif due_at >= ended and stands:
+                yield f"{name} stands, and the answer was in time"
+        elif stands:
+            if due_at > moments.now:
+                yield f"{name} fired before its time"
+        elif due_at <= moments.now and not _will_fire(monitor, commitment, rung, due_at, moments):
+            yield f"{name} is due, has not fired, and no timer will fire it"
+
+
+def _is_responsible(
+    commitment: Json, rung: str, due_at: datetime, ended: datetime | None, slow: list[tuple[datetime, datetime]]
+) -> bool:
+    """Whether the department is responsible for this rung, or may become so: the step was delivered in time."""
+    if rung == "warning":
+        return True
+    if commitment["key"] == "case":
+        return not any(opened_at <= due_at < delivered_at for opened_at, delivered_at in slow)
+    if not commitment["key"].startswith("step/"):
+        return True
+    delivered_at = _delivered_at(commitment)
+    return ended is None if delivered_at is None else delivered_at <= due_at
+
+
+def _will_fire(monitor: StoredCase, commitment: Json, rung: str, due_at: datetime, moments: Moments) -> bool:
+    """Whether a timer will fire the rung: now, or when monitor repeats its query to routing about a card."""
+    if "matter" not in monitor.state:
+        return True  # its acceptance has yet to be processed; intake retries until it is
+    if rung != "warning":
+        open_at = optional_moment(commitment.get("open_at"))
+        if open_at is not None and due_at < open_at:
+            return False  # routing has confirmed that the step was open; the card was due with that answer
+        if not monitor.state.get("known_to_routing", False) and _is_planned(commitment["key"]):
+            return True  # routing does not know the case yet; intake retries until it does
+    if monitor.timer_at is not None and monitor.timer_at <= moments.now:
+        return True
+    return monitor.retry_at is not None and monitor.retry_at <= moments.soon
+
+
+def _listed_and_published(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator[str]:
+    """Compare the rungs that fired with the list of alerts and the published alerts."""
+    fired = {
+        (commitment["key"], one["rung"], one.get("occurrence", 1)): one
+        for commitment in tracked
+        for one in commitment.get("raised", [])
+    }
+    listed = Counter((alert.commitment, alert.rung, alert.occurrence) for alert in case.alerts)
+    withdrawn = {(alert.commitment, alert.rung, alert.occurrence) for alert in case.alerts if alert.withdrawn}
+    published = Counter(
+        (message.data["commitment"], message.data["rung"], message.data.get("occurrence", 1))
+        for message in case.messages("monitor", "alert.raised")
+    )
+    for key in sorted({*fired, *listed, *published}):
+        name = f"{key[0]}: {key[1]}" if key[2] == 1 else f"{key[0]}: {key[1]}, occurrence {key[2]}"
+        if key not in fired:
+            yield f"{name} is listed or published, and has not fired"
+            continue
+        if listed[key] != 1:
+            yield f"{name} is listed {listed[key]} times"
+        if (key in withdrawn) != fired[key].get("withdrawn", False):
+            yield f"{name} is withdrawn in the list or at monitor, and not in both"
+        recent = moment(fired[key]["raised_at"]) > moments.kept_since
+        if published[key] > 1 or (recent and published[key] == 0):
+            yield f"{name} has been published {published[key]} times"

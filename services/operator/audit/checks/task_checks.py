@@ -1,0 +1,148 @@
+"""What is wrong with a case's tasks: each is requested, held by its department's service, and once in its ledger."""
+
+from collections.abc import Iterator
+
+from services.operator.audit.case_record import CaseRecord, Json, LedgerRow, PublishedMessage, StoredCase
+from services.operator.audit.checks.values import answer, contents, may_be_deleted
+from services.operator.audit.invariants import Fault, Invariant, Moments, moment
+
+CORE = ("intake", "routing", "monitor")
+
+
+def tasks(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
+    """Faults of tasks that are not handed over once under one number."""
+    routing = case.row("routing")
+    requested = {
+        f"{case.case_id}/{step['plan']['step']}": step
+        for step in (routing.state["steps"] if routing else ())
+        if "requested_at" in step
+    }
+    whats = [
+        *_requested(case, requested, routing, moments),
+        *(what for system in _systems(case) for what in _at_department(case, system, requested, moments)),
+        *(what for task_id, step in requested.items() for what in _handed_over(case, task_id, step, routing, moments)),
+    ]
+    yield from (Fault(Invariant.TASKS, case.case_id, what) for what in whats)
+
+
+def _systems(case: CaseRecord) -> list[str]:
+    return sorted({*case.rows, *case.ledgers} - {*CORE})
+
+
+def _requested(
+    case: CaseRecord, requested: dict[str, Json], routing: StoredCase | None, moments: Moments
+) -> Iterator[str]:
+    """Compare routing's state with its published requests."""
+    published: dict[str, list[PublishedMessage]] = {}
+    for message in case.messages("routing", "task.requested"):
+        published.setdefault(message.data["task_id"], []).append(message)
+    for task_id, step in requested.items():
+        requests = published.get(task_id, [])
+        if not requests and moment(step["requested_at"]) > moments.kept_since:
+            yield f"{task_id} has not been requested"
+        if len(contents(requests)) > 1:
+            yield f"{task_id} has been requested in different ways"
+        if {request.data["system"] for request in requests} - {step["plan"]["system"]}:
+            yield f"{task_id} has been requested of another system"
+    if routing is not None:
+        for task_id in {*published} - {*requested}:
+            yield f"{task_id} has been requested, and routing does not know it"
+
+
+def _handed_over(
+    case: CaseRecord, task_id: str, step: Json, routing: StoredCase | None, moments: Moments
+) -> Iterator[str]:
+    """Compare routing's step with the task of the department's service."""
+    system = step["plan"]["system"]
+    task = _tasks_at(case, system).get(task_id)
+    will_retry = routing is not None and routing.has_timer
+    done = step["state"] == "done"
+    if task is None:
+        old = done and moment(step["decided_at"]) < moments.closed_since
+        if done and not old:
+            yield f"{task_id} is answered, and unknown to {system}"
+        elif not done and not will_retry:
+            yield f"{task_id} is unknown to {system}, and routing will not request it again"
+    elif "decision" not in task:
+        if done:
+            yield f"{task_id} is answered, and open at {system}"
+    elif not done:
+        if not will_retry:
+            yield f"{task_id} is answered by {system}, and routing will not request the answer"
+    elif answer(step) != answer(task["decision"]):
+        yield f"{task_id} is answered otherwise by {system}"
+
+
+def _at_department(case: CaseRecord, system: str, requested: dict[str, Json], moments: Moments) -> Iterator[str]:
+    """Compare the state of a department's service with the requests, its published answers and the ledger."""
+    stored = case.row(system)
+    held = _tasks_at(case, system)
+    ledger: dict[str, list[LedgerRow]] = {}
+    for row in case.ledgers.get(system, ()):
+        ledger.setdefault(row.task_id, []).append(row)
+    if stored is not None:
+        waits = any("decision" not in task for task in held.values())
+        if waits and stored.call_due_at is None:
+            yield f"open at {system}, and no call is due"
+        if waits != (stored.closed_at is None):
+            yield f"{'open' if stored.closed_at is None else 'closed'} at {system} against what it holds"
+        if not waits and stored.call_due_at is not None:
+            yield f"answered at {system}, with a call left"
+    for task_id, task in held.items():
+        if task_id not in requested and (case.row("routing") or not may_be_deleted(case, moments)):
+            yield f"{task_id} is held by {system}, and nobody requested it"
+        yield from _reported(case, system, task_id, task, moments)
+        if system in case.ledgers:
+            yield from _in_ledger(system, task_id, task, ledger.get(task_id, []), moments)
+    for task_id, rows in ledger.items():
+        if task_id not in held and any(row.received_at > moments.kept_since for row in rows):
+            yield f"{task_id} is in the ledger of {system}, and its service does not know it"
+        if task_id not in held and len(rows) > 1:
+            yield f"{task_id} is in the ledger of {system} {len(rows)} times"
+
+
+def _tasks_at(case: CaseRecord, system: str) -> dict[str, Json]:
+    stored = case.row(system)
+    return {task["request"]["task_id"]: task for task in (stored.state.get("tasks", ()) if stored else ())}
+
+
+def _reported(case: CaseRecord, system: str, task_id: str, task: Json, moments: Moments) -> Iterator[str]:
+    """Compare a task of a department's service with the answers that it published."""
+    reports = [
+        message
+        for kind in ("task.delivered", "task.done")
+        for message in case.messages(system, kind)
+        if message.data["task_id"] == task_id
+    ]
+    numbers = {message.data["reference"] for message in reports}
+    known = task.get("decision") or task.get("receipt")
+    if len(numbers) > 1:
+        yield f"{task_id} has been reported under {len(numbers)} numbers"
+    if known is None:
+        if reports:
+            yield f"{task_id} has been reported, and {system} has no answer to it"
+        return
+    if not reports and moment(known["delivered_at"]) > moments.kept_since:
+        yield f"{task_id} has been delivered, and {system} has not reported it"
+    if numbers - {known["reference"]}:
+        yield f"{task_id} has been reported under another number than {system} holds"
+    answers = {answer(message.data) for message in reports if message.kind == "task.done"}
+    if answers - {answer(task.get("decision") or {})}:
+        yield f"{task_id} has been reported with another answer than {system} holds"
+
+
+def _in_ledger(system: str, task_id: str, task: Json, rows: list[LedgerRow], moments: Moments) -> Iterator[str]:
+    """Compare a task of a department's service with the rows of the department's ledger."""
+    known = task.get("decision") or task.get("receipt")
+    if len(rows) > 1:
+        yield f"{task_id} is in the ledger of {system} {len(rows)} times"
+    if known is None:
+        return  # the department's service calls until it knows
+    if not rows:
+        if moment(known["delivered_at"]) > moments.kept_since:
+            yield f"{task_id} is not in the ledger of {system}"
+        return
+    if known["reference"] not in {row.number for row in rows}:
+        yield f"{task_id} has another number in the ledger of {system}"
+    if "decision" in task and known["outcome"] not in {row.outcome for row in rows}:
+        yield f"{task_id} has another outcome in the ledger of {system}"

@@ -1,0 +1,51 @@
+"""Starts one process of the platform: a service, the migration of databases, or a department's sandbox."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+
+import uvloop
+
+from services import registry
+from services.departments.sdk.declaration import resolve
+from services.load import load
+from services.runtime.configuration import WrongSetting, read
+from services.runtime.process import run
+from services.runtime.settings import Settings
+from services.runtime.store import tables
+
+
+def serve(service: str) -> None:
+    """Run a service by its settings until it is asked to stop. Raises `WrongSetting`."""
+    os.environ.setdefault("ONEDOOR_SERVICE", service)
+    is_department = service in registry.departments()
+    if is_department:  # it reads the topics of its own system only
+        os.environ.setdefault("ONEDOOR_SYSTEMS", service)
+    settings = read(Settings)
+    if is_department and service not in settings.systems:
+        raise WrongSetting(f"ONEDOOR_SYSTEMS = {','.join(settings.systems)!r}: must name {service} too")
+    run(load(service), settings)
+
+
+def migrate(services: Sequence[str], database: str) -> Iterator[str]:
+    """Migrate the databases of these services, all if none is named; yields each name when it is done.
+
+    ``{service}`` in the address stands for the name. Raises `WrongSetting`.
+    """
+    names = services or registry.services()
+    if not database:
+        raise WrongSetting("ONEDOOR_DATABASE is not set: postgresql+asyncpg://user:password@host/name")
+    if len(names) > 1 and "{service}" not in database:
+        raise WrongSetting("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
+    for name in names:
+        tables.migrate(name, load(name).migrations, database.replace("{service}", name))
+        yield name
+
+
+def sandbox(system: str) -> None:
+    """Run a department's sandbox by its settings until it is asked to stop. Raises `WrongSetting`."""
+    declared = registry.department(system).sandbox if system in registry.sandboxes() else None
+    if declared is None:
+        raise WrongSetting(f"{system!r} has no sandbox; these have: {', '.join(registry.sandboxes())}")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(resolve(declared.serve)(read(resolve(declared.settings))))
