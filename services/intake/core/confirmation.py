@@ -59,6 +59,8 @@ def unconfirmed(case: Case) -> tuple[TimeChange | SideTimersReported, ...]:
 
 def confirm(case: Case, confirmed: ChangeIds) -> Case:
     """The case with these changes confirmed. Ids that are no longer current are left out."""
+    if not confirmed and not case.confirmed_changes:
+        return case
     current = {change.change_id for change in to_confirm(case)}
     return case.replace(confirmed_changes=tuple(sorted({*case.confirmed_changes, *confirmed} & current)))
 

@@ -5,6 +5,7 @@ Each capability has its states and its table of moves in a module of its own bes
 not matter.
 """
 
+from datetime import datetime
 from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Step, UnknownCase
@@ -20,8 +21,9 @@ from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case, TimeChange
 
-CaseMessage = (
-    TaskDelivered
+IntakeMessage = (
+    AcceptCase
+    | TaskDelivered
     | TaskDone
     | CaseReported
     | CaseDecided
@@ -36,9 +38,9 @@ CaseMessage = (
     | EndTimer
     | SideTimersRequested
 )
-"""A message about an accepted case."""
+"""All messages that intake processes."""
 
-_CASE_MESSAGES = frozenset(CaseMessage.__args__)
+_MESSAGES = frozenset(IntakeMessage.__args__)
 
 
 def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
@@ -48,63 +50,63 @@ def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]
     number, `Rejected` for a command that the state of the case does not allow, and `InvalidMessage` for a message
     that contradicts the case or is not for intake.
     """
-    message = envelope.data
-    if isinstance(message, AcceptCase):
-        return _accept(rules, state, message)
-    if type(message) not in _CASE_MESSAGES:
+    if type(envelope.data) not in _MESSAGES:
         raise InvalidMessage(f"{envelope.type} is not for intake")
+    message = cast(IntakeMessage, envelope.data)
     if state is None:
-        raise UnknownCase(envelope.subject)
-    return _handle(state, cast(Envelope[CaseMessage], envelope))
-
-
-def _handle(case: Case, envelope: Envelope[CaseMessage]) -> Step[Case]:
-    message = envelope.data
+        if not isinstance(message, AcceptCase):
+            raise UnknownCase(envelope.subject)
+        return _accept(rules, message)
+    # The frequent messages stand first: each pattern costs a little.
     match message:
         case TaskDelivered():
-            return step(facts.merge_delivery(envelope.subject, case, message))
+            return step(facts.merge_delivery(envelope.subject, state, message))
         case TaskDone():
-            return step(facts.merge_answer(envelope.subject, case, message))
-        case CaseReported():
-            return step(facts.merge_reports(case, message.steps))
-        case CaseDecided():
-            return step(lifecycle.decide(facts.merge_reports(case, message.steps), message))
+            return step(facts.merge_answer(envelope.subject, state, message))
         case CommitmentsOpened():
-            return _commitments_opened(case, message, envelope)
+            return _commitments_opened(state, message, envelope.time)
+        case CaseDecided():
+            return step(lifecycle.decide(facts.merge_reports(state, message.steps), message))
         case CommitmentsMoved():
-            return _commitments_moved(case, message, envelope)
+            return _commitments_moved(state, message, envelope.time)
         case TimerFired():
-            return publish_again(case)
+            return publish_again(state)
+        case AcceptCase():
+            return _accept_again(state, message)
+        case CaseReported():
+            return step(facts.merge_reports(state, message.steps))
         case RulesChanged():
-            return step(case)  # Monitor holds the deadlines and reports those that move.
+            return step(state)  # Monitor holds the deadlines and reports those that move.
         case CaseSuspended() | CaseExtended() | CaseRestarted():
-            return _time_changed(case, message)
+            return _time_changed(state, message)
         case StartTimer():
-            return _timers_changed(case, side_timers.start(case, message))
+            return _timers_changed(state, side_timers.start(state, message))
         case EndTimer():
-            return _timers_changed(case, side_timers.end(case, message))
+            return _timers_changed(state, side_timers.end(state, message))
         case SideTimersRequested():
-            return step(case, side_timers.report(case))
+            return step(state, side_timers.report(state))
         case _:
             assert_never(message)
 
 
-def _accept(rules: RegionalRules, case: Case | None, command: AcceptCase) -> Step[Case]:
-    if case is not None:
-        lifecycle.check_same_request(case, command)
-        return step(case)
-    new = lifecycle.accept(command, rules.counting_rules(command.region))
-    return step(new, new.accepted)
+def _accept(rules: RegionalRules, command: AcceptCase) -> Step[Case]:
+    case = lifecycle.accept(command, rules.counting_rules(command.region))
+    return step(case, case.accepted)
 
 
-def _commitments_opened(case: Case, opened: CommitmentsOpened, envelope: Envelope[CaseMessage]) -> Step[Case]:
-    case = facts.merge_commitments(case, opened.commitments, opened.sequence, envelope.time)
+def _accept_again(case: Case, command: AcceptCase) -> Step[Case]:
+    lifecycle.check_same_request(case, command)
+    return step(case)
+
+
+def _commitments_opened(case: Case, opened: CommitmentsOpened, reported_at: datetime) -> Step[Case]:
+    case = facts.merge_commitments(case, opened.commitments, opened.sequence, reported_at)
     return step(confirm(case, opened.change_ids).replace(monitored=True))
 
 
-def _commitments_moved(case: Case, moved: CommitmentsMoved, envelope: Envelope[CaseMessage]) -> Step[Case]:
+def _commitments_moved(case: Case, moved: CommitmentsMoved, reported_at: datetime) -> Step[Case]:
     commitments = tuple(move.commitment for move in moved.moves)
-    case = facts.merge_commitments(case, commitments, moved.sequence, envelope.time)
+    case = facts.merge_commitments(case, commitments, moved.sequence, reported_at)
     return step(confirm(case, moved.change_ids))
 
 
