@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.engines import Engines
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +38,6 @@ def kafka_address(engines: Engines) -> Iterator[str]:
 async def _remove_topics(address: str) -> None:
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from deploy.local.processes import until
-
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
@@ -49,6 +48,6 @@ async def _remove_topics(address: str) -> None:
                 await admin.delete_topics(topics)
             return not topics
 
-        assert await until(gone, timeout_seconds=20)
+        await eventually(gone, 20)
     finally:
         await admin.close()

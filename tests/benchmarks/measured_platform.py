@@ -1,8 +1,7 @@
 """What the measurements stand on: the whole platform as it is measured, or the engines and a few services alone."""
 
-import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +14,12 @@ from deploy.local.postgres import Postgres
 from deploy.local.wiring import Options
 from services.registry import default_systems
 from tests.support.simulated_case import CATALOGUE
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
 COUNT_CLOSED = "SELECT count(*) FROM cases WHERE closed_at > $1"
-LOOK_S = 0.25
+POLL_S = 0.25
 
 Environment = Mapping[str, str]
 
@@ -57,16 +57,6 @@ async def configure_server(place: Path, settings: Mapping[str, str]) -> None:
         await server.stop()
 
 
-async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float, look_s: float = LOOK_S) -> None:
-    """Look again and again until it is so. Raises `TimeoutError` that says what was waited for."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while not await condition():
-        if loop.time() > deadline:
-            raise TimeoutError(f"after {seconds:.0f} s still not: {what}")
-        await asyncio.sleep(look_s)
-
-
 class ClosedCases:
     """Waits for cases to be closed, and counts how often it has looked: each look is a transaction of ours.
 
@@ -99,4 +89,4 @@ class ClosedCases:
                 closed = await connection.fetchval(COUNT_CLOSED, self._since)
                 return bool(closed >= count)
 
-            await until(f"{count} cases are closed", enough, seconds)
+            await eventually(enough, seconds, f"{count} cases are closed", POLL_S)

@@ -27,6 +27,7 @@ from tests.support import stored_cases
 from tests.support.partial_platform import READY_S, PartialPlatform
 from tests.support.simulated_case import CASE_ID, CATALOGUE, StoredCase, simulate, three_departments_plan
 from tests.support.topics import ensure_topics
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -35,7 +36,7 @@ SERVICES = (*CORE_SERVICES, *SYSTEMS)
 PARTITIONS = 4
 REST_S = 8.0
 CATCHING_UP_S = 60.0
-LOOK_S = 0.25
+POLL_S = 0.25
 BATCH_BYTES = 256 * 1024
 TARGET_MB = 150.0
 
@@ -130,7 +131,7 @@ async def _peak_mb(ground: PartialPlatform, service: str, seconds: float, catchi
             most, began = 0.0, time.monotonic()
             while time.monotonic() - began < seconds:
                 most = max(most, resources.resident_mb(pid))
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
         if catching_up:
             written = await connection.fetchval("SELECT sum(version) FROM cases", timeout=300)
             letters = await connection.fetchval("SELECT count(*) FROM dead_letters", timeout=300)
@@ -154,7 +155,7 @@ async def _own_process(ground: PartialPlatform, service: str) -> AsyncIterator[i
         return own.port is not None and await asyncio.to_thread(answers_ready, own.port)
 
     try:
-        await measured_platform.until(f"{service} is ready", ready, READY_S)
+        await eventually(ready, READY_S, f"{service} is ready", POLL_S)
         yield process.pid
     finally:
         process.terminate()

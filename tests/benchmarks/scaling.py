@@ -31,6 +31,7 @@ from tests.support import stored_cases
 from tests.support.partial_platform import READY_S
 from tests.support.simulated_case import CASE_ID, simulate, three_departments_plan
 from tests.support.topics import ensure_topics
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -154,9 +155,9 @@ class Testbed:
 
             before, began = resources.processor_seconds(pids), time.perf_counter()
             await self._publish(self._acceptances, prefix, cases)
-            await measured_platform.until("every case is planned", planned, LONGEST_S, look_s=0.05)
+            await eventually(planned, LONGEST_S, "every case is planned", poll_s=0.05)
             await self._publish(self._answers, prefix, cases)
-            await measured_platform.until("every case is decided", decided, LONGEST_S, look_s=0.05)
+            await eventually(decided, LONGEST_S, "every case is decided", poll_s=0.05)
             seconds = time.perf_counter() - began
             parked = await connection.fetchval("SELECT count(*) FROM dead_letters")
         finally:

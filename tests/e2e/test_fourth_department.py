@@ -18,7 +18,7 @@ from onedoor.applicants import person
 from services import registry
 from services.departments.conformance.suite import CHECKS, Site
 from services.runtime.clock import FileClock
-from tests.contract.adapters.sites import BaseSite
+from tests.support.adapter_sites import BaseSite
 from tests.support.centre import BEGINS, DAY_S, Centre
 from tools import settings_table
 

@@ -19,8 +19,9 @@ from contracts.registry import REGISTRY, topics_for
 from services.departments.sandbox.behaviour import Behaviour
 from services.load import load
 from services.registry import default_systems
-from tests.support.centre import ZONE, Answer, Centre, named_in_logs, running, until
+from tests.support.centre import ZONE, Answer, Centre, named_in_logs, running
 from tests.support.known_outcomes import application, key_for, person, plan_of
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -138,7 +139,7 @@ async def assert_commitments_closed(centre: Centre, case: Answer) -> None:
         held.update({one["key"]: one for one in found["commitments"]})
         return all(one["answered_at"] for one in held.values())
 
-    await until(f"the commitments of {case['number']} are closed", closed, 10)
+    await eventually(closed, 10, f"the commitments of {case['number']} are closed")
     assert {key: one["answered_at"] for key, one in held.items()} == {key: ended for key, (ended, _) in shown.items()}
     for key, one in held.items():
         assert (one["committed_due"], one["statutory_due"]) == (shown[key][1]["committed"], shown[key][1]["statutory"])
@@ -180,7 +181,7 @@ async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
         alerts[:] = (await centre.monitor(f"/alerts?case={number}"))["alerts"]
         return len(alerts) >= len(wanted)
 
-    await until(f"every rung of {number} has fired", all_raised, 30)
+    await eventually(all_raised, 30, f"every rung of {number} has fired")
     shown = (await centre.show(number, receipt["secret"])).json()
     assert shown["state"] == "accepted", "the cards come before the answer, not after it"
     cards = {"yellow": shown["due"]["committed"], "red": shown["due"]["statutory"]}
@@ -269,8 +270,8 @@ async def test_garbage_on_every_topic_is_put_aside_and_delays_nobody(centre: Cen
         assert (await centre.follow(receipt))["outcome"] == "approved"
     for service in centre.platform.options.services:
         heard = topics_for(load(service).consumes, (service,) if service in SYSTEMS else SYSTEMS)
-        await until(
-            f"{service} has read all of it", partial(letters_are, centre, service, len(heard) * len(GARBAGE)), 15
+        await eventually(
+            partial(letters_are, centre, service, len(heard) * len(GARBAGE)), 15, f"{service} has read all of it"
         )
         rows = await centre.rows(f"onedoor_{service}", "SELECT * FROM dead_letters WHERE status = 'parked'")
         assert {(row["topic"], row["reason"]) for row in rows} == set(product(heard, GARBAGE.values()))

@@ -21,7 +21,8 @@ from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue.load import sample_catalogue
 from tests.support import ledger_checks
-from tests.support.centre import LOOK_S, Answer, Centre, named_in_logs, running, until
+from tests.support.centre import LOOK_S, Answer, Centre, named_in_logs, running
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -69,7 +70,7 @@ class Run:
             tasks.create_task(self._apply())
             tasks.create_task(self._kill())
             looking = tasks.create_task(self._look())
-            await until(f"all {CASES} cases are decided", self._all_decided, PATIENCE_S)
+            await eventually(self._all_decided, PATIENCE_S, f"all {CASES} cases are decided")
             looking.cancel()
 
     async def _all_decided(self) -> bool:
@@ -90,7 +91,7 @@ class Run:
 
         async def applicants() -> None:
             for number in numbers:
-                await until("there is room for another case", room, PATIENCE_S)
+                await eventually(room, PATIENCE_S, "there is room for another case")
                 self.receipts.append(await self.centre.apply(self.applications[number], f"run-{number}"))
 
         async with asyncio.TaskGroup() as queues:
@@ -109,7 +110,7 @@ class Run:
 
     async def _kill(self) -> None:
         for at, victim in zip(count(EVERY, EVERY), VICTIMS, strict=False):
-            await until(f"it is the turn of {victim}", partial(self._turn, at, victim), PATIENCE_S)
+            await eventually(partial(self._turn, at, victim), PATIENCE_S, f"it is the turn of {victim}")
             number = self.pid(victim)
             assert number is not None
             os.kill(number, signal.SIGKILL)
@@ -155,7 +156,7 @@ async def test_every_case_is_decided_once_whoever_was_killed(run: Run) -> None:
         return not faults
 
     try:
-        await until("what is merely on its way has arrived", in_order, 30)
+        await eventually(in_order, 30, "what is merely on its way has arrived")
     except TimeoutError:
         assert faults == []
     for name, (number, _) in run.killed.items():

@@ -14,8 +14,9 @@ import pytest_asyncio
 
 from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
-from tests.support.centre import ZONE, Answer, Centre, running, until
+from tests.support.centre import ZONE, Answer, Centre, running
 from tests.support.known_outcomes import application, person
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,7 +70,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
     async def held() -> bool:
         return bool(await centre.rows("onedoor_monitor", "SELECT FROM cases WHERE state LIKE '%\"due\"%'"))
 
-    await until("monitor holds the deadlines", held, 20)
+    await eventually(held, 20, "monitor holds the deadlines")
     before = closing(receipt["due"]["committed"])
     file = typhoon(tmp_path / "typhoon.json", f"{before:%Y-%m-%d}")
     arguments = ("calendar", "load", str(file), "--calendars", str(tmp_path / "calendars"), "--yes")
@@ -79,7 +80,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
     async def moved() -> bool:
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
 
-    await until("the applicant is shown the deadline as it is now", moved, 20)
+    await eventually(moved, 20, "the applicant is shown the deadline as it is now")
     number = receipt["number"]
     derivation = await centre.monitor(f"/commitments/{number}/explanation?language=en")
     (day,) = [day for day in derivation["days"] if day["day"] == f"{before:%Y-%m-%d}"]
@@ -128,7 +129,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
         query = "SELECT FROM up_pro_accept WHERE project_no = $1"
         return bool(await centre.rows("sandbox_commerce", query, f"{number}/licence"))
 
-    await until("the department has been given the case", asked, 20)
+    await eventually(asked, 20, "the department has been given the case")
     # It holds a hearing, as its own system says in the exchange tables: two days of the limit.
     begins = before.replace(hour=10, minute=0)
     row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"
@@ -144,7 +145,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
     async def later() -> bool:
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
 
-    await until("the deadline has moved by the hearing", later, 20)
+    await eventually(later, 20, "the deadline has moved by the hearing")
     derivation = await centre.monitor(f"/commitments/{number}/explanation")
     (day,) = [day for day in derivation["days"] if day["kind"] == "suspended"]
     assert (day["day"], day["article"]) == (f"{before:%Y-%m-%d}", "行政许可法第四十五条")
@@ -158,13 +159,13 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
     async def paused() -> bool:
         return (await shown(centre, receipt))["due"]["pause"] is not None
 
-    await until("the applicant is shown that time stands still", paused, 20)
+    await eventually(paused, 20, "the applicant is shown that time stands still")
     answer = await centre.client.post(f"{path}/{answer.json()['suspension']}/end", json={"reason": "已批复"})
     assert answer.status_code == httpx2.codes.CREATED, answer.text
 
     async def runs() -> bool:
         return not await paused()
 
-    await until("time runs again", runs, 20)
+    await eventually(runs, 20, "time runs again")
     history = [event["event_zh"] for event in (await shown(centre, receipt))["history"]]
     assert "中止计时：暂停办理" in history and history.index("恢复计时") > history.index("中止计时：暂停办理")

@@ -15,9 +15,10 @@ from deploy.local.postgres import USER
 from deploy.local.processes import is_free
 from onedoor.applicants import applications
 from services.intake.catalogue.load import sample_catalogue
-from tests.integration.test_local_up import COMMAND, Up, all_gone
 from tests.support import ledger_checks
-from tests.support.centre import Answer, until
+from tests.support.centre import Answer
+from tests.support.installation import COMMAND, OnedoorUp, all_end
+from tests.support.waiting import eventually
 
 CASES = 60
 EARLY = 30
@@ -36,7 +37,7 @@ def quick_offices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_offices")
 async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    up = Up(folder)
+    up = OnedoorUp(folder)
     await up.ready()
     async with httpx2.AsyncClient(timeout=15) as client:
         receipts = await asyncio.gather(*(apply(client, up, number) for number in range(EARLY)))
@@ -44,36 +45,36 @@ async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path)
         async def some_decided() -> bool:
             return await decided(client, up, receipts) >= DECIDED_BEFORE
 
-        await until("some cases are decided", some_decided, 40)
-        ports = [int(port) for port in re.findall(r":(\d+)$", up.said, re.MULTILINE)]
+        await eventually(some_decided, 40, "some cases are decided")
+        ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
         family = up.family()
         receipts += await asyncio.gather(*(apply(client, up, number) for number in range(EARLY, CASES - 1)))
         receipts.append(await apply(client, up, CASES - 1))
         assert await decided(client, up, receipts[-1:]) == 0, "all was over before the kill"
         up.process.kill()
         up.process.wait()
-    assert await all_gone(family)
+    await all_end(family)
     assert len(ports) > 8
     assert all(is_free(port) for port in ports)
 
-    up = Up(folder)
+    up = OnedoorUp(folder)
     await up.ready()
     async with httpx2.AsyncClient(timeout=15) as client:
 
         async def all_decided() -> bool:
             return await decided(client, up, receipts) == CASES
 
-        await until("every case is decided", all_decided, 60)
+        await eventually(all_decided, 60, "every case is decided")
         again = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
         assert again == receipts
-    await until("the books are in order", lambda: in_order(up, folder, receipts), 20)
+    await eventually(lambda: in_order(up, folder, receipts), 20, "the books are in order")
     family = up.family()
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=30) == 0
-    assert await all_gone(family)
+    await all_end(family)
 
 
-async def apply(client: httpx2.AsyncClient, up: Up, number: int) -> Answer:
+async def apply(client: httpx2.AsyncClient, up: OnedoorUp, number: int) -> Answer:
     application = list(applications(sample_catalogue(), CASES))[number]
     headers = {"Idempotency-Key": f"stop-{number}"}
     answer = await client.post(f"{up.address('intake')}/cases", json=application, headers=headers)
@@ -82,7 +83,7 @@ async def apply(client: httpx2.AsyncClient, up: Up, number: int) -> Answer:
     return receipt
 
 
-async def decided(client: httpx2.AsyncClient, up: Up, receipts: list[Answer]) -> int:
+async def decided(client: httpx2.AsyncClient, up: OnedoorUp, receipts: list[Answer]) -> int:
     """How many of them are decided, as each applicant is shown."""
     shown = [
         await client.get(f"{up.address('intake')}{receipt['tracking']}", headers={"Case-Secret": receipt["secret"]})
@@ -91,7 +92,7 @@ async def decided(client: httpx2.AsyncClient, up: Up, receipts: list[Answer]) ->
     return sum(case.json()["state"] == "decided" for case in shown)
 
 
-async def in_order(up: Up, folder: Path, receipts: list[Answer]) -> bool:
+async def in_order(up: OnedoorUp, folder: Path, receipts: list[Answer]) -> bool:
     password = (folder / "postgres" / "password").read_text()
 
     def url(database: str) -> str:
@@ -113,15 +114,15 @@ class Demo:
         self.family: list[psutil.Process] = []
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self._output.read_text()
 
     async def says(self, words: str) -> None:
         async def so() -> bool:
-            assert self.process.poll() is None, self.said
-            return words in self.said
+            assert self.process.poll() is None, self.output
+            return words in self.output
 
-        await until(f"it says {words!r}", so, 60)
+        await eventually(so, 60, f"it says {words!r}")
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
 
@@ -150,5 +151,5 @@ async def test_a_demo_that_is_broken_off_leaves_nothing(
     assert len(demo.family) >= least
     demo.process.send_signal(asked)
     assert demo.process.wait(timeout=30) == 0
-    assert await all_gone(demo.family)
+    await all_end(demo.family)
     assert left_in(tmp_path) == ["output.txt"]

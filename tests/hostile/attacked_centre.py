@@ -18,7 +18,8 @@ from onedoor.applicants import applications
 from services.intake.catalogue.load import sample_catalogue
 from services.registry import default_systems
 from services.runtime.clock import FileClock
-from tests.support.centre import BEGINS, Centre, until
+from tests.support.centre import BEGINS, Centre
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -126,7 +127,7 @@ async def neighbour(centre: Centre) -> AsyncIterator[Neighbour]:
     applying = asyncio.create_task(one.apply())
     try:
         yield one
-        await until("the neighbour has applied a few times", one.has_applied, 10)
+        await eventually(one.has_applied, 10, "the neighbour has applied a few times")
     finally:
         applying.cancel()
         (end,) = await asyncio.gather(applying, return_exceptions=True)

@@ -24,7 +24,8 @@ from services.registry import CORE_SERVICES, default_systems
 from tests.hostile.attacked_centre import besieged, processes
 from tests.hostile.mutations import Forger, Record
 from tests.support import ledger_checks
-from tests.support.centre import Answer, Centre, until
+from tests.support.centre import Answer, Centre
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -205,7 +206,7 @@ class Assault:
             ]
             return all(row["closed"] == len(numbers) for row in rows)
 
-        await until(f"{len(numbers)} cases are closed", closed, PATIENCE_S)
+        await eventually(closed, PATIENCE_S, f"{len(numbers)} cases are closed")
 
     async def _send(self, kafka: str, forger: Forger) -> int:
         """Publish all bad records at a steady pace; how many they were."""
@@ -244,7 +245,7 @@ class Assault:
             return not left
 
         try:
-            await until("all records have been read", read, PATIENCE_S + self._count / RATE)
+            await eventually(read, PATIENCE_S + self._count / RATE, "all records have been read")
         except TimeoutError as error:
             error.add_note(f"unread: {left}")
             raise

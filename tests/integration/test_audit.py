@@ -25,7 +25,8 @@ from services.operator.audit.targets import LedgerQuery, Targets, targets
 from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.integration.broken_promises import KEYS, PLANTED, Planted
-from tests.support.centre import Answer, Centre, running, until
+from tests.support.centre import Answer, Centre, running
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -112,7 +113,7 @@ async def _some_open(centre: Centre) -> None:
         query = "SELECT FROM cases WHERE closed_at IS NULL AND state LIKE '%\"delivered\"%'"
         return all([await centre.rows(f"onedoor_{system}", query) for system in SYSTEMS])
 
-    await until("every department has taken a task of theirs", delivered, 30)
+    await eventually(delivered, 30, "every department has taken a task of theirs")
 
 
 def broken(report: Report) -> dict[str, list[tuple[str, str]]]:

@@ -27,7 +27,8 @@ from services.runtime.store.cases import MAX_PROCESSED_IDS
 from services.runtime.store.database import DedicatedConnection, is_unavailable, transaction
 from services.runtime.store.dead_letters import make_dead_letter
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.toy import Tally, case, eventually, from_kafka, instruction, toy
+from tests.support.toy import Tally, case, from_kafka, instruction, toy
+from tests.support.waiting import eventually
 
 
 class Kafka:

@@ -24,7 +24,8 @@ from services.runtime.store import documents, rollouts, tables
 from services.runtime.store.database import DATABASE_ERRORS, transaction
 from services.runtime.store.documents import UnusableVersion, VersionedDocument
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.toy import Tally, case, eventually, from_kafka, handle, instruction, toy
+from tests.support.toy import Tally, case, from_kafka, handle, instruction, toy
+from tests.support.waiting import eventually
 
 CASES = 30
 AT_ONCE = 7

@@ -17,11 +17,11 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka, WrongBrokerCount
-from deploy.local.processes import until
-from tests.integration.test_local_up import Up, all_gone, run
+from tests.support.installation import OnedoorUp, all_end, run_onedoor
 from tests.support.topics import ensure_topics
 from tests.support.toy import settings
 from tests.support.toy_conversation import conversation
+from tests.support.waiting import eventually
 
 TOPIC = "onedoor.requests"
 CASES = 600
@@ -84,7 +84,7 @@ async def leader(kafka: str, brokers: tuple[Kafka, ...]) -> Kafka:
         found[:] = [int(part["leader"]) for part in await partitions(kafka, TOPIC) if part["partition"] == 0]
         return bool(found) and found[0] > 0
 
-    assert await until(known, timeout_seconds=15)
+    await eventually(known, 15)
     return brokers[found[0] - 1]
 
 
@@ -100,7 +100,7 @@ async def in_sync(kafka: str) -> bool:
 
 
 async def all_in_sync(kafka: str) -> None:
-    assert await until(lambda: in_sync(kafka), timeout_seconds=30), await partitions(kafka)
+    await eventually(lambda: in_sync(kafka), 30)
 
 
 async def test_what_was_acknowledged_outlives_its_leader_and_the_leaders_disk(three: tuple[Kafka, ...]) -> None:
@@ -168,7 +168,7 @@ def test_a_log_of_another_number_of_brokers_is_refused_and_left_alone(
     for name in there:
         (tmp_path / name / "data").mkdir(parents=True)
         (tmp_path / name / "data" / "meta.properties").write_text("version=1\n")
-    result = run("up", "--plain", "--folder", str(tmp_path), "--brokers", str(wanted))
+    result = run_onedoor("up", "--plain", "--folder", str(tmp_path), "--brokers", str(wanted))
     assert result.returncode == 1
     assert f"({', '.join(there)})" in result.stdout
     assert f"start with --brokers {wanted}" in result.stdout
@@ -187,11 +187,11 @@ def test_a_lost_broker_alone_is_no_other_number(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("brokers", ["0", "2", "4"])
 def test_no_other_number_is_offered(brokers: str) -> None:
-    assert run("up", "--brokers", brokers).returncode == 2
+    assert run_onedoor("up", "--brokers", brokers).returncode == 2
 
 
 async def test_up_keeps_each_of_three_brokers_alive(tmp_path: Path) -> None:
-    up = Up(tmp_path / "data", "--brokers", "3")
+    up = OnedoorUp(tmp_path / "data", "--brokers", "3")
     await up.ready()
     kafka = ",".join(up.address(f"kafka-{node}") for node in (1, 2, 3))
     assert {len(part["replicas"]) for part in await partitions(kafka, "onedoor.cases")} == {3}
@@ -201,13 +201,13 @@ async def test_up_keeps_each_of_three_brokers_alive(tmp_path: Path) -> None:
     psutil.wait_procs([victim])
 
     async def missed() -> bool:
-        return "kafka-2 ended: starting it again" in up.said and not await in_sync(kafka)
+        return "kafka-2 ended: starting it again" in up.output and not await in_sync(kafka)
 
-    assert await until(missed, timeout_seconds=15), up.said
+    await eventually(missed, 15)
     await all_in_sync(kafka)
-    assert "not ready" not in up.said
+    assert "not ready" not in up.output
     family = up.family()
     assert sum("kafka.Kafka" in one.cmdline() for one in family) == 3
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=40) == 0
-    assert await all_gone(family)
+    await all_end(family)

@@ -17,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from deploy.local.engines import Engines
-from deploy.local.processes import FolderInUse, until
+from deploy.local.processes import FolderInUse
+from tests.support.waiting import eventually
 
 HOLDER = """
 import asyncio, pathlib, sys
@@ -40,11 +41,11 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return list(found.values())
 
 
-async def end(processes: list[psutil.Process]) -> bool:
+async def end(processes: list[psutil.Process]) -> None:
     async def gone() -> bool:
         return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
-    return await until(gone, timeout_seconds=15)
+    await eventually(gone, 15)
 
 
 @asynccontextmanager
@@ -129,7 +130,7 @@ async def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
     assert len(children) > 2
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert await end(children)
+    await end(children)
     # The dead server's mark is there. Its number may be another process's by now: ours, say.
     (tmp_path / "postgres" / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n")
     async with Engines(tmp_path) as engines:
@@ -145,7 +146,7 @@ async def test_a_start_that_is_broken_off_leaves_no_tool_behind(tmp_path: Path) 
         return any("initdb" in " ".join(process.cmdline()) for process in processes_in(tmp_path))
 
     starting = asyncio.create_task(engines.start())
-    assert await until(at_work, timeout_seconds=30)
+    await eventually(at_work, 30)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting

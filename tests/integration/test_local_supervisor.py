@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from deploy.local import supervisor as supervising
-from deploy.local.processes import free_port, until
+from deploy.local.processes import free_port
 from deploy.local.supervisor import NotReady, Phase, Specification, Supervised, Supervisor
+from tests.support.waiting import eventually
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 DEADLINE = 20.0
@@ -38,7 +39,7 @@ async def restarted(process: Supervised, times: int = 1) -> None:
     async def so() -> bool:
         return process.restarts >= times and process.phase is Phase.READY
 
-    assert await until(so, DEADLINE)
+    await eventually(so, DEADLINE)
 
 
 async def test_a_process_is_ready_when_it_says_so(supervisor: Supervisor) -> None:
@@ -74,7 +75,7 @@ async def test_pauses_grow(supervisor: Supervisor, said: list[str], monkeypatch:
     async def often() -> bool:
         return len(said) >= 4
 
-    assert await until(often, DEADLINE)
+    await eventually(often, DEADLINE)
     pauses = [float(line.split("again in ")[1].split(" s")[0]) for line in said]
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.4]
     assert all(early <= late for early, late in pairwise(pauses))
@@ -91,7 +92,7 @@ async def test_with_the_fork_server_all_processes_end_and_are_started_again(supe
     async def gone() -> bool:
         return not any(psutil.pid_exists(pid) for pid in before if pid)
 
-    assert await until(gone, DEADLINE)
+    await eventually(gone, DEADLINE)
 
 
 async def test_stopping_is_asked_first_and_insisted_on_later(
@@ -103,7 +104,7 @@ async def test_stopping_is_asked_first_and_insisted_on_later(
     async def both_speak() -> bool:
         return all(process.log.exists() and process.log.read_text() for process in processes)
 
-    assert await until(both_speak, DEADLINE)
+    await eventually(both_speak, DEADLINE)
     await supervisor.stop()
     assert [await process.forked.wait() for process in processes if process.forked] == [0, -signal.SIGKILL]
     assert all(process.phase is Phase.STOPPED for process in processes)

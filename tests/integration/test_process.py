@@ -19,7 +19,8 @@ from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from services.runtime.store import dead_letters, tables
-from tests.support.toy import TOPIC, FakeSystem, Reply, Tally, case, eventually, instruction, settings, toy
+from tests.support.toy import TOPIC, FakeSystem, Reply, Tally, case, instruction, settings, toy
+from tests.support.waiting import eventually
 
 Start = Callable[..., Any]
 

@@ -17,7 +17,8 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.store.outbox import OutboxMessage
 from tests.integration.test_batches import Kafka
 from tests.support.topics import ensure_topics
-from tests.support.toy import TOPIC, case, eventually, instruction, settings
+from tests.support.toy import TOPIC, case, instruction, settings
+from tests.support.waiting import eventually
 
 NOWHERE = "127.0.0.1:1"
 

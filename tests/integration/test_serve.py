@@ -1,11 +1,10 @@
 """``onedoor serve``: one service against given addresses, as a cluster runs it."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.processes import kept_port
-
-COMMAND = [sys.executable, "-m", "onedoor.cli"]
+from tests.support.installation import COMMAND
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -50,14 +49,17 @@ def answer(address: str, path: str) -> tuple[int, str]:
         return 0, ""
 
 
-def until(address: str, path: str, status: int, words: str = "", seconds: float = 30) -> str:
-    deadline = time.monotonic() + seconds
-    while True:
+def wait_for_answer(address: str, path: str, status: int, text: str = "") -> str:
+    """The body of the first answer with this status and text."""
+    body = ""
+
+    async def answered() -> bool:
+        nonlocal body
         found, body = answer(address, path)
-        if found == status and words in body:
-            return body
-        assert time.monotonic() < deadline, f"{path} answers {found}: {body}"
-        time.sleep(0.05)
+        return found == status and text in body
+
+    asyncio.run(eventually(answered, 30, f"{path} answers {status} {text}"))
+    return body
 
 
 def test_it_says_when_it_is_ready_and_leaves_in_good_order(
@@ -66,7 +68,7 @@ def test_it_says_when_it_is_ready_and_leaves_in_good_order(
     migrated = subprocess.run([*COMMAND, "migrate", "routing", "--database", database_url], check=False)
     assert migrated.returncode == 0
     with serving(database_url, kafka_address, tmp_path) as (process, address, log):
-        assert json.loads(until(address, "/health/ready", 200)) == {"status": "ready", "faults": []}
+        assert json.loads(wait_for_answer(address, "/health/ready", 200)) == {"status": "ready", "faults": []}
         assert answer(address, "/health/live")[0] == 200
         assert "onedoor_dead_letters_total" in answer(address, "/metrics")[1]
         process.send_signal(signal.SIGTERM)
@@ -80,7 +82,7 @@ def test_a_database_that_is_not_up_to_date_is_named_with_what_to_do(
     database_url: str, kafka_address: str, tmp_path: Path
 ) -> None:
     with serving(database_url, kafka_address, tmp_path) as (process, address, _):
-        until(address, "/health/ready", 503, "run 'onedoor migrate'")
+        wait_for_answer(address, "/health/ready", 503, "run 'onedoor migrate'")
         assert answer(address, "/health/live")[0] == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
@@ -88,6 +90,6 @@ def test_a_database_that_is_not_up_to_date_is_named_with_what_to_do(
 
 def test_without_kafka_it_waits_and_says_so(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "127.0.0.1:1", tmp_path) as (process, address, _):
-        until(address, "/health/ready", 503, "not a member of the consumer group")
+        wait_for_answer(address, "/health/ready", 503, "not a member of the consumer group")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0

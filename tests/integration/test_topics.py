@@ -15,8 +15,9 @@ from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka
 from services.runtime.kafka.topics import Topics, TopicsNotCreated
 from tests.support.topics import ensure_topics
-from tests.support.toy import eventually, settings
+from tests.support.toy import settings
 from tests.support.toy_conversation import conversation
+from tests.support.waiting import eventually
 
 CASES = 400
 A_SECOND = 40

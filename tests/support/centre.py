@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from deploy.local.wiring import Options
 from services.departments.sandbox.behaviour import Behaviour
 from services.registry import default_systems
 from services.runtime.clock import FileClock
+from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
@@ -31,15 +32,6 @@ LOOK_S = 0.1
 COME_AGAIN = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE)
 
 Answer = dict[str, Any]
-
-
-async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    """Look again and again until it is so. Raises `TimeoutError` that says what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds:.0f} s still not: {what}")
-        await asyncio.sleep(LOOK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ class Centre:
             case.update(shown.json())
             return bool(case["state"] == "decided")
 
-        await until(f"{receipt['number']} is decided", decided, seconds)
+        await eventually(decided, seconds, f"{receipt['number']} is decided")
         return case
 
     async def monitor(self, path: str) -> Answer:

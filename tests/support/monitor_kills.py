@@ -33,11 +33,11 @@ from services.operator.audit.checks.ladder_checks import rungs
 from services.operator.audit.invariants import Moments
 from services.operator.audit.targets import Connections, Targets
 from services.runtime.clock import FileClock
-from tests.benchmarks import measured_platform
 from tests.support import stored_cases
 from tests.support.partial_platform import Connection, PartialPlatform
 from tests.support.routing_responder import routing_responder
 from tests.support.simulated_case import one_commitment_plan, simulate
+from tests.support.waiting import eventually
 
 DEADLINES = 100_000
 KILLS = 40
@@ -160,7 +160,7 @@ class MonitorKills:
         async def nothing_waits() -> bool:
             return not await connection.fetchval("SELECT count(*) FROM unpublished")
 
-        await measured_platform.until("all is published", nothing_waits, PUBLISHED_WITHIN_S)
+        await eventually(nothing_waits, PUBLISHED_WITHIN_S, "all is published")
 
 
 async def _count_listed(connection: Connection, rung: Rung) -> int:

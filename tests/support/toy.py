@@ -170,12 +170,3 @@ class FakeSystem:
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         for receipt in receipts:
             self.notifications.pop(receipt, None)
-
-
-async def eventually(condition: Any, seconds: float = 20.0) -> None:
-    """Wait until a condition holds; fail if it does not within that time."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not await condition():
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"still not so after {seconds} s: {condition.__name__}")
-        await asyncio.sleep(0.02)

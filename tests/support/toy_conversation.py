@@ -18,7 +18,8 @@ from deploy.local.postgres import Postgres
 from services.runtime.process import ServiceProcess
 from services.runtime.service import Service
 from services.runtime.store import tables
-from tests.support.toy import case, eventually, settings, toy
+from tests.support.toy import case, settings, toy
+from tests.support.waiting import eventually
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MIGRATIONS = toy().migrations

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[object]], seconds: float = 20.0, what: str = "", poll_s: float = 0.02
+    condition: Callable[[], Awaitable[object]], seconds: float = 20.0, what: str = "", poll_s: float = 0.05
 ) -> None:
     """Poll until the condition holds.
 

@@ -20,7 +20,7 @@ from services.departments.sdk.core.messages import (
     ReceiptNotified,
 )
 from services.runtime.external_system import InvalidNotification, Notification
-from tests.contract.adapters.sites import CommerceSite
+from tests.support.adapter_sites import CommerceSite
 
 RESULT = text("""
     INSERT INTO up_pro_result (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,

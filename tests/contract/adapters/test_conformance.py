@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.departments.conformance.suite import CHECKS, Site
-from tests.contract.adapters.sites import SITES, BaseSite
+from tests.support.adapter_sites import SITES, BaseSite
 
 
 @pytest.fixture(params=SITES, ids=lambda site: site.name)

@@ -13,7 +13,7 @@ from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Decision, Receipt, ReceiptNotified
 from services.departments.sdk.ssh_keys import ensure_key
 from services.runtime.external_system import InvalidNotification, Notification
-from tests.contract.adapters.sites import LandSite
+from tests.support.adapter_sites import LandSite
 
 TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])
 

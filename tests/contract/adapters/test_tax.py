@@ -13,7 +13,7 @@ from services.departments.tax.client import TaxAway, TokenRefused
 from services.departments.tax.sandbox import Tokens
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import application
-from tests.contract.adapters.sites import SECRET, TaxSite
+from tests.support.adapter_sites import SECRET, TaxSite
 
 
 @pytest.fixture

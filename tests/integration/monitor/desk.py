@@ -30,7 +30,7 @@ from services.runtime.settings import Settings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
 from services.runtime.store.outbox import OutboxMessage
-from tests.unit.monitor.histories import at
+from tests.support.monitor_histories import at
 
 BEGINS = at("2026-03-02 10:00")
 """A Monday."""

@@ -17,7 +17,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import directory_store
 from services.runtime.process import ServiceProcess
 from tests.integration.monitor.test_lists import client, tell
-from tests.unit.monitor.histories import accepted, at, delivered, report, reported
+from tests.support.monitor_histories import accepted, at, delivered, report, reported
 
 MONDAY = at("2026-03-02 10:00")
 LATE = at("2026-03-04 10:00")

@@ -21,7 +21,7 @@ from services.runtime.http.app import application
 from services.runtime.process import ServiceProcess
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.outbox import OutboxMessage
-from tests.unit.monitor.histories import accepted, at, decided, delivered, done, report, reported
+from tests.support.monitor_histories import accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")
 STEP_YELLOW = at("2026-03-03 17:30")

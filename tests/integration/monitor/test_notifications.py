@@ -46,7 +46,7 @@ from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.documents import Superseded
 from services.runtime.yaml_file import read_yaml
 from tests.integration.monitor.receivers import Hooks, Post, hook_server, mail_server
-from tests.unit.monitor.histories import at
+from tests.support.monitor_histories import at
 
 FRIDAY = at("2026-03-06 16:00")
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()

@@ -33,7 +33,7 @@ from services.monitor.web import followers
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.desk import BEGINS, Desk, number, opened
-from tests.support.toy import eventually
+from tests.support.waiting import eventually
 
 PATIENCE_S = 10.0
 COMMERCE = "市场监管局"

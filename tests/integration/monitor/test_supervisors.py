@@ -20,7 +20,7 @@ from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
 from services.monitor.store import query_limits
 from tests.integration.monitor.desk import BEGINS, RULES, Desk, keys, number, opened
-from tests.unit.monitor.histories import accepted, at, decided, delivered, done, limits, plan, report, reported
+from tests.support.monitor_histories import accepted, at, decided, delivered, done, limits, plan, report, reported
 
 SHENZHEN, NANNING = "440305", "450103"
 COMMERCE, MARKET = "Commerce", "Market office"

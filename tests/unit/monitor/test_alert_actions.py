@@ -17,7 +17,7 @@ from services.monitor.core.alert_actions import APPEAL_UPHELD
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, report, reported
+from tests.support.monitor_histories import Monitor, accepted, at, decided, delivered, report, reported
 
 MONDAY = at("2026-03-02 10:00")
 INSTANT = timedelta(microseconds=1)

@@ -17,7 +17,7 @@ from contracts.moves import Moves
 from services.monitor.core import alerts, appeals, commitment
 from services.monitor.core.alert_records import RaisedRung
 from services.monitor.core.state import MonitoredCase
-from tests.unit.monitor.histories import Monitor, at
+from tests.support.monitor_histories import Monitor, at
 from tests.unit.monitor.test_core_properties import Timed, disturbed, histories, moments
 
 START = at("2026-03-02 10:00")

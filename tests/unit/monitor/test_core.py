@@ -14,7 +14,7 @@ from services.monitor.core.alerts import ANSWERED_IN_TIME
 from services.monitor.core.handle import handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
-from tests.unit.monitor.histories import (
+from tests.support.monitor_histories import (
     Monitor,
     accepted,
     at,

@@ -11,7 +11,18 @@ from contracts.messages.cases import CaseStateRequested, StepState
 from contracts.messages.commitments import CommitmentKey
 from services.monitor.core.commitment import CASE
 from services.monitor.core.state import MonitoredCase
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
+from tests.support.monitor_histories import (
+    Monitor,
+    accepted,
+    at,
+    decided,
+    delivered,
+    done,
+    limits,
+    plan,
+    report,
+    reported,
+)
 
 START = at("2026-03-02 10:00")
 Timed = tuple[Message, datetime]

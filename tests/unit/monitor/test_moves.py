@@ -12,7 +12,18 @@ from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.alerts import DEADLINE_MOVED
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.store.rule_store import SHIPPED, read
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, limits, plan, report, reported
+from tests.support.monitor_histories import (
+    Monitor,
+    accepted,
+    at,
+    decided,
+    delivered,
+    done,
+    limits,
+    plan,
+    report,
+    reported,
+)
 
 MONDAY = at("2026-03-02 10:00")
 STEP_YELLOW = at("2026-03-03 17:30")

@@ -15,7 +15,7 @@ from services.monitor.core.ladder import ClockHistory, due_dates
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.yaml_file import InvalidFile, read_yaml
-from tests.unit.monitor.histories import at
+from tests.support.monitor_histories import at
 
 SHIPPED = rule_store.SHIPPED.read_text(encoding="utf-8")
 SECOND = timedelta(seconds=1)

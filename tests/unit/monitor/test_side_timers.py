@@ -22,7 +22,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import procedure_key
 from services.monitor.core.verification import MAX_QUERIES
 from services.monitor.store import rule_store
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, plan, report, reported
+from tests.support.monitor_histories import Monitor, accepted, at, decided, delivered, done, plan, report, reported
 from tests.unit.monitor.test_suspensions import procedure
 
 MONDAY = at("2026-03-02 10:00")

@@ -18,7 +18,7 @@ from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts import DEADLINE_MOVED
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import MAX_SUSPENSIONS
-from tests.unit.monitor.histories import (
+from tests.support.monitor_histories import (
     CASE_ID,
     Monitor,
     accepted,

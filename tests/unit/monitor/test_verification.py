@@ -14,7 +14,7 @@ from contracts.messages.cases import CaseStateRequested, StepState
 from services.monitor.core.alerts import DELIVERED_LATE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.verification import MAX_QUERIES
-from tests.unit.monitor.histories import Monitor, accepted, at, decided, delivered, done, report, reported
+from tests.support.monitor_histories import Monitor, accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")
 STEP_YELLOW = at("2026-03-03 17:30")

@@ -25,7 +25,7 @@ from contracts.working_time import Suspension
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.store.rule_store import SHIPPED, read
-from tests.unit.monitor.histories import (
+from tests.support.monitor_histories import (
     CASE_ID,
     Monitor,
     accepted,
