@@ -245,23 +245,23 @@ PLANTED = [
     ("onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "alerts said: .* is there 0 times"),
     ("onedoor_monitor", "INSERT INTO alerts TABLE alerts LIMIT 1", "alerts listed: .* is there 2 times"),
     ("onedoor_monitor", "DELETE FROM alerts", "alerts listed: .* is there 0 times"),
-    ("sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "the books of tax: .* is there 0 times"),
-    ("sandbox_tax", f"INSERT INTO ledger SELECT * FROM ledger WHERE {APPROVED}", "the books of tax: .* given twice"),
+    ("sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "the ledger of tax: .* is there 0 times"),
+    ("sandbox_tax", f"INSERT INTO ledger SELECT * FROM ledger WHERE {APPROVED}", "the ledger of tax: .* given twice"),
     (
         "sandbox_tax",
         f"UPDATE ledger SET task_id = 'x/y' WHERE {APPROVED}",
-        "the books of tax: x/y is there, and should not",
+        "the ledger of tax: x/y is there, and should not",
     ),
-    ("sandbox_commerce", f"UPDATE ledger SET number = 'x' WHERE {APPROVED}", "x in the books, told as"),
+    ("sandbox_commerce", f"UPDATE ledger SET number = 'x' WHERE {APPROVED}", "x in the ledger, reported as"),
     (
         "sandbox_land",
         f"UPDATE ledger SET outcome = 'refused' WHERE {APPROVED}",
-        "refused in the books, approved in the case",
+        "refused in the ledger, approved in the case",
     ),
     (
         "sandbox_land",
         f"UPDATE ledger SET decide_at = now() WHERE {APPROVED}",
-        "decided at .* in the books, at .* in the case",
+        "decided at .* in the ledger, at .* in the case",
     ),
 ]
 

@@ -139,28 +139,28 @@ def _tasks(services: Mapping[str, _Service], books: Mapping[str, list[asyncpg.Re
     yield from _compared("steps decided", Counter(list(decided)), {request["task_id"] for request in requests})
     for office, entries in books.items():
         asked = {request["task_id"] for request in requests if request["system"] == office}
-        yield from _compared(f"the books of {office}", Counter(entry["task_id"] for entry in entries), asked)
+        yield from _compared(f"the ledger of {office}", Counter(entry["task_id"] for entry in entries), asked)
         numbers = Counter(entry["number"] for entry in entries)
-        yield from (f"the books of {office}: number {number} given twice" for number in numbers if numbers[number] > 1)
+        yield from (f"the ledger of {office}: number {number} given twice" for number in numbers if numbers[number] > 1)
         told = defaultdict(set)
         for _, content in services[office].said.get("task.done", ()):
             told[content["task_id"]].add(content["reference"])
         for entry in entries:
             task_id = entry["task_id"]
             if told[task_id] != {entry["number"]}:
-                yield f"{task_id}: {entry['number']} in the books, told as {sorted(told[task_id])}"
+                yield f"{task_id}: {entry['number']} in the ledger, reported as {sorted(told[task_id])}"
             if task_id in decided:
                 yield from _contradictions(task_id, entry, decided[task_id])
 
 
 def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator[str]:
     if step["outcome"] != entry["outcome"]:
-        yield f"{task_id}: {entry['outcome']} in the books, {step['outcome']} in the case"
+        yield f"{task_id}: {entry['outcome']} in the ledger, {step['outcome']} in the case"
     certificate = f"证{entry['number']}" if entry["outcome"] == "approved" else None
     if step.get("document") != certificate:
-        yield f"{task_id}: {certificate} in the books, {step.get('document')} in the case"
+        yield f"{task_id}: {certificate} in the ledger, {step.get('document')} in the case"
     if not timedelta() <= entry["decide_at"] - datetime.fromisoformat(step["decided_at"]) < WHOLE_SECONDS:
-        yield f"{task_id}: decided at {entry['decide_at']} in the books, at {step['decided_at']} in the case"
+        yield f"{task_id}: decided at {entry['decide_at']} in the ledger, at {step['decided_at']} in the case"
 
 
 def _commitments(monitor: _Service) -> Iterator[str]:
