@@ -131,7 +131,12 @@ def test_replay_hands_back_a_case_in_order_and_says_what_it_cannot(database: str
     result = onedoor("replay", "--case", case(1))
     assert result.exit_code == 1
     assert "handed back: 1, 2\n" in result.stdout
-    for words in ("letter 4 is not text", "letter 5 is empty", "letter 6 is what a department", "letter 8 is not text"):
+    for words in (
+        "letter 4 is not text",
+        "letter 5 is empty",
+        "letter 6 is an answer of a department",
+        "letter 8 is not text",
+    ):
         assert words in result.stderr
     assert waiting(database) == [GOOD.decode(), GOOD.decode() + " "]
     assert statuses(database) == ["replayed", "replayed", *["parked"] * 6]
