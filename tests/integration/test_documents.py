@@ -396,3 +396,23 @@ async def test_rules_that_this_program_cannot_read_stop_it_and_lose_nothing(
     await put(database, a=1)
     await process().run(letters("a", [1]))
     assert await heard(database) == {case(1): ("a by 2",)}
+
+
+async def test_a_rollout_yields_to_the_load_and_ends_all_the_same(database: AsyncEngine, process: Process) -> None:
+    processor = process()
+    await processor.run(letters("a", range(CASES)))
+    await put(database, a=1)
+    rollout = Rollout(processor, busy=lambda: True, stretch=AT_ONCE)
+    assert await rollout.run_once() is False
+    assert 0 < rollout.pause() and (await progress(database)).visited <= AT_ONCE, "one stretch, then a pause"
+    while (await progress(database)).done_at is None:
+        assert await rollout.run_once() is False
+    assert set((await heard(database)).values()) == {("a", "follows 1")}
+
+
+async def test_open_cases_are_found_by_their_index(database: AsyncEngine) -> None:
+    async with database.connect() as connection:
+        await connection.execute(text("SET enable_seqscan = off"))
+        query = "SELECT case_id FROM cases WHERE case_id > 'A' AND closed_at IS NULL ORDER BY case_id LIMIT 10"
+        plan = "\n".join((await connection.scalars(text(f"EXPLAIN {query}"))).all())
+    assert "cases_open" in plan

@@ -40,6 +40,14 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
     changes = onedoor(database_url, "apply", str(file), "--yes")
     assert "孙静" in changes and "孙晴" in changes and "version 2 of the directory is in force" in changes
 
+    newest, oldest = onedoor(database_url, "history").splitlines()
+    assert newest.split()[0] == "2" and oldest.split()[0] == "1"
+    assert "孙静" in onedoor(database_url, "show", "1") and "孙晴" in onedoor(database_url, "show")
+    assert "not on record" in onedoor(database_url, "show", "3", status=1)
+    file.write_text(shown, encoding="utf-8")
+    assert "孙晴" in onedoor(database_url, "diff", str(file)), "what a file would change"
+    assert len(onedoor(database_url, "history").splitlines()) == 2, "a comparison puts nothing in force"
+
     asked = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
     told = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
     assert [line.split("  ")[-1].strip() for line in told] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
