@@ -139,7 +139,7 @@ def load(
     folder: Folder = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Show what a notice of holidays changes, ask, and put it in force: open deadlines are reckoned anew."""
+    """Show what a notice of holidays changes, ask, and put it in force: open deadlines are recalculated."""
     from contracts.working_time import published_calendar
     from contracts.working_time.notices import NATION, InvalidNotice, changes, in_force, read
     from services.operator import calendar_folder as kept
@@ -154,7 +154,7 @@ def load(
             if "region" in json.loads(content) and said.region != region:
                 raise typer.BadParameter(f"the notice says itself that it is of {said.region}")
             said = said.replace(region=_region(region))
-        # What counts is what monitor keeps to; a folder on this machine may know less.
+        # The notices in force at monitor count; a folder on this machine may lack some.
         where = Where(database, folder)
         running = in_force_here(where)
         notices = list(running[1].notices) if running is not None else kept.notices(calendars)
@@ -179,7 +179,7 @@ def load(
     if not yes and not typer.confirm(f"Put {said.version} in force?"):
         typer.echo("nothing has changed")
         raise typer.Exit(1)
-    # Monitor first: should its database be away, nothing has changed.
+    # Monitor first: if its database is away, nothing has changed.
     if running is not None:
         apply_notices(where, running, [*others, said])
     with _plain_faults():
@@ -302,7 +302,7 @@ def _as_json(found: "Due | Suspended", terms: "CountingRules") -> str:
 
 
 def _batch(file: Path, out: Path | None, terms: "CountingRules") -> int:
-    """Write the rows with their due dates; 1 if some could not be reckoned, each of which is told of.
+    """Write the rows with their due dates. Returns 1 if some could not be calculated; each of these is reported.
 
     A file comes to be whole or not at all, so that it may be the one that is read.
     """
@@ -333,7 +333,7 @@ def _batch(file: Path, out: Path | None, terms: "CountingRules") -> int:
 
 @contextmanager
 def _plain_faults() -> "Iterator[None]":
-    """What is wrong with a file is told in a line."""
+    """Report a fault of a file in one line."""
     try:
         yield
     except OSError as fault:

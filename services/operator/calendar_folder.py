@@ -1,7 +1,7 @@
 """The notices of holidays that are in force at a place: a folder of files, one for each year and region.
 
-Who replaces a notice writes the new file whole before it takes the place of the old one, of which a copy is kept in
-``replaced/``. So a reader sees one or the other at any moment, and can see what was in force before.
+A notice is replaced by a whole file in one step, and a copy of the old file is kept in ``replaced/``. So a reader sees
+one or the other at any moment, and the earlier notices stay readable.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def calendar(folder: Path, region: str) -> Calendar:
 
 
 def put(folder: Path, notice: Notice) -> Path:
-    """Put a notice in force: its file."""
+    """Put a notice in force. Returns its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(notice)
     partial = path.with_suffix(".partial")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
+import typer
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.operator.addresses import NoAddresses, read_addresses
+from services.operator.monitor_commands import stop
 from services.registry import CORE_SERVICES, default_systems
 
 T = TypeVar("T")
@@ -84,6 +86,16 @@ def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
             return await work(engine)
 
     return asyncio.run(main())
+
+
+def on_monitor(address: str, folder: Path | None, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    """Do it on monitor's database. A wrong choice of databases, or one that is away, ends the command."""
+    try:
+        return on(next(iter(chosen("monitor", address, folder).values())), work)
+    except WrongChoice as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+    except Unreachable as away:
+        raise stop(str(away)) from None
 
 
 def _why(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from services.operator.monitor_commands import Database, Folder, on_monitor, stop
+from services.operator.monitor_commands import Database, Folder, stop
 
 app = typer.Typer(help="Export the journal of monitor's decisions, and check an export.", no_args_is_help=True)
 
@@ -68,6 +68,7 @@ def key(database: Database = "", folder: Folder = None) -> None:
 
 def _on(database: str, folder: Path | None, work: Callable[[Any], Awaitable[T]]) -> T:
     """Run the work on monitor's database."""
+    from services.operator.databases import on_monitor
     from services.operator.journal_export import NothingToExport
 
     try:

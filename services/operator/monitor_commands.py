@@ -1,16 +1,9 @@
-"""What commands about monitor have in common: which database, what is asked, how they end."""
+"""The options that commands about monitor share, and the end of a command that fails."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-T = TypeVar("T")
 
 Database = Annotated[
     str,
@@ -24,19 +17,7 @@ Folder = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def on_monitor(database: str, folder: Path | None, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
-    """Do it on monitor's database."""
-    from services.operator.databases import Unreachable, WrongChoice, chosen, on
-
-    try:
-        return on(next(iter(chosen("monitor", database, folder).values())), work)
-    except WrongChoice as wrong:
-        raise typer.BadParameter(str(wrong)) from None
-    except Unreachable as away:
-        raise stop(str(away)) from None
-
-
 def stop(reason: str) -> typer.Exit:
-    """To be raised: the command ends, and says why."""
+    """Print the reason for which a command ends. Returns the exception to raise."""
     typer.echo(reason, err=True)
     return typer.Exit(1)

@@ -3,8 +3,8 @@
 Batches apply the newest version from the moment it is in force (`documents.put`). Cases without a message of their own
 are recalculated here, in the background, in bounded transactions, and all replicas share in the work (`rollouts`).
 
-The roll-out yields to the load: while messages arrive it takes small stretches and pauses nine times as long after each
-of them. In an idle service it runs at full speed.
+The roll-out yields to the load: while messages arrive it takes small stretches and pauses nineteen times as long
+after each of them. In an idle service it runs at full speed.
 """
 
 import time
@@ -34,8 +34,8 @@ STRETCH = 1000
 BUSY_STRETCH = 100
 """Cases of one transaction while messages arrive."""
 
-BUSY_PAUSE = 9.0
-"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes a tenth of the time."""
+BUSY_PAUSE = 19.0
+"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes a twentieth of the time."""
 
 log = telemetry.logger(__name__)
 
