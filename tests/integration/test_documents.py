@@ -404,7 +404,7 @@ async def test_a_rollout_yields_to_the_load_and_ends_all_the_same(database: Asyn
     await put(database, a=1)
     rollout = Rollout(processor, busy=lambda: True, stretch=AT_ONCE)
     assert await rollout.run_once() is False
-    assert 0 < rollout.pause() and (await progress(database)).visited <= AT_ONCE, "one stretch, then a pause"
+    assert rollout.pause() > 0 and (await progress(database)).visited <= AT_ONCE, "one stretch, then a pause"
     while (await progress(database)).done_at is None:
         assert await rollout.run_once() is False
     assert set((await heard(database)).values()) == {("a", "follows 1")}

@@ -35,7 +35,7 @@ BUSY_STRETCH = 100
 """Cases of one transaction while messages arrive."""
 
 BUSY_PAUSE = 19.0
-"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes a twentieth of the time."""
+"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes 5% of the time."""
 
 log = telemetry.logger(__name__)
 
