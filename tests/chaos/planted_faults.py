@@ -82,7 +82,7 @@ PLANTED_FAULTS = (
         '        task = task.model_copy(update={"task_id": f"{task.task_id}/{uuid4().hex}"})\n'
         "        body = application(task)",
         "power cut",
-        r"the ledger of tax: \S+ is there, and should not be",
+        r"the ledger of tax: \S+ is unexpected",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Whole journeys through the running platform, seen from where people stand: in front of it."""
+"""Whole cases through the running platform, as applicants and staff see them."""
 
 import asyncio
 from collections import Counter
@@ -27,23 +27,23 @@ SYSTEMS = default_systems()
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MANNER = Behaviour(mean_days=0.5, late_share=0.15, late_days=30, refused_share=0.15)
-"""Long before any limit as a rule; what is late is far beyond the statutory limit of 20 working days or less."""
+BEHAVIOUR = Behaviour(mean_days=0.5, late_share=0.15, late_days=30, refused_share=0.15)
+"""Usually long before any limit; late answers come long after the statutory limit of at most 20 working days."""
 
 DAYS_A_SECOND = 3.0
 
-NO_EVENT = "the record is no CloudEvent of a type and version known here"
+NOT_AN_EVENT = "the record is no CloudEvent of a type and version known here"
 GARBAGE = {
     b"\xff{": "the record is no JSON",
     b"[]": "the record is no CloudEvent",
-    b'{"id": 7}': NO_EVENT,
-    b'{"type": "onedoor.case.accepted.v99"}': NO_EVENT,
+    b'{"id": 7}': NOT_AN_EVENT,
+    b'{"type": "onedoor.case.accepted.v99"}': NOT_AN_EVENT,
     b'{"type": "onedoor.task.done.v1"}': "5 faults in the event: id: missing; source: missing; subject: missing; "
     "time: missing; data: missing",
     b" " * 300_000: "the record has 300000 bytes; at most 262144 are allowed",
     b"": "the record is empty",
 }
-"""What may turn up on a topic, and what is said of it."""
+"""Values that may appear on a topic, and the reasons in their dead letters."""
 
 BUNDLES = ("start-business", "transfer-property", "investment-project")
 PERSONS = [person(number) for number in range(12)]
@@ -52,20 +52,22 @@ RUNGS = ("warning", "yellow", "red")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
-    async with running(tmp_path_factory.mktemp("centre"), MANNER, DAYS_A_SECOND) as centre:
+    async with running(tmp_path_factory.mktemp("centre"), BEHAVIOUR, DAYS_A_SECOND) as centre:
         yield centre
 
 
-async def applied(centre: Centre, matter: str, who: dict[str, str], late: str = "", refused: str = "") -> Answer:
-    """The receipt of an application of which the given step will be late or refused, and none else."""
-    return await centre.apply(application(matter, who), foreseen(centre, matter, who, late, refused))
+async def applied(centre: Centre, matter: str, applicant: dict[str, str], late: str = "", refused: str = "") -> Answer:
+    """The receipt of an application. Exactly the given steps will be late or refused."""
+    return await centre.apply(
+        application(matter, applicant), key_with_outcome(centre, matter, applicant, late, refused)
+    )
 
 
-def foreseen(centre: Centre, matter: str, who: dict[str, str], late: str = "", refused: str = "") -> str:
-    """The Idempotency-Key that leads to this course."""
+def key_with_outcome(centre: Centre, matter: str, applicant: dict[str, str], late: str = "", refused: str = "") -> str:
+    """The Idempotency-Key that leads to this outcome."""
     secret_key = (centre.platform.folder / "addresses" / "secret-key").read_text()
-    name = f"applicant {PERSONS.index(who)}"
-    return key_for(name, secret_key, MANNER, plan_of(matter), late.split(), refused.split())
+    name = f"applicant {PERSONS.index(applicant)}"
+    return key_for(name, secret_key, BEHAVIOUR, plan_of(matter), late.split(), refused.split())
 
 
 def at(moment: str) -> datetime:
@@ -73,7 +75,7 @@ def at(moment: str) -> datetime:
 
 
 def working_days(after: str, through: str) -> int:
-    """Working days counted as the law does: not the day of the event, but the last day."""
+    """Working days as the law counts them: without the day of the event, with the last day."""
     first, last = (at(moment).astimezone(ZONE).date().toordinal() for moment in (after, through))
     return sum(chinese_calendar.is_workday(date.fromordinal(day)) for day in range(first + 1, last + 1))
 
@@ -91,7 +93,7 @@ async def test_a_bundle_from_application_to_decision(centre: Centre, matter: str
     for planned in plan.steps:
         step = steps[planned.step]
         assert (step["state"], step["outcome"]) == ("done", "approved")
-        # Asked for in the moment in which nothing stood in its way any more, and not before.
+        # It was requested at the moment when its last prerequisite was met.
         assert step["requested_at"] == max(
             [case["accepted_at"], *(steps[name]["decided_at"] for name in planned.after)]
         )
@@ -99,21 +101,21 @@ async def test_a_bundle_from_application_to_decision(centre: Centre, matter: str
     assert_history(case)
     assert_due(case, receipt, plan)
     await assert_commitments_closed(centre, case)
-    await assert_in_the_books_once(centre, case, plan)
+    await assert_one_ledger_entry_a_task(centre, case, plan)
 
 
 def assert_history(case: Answer) -> None:
-    moments = [at(event["at"]) for event in case["history"]]
-    assert moments == sorted(moments)
-    whats = [event["event"] for event in case["history"]]
-    assert (whats[0], whats[-1]) == ("Case accepted", f"Case decided: {case['outcome']}")
-    told = Counter(what.partition(" ")[0] for what in whats)
+    times = [at(event["at"]) for event in case["history"]]
+    assert times == sorted(times)
+    events = [event["event"] for event in case["history"]]
+    assert (events[0], events[-1]) == ("Case accepted", f"Case decided: {case['outcome']}")
+    counts = Counter(what.partition(" ")[0] for what in events)
     steps = sum(step["state"] == "done" for step in case["steps"])
-    assert told == {"Case": 2, "Sent": steps, "Received": steps, "Decided": steps}
+    assert counts == {"Case": 2, "Sent": steps, "Received": steps, "Decided": steps}
 
 
 def assert_due(case: Answer, receipt: Answer, plan: Plan) -> None:
-    """The limits of the plan, counted with a calendar of somebody else's making, to the close of business."""
+    """The deadlines follow from the limits of the plan, by an independent calendar, at the close of business."""
     assert case["due"] == receipt["due"]
     commitments = [(plan.limits, case["accepted_at"], case["due"])]
     commitments += [
@@ -129,24 +131,26 @@ def assert_due(case: Answer, receipt: Answer, plan: Plan) -> None:
 
 
 async def assert_commitments_closed(centre: Centre, case: Answer) -> None:
-    """Monitor holds the same deadlines, and each has its answer."""
+    """Monitor has the same deadlines, and each commitment is answered."""
     shown = {"case": (case["decided_at"], case["due"])}
     shown |= {f"step/{s['step']}": (s["decided_at"], s["due"]) for s in case["steps"] if s["state"] == "done"}
-    held: dict[str, Any] = {}
+    commitments: dict[str, Any] = {}
 
     async def closed() -> bool:
         found = await centre.monitor(f"/commitments/{case['number']}")
-        held.update({one["key"]: one for one in found["commitments"]})
-        return all(one["answered_at"] for one in held.values())
+        commitments.update({one["key"]: one for one in found["commitments"]})
+        return all(one["answered_at"] for one in commitments.values())
 
     await eventually(closed, 10, f"the commitments of {case['number']} are closed")
-    assert {key: one["answered_at"] for key, one in held.items()} == {key: ended for key, (ended, _) in shown.items()}
-    for key, one in held.items():
+    assert {key: one["answered_at"] for key, one in commitments.items()} == {
+        key: ended for key, (ended, _) in shown.items()
+    }
+    for key, one in commitments.items():
         assert (one["committed_due"], one["statutory_due"]) == (shown[key][1]["committed"], shown[key][1]["statutory"])
 
 
-async def assert_in_the_books_once(centre: Centre, case: Answer, plan: Plan) -> None:
-    """The departments' own books have one number for each task: the one on the document that the case shows."""
+async def assert_one_ledger_entry_a_task(centre: Centre, case: Answer, plan: Plan) -> None:
+    """The ledgers of the departments have one number for each task: the one on the document in the case."""
     for system in {step.system for step in plan.steps}:
         query = "SELECT task_id, number, outcome FROM ledger WHERE task_id LIKE $1 ORDER BY task_id"
         entries = await centre.rows(f"sandbox_{system}", query, f"{case['number']}/%")
@@ -170,8 +174,8 @@ async def test_a_refused_step_refuses_the_case(centre: Centre) -> None:
     await assert_commitments_closed(centre, case)
 
 
-async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
-    # Five days to its first card: less would be over before a busy machine has delivered it, and then it is not due.
+async def test_a_late_case_raises_each_rung_once(centre: Centre) -> None:
+    # Five days to its first card: on a busy machine a shorter limit could end before the delivery, without a card.
     receipt = await applied(centre, "tax-incentives", PERSONS[4], late="tax-incentives")
     number = receipt["number"]
     wanted = {(commitment, rung) for commitment in ("case", "step/tax-incentives") for rung in RUNGS}
@@ -183,7 +187,7 @@ async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
 
     await eventually(all_raised, 30, f"every rung of {number} has fired")
     shown = (await centre.show(number, receipt["secret"])).json()
-    assert shown["state"] == "accepted", "the cards come before the answer, not after it"
+    assert shown["state"] == "accepted", "the cards must come before the answer"
     cards = {"yellow": shown["due"]["committed"], "red": shown["due"]["statutory"]}
     for alert in alerts:
         due_at = alert["due_at"]
@@ -195,14 +199,14 @@ async def test_a_late_case_draws_each_rung_once(centre: Centre) -> None:
     await assert_commitments_closed(centre, case)
     listed = (await centre.monitor(f"/alerts?case={number}"))["alerts"]
     assert sorted((alert["commitment"], alert["rung"]) for alert in listed) == sorted(wanted)
-    said = await centre.rows("onedoor_monitor", "SELECT event FROM outbox WHERE case_id = $1", number)
-    assert Counter("alert.raised" in row["event"] for row in said)[True] == len(wanted)
+    published = await centre.rows("onedoor_monitor", "SELECT event FROM outbox WHERE case_id = $1", number)
+    assert Counter("alert.raised" in row["event"] for row in published)[True] == len(wanted)
     log = (centre.platform.folder / "logs" / "monitor.log").read_text()
     assert sum(number in line and '"event": "alert"' in line for line in log.splitlines()) == len(wanted)
 
 
-async def test_posts_at_the_same_moment_under_one_key_make_one_case(centre: Centre) -> None:
-    body, key = application("premises-use", PERSONS[5]), foreseen(centre, "premises-use", PERSONS[5])
+async def test_simultaneous_posts_with_one_key_make_one_case(centre: Centre) -> None:
+    body, key = application("premises-use", PERSONS[5]), key_with_outcome(centre, "premises-use", PERSONS[5])
     answers = await asyncio.gather(*(centre.post(body, key) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
     (receipt,) = {answer.text for answer in answers}
@@ -217,11 +221,11 @@ async def test_posts_at_the_same_moment_under_one_key_make_one_case(centre: Cent
         query = "SELECT case_id FROM cases WHERE strpos(state, $1) > 0"
         rows = await centre.rows(database, query, PERSONS[5]["id_number"])
         assert [row["case_id"] for row in rows] == [number]
-    await assert_in_the_books_once(centre, case, plan_of("premises-use"))
+    await assert_one_ledger_entry_a_task(centre, case, plan_of("premises-use"))
 
 
-async def test_without_the_right_secret_there_is_nothing_to_see(centre: Centre) -> None:
-    one, other = [(await centre.post(application("premises-use", who))).json() for who in PERSONS[6:8]]
+async def test_a_case_is_not_shown_without_its_secret(centre: Centre) -> None:
+    one, other = [(await centre.post(application("premises-use", applicant))).json() for applicant in PERSONS[6:8]]
     for number, secret in (
         (one["number"], other["secret"]),
         (one["number"], ""),
@@ -262,37 +266,39 @@ async def test_each_wrong_field_is_named(centre: Centre) -> None:
     assert (await centre.client.post(address, json={"x": "y" * 70_000})).status_code == httpx2.codes.CONTENT_TOO_LARGE
 
 
-async def test_garbage_on_every_topic_is_put_aside_and_delays_nobody(centre: Centre) -> None:
-    receipts = [await applied(centre, matter, who) for matter, who in zip(BUNDLES, PERSONS[9:], strict=True)]
+async def test_garbage_on_every_topic_is_parked_and_delays_no_case(centre: Centre) -> None:
+    receipts = [
+        await applied(centre, matter, applicant) for matter, applicant in zip(BUNDLES, PERSONS[9:], strict=True)
+    ]
     key = receipts[0]["number"]
-    await throw(centre.platform.engines.kafka, key)
+    await publish_garbage(centre.platform.engines.kafka, key)
     for receipt in receipts:
         assert (await centre.follow(receipt))["outcome"] == "approved"
     for service in centre.platform.options.services:
-        heard = topics_for(load(service).consumes, (service,) if service in SYSTEMS else SYSTEMS)
+        topics = topics_for(load(service).consumes, (service,) if service in SYSTEMS else SYSTEMS)
         await eventually(
-            partial(letters_are, centre, service, len(heard) * len(GARBAGE)), 15, f"{service} has read all of it"
+            partial(dead_letters_are, centre, service, len(topics) * len(GARBAGE)), 15, f"{service} has read all of it"
         )
         rows = await centre.rows(f"onedoor_{service}", "SELECT * FROM dead_letters WHERE status = 'parked'")
-        assert {(row["topic"], row["reason"]) for row in rows} == set(product(heard, GARBAGE.values()))
+        assert {(row["topic"], row["reason"]) for row in rows} == set(product(topics, GARBAGE.values()))
         assert all(row["origin"].startswith("partition ") and not row["blocking"] for row in rows)
         assert {bytes(row["value"] or b"") for row in rows} == set(GARBAGE)
         health = await centre.client.get(f"{centre.platform.address(service)}/health/ready")
         assert health.status_code == httpx2.codes.OK, health.text
 
 
-async def throw(kafka: str, key: str) -> None:
-    """Each kind of garbage onto each topic, between the messages of a case that is under way."""
+async def publish_garbage(kafka: str, key: str) -> None:
+    """Publish each kind of garbage on each topic, between the messages of an open case."""
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for topic in topics_for(REGISTRY, SYSTEMS):
             for value in GARBAGE:
                 await producer.send(topic, value or None, key=key.encode())
 
 
-async def letters_are(centre: Centre, service: str, count: int) -> bool:
+async def dead_letters_are(centre: Centre, service: str, count: int) -> bool:
     return len(await centre.rows(f"onedoor_{service}", "SELECT FROM dead_letters")) == count
 
 
 async def test_no_personal_data_is_in_any_log(centre: Centre) -> None:
-    """After everything above. Applicants who were refused are looked for like those who were accepted."""
+    """Runs after all tests above, and looks for refused applicants as well as accepted ones."""
     assert named_in_logs(centre.platform.folder, PERSONS) == []

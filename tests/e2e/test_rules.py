@@ -1,4 +1,4 @@
-"""Another calendar, and another ladder, while cases are open: what people see of it."""
+"""Another calendar and another ladder while cases are open, as applicants and supervisors see them."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SLOW = Behaviour(mean_days=300.0)
-"""Nobody decides while this runs."""
+"""No department decides during these tests."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -31,7 +31,7 @@ async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cent
 
 
 async def onedoor(centre: Centre, *arguments: str, status: int = 0) -> str:
-    """What the command says when it is about this centre."""
+    """The output of the command for this centre."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "onedoor.cli", *arguments, "--folder", str(centre.platform.folder)),
         stdout=asyncio.subprocess.PIPE,
@@ -54,7 +54,7 @@ def closing(moment: str) -> datetime:
 
 
 def typhoon(file: Path, day: str) -> Path:
-    """A notice by which offices of Guangxi are closed that day."""
+    """A notice that closes the offices of Guangxi on that day."""
     notice: dict[str, Any] = {
         "year": 2026,
         "region": "CN-45",
@@ -64,7 +64,7 @@ def typhoon(file: Path, day: str) -> Path:
     return file
 
 
-async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(centre: Centre, tmp_path: Path) -> None:
+async def test_a_notice_moves_the_open_deadlines_of_its_region_visibly(centre: Centre, tmp_path: Path) -> None:
     receipt = await centre.apply(application("start-business", person(1)), "typhoon")
 
     async def held() -> bool:
@@ -74,19 +74,19 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
     before = closing(receipt["due"]["committed"])
     file = typhoon(tmp_path / "typhoon.json", f"{before:%Y-%m-%d}")
     arguments = ("calendar", "load", str(file), "--calendars", str(tmp_path / "calendars"), "--yes")
-    said = await onedoor(centre, *arguments)
-    assert f"{before:%Y-%m-%d}" in said and "now off" in said and "version 2 of the rules is in force" in said
+    output = await onedoor(centre, *arguments)
+    assert f"{before:%Y-%m-%d}" in output and "now off" in output and "version 2 of the rules is in force" in output
 
     async def moved() -> bool:
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
 
     await eventually(moved, 20, "the applicant is shown the deadline as it is now")
     number = receipt["number"]
-    derivation = await centre.monitor(f"/commitments/{number}/explanation?language=en")
-    (day,) = [day for day in derivation["days"] if day["day"] == f"{before:%Y-%m-%d}"]
+    explanation = await centre.monitor(f"/commitments/{number}/explanation?language=en")
+    (day,) = [day for day in explanation["days"] if day["day"] == f"{before:%Y-%m-%d}"]
     assert (day["kind"], day["name"]) == ("holiday", "台风")
-    assert "CN-45 2026" in derivation["calendar"]
-    (said_moved,) = [
+    assert "CN-45 2026" in explanation["calendar"]
+    (moved_event,) = [
         json.loads(row["event"])
         for row in await centre.rows(
             "onedoor_monitor",
@@ -94,7 +94,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_and_all_are_told(
             number,
         )
     ]
-    assert (said_moved["data"]["cause"], said_moved["data"]["rules_version"]) == ("rules", 2)
+    assert (moved_event["data"]["cause"], moved_event["data"]["rules_version"]) == ("rules", 2)
     assert "nothing changes" in await onedoor(centre, *arguments)
 
     found: Any = await centre.monitor("/rules")
@@ -112,15 +112,15 @@ async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre
     found: Any = await centre.monitor("/rules")
 
     file.write_text(text.replace("warning: {days_left: 2, share_used: 0.5}", "warning: {days_left: 3}", 1))
-    said = await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
+    output = await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
     number = found[0]["number"] + 1
-    assert f"version {number} of the rules is in force" in said and "followed by all" in said
+    assert f"version {number} of the rules is in force" in output and "followed by all" in output
     assert "days_left: 3" in await onedoor(centre, "rules", "show")
     assert "nothing changes" in await onedoor(centre, "rules", "apply", str(file), *calendars, "--yes")
     assert str(number) in (await onedoor(centre, "rules", "history")).splitlines()[0]
 
 
-async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_supervisors(centre: Centre) -> None:
+async def test_suspended_time_is_shown_to_the_applicant_and_explained_to_supervisors(centre: Centre) -> None:
     receipt = await centre.apply(application("start-business", person(2)), "suspended")
     number = receipt["number"]
     before = closing(receipt["due"]["committed"])
@@ -130,7 +130,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
         return bool(await centre.rows("sandbox_commerce", query, f"{number}/licence"))
 
     await eventually(asked, 20, "the department has been given the case")
-    # It holds a hearing, as its own system says in the exchange tables: two days of the limit.
+    # It holds a hearing, by an entry in the exchange tables: two days of the limit.
     begins = before.replace(hour=10, minute=0)
     row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"
     columns = "row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, special_type, special_name"
@@ -146,8 +146,8 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
         return closing((await shown(centre, receipt))["due"]["committed"]) > before
 
     await eventually(later, 20, "the deadline has moved by the hearing")
-    derivation = await centre.monitor(f"/commitments/{number}/explanation")
-    (day,) = [day for day in derivation["days"] if day["kind"] == "suspended"]
+    explanation = await centre.monitor(f"/commitments/{number}/explanation")
+    (day,) = [day for day in explanation["days"] if day["kind"] == "suspended"]
     assert (day["day"], day["article"]) == (f"{before:%Y-%m-%d}", "行政许可法第四十五条")
     assert "听证" in day["reason"]
 
@@ -159,7 +159,7 @@ async def test_time_that_stands_still_is_shown_to_the_applicant_and_derived_for_
     async def paused() -> bool:
         return (await shown(centre, receipt))["due"]["pause"] is not None
 
-    await eventually(paused, 20, "the applicant is shown that time stands still")
+    await eventually(paused, 20, "the applicant sees the suspension")
     answer = await centre.client.post(f"{path}/{answer.json()['suspension']}/end", json={"reason": "已批复"})
     assert answer.status_code == httpx2.codes.CREATED, answer.text
 

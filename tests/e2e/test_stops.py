@@ -1,4 +1,4 @@
-"""What happens to a run when the program that started it all is killed, or asked to stop."""
+"""The program that starts everything is killed, or asked to stop."""
 
 import asyncio
 import re
@@ -21,36 +21,36 @@ from tests.support.installation import COMMAND, OnedoorUp, all_end
 from tests.support.waiting import eventually
 
 CASES = 60
-EARLY = 30
-DECIDED_BEFORE = 15
+FIRST_CASES = 30
+MIN_DECIDED = 15
 
 
 @pytest.fixture
-def quick_offices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offices that decide at once."""
+def quick_departments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Departments that decide at once."""
     monkeypatch.setenv("ONEDOOR_SANDBOX_AT_ONCE", "true")
     monkeypatch.setenv("ONEDOOR_RELAY_AGE_S", "1")
     monkeypatch.setenv("ONEDOOR_POLL_INTERVAL_S", "0.2")
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.usefixtures("quick_offices")
-async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("quick_departments")
+async def test_after_a_kill_and_a_restart_every_case_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     up = OnedoorUp(folder)
     await up.ready()
     async with httpx2.AsyncClient(timeout=15) as client:
-        receipts = await asyncio.gather(*(apply(client, up, number) for number in range(EARLY)))
+        receipts = await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES)))
 
         async def some_decided() -> bool:
-            return await decided(client, up, receipts) >= DECIDED_BEFORE
+            return await decided(client, up, receipts) >= MIN_DECIDED
 
         await eventually(some_decided, 40, "some cases are decided")
         ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
         family = up.family()
-        receipts += await asyncio.gather(*(apply(client, up, number) for number in range(EARLY, CASES - 1)))
+        receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES - 1)))
         receipts.append(await apply(client, up, CASES - 1))
-        assert await decided(client, up, receipts[-1:]) == 0, "all was over before the kill"
+        assert await decided(client, up, receipts[-1:]) == 0, "the last case was decided before the kill"
         up.process.kill()
         up.process.wait()
     await all_end(family)
@@ -67,7 +67,7 @@ async def test_killed_whole_and_started_again_every_case_goes_on(tmp_path: Path)
         await eventually(all_decided, 60, "every case is decided")
         again = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
         assert again == receipts
-    await eventually(lambda: in_order(up, folder, receipts), 20, "the books are in order")
+    await eventually(lambda: nothing_wrong(up, folder, receipts), 20, "the ledger checks find nothing")
     family = up.family()
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=30) == 0
@@ -84,7 +84,7 @@ async def apply(client: httpx2.AsyncClient, up: OnedoorUp, number: int) -> Answe
 
 
 async def decided(client: httpx2.AsyncClient, up: OnedoorUp, receipts: list[Answer]) -> int:
-    """How many of them are decided, as each applicant is shown."""
+    """The number of cases that are decided, as their applicants see them."""
     shown = [
         await client.get(f"{up.address('intake')}{receipt['tracking']}", headers={"Case-Secret": receipt["secret"]})
         for receipt in receipts
@@ -92,7 +92,7 @@ async def decided(client: httpx2.AsyncClient, up: OnedoorUp, receipts: list[Answ
     return sum(case.json()["state"] == "decided" for case in shown)
 
 
-async def in_order(up: OnedoorUp, folder: Path, receipts: list[Answer]) -> bool:
+async def nothing_wrong(up: OnedoorUp, folder: Path, receipts: list[Answer]) -> bool:
     password = (folder / "postgres" / "password").read_text()
 
     def url(database: str) -> str:
@@ -103,7 +103,7 @@ async def in_order(up: OnedoorUp, folder: Path, receipts: list[Answer]) -> bool:
 
 
 class Demo:
-    """``onedoor demo`` in a folder for temporary files of its own."""
+    """``onedoor demo`` with its own folder for temporary files."""
 
     def __init__(self, folder: Path) -> None:
         self._output = folder / "output.txt"
@@ -117,12 +117,12 @@ class Demo:
     def output(self) -> str:
         return self._output.read_text()
 
-    async def says(self, words: str) -> None:
-        async def so() -> bool:
+    async def prints(self, text: str) -> None:
+        async def printed() -> bool:
             assert self.process.poll() is None, self.output
-            return words in self.output
+            return text in self.output
 
-        await eventually(so, 60, f"it says {words!r}")
+        await eventually(printed, 60, f"it prints {text!r}")
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
 
@@ -140,16 +140,16 @@ def left_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("moment", "asked", "least"),
+    ("text_before", "stop_signal", "min_processes"),
     [("the first case is decided", signal.SIGINT, 15), ("starting Apache Kafka\n", signal.SIGTERM, 2)],
     ids=["Ctrl-C in the middle", "SIGTERM at the start"],
 )
-async def test_a_demo_that_is_broken_off_leaves_nothing(
-    demo: Demo, moment: str, asked: signal.Signals, least: int, tmp_path: Path
+async def test_an_interrupted_demo_leaves_nothing_behind(
+    demo: Demo, text_before: str, stop_signal: signal.Signals, min_processes: int, tmp_path: Path
 ) -> None:
-    await demo.says(moment)
-    assert len(demo.family) >= least
-    demo.process.send_signal(asked)
+    await demo.prints(text_before)
+    assert len(demo.family) >= min_processes
+    demo.process.send_signal(stop_signal)
     assert demo.process.wait(timeout=30) == 0
     await all_end(demo.family)
     assert left_in(tmp_path) == ["output.txt"]

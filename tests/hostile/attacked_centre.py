@@ -1,4 +1,4 @@
-"""A service centre under attack, and what an attack must not do to it."""
+"""A service centre for attacks, and checks that an attack harms nobody else."""
 
 import asyncio
 import time
@@ -25,16 +25,16 @@ SYSTEMS = default_systems()
 
 TOKEN = "a-token-that-staff-have-0123456789"
 SPEED = 60
-"""A minute of the clock a second: nothing falls due that has not been due for long."""
+"""A minute of the clock passes in a second: nothing falls due during a test."""
 
-LOOK_S = 0.1
-FEW = 3
+POLL_S = 0.1
+ENOUGH_APPLICATIONS = 3
 MIB = 1024 * 1024
 
 
 @asynccontextmanager
-async def besieged(folder: Path) -> AsyncIterator[Centre]:
-    """A centre that parks as many dead letters as come, whose offices decide at once; its client is staff."""
+async def attacked_centre(folder: Path) -> AsyncIterator[Centre]:
+    """A centre without a limit of dead letters, whose departments decide at once. Its client has the token of staff."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     async with Platform(folder, _options(folder / "clock")) as platform:
         clock.set(BEGINS, SPEED)
@@ -43,7 +43,7 @@ async def besieged(folder: Path) -> AsyncIterator[Centre]:
 
 
 def _options(clock: Path) -> Options:
-    office = {"ONEDOOR_SANDBOX_AT_ONCE": "true", "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.05"}
+    sandbox = {"ONEDOOR_SANDBOX_AT_ONCE": "true", "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.05"}
     extra: dict[str, Mapping[str, str]] = {
         "*": {
             "ONEDOOR_API_TOKEN": TOKEN,
@@ -53,13 +53,13 @@ def _options(clock: Path) -> Options:
         }
     }
     for system in SYSTEMS:
-        extra[f"sandbox-{system}"] = {**office, "ONEDOOR_SANDBOX_SEED": system}
+        extra[f"sandbox-{system}"] = {**sandbox, "ONEDOOR_SANDBOX_SEED": system}
         extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.1"}
     return Options(clock=str(clock), extra=extra)
 
 
 def processes(platform: Platform) -> dict[str, tuple[int | None, int]]:
-    """Every process's number and how often it was started again: the same before and after, if none has died."""
+    """The id and the restarts of every process: unchanged by an attack, unless a process has died."""
     return {name: (process.pid, process.restarts) for name, process in platform.processes.items()}
 
 
@@ -69,15 +69,15 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 @dataclass
-class Neighbour:
-    """Somebody who applies all the time while others attack, over a new connection each time."""
+class RegularApplicant:
+    """An applicant who applies all the time during an attack, over a new connection each time."""
 
     centre: Centre
     latencies_s: list[float] = field(default_factory=list)
-    """From the first byte sent to the answer."""
+    """Seconds from the first byte sent to the answer."""
     refused: list[str] = field(default_factory=list)
     peak_bytes: int = 0
-    """The most memory that intake was seen to use."""
+    """The largest memory of intake that was observed."""
     before_bytes: int = 0
     _applications: Iterator[dict[str, Any]] = field(
         default_factory=lambda: applications(sample_catalogue(), 100_000, seed=23)
@@ -94,7 +94,7 @@ class Neighbour:
                     answer = await client.post(
                         f"{self.centre.platform.address('intake')}/cases",
                         json=next(self._applications),
-                        headers={"Idempotency-Key": f"neighbour-{id(self)}-{number}"},
+                        headers={"Idempotency-Key": f"regular-{id(self)}-{number}"},
                     )
                 if answer.status_code != httpx2.codes.CREATED:
                     self.refused.append(f"{answer.status_code} {answer.text[:100]}")
@@ -102,32 +102,32 @@ class Neighbour:
                 self.refused.append(repr(error))
             self.latencies_s.append(time.monotonic() - began)
             self.peak_bytes = max(self.peak_bytes, process.memory_info().rss)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
     async def has_applied(self) -> bool:
-        """Often enough to know how it goes, or not any longer."""
-        return len(self.latencies_s) >= FEW or bool(self.refused)
+        """Whether there are enough measurements, or a refusal."""
+        return len(self.latencies_s) >= ENOUGH_APPLICATIONS or bool(self.refused)
 
     @property
-    def waited_s(self) -> float:
-        """How long nineteen of twenty answers took at most: the twentieth may have met another load of the machine."""
+    def latency_p95_s(self) -> float:
+        """95th percentile of the latency in seconds: the slowest answers may be due to other load of the machine."""
         return percentile(self.latencies_s, 0.95)
 
     @property
-    def grown_mib(self) -> float:
-        """By how much intake's memory had grown when it was largest, in MiB."""
+    def growth_mib(self) -> float:
+        """Growth of the memory of intake, at its largest, in MiB."""
         return (self.peak_bytes - self.before_bytes) / MIB
 
 
 @asynccontextmanager
-async def neighbour(centre: Centre) -> AsyncIterator[Neighbour]:
-    """A neighbour who applies while the body runs; at the end nobody has died and nobody was made to wait."""
+async def regular_applicant(centre: Centre) -> AsyncIterator[RegularApplicant]:
+    """Apply regularly while the body runs. At the end no process has died and every application was accepted."""
     before = processes(centre.platform)
-    one = Neighbour(centre)
+    one = RegularApplicant(centre)
     applying = asyncio.create_task(one.apply())
     try:
         yield one
-        await eventually(one.has_applied, 10, "the neighbour has applied a few times")
+        await eventually(one.has_applied, 10, "the regular applicant has applied a few times")
     finally:
         applying.cancel()
         (end,) = await asyncio.gather(applying, return_exceptions=True)

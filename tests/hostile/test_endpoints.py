@@ -1,4 +1,4 @@
-"""Every endpoint of every service against its own OpenAPI document, and what staff alone may see."""
+"""Every endpoint of every service follows its OpenAPI document, and only staff may call those of staff."""
 
 import asyncio
 import os
@@ -22,26 +22,26 @@ EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "25"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 
 NOT_CHECKED = "positive_data_acceptance"
-"""A schema cannot say what a check character is, nor which bundles the catalogue has."""
+"""A schema cannot express check characters, nor the bundles of the catalogue."""
 
 ENDLESS = "/stream"
-"""An answer without an end is looked at by itself."""
+"""An endless answer has a test of its own."""
 
 RUNS = (
     *(
         (service, ("--exclude-path", "/imports", "--exclude-path", ENDLESS, "--exclude-checks", NOT_CHECKED))
         for service in SERVICES
     ),
-    # Each row is refused by itself, in an answer that is 200.
+    # The answer is 200, and lists the refused rows.
     ("intake", ("--include-path", "/imports", "--exclude-checks", f"{NOT_CHECKED},negative_data_rejection")),
 )
-"""Which service is tried, and what that must not look at."""
+"""Services to test, with options of schemathesis."""
 
 OPERATING = {("get", "/health/live"), ("get", "/health/ready"), ("get", "/metrics")}
 OPEN = {
     "intake": {("post", "/cases"), ("get", "/cases/{number}"), ("get", "/catalogue")},
 }
-"""What everybody may ask a service for, besides how it is: all else is for staff."""
+"""Endpoints that anybody may call, besides those of operation: all others are for staff."""
 
 SANDBOX_PATHS = ("/oauth/token", "/applications", "/applications/decided", "/applications/decided/acknowledged", "/")
 JUNK = (b"", b"\xff\xfe", b"{", b"null", b"[" * 100_000, b'{"entries":["\\u0000"]}', b"grant_type=%ff", b"\x00" * 1000)
@@ -53,7 +53,7 @@ async def document_of(centre: Centre, service: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("service", "options"), RUNS)
-async def test_endpoints_are_as_they_are_described(
+async def test_endpoints_follow_their_description(
     centre: Centre, service: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     before = processes(centre.platform)
@@ -76,7 +76,7 @@ async def test_endpoints_are_as_they_are_described(
         assert b"Traceback" not in lines.read()
 
 
-async def test_an_answer_without_an_end_begins_as_it_is_described_and_refuses_nonsense(centre: Centre) -> None:
+async def test_the_endless_answer_follows_its_description_and_refuses_nonsense(centre: Centre) -> None:
     described = (await document_of(centre, "monitor"))["paths"][ENDLESS]["get"]
     assert described["responses"]["200"]["content"].keys() == {"text/event-stream"}
     address = f"{centre.platform.address('monitor')}{ENDLESS}"
@@ -95,7 +95,7 @@ async def test_an_answer_without_an_end_begins_as_it_is_described_and_refuses_no
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_all_but_what_is_public_wants_a_token(centre: Centre, service: str) -> None:
+async def test_all_endpoints_but_the_public_ones_require_a_token(centre: Centre, service: str) -> None:
     document = await document_of(centre, service)
     operations = {(method, path): one for path, methods in document["paths"].items() for method, one in methods.items()}
     public = OPERATING | OPEN.get(service, set())
@@ -115,7 +115,7 @@ WRONG = (
 )
 
 
-async def test_the_stand_in_of_tax_survives_nonsense(centre: Centre) -> None:
+async def test_the_sandbox_of_tax_survives_nonsense(centre: Centre) -> None:
     before = processes(centre.platform)
     port = (centre.platform.folder / "addresses" / "sandbox-tax.port").read_text().strip()
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as stranger:

@@ -1,7 +1,7 @@
-"""Finds applications whose course is known beforehand: which steps the stand-in offices refuse or sit on.
+"""Finds applications whose outcome is known beforehand: which steps the sandboxes refuse or answer late.
 
-An office draws what it does from its seed and the task's id, and the id begins with the case number, which follows
-from the Idempotency-Key. So a key with the wished course can be looked for before anything is posted.
+A sandbox draws its behaviour from its seed and the task id. The task id begins with the case number, which follows from
+the Idempotency-Key. So a key with the desired outcome can be searched for before anything is sent.
 """
 
 from collections.abc import Collection
@@ -29,26 +29,31 @@ def plan_of(matter: str) -> Plan:
 
 
 def key_for(
-    name: str, secret_key: str, manner: Behaviour, plan: Plan, late: Collection[str] = (), refused: Collection[str] = ()
+    name: str,
+    secret_key: str,
+    behaviour: Behaviour,
+    plan: Plan,
+    late: Collection[str] = (),
+    refused: Collection[str] = (),
 ) -> str:
     """A key, beginning with the name, under which exactly these steps will be late, or refused."""
     for attempt in count():
         key = f"{name}/{attempt}"
         number = number_for_key(secret_key.encode(), key)
-        courses = {step.step: _course(manner, number, step) for step in plan.steps}
-        if all(course == (step in late, step in refused) for step, course in courses.items()):
+        outcomes = {step.step: _late_and_refused(behaviour, number, step) for step in plan.steps}
+        if all(outcome == (step in late, step in refused) for step, outcome in outcomes.items()):
             return key
     raise AssertionError("counting never ends")
 
 
-def _course(manner: Behaviour, number: str, step: PlanStep) -> tuple[bool, bool]:
-    """Whether the office will be late, and whether it will refuse."""
-    foreseen = simulated_outcome(replace(manner, seed=step.system), f"{number}/{step.step}", step.item, BEGINS)
-    return (foreseen.decide_at - BEGINS).days >= manner.late_days, foreseen.outcome is Outcome.REFUSED
+def _late_and_refused(behaviour: Behaviour, number: str, step: PlanStep) -> tuple[bool, bool]:
+    """Whether the department will be late, and whether it will refuse."""
+    foreseen = simulated_outcome(replace(behaviour, seed=step.system), f"{number}/{step.step}", step.item, BEGINS)
+    return (foreseen.decide_at - BEGINS).days >= behaviour.late_days, foreseen.outcome is Outcome.REFUSED
 
 
 def person(number: int) -> dict[str, str]:
-    """A person whose name and citizen number stand nowhere else."""
+    """A person whose name and citizen number occur nowhere else."""
     digits = f"{REGION}1983{number // 28 % 12 + 1:02d}{number % 28 + 1:02d}{number:03d}"
     return {"kind": "person", "name": f"欧阳验{number:03d}", "id_number": digits + mod_11_2.calc_check_digit(digits)}
 

@@ -22,7 +22,7 @@ SERVICES = (*CORE_SERVICES, *SYSTEMS)
 DATABASES = (*(f"onedoor_{name}" for name in SERVICES), *(f"sandbox_{name}" for name in SYSTEMS))
 
 WHOLE_SECONDS = timedelta(seconds=1)
-"""Land's files tell times in whole seconds: what they say may be so much earlier than the office's books."""
+"""The files of land have whole seconds, so their times may be so much earlier than those in the ledger."""
 
 Tables = Mapping[str, "asyncpg.Connection[asyncpg.Record]"]
 """A connection to each database, by its name."""
@@ -45,13 +45,13 @@ _VERSION = re.compile(r"\.v[0-9]+$")
 
 
 async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
-    """What is wrong, if all cases that were accepted are those with these numbers and all are to be finished."""
+    """Everything wrong with an installation in which exactly these cases were accepted and all must be finished."""
     services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
-    books = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in SYSTEMS}
+    ledgers = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in SYSTEMS}
     alerts = await tables["onedoor_monitor"].fetch("SELECT case_id, commitment, rung FROM alerts")
     return [
         *_cases(services, numbers),
-        *_tasks(services, books),
+        *_tasks(services, ledgers),
         *_commitments(services["monitor"]),
         *_alerts(services["monitor"], [tuple(row) for row in alerts]),
         *(f"{name}: {left}" for name, service in services.items() for left in service.left_over()),
@@ -60,10 +60,10 @@ async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """What a service's own database says."""
+    """The content of one service's database."""
 
     states: list[tuple[str, Json]]
-    said: Mapping[str, list[tuple[str, Json]]]
+    published: Mapping[str, list[tuple[str, Json]]]
     """Case and content of the messages in the outbox, by their type without prefix and version."""
     unfinished: list[str]
     unpublished: int
@@ -71,25 +71,25 @@ class _Service:
 
     @classmethod
     async def read(cls, database: "asyncpg.Connection[asyncpg.Record]") -> "_Service":
-        said = defaultdict(list)
+        published = defaultdict(list)
         for row in await database.fetch("SELECT case_id, event FROM outbox"):
             event = json.loads(row["event"])
-            said[_VERSION.sub("", event["type"].removeprefix("onedoor."))].append((row["case_id"], event["data"]))
+            published[_VERSION.sub("", event["type"].removeprefix("onedoor."))].append((row["case_id"], event["data"]))
         states = await database.fetch("SELECT case_id, state FROM cases ORDER BY case_id")
-        alarms = "coalesce(timer_at, retry_at, call_due_at)"
-        open_ones = f"SELECT case_id FROM cases WHERE closed_at IS NULL OR {alarms} IS NOT NULL"
+        timers = "coalesce(timer_at, retry_at, call_due_at)"
+        open_ones = f"SELECT case_id FROM cases WHERE closed_at IS NULL OR {timers} IS NOT NULL"
         return cls(
             states=[(row["case_id"], json.loads(row["state"])) for row in states],
-            said=said,
+            published=published,
             unfinished=[row["case_id"] for row in await database.fetch(open_ones)],
             unpublished=await database.fetchval("SELECT count(*) FROM unpublished"),
             parked=await database.fetch("SELECT case_id, topic, reason FROM dead_letters WHERE status = 'parked'"),
         )
 
     def different(self, kind: str) -> dict[str, list[Json]]:
-        """What was said to each case in messages of this type, the same said again counted once."""
+        """The different contents of published messages of this type, by case. Repetitions count once."""
         by_case: dict[str, list[Json]] = defaultdict(list)
-        for case_id, content in self.said.get(kind, ()):
+        for case_id, content in self.published.get(kind, ()):
             if content not in by_case[case_id]:
                 by_case[case_id].append(content)
         return by_case
@@ -99,12 +99,13 @@ class _Service:
             yield f"{len(self.unfinished)} cases are unfinished, such as {self.unfinished[0]}"
         if self.unpublished:
             yield f"{self.unpublished} messages are unpublished"
-        for letter in self.parked:
-            yield f"parked letter of case {letter['case_id']!r} from {letter['topic']}: {letter['reason']}"
+        for dead_letter in self.parked:
+            of_case = f"of case {dead_letter['case_id']!r} from {dead_letter['topic']}"
+            yield f"parked dead letter {of_case}: {dead_letter['reason']}"
 
 
 def _cases(services: Mapping[str, _Service], numbers: Collection[str]) -> Iterator[str]:
-    """Every case accepted once, known everywhere, and decided once, in intake as in routing."""
+    """Every case is accepted once, known everywhere, and decided once, with the same result at intake and routing."""
     intake = dict(services["intake"].states)
     accepted, decided = services["intake"].different("case.accepted"), services["routing"].different("case.decided")
     for name in ("intake", "routing", "monitor"):
@@ -127,9 +128,9 @@ def _answers(steps: list[Json]) -> list[tuple[Any, ...]]:
     return [tuple(step.get(name) for name in ("step", "state", "outcome", "document", "decided_at")) for step in steps]
 
 
-def _tasks(services: Mapping[str, _Service], books: Mapping[str, list[asyncpg.Record]]) -> Iterator[str]:
-    """Every task asked for is in its office's books once, and was decided there as the case says."""
-    requests = [content for _, content in services["routing"].said["task.requested"]]
+def _tasks(services: Mapping[str, _Service], ledgers: Mapping[str, list[asyncpg.Record]]) -> Iterator[str]:
+    """Every requested task stands once in the ledger of its department, with the outcome that the case has."""
+    requests = [content for _, content in services["routing"].published["task.requested"]]
     decided = {
         f"{case_id}/{step['step']}": step
         for case_id, contents in services["routing"].different("case.decided").items()
@@ -137,18 +138,18 @@ def _tasks(services: Mapping[str, _Service], books: Mapping[str, list[asyncpg.Re
         if step["state"] == "done"
     }
     yield from _compared("steps decided", Counter(list(decided)), {request["task_id"] for request in requests})
-    for office, entries in books.items():
-        asked = {request["task_id"] for request in requests if request["system"] == office}
-        yield from _compared(f"the ledger of {office}", Counter(entry["task_id"] for entry in entries), asked)
+    for system, entries in ledgers.items():
+        requested = {request["task_id"] for request in requests if request["system"] == system}
+        yield from _compared(f"the ledger of {system}", Counter(entry["task_id"] for entry in entries), requested)
         numbers = Counter(entry["number"] for entry in entries)
-        yield from (f"the ledger of {office}: number {number} given twice" for number in numbers if numbers[number] > 1)
-        told = defaultdict(set)
-        for _, content in services[office].said.get("task.done", ()):
-            told[content["task_id"]].add(content["reference"])
+        yield from (f"the ledger of {system}: number {number} given twice" for number in numbers if numbers[number] > 1)
+        reported = defaultdict(set)
+        for _, content in services[system].published.get("task.done", ()):
+            reported[content["task_id"]].add(content["reference"])
         for entry in entries:
             task_id = entry["task_id"]
-            if told[task_id] != {entry["number"]}:
-                yield f"{task_id}: {entry['number']} in the ledger, reported as {sorted(told[task_id])}"
+            if reported[task_id] != {entry["number"]}:
+                yield f"{task_id}: {entry['number']} in the ledger, reported as {sorted(reported[task_id])}"
             if task_id in decided:
                 yield from _contradictions(task_id, entry, decided[task_id])
 
@@ -164,35 +165,35 @@ def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator
 
 
 def _commitments(monitor: _Service) -> Iterator[str]:
-    """Every commitment that began has been answered."""
+    """Every commitment that began has ended."""
     for number, state in monitor.states:
-        watches = {watch["key"]: watch for watch in state.get("commitments", ())}
-        if "ended_at" not in watches.get("case", {}):
+        commitments = {one["key"]: one for one in state.get("commitments", ())}
+        if "ended_at" not in commitments.get("case", {}):
             yield f"{number}: the case's commitment is open"
-        for key, watch in watches.items():
-            if "opened_at" in watch and "ended_at" not in watch:
+        for key, one in commitments.items():
+            if "opened_at" in one and "ended_at" not in one:
                 yield f"{number}: commitment {key} is open"
 
 
 def _alerts(monitor: _Service, listed: list[tuple[str, str, str]]) -> Iterator[str]:
-    """Each rung said once and listed once, and the same ones in what monitor remembers of the case."""
-    said = Counter(
-        (case_id, said["commitment"], said["rung"]) for case_id, said in monitor.said.get("alert.raised", ())
+    """Each rung is published once and listed once, and monitor's state of the case has the same rungs."""
+    published = Counter(
+        (case_id, alert["commitment"], alert["rung"]) for case_id, alert in monitor.published.get("alert.raised", ())
     )
-    remembered = {
-        (number, watch["key"], raised["rung"])
+    in_state = {
+        (number, one["key"], raised["rung"])
         for number, state in monitor.states
-        for watch in state.get("commitments", ())
-        for raised in watch.get("raised", ())
+        for one in state.get("commitments", ())
+        for raised in one.get("raised", ())
     }
-    yield from _compared("alerts said", said, remembered)
-    yield from _compared("alerts listed", Counter(listed), remembered)
+    yield from _compared("alerts published", published, in_state)
+    yield from _compared("alerts listed", Counter(listed), in_state)
 
 
 def _compared(what: str, found: Mapping[Any, int], expected: Collection[Any]) -> Iterator[str]:
-    """Each of the expected must be there once, and nothing else."""
+    """Each expected item must occur once, and no other."""
     for one in sorted({*found, *expected}):
         if one not in expected:
-            yield f"{what}: {one} is there, and should not be"
+            yield f"{what}: {one} is unexpected"
         elif (times := found.get(one, 0)) != 1:
-            yield f"{what}: {one} is there {times} times"
+            yield f"{what}: {one} occurs {times} times"

@@ -1,4 +1,4 @@
-"""Topics for whoever talks to Kafka without a service around it."""
+"""Topics for tests and measurements that use Kafka without a service."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from services.runtime.settings import Settings
 
 
 async def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of the topics that do not exist, once. Raises `KafkaError` when the cluster will not."""
+    """Create the missing topics. Raises `KafkaError` if the cluster refuses."""
     topics = Topics(settings, names)
     try:
         await topics.ensure()
