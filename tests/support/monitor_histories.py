@@ -1,4 +1,4 @@
-"""A case in messages, and folding it, for the tests of monitor's core."""
+"""The messages of a case, and a monitor that processes them, for the tests of the core."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def _limit(end: int | datetime) -> Limit:
 
 
 def plan(whole: Limits | None = None, licence: Limits | None = None, tax: Limits | None = None) -> Plan:
-    """Commerce leads; a licence with a limit of its own, and a tax registration after it, without unless given one."""
+    """Commerce leads; a licence with a limit of its own, and a tax registration after it, without one unless given."""
     return Plan(
         matter="start-business",
         matter_name="Starting a business",
@@ -83,7 +83,7 @@ def delivered(moment: datetime, step: str = "licence") -> TaskDelivered:
 
 
 def done(moment: datetime, step: str = "licence", *, delivered_at: datetime | None = None) -> TaskDone:
-    """An answer of that moment, to what was delivered long before unless it is said when."""
+    """An answer of that moment to a step that was delivered long before, unless given."""
     return TaskDone(
         task_id=f"{CASE_ID}/{step}",
         step=step,
@@ -110,48 +110,48 @@ def decided(moment: datetime, *steps: StepReport) -> CaseDecided:
     return CaseDecided(outcome=Outcome.APPROVED, decided_at=moment, steps=steps)
 
 
-def heard(message: Message, time: datetime) -> Envelope[Message]:
+def envelope(message: Message, time: datetime) -> Envelope[Message]:
     return envelop(message, id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
 
 
 class Monitor:
-    """Folds one case and keeps what was said."""
+    """Processes the messages of one case and keeps the published messages."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or shipped()
         self.state: MonitoredCase | None = None
-        self.said: list[Message] = []
+        self.published: list[Message] = []
         self.step: Step[MonitoredCase] | None = None
 
-    def hear(self, message: Message, time: datetime) -> tuple[Message, ...]:
-        """What monitor says to this message."""
-        self.step = handle(self.rules, self.state, heard(message, time))
+    def process(self, message: Message, time: datetime) -> tuple[Message, ...]:
+        """The messages that follow from this one."""
+        self.step = handle(self.rules, self.state, envelope(message, time))
         self.state = self.step.state
-        self.said.extend(self.step.out)
+        self.published.extend(self.step.out)
         return self.step.out
 
-    def hear_all(self, messages: Iterable[tuple[Message, datetime]]) -> "Monitor":
+    def process_all(self, messages: Iterable[tuple[Message, datetime]]) -> "Monitor":
         for message, time in messages:
-            self.hear(message, time)
+            self.process(message, time)
         return self
 
     @property
-    def wake(self) -> datetime | None:
+    def timer_at(self) -> datetime | None:
         assert self.step is not None
         return self.step.timer_at
 
     @property
-    def again(self) -> timedelta | None:
+    def retry_after(self) -> timedelta | None:
         assert self.step is not None
         return self.step.retry_after
 
     def standing(self) -> set[tuple[CommitmentKey, Rung, datetime]]:
-        """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once a occurrence."""
-        raised = [said for said in self.said if isinstance(said, AlertRaised)]
+        """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once an occurrence."""
+        raised = [one for one in self.published if isinstance(one, AlertRaised)]
         withdrawn = [
-            (said.commitment, said.rung, said.occurrence) for said in self.said if isinstance(said, AlertWithdrawn)
+            (one.commitment, one.rung, one.occurrence) for one in self.published if isinstance(one, AlertWithdrawn)
         ]
-        keys = [(said.commitment, said.rung, said.occurrence) for said in raised]
+        keys = [(one.commitment, one.rung, one.occurrence) for one in raised]
         assert len(set(keys)) == len(keys), "a rung has fired twice"
         assert len(set(withdrawn)) == len(withdrawn), "a rung was withdrawn twice"
         assert set(withdrawn) <= set(keys), "a rung was withdrawn that had not fired"

@@ -1,4 +1,4 @@
-"""Monitor's databases: each test has one of its own, copied from one that was migrated once."""
+"""Databases of monitor: each test has its own, copied from one that was migrated once."""
 
 import asyncio
 import uuid
@@ -18,7 +18,7 @@ from services.runtime.store.tables import migrate
 
 @pytest.fixture(scope="session")
 def migrated(engines: Engines) -> str:
-    """The name of an empty database of monitor's."""
+    """The name of an empty database of monitor."""
     name = "monitor_migrated"
     asyncio.run(engines.postgres.create_database(name, template="template0"))
     migrate("monitor", SERVICE.migrations, engines.database_url(name))
@@ -27,7 +27,7 @@ def migrated(engines: Engines) -> str:
 
 @pytest.fixture
 def database_url(engines: Engines, migrated: str) -> Iterator[str]:
-    """The address of a database of monitor's that only this test uses."""
+    """The URL of a database of monitor that only this test uses."""
     name = f"test_{uuid.uuid4().hex}"
     asyncio.run(engines.postgres.create_database(name, template=migrated))
     yield engines.database_url(name)

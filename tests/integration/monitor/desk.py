@@ -1,4 +1,4 @@
-"""A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL: for what supervisors are shown."""
+"""A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL: for the tests of lists."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ LADDERS = (
     LadderRule(kinds=(Kind.STEP,), region="4502", rungs={Rung.RED: RungRule(limit=LimitKind.STATUTORY)}),
     LadderRule(kinds=(Kind.STEP, Kind.CASE), region="11", rungs={Rung.WARNING: RungRule(days_left=2)}),
 )
-"""Of places where no rung stands at the end of the committed limit."""
+"""Ladders without a rung at the end of the committed limit."""
 
 RULES = Rules(1, rule_set(SHIPPED.model_copy(update={"ladder": (*SHIPPED.ladder, *LADDERS)}), [LOCAL_HOLIDAY]))
 
@@ -60,39 +60,39 @@ def number(n: int) -> str:
 
 @dataclass
 class Desk:
-    """What a test asks and first_recipients."""
+    """Monitor under test."""
 
     process: ServiceProcess[MonitoredCase]
     clock: FileClock
     batches: BatchProcessor[MonitoredCase]
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
-    async def tell(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
-        """These messages about a case, said now or then."""
-        said = [
+    async def process_messages(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
+        """Process these messages about a case, published now or at ``time``."""
+        published = [
             InboundMessage(envelop(one, id=uuid4(), source="/test", subject=case_id, time=time or self.clock.now()))
             for one in messages
         ]
-        await self.batches.run(said)
+        await self.batches.run(published)
 
     async def pass_to(self, moment: datetime) -> None:
-        """The clock stands at that moment, and who is due has been woken."""
+        """Set the clock to that moment and fire the timers that are due."""
         self.clock.set(moment, 0)
         while await self.batches.fire_timers(500):
             pass
 
     async def states(self) -> dict[str, MonitoredCase]:
-        """All cases as they are remembered."""
+        """The states of all cases."""
         rows = await self.rows("SELECT case_id, state FROM cases")
         return {case_id: MonitoredCase.model_validate_json(state) for case_id, state in rows}
 
     async def rows(self, query: str) -> Sequence[Any]:
-        """What the database says."""
+        """The rows of a query."""
         async with self.process.database.connect() as connection:
             return (await connection.execute(text(query))).all()
 
     async def get(self, path: str, **params: Any) -> Any:
-        """What is answered, as JSON."""
+        """The answer of an endpoint, as JSON."""
         answer = await self.http.get(path, params=params)
         assert answer.status_code == httpx2.codes.OK, answer.text
         return answer.json()
@@ -111,13 +111,13 @@ class Desk:
 
     @property
     def http(self) -> httpx2.AsyncClient:
-        """Somebody of the staff."""
+        """A client of the staff."""
         if not self.clients:
             self.clients.append(self.client())
         return self.clients[0]
 
     def client(self, host: str = "127.0.0.1") -> httpx2.AsyncClient:
-        """Somebody at that address."""
+        """A client at that address."""
         transport = httpx2.ASGITransport(
             application(self.process.service, self.process, self.process.faults), client=(host, 4711)
         )
@@ -126,7 +126,7 @@ class Desk:
 
 @asynccontextmanager
 async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
-    """A desk on this empty database of monitor's."""
+    """A desk on this empty database."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     settings = Settings(
         service="monitor",
@@ -139,8 +139,8 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
     async with transaction(process.database) as connection:
         await documents.put(connection, rule_store.RULES, RULES.rule_set, "for a test")
 
-    async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        return said
+    async def publish(published: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+        return published
 
     desk = Desk(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
     rollout = Rollout(desk.batches)
@@ -156,5 +156,5 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
 
 
 def keys(rows: Iterable[Any]) -> list[tuple[str, str]]:
-    """Which commitments these rows are of."""
+    """The commitments of these rows."""
     return [(row["case_id"], row["commitment"]) for row in rows]

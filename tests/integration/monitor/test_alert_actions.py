@@ -1,4 +1,4 @@
-"""What people say of alerts over HTTP: who may, what becomes of it in the list, in the ledger and in the state."""
+"""Actions on alerts over HTTP: rights, and the results in the list, the ledger and the state."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import directory_store
 from services.runtime.process import ServiceProcess
-from tests.integration.monitor.test_lists import client, tell
+from tests.integration.monitor.test_lists import client, process_messages
 from tests.support.monitor_histories import accepted, at, delivered, report, reported
 
 MONDAY = at("2026-03-02 10:00")
@@ -44,8 +44,8 @@ async def http(process: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.A
     """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
     for case in (CASE, OTHER):
         begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
-        await tell(process, [*begun, (case, TimerFired(), LATE)])
-        await tell(process, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
+        await process_messages(process, [*begun, (case, TimerFired(), LATE)])
+        await process_messages(process, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
     async with process.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
     funnel = asyncio.create_task(process.queue.run())
@@ -64,7 +64,7 @@ async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
     return dict(found)
 
 
-async def said(process: ServiceProcess[MonitoredCase], kind: str) -> int:
+async def published(process: ServiceProcess[MonitoredCase], kind: str) -> int:
     async with process.database.connect() as connection:
         counted = await connection.scalar(
             text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
@@ -91,13 +91,13 @@ async def test_alerts_are_acknowledged_together_each_by_itself(
         notify_at = await connection.scalar(
             text("SELECT notify_at FROM alerts WHERE number = :number"), {"number": first}
         )
-    assert notify_at is None, "it climbs no further"
+    assert notify_at is None, "it does not escalate"
     assert (await http.post("/alerts/acknowledgements", json=wanted)).json() == answer.json()
-    assert await said(process, "alert.acknowledged") == 2
+    assert await published(process, "alert.acknowledged") == 2
 
 
 @pytest.mark.parametrize("stranger", ["far", "nobody"])
-async def test_who_has_no_right_says_nothing(
+async def test_a_person_without_a_right_is_refused(
     process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient, stranger: str
 ) -> None:
     number = (await card(http))["number"]
@@ -140,12 +140,12 @@ async def test_an_upheld_appeal_withdraws_the_card(
     assert (found["appealed_by"], found["appeal"]) == ("clerk", "材料当日才到")
     assert (found["appeal_upheld"], found["appeal_decided_by"]) == (True, "super")
     assert found["withdrawn_at"] is not None and found["reason"] == "an appeal against it was upheld"
-    assert [await said(process, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
+    assert [await published(process, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
     refused = await http.post(f"/alerts/{number}/appeal/decision", json=decision | {"upheld": False})
     assert refused.status_code == 409 and refused.json()["detail_zh"]
 
 
-async def test_a_case_is_held_and_let_go(process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_a_hold_begins_and_ends(process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
     since = LATE + timedelta(hours=1)
     wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
     answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
@@ -161,7 +161,7 @@ async def test_a_case_is_held_and_let_go(process: ServiceProcess[MonitoredCase],
         assert answer.status_code == 201, answer.text
     view = (await http.get(f"/commitments/{CASE}")).json()
     assert all(commitment["pause"] is None for commitment in view["commitments"])
-    assert await said(process, "case.held") == 2
+    assert await published(process, "case.held") == 2
     for path, content, status in (
         (f"/commitments/{CASE}/holds/{hold}/end", end | {"until": since.isoformat()}, 409),
         (f"/commitments/{CASE}/holds/other/end", end, 409),
@@ -179,7 +179,7 @@ async def test_without_a_directory_nobody_has_a_right(process: ServiceProcess[Mo
     assert "onedoor directory apply" in refused.json()["detail"]
 
 
-async def test_strangers_are_told_nothing(process: ServiceProcess[MonitoredCase]) -> None:
+async def test_strangers_are_refused(process: ServiceProcess[MonitoredCase]) -> None:
     async with client(process, "203.0.113.9") as http:
         for path in (
             "/alerts/acknowledgements",

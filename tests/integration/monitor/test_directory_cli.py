@@ -49,18 +49,18 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
     assert len(onedoor(database_url, "history").splitlines()) == 2, "a comparison puts nothing in force"
 
     asked = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
-    told = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
-    assert [line.split("  ")[-1].strip() for line in told] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
-    assert told[0].startswith("at once") and told[2].startswith("after 8 working hours")
+    output = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
+    assert [line.split("  ")[-1].strip() for line in output] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
+    assert output[0].startswith("at once") and output[2].startswith("after 8 working hours")
     assert "none of warning, yellow" in onedoor(database_url, *asked, "blue", status=2)
     assert "2026-03-02" in onedoor(database_url, *asked, "red", "--at", "tomorrow", status=2)
 
 
-def test_a_faulty_one_is_refused_and_what_was_in_force_stays(database_url: str, file: Path) -> None:
+def test_a_faulty_directory_is_refused_and_the_one_in_force_stays(database_url: str, file: Path) -> None:
     onedoor(database_url, "apply", str(file), "--yes")
     file.write_text(SAMPLE.replace("person: zhao, deputy: qian", "person: zhao, deputy: zhao"), encoding="utf-8")
     for command in (("check",), ("apply", "--yes")):
-        told = onedoor(database_url, *command, str(file), status=1)
-        assert "line 21: posts[1].deputy: zhao cannot deputise for themselves" in told.replace("\n", " ")
+        output = onedoor(database_url, *command, str(file), status=1)
+        assert "line 21: posts[1].deputy: zhao cannot deputise for themselves" in output.replace("\n", " ")
     assert "deputy: qian" in onedoor(database_url, "show")
     onedoor(database_url, "check", str(file.with_name("none.yaml")), status=2)

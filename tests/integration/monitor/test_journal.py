@@ -55,8 +55,8 @@ async def say(database: AsyncEngine, *messages: Message, ago: timedelta = timede
     async with database.begin() as connection:
         for message in messages:
             id = uuid4()
-            said = envelop(message, id=id, source="/onedoor/monitor", subject=CASE, time=datetime.now(UTC))
-            row = {"case": CASE, "id": id, "topic": topic_of(message), "event": encode(said).decode(), "ago": ago}
+            published = envelop(message, id=id, source="/onedoor/monitor", subject=CASE, time=datetime.now(UTC))
+            row = {"case": CASE, "id": id, "topic": topic_of(message), "event": encode(published).decode(), "ago": ago}
             await connection.execute(query, row)
 
 
@@ -75,7 +75,7 @@ async def entries(database: AsyncEngine) -> Counter[str]:
     return Counter(entry for (one,) in await rows(database, "SELECT entries FROM journal") for entry in one)
 
 
-async def test_every_decision_stands_in_it_once_however_many_write_it(database: AsyncEngine) -> None:
+async def test_every_decision_is_journaled_once_by_several_writers(database: AsyncEngine) -> None:
     journalists = [JournalWriter(database, KEY, 0.0) for _ in range(3)]
     for number in range(20):
         await say(database, alert(), alert("450200"), CaseStateRequested())
@@ -89,7 +89,7 @@ async def test_every_decision_stands_in_it_once_however_many_write_it(database: 
     assert by_region == [("450103", 20), ("450200", 20)]
 
 
-async def test_what_may_still_be_about_to_be_committed_is_waited_for(database: AsyncEngine) -> None:
+async def test_messages_younger_than_the_minimum_age_wait(database: AsyncEngine) -> None:
     assert MIN_AGE_S > 2 * TRANSACTION_S
     await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S + 5))
     await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S - 10))
@@ -143,7 +143,7 @@ async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) ->
                 await connection.execute(text(statement))
 
 
-async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEngine) -> None:
+async def test_the_outbox_keeps_messages_until_they_are_journaled(database: AsyncEngine) -> None:
     await say(database, alert(), ago=timedelta(days=40))
 
     async def forget() -> int:
@@ -155,7 +155,7 @@ async def test_what_does_not_stand_in_it_yet_is_not_forgotten(database: AsyncEng
     assert await forget() == 1
 
 
-async def test_a_killed_writer_leaves_no_half_of_it(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_killed_writer_leaves_no_partial_block(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     await say(database, alert(), ago=timedelta(days=1))
 
     class Killed(Exception):

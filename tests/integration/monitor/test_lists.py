@@ -31,13 +31,15 @@ INSTANT = timedelta(microseconds=1)
 GOOD, LATE, WITHDRAWN, OPEN = (f"0000-0000-000{letter}-1" for letter in "ABCD")
 TOKEN = "a token of sixteen or more"
 
-Told = tuple[str, Message, datetime]
+History = tuple[str, Message, datetime]
 
 
-def told() -> list[Told]:
+def histories() -> list[History]:
     """Four cases: one in time, one late in everything, one whose card was withdrawn, and one open."""
     begun = [
-        (case, said, MONDAY) for case in (GOOD, LATE, WITHDRAWN, OPEN) for said in (accepted(MONDAY), delivered(MONDAY))
+        (case, published, MONDAY)
+        for case in (GOOD, LATE, WITHDRAWN, OPEN)
+        for published in (accepted(MONDAY), delivered(MONDAY))
     ]
     ask_at = STEP_YELLOW + INSTANT
     still_open = reported(report("licence", StepState.DELIVERED, MONDAY))
@@ -54,12 +56,12 @@ def told() -> list[Told]:
     ]
 
 
-async def tell(process: ServiceProcess[MonitoredCase], messages: Sequence[Told]) -> None:
-    async def publish(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        return said
+async def process_messages(process: ServiceProcess[MonitoredCase], messages: Sequence[History]) -> None:
+    async def publish(published: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+        return published
 
     batches = BatchProcessor(SERVICE, process.database, SystemClock(), publish)
-    for case, message, said_at in sorted(messages, key=lambda one: one[2]):  # each when it was said
+    for case, message, said_at in sorted(messages, key=lambda one: one[2]):  # each when it was published
         await batches.run([InboundMessage(envelop(message, id=uuid4(), source="/test", subject=case, time=said_at))])
     await batches.drain()
 
@@ -73,8 +75,8 @@ def names(page: Any) -> list[tuple[str, str, str]]:
     return [(alert["case_id"], alert["commitment"], alert["rung"]) for alert in page["alerts"]]
 
 
-async def test_alerts_commitments_and_figures(process: ServiceProcess[MonitoredCase]) -> None:
-    await tell(process, told())
+async def test_alerts_commitments_and_statistics(process: ServiceProcess[MonitoredCase]) -> None:
+    await process_messages(process, histories())
     async with client(process) as http:
         page = (await http.get("/alerts")).json()
         assert sorted(names(page)) == sorted(
@@ -126,17 +128,17 @@ async def test_alerts_commitments_and_figures(process: ServiceProcess[MonitoredC
     }
 
 
-async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture(
+async def test_an_explanation_is_data_text_or_a_picture(
     process: ServiceProcess[MonitoredCase],
 ) -> None:
-    await tell(process, told())
+    await process_messages(process, histories())
     async with client(process) as http:
         held = (await http.get(f"/commitments/{OPEN}")).json()["commitments"]
         for commitment in held:
             for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
                 asked = {"commitment": commitment["key"], "limit": limit}
                 derivation = (await http.get(f"/commitments/{OPEN}/explanation", params=asked)).json()
-                assert derivation["due_at"] == commitment[due], "what is told is what is held"
+                assert derivation["due_at"] == commitment[due], "the explanation agrees with the deadline"
                 assert sum(day["counted"] for day in derivation["days"]) == derivation["amount"]
         words = await http.get(f"/commitments/{OPEN}/explanation", params={"form": "text", "language": "en"})
         assert words.headers["content-type"].startswith("text/plain") and "Due: Mon 2026-03-09 17:30" in words.text
@@ -146,7 +148,7 @@ async def test_why_a_commitment_is_due_is_told_as_data_in_words_and_as_a_picture
         assert unknown.status_code == 404
 
 
-async def test_figures_of_nothing(process: ServiceProcess[MonitoredCase]) -> None:
+async def test_statistics_without_cases(process: ServiceProcess[MonitoredCase]) -> None:
     async with client(process) as http:
         figures = (await http.get("/statistics")).json()
     assert figures["rows"] == []
@@ -188,7 +190,7 @@ async def test_only_staff_is_answered(process: ServiceProcess[MonitoredCase]) ->
         assert (await http.get("/alerts")).status_code == 200
 
 
-async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
+async def test_a_repeated_alert_is_one_row_and_statements_do_not_grow(
     process: ServiceProcess[MonitoredCase],
 ) -> None:
     def alerts(case: int) -> list[Message]:
@@ -203,12 +205,12 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
         )
         return [raised, AlertWithdrawn(commitment="case", rung=Rung.RED, reason="in time", withdrawn_at=CASE_RED)]
 
-    said = [
+    published = [
         envelop(message, id=UUID(int=case), source="/test", subject=f"0000-0000-{case:04}-1", time=CASE_RED)
         for case in range(200)
         for message in alerts(case)
     ]
-    statements = project(said)
+    statements = project(published)
     assert len(statements) == 2
     line = DedicatedConnection(process.database)
     async with line.acquire() as driver:
@@ -221,18 +223,18 @@ async def test_the_same_alert_said_again_is_one_row_and_statements_do_not_grow(
     assert all(alert["withdrawn_at"] for alert in page["alerts"])
 
 
-async def test_what_the_platform_has_failed_in_is_listed_for_operations_until_it_is_settled(
+async def test_platform_issues_are_listed_until_they_are_settled(
     process: ServiceProcess[MonitoredCase],
 ) -> None:
     undelivered = reported(report("licence", StepState.REQUESTED, MONDAY))
     late = STEP_YELLOW + timedelta(hours=1)
     begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
-    await tell(process, [*begun, (OPEN, undelivered, late)])
+    await process_messages(process, [*begun, (OPEN, undelivered, late)])
     async with client(process) as http:
         (listed,) = (await http.get("/platform-issues")).json()
         assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
         assert listed["settled_at"] is None
-        await tell(process, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
+        await process_messages(process, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
         assert (await http.get("/platform-issues")).json() == []
         (settled,) = (await http.get("/platform-issues", params={"unsettled": False})).json()
         assert datetime.fromisoformat(settled["settled_at"]) == late + INSTANT

@@ -1,4 +1,4 @@
-"""Who is told of alerts, on the real PostgreSQL, a real mail server and a real server of web hooks."""
+"""Notifications of alerts, on a real PostgreSQL, a real mail server and a real server of web hooks."""
 
 import asyncio
 import base64
@@ -69,7 +69,7 @@ posts:
 
 
 class Centre:
-    """Monitor's telling on a database of its own, without its loops: a test says what is done when."""
+    """Monitor's notification jobs on a database of its own. A test runs each of them when it wants."""
 
     def __init__(
         self, process: ServiceProcess[MonitoredCase], clock: FileClock, folder: Path, post: Post, hooks: Hooks
@@ -90,21 +90,21 @@ class Centre:
     def another_sender(self) -> DigestSender:
         return DigestSender(self.process.database, self.settings.channels, 5.0)
 
-    def gathering(self) -> DigestCollector:
+    def collector(self) -> DigestCollector:
         return DigestCollector(self.process.database, self.clock)
 
-    def sealing(self, quiet: timedelta = NOW, longest: timedelta = timedelta(hours=1)) -> DigestBuilder:
+    def builder(self, quiet: timedelta = NOW, longest: timedelta = timedelta(hours=1)) -> DigestBuilder:
         return DigestBuilder(self.process.database, self.clock, quiet, longest)
 
     async def say(self, *messages: tuple[int, Message]) -> None:
         """As a batch does."""
-        said = [
+        published = [
             envelop(message, id=uuid4(), source="/test", subject=number(case), time=self.clock.now())
             for case, message in messages
         ]
         line = DedicatedConnection(self.process.database)
         async with line.acquire() as driver:
-            for statement, arguments in project(said):
+            for statement, arguments in project(published):
                 await driver.execute(statement, *arguments)
         await line.close()
 
@@ -122,14 +122,14 @@ class Centre:
         async with self.process.database.begin() as connection:
             return await directory_store.put(connection, read_yaml(DirectoryFile, text.encode()), "test")
 
-    async def gather(self) -> None:
-        while await self.gathering().run_once():
+    async def collect(self) -> None:
+        while await self.collector().run_once():
             pass
 
-    async def tell(self) -> None:
+    async def notify(self) -> None:
         """Everything that is due, to everybody."""
-        await self.gather()
-        while await self.sealing().run_once():
+        await self.collect()
+        while await self.builder().run_once():
             pass
         while await self.sender.run_once():
             pass
@@ -184,13 +184,13 @@ def lines(file: Path) -> list[Any]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
-# -- gathering ---------------------------------------------------------------------------------------------------------
+# -- collecting --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_flood_is_one_digest_a_person_and_one_mail(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(*range(3000))
-    await centre.tell()
+    await centre.notify()
     (mail,) = centre.post.mails
     assert mail["To"] == "wang@example.gov.cn"
     assert mail["Subject"] == "onedoor 督办：黄牌3000件"
@@ -200,19 +200,19 @@ async def test_a_flood_is_one_digest_a_person_and_one_mail(centre: Centre) -> No
     assert await centre.entries() == {("wang", "rung", 0): 3000}
     ((id, sent_at),) = await centre.rows("SELECT id, sent_at FROM digest_deliveries")
     assert mail["X-Onedoor-Delivery"] == str(id) and sent_at is not None
-    await centre.tell()
-    assert len(centre.post.mails) == 1, "nobody is told twice"
+    await centre.notify()
+    assert len(centre.post.mails) == 1, "nobody is notified twice"
 
 
 async def test_alerts_wait_until_a_directory_is_in_force(centre: Centre) -> None:
     await centre.alerts(1)
-    gathering = centre.gathering()
+    collector = centre.collector()
     for _ in range(2):
-        assert not await gathering.run_once()
+        assert not await collector.run_once()
     assert await centre.entries() == {} and await centre.notify_at() == FRIDAY
     assert await centre.directory() == 1
-    await gathering.run_once()
-    await centre.tell()
+    await collector.run_once()
+    await centre.notify()
     assert len(centre.post.mails) == 1
 
 
@@ -227,51 +227,51 @@ async def test_statements_do_not_grow_with_the_alerts(centre: Centre) -> None:
     for cases in (range(1, 3), range(1000, 1000 + MAX_ALERTS)):
         await centre.alerts(*cases)
         counts.append(0)
-        await centre.gathering().run_once()
+        await centre.collector().run_once()
     assert counts[0] == counts[1] <= 7
 
 
-async def test_it_climbs_by_the_hours_of_business_until_somebody_takes_it_in_hand(centre: Centre) -> None:
+async def test_an_alert_escalates_by_working_hours_until_it_is_acknowledged(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1)
-    await centre.tell()
+    await centre.notify()
     monday = at("2026-03-09 11:30")  # four hours of business later: one and a half on Friday
     assert await centre.notify_at() == monday
     centre.clock.set(monday - timedelta(seconds=1), 0)
-    await centre.tell()
+    await centre.notify()
     assert await centre.entries() == {("wang", "rung", 0): 1}
     centre.clock.set(monday, 0)
-    await centre.tell()
+    await centre.notify()
     assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1}
-    said = json.loads(centre.hooks.posted[0][1])["data"]
-    assert said["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in said["text"]
+    published = json.loads(centre.hooks.posted[0][1])["data"]
+    assert published["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in published["text"]
 
     await centre.say(
         (1, AlertAcknowledged(commitment="case", rung=Rung.YELLOW, by="smith", reason="on it", acknowledged_at=monday))
     )
     centre.clock.set(monday + timedelta(days=30), 0)
-    await centre.tell()
+    await centre.notify()
     assert sum((await centre.entries()).values()) == 2
 
 
-async def test_at_the_top_it_climbs_no_further(centre: Centre) -> None:
+async def test_escalation_ends_with_the_highest_role(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1)
     for days in range(10):
         centre.clock.set(FRIDAY + timedelta(days=days), 0)
-        await centre.tell()
+        await centre.notify()
     assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1, ("chen", "rung", 2): 1}
     assert await centre.notify_at() is None
     assert [line["data"]["person"] for line in lines(centre.file)] == ["chen"]
 
 
-async def test_where_a_higher_rung_stands_the_lower_one_climbs_no_further(centre: Centre) -> None:
+async def test_a_rung_does_not_escalate_while_a_higher_one_stands(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.YELLOW)
-    await centre.gather()
+    await centre.collect()
     await centre.alerts(1, rung=Rung.RED)
     centre.clock.set(centre.clock.now() + timedelta(days=7), 0)
-    await centre.gather()
+    await centre.collect()
     assert await centre.rows("SELECT rung, max(level) FROM digest_entries GROUP BY rung ORDER BY rung") == [
         ("red", 0),
         ("yellow", 0),
@@ -279,10 +279,10 @@ async def test_where_a_higher_rung_stands_the_lower_one_climbs_no_further(centre
     assert await centre.rows("SELECT rung FROM alerts WHERE notify_at IS NOT NULL") == [("red",)]
 
 
-async def test_what_has_ended_is_told_to_nobody(centre: Centre) -> None:
+async def test_an_answered_commitment_makes_no_entry(centre: Centre) -> None:
     await centre.directory()
     await centre.say((1, centre.raised()), (1, AlertClosed(commitment="case", ended_at=FRIDAY, region="450302")))
-    await centre.tell()
+    await centre.notify()
     assert await centre.entries() == {}
 
 
@@ -293,45 +293,45 @@ def withdrawn(moment: datetime) -> AlertWithdrawn:
     return AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason="it was in time", withdrawn_at=moment)
 
 
-async def test_what_was_withdrawn_before_anybody_was_told_is_told_to_nobody(centre: Centre) -> None:
+async def test_an_alert_withdrawn_before_its_digest_is_built_makes_no_entry(centre: Centre) -> None:
     await centre.directory()
     await centre.say((1, centre.raised()), (1, withdrawn(FRIDAY)))
-    await centre.tell()
+    await centre.notify()
     assert await centre.entries() == {}
     await centre.alerts(2, 3)
-    await centre.gather()  # gathered, and not yet sealed
+    await centre.collect()  # collected, and not built yet
     await centre.say((2, withdrawn(FRIDAY)))
-    await centre.tell()
+    await centre.notify()
     (mail,) = centre.post.mails
     assert mail["Subject"] == "onedoor 督办：黄牌1件" and number(3) in mail.get_content()
 
     await centre.alerts(4)
-    await centre.gather()
+    await centre.collect()
     await centre.say((4, withdrawn(FRIDAY)))
-    await centre.tell()
-    assert len(centre.post.mails) == 1, "nothing is left to be told"
+    await centre.notify()
+    assert len(centre.post.mails) == 1, "no entry is left"
     assert await centre.rows("SELECT count(*) FROM digests WHERE built_at IS NULL") == [(0,)]
 
 
-async def test_whoever_was_told_is_told_that_it_is_withdrawn(centre: Centre) -> None:
+async def test_a_withdrawal_is_sent_to_the_recipients_of_the_alert(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1)
-    await centre.tell()
+    await centre.notify()
     await centre.say((1, withdrawn(FRIDAY)))
-    await centre.tell()
+    await centre.notify()
     assert [mail["Subject"] for mail in centre.post.mails] == ["onedoor 督办：黄牌1件", "onedoor 督办：撤销1件"]
     assert "黄牌已撤销" in centre.post.mails[1].get_content()
     assert await centre.notify_at() is None
 
 
-async def test_an_appeal_is_told_to_the_supervisors_and_its_decision_to_all_concerned(centre: Centre) -> None:
+async def test_supervisors_are_notified_of_an_appeal_and_everybody_concerned_of_the_decision(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1)
-    await centre.tell()
+    await centre.notify()
     of = {"commitment": "case", "rung": Rung.YELLOW}
     appealed = AlertAppealed.model_validate({**of, "by": "chen", "reason": "handed in late", "appealed_at": FRIDAY})
     await centre.say((1, appealed))
-    await centre.tell()
+    await centre.notify()
     assert await centre.entries() == {("wang", "rung", 0): 1, ("smith", "appeal", 0): 1}
     assert json.loads(centre.hooks.posted[0][1])["data"]["counts"] == {"appeal": 1}
     assert await centre.notify_at() == at("2026-03-09 11:30"), "an appeal does not stop the climb"
@@ -340,50 +340,50 @@ async def test_an_appeal_is_told_to_the_supervisors_and_its_decision_to_all_conc
         {**of, "by": "smith", "upheld": True, "reason": "so it was", "decided_at": FRIDAY}
     )
     await centre.say((1, decided), (1, withdrawn(FRIDAY)))
-    await centre.tell()
+    await centre.notify()
     entries = await centre.entries()
     assert {person for person, kind, _ in entries if kind == "decision"} == {"wang", "smith", "chen"}
     assert not any(kind == "withdrawn" for _, kind, _ in entries), "the decision says so"
     assert "对黄牌的申诉成立" in lines(centre.file)[0]["data"]["text"]
 
 
-# -- sealing -----------------------------------------------------------------------------------------------------------
+# -- building ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_digest_goes_when_it_is_quiet_or_has_gathered_for_long(centre: Centre) -> None:
+async def test_a_digest_is_built_when_it_is_quiet_or_open_for_long(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1)
-    await centre.gather()
+    await centre.collect()
     half_a_minute, five = timedelta(seconds=30), timedelta(minutes=5)
 
-    async def is_sealed() -> bool:
-        await centre.sealing(half_a_minute, five).run_once()
+    async def is_built() -> bool:
+        await centre.builder(half_a_minute, five).run_once()
         return await centre.rows("SELECT built_at IS NOT NULL FROM digests") == [(True,)]
 
-    assert not await is_sealed()
+    assert not await is_built()
     await centre.execute("UPDATE digests SET last_entry_at = now() - interval '29 s'")
-    assert not await is_sealed()
+    assert not await is_built()
     await centre.alerts(2)
     await centre.execute("UPDATE digests SET last_entry_at = now() - interval '40 s'")
-    await centre.gather()  # joins it, and begins the quiet anew
-    assert not await is_sealed()
+    await centre.collect()  # joins it, and begins the quiet anew
+    assert not await is_built()
     await centre.execute("UPDATE digests SET opened_at = now() - interval '301 s'")
-    assert await is_sealed()
+    assert await is_built()
     assert await centre.entries() == {("wang", "rung", 0): 2}
     await centre.alerts(3)
-    await centre.gather()
-    assert len(await centre.rows("SELECT number FROM digests")) == 2, "nothing joins what is sealed"
+    await centre.collect()
+    assert len(await centre.rows("SELECT number FROM digests")) == 2, "a digest that is built gets no more entries"
 
 
 # -- several replicas, and crashes -------------------------------------------------------------------------------------
 
 
-async def test_two_replicas_tell_everybody_once(centre: Centre) -> None:
+async def test_two_replicas_notify_everybody_once(centre: Centre) -> None:
     await centre.directory()
     owners = [f"Office {n}" for n in range(3)]
     for rung in (Rung.WARNING, Rung.RED):
         await centre.say(*((case, centre.raised(rung, owners[case % 3])) for case in range(2500)))
-    steps = (centre.gathering, centre.sealing, centre.another_sender)
+    steps = (centre.collector, centre.builder, centre.another_sender)
     replicas = [[step().run_once for step in steps] for _ in range(3)]
 
     async def run(steps: Sequence[Any]) -> None:
@@ -392,7 +392,7 @@ async def test_two_replicas_tell_everybody_once(centre: Centre) -> None:
                 pass
 
     await asyncio.gather(*(run(steps) for steps in replicas))
-    await centre.tell()
+    await centre.notify()
     entries = await centre.entries()
     assert entries == {("wang", "rung", 0): 2500, ("smith", "rung", 0): 2500}
     sent = await centre.rows("SELECT count(*), count(*) FILTER (WHERE attempts = 1) FROM digest_deliveries")
@@ -401,13 +401,13 @@ async def test_two_replicas_tell_everybody_once(centre: Centre) -> None:
     assert len(set(ids)) == len(ids)
 
 
-async def test_a_crash_between_sending_and_noting_it_repeats_it_with_the_same_id(
+async def test_a_crash_before_the_commit_repeats_a_delivery_with_the_same_id(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.RED)
-    await centre.gather()
-    await centre.sealing().run_once()
+    await centre.collect()
+    await centre.builder().run_once()
 
     class Killed(Exception):
         pass
@@ -437,20 +437,20 @@ async def test_a_crash_between_sending_and_noting_it_repeats_it_with_the_same_id
 async def test_a_web_hook_is_signed_as_the_standard_says(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.RED)
-    await centre.tell()
+    await centre.notify()
     ((headers, body),) = centre.hooks.posted
-    said = Webhook(SECRET).verify(body, headers)
-    assert said["type"] == "onedoor.digest.v1"
-    assert said["data"]["subject"] == "onedoor: 1 red card" and number(1) in said["data"]["text"]
+    published = Webhook(SECRET).verify(body, headers)
+    assert published["type"] == "onedoor.digest.v1"
+    assert published["data"]["subject"] == "onedoor: 1 red card" and number(1) in published["data"]["text"]
     with pytest.raises(Exception, match="No matching signature"):
         Webhook(SECRET).verify(body + b" ", headers)
 
 
-async def test_what_fails_is_tried_again_more_slowly_and_then_given_up(centre: Centre) -> None:
+async def test_a_failed_delivery_backs_off_and_is_given_up(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.RED)
     centre.hooks.answers = [lambda: web.Response(status=500)]
-    await centre.tell()
+    await centre.notify()
     pauses = []
     for _ in range(9):
         ((error, pause),) = await centre.rows(
@@ -488,17 +488,17 @@ async def test_a_redirect_is_not_followed(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.RED)
     centre.hooks.answers = [lambda: web.Response(status=307, headers={"Location": "/stolen"})]
-    await centre.tell()
+    await centre.notify()
     assert centre.hooks.elsewhere == 0
     assert await centre.rows("SELECT error FROM digest_deliveries") == [("the web hook answered 307",)]
 
 
 @pytest.mark.parametrize("refuses", ["550 no such mailbox", "451 come back later"])
-async def test_a_mail_that_is_refused_is_a_failure_and_arrives_once_it_is_taken(centre: Centre, refuses: str) -> None:
+async def test_a_refused_mail_is_repeated_until_it_is_accepted(centre: Centre, refuses: str) -> None:
     await centre.directory()
     await centre.alerts(1)
     centre.post.refuses = refuses
-    await centre.tell()
+    await centre.notify()
     ((error, sent_at),) = await centre.rows("SELECT error, sent_at FROM digest_deliveries")
     assert error.startswith("failure") and sent_at is None
     centre.post.refuses = None
@@ -508,45 +508,45 @@ async def test_a_mail_that_is_refused_is_a_failure_and_arrives_once_it_is_taken(
     assert await centre.rows("SELECT id::text, error FROM digest_deliveries") == [(mail["X-Onedoor-Delivery"], None)]
 
 
-async def test_an_unreachable_channel_a_missing_one_and_somebody_gone_are_failures_that_can_be_seen(
+async def test_an_unreachable_channel_a_missing_one_and_a_missing_person_are_visible_failures(
     centre: Centre, tmp_path: Path
 ) -> None:
     await centre.directory()
     await centre.alerts(1, owner="Lost")
-    await centre.tell()
+    await centre.notify()
     assert await centre.rows("SELECT error FROM digest_deliveries") == [
         ("there is no channel 'pigeon': ONEDOOR_CHANNELS does not name it",)
     ]
     await centre.alerts(2, owner="Lost")
-    await centre.gather()
+    await centre.collect()
     left = DIRECTORY.replace('  - {id: nowhere, name: 钱立, addresses: ["pigeon:roof"]}\n', "")
     left = left.replace("  - {role: head, department: Lost, person: nowhere}\n", "")
     assert await centre.directory(left) == 2
-    await centre.tell()
+    await centre.notify()
     found = await centre.rows("SELECT error FROM digest_deliveries WHERE address = ''")
     assert found == [("this person has left the directory",)]
 
     centre.file.mkdir()
     await centre.alerts(3, rung=Rung.OVERSIGHT)
-    await centre.tell()
+    await centre.notify()
     assert ("the file is not written: Is a directory",) in await centre.rows("SELECT error FROM digest_deliveries")
 
 
-async def test_a_receiver_that_is_silent_is_not_waited_for(centre: Centre) -> None:
+async def test_a_silent_receiver_is_a_failure(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(1, rung=Rung.RED)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         channels = MonitorSettings.model_validate({"channels": {"hook": {"hook": url, "secret": SECRET}}}).channels
         centre.sender = DigestSender(centre.process.database, channels, 0.2)
-        await centre.tell()
+        await centre.notify()
     assert await centre.rows("SELECT error FROM digest_deliveries") == [("no answer within 0.2 s",)]
 
 
 # -- what staff see ----------------------------------------------------------------------------------------------------
 
 
-async def test_staff_see_the_directory_and_who_would_be_told(centre: Centre) -> None:
+async def test_staff_see_the_directory_and_the_recipients(centre: Centre) -> None:
     asked = {"rung": "yellow", "owner": "Tax", "region": "450302", "item": "transfer-property"}
     async with centre.http() as http:
         for path in ("/directory", "/directory/recipients"):
@@ -570,7 +570,7 @@ async def test_digests_are_paged(centre: Centre) -> None:
     await centre.directory()
     for case in range(5):
         await centre.alerts(case)
-        await centre.tell()
+        await centre.notify()
     async with centre.http() as http:
         walked = []
         after: dict[str, int] = {}
@@ -583,10 +583,10 @@ async def test_digests_are_paged(centre: Centre) -> None:
     assert len(walked) == 5 and walked == sorted(walked, reverse=True)
 
 
-async def test_all_alerts_of_a_digest_can_be_taken_in_hand_at_once(centre: Centre) -> None:
+async def test_all_alerts_of_a_digest_can_be_acknowledged_at_once(centre: Centre) -> None:
     await centre.directory()
     await centre.alerts(*range(5))
-    await centre.tell()
+    await centre.notify()
     numbers = sorted(row[0] for row in await centre.rows("SELECT number FROM alerts"))
     assert f"第{numbers[0]}号" in centre.post.mails[0].get_content()
     ((digest,),) = await centre.rows("SELECT number FROM digests")
@@ -610,13 +610,13 @@ async def test_only_staff_is_answered(centre: Centre) -> None:
 
 
 async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(centre: Centre) -> None:
-    said = read_yaml(DirectoryFile, DIRECTORY.encode())
+    published = read_yaml(DirectoryFile, DIRECTORY.encode())
     async with centre.process.database.begin() as connection:
-        assert await directory_store.put(connection, said, "first", after=0) == 1
-        assert await directory_store.put(connection, said, "again", after=1) is None
+        assert await directory_store.put(connection, published, "first", after=0) == 1
+        assert await directory_store.put(connection, published, "again", after=1) is None
     with pytest.raises(Superseded):
         async with centre.process.database.begin() as connection:
-            await directory_store.put(connection, said, "late", after=0)
+            await directory_store.put(connection, published, "late", after=0)
 
 
 def test_a_day_of_attempts_is_given_up() -> None:

@@ -1,4 +1,4 @@
-"""What happens to alerts, as it is told to those who follow: over real HTTP, on a real PostgreSQL."""
+"""The stream of changes: over real HTTP, on a real PostgreSQL."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ class Served:
 
     @asynccontextmanager
     async def following(self, last: str | None = None, **wanted: str) -> AsyncIterator[AsyncIterator[Event]]:
-        """The events from now on, or after the last one that was seen; the line is cut at the end."""
+        """The events from now on, or after the given id; the connection is cut at the end."""
         headers = {"Last-Event-ID": last} if last is not None else {}
         async with (
             httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE_S) as client,
@@ -76,7 +76,7 @@ class Served:
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             async with aclosing(_events(answer)) as events:
                 first = await anext(events)
-                assert (first.name, first.data) == ("", None) and first.id, "the first word is where one stands"
+                assert (first.name, first.data) == ("", None) and first.id, "the first change is where one stands"
                 yield events
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
 
 @asynccontextmanager
 async def served(desk: Desk) -> AsyncIterator[Served]:
-    """The desk's application on a port of its own."""
+    """The desk's application on its own port."""
     config = uvicorn.Config(
         application(desk.process.service, desk.process, desk.process.faults),
         port=0,
@@ -122,7 +122,7 @@ async def served(desk: Desk) -> AsyncIterator[Served]:
 
 
 async def several(events: AsyncIterator[Event], count: int) -> list[Event]:
-    """The next events, without signs of life."""
+    """The next events, without heartbeats."""
     found: list[Event] = []
     async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
@@ -138,26 +138,28 @@ def raised(rung: Rung = Rung.YELLOW, owner: str = COMMERCE, region: str = "45010
     )
 
 
-async def write(connection: AsyncConnection, *said: tuple[int, Message]) -> None:
-    """What the batch that says this writes, in a transaction that is somebody else's to end."""
+async def write(connection: AsyncConnection, *published: tuple[int, Message]) -> None:
+    """Write the projection of these messages in a transaction that the caller ends."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
     await connection.execute(text("SELECT 1"))
-    envelopes = [envelop(message, id=uuid4(), source="/test", subject=number(n), time=BEGINS) for n, message in said]
+    envelopes = [
+        envelop(message, id=uuid4(), source="/test", subject=number(n), time=BEGINS) for n, message in published
+    ]
     for statement, arguments in project(envelopes):
         await driver.execute(statement, *arguments)
 
 
-async def say(desk: Desk, *said: tuple[int, Message]) -> None:
+async def say(desk: Desk, *published: tuple[int, Message]) -> None:
     """The same, committed."""
     async with desk.process.database.begin() as connection:
-        await write(connection, *said)
+        await write(connection, *published)
 
 
-def told(events: Sequence[Event]) -> list[tuple[str, str]]:
+def names(events: Sequence[Event]) -> list[tuple[str, str]]:
     return [(event.name, event.data["case_id"]) for event in events]
 
 
-async def test_everything_that_happens_to_an_alert_is_told(desk: Desk) -> None:
+async def test_every_change_of_an_alert_is_streamed(desk: Desk) -> None:
     happens: list[tuple[str, Message]] = [
         ("raised", raised()),
         ("acknowledged", AlertAcknowledged(
@@ -187,7 +189,7 @@ async def test_everything_that_happens_to_an_alert_is_told(desk: Desk) -> None:
             assert [event.data] == (await desk.get("/platform-issues", unsettled=False))
 
 
-async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
+async def test_only_selected_changes_are_streamed(desk: Desk) -> None:
     async with (
         served(desk) as site,
         site.following(region="4501") as nanning,
@@ -198,37 +200,37 @@ async def test_only_what_is_wanted_is_told(desk: Desk) -> None:
         )
         await say(desk, (1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
         await say(desk, (4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))
-        assert told(await several(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
-        assert told(await several(red, 1)) == [("raised", number(4))]
+        assert names(await several(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
+        assert names(await several(red, 1)) == [("raised", number(4))]
 
 
-async def test_whatever_commits_late_is_told_once_also_to_who_comes_back(desk: Desk) -> None:
+async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(desk: Desk) -> None:
     async with served(desk) as site, desk.process.database.connect() as early, desk.process.database.connect() as late:
         async with site.following() as events:
             await write(early, (1, raised()))
             await write(late, (2, raised()))
             await say(desk, (3, raised()))
             await late.commit()
-            # The early one is not committed, and all of these lie behind it.
+            # The early transaction is not committed, and all of these lie behind it.
             await early.commit()
             first, second = await several(events, 2)
-            assert told([first, second]) == [("raised", number(1)), ("raised", number(2))]
+            assert names([first, second]) == [("raised", number(1)), ("raised", number(2))]
         await say(desk, (4, raised()))
         async with site.following(last=first.id) as events:
-            assert told(await several(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
+            assert names(await several(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
 
 
 class Writers:
-    """Several who write at the same time and commit in whatever order chance has it."""
+    """Several writers commit at the same time in a random order."""
 
     def __init__(self, desk: Desk, random: Random, cases: int) -> None:
         self._desk, self._random, self._cases = desk, random, cases
         self._under_way: list[tuple[AsyncConnection, list[int]]] = []
         self._committed: list[int] = []
-        """Cases whose alert may be closed: nobody who is under way has written it."""
+        """Cases whose alert may be closed: no open transaction has written it."""
 
     async def run(self) -> None:
-        """Write them all, and then one more by itself, which is the last that anybody is told."""
+        """Write them all, and then one more by itself, whose event is the last."""
         begun = 0
         while begun < self._cases or self._under_way:
             if begun < self._cases and len(self._under_way) < self._random.randint(1, 5):
@@ -254,7 +256,7 @@ class Writers:
         self._committed += written
 
 
-async def test_nothing_is_lost_or_repeated_whoever_writes_and_however_often_the_line_breaks(
+async def test_no_change_is_lost_or_repeated_with_several_writers_and_broken_connections(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 7)
@@ -278,14 +280,14 @@ async def test_nothing_is_lost_or_repeated_whoever_writes_and_however_often_the_
 
 
 async def newest(desk: Desk) -> str:
-    """The id of the last change that is committed."""
+    """The id of the last committed change."""
     ((found,),) = await desk.rows(
         "SELECT changed_xid || '.0.' || number FROM alerts ORDER BY changed_xid DESC, number DESC LIMIT 1"
     )
     return str(found)
 
 
-async def test_who_has_missed_too_much_is_told_to_read_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_missed_too_much_gets_a_reset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 5)
     monkeypatch.setattr(followers, "MAX_MISSED", 10)
     await say(desk, *((n, raised()) for n in range(30)))
@@ -294,26 +296,24 @@ async def test_who_has_missed_too_much_is_told_to_read_anew(desk: Desk, monkeypa
             *_, reset = await several(events, 6)
             assert reset.name == "reset" and reset.data["why"]
             await say(desk, (31, raised()))
-            assert told(await several(events, 1)) == [("raised", number(31))]
+            assert names(await several(events, 1)) == [("raised", number(31))]
         async with site.following(last=reset.id) as events:
-            assert told(await several(events, 1)) == [("raised", number(31))]
+            assert names(await several(events, 1)) == [("raised", number(31))]
         async with site.following(last=f"{10**17}.0.1") as events:
             assert [event.name for event in await several(events, 1)] == ["reset"]
 
 
-async def test_of_too_much_at_once_only_is_told_that_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_changes_at_once_are_one_reset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 5)
     monkeypatch.setattr(followers, "MAX_MISSED", 20)
     async with served(desk) as site, site.following(rung="red") as events:
         await say(desk, *((n, raised()) for n in range(300)))
         assert [event.name for event in await several(events, 1)] == ["reset"]
         await say(desk, (301, raised(Rung.RED)))
-        assert told(await several(events, 1)) == [("raised", number(301))]
+        assert names(await several(events, 1)) == [("raised", number(301))]
 
 
-async def test_who_hears_nothing_gets_a_sign_of_life_and_knows_where_he_stands(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_events_a_heartbeat_has_the_position(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "HEARTBEAT_S", 0.05)
     async with served(desk) as site:
         async with site.following(owner="nobody") as events, asyncio.timeout(PATIENCE_S):
@@ -326,20 +326,20 @@ async def test_who_hears_nothing_gets_a_sign_of_life_and_knows_where_he_stands(
                     break
         async with site.following(last=sign.id) as events:
             await say(desk, (2, raised()))
-            assert told(await several(events, 1)) == [("raised", number(2))]
+            assert names(await several(events, 1)) == [("raised", number(2))]
 
 
-async def test_who_reads_too_slowly_is_sent_away_and_comes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MAX_WAITING", 20)
     async with served(desk) as site:
         async with site.following() as slow:
             await say(desk, *((n, raised()) for n in range(200)))
             async with asyncio.timeout(PATIENCE_S):
-                heard = [event async for event in slow]
-        assert heard[-1].comment.startswith("you read too slowly")
-        taken = told(heard[:-1])
-        async with site.following(last=heard[-2].id) as events:
-            assert len({*taken, *told(await several(events, 200 - len(taken)))}) == 200
+                received = [event async for event in slow]
+        assert received[-1].comment.startswith("you read too slowly")
+        taken = names(received[:-1])
+        async with site.following(last=received[-2].id) as events:
+            assert len({*taken, *names(await several(events, 200 - len(taken)))}) == 200
 
 
 async def test_the_end_of_the_process_ends_streams_at_once(desk: Desk) -> None:
@@ -349,7 +349,7 @@ async def test_the_end_of_the_process_ends_streams_at_once(desk: Desk) -> None:
             assert [event.comment async for event in each] == ["the service stops; come back with your Last-Event-ID"]
 
 
-async def test_few_follow_and_one_loop_looks_while_they_do(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_followers_are_limited_and_share_one_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MAX_FOLLOWERS", 2)
 
     def loops() -> int:

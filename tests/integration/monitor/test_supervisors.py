@@ -1,4 +1,4 @@
-"""What is due and what is overdue, as supervisors are shown it: on a real PostgreSQL."""
+"""The lists of due and overdue commitments, on a real PostgreSQL."""
 
 import asyncio
 import csv
@@ -42,8 +42,8 @@ def begun(region: str = SHENZHEN, case: int = 5, step: int = 1, moment: datetime
 
 
 async def test_what_is_due_is_counted_in_working_days_of_its_region(desk: Desk) -> None:
-    await desk.tell(number(1), begun(SHENZHEN), delivered(BEGINS))
-    await desk.tell(number(2), begun(NANNING), delivered(BEGINS))
+    await desk.process_messages(number(1), begun(SHENZHEN), delivered(BEGINS))
+    await desk.process_messages(number(2), begun(NANNING), delivered(BEGINS))
 
     async def due(days: int) -> list[tuple[str, str, int]]:
         page = await desk.get("/due", days=days)
@@ -79,9 +79,9 @@ async def test_what_is_due_is_counted_in_working_days_of_its_region(desk: Desk) 
     assert await due(0) == []
 
 
-async def test_what_is_paused_or_answered_is_not_due(desk: Desk) -> None:
+async def test_a_paused_or_answered_commitment_is_not_due(desk: Desk) -> None:
     for n in range(1, 5):
-        await desk.tell(number(n), begun(), delivered(BEGINS))
+        await desk.process_messages(number(n), begun(), delivered(BEGINS))
     hold = CaseSuspended(
         suspension="hold",
         kind=SuspensionKind.HOLD,
@@ -90,15 +90,15 @@ async def test_what_is_paused_or_answered_is_not_due(desk: Desk) -> None:
         recorded_at=BEGINS,
         change_id="hold.1",
     )
-    await desk.tell(number(1), hold)
-    await desk.tell(number(2), done(BEGINS))
-    await desk.tell(number(3), decided(BEGINS))
+    await desk.process_messages(number(1), hold)
+    await desk.process_messages(number(2), done(BEGINS))
+    await desk.process_messages(number(3), decided(BEGINS))
     found = keys((await desk.get("/due", days=20))["commitments"])
     assert found == [(number(4), "step/licence"), (number(2), "case"), (number(4), "case")]
 
 
 async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
-    await desk.tell(number(1), begun(), delivered(BEGINS))
+    await desk.process_messages(number(1), begun(), delivered(BEGINS))
     async with desk.process.database.begin() as connection:
         await connection.execute(text("UPDATE cases SET timer_at = NULL, retry_at = now()"))
         await connection.execute(
@@ -112,7 +112,7 @@ async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
 
 
 def side_clocks(random: Random, region: str, moment: datetime, hours: int) -> SideTimersReported:
-    """What intake says of the clocks beside a case's own: some of them have ended by then."""
+    """Intake's report of side timers: some of them have ended by then."""
     clocks = tuple(
         SideTimer(
             commitment=key,
@@ -125,29 +125,29 @@ def side_clocks(random: Random, region: str, moment: datetime, hours: int) -> Si
     return SideTimersReported(change_id=f"clocks-{hours}", matter="start-business", region=region, timers=clocks)
 
 
-def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
-    """What becomes of a case that begins then: some stand still, some are extended, some are answered, some late."""
+def messages_of(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
+    """The messages of a case that begins then: some are suspended, some extended, some answered, some late."""
     region = random.choice((SHENZHEN, NANNING, "450200", "110101"))
-    said: list[tuple[datetime, Any]] = [
+    published: list[tuple[datetime, Any]] = [
         (moment, begun(region, random.randint(0, 12), random.randint(0, 6), moment)),
     ]
     if random.random() < 0.9:
-        said.append((moment, delivered(moment)))
+        published.append((moment, delivered(moment)))
     if random.random() < 0.3:
         since = moment + timedelta(hours=random.randint(1, 100))
         until = since + timedelta(days=random.randint(1, 9)) if random.random() < 0.5 else None
-        kind, word = random.choice((SuspensionKind.HOLD, SuspensionKind.CORRECTION)), f"{random.getrandbits(40)}.1"
-        said.append(
+        kind, change = random.choice((SuspensionKind.HOLD, SuspensionKind.CORRECTION)), f"{random.getrandbits(40)}.1"
+        published.append(
             (
                 since,
                 CaseSuspended(
-                    suspension="s", kind=kind, reason="r", since=since, until=until, recorded_at=since, change_id=word
+                    suspension="s", kind=kind, reason="r", since=since, until=until, recorded_at=since, change_id=change
                 ),
             )
         )
     if random.random() < 0.2:
         then = moment + timedelta(days=2)
-        said.append(
+        published.append(
             (
                 then,
                 CaseExtended(
@@ -157,18 +157,18 @@ def told(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
         )
     if random.random() < 0.5:
         answered_at = moment + timedelta(days=random.randint(0, 12))
-        said.append((answered_at, done(answered_at)))
+        published.append((answered_at, done(answered_at)))
     if random.random() < 0.3:
         decided_at = moment + timedelta(days=random.randint(1, 20))
-        said.append((decided_at, decided(decided_at)))
+        published.append((decided_at, decided(decided_at)))
     if random.random() < 0.4:
-        said += [
+        published += [
             (moment + timedelta(hours=hours), side_clocks(random, region, moment, hours)) for hours in (0, 90, 200)
         ]
     for day in range(2, 20, 3):
         asked_at = moment + timedelta(days=day)
-        said.append((asked_at, reported(report("licence", StepState.DELIVERED, moment))))
-    return said
+        published.append((asked_at, reported(report("licence", StepState.DELIVERED, moment))))
+    return published
 
 
 async def naively_due(desk: Desk, days: int) -> set[tuple[str, CommitmentKey, int]]:
@@ -176,31 +176,31 @@ async def naively_due(desk: Desk, days: int) -> set[tuple[str, CommitmentKey, in
     now = desk.clock.now()
     found = set()
     for case_id, state in (await desk.states()).items():
-        for watch in state.commitments:
-            if watch.due is None or watch.due.pause or state.ended_at(watch) or watch.due.committed_due < now:
+        for tracked in state.commitments:
+            if tracked.due is None or tracked.due.pause or state.ended_at(tracked) or tracked.due.committed_due < now:
                 continue
             terms = RULES.terms(state.region or "")
-            left = working_days_between(now, watch.due.committed_due, terms.calendar, terms.hours)
+            left = working_days_between(now, tracked.due.committed_due, terms.calendar, terms.hours)
             if left <= days:
-                found.add((case_id, watch.key, left))
+                found.add((case_id, tracked.key, left))
     return found
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_due_is_what_a_pass_over_all_cases_finds(desk: Desk, seed: int) -> None:
+async def test_the_list_of_due_equals_a_pass_over_all_cases(desk: Desk, seed: int) -> None:
     random = Random(seed)
-    said = [
+    published = [
         (moment, n, message)
         for n in range(120)
-        for moment, message in told(random, BEGINS + timedelta(hours=random.randint(0, 400)))
+        for moment, message in messages_of(random, BEGINS + timedelta(hours=random.randint(0, 400)))
     ]
-    said.sort(key=lambda one: one[:2])
+    published.sort(key=lambda one: one[:2])
     for look in range(8):
         now = BEGINS + timedelta(hours=60 * look + random.randint(0, 59))
-        while said and said[0][0] <= now:
-            moment, n, message = said.pop(0)
+        while published and published[0][0] <= now:
+            moment, n, message = published.pop(0)
             await desk.pass_to(moment)
-            await desk.tell(number(n), message)
+            await desk.process_messages(number(n), message)
         await desk.pass_to(now)
         for days in (0, 1, 3, 8, 366):
             rows = await desk.walk("/due", days=days, limit=random.randint(3, 40))
@@ -219,8 +219,8 @@ async def test_what_is_due_is_what_a_pass_over_all_cases_finds(desk: Desk, seed:
         overdue = await desk.walk("/overdue", limit=random.randint(3, 40))
         states = await desk.states()
         for case_id, commitment in keys(overdue):
-            watch = states[case_id].commitment(commitment)
-            assert watch is not None and states[case_id].ended_at(watch) is None
+            tracked = states[case_id].commitment(commitment)
+            assert tracked is not None and states[case_id].ended_at(tracked) is None
         assert Counter(keys(overdue)) == Counter({*await standing(desk)})
         counted = await desk.get("/overdue/counts", by="region")
         assert {one["name"]: one["commitments"] for one in counted["counts"]} == Counter(
@@ -231,7 +231,7 @@ async def test_what_is_due_is_what_a_pass_over_all_cases_finds(desk: Desk, seed:
 
 
 async def standing(desk: Desk) -> set[tuple[str, str]]:
-    """The commitments with a card that stands or a failure that lasts."""
+    """The commitments with a standing card or a lasting platform issue."""
     cards = await desk.rows(
         "SELECT case_id, commitment FROM alerts"
         " WHERE rung <> 'warning' AND withdrawn_at IS NULL AND ended_at IS NULL"
@@ -244,17 +244,17 @@ async def overdue_cases(desk: Desk) -> None:
     """One with a red card and one with a yellow one, for case and step; and one that was never delivered."""
     for n, moment in ((1, BEGINS), (2, at("2026-03-30 10:00")), (3, at("2026-03-30 10:00"))):
         await desk.pass_to(moment)
-        await desk.tell(number(n), begun(NANNING if n == 1 else SHENZHEN, moment=moment))
+        await desk.process_messages(number(n), begun(NANNING if n == 1 else SHENZHEN, moment=moment))
         if n < 3:
-            await desk.tell(number(n), delivered(moment))
+            await desk.process_messages(number(n), delivered(moment))
     now = at("2026-04-14 10:00")
     await desk.pass_to(now)
-    await desk.tell(number(1), reported(report("licence", StepState.DELIVERED, BEGINS)))
-    await desk.tell(number(2), reported(report("licence", StepState.DELIVERED, at("2026-03-30 10:00"))))
-    await desk.tell(number(3), reported(report("licence", StepState.REQUESTED, at("2026-03-30 10:00"))))
+    await desk.process_messages(number(1), reported(report("licence", StepState.DELIVERED, BEGINS)))
+    await desk.process_messages(number(2), reported(report("licence", StepState.DELIVERED, at("2026-03-30 10:00"))))
+    await desk.process_messages(number(3), reported(report("licence", StepState.REQUESTED, at("2026-03-30 10:00"))))
 
 
-async def test_what_is_overdue_comes_once_with_its_highest_card_the_worst_first(desk: Desk) -> None:
+async def test_an_overdue_commitment_is_listed_once_with_its_highest_card(desk: Desk) -> None:
     await overdue_cases(desk)
     rows = (await desk.get("/overdue"))["commitments"]
     assert [(row["case_id"], row["commitment"], row["rung"]) for row in rows] == [
@@ -283,11 +283,11 @@ async def test_what_is_overdue_comes_once_with_its_highest_card_the_worst_first(
         ],
     }
     assert (await desk.get("/overdue/counts", limit=1))["total"] == 5
-    await desk.tell(number(3), delivered(desk.clock.now()))
+    await desk.process_messages(number(3), delivered(desk.clock.now()))
     assert number(3) not in {case_id for case_id, _ in keys((await desk.get("/overdue"))["commitments"])}
 
 
-async def test_what_is_withdrawn_or_answered_is_not_overdue(desk: Desk) -> None:
+async def test_a_withdrawn_or_answered_commitment_is_not_overdue(desk: Desk) -> None:
     await overdue_cases(desk)
     async with desk.process.database.begin() as connection:
         await connection.execute(
@@ -302,11 +302,11 @@ async def test_what_is_withdrawn_or_answered_is_not_overdue(desk: Desk) -> None:
     ]
 
 
-async def test_a_file_says_the_same_and_no_cell_of_it_is_a_formula(desk: Desk) -> None:
+async def test_a_file_has_the_same_rows_and_no_formula(desk: Desk) -> None:
     formula = '=HYPERLINK("http://evil";"税务局")'
     for n, owner in enumerate((formula, "+1", "-1", "@x", '税务局, "一"\n二')):
         whole = plan(whole=limits(1, 5)).model_copy(update={"lead_department": owner})
-        await desk.tell(number(n), accepted(BEGINS, whole))
+        await desk.process_messages(number(n), accepted(BEGINS, whole))
     answer = await desk.http.get("/due", params={"form": "csv", "kind": "case"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="due.csv"'
@@ -320,7 +320,7 @@ async def test_a_file_says_the_same_and_no_cell_of_it_is_a_formula(desk: Desk) -
     assert len(only.content.splitlines()) == 2
     await desk.pass_to(at("2026-03-05 10:00"))
     for n in range(5):
-        await desk.tell(number(n), reported())
+        await desk.process_messages(number(n), reported())
     late = await desk.http.get("/overdue", params={"form": "csv"})
     found = list(csv.DictReader(io.StringIO(late.content.decode("utf-8-sig"), newline="")))
     page = (await desk.get("/overdue"))["commitments"]
@@ -330,9 +330,9 @@ async def test_a_file_says_the_same_and_no_cell_of_it_is_a_formula(desk: Desk) -
     assert empty.content.decode("utf-8-sig").startswith("case_id,commitment,owner")
 
 
-async def test_a_long_file_comes_whole(desk: Desk) -> None:
+async def test_a_long_file_is_complete(desk: Desk) -> None:
     for n in range(700):
-        await desk.tell(number(n), begun(), delivered(BEGINS))
+        await desk.process_messages(number(n), begun(), delivered(BEGINS))
     answer = await desk.http.get("/due", params={"form": "csv"})
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len({(row["case_id"], row["commitment"]) for row in rows}) == len(rows) == 1400
@@ -354,8 +354,8 @@ async def test_wrong_requests_and_strangers(desk: Desk) -> None:
         assert {(await stranger.get(path)).status_code for path in (*LISTS, "/stream")} == {403}
 
 
-async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    await desk.tell(number(1), begun(), delivered(BEGINS))
+async def test_queries_are_limited_in_number_and_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.process_messages(number(1), begun(), delivered(BEGINS))
     monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
     assert (await desk.get("/due"))["commitments"]
     async with desk.process.database.connect() as other:
@@ -375,7 +375,7 @@ async def test_few_look_at_a_time_and_nobody_looks_for_ever(desk: Desk, monkeypa
         await other.rollback()
 
 
-async def test_a_look_writes_nothing(desk: Desk) -> None:
+async def test_a_query_is_read_only(desk: Desk) -> None:
     async with query_limits.LimitedQueries(desk.process.database).query() as connection:
         assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
         assert await connection.scalar(text("SHOW statement_timeout")) == f"{query_limits.STATEMENT_S:.0f}s"
@@ -383,17 +383,19 @@ async def test_a_look_writes_nothing(desk: Desk) -> None:
 
 
 async def test_a_limit_that_has_moved_since_its_card_was_overturned_is_due_again(desk: Desk) -> None:
-    await desk.tell(number(1), begun(), delivered(BEGINS), done(BEGINS))
+    await desk.process_messages(number(1), begun(), delivered(BEGINS), done(BEGINS))
     late = at("2026-03-10 10:00")
     await desk.pass_to(late)
-    await desk.tell(number(1), reported())
+    await desk.process_messages(number(1), reported())
     assert keys((await desk.get("/overdue"))["commitments"]) == [(number(1), "case")]
-    said = {"commitment": "case", "rung": Rung.YELLOW, "occurrence": 1, "by": "li", "reason": "停电"}
-    await desk.tell(number(1), AlertAppealed(**said, appealed_at=late))
-    await desk.tell(number(1), AppealDecided(**said | {"by": "wang"}, upheld=True, decided_at=late))
+    published = {"commitment": "case", "rung": Rung.YELLOW, "occurrence": 1, "by": "li", "reason": "停电"}
+    await desk.process_messages(number(1), AlertAppealed(**published, appealed_at=late))
+    await desk.process_messages(number(1), AppealDecided(**published | {"by": "wang"}, upheld=True, decided_at=late))
     assert (await desk.get("/overdue"))["commitments"] == []
-    await desk.tell(number(1), CaseExtended(days=10, reason="r", notified_at=late, recorded_at=late, change_id="more"))
+    await desk.process_messages(
+        number(1), CaseExtended(days=10, reason="r", notified_at=late, recorded_at=late, change_id="more")
+    )
     assert keys((await desk.get("/due", days=9))["commitments"]) == [(number(1), "case")]
-    await desk.pass_to(at("2026-03-20 10:00"))  # it has been warned of once more
+    await desk.pass_to(at("2026-03-20 10:00"))  # the second warning has fired
     (due,) = (await desk.get("/due", days=9))["commitments"]
     assert (due["working_days_left"], due["rungs"]) == (1, ["warning"])

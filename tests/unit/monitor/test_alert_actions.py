@@ -1,6 +1,6 @@
-"""What people say of an alert: acknowledged, appealed against (申诉), decided; and a supervisor's hold.
+"""Actions on an alert: acknowledged, appealed against (申诉), decided; and a supervisor's hold.
 
-Given messages, when one more comes, then this is said.
+Given messages, when one more comes, then this is published.
 """
 
 from datetime import timedelta
@@ -28,9 +28,9 @@ REGION = "440305"
 
 def carded() -> Monitor:
     """A licence that is open after its time: warned of, and a yellow card."""
-    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
-    monitor.hear(TimerFired(), STEP_YELLOW + INSTANT)
-    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), STEP_YELLOW + INSTANT)
+    monitor = Monitor().process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    monitor.process(TimerFired(), STEP_YELLOW + INSTANT)
+    monitor.process(reported(report("licence", StepState.DELIVERED, MONDAY)), STEP_YELLOW + INSTANT)
     assert ("step/licence", Rung.YELLOW, STEP_YELLOW) in monitor.standing()
     return monitor
 
@@ -74,12 +74,12 @@ def held(until: bool = False, hold: str = "h1") -> CaseHeld:
 
 def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
     monitor = carded()
-    assert monitor.hear(acknowledged(), LATER) == (acknowledged().replace(region=REGION),)
-    assert monitor.hear(acknowledged(), LATER) == ()
-    assert monitor.hear(acknowledged(by="somebody-else"), LATER) == (), "the first has taken it in hand"
-    watch = state(monitor).commitment("step/licence")
-    assert watch is not None
-    (taken,) = (one.acknowledgement for one in watch.raised if one.acknowledgement)
+    assert monitor.process(acknowledged(), LATER) == (acknowledged().replace(region=REGION),)
+    assert monitor.process(acknowledged(), LATER) == ()
+    assert monitor.process(acknowledged(by="somebody-else"), LATER) == (), "the first has taken it in hand"
+    tracked = state(monitor).commitment("step/licence")
+    assert tracked is not None
+    (taken,) = (one.acknowledgement for one in tracked.raised if one.acknowledgement)
     assert (taken.by, taken.reason) == ("wang", "已督促承办人")
 
 
@@ -93,17 +93,17 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
         (answered(True), "nobody has appealed"),
     ],
 )
-def test_what_cannot_be_said_of_it_is_refused_in_both_languages(remark: Message, why: str) -> None:
+def test_an_action_that_is_not_possible_is_refused_in_both_languages(remark: Message, why: str) -> None:
     monitor = carded()
     with pytest.raises(Rejected, match=why) as refused:
-        monitor.hear(remark, LATER)
+        monitor.process(remark, LATER)
     assert refused.value.why_zh
 
 
 @pytest.mark.parametrize("remark", [acknowledged(), appealed(), answered(True), held()], ids=lambda one: one.type)
-def test_nothing_is_said_of_a_case_that_nobody_knows(remark: Message) -> None:
+def test_an_action_on_an_unknown_case_is_refused(remark: Message) -> None:
     with pytest.raises(UnknownCase):
-        Monitor().hear(remark, LATER)
+        Monitor().process(remark, LATER)
 
 
 # -- appealed against --------------------------------------------------------------------------------------------------
@@ -111,70 +111,72 @@ def test_nothing_is_said_of_a_case_that_nobody_knows(remark: Message) -> None:
 
 def test_an_upheld_appeal_withdraws_the_card_for_good() -> None:
     monitor = carded()
-    assert monitor.hear(appealed(), LATER) == (appealed().replace(region=REGION),)
-    said = monitor.hear(answered(True), LATER)
+    assert monitor.process(appealed(), LATER) == (appealed().replace(region=REGION),)
+    published = monitor.process(answered(True), LATER)
     withdrawn = AlertWithdrawn(
         commitment="step/licence", rung=Rung.YELLOW, reason=APPEAL_UPHELD, withdrawn_at=LATER, region=REGION
     )
-    assert said == (answered(True).replace(region=REGION), withdrawn)
-    assert monitor.hear(answered(True), LATER) == ()
+    assert published == (answered(True).replace(region=REGION), withdrawn)
+    assert monitor.process(answered(True), LATER) == ()
     # It is open and late still; the card that was overturned is not issued again, the red one is.
     much_later = at("2026-03-06 10:00")
-    monitor.hear(TimerFired(), much_later)
-    said = monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), much_later)
-    assert [one.rung for one in said if isinstance(one, AlertRaised) and one.commitment == "step/licence"] == [Rung.RED]
-    monitor.hear(decided(much_later), much_later)
+    monitor.process(TimerFired(), much_later)
+    published = monitor.process(reported(report("licence", StepState.DELIVERED, MONDAY)), much_later)
+    assert [one.rung for one in published if isinstance(one, AlertRaised) and one.commitment == "step/licence"] == [
+        Rung.RED
+    ]
+    monitor.process(decided(much_later), much_later)
     assert {(key, rung) for key, rung, _ in monitor.standing()} >= {("step/licence", Rung.RED)}
     assert ("step/licence", Rung.YELLOW, STEP_YELLOW) not in monitor.standing()
 
 
 def test_a_rejected_appeal_leaves_the_card() -> None:
     monitor = carded()
-    monitor.hear(appealed(), LATER)
-    assert monitor.hear(answered(False), LATER) == (answered(False).replace(region=REGION),)
+    monitor.process(appealed(), LATER)
+    assert monitor.process(answered(False), LATER) == (answered(False).replace(region=REGION),)
     assert ("step/licence", Rung.YELLOW, STEP_YELLOW) in monitor.standing()
 
 
-def test_nobody_decides_his_own_appeal_and_none_is_decided_or_made_twice() -> None:
+def test_an_appellant_cannot_decide_and_no_appeal_is_made_or_decided_twice() -> None:
     monitor = carded()
-    monitor.hear(appealed(), LATER)
+    monitor.process(appealed(), LATER)
     with pytest.raises(Rejected, match="of his own"):
-        monitor.hear(answered(True, by="li"), LATER)
+        monitor.process(answered(True, by="li"), LATER)
     with pytest.raises(Rejected, match="once only"):
-        monitor.hear(appealed(reason="再次申诉"), LATER)
-    assert monitor.hear(appealed(), LATER) == ()
-    monitor.hear(answered(False), LATER)
+        monitor.process(appealed(reason="再次申诉"), LATER)
+    assert monitor.process(appealed(), LATER) == ()
+    monitor.process(answered(False), LATER)
     with pytest.raises(Rejected, match="has been decided"):
-        monitor.hear(answered(True), LATER)
+        monitor.process(answered(True), LATER)
 
 
-def test_what_is_withdrawn_is_neither_acknowledged_nor_appealed_against() -> None:
+def test_a_withdrawn_alert_is_neither_acknowledged_nor_appealed_against() -> None:
     monitor = carded()
-    monitor.hear(decided(STEP_YELLOW), LATER)
+    monitor.process(decided(STEP_YELLOW), LATER)
     for remark in (acknowledged(), appealed()):
         with pytest.raises(Rejected, match="withdrawn"):
-            monitor.hear(remark, LATER)
+            monitor.process(remark, LATER)
 
 
 # -- held --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:
-    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
-    said = monitor.hear(held(), LATER)
-    assert held().replace(region=REGION) in said
-    (moved,) = (one for one in said if isinstance(one, CommitmentsMoved))
+    monitor = Monitor().process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    published = monitor.process(held(), LATER)
+    assert held().replace(region=REGION) in published
+    (moved,) = (one for one in published if isinstance(one, CommitmentsMoved))
     assert (moved.cause, moved.moves[0].commitment.key) == (Cause.SUSPENDED, "case")
     assert moved.moves[0].commitment.pause is not None
-    (moved,) = (one for one in monitor.hear(held(until=True), LATER) if isinstance(one, CommitmentsMoved))
+    (moved,) = (one for one in monitor.process(held(until=True), LATER) if isinstance(one, CommitmentsMoved))
     assert moved.cause is Cause.RESUMED
     # 4 March is suspended, 5 March too; the 6th counts again: two days more.
     assert moved.moves[0].commitment.committed_due == at("2026-03-11 17:30")
 
 
-def test_a_hold_that_is_heard_before_its_case_is_accepted_counts_as_well() -> None:
-    plain = Monitor().hear_all([(accepted(MONDAY), MONDAY), (held(), LATER)])
-    turned = Monitor().hear_all([(delivered(MONDAY), MONDAY), (held(), LATER), (accepted(MONDAY), MONDAY)])
+def test_a_hold_that_arrives_before_the_acceptance_counts() -> None:
+    plain = Monitor().process_all([(accepted(MONDAY), MONDAY), (held(), LATER)])
+    turned = Monitor().process_all([(delivered(MONDAY), MONDAY), (held(), LATER), (accepted(MONDAY), MONDAY)])
     dues = [[w.due for w in state(monitor).commitments if w.key == "case"] for monitor in (plain, turned)]
     assert dues[0] == dues[1]
 
@@ -182,7 +184,7 @@ def test_a_hold_that_is_heard_before_its_case_is_accepted_counts_as_well() -> No
 # -- a rung beyond red (督办) ------------------------------------------------------------------------------------------
 
 
-def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path) -> None:
+def test_oversight_fires_after_red_if_the_rules_have_it(tmp_path: Path) -> None:
     text = rule_store.SHIPPED.read_text(encoding="utf-8")
     text = text.replace(
         "      red: {limit: statutory}\n",
@@ -191,19 +193,19 @@ def test_a_further_rung_fires_after_red_where_the_rules_have_one(tmp_path: Path)
     )
     (tmp_path / "rules.yaml").write_text(text, encoding="utf-8")
     monitor = Monitor(Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml"))))
-    monitor.hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    monitor.process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
     # The licence's statutory limit of three days ends on Thursday, and two working days more on Monday.
     due_at = at("2026-03-09 17:30")
     for moment, expected in ((due_at, False), (due_at + INSTANT, True)):
-        monitor.hear(TimerFired(), moment)
-        monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), moment)
+        monitor.process(TimerFired(), moment)
+        monitor.process(reported(report("licence", StepState.DELIVERED, MONDAY)), moment)
         assert (("step/licence", Rung.OVERSIGHT, due_at) in monitor.standing()) is expected
 
 
 # -- an alarm at every committed limit ---------------------------------------------------------------------------------
 
 
-def test_a_case_wakes_at_its_committed_limit_even_where_no_rung_falls_due_then(tmp_path: Path) -> None:
+def test_a_case_has_a_timer_at_its_committed_limit_even_without_a_rung(tmp_path: Path) -> None:
     text = rule_store.SHIPPED.read_text(encoding="utf-8")
     text = text.replace(
         "      warning: {days_left: 2, share_used: 0.5}\n      yellow: {}\n      red: {limit: statutory}\n",
@@ -212,7 +214,7 @@ def test_a_case_wakes_at_its_committed_limit_even_where_no_rung_falls_due_then(t
     )
     (tmp_path / "rules.yaml").write_text(text, encoding="utf-8")
     monitor = Monitor(Rules(1, rule_set(rule_store.read(tmp_path / "rules.yaml"))))
-    monitor.hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
-    assert monitor.wake == STEP_YELLOW
-    monitor.hear(TimerFired(), STEP_YELLOW)
-    assert monitor.wake == at("2026-03-05 17:30") + INSTANT, "the licence's red card"
+    monitor.process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    assert monitor.timer_at == STEP_YELLOW
+    monitor.process(TimerFired(), STEP_YELLOW)
+    assert monitor.timer_at == at("2026-03-05 17:30") + INSTANT, "the licence's red card"

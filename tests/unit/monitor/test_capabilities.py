@@ -68,7 +68,7 @@ def test_commitments_and_alerts_make_the_moves_of_their_tables_only(history: lis
     for message, time in history:
         if monitor.state is None and isinstance(message, TimerFired):
             continue
-        monitor.hear(message, time)
+        monitor.process(message, time)
         assert monitor.state is not None
         for key, state in states_of_commitments(monitor.state).items():
             assert is_move(commitment.MOVES, commitments.get(key), state), (key, commitments.get(key), state)

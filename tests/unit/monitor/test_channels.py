@@ -19,7 +19,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, **channels: object) -> MonitorSett
     return read(MonitorSettings)
 
 
-def test_channels_lead_to_apprise_a_web_hook_or_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_is_apprise_a_web_hook_or_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     hook = {"hook": "https://example.gov.cn/{address}", "secret": SECRET}
     found = settings(monkeypatch, mail="mailtos://u:p@example.gov.cn?to={address}", hook=hook, log={"file": "/tmp/log"})
     assert isinstance(found.channels["mail"], SecretStr)
@@ -45,7 +45,7 @@ def test_channels_lead_to_apprise_a_web_hook_or_a_file(monkeypatch: pytest.Monke
         {"hook": "https://example.gov.cn", "secret": "whsec_!"},
     ],
 )
-def test_a_channel_that_leads_nowhere_safe_is_refused(monkeypatch: pytest.MonkeyPatch, channel: object) -> None:
+def test_an_unsafe_or_incomplete_channel_is_refused(monkeypatch: pytest.MonkeyPatch, channel: object) -> None:
     with pytest.raises(WrongSetting) as refused:
         settings(monkeypatch, mail=channel)
     assert "ONEDOOR_CHANNELS" in str(refused.value) and SECRET not in str(refused.value)

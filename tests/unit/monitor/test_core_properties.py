@@ -1,4 +1,4 @@
-"""Monitor's core by property: no order, repetition or delay of messages changes what it ends up knowing and saying."""
+"""Monitor's core by property: order, repetition and delay of messages change neither its facts nor its alerts."""
 
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ ends = st.one_of(st.integers(0, 6), moments)
 
 @st.composite
 def histories(draw: st.DrawFn, *, finished: bool = False) -> list[Timed]:
-    """What may truly happen to a case: each thing at one moment, told in messages of that moment or later."""
+    """Possible histories of a case: each event at one moment, reported in messages of that moment or later."""
     of = plan(*(limits(draw(ends), draw(ends)) for _ in range(3)))
     step_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
     messages: list[Timed] = [(accepted(START, of), START), (delivered(START), START)]
@@ -68,11 +68,11 @@ def disturbed(history: list[Timed]) -> st.SearchStrategy[list[Timed]]:
 
 
 def facts(state: MonitoredCase | None) -> MonitoredCase:
-    """The state without when its rungs were raised and operations told, which does depend on what was heard when."""
+    """The state without the moments of alerts and platform issues, which depend on the order of messages."""
     assert state is not None
-    watches = tuple(watch.model_copy(update={"raised": ()}) for watch in state.commitments)
+    commitments = tuple(tracked.model_copy(update={"raised": ()}) for tracked in state.commitments)
     return state.model_copy(
-        update={"commitments": watches, "platform_issues": (), "unanswered_queries": 0, "sequence": 0}
+        update={"commitments": commitments, "platform_issues": (), "unanswered_queries": 0, "sequence": 0}
     )
 
 
@@ -80,14 +80,14 @@ def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, dateti
     """The rungs that fell due before their commitment was answered, of a case that is decided."""
     assert state is not None
     found = set()
-    for watch in state.commitments:
-        ended_at = state.ended_at(watch)
+    for tracked in state.commitments:
+        ended_at = state.ended_at(tracked)
         assert ended_at is not None
-        assert watch.due is not None
+        assert tracked.due is not None
         found |= {
-            (watch.key, rung, due_at)
-            for rung, due_at in watch.due.ladder()
-            if due_at < ended_at and (rung is Rung.WARNING or state.was_delivered(watch, due_at))
+            (tracked.key, rung, due_at)
+            for rung, due_at in tracked.due.ladder()
+            if due_at < ended_at and (rung is Rung.WARNING or state.was_delivered(tracked, due_at))
         }
     return found
 
@@ -95,8 +95,8 @@ def broken(state: MonitoredCase | None) -> set[tuple[CommitmentKey, Rung, dateti
 @given(st.data())
 def test_any_order_and_repetition_leads_to_the_same_facts_and_alerts(data: st.DataObject) -> None:
     history = data.draw(histories())
-    straight = Monitor().hear_all(history)
-    other = Monitor().hear_all(data.draw(disturbed(history)))
+    straight = Monitor().process_all(history)
+    other = Monitor().process_all(data.draw(disturbed(history)))
     assert facts(other.state) == facts(straight.state)
     assert other.standing() == straight.standing()
     assert other.step is not None
@@ -105,40 +105,40 @@ def test_any_order_and_repetition_leads_to_the_same_facts_and_alerts(data: st.Da
 
 
 @given(st.data())
-def test_a_finished_case_has_exactly_the_alerts_it_earned_whatever_the_alarms_did(data: st.DataObject) -> None:
+def test_a_finished_case_has_exactly_its_alerts_whenever_timers_fired(data: st.DataObject) -> None:
     history = data.draw(histories(finished=True))
     alarms = [(TimerFired(), time) for time in sorted(data.draw(st.lists(moments, max_size=5)))]
-    told = data.draw(disturbed(history))
+    messages = data.draw(disturbed(history))
     monitor = Monitor()
-    for place in sorted(data.draw(st.lists(st.integers(1, len(told)), min_size=len(alarms), max_size=len(alarms)))):
-        told.insert(place, alarms.pop())
-    monitor.hear_all(told)
+    for place in sorted(data.draw(st.lists(st.integers(1, len(messages)), min_size=len(alarms), max_size=len(alarms)))):
+        messages.insert(place, alarms.pop())
+    monitor.process_all(messages)
     assert monitor.standing() == broken(monitor.state)
     assert monitor.step is not None
     assert (monitor.step.timer_at, monitor.step.retry_after, monitor.step.closed) == (None, None, True)
 
 
 @given(ends, ends, ends, ends)
-def test_an_unanswered_case_that_is_woken_when_it_asks_climbs_the_whole_ladder(
+def test_each_rung_of_an_unanswered_case_fires_if_its_timers_fire(
     committed: int | datetime, statutory: int | datetime, step_committed: int | datetime, step_statutory: int | datetime
 ) -> None:
     of = plan(whole=limits(committed, statutory), licence=limits(step_committed, step_statutory))
-    monitor = Monitor().hear_all([(accepted(START, of), START), (delivered(START), START)])
+    monitor = Monitor().process_all([(accepted(START, of), START), (delivered(START), START)])
     now = START
-    while monitor.wake is not None:
-        now = max(now, monitor.wake)
-        said = monitor.hear(TimerFired(), now)
-        assert said, "an alarm that leads to nothing would ring for ever"
-        if CaseStateRequested() in said:
-            assert monitor.wake is None or monitor.wake > now
-            monitor.hear(reported(report("licence", StepState.DELIVERED, START)), now)
+    while monitor.timer_at is not None:
+        now = max(now, monitor.timer_at)
+        published = monitor.process(TimerFired(), now)
+        assert published, "an alarm that leads to nothing would ring for ever"
+        if CaseStateRequested() in published:
+            assert monitor.timer_at is None or monitor.timer_at > now
+            monitor.process(reported(report("licence", StepState.DELIVERED, START)), now)
     assert monitor.standing() == {
-        (watch.key, rung, due_at)
-        for watch in (monitor.state.commitments if monitor.state else ())
-        if watch.due is not None
-        for rung, due_at in watch.due.ladder()
+        (tracked.key, rung, due_at)
+        for tracked in (monitor.state.commitments if monitor.state else ())
+        if tracked.due is not None
+        for rung, due_at in tracked.due.ladder()
     }
     assert len(monitor.standing()) == 6
-    early = [a for a in monitor.said if isinstance(a, AlertRaised) and a.raised_at < a.due_at]
+    early = [a for a in monitor.published if isinstance(a, AlertRaised) and a.raised_at < a.due_at]
     assert not early, "no rung fires before it is due"
-    assert {watch.key for watch in monitor.state.commitments if monitor.state} == {CASE, "step/licence"}  # type: ignore[union-attr]
+    assert {tracked.key for tracked in monitor.state.commitments if monitor.state} == {CASE, "step/licence"}  # type: ignore[union-attr]

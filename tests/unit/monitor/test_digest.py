@@ -1,4 +1,4 @@
-"""What a digest says."""
+"""The text of a digest."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ COUNTS = [
 ]
 
 
-def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
+def test_a_digest_counts_by_department_the_most_severe_first() -> None:
     zh = digest_text(17, COUNTS, [line()], 989, "zh", NOW)
     assert zh.subject == "onedoor 督办：红牌3件，预警985件，撤销2件"
     assert zh.counts == {"red": 3, "warning": 985, "withdrawn": 2}
@@ -61,13 +61,13 @@ def test_it_says_how_many_of_what_by_department_the_worst_first() -> None:
         (line(EntryKind.DECISION, upheld=False), "对红牌的申诉不成立", "appeal against a red card rejected"),
     ],
 )
-def test_a_line_says_which_case_what_whose_and_when_it_is_due(of: DigestLine, zh: str, en: str) -> None:
+def test_a_line_has_case_matter_department_and_deadline(of: DigestLine, zh: str, en: str) -> None:
     counts = [AlertCount(of.kind, of.rung, of.owner, 1)]
     assert zh in digest_text(1, counts, [of], 0, "zh", NOW).text
     assert en in digest_text(1, counts, [of], 0, "en", NOW).text
 
 
-def test_departments_beyond_the_most_are_counted_together() -> None:
+def test_departments_beyond_the_maximum_are_counted_together() -> None:
     counts = [AlertCount(EntryKind.RUNG, Rung.WARNING, f"Office {n:03}", 1) for n in range(MAX_LINES + 7)]
     text = digest_text(1, counts, [], 0, "en", NOW).text
     assert text.count("  Office ") == MAX_LINES and "  and 7 more departments" in text

@@ -1,4 +1,4 @@
-"""Who is told, and who is refused as a directory."""
+"""The recipients by a directory, and the directories that are refused."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,46 +44,46 @@ def directory() -> Directory:
 
 
 @pytest.mark.parametrize(
-    ("rung", "level", "owner", "region", "item", "day", "told"),
+    ("rung", "level", "owner", "region", "item", "day", "expected"),
     [
         (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-02-27", ["zhou"]),
         (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-02", ["li"]),  # deputises from the first day of leave
-        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-06", ["wang"]),  # both away: the broader post
+        (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-06", ["wang"]),  # both on leave: the more general post
         (Rung.YELLOW, 0, "税务局", "450302", "licence", "2026-03-07", ["zhou"]),
-        (Rung.YELLOW, 0, "税务局", "450302", "tax-refund", "2026-02-27", ["smith"]),  # the narrowest post
+        (Rung.YELLOW, 0, "税务局", "450302", "tax-refund", "2026-02-27", ["smith"]),  # the most specific post
         (Rung.YELLOW, 0, "税务局", "110101", "licence", "2026-02-27", ["wang"]),
         (Rung.YELLOW, 0, "自然资源局", "450302", "licence", "2026-02-27", ["smith", "chen"]),  # no head: next role up
-        (Rung.RED, 0, "税务局", "450302", "licence", "2026-03-31", ["smith", "chen"]),  # equally narrow: all
+        (Rung.RED, 0, "税务局", "450302", "licence", "2026-03-31", ["smith", "chen"]),  # equally specific: all
         (Rung.RED, 0, "税务局", "450302", "licence", "2026-04-01", ["smith"]),  # a post that has ended
         (Rung.RED, 0, "税务局", "110101", "licence", "2026-03-01", ["chen"]),
         (Rung.RED, 1, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
-        (Rung.RED, 2, "税务局", "450302", "licence", "2026-03-01", []),  # beyond the top
+        (Rung.RED, 2, "税务局", "450302", "licence", "2026-03-01", []),  # beyond the highest role
         (Rung.WARNING, 0, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),  # neither clerk nor office
         (Rung.WARNING, 1, "税务局", "450302", "licence", "2026-03-01", ["zhou"]),
         (Rung.WARNING, 3, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
         (Rung.OVERSIGHT, 0, "税务局", "450302", "licence", "2026-03-01", ["chen"]),
     ],
 )
-def test_who_is_told(
-    directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: str, told: list[str]
+def test_the_recipients_of_a_rung(
+    directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: str, expected: list[str]
 ) -> None:
     found = directory.recipients(rung, level, owner, region, item, at(day))
-    assert [person.id for person in found] == told
+    assert [person.id for person in found] == expected
 
 
-def test_of_several_roles_those_who_are_there_are_told() -> None:
-    """A clerk and no office: nobody climbs in the office's place."""
-    said = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
-    for day, told in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
-        people = Directory(said).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
-        assert [person.id for person in people] == told
+def test_only_present_people_of_several_roles_are_recipients() -> None:
+    """A clerk and no office: no higher role takes the place of the office."""
+    published = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
+    for day, expected in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
+        people = Directory(published).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
+        assert [person.id for person in people] == expected
 
 
 def test_a_day_is_one_of_china(directory: Directory) -> None:
     begins = datetime.fromisoformat("2026-03-02T00:00+08:00")
-    for moment, told in ((begins - timedelta(microseconds=1), "zhou"), (begins, "li")):
+    for moment, expected in ((begins - timedelta(microseconds=1), "zhou"), (begins, "li")):
         (person,) = directory.recipients(Rung.YELLOW, 0, "税务局", "450302", "licence", moment)
-        assert person.id == told
+        assert person.id == expected
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_day_is_one_of_china(directory: Directory) -> None:
         ("zhou", "head", "450302", "2026-03-03", True, True),  # on leave, and still the head
         ("zhou", "head", "450400", "2026-03-01", False, False),
         ("zhou", SUPERVISOR, "450302", "2026-03-01", False, False),
-        ("li", "head", "450302", "2026-03-01", False, False),  # the head is there
+        ("li", "head", "450302", "2026-03-01", False, False),  # the head is present
         ("li", "head", "450302", "2026-03-03", True, True),
-        ("li", "head", "450302", "2026-03-06", False, False),  # away too
-        ("wang", "head", "450302", "2026-03-01", True, True),  # of a broader post
+        ("li", "head", "450302", "2026-03-06", False, False),  # on leave too
+        ("wang", "head", "450302", "2026-03-01", True, True),  # of a more general post
         ("chen", "head", "450302", "2026-03-01", False, True),
         ("chen", "clerk", "110101", "2026-05-01", False, True),
         ("chen", "janitor", "110101", "2026-05-01", False, False),
@@ -110,25 +110,25 @@ def test_who_holds_a_post(
     assert (directory.holds(*asked), directory.holds_at_least(*asked)) == (holds, at_least)
 
 
-def test_supervisors_are_told_of_appeals(directory: Directory) -> None:
+def test_supervisors_are_notified_of_appeals(directory: Directory) -> None:
     assert [one.id for one in directory.supervisors("税务局", "450302", "licence", at("2026-03-01"))] == [
         "smith",
         "chen",
     ]
 
 
-def test_what_nobody_said_is_as_usual() -> None:
-    said = read_yaml(
+def test_omitted_parts_keep_their_defaults() -> None:
+    published = read_yaml(
         DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\nfirst_recipients: {{red: [head]}}\n".encode()
     )
-    found = Directory(said)
+    found = Directory(published)
     assert [found.unacknowledged_hours(rung) for rung in Rung] == [8, 6, 2, 2]
     assert [found.levels(rung) for rung in Rung] == [4, 3, 3, 1]
-    assert said == DirectoryFile.model_validate_json(said.model_dump_json())
+    assert published == DirectoryFile.model_validate_json(published.model_dump_json())
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("id: li,", "id: zhou,", ["line 4: people[2]: zhou is listed twice"]),
         ("mail:li@example.gov.cn", "li@example.gov.cn", ["line 4: people[2].addresses[1]: "]),
@@ -160,15 +160,15 @@ def test_what_nobody_said_is_as_usual() -> None:
         ("posts:", "posts: ]", ["line 11: "]),
     ],
 )
-def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: str, told: list[str]) -> None:
+def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: str, expected: list[str]) -> None:
     assert old in FILE
     with pytest.raises(InvalidFile) as refused:
         read_yaml(DirectoryFile, FILE.replace(old, new, 1).encode())
-    assert all(part in str(refused.value) for part in told), str(refused.value)
+    assert all(part in str(refused.value) for part in expected), str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     text = FILE.replace("id: li,", "id: zhou,").replace("role: supervisor", "role: overseer")
     with pytest.raises(InvalidFile) as refused:
         read_yaml(DirectoryFile, text.encode())
@@ -183,7 +183,7 @@ OWNERS, REGIONS, ITEMS = ("税务局", "规划局"), ("450302", "450400", "11010
 
 @st.composite
 def directories(draw: st.DrawFn) -> Directory:
-    """Any directory that is accepted, the boss being away at times."""
+    """Any directory that is accepted, with the director on leave at times."""
 
     def span() -> dict[str, Any]:
         since, until = sorted((draw(DAYS), draw(DAYS)))
@@ -201,7 +201,7 @@ def directories(draw: st.DrawFn) -> Directory:
             **draw(st.sampled_from(({}, span()))),
         }
 
-    said = {
+    published = {
         "version": "any",
         "people": [{"id": one, "name": one, "addresses": [f"mail:{one}@example.gov.cn"]} for one in PEOPLE],
         "leave": [{"person": draw(st.sampled_from(PEOPLE)), **span()} for _ in range(draw(st.integers(0, 6)))],
@@ -209,9 +209,9 @@ def directories(draw: st.DrawFn) -> Directory:
         + [{"role": "director", "person": "boss", "deputy": "a"}, {"role": "director", "person": "b", "deputy": "c"}],
     }
     try:
-        return Directory(DirectoryFile.model_validate(said))
+        return Directory(DirectoryFile.model_validate(published))
     except ValidationError:
-        reject()  # there is a day on which nobody is there
+        reject()  # on some day nobody is present
 
 
 @given(
@@ -223,15 +223,15 @@ def directories(draw: st.DrawFn) -> Directory:
     st.sampled_from(ITEMS),
     DAYS,
 )
-def test_somebody_is_always_told_and_nobody_on_leave(
+def test_there_is_always_a_recipient_and_none_on_leave(
     directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: date
 ) -> None:
     moment = datetime(day.year, day.month, day.day, 10, tzinfo=ZONE)
-    told = directory.recipients(rung, level, owner, region, item, moment)
-    assert bool(told) == (level < directory.levels(rung))
+    expected = directory.recipients(rung, level, owner, region, item, moment)
+    assert bool(expected) == (level < directory.levels(rung))
     appeals = directory.supervisors(owner, region, item, moment)
     assert appeals
-    for person in {one.id for one in (*told, *appeals)}:
+    for person in {one.id for one in (*expected, *appeals)}:
         assert not any(leave.covers(day) for leave in directory.content.leave if leave.person == person)
         assert directory.holds_at_least(person, DEFAULT_ESCALATION[0], owner, region, item, moment)
-    assert len({person.id for person in told}) == len(told)
+    assert len({person.id for person in expected}) == len(expected)

@@ -1,4 +1,4 @@
-"""The journal's chain, and the program that checks an export by itself: whatever is changed is found."""
+"""The journal's chain, and the program that checks an export by itself: every change is found."""
 
 import json
 import subprocess
@@ -36,10 +36,10 @@ def blocks(days: int = 3, a_day: int = 3, entries: int = 2) -> list[Block]:
     for day in range(days):
         for batch in range(a_day):
             at = NOON + timedelta(days=day, minutes=batch)
-            said = [
+            published = [
                 JournalEntry(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)
             ]
-            found += chain_entries(said, heads)
+            found += chain_entries(published, heads)
     return found
 
 
@@ -62,7 +62,7 @@ def export(signed: int = 3) -> list[str]:
     return lines_of(PUBLIC, chain, roots(chain, signed))
 
 
-def test_a_sound_export_is_sound_and_says_how_much_there_is() -> None:
+def test_a_sound_export_is_verified_and_counted() -> None:
     assert verify(export(), PUBLIC) == {"first": 1, "last": 9, "entries": 18, "days": 3, "unsigned": 0}
     assert verify(export(signed=2), PUBLIC) == {"first": 1, "last": 9, "entries": 18, "days": 2, "unsigned": 3}
 
@@ -72,8 +72,10 @@ def test_a_day_ends_at_midnight_in_china() -> None:
 
 
 def test_each_region_and_day_has_a_block_of_its_own() -> None:
-    said = [JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
-    found = chain_entries(said, {})
+    published = [
+        JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")
+    ]
+    found = chain_entries(published, {})
     assert [(block.region, block.number, len(block.entries)) for block in found] == [
         ("1", 1, 2),
         ("2", 1, 1),
@@ -113,8 +115,8 @@ def test_any_line_removed_repeated_or_swapped_is_found(data: st.DataObject) -> N
 
 
 @given(st.data())
-def test_any_entry_removed_added_or_moved_is_found_even_when_the_hashes_are_made_anew(data: st.DataObject) -> None:
-    """Whoever forges hashes as well needs the key for the day's root."""
+def test_any_entry_removed_added_or_moved_is_found_even_with_new_hashes(data: st.DataObject) -> None:
+    """A forger who computes new hashes needs the key for the root of the day."""
     chain = blocks()
     place = data.draw(st.integers(0, len(chain) - 1))
     entries = list(chain[place].entries)
@@ -132,7 +134,7 @@ def test_any_entry_removed_added_or_moved_is_found_even_when_the_hashes_are_made
         verify(lines, PUBLIC)
 
 
-def test_a_root_of_another_key_is_found_only_by_who_knows_the_key() -> None:
+def test_a_root_of_another_key_is_found_with_the_trusted_key_only() -> None:
     chain, forger = blocks(), signing_key("f" * 32)
     forged = [(root, forger.sign(root.signed)) for root, _ in roots(chain, 3)]
     own = forger.public_key().public_bytes_raw().hex()
@@ -170,7 +172,7 @@ def test_signed_days_cannot_be_passed_off_as_not_signed_yet() -> None:
         (4, lambda line: {"root": line["root"] | {"more": 1}}),
     ],
 )
-def test_the_same_in_other_words_is_not_as_it_was_written(line: int, change: Any) -> None:
+def test_another_representation_of_the_same_json_is_refused(line: int, change: Any) -> None:
     lines = export()
     lines[line] = json.dumps(change(json.loads(lines[line])), ensure_ascii=False, separators=(",", ":"))
     with pytest.raises(Broken, match=f"line {line + 1}: "):
@@ -178,7 +180,7 @@ def test_the_same_in_other_words_is_not_as_it_was_written(line: int, change: Any
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["{}"], ["[]"], ["7"], ['{"format":"onedoor journal 1"}'], ["\x00"]])
-def test_what_is_no_export_is_refused(lines: list[str]) -> None:
+def test_another_file_is_refused(lines: list[str]) -> None:
     with pytest.raises(Broken, match="line 1"):
         verify(lines)
 

@@ -18,7 +18,7 @@ RULES = shipped()
 LADDER = RULES.ladder("case", "440305", "any")
 SCALE = RULES.ladder_terms("case", "440305", "any")
 EARLY = LadderTerms({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
-"""What has five days or less is warned of as soon as it begins."""
+"""A limit of five days or less is warned of as soon as it begins."""
 
 
 def found(of: Limits, opened: datetime) -> DueDates:
@@ -40,7 +40,7 @@ def test_warning_comes_two_days_before_or_half_the_limit(days: int | None, befor
         ("2026-03-02 10:00", 5, 10, "2026-03-05 09:00", "2026-03-09 17:30", "2026-03-16 17:30"),
         # A limit of one day is warned of in the morning of that day.
         ("2026-03-02 10:00", 1, 3, "2026-03-03 09:00", "2026-03-03 17:30", "2026-03-05 17:30"),
-        # On the spot: nothing to warn of before the card.
+        # On the spot: no warning before the card.
         ("2026-03-02 10:00", 0, 1, "2026-03-02 17:30", "2026-03-02 17:30", "2026-03-03 17:30"),
         # National Day 2025: eight days off, and Saturday the 11th is worked.
         ("2025-09-30 10:00", 3, 5, "2025-10-10 09:00", "2025-10-11 17:30", "2025-10-14 17:30"),
@@ -81,9 +81,9 @@ def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
     st.integers(1, 30),
     st.integers(1, 60),
 )
-def test_what_is_remembered_of_a_day_is_so_at_each_of_its_moments(opened: datetime, committed: int, more: int) -> None:
+def test_cached_due_dates_hold_for_each_moment_of_the_day(opened: datetime, committed: int, more: int) -> None:
     of = limits(committed, committed + more)
     at_its_end = opened.astimezone(EARLY.terms.hours.tz).replace(hour=23, minute=59, second=59)
-    assert due_dates(of, ClockHistory(at_its_end), EARLY).warning  # by now that day is remembered
-    begun_anew = due_dates(of, ClockHistory(opened, restarted_at=opened), EARLY)  # which is reckoned by itself
+    assert due_dates(of, ClockHistory(at_its_end), EARLY).warning  # the day is cached by now
+    begun_anew = due_dates(of, ClockHistory(opened, restarted_at=opened), EARLY)  # which is computed by itself
     assert due_dates(of, ClockHistory(opened), EARLY) == begun_anew

@@ -1,4 +1,4 @@
-"""Deadlines that move: another calendar, other rules, a beginning that was heard late."""
+"""Deadlines that move: another calendar, other rules, a late report of the beginning."""
 
 from datetime import date, timedelta
 
@@ -40,26 +40,26 @@ def rules_version(number: int, *off: str) -> Rules:
 
 def revised(monitor: Monitor, rules: Rules, time: str) -> tuple[Message, ...]:
     monitor.rules = rules
-    return monitor.hear(RulesChanged(), at(time))
+    return monitor.process(RulesChanged(), at(time))
 
 
 def opened() -> Monitor:
-    return Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+    return Monitor().process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
 
 
-def test_a_day_more_off_moves_every_open_deadline_behind_it_and_tells_before_and_after() -> None:
+def test_another_day_off_moves_every_open_deadline_behind_it_and_publishes_before_and_after() -> None:
     monitor = opened()
     (moved,) = revised(monitor, rules_version(1, "2026-03-04"), "2026-03-02 15:00")
     assert isinstance(moved, CommitmentsMoved)
     assert (moved.cause, moved.rules_version) == (Cause.RULES, 1)
-    told = [(m.commitment.key, m.committed_before, m.commitment.committed_due) for m in moved.moves]
-    assert told == [
+    moves = [(m.commitment.key, m.committed_before, m.commitment.committed_due) for m in moved.moves]
+    assert moves == [
         ("case", at("2026-03-09 17:30"), at("2026-03-10 17:30")),
         # Only its statutory limit lies behind that Wednesday.
         ("step/licence", STEP_YELLOW, STEP_YELLOW),
     ]
     assert moved.moves[1].commitment.statutory_due == at("2026-03-06 17:30")
-    assert monitor.wake == at("2026-03-03 09:00")
+    assert monitor.timer_at == at("2026-03-03 09:00")
 
 
 def test_the_same_rules_under_another_number_move_nothing_and_leave_the_case_as_it_is() -> None:
@@ -69,12 +69,12 @@ def test_the_same_rules_under_another_number_move_nothing_and_leave_the_case_as_
     assert monitor.state is before
 
 
-def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_again_in_its_time() -> None:
+def test_a_rung_that_is_no_longer_due_is_withdrawn_and_fires_again_when_due() -> None:
     monitor = opened()
-    monitor.hear(TimerFired(), at("2026-03-03 09:00"))
+    monitor.process(TimerFired(), at("2026-03-03 09:00"))
     card_at = STEP_YELLOW + INSTANT
-    monitor.hear(TimerFired(), card_at)
-    (card,) = monitor.hear(OPEN, card_at)
+    monitor.process(TimerFired(), card_at)
+    (card,) = monitor.process(OPEN, card_at)
     assert isinstance(card, AlertRaised) and card.rung is Rung.YELLOW
     # A typhoon closed the offices on Tuesday, as is known on Wednesday: the card was wrong, and so was the warning.
     moved, *withdrawn = revised(monitor, rules_version(1, "2026-03-03"), "2026-03-04 08:00")
@@ -84,13 +84,13 @@ def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_aga
         (Rung.YELLOW, DEADLINE_MOVED, 1),
     ]
     assert monitor.standing() == set()
-    assert monitor.wake == at("2026-03-04 09:00")
-    (warning,) = monitor.hear(TimerFired(), at("2026-03-04 09:00"))
+    assert monitor.timer_at == at("2026-03-04 09:00")
+    (warning,) = monitor.process(TimerFired(), at("2026-03-04 09:00"))
     assert isinstance(warning, AlertRaised)
     assert (warning.rung, warning.occurrence, warning.due_at) == (Rung.WARNING, 2, at("2026-03-04 09:00"))
     late = at("2026-03-04 17:30") + INSTANT
-    monitor.hear(TimerFired(), late)
-    (again,) = monitor.hear(OPEN, late)
+    monitor.process(TimerFired(), late)
+    (again,) = monitor.process(OPEN, late)
     assert isinstance(again, AlertRaised)
     assert (again.rung, again.occurrence, again.due_at) == (Rung.YELLOW, 2, at("2026-03-04 17:30"))
 
@@ -98,8 +98,8 @@ def test_a_rung_that_has_not_come_to_be_due_after_all_is_withdrawn_and_fires_aga
 def test_a_rung_that_is_due_by_either_calendar_stands() -> None:
     monitor = opened()
     late = at("2026-03-05 10:00")
-    monitor.hear(TimerFired(), late)
-    monitor.hear(OPEN, late)
+    monitor.process(TimerFired(), late)
+    monitor.process(OPEN, late)
     before = monitor.standing()
     assert {(key, rung) for key, rung, _ in before} == {
         ("case", Rung.WARNING),
@@ -112,40 +112,40 @@ def test_a_rung_that_is_due_by_either_calendar_stands() -> None:
 
 
 @pytest.mark.parametrize("answered", ["step", "case"])
-def test_what_has_ended_keeps_its_deadline_whatever_the_calendar_becomes(answered: str) -> None:
+def test_an_ended_commitment_keeps_its_deadline_if_the_calendar_changes(answered: str) -> None:
     monitor = opened()
     ended = at("2026-03-02 12:00")
-    monitor.hear(done(ended), ended)
+    monitor.process(done(ended), ended)
     if answered == "case":
-        monitor.hear(decided(ended), ended)
-    before = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
+        monitor.process(decided(ended), ended)
+    before = {tracked.key: tracked for tracked in monitor.state.commitments} if monitor.state else {}
     revised(monitor, rules_version(1, "2026-03-04"), "2026-03-02 15:00")
-    after = {watch.key: watch for watch in monitor.state.commitments} if monitor.state else {}
+    after = {tracked.key: tracked for tracked in monitor.state.commitments} if monitor.state else {}
     assert after["step/licence"] == before["step/licence"]
     assert (after["case"] == before["case"]) is (answered == "case")
 
 
-def test_any_message_finds_the_rules_in_force() -> None:
-    """A case that was blocked while all others followed is reckoned anew with the next that it hears."""
+def test_any_message_applies_the_rules_in_force() -> None:
+    """The roll-out skips a blocked case. Its deadlines are computed with its next message."""
     monitor = opened()
     monitor.rules = rules_version(1, "2026-03-04")
-    said = monitor.hear(delivered(MONDAY), MONDAY)
-    assert [type(message) for message in said] == [CommitmentsMoved]
+    published = monitor.process(delivered(MONDAY), MONDAY)
+    assert [type(message) for message in published] == [CommitmentsMoved]
 
 
-def test_a_step_that_begins_later_is_told_of_then() -> None:
-    monitor = Monitor().hear_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY)])
+def test_a_step_that_begins_later_is_published_then() -> None:
+    monitor = Monitor().process_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY)])
     later = at("2026-03-02 11:00")
-    (opened_,) = monitor.hear(done(later), later)
+    (opened_,) = monitor.process(done(later), later)
     assert isinstance(opened_, CommitmentsOpened)
     assert [c.key for c in opened_.commitments] == ["case", "step/licence", "step/tax"]
 
 
-def test_a_beginning_that_is_heard_late_moves_the_deadline() -> None:
-    monitor = Monitor().hear_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY)])
+def test_a_late_report_of_an_earlier_beginning_moves_the_deadline() -> None:
+    monitor = Monitor().process_all([(accepted(MONDAY, plan(tax=limits(2, 4))), MONDAY)])
     thursday, tuesday = at("2026-03-05 11:00"), at("2026-03-03 11:00")
-    monitor.hear(done(thursday), thursday)
-    (moved,) = monitor.hear(delivered(tuesday, "tax"), thursday)
+    monitor.process(done(thursday), thursday)
+    (moved,) = monitor.process(delivered(tuesday, "tax"), thursday)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.BEGUN_EARLIER
     (move,) = moved.moves
@@ -154,14 +154,12 @@ def test_a_beginning_that_is_heard_late_moves_the_deadline() -> None:
     assert move.commitment.committed_due == at("2026-03-05 17:30")
 
 
-def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_whatever_is_said_of_the_case() -> None:
-    monitor = Monitor(rules_version(1, "2026-03-03")).hear_all(
-        [(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)]
-    )
+def test_an_answer_in_time_by_its_calendar_draws_no_card_by_another() -> None:
+    monitor = Monitor(rules_version(1, "2026-03-03")).process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
     wednesday, thursday = at("2026-03-04 10:00"), at("2026-03-05 10:00")
-    monitor.hear(done(wednesday), wednesday)
+    monitor.process(done(wednesday), wednesday)
     revised(monitor, rules_version(2), "2026-03-04 12:00")
-    moved, *others = monitor.hear(
+    moved, *others = monitor.process(
         CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=thursday), thursday
     )
     assert isinstance(moved, CommitmentsMoved)
@@ -170,26 +168,26 @@ def test_what_was_answered_in_time_by_its_calendar_draws_no_card_by_another_what
     assert {rung for _, rung, _ in monitor.standing()} == {Rung.WARNING}
 
 
-def test_of_two_words_about_a_deadline_the_one_told_later_has_the_higher_count() -> None:
+def test_a_later_message_about_a_deadline_has_a_higher_sequence() -> None:
     monitor = opened()
     later, earlier = at("2026-03-02 15:00"), at("2026-03-02 14:00")
-    (first,) = monitor.hear(CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=later), later)
-    (second,) = monitor.hear(CaseRestarted(change_id="r1", reason="重新受理", restarted_at=earlier), earlier)
+    (first,) = monitor.process(CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=later), later)
+    (second,) = monitor.process(CaseRestarted(change_id="r1", reason="重新受理", restarted_at=earlier), earlier)
     assert isinstance(first, CommitmentsMoved | CommitmentsOpened)
     assert isinstance(second, CommitmentsMoved | CommitmentsOpened)
     assert second.sequence > first.sequence > 0
 
 
-def test_a_change_of_rules_asks_nobody_and_takes_no_card_that_an_earlier_program_issued() -> None:
+def test_a_change_of_rules_queries_nobody_and_withdraws_no_card_without_a_known_delivery() -> None:
     monitor = opened()
-    monitor.hear(TimerFired(), at("2026-03-03 09:00"))
+    monitor.process(TimerFired(), at("2026-03-03 09:00"))
     card_at = STEP_YELLOW + INSTANT
-    monitor.hear(TimerFired(), card_at)
-    monitor.hear(OPEN, card_at)
+    monitor.process(TimerFired(), card_at)
+    monitor.process(OPEN, card_at)
     before = monitor.standing()
     assert monitor.state is not None
-    watch = monitor.state.commitment("step/licence")
-    assert watch is not None
-    monitor.state = monitor.state.with_commitment(watch.replace(delivered_at=None))  # as states of old have it
+    tracked = monitor.state.commitment("step/licence")
+    assert tracked is not None
+    monitor.state = monitor.state.with_commitment(tracked.replace(delivered_at=None))  # as if unknown
     assert revised(monitor, rules_version(1), "2026-03-04 09:00") == ()
     assert monitor.standing() == before

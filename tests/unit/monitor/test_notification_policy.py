@@ -1,4 +1,4 @@
-"""What somebody is told of an alert next."""
+"""The next entries of an alert."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,7 +41,7 @@ APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
         (alert(), {}, [FIRST], 1, True),
         (alert(level=2), {EntryKind.RUNG: {"head"}}, [Entry(EntryKind.RUNG, 2, ("director",))], 3, False),
         (alert(rung=Rung.WARNING), {}, [Entry(EntryKind.RUNG, 0, ("clerk", "office"))], 1, True),
-        # A red card of the same commitment stands: that one climbs. Who has not heard of this one does, once.
+        # A red card of the same commitment stands: that one climbs. Who has not received of this one does, once.
         (alert(level=1, superseded=True), {EntryKind.RUNG: {"head"}}, [], 1, False),
         (alert(superseded=True), {}, [FIRST], 1, False),
         (alert(acknowledged_at=NOW), {}, [], 0, False),
@@ -62,7 +62,7 @@ APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
             1,
             True,
         ),
-        # Appealed at once: its own people have not heard of it yet.
+        # Appealed at once: its own people have not received of it yet.
         (alert(**APPEALED), {}, [Entry(EntryKind.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
         (
             alert(level=1, **APPEALED),
@@ -85,7 +85,7 @@ APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
             1,
             False,
         ),
-        # Whoever has left the directory can be told no more.
+        # A person who has left the directory cannot be notified.
         (
             alert(withdrawn_at=NOW, level=1),
             {EntryKind.RUNG: {"gone", "head"}},
@@ -103,7 +103,7 @@ moments: st.SearchStrategy[datetime | None] = st.sampled_from((None, NOW))
 
 
 @given(st.sampled_from(Rung), moments, moments, moments, moments, moments)
-def test_it_comes_to_an_end_and_tells_nobody_the_same_twice(
+def test_escalation_ends_and_no_person_gets_an_entry_twice(
     rung: Rung,
     withdrawn: datetime | None,
     ended: datetime | None,

@@ -1,4 +1,4 @@
-"""Rules as data: what a file may say, which entry counts, and what follows from the ones that come with onedoor."""
+"""Rules as data: the content of a file, the entry that counts, and the shipped rules."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    """The rule file that comes with onedoor, with these texts in place of others."""
+    """The shipped rule file with replacements."""
     text = SHIPPED
     for old, new in changes:
         assert old in text
@@ -104,7 +104,7 @@ def test_of_the_ladders_that_fit_the_last_one_counts(tmp_path: Path) -> None:
   - {kinds: [case], region: "4501", items: [transfer-property], rungs: {red: {limit: statutory, days_over: 3}}}
 """
     found = rules(tmp_path, ("ladder:\n", narrow))
-    # What stands later in the file goes before, so the narrow entries have to stand behind the shipped one.
+    # A later entry takes precedence, so the specific entries must follow the shipped one.
     assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.WARNING, Rung.YELLOW, Rung.RED]
     _, _, narrow_ones = narrow.partition("red: {limit: statutory}}\n")
     behind = SHIPPED.replace("\nlimits:", f"\n{narrow_ones}limits:")
@@ -151,10 +151,10 @@ def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> N
     assert shipped.suspends(SuspensionKind.CORRECTION, None, "step/tax")
 
 
-def test_a_rule_set_says_the_same_after_it_was_kept() -> None:
-    said = rule_store.shipped().rule_set
-    kept = said.model_dump_json(by_alias=True)
-    assert RuleSet.model_validate_json(kept) == said
+def test_a_stored_rule_set_is_the_same() -> None:
+    published = rule_store.shipped().rule_set
+    kept = published.model_dump_json(by_alias=True)
+    assert RuleSet.model_validate_json(kept) == published
     assert rule_store.parse(3, kept).number == 3
 
 
@@ -166,7 +166,7 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         (("counting: day", "counting: week"), "line 8: counting: Input should be 'day' or 'second'"),
         (("yellow: {}", "yelow: {}"), "ladder[1].rungs.yelow"),
@@ -182,11 +182,11 @@ def test_counting_is_by_the_day_unless_said_otherwise() -> None:
     ],
 )
 def test_a_file_with_faults_is_refused_with_line_and_reason(
-    tmp_path: Path, changes: tuple[str, str], told: str
+    tmp_path: Path, changes: tuple[str, str], expected: str
 ) -> None:
     with pytest.raises(InvalidFile) as refused:
         rule_store.read(changed(tmp_path, changes))
-    assert told in str(refused.value)
+    assert expected in str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
 
@@ -198,7 +198,7 @@ def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "ladder: {}"])
-def test_what_is_no_rule_file_at_all_is_refused(tmp_path: Path, content: str) -> None:
+def test_another_file_is_refused_as_rules(tmp_path: Path, content: str) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(InvalidFile, match=r"^line 1"):

@@ -1,6 +1,6 @@
-"""Time that does not count, is added, or begins anew: the Administrative Licensing Law (行政许可法) by its articles.
+"""Time that does not count, is added, or restarts: the Administrative Licensing Law (行政许可法) by its articles.
 
-Given messages, when one more comes, then this is said.
+Given messages, when one more comes, then this is published.
 """
 
 from datetime import datetime, timedelta
@@ -61,9 +61,9 @@ def procedure(
     )
 
 
-def correction(since: datetime, until: datetime | None = None, word: str = "w1") -> CaseSuspended:
+def correction(since: datetime, until: datetime | None = None, change: str = "w1") -> CaseSuspended:
     return CaseSuspended(
-        change_id=word,
+        change_id=change,
         suspension="C1",
         kind=SuspensionKind.CORRECTION,
         reason="材料不齐",
@@ -74,22 +74,22 @@ def correction(since: datetime, until: datetime | None = None, word: str = "w1")
     )
 
 
-def extension(days: int, told_at: datetime, word: str = "w2") -> CaseExtended:
+def extension(days: int, notified_at: datetime, change: str = "w2") -> CaseExtended:
     return CaseExtended(
-        change_id=word, days=days, reason="案情复杂", article="行政许可法第四十二条", notified_at=told_at
+        change_id=change, days=days, reason="案情复杂", article="行政许可法第四十二条", notified_at=notified_at
     )
 
 
 def opened() -> Monitor:
     """Five and ten days for the case, three and five for the licence; for tax, once that is there, two and four."""
     of = plan(licence=limits(3, 5), tax=limits(2, 4))
-    return Monitor().hear_all([(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)])
+    return Monitor().process_all([(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)])
 
 
 def held(monitor: Monitor, key: str) -> Commitment:
     assert monitor.state is not None
-    watch = monitor.state.commitment(key)
-    commitment = watch.as_message() if watch is not None else None
+    tracked = monitor.state.commitment(key)
+    commitment = tracked.as_message() if tracked is not None else None
     assert commitment is not None
     return commitment
 
@@ -99,56 +99,56 @@ def held(monitor: Monitor, key: str) -> Commitment:
 
 def test_art_45_a_departments_hearing_stops_its_step_and_the_case() -> None:
     monitor = opened()
-    (moved,) = monitor.hear(procedure(TUESDAY), TUESDAY)
+    (moved,) = monitor.process(procedure(TUESDAY), TUESDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.SUSPENDED
     assert {m.commitment.key: m.commitment.pause for m in moved.moves} == {
         "case": Pause(since=TUESDAY, left=5, unit="working days"),
         "step/licence": Pause(since=TUESDAY, left=3, unit="working days"),
     }
-    assert monitor.wake is None, "nothing falls due while time stands still"
+    assert monitor.timer_at is None, "nothing falls due while time stands still"
 
 
 def test_art_45_the_days_of_the_hearing_do_not_count_and_the_day_of_resumption_does() -> None:
     monitor = opened()
-    monitor.hear(procedure(TUESDAY), TUESDAY)
-    (moved,) = monitor.hear(procedure(TUESDAY, THURSDAY), THURSDAY)
+    monitor.process(procedure(TUESDAY), TUESDAY)
+    (moved,) = monitor.process(procedure(TUESDAY, THURSDAY), THURSDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.RESUMED
     assert all(move.paused_before and move.commitment.pause is None for move in moved.moves)
     # Tuesday and Wednesday are not counted: Thursday, Friday, Monday are the three days.
     assert held(monitor, "step/licence").committed_due == at("2026-03-09 17:30")
     assert held(monitor, "case").committed_due == at("2026-03-11 17:30")
-    assert monitor.wake is not None
+    assert monitor.timer_at is not None
 
 
 def test_art_45_another_departments_step_runs_on() -> None:
     monitor = opened()
     before = held(monitor, "step/licence")
-    monitor.hear(procedure(TUESDAY, step="tax", system="tax"), TUESDAY)
+    monitor.process(procedure(TUESDAY, step="tax", system="tax"), TUESDAY)
     assert held(monitor, "step/licence") == before
     assert held(monitor, "case").pause is not None
 
 
 @pytest.mark.parametrize(("step", "system"), [("nosuch", "commerce"), ("licence", "tax"), ("tax", "commerce")])
-def test_art_45_nobody_stops_a_clock_who_was_not_asked(step: str, system: str) -> None:
-    said = procedure(TUESDAY, step=step, system=system)
-    for told in ([accepted(MONDAY), said], [said, accepted(MONDAY)]):
-        monitor = Monitor().hear_all([(message, TUESDAY) for message in told])
+def test_art_45_a_system_without_a_request_stops_no_clock(step: str, system: str) -> None:
+    published = procedure(TUESDAY, step=step, system=system)
+    for messages in ([accepted(MONDAY), published], [published, accepted(MONDAY)]):
+        monitor = Monitor().process_all([(message, TUESDAY) for message in messages])
         assert held(monitor, "case").pause is None
 
 
 @pytest.mark.parametrize("limited", [True, False], ids=["a step with a limit", "a step without one"])
 def test_art_45_a_hearing_that_nobody_ended_ends_with_its_step(limited: bool) -> None:
     of = plan(licence=limits(3, 5), tax=limits(2, 4) if limited else None)
-    told: list[Timed] = [
+    messages: list[Timed] = [
         (accepted(MONDAY, of), MONDAY),
         (done(MONDAY), MONDAY),
         (procedure(TUESDAY, step="tax", system="tax"), TUESDAY),
         (done(THURSDAY, "tax"), THURSDAY),
     ]
-    for order in (told, [told[3], *told[:3]], [told[0], told[1], told[3], told[2]]):
-        monitor = Monitor().hear_all(order)
+    for order in (messages, [messages[3], *messages[:3]], [messages[0], messages[1], messages[3], messages[2]]):
+        monitor = Monitor().process_all(order)
         assert held(monitor, "case").pause is None
         assert held(monitor, "case").committed_due == at("2026-03-11 17:30"), "Tuesday and Wednesday do not count"
 
@@ -156,12 +156,12 @@ def test_art_45_a_hearing_that_nobody_ended_ends_with_its_step(limited: bool) ->
 def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() -> None:
     monitor = opened()
     card_at = at("2026-03-05 17:30") + INSTANT
-    monitor.hear(TimerFired(), card_at)
-    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
+    monitor.process(TimerFired(), card_at)
+    monitor.process(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
     assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
-    # The department's word that it had opened a hearing on Tuesday was late on its way.
-    _, *said = monitor.hear(procedure(TUESDAY), at("2026-03-06 09:00"))
-    assert {(w.commitment, w.rung, w.reason) for w in said if isinstance(w, AlertWithdrawn)} >= {
+    # The department's change that it had opened a hearing on Tuesday was late on its way.
+    _, *published = monitor.process(procedure(TUESDAY), at("2026-03-06 09:00"))
+    assert {(w.commitment, w.rung, w.reason) for w in published if isinstance(w, AlertWithdrawn)} >= {
         ("step/licence", Rung.YELLOW, DEADLINE_MOVED)
     }
     assert monitor.standing() == set()
@@ -170,34 +170,34 @@ def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() 
 def test_art_45_what_was_late_before_the_hearing_stays_late() -> None:
     monitor = opened()
     card_at = at("2026-03-05 17:30") + INSTANT
-    monitor.hear(TimerFired(), card_at)
-    monitor.hear(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
-    monitor.hear(procedure(at("2026-03-06 10:00")), at("2026-03-06 10:00"))
+    monitor.process(TimerFired(), card_at)
+    monitor.process(reported(report("licence", StepState.DELIVERED, MONDAY)), card_at)
+    monitor.process(procedure(at("2026-03-06 10:00")), at("2026-03-06 10:00"))
     assert ("step/licence", Rung.YELLOW) in {(key, rung) for key, rung, _ in monitor.standing()}
 
 
-def test_what_began_after_the_answer_moves_nothing() -> None:
+def test_a_suspension_after_the_answer_moves_nothing() -> None:
     monitor = opened()
-    monitor.hear(done(TUESDAY), TUESDAY)
+    monitor.process(done(TUESDAY), TUESDAY)
     before = held(monitor, "step/licence")
-    monitor.hear(procedure(WEDNESDAY), WEDNESDAY)
+    monitor.process(procedure(WEDNESDAY), WEDNESDAY)
     assert held(monitor, "step/licence") == before
 
 
 @pytest.mark.parametrize(
-    "word",
+    "change",
     [
         CaseRestarted(change_id="r1", reason="重新受理", restarted_at=at("2026-03-12 11:00")),
         CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=at("2026-03-12 11:00")),
     ],
 )
-def test_what_is_said_of_a_case_after_its_decision_takes_no_card_away(word: Message) -> None:
-    monitor = Monitor().hear_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
+def test_a_change_after_the_decision_withdraws_no_card(change: Message) -> None:
+    monitor = Monitor().process_all([(accepted(MONDAY), MONDAY), (delivered(MONDAY), MONDAY)])
     late = at("2026-03-12 10:00")
-    monitor.hear(decided(late), late)
+    monitor.process(decided(late), late)
     before = monitor.standing()
     assert ("case", Rung.YELLOW) in {(key, rung) for key, rung, _ in before}
-    monitor.hear(word, at("2026-03-12 11:00"))
+    monitor.process(change, at("2026-03-12 11:00"))
     assert monitor.standing() == before
 
 
@@ -206,43 +206,43 @@ def test_what_is_said_of_a_case_after_its_decision_takes_no_card_away(word: Mess
 
 def test_art_32_a_correction_stops_the_case_and_all_its_steps_and_intake_is_answered() -> None:
     monitor = opened()
-    (moved,) = monitor.hear(correction(TUESDAY), TUESDAY)
+    (moved,) = monitor.process(correction(TUESDAY), TUESDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.change_ids == ("w1",)
     assert {m.commitment.key for m in moved.moves if m.commitment.pause} == {"case", "step/licence"}
-    (again,) = monitor.hear(correction(TUESDAY), TUESDAY)
+    (again,) = monitor.process(correction(TUESDAY), TUESDAY)
     assert isinstance(again, CommitmentsOpened), "who asks again is answered again"
     assert again.change_ids == ("w1",)
 
 
 def test_art_42_an_extension_is_added_to_the_case_once() -> None:
     monitor = opened()
-    (moved,) = monitor.hear(extension(10, TUESDAY), TUESDAY)
+    (moved,) = monitor.process(extension(10, TUESDAY), TUESDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.EXTENDED
     assert [m.commitment.key for m in moved.moves] == ["case"]
     assert held(monitor, "case").committed_due == at("2026-03-23 17:30")
     assert held(monitor, "case").statutory_due == at("2026-03-30 17:30")
-    (said,) = monitor.hear(extension(15, WEDNESDAY, "w3"), WEDNESDAY)
-    assert isinstance(said, CommitmentsOpened)
+    (published,) = monitor.process(extension(15, WEDNESDAY, "w3"), WEDNESDAY)
+    assert isinstance(published, CommitmentsOpened)
     assert held(monitor, "case").committed_due == at("2026-03-23 17:30")
 
 
 def test_a_restart_begins_anew() -> None:
     monitor = opened()
-    (moved,) = monitor.hear(CaseRestarted(change_id="w1", reason="重新受理", restarted_at=THURSDAY), THURSDAY)
+    (moved,) = monitor.process(CaseRestarted(change_id="w1", reason="重新受理", restarted_at=THURSDAY), THURSDAY)
     assert isinstance(moved, CommitmentsMoved)
     assert moved.cause is Cause.RESTARTED
     assert held(monitor, "case").committed_due == at("2026-03-12 17:30")
 
 
-def test_no_department_can_fill_the_memory_of_a_case() -> None:
+def test_suspensions_of_a_department_are_limited() -> None:
     monitor = opened()
     for number in range(MAX_SUSPENSIONS):
-        monitor.hear(procedure(TUESDAY, name=f"P{number}"), TUESDAY)
+        monitor.process(procedure(TUESDAY, name=f"P{number}"), TUESDAY)
     with pytest.raises(InvalidMessage, match="100 times already"):
-        monitor.hear(procedure(TUESDAY, name="one-more"), TUESDAY)
-    monitor.hear(procedure(TUESDAY, THURSDAY, name="P7"), THURSDAY)
+        monitor.process(procedure(TUESDAY, name="one-more"), TUESDAY)
+    monitor.process(procedure(TUESDAY, THURSDAY, name="P7"), THURSDAY)
 
 
 # -- in any order ------------------------------------------------------------------------------------------------------
@@ -254,62 +254,64 @@ moments = st.integers(1, 14 * 24).map(lambda hours: MONDAY + timedelta(hours=hou
 @st.composite
 def histories(draw: st.DrawFn) -> list[Timed]:
     of = plan(licence=limits(3, 5), tax=limits(2, 4))
-    told: list[Timed] = [(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)]
+    messages: list[Timed] = [(accepted(MONDAY, of), MONDAY), (delivered(MONDAY), MONDAY)]
     for number in range(draw(st.integers(0, 3))):
         since = draw(moments)
-        told.append((procedure(since, name=f"P{number}"), since))
+        messages.append((procedure(since, name=f"P{number}"), since))
         if draw(st.booleans()):
             until = since + timedelta(hours=draw(st.integers(0, 100)))
-            told.append((procedure(since, until, name=f"P{number}"), until))
+            messages.append((procedure(since, until, name=f"P{number}"), until))
     if draw(st.booleans()):
         since = draw(moments)
-        told.append((correction(since), since))
+        messages.append((correction(since), since))
         if draw(st.booleans()):
             until = since + timedelta(hours=draw(st.integers(1, 100)))
-            told.append((correction(since, until, "w4"), until))
+            messages.append((correction(since, until, "w4"), until))
     for number in range(draw(st.integers(0, 2))):
-        told_at = draw(moments)
-        told.append((extension(10 + number, told_at, f"e{number}"), told_at))
+        notified_at = draw(moments)
+        messages.append((extension(10 + number, notified_at, f"e{number}"), notified_at))
     if draw(st.booleans()):
         restarted_at = draw(moments)
-        told.append((CaseRestarted(change_id="r1", reason="重新受理", restarted_at=restarted_at), restarted_at))
+        messages.append((CaseRestarted(change_id="r1", reason="重新受理", restarted_at=restarted_at), restarted_at))
     if draw(st.booleans()):
         answered = draw(moments)
-        told.append((done(answered), answered))
+        messages.append((done(answered), answered))
         if draw(st.booleans()):
-            told.append((decided(answered, report("licence", StepState.DONE, MONDAY, decided_at=answered)), answered))
+            messages.append(
+                (decided(answered, report("licence", StepState.DONE, MONDAY, decided_at=answered)), answered)
+            )
     for time in draw(st.lists(moments, max_size=2)):
-        told.append((TimerFired(), time))
-    return told
+        messages.append((TimerFired(), time))
+    return messages
 
 
 def facts(state: MonitoredCase | None) -> MonitoredCase:
     assert state is not None
-    watches = tuple(watch.replace(raised=(), open_at=None) for watch in state.commitments)
+    commitments = tuple(tracked.replace(raised=(), open_at=None) for tracked in state.commitments)
     return state.replace(
-        commitments=watches, platform_issues=(), query_count=0, unanswered_queries=0, sequence=0, queried_at=None
+        commitments=commitments, platform_issues=(), query_count=0, unanswered_queries=0, sequence=0, queried_at=None
     )
 
 
 @given(st.data())
 def test_any_order_and_repetition_leads_to_the_same_deadlines(data: st.DataObject) -> None:
     history = data.draw(histories())
-    heard = [one for one in history if not isinstance(one[0], TimerFired)]
-    straight = Monitor().hear_all(heard)
-    again = data.draw(st.lists(st.sampled_from(heard), max_size=4))
+    received = [one for one in history if not isinstance(one[0], TimerFired)]
+    straight = Monitor().process_all(received)
+    again = data.draw(st.lists(st.sampled_from(received), max_size=4))
     first, *rest = data.draw(
-        st.permutations([*history, *again]).filter(lambda told: not isinstance(told[0][0], TimerFired))
+        st.permutations([*history, *again]).filter(lambda messages: not isinstance(messages[0][0], TimerFired))
     )
-    other = Monitor().hear_all([first, *rest])
+    other = Monitor().process_all([first, *rest])
     assert facts(other.state) == facts(straight.state)
 
 
 @given(histories())
 def test_no_rung_stands_that_is_not_due(history: list[Timed]) -> None:
-    monitor = Monitor().hear_all(history)
+    monitor = Monitor().process_all(history)
     assert monitor.state is not None
-    for watch in monitor.state.commitments:
-        for fired in watch.raised:
-            due_at = watch.due.of(fired.rung) if watch.due is not None else None
+    for tracked in monitor.state.commitments:
+        for fired in tracked.raised:
+            due_at = tracked.due.of(fired.rung) if tracked.due is not None else None
             if not fired.withdrawn:
                 assert due_at is not None and due_at <= fired.raised_at

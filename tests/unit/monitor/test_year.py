@@ -1,5 +1,5 @@
 """A year of ten thousand cases: make-up days, festivals, suspensions, an amendment in the middle of it and the notice
-for the next year, checked against going from day to day (`tests.unit.working_time.naive`)."""
+for the next year, checked against counting day by day (`tests.unit.working_time.naive`)."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -73,7 +73,7 @@ def in_force(time: datetime) -> Rules:
 
 @dataclass
 class Story:
-    """What truly happens to a case."""
+    """What happens to a case."""
 
     region: str
     began_at: datetime
@@ -83,7 +83,7 @@ class Story:
     suspensions: list[tuple[SuspensionKind, Suspension]] = field(default_factory=list)
     extension: int = 0
     restarted_at: datetime | None = None
-    told: list[tuple[datetime, Message]] = field(default_factory=list)
+    messages: list[tuple[datetime, Message]] = field(default_factory=list)
 
 
 def story(random: Random) -> Story:
@@ -94,23 +94,23 @@ def story(random: Random) -> Story:
     found = Story(random.choice(REGIONS), began_at, days, answered_at)
     of = plan(whole=limits(*days["case"]), licence=limits(*days["step/licence"]))
     received_at = began_at + timedelta(minutes=random.randint(1, 120))
-    found.told = [
+    found.messages = [
         (began_at, accepted(began_at, of).replace(region=found.region)),
         (received_at, delivered(received_at).replace(requested_at=began_at)),
     ]
     _bend(found, random)
     if answered_at is not None:
-        found.told.append((answered_at, done(answered_at, delivered_at=received_at)))
+        found.messages.append((answered_at, done(answered_at, delivered_at=received_at)))
         step = report("licence", StepState.DONE, began_at, decided_at=answered_at)
-        found.told.append((answered_at, decided(answered_at, step)))
-    # What is said twice, or by somebody who repeats himself at the end, changes nothing.
-    found.told += [(time, said) for time, said in found.told if random.random() < 0.1]
-    found.told.sort(key=lambda one: one[0])
+        found.messages.append((answered_at, decided(answered_at, step)))
+    # Repeated messages change nothing.
+    found.messages += [(time, published) for time, published in found.messages if random.random() < 0.1]
+    found.messages.sort(key=lambda one: one[0])
     return found
 
 
 def _bend(story: Story, random: Random) -> None:
-    """Let time stand still, be added, or begin anew."""
+    """Suspend, extend or restart the time."""
     last = story.answered_at or ENDS
 
     def moment() -> datetime:
@@ -123,21 +123,21 @@ def _bend(story: Story, random: Random) -> None:
             until = None
         correction = random.random() < 0.4
         for time, end in ((since, None), *(((until, until),) if until is not None else ())):
-            story.told.append((time, _word(number, since, end, correction=correction)))
+            story.messages.append((time, _change(number, since, end, correction=correction)))
         kind = SuspensionKind.CORRECTION if correction else SuspensionKind.PROCEDURE
         story.suspensions.append((kind, Suspension(since, until)))
     if random.random() < 0.1:
         story.extension = random.choice((10, 15))
-        told_at = moment()
-        word = CaseExtended(change_id="e1", days=story.extension, reason="案情复杂", notified_at=told_at)
-        story.told.append((told_at, word))
+        notified_at = moment()
+        change = CaseExtended(change_id="e1", days=story.extension, reason="案情复杂", notified_at=notified_at)
+        story.messages.append((notified_at, change))
     if random.random() < 0.05:
         story.restarted_at = moment()
-        word = CaseRestarted(change_id="r1", reason="重新受理", restarted_at=story.restarted_at)  # type: ignore[assignment]
-        story.told.append((story.restarted_at, word))
+        change = CaseRestarted(change_id="r1", reason="重新受理", restarted_at=story.restarted_at)  # type: ignore[assignment]
+        story.messages.append((story.restarted_at, change))
 
 
-def _word(number: int, since: datetime, until: datetime | None, *, correction: bool) -> Message:
+def _change(number: int, since: datetime, until: datetime | None, *, correction: bool) -> Message:
     if correction:
         return CaseSuspended(
             change_id=f"w{number}{'e' if until else 'b'}",
@@ -163,26 +163,26 @@ def _word(number: int, since: datetime, until: datetime | None, *, correction: b
 
 
 def lived(story: Story) -> Monitor:
-    """Monitor's view of it at the end: each message at its moment, each alarm when it rings, each question answered."""
+    """Monitor's view of it at the end: each message at its moment, each timer when it is due, each query answered."""
     monitor = Monitor(in_force(story.began_at))
     changes = [(since, RulesChanged()) for since, _ in RULES_VERSIONS if story.began_at < since <= ENDS]
-    events: list[tuple[datetime, Message]] = sorted([*story.told, *changes], key=lambda one: one[0])
+    events: list[tuple[datetime, Message]] = sorted([*story.messages, *changes], key=lambda one: one[0])
     for time, message in [*events, (ENDS, None)]:
-        while monitor.step is not None and monitor.wake is not None and monitor.wake <= min(time, ENDS):
-            now = monitor.wake
-            if CaseStateRequested() in monitor.hear(TimerFired(), now):
+        while monitor.step is not None and monitor.timer_at is not None and monitor.timer_at <= min(time, ENDS):
+            now = monitor.timer_at
+            if CaseStateRequested() in monitor.process(TimerFired(), now):
                 known = report("licence", StepState.DELIVERED, story.began_at)
-                monitor.hear(reported(known.replace(delivered_at=story.began_at + timedelta(hours=2))), now)
+                monitor.process(reported(known.replace(delivered_at=story.began_at + timedelta(hours=2))), now)
         if message is None or time > ENDS:
             break
         monitor.rules = in_force(time)
         if not (isinstance(message, RulesChanged) and monitor.step is not None and monitor.step.closed):
-            monitor.hear(message, time)
+            monitor.process(message, time)
     return monitor
 
 
 def expected(story: Story, key: CommitmentKey, statutory: bool) -> datetime | None:
-    """When the limit ends, going from day to day; None while an open suspension lies before it."""
+    """When the limit ends, counting day by day; None while an open suspension lies before it."""
     rules = in_force(min(story.answered_at or ENDS, ENDS))
     terms = rules.terms(story.region)
     days = story.days[key][statutory]
@@ -190,7 +190,7 @@ def expected(story: Story, key: CommitmentKey, statutory: bool) -> datetime | No
     if key == "case":
         days += story.extension
         start = max(start, story.restarted_at or start)
-    # A department's procedure ends with its step, if nobody has ended it before.
+    # A department's procedure ends with its step, if it has not ended before.
     suspensions = [
         Suspension(one.since, one.until or story.answered_at) if kind is SuspensionKind.PROCEDURE else one
         for kind, one in story.suspensions
@@ -208,12 +208,12 @@ def test_a_year_of_ten_thousand_cases_is_right_to_the_day_and_each_card_stands_t
         assert monitor.state is not None
         standing = {(key, rung) for key, rung, _ in monitor.standing()}
         for key in story_.days:
-            watch = monitor.state.commitment(key)
-            assert watch is not None and watch.due is not None
+            tracked = monitor.state.commitment(key)
+            assert tracked is not None and tracked.due is not None
             for rung, statutory in ((Rung.YELLOW, False), (Rung.RED, True)):
                 due_at = expected(story_, key, statutory)
                 where = (number, key, rung, story_)
-                assert watch.due.of(rung) == due_at, where
+                assert tracked.due.of(rung) == due_at, where
                 late = due_at is not None and due_at < min(story_.answered_at or ENDS, ENDS)
                 assert ((key, rung) in standing) == late, where
                 seen["late" if late else "in time"] += 1
