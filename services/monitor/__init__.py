@@ -1,1 +1,1 @@
-"""Monitor: holds every commitment of a case to its deadlines, and tells the supervisor."""
+"""Monitor: holds every commitment of a case to its deadlines, and alerts the supervisor."""

@@ -1,4 +1,4 @@
-"""What a case keeps of an alert: the rung that fired, who acknowledged it, and the appeal against it. Pure."""
+"""The record of an alert in the state of a case: the rung, its acknowledgement, and the appeal against it. Pure."""
 
 from collections.abc import Iterable
 

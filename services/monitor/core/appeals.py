@@ -33,7 +33,7 @@ MOVES: Moves[AppealState] = {
 
 
 class NoAppealAgainstWarning(Rejected):
-    """A warning accuses nobody."""
+    """Only cards can be appealed against."""
 
     def __init__(self) -> None:
         super().__init__("a warning is no card: there is nothing to appeal against", "预警不是发牌，不能申诉")

@@ -2,8 +2,8 @@
 
 Messages may arrive in any order, late and repeatedly. Each message is merged into the facts (`facts`). The deadlines
 follow from the facts by the rules (`deadlines`), and the alerts from both: the rungs that ought to have fired, less
-those that have (`alerts`). Before a card, the owner of the facts is queried (`verification`). What supervisors and
-departments do about an alert is in `alert_actions`.
+those that have (`alerts`). Before a card, the owner of the facts is queried (`verification`). Actions of
+supervisors and departments on an alert are in `alert_actions`.
 """
 
 from datetime import datetime, timedelta

@@ -205,7 +205,7 @@ def _moment(
         return _early_moment(rule, limit, end, history, terms)
     if rule.days_over == 0:
         return end.at if isinstance(end, Due) else None
-    if not limit.counted:  # days after a moment that somebody else has fixed
+    if not limit.counted:  # days after a fixed moment
         return due_after(_known(limit.due_at), rule.days_over, terms.calendar, terms.hours).at
     found = due(history.course(limit.replace(due_at=None), rule.days_over), terms)
     counted = found.at if isinstance(found, Due) else None

@@ -1,4 +1,4 @@
-"""What a case keeps of changes to its time: suspensions and the extension. Pure."""
+"""The records of suspensions and of the extension in the state of a case. Pure."""
 
 from hashlib import blake2b
 

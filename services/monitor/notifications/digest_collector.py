@@ -34,7 +34,7 @@ class DigestCollector:
         self._database = database
         self._clock = clock
         self._needs_directory = False
-        """Alerts are due and no directory is in force; the log has said so."""
+        """Alerts are due, no directory is in force, and the log has a line about it."""
 
     async def run_once(self) -> bool:
         """Collect the next alerts that are due; whether there may be more.

@@ -1,4 +1,4 @@
-"""What the lists of due and overdue commitments have in common: filters, groups, and where a page begins."""
+"""Shared by the lists of due and overdue commitments: filters, groups, and where a page begins."""
 
 import re
 from datetime import datetime
@@ -41,7 +41,7 @@ class CommitmentFilter(BaseModel):
 
 
 class GroupBy(StrEnum):
-    """What commitments are counted by."""
+    """The groups in which commitments are counted."""
 
     OWNER = "owner"
     REGION = "region"

@@ -1,1 +1,1 @@
-"""What monitor shows by HTTP."""
+"""Monitor's endpoints."""

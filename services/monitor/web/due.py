@@ -58,7 +58,7 @@ class DueView(ListedCommitment):
 
 
 class DuePage(BaseModel):
-    """What is due, soonest first. ``next`` is the ``after`` of the next page, null on the last."""
+    """Due commitments, soonest first. ``next`` is the ``after`` of the next page, null on the last."""
 
     commitments: list[DueView]
     next: str | None

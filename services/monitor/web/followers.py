@@ -120,7 +120,7 @@ class _Follower:
         self.changed.set()
 
     def reset(self, position: FeedPosition) -> None:
-        """Drop the events before this position and tell the client so."""
+        """Drop the events before this position, and send the event ``reset`` instead."""
         self.waiting.clear()
         self.offer(_Event(position, partial(_reset, position)))
 
@@ -271,7 +271,7 @@ def _change_event(change: Change) -> bytes:
 
 
 def _reset(position: FeedPosition) -> bytes:
-    return _event("reset", Reset(why="too much has been missed to be told: read the lists anew"), position)
+    return _event("reset", Reset(why="too many changes were missed: read the lists anew"), position)
 
 
 def _event(name: str, data: BaseModel, position: FeedPosition) -> bytes:

@@ -1,4 +1,4 @@
-"""What the lists of due and overdue commitments have in common: queries, pages, files, and refusals under load."""
+"""Shared by the lists of due and overdue commitments: queries, pages, files, and refusals under load."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -54,7 +54,7 @@ class ListQuery(CommitmentFilter):
 
 
 class CountsQuery(CommitmentFilter):
-    """What the commitments are counted by."""
+    """Counts of commitments by department, region or matter."""
 
     by: GroupBy = GroupBy.OWNER
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="So many groups, those with the most.")

@@ -63,7 +63,7 @@ class OverdueView(ListedCommitment):
 
 
 class OverduePage(BaseModel):
-    """What is overdue: the highest card first, and among equal cards the oldest."""
+    """Overdue commitments: the highest card first, and among equal cards the oldest."""
 
     commitments: list[OverdueView]
     next: str | None

@@ -1,4 +1,4 @@
-"""Who is notified of an alert, by a directory file that is in force. Pure."""
+"""Finds the people to notify of an alert in a directory file. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime

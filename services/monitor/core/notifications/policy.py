@@ -75,7 +75,7 @@ Notified = Mapping[EntryKind, Set[str]]
 def next_entries(alert: Alert, notified: Notified, directory: Directory, at: datetime) -> NextEntries:
     """The entries that an alert needs at that moment.
 
-    An appeal does not stop escalation: if it is not decided, the next levels hear of the alert.
+    An appeal does not stop escalation: if it is not decided, the next levels are notified of the alert.
     """
     place = alert.owner, alert.region, alert.matter, at
     everybody_notified = tuple(sorted(frozenset[str]().union(*notified.values())))

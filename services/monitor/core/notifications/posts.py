@@ -15,7 +15,7 @@ from contracts.working_time.wording import Language
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
 
 Role = Code
-"""What a post is called: ``clerk``, ``head``."""
+"""The name of a kind of post: ``clerk``, ``head``."""
 
 Address = Annotated[str, Field(max_length=400, pattern=r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$")]
 """A channel, and an address of that channel: ``mail:zhou@example.gov.cn``."""
