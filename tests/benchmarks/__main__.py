@@ -1,8 +1,8 @@
 """All measurements, or those named, one after another: ``python -m tests.benchmarks [NAME[:COUNT] ...]``.
 
-What was measured is merged into ``build/bench.json`` after each, so that a run that is broken off has measured
-something. Ratios to another program (``dbos``) and shares of the full load (``latency``) take the rate that ``cases``
-gave in this run, or else the last one known. The exit status is 1 when a measurement failed; a missed target is none.
+The figures are merged into ``build/bench.json`` after each measurement, so that an interrupted run keeps the earlier
+ones. ``dbos`` and ``latency`` use the rate that ``cases`` measured in this run, or else the last one in the file. The
+exit status is 1 if a measurement failed; a missed target is no failure.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from tests.benchmarks import measured_platform
 from tests.benchmarks.figures import OUTPUT, Figure, save, table
 
 WHOLE_CASES = "whole cases"
-"""The figure that is the full load."""
+"""The name of the figure that is the full load."""
 
 CASES = 6000
-"""Where a measurement does not say how many itself."""
+"""The number of cases of a measurement without a number of its own."""
 
 Run = Callable[[Any, int | None], Coroutine[Any, Any, list[Figure]]]
-"""Runs a measurement's module; with a count in place of its own, if one is given."""
+"""Runs the module of a measurement, with the given count or else its own."""
 
 
 def last_measured(name: str, otherwise: float) -> float:
-    """A figure as it was last measured."""
+    """The last measured value of a figure."""
     figures = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
     return float(next((one["value"] for one in figures if one["name"] == name), otherwise))
 
@@ -76,11 +76,11 @@ MEASUREMENTS: dict[str, Run] = {
     "scaling": _with_default_count,
     "audit": _with_folder,
 }
-"""By the name of the module, in the order in which they run."""
+"""Measurements by the name of their module, in the order in which they run."""
 
 
 def chosen(arguments: Sequence[str]) -> dict[str, int | None]:
-    """What is to be measured, with the counts given; everything if nothing is named. Raises `ValueError`."""
+    """The named measurements with their counts, or all. Raises `ValueError` for a wrong name or count."""
     if not arguments:
         return dict.fromkeys(MEASUREMENTS)
     wanted: dict[str, int | None] = {}
@@ -95,7 +95,7 @@ def chosen(arguments: Sequence[str]) -> dict[str, int | None]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure what is named, and print one table; the exit status."""
+    """Run the named measurements and print one table; the exit status."""
     try:
         wanted = chosen(arguments)
     except ValueError as error:

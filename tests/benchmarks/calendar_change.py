@@ -1,4 +1,4 @@
-"""A change of calendar while a million commitments are open: how long until every deadline has followed.
+"""A change of the calendar while a million commitments are open: the seconds until every deadline has moved.
 
 ``python -m tests.benchmarks.calendar_change [COMMITMENTS]``. The tables are filled with open cases of one commitment
 each;
@@ -29,50 +29,52 @@ COMMITMENTS = 1_000_000
 MONITORS = 2
 TARGET_S = 120.0
 LONGEST_S = 900.0
-LOOK_S = 0.5
+POLL_S = 0.5
 CLOSED_ON = date(2026, 3, 3)
 """The day after the cases were accepted."""
 
 
 async def measure(count: int = COMMITMENTS) -> list[Figure]:
-    """Seconds until every open deadline follows the new calendar, and how many were told of, each once."""
-    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
-    region = MonitoredCase.model_validate_json(kept.state).region
+    """Seconds until every open deadline follows the new calendar, and the commitments not reported exactly once."""
+    stored_case = simulate(one_commitment_plan(), answered=False).last("monitor")
+    region = MonitoredCase.model_validate_json(stored_case.state).region
     assert region is not None
     typhoon = NoticeDay(name="台风", date=CLOSED_ON, is_off_day=True)
     notice = Notice(year=CLOSED_ON.year, region=f"CN-{region[:2]}", days=(typhoon,))
     rules = rule_set(read(SHIPPED), [notice])
-    warning, _ = stored_cases.first_rungs(kept)
-    with measured_platform.folder("revision") as place:
-        FileClock.create(place / "clock", warning - timedelta(hours=12), speed=0)
-        options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
-        async with PartialPlatform(place, options) as ground:
-            await ground.database("monitor")
-            connection = await ground.connect("monitor")
-            await stored_cases.insert_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
+    warning, _ = stored_cases.first_rungs(stored_case)
+    with measured_platform.folder("revision") as path:
+        FileClock.create(path / "clock", warning - timedelta(hours=12), speed=0)
+        options = Options(clock=str(path / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
+        async with PartialPlatform(path, options) as platform:
+            await platform.database("monitor")
+            connection = await platform.connect("monitor")
+            await stored_cases.insert_cases(
+                connection, stored_case, count, timer_at=f"'{warning.isoformat()}'::timestamptz"
+            )
             await stored_cases.vacuum_and_checkpoint(connection)
-            await ground.serve("monitor")
-            seconds, moved = await _wait_for_all_moved(ground.engines.database_url("onedoor_monitor"), rules)
+            await platform.serve("monitor")
+            seconds, moved = await _wait_for_all_moved(platform.engines.database_url("onedoor_monitor"), rules)
             query = "SELECT count(DISTINCT case_id), count(*) FROM outbox WHERE event LIKE '%\"' || $1 || '\"%'"
-            cases, told = await connection.fetchrow(query, CommitmentsMoved.type, timeout=300)
+            cases, reported = await connection.fetchrow(query, CommitmentsMoved.type, timeout=300)
             await connection.close()
     print(f"{count} in {seconds:.1f} s, {count / seconds:.0f}/s", flush=True)
-    wrong = abs(count - moved) + abs(count - cases) + abs(told - cases)
+    wrong = abs(count - moved) + abs(count - cases) + abs(reported - cases)
     return [
         figure(f"{count} open deadlines follow another calendar, two monitors", seconds, "s", TARGET_S, at_most=True),
-        figure("of these not moved, or not told of exactly once", wrong, "commitments", 0, at_most=True),
+        figure("of these not moved, or not reported exactly once", wrong, "commitments", 0, at_most=True),
     ]
 
 
 async def _wait_for_all_moved(address: str, rules: RuleSet) -> tuple[float, int]:
-    """Put these rules in force and wait until all follow: how long that takes, and how many cases changed."""
+    """Put these rules in force and wait for the end of the roll-out: its seconds, and the number of changed cases."""
     database = open_database(address, "benchmark", 2)
     try:
         async with transaction(database) as connection:
-            number = await documents.put(connection, RULES, rules, "a day more off")
+            number = await documents.put(connection, RULES, rules, "one more day off")
         began = shown = time.monotonic()
         while time.monotonic() - began < LONGEST_S:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             async with database.connect() as connection:
                 (latest,) = await rollouts.history(connection, RULES.kind, 1)
             assert latest.number == number

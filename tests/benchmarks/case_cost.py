@@ -1,6 +1,6 @@
-"""Disk and messages of a case, counted: records, reads, rows, bytes, transactions and statements, each with its reason.
+"""The cost of a case: records, reads, rows, bytes, transactions and statements, each with its reason.
 
-``python -m tests.benchmarks.case_cost [CASES]``. What nobody has given a reason for is a figure of its own.
+``python -m tests.benchmarks.case_cost [CASES]``. Everything without a reason counts in a figure of its own.
 """
 
 import asyncio
@@ -34,48 +34,48 @@ LOG_LINE_MARK = "~onedoor~"
 """Begins each line of the server's log, so that statements of several lines can be put together again."""
 
 WHY_MESSAGE = {
-    "onedoor.case.accepted.v1": "intake tells routing and monitor of the case; carries the pinned plan",
+    "onedoor.case.accepted.v1": "intake informs routing and monitor of the case; carries the plan",
     "onedoor.task.requested.v1": "one a department: each may run in a network of its own and reads its own topic only",
-    "onedoor.task.delivered.v1": "proof of receipt, said where the department does not decide at once",
+    "onedoor.task.delivered.v1": "proof of receipt, published if the department does not decide at once",
     "onedoor.task.done.v1": "one a department: its answer, dated by itself",
     "onedoor.case.decided.v1": "routing's join of the answers, for intake and monitor",
-    "onedoor.commitments.opened.v1": "monitor's deadlines, shown to the applicant; intake asks until it has them",
+    "onedoor.commitments.opened.v1": "monitor's deadlines for the applicant; intake repeats the case until it has them",
 }
 
 WHY_TABLE = {
-    "cases": "one row a case and service: state, ids heard, alarm, open question",
-    "outbox": "the ledger: one row a message said, in the commit of its cause",
-    "unpublished": "marks what is not known to be in Kafka; deleted when it is",
-    "dead_letters": "what could not be handled",
-    "alerts": "one row a rung fired",
-    "journal": "what happened, chained",
+    "cases": "one row a case and service: state, processed ids, timer, open call",
+    "outbox": "one row a published message, in the commit of its cause",
+    "unpublished": "batches that Kafka has not acknowledged; deleted when it has",
+    "dead_letters": "records that could not be processed",
+    "alerts": "one row a fired rung",
+    "journal": "the hash-chained journal",
 }
 
-SANDBOX_REASON = "a stand-in's own books: not part of the platform"
+SANDBOX_REASON = "a table of a sandbox: not part of the platform"
 
 WHY_STATEMENT = (
-    (re.compile(r"^(BEGIN|COMMIT|ROLLBACK)"), "the transaction around a batch, or around a look"),
-    (re.compile(r"INSERT INTO cases"), "writes all that a batch leads to: states, what is said, what waits for Kafka"),
+    (re.compile(r"^(BEGIN|COMMIT|ROLLBACK)"), "the transaction of a batch or a poll"),
+    (re.compile(r"INSERT INTO cases"), "writes the result of a batch: states, outbox, unpublished"),
     (
         re.compile(r"AS asked \(case_id\) LEFT JOIN cases"),
-        "loads those of a batch's cases that are not remembered, and whether they wait behind a letter",
+        "loads the cases of a batch that are not cached, and whether a dead letter blocks them",
     ),
-    (re.compile(r"^UPDATE cases SET call_due_at"), "takes a lease on open questions that are due"),
-    (re.compile(r"min\(timer_at\)"), "when the next alarm is"),
-    (re.compile(r"FROM cases AS asked"), "whose alarm is due"),
-    (re.compile(r"^DELETE FROM unpublished|unpublished u"), "forgets what Kafka has acknowledged"),
-    (re.compile(r"FROM unpublished"), "whether something waits for Kafka too long"),
-    (re.compile(r"INSERT INTO (outbox|unpublished)"), "writes what a batch says"),
+    (re.compile(r"^UPDATE cases SET call_due_at"), "leases open calls that are due"),
+    (re.compile(r"min\(timer_at\)"), "the time of the next timer"),
+    (re.compile(r"FROM cases AS asked"), "cases whose timer is due"),
+    (re.compile(r"^DELETE FROM unpublished|unpublished u"), "deletes batches that Kafka has acknowledged"),
+    (re.compile(r"FROM unpublished"), "batches that have waited for Kafka too long"),
+    (re.compile(r"INSERT INTO (outbox|unpublished)"), "writes the messages of a batch"),
     (re.compile(r"INSERT INTO alerts|UPDATE alerts"), "lists the alerts"),
-    (re.compile(r"pg_try_advisory"), "one replica listens to the department at a time"),
-    (re.compile(r"^SET LOCAL idle_in"), "its transaction stays open while the department is listened to"),
-    (re.compile(r"FROM documents"), "now and then: whether open cases have other rules to follow"),
-    (re.compile(r"FROM alerts|FROM digests|^UPDATE digest_deliveries"), "now and then: whether somebody is to be told"),
+    (re.compile(r"pg_try_advisory"), "one replica at a time polls the department"),
+    (re.compile(r"^SET LOCAL idle_in"), "its transaction stays open during the poll of the department"),
+    (re.compile(r"FROM documents"), "now and then: whether there are newer rules"),
+    (re.compile(r"FROM alerts|FROM digests|^UPDATE digest_deliveries"), "now and then: alerts for digests"),
     (
         re.compile(r"journal_reached|min\(created_at\) FROM outbox|^SELECT clock_timestamp\(\) -"),
-        "now and then: what is to be journaled",
+        "now and then: messages for the journal",
     ),
-    (re.compile(r"'jit'|typeinfo_tree"), "once a connection: asyncpg learns of types"),
+    (re.compile(r"'jit'|typeinfo_tree"), "once a connection: asyncpg reads types"),
 )
 
 _EXECUTED = re.compile(
@@ -85,22 +85,22 @@ _EXECUTED = re.compile(
 
 @dataclass(slots=True)
 class Counts:
-    """Everything that is counted, at one moment."""
+    """All counters at one moment."""
 
     messages: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """Of each service and type: how many, and their bytes."""
+    """Number and bytes, by service and type."""
     rows: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    """Of each database and table: rows written, and bytes on disk."""
+    """Rows written and bytes on disk, by database and table."""
     records: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
     transactions: dict[str, int] = field(default_factory=dict)
     wal: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
-    """Bytes of PostgreSQL's log by database, as far as sessions that last have written them."""
+    """Bytes of write-ahead log by database, of sessions that are still open."""
 
 
 def statements(lines: Iterable[str]) -> Counter[tuple[str, str]]:
-    """How often each statement was executed, by database, from a server's log; our own sessions are left out."""
+    """Executions of each statement by database, from a server's log, without the sessions of this program."""
     found: Counter[tuple[str, str]] = Counter()
     for entry in "".join(lines).split(LOG_LINE_MARK):
         if (match := _EXECUTED.match(entry.rstrip())) and match["program"] != "benchmark":
@@ -115,12 +115,12 @@ def why_statement(statement: str) -> str | None:
 
 def consumers_by_topic() -> dict[str, list[str]]:
     """Topic -> the services that read it."""
-    known: dict[str, list[str]] = {}
+    earlier: dict[str, list[str]] = {}
     for name in (*CORE_SERVICES, *SYSTEMS):
         settings = Settings(service=name, systems=SYSTEMS, database="postgresql+asyncpg://nowhere", secret_key="k" * 32)
         for topic in topics_for(load(name).consumes, settings.systems_of(name)):
-            known.setdefault(topic, []).append(name)
-    return known
+            earlier.setdefault(topic, []).append(name)
+    return earlier
 
 
 class Counters:
@@ -131,13 +131,13 @@ class Counters:
         self._server = platform.engines.postgres
 
     async def connect(self, database: str) -> "asyncpg.Connection[asyncpg.Record]":
-        """A session that the count of statements leaves out."""
+        """A session that is excluded from the count of statements."""
         connection = await self._server.connect(database)
         await connection.execute("SET application_name = 'benchmark'")
         return connection
 
     async def count(self) -> Counts:
-        """All counts. Tables are vacuumed first, so that what can be used again is not counted as used."""
+        """Read all counters. Tables are vacuumed first, so that reusable space does not count."""
         count = Counts()
         connection = await self.connect("postgres")
         try:
@@ -213,7 +213,7 @@ _PUBLISHED = "SELECT event::jsonb ->> 'type', count(*), sum(octet_length(event))
 
 
 async def measure(cases: int = CASES) -> list[Figure]:
-    """Count over so many cases at full load, then the statements of as many again."""
+    """Count over so many cases at full load, then count the statements of as many more."""
     with measured_platform.folder("cost") as place:
         async with (
             Platform(place, measured_platform.options(), print) as platform,
@@ -224,13 +224,13 @@ async def measure(cases: int = CASES) -> list[Figure]:
             made = build_requests(WARM + 2 * cases)
             await post_all(port, made[:WARM])
             await closed.wait(WARM)
-            await asyncio.sleep(REST_S)  # marks and offsets are written within a second
+            await asyncio.sleep(REST_S)  # publication marks and offsets are written within a second
             resting = await _idle_transactions(counters)
-            before, looks, began = await counters.count(), closed.looks, asyncio.get_running_loop().time()
+            before, polls, began = await counters.count(), closed.polls, asyncio.get_running_loop().time()
             await post_all(port, made[WARM : WARM + cases])
             await closed.wait(WARM + cases)
             busy_s = asyncio.get_running_loop().time() - began
-            looks = closed.looks - looks
+            polls = closed.polls - polls
             await asyncio.sleep(REST_S)
             seconds = asyncio.get_running_loop().time() - began
             after = await counters.count()
@@ -244,13 +244,13 @@ async def measure(cases: int = CASES) -> list[Figure]:
         if name in own or name.startswith("sandbox_")
     }
     for name in measured_platform.ClosedCases.DATABASES:
-        spent[name] -= looks / len(measured_platform.ClosedCases.DATABASES)
+        spent[name] -= polls / len(measured_platform.ClosedCases.DATABASES)
     print(f"counted over {cases} cases in {busy_s:.1f} s; a case:")
     return _figures(cases, before, after, spent, executed, own)
 
 
 async def _idle_transactions(counters: Counters) -> dict[str, float]:
-    """Transactions a second of each database while nothing is going on."""
+    """Transactions a second of each database on an idle platform."""
     connection = await counters.connect("postgres")
     statement = "SELECT datname, xact_commit FROM pg_stat_database WHERE datname IS NOT NULL"
     try:
@@ -264,7 +264,7 @@ async def _idle_transactions(counters: Counters) -> dict[str, float]:
 async def _statements(
     counters: Counters, place: Path, port: int, made: list[bytes], closed: measured_platform.ClosedCases, total: int
 ) -> Mapping[tuple[str, str], float]:
-    """Statements a case, by database, as the server's log has them."""
+    """Statements a case by database, from the server's log."""
     log = place / "postgres" / "postgres.log"
     connection = await counters.connect("postgres")
     settings = {"log_line_prefix": f"{LOG_LINE_MARK}%d|%a|", "log_parameter_max_length": "0", "log_statement": "all"}
@@ -303,11 +303,11 @@ def _figures(
         return why or "NOT JUSTIFIED"
 
     print("\nmessage                                  by         records    bytes  why")
-    said, said_bytes = 0.0, 0.0
+    messages, message_bytes = 0.0, 0.0
     for (service, kind), (number, size) in sorted(after.messages.items()):
-        known = before.messages.get((service, kind), (0, 0))
-        records, octets = (number - known[0]) / cases, (size - known[1]) / cases
-        said, said_bytes = said + records, said_bytes + octets
+        earlier = before.messages.get((service, kind), (0, 0))
+        records, octets = (number - earlier[0]) / cases, (size - earlier[1]) / cases
+        messages, message_bytes = messages + records, message_bytes + octets
         if records:
             print(f"{kind:40} {service:10} {records:7.3f} {octets:8.0f}  {reason(kind, WHY_MESSAGE.get(kind))}")
     print("\ntopic                                    records    bytes  read by")
@@ -319,7 +319,7 @@ def _figures(
         groups = known_readers.get(topic, [])
         reads, log_bytes = reads + records * len(groups), log_bytes + octets
         if records:
-            print(f"{topic:40} {records:7.3f} {octets:8.0f}  {', '.join(groups) or 'whoever is interested'}")
+            print(f"{topic:40} {records:7.3f} {octets:8.0f}  {', '.join(groups) or 'any subscriber'}")
     print("\ntable                              inserts updates   (hot) deletes    heap   toast   index  why")
     rows, disk = 0.0, 0.0
     for (database, name), counted in sorted(after.rows.items()):
@@ -355,8 +355,8 @@ def _figures(
     wal = {key: (after.wal[key] - before.wal[key]) / cases for key in after.wal}
     print(f"\nPostgreSQL's log: {wal['bytes']:.0f} bytes, {wal['records']:.0f} records, {wal['pages']:.2f} whole pages")
     return [
-        figure("messages a case", said, "records"),
-        figure("bytes of messages a case", said_bytes, "bytes"),
+        figure("messages a case", messages, "records"),
+        figure("bytes of messages a case", message_bytes, "bytes"),
         figure("bytes in Kafka's logs a case", log_bytes, "bytes"),
         figure("records read a case", reads, "records"),
         figure("rows written a case", rows, "rows"),

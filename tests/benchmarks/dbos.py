@@ -1,15 +1,15 @@
-"""The same case in DBOS, on the same PostgreSQL in the same run.
+"""The same case as a workflow of DBOS, on the same PostgreSQL.
 
 ``python -m tests.benchmarks.dbos [CASES]``. A workflow records the case, opens its four commitments, asks three
 departments at the same time, joins their answers, decides, and closes the commitments. In two forms:
 
-- ``departments``: each department is a workflow of its own, as each is a party of its own here: it takes the task into
-  its books under a number, and decides. Routing's word to it and its answer are durable on either side.
-- ``steps``: the least that can be called durable. A department is one step that enters a row, and commitments are
-  opened and closed in the steps that record and decide the case.
+- ``departments``: each department is a workflow of its own, as it is a separate party in onedoor. It enters the task
+  in its ledger under a number, and decides. The request to it and its answer are durable on both sides.
+- ``steps``: the minimum that is durable. A department is one step that enters a row, and commitments are opened and
+  closed in the steps that record and decide the case.
 
-Both are in DBOS's favour: nobody applies by HTTP and nothing is checked, departments have no systems of their own,
-nothing is said between services, no ledger is kept, and workflows are called directly, which saves what a queue writes.
+Both favour DBOS: there is no HTTP and no validation, departments have no systems of their own, services exchange no
+messages, there is no outbox, and workflows are called directly, without the writes of a queue.
 Each form runs in one process and in two; the faster counts.
 """
 
@@ -35,7 +35,7 @@ WHOLE_CASES = "whole cases"
 TARGET = 15.0
 FORMS = ("departments", "steps")
 IN_FLIGHT = 24
-"""Workflows at once in each process; more made them slower."""
+"""Concurrent workflows in each process; more were slower."""
 PROCESSES = (1, 2)
 CONNECTIONS = 8
 SYSTEMS = default_systems()
@@ -45,16 +45,16 @@ _TABLES = """
     CREATE TABLE cases (case_id text PRIMARY KEY, application text NOT NULL, decision text);
     CREATE TABLE commitments (case_id text, key text, opened_at timestamptz NOT NULL DEFAULT now(),
         closed_at timestamptz, PRIMARY KEY (case_id, key));
-    CREATE TABLE books (task_id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY,
+    CREATE TABLE ledger (task_id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY,
         received_at timestamptz NOT NULL DEFAULT now(), decided_at timestamptz);
 """
 _RECORD = "INSERT INTO cases (case_id, application) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _OPEN = "INSERT INTO commitments (case_id, key) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
 _TAKE = """
-    INSERT INTO books (task_id) VALUES ($1) ON CONFLICT (task_id) DO UPDATE SET task_id = excluded.task_id
+    INSERT INTO ledger (task_id) VALUES ($1) ON CONFLICT (task_id) DO UPDATE SET task_id = excluded.task_id
     RETURNING number
 """
-_ANSWER = "UPDATE books SET decided_at = now() WHERE task_id = $1 RETURNING number"
+_ANSWER = "UPDATE ledger SET decided_at = now() WHERE task_id = $1 RETURNING number"
 _DECIDE = "UPDATE cases SET decision = $2 WHERE case_id = $1"
 _CLOSE = "UPDATE commitments SET closed_at = now() WHERE case_id = $1"
 _APPLICATION = json.dumps({"bundle": "three-departments", "text": "x" * 1500})
@@ -126,7 +126,7 @@ def _workflow(form: str, address: str) -> Any:
 
 
 def run_worker(form: str, address: str, count: int) -> None:
-    """One process: say when it is ready, wait for the word, carry so many cases through, end."""
+    """A worker process: prints ``ready``, waits for a line, runs so many cases, prints ``done``, waits and ends."""
     from dbos import DBOS
 
     DBOS(
@@ -166,7 +166,7 @@ async def _run_cases(case: Any, count: int) -> None:
 
 
 async def measure_rate(engines: Engines, form: str, processes: int, count: int) -> float:
-    """Cases a second, each known to be recorded, decided and closed."""
+    """Cases a second. Raises `RuntimeError` if not every case was recorded, decided and closed."""
     name = f"dbos_{form}_{processes}"
     await engines.postgres.create_database(name)
     address = engines.postgres.url(name, "postgresql")
@@ -208,18 +208,18 @@ _WHOLE = """
 
 async def _send_go(worker: asyncio.subprocess.Process) -> None:
     if worker.stdin is None:
-        raise RuntimeError("the process was started without a way to speak to it")
+        raise RuntimeError("the process was started without a standard input")
     worker.stdin.write(b"go\n")
     await worker.stdin.drain()
 
 
-async def _wait_for_line(worker: asyncio.subprocess.Process, word: bytes) -> None:
+async def _wait_for_line(worker: asyncio.subprocess.Process, expected: bytes) -> None:
     if worker.stdout is None:
-        raise RuntimeError("the process was started without a way to hear it")
+        raise RuntimeError("the process was started without a standard output")
     while line := await worker.stdout.readline():
-        if line.strip() == word:
+        if line.strip() == expected:
             return
-    raise RuntimeError(f"the process of DBOS ended before it was {word.decode()}")
+    raise RuntimeError(f"the process of DBOS ended before it printed {expected.decode()}")
 
 
 async def measure(count: int = CASES, ours: float | None = None, engines: Engines | None = None) -> list[Figure]:
@@ -241,7 +241,7 @@ async def measure(count: int = CASES, ours: float | None = None, engines: Engine
 
 
 def _last_measured_rate(output: Path = OUTPUT) -> float | None:
-    """Our rate as it was last measured."""
+    """The last measured rate of onedoor."""
     known = json.loads(output.read_text()) if output.exists() else []
     return next((one["value"] for one in known if one["name"] == WHOLE_CASES), None)
 

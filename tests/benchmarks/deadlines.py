@@ -1,10 +1,9 @@
-"""Deadlines a second in one process, beside the libraries that people count working days with.
+"""Deadlines a second in one process, beside other libraries for working days.
 
-``python -m tests.benchmarks.deadlines``. The same starts and limits for all: 1 to 45 working days from moments of the
-years 2022 and 2023, the last that all of them know. Ours goes from an instant to an instant, zones and closing
-included; the others, in their favour, from a date to a date. ``business-duration`` counts what lies between two days
-and finds no deadlines, so it counts, and so do we beside it. Whether they agree with the State Council's notices is
-told too.
+``python -m tests.benchmarks.deadlines``. All have the same starts and limits: 1 to 45 working days from moments of the
+years 2022 and 2023, the last that all of them know. Onedoor computes from instant to instant, with zones and closing
+times; the others, in their favour, from date to date. ``business-duration`` counts the days between two dates and finds
+no deadlines, so onedoor counts as well beside it. Figures also say which share of the other deadlines is lawful.
 """
 
 import time
@@ -30,7 +29,7 @@ TARGET = 500_000.0
 SEED = 11
 STARTS = 20_000
 SECONDS = 2.0
-"""How long each is measured, at the least."""
+"""Least seconds of each measurement."""
 
 _CALENDAR = published_calendar()
 _HOURS = OfficeHours()
@@ -45,7 +44,7 @@ def build_limits() -> list[tuple[datetime, int]]:
 
 
 def rate(work: Callable[[], int]) -> float:
-    """How many a second, over rounds that together last long enough."""
+    """The rate a second, over rounds of at least `SECONDS` together."""
     done, began = 0, time.perf_counter()
     while (took := time.perf_counter() - began) < SECONDS:
         done += work()
@@ -53,7 +52,7 @@ def rate(work: Callable[[], int]) -> float:
 
 
 def measure() -> list[Figure]:
-    """Rates of deadlines and of counts, ours and the others', in one run."""
+    """Rates of deadlines and counts, of onedoor and the others."""
     made = build_limits()
     limited = [(start, Limit(working_days=days)) for start, days in made]
     stays = [(start, limit, (_suspension(start),)) for start, limit in limited]
@@ -136,7 +135,7 @@ def _count_ratio(made: Sequence[tuple[datetime, int]]) -> float:
     """How many times faster than business-duration the working days between two moments are counted."""
     from business_duration import businessDuration
 
-    off = [day for day, said in _CALENDAR.days.items() if said.off and day.year in (2022, 2023, 2024)]
+    off = [day for day, entry in _CALENDAR.days.items() if entry.off and day.year in (2022, 2023, 2024)]
     spans = [(start, start + timedelta(days=2 * days)) for start, days in made]
     naive = [(a.replace(tzinfo=None), b.replace(tzinfo=None)) for a, b in spans[:200]]
 

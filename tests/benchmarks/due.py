@@ -1,9 +1,9 @@
-"""A million commitments due in the same minute, two monitors: how long until every rung has fired, each once.
+"""A million commitments fall due in the same minute, with two monitors: the seconds until every rung has fired, once.
 
 ``python -m tests.benchmarks.due [COMMITMENTS] [cards]``. The tables are filled with open cases of one commitment each,
-all of which are to be warned of at the same moment; then the clock steps past it. With ``cards`` it steps past the
-committed limit afterwards as well: monitor asks about every case before it issues a card, and a responder in routing's
-place answers that the case is open.
+whose warnings all fall due at the same moment; then the clock steps past it. With ``cards`` it then steps past the
+committed limit as well: monitor requests the state of every case before it issues a card, and a responder in the place
+of routing reports that the case is open.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ COMMITMENTS = 1_000_000
 MONITORS = 2
 TARGET_S = 60.0
 LONGEST_S = 900.0
-LOOK_S = 0.2
+POLL_S = 0.2
 PROGRESS_S = 15.0
 
 
 class ResourceMonitor:
-    """Looks at the monitors while they work: the most memory each has had, and the processor time of each."""
+    """Samples the peak memory and the processor time of each monitor."""
 
     def __init__(self, processes: list[Supervised]) -> None:
         self._pids = {one.specification.name: one.pid for one in processes if one.pid is not None}
@@ -56,44 +56,46 @@ async def _records(consumer: AIOKafkaConsumer, topic: str) -> int:
 
 
 async def _wait_for_alerts(
-    consumer: AIOKafkaConsumer, already: int, count: int, watcher: ResourceMonitor, server_pid: int, what: str
+    consumer: AIOKafkaConsumer, before_count: int, count: int, watcher: ResourceMonitor, server_pid: int, what: str
 ) -> float:
-    """Seconds until so many alerts more are in Kafka."""
-    began = told = time.monotonic()
+    """Seconds until so many more alerts are in Kafka."""
+    began = printed = time.monotonic()
     server = psutil.Process(server_pid)
-    while (fired := await _records(consumer, REGISTRY[AlertRaised].topic) - already) < count:
+    while (fired := await _records(consumer, REGISTRY[AlertRaised].topic) - before_count) < count:
         watcher.sample()
         now = time.monotonic()
         if now - began > LONGEST_S:
             raise TimeoutError(f"{fired} of {count} {what} after {LONGEST_S:.0f} s")
-        if now - told > PROGRESS_S:
-            told = now
+        if now - printed > PROGRESS_S:
+            printed = now
             resident = sum(one.memory_info().rss for one in server.children()) / resources.MEGABYTE
             print(f"{now - began:4.0f} s: {fired} {what}, {watcher.most_mb}, PostgreSQL {resident:.0f} MB", flush=True)
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
     return time.monotonic() - began
 
 
 async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figure]:
-    """Seconds until all warnings have fired, and with ``cards`` all yellow cards."""
-    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
-    warning, yellow = stored_cases.first_rungs(kept)
-    with measured_platform.folder("due") as place:
-        clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
-        options = Options(clock=str(place / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
-        async with PartialPlatform(place, options) as ground:
-            await ground.database("monitor")
-            connection = await ground.connect("monitor")
+    """Seconds until all warnings have fired, and with ``cards`` until all yellow cards have."""
+    stored_case = simulate(one_commitment_plan(), answered=False).last("monitor")
+    warning, yellow = stored_cases.first_rungs(stored_case)
+    with measured_platform.folder("due") as path:
+        clock = FileClock.create(path / "clock", warning - timedelta(minutes=1), speed=0)
+        options = Options(clock=str(path / "clock"), replicas={"monitor": MONITORS}, sandboxes=False)
+        async with PartialPlatform(path, options) as platform:
+            await platform.database("monitor")
+            connection = await platform.connect("monitor")
             began = time.monotonic()
-            await stored_cases.insert_cases(connection, kept, count, timer_at=f"'{warning.isoformat()}'::timestamptz")
+            await stored_cases.insert_cases(
+                connection, stored_case, count, timer_at=f"'{warning.isoformat()}'::timestamptz"
+            )
             await stored_cases.vacuum_and_checkpoint(connection)
             print(f"{count} open cases made in {time.monotonic() - began:.0f} s", flush=True)
-            watcher = ResourceMonitor(await ground.serve("monitor"))
-            async with AIOKafkaConsumer(bootstrap_servers=ground.engines.kafka) as consumer:
-                figures = await _step(ground, consumer, clock, warning, Rung.WARNING, 0, count, watcher)
+            watcher = ResourceMonitor(await platform.serve("monitor"))
+            async with AIOKafkaConsumer(bootstrap_servers=platform.engines.kafka) as consumer:
+                figures = await _step(platform, consumer, clock, warning, Rung.WARNING, 0, count, watcher)
                 if cards:
-                    async with routing_responder(ground.engines.kafka, clock):
-                        figures += await _step(ground, consumer, clock, yellow, Rung.YELLOW, count, count, watcher)
+                    async with routing_responder(platform.engines.kafka, clock):
+                        figures += await _step(platform, consumer, clock, yellow, Rung.YELLOW, count, count, watcher)
             await connection.close()
     figures.append(
         figure("memory of a monitor while a million fall due", max(watcher.most_mb.values()), "MB", 150, at_most=True)
@@ -102,48 +104,50 @@ async def measure(count: int = COMMITMENTS, *, cards: bool = False) -> list[Figu
 
 
 async def _step(
-    ground: PartialPlatform,
+    platform: PartialPlatform,
     consumer: AIOKafkaConsumer,
     clock: FileClock,
     at: datetime,
     rung: Rung,
-    already: int,
+    before_count: int,
     count: int,
     watcher: ResourceMonitor,
 ) -> list[Figure]:
-    """Step past the moment; the figures of this rung, once each alert is known to stand once."""
-    engines = {one.name: one.process.pid for one in ground.engines.all if one.process is not None}
+    """Step past the moment of a rung; its figures, after a check that each alert exists once."""
+    engines = {one.name: one.process.pid for one in platform.engines.all if one.process is not None}
     before = watcher.spent() | resources.processor_seconds(engines)
     clock.set(at + timedelta(seconds=1), speed=1)
-    seconds = await _wait_for_alerts(consumer, already, count, watcher, engines["postgres"], f"alerts of {rung}")
+    seconds = await _wait_for_alerts(consumer, before_count, count, watcher, engines["postgres"], f"alerts of {rung}")
     spent = watcher.spent() | resources.processor_seconds(engines)
     print(f"{rung}: {count} in {seconds:.1f} s, {count / seconds:.0f}/s; processor microseconds an alert:")
     print({name: round(1e6 * (s - before[name]) / count, 1) for name, s in spent.items()})
-    connection = await ground.connect("monitor")
+    connection = await platform.connect("monitor")
     try:
         wrong = await _count_wrong(connection, rung, count)
     finally:
         await connection.close()
-    said = await _records(consumer, REGISTRY[AlertRaised].topic) - already
+    published = await _records(consumer, REGISTRY[AlertRaised].topic) - before_count
     return [
         figure(f"{count} commitments due at once, two monitors: {rung}", seconds, "s", TARGET_S, at_most=True),
         figure(f"of these not fired, or not exactly once ({rung})", wrong, "commitments", 0, at_most=True),
-        figure(f"records said more than once ({rung}; harmless, known by their ids)", said - count, "records"),
+        figure(
+            f"records published more than once ({rung}; harmless, known by their ids)", published - count, "records"
+        ),
     ]
 
 
 async def _count_wrong(connection: "Connection", rung: Rung, count: int) -> int:
-    """How many commitments have not exactly one alert of this rung in the list and one in the ledger."""
+    """Commitments without exactly one alert of this rung in the list and one in the outbox."""
     listed = await connection.fetchval("SELECT count(*) FROM alerts WHERE rung = $1", rung.value, timeout=300)
-    ledger = await connection.fetchrow(
-        "SELECT count(*) AS said, count(DISTINCT case_id) AS cases FROM outbox"
+    in_outbox = await connection.fetchrow(
+        "SELECT count(*) AS published, count(DISTINCT case_id) AS cases FROM outbox"
         " WHERE topic = $1 AND event LIKE '%\"rung\":\"' || $2 || '\"%'",
         REGISTRY[AlertRaised].topic,
         rung.value,
         timeout=300,
     )
-    said, cases = int(ledger["said"]), int(ledger["cases"])
-    return abs(count - int(listed)) + abs(count - cases) + abs(said - cases)
+    published, cases = int(in_outbox["published"]), int(in_outbox["cases"])
+    return abs(count - int(listed)) + abs(count - cases) + abs(published - cases)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Figures: their shape, how they are kept in ``build/bench.json``, and the table that is printed of them."""
+"""Figures: their format, their file ``build/bench.json``, and the printed table."""
 
 import json
 import math
@@ -51,13 +51,13 @@ def quantile(values: Iterable[float], share: float) -> float:
 
 
 def merge(known: Sequence[Figure], news: Sequence[Figure]) -> list[Figure]:
-    """The known figures with the new ones in their places; those of a new name follow at the end."""
+    """The known figures, replaced by new ones of the same name; figures of new names follow at the end."""
     by_name = {one["name"]: one for one in known} | {one["name"]: one for one in news}
     return list(by_name.values())
 
 
 def save(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
-    """Merge the figures into the file and give all that are in it now."""
+    """Merge the figures into the file; all figures that it has now."""
     output.parent.mkdir(exist_ok=True)
     known = json.loads(output.read_text()) if output.exists() else []
     figures = merge(known, news)
@@ -68,7 +68,7 @@ def save(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
 
 
 def save_and_print(figures: Sequence[Figure]) -> None:
-    """What a measurement that runs by itself does with its figures: they are kept, and shown."""
+    """Save and print the figures of a measurement that runs by itself."""
     save(figures)
     print("\n" + table(figures))
 

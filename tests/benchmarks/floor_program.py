@@ -1,7 +1,7 @@
-"""The floor: the messages and rows of the measured case with bare aiokafka and asyncpg, and nothing else.
+"""The floor program: the messages and rows of the measured case with bare aiokafka and asyncpg, and nothing else.
 
-No checks, no HTTP, no core, no decoding: bytes are passed on with the case number put in. One process, as many
-records a batch as there are, at most 500. What the platform adds to this is the price of all it does.
+It has no checks, no HTTP, no core and no decoding: it copies bytes and inserts the case number. It is one process
+with batches of up to 500 records. The difference to the platform is the cost of everything else that the platform does.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _SAVE = """
     ON CONFLICT (case_id) DO UPDATE SET version = cases.version + 1, state = excluded.state
 """
 _PUBLISH = """
-    WITH said AS (
+    WITH published AS (
         INSERT INTO outbox (case_id, message_id, topic, event)
         SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[])
     ) INSERT INTO unpublished (batch_id, case_ids, message_ids) VALUES ($5, $1, $2)
@@ -55,7 +55,7 @@ def event(kind: str, case_id: str) -> bytes:
 
 
 class ServiceProgram:
-    """One service: reads its topics, writes a state a case, says what follows."""
+    """One service: reads its topics, writes a state a case, publishes what follows."""
 
     def __init__(self, name: str, database: asyncpg.Connection, producer: AIOKafkaProducer, prefix: str) -> None:
         self.name = name
@@ -88,7 +88,7 @@ class ServiceProgram:
             self._published.append(batch)
 
     async def consume(self, bootstrap: str, topics: Sequence[str], follow: Callable[[str, str], list[Out]]) -> None:
-        """Until cancelled. ``follow`` says what a record of a topic about a case leads to."""
+        """Consume until cancelled. ``follow`` returns the messages that follow from a record."""
         consumer = AIOKafkaConsumer(
             *(self._prefix + topic for topic in topics),
             bootstrap_servers=bootstrap,
@@ -111,7 +111,7 @@ class ServiceProgram:
 
 
 async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, count: int) -> float:
-    """Cases a second. The databases ``floor_<role>`` and the topics must be there, and empty."""
+    """Cases a second. The databases ``floor_<role>`` and the topics must exist and be empty."""
     roles: dict[str, ServiceProgram] = {}
     connections = []
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=1, max_batch_size=512 * 1024) as producer:
@@ -144,11 +144,11 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
         def department(system: str) -> Callable[[str, str], list[Out]]:
             return lambda case_id, _: [(case_id, f"onedoor.answers.{system}", event("task.done", case_id))]
 
-        said = [f"onedoor.answers.{s}" for s in SYSTEMS]
+        answer_topics = [f"onedoor.answers.{s}" for s in SYSTEMS]
         read = {
-            "intake": ([*said, "onedoor.decisions", "onedoor.commitments"], intake),
-            "routing": (["onedoor.cases", *said], routing),
-            "monitor": (["onedoor.cases", *said, "onedoor.decisions"], monitor),
+            "intake": ([*answer_topics, "onedoor.decisions", "onedoor.commitments"], intake),
+            "routing": (["onedoor.cases", *answer_topics], routing),
+            "monitor": (["onedoor.cases", *answer_topics, "onedoor.decisions"], monitor),
             **{s: ([f"onedoor.tasks.{s}"], department(s)) for s in SYSTEMS},
         }
         running = [
@@ -172,7 +172,7 @@ async def measure(bootstrap: str, database: Callable[[str], str], prefix: str, c
 
 
 async def _wait_or_raise(done: Any, running: Sequence["asyncio.Task[None]"]) -> None:
-    """Wait until all is done; raise what took a role down."""
+    """Wait until all is done. Raises the error of a service that fails."""
     waiting = asyncio.ensure_future(done)
     ended, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
     for task in ended:

@@ -1,7 +1,7 @@
-"""Processor time of the pure part, without any engine: folding a case's messages, and writing and reading them.
+"""Processor time of the pure part, without engines: folding, writing and reading the messages of a case.
 
-One whole case of the benchmark's catalogue is played through all cores once. Then each core folds again what it
-heard, and each message and state is written and read again, as often as it takes to time it.
+A whole case of the measured catalogue passes through all cores once. Then each core folds the same messages again, and
+each message and state is written and read again, often enough to measure it.
 """
 
 import gc
@@ -43,7 +43,7 @@ CASE_ID = "K7Q2-9MXF-4TBA-3"
 NOW = datetime(2026, 3, 2, 2, 0, 0, 123456, tzinfo=UTC)
 ROUNDS = 40
 REPEATS = 60
-"""The fastest of so many measurements counts: whatever else the machine does can only make it slower."""
+"""The fastest of so many measurements counts: other load can only make it slower."""
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "intake": (partial(intake.handle, RegionalRules(almanac())), IntakeCase),
@@ -56,7 +56,7 @@ CORES: dict[str, tuple[Core[Any], type[Value]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One message that one core was given, and the step that it answered with."""
+    """One message that a core received, and the step that it returned."""
 
     role: str
     before: Value | None
@@ -66,7 +66,7 @@ class Fold:
 
 @dataclass(slots=True)
 class CaseRun:
-    """A case on its way through all cores, each message heard in the order in which it was said."""
+    """A case on its way through all cores. Messages are processed in the order of their publication."""
 
     folds: list[Fold] = field(default_factory=list)
     published: list[Envelope[Message]] = field(default_factory=list)
@@ -74,13 +74,13 @@ class CaseRun:
     _pending: deque[tuple[str, Envelope[Message]]] = field(default_factory=deque)
 
     def run(self, first: Envelope[Message]) -> None:
-        """Let intake hear this, and everybody what follows from it, until nobody has anything more to say."""
+        """Give intake the first message, and every core what follows from it, until no message is left."""
         self._pending.append(("intake", first))
         while self._pending:
             self._fold(*self._pending.popleft())
 
     def _fold(self, place: str, envelope: Envelope[Message]) -> None:
-        """``place`` is where the state is kept: a role, and for a department its system as well."""
+        """``place`` is the key of the state: a role, and for a department its system as well."""
         role, _, system = place.partition(" ")
         before = self._states.get(place)
         step = CORES[role][0](before, envelope)
@@ -126,7 +126,7 @@ def application() -> Envelope[Message]:
 
 
 def fastest_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
-    """Microseconds that doing it takes for one sample, on average over all of them."""
+    """Microseconds a sample, averaged over all samples, of the fastest repetition."""
     kept = list(samples)
     fastest = float("inf")
     gc.disable()
@@ -142,13 +142,13 @@ def fastest_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
     return 1e6 * fastest / ROUNDS / len(kept)
 
 
-def _core_figures(role: str, heard: Sequence[Fold]) -> list[Figure]:
+def _core_figures(role: str, folds: Sequence[Fold]) -> list[Figure]:
     core, state = CORES[role]
-    states = [one.step.state for one in heard]
+    states = [one.step.state for one in folds]
     stored = [one.model_dump_json(exclude_defaults=True) for one in states]
     return [
-        figure(f"{role}: messages of one case", len(heard), "messages"),
-        figure(f"{role}: fold", fastest_us(lambda one: core(one.before, one.envelope), heard), "us a message"),
+        figure(f"{role}: messages of one case", len(folds), "messages"),
+        figure(f"{role}: fold", fastest_us(lambda one: core(one.before, one.envelope), folds), "us a message"),
         figure(
             f"{role}: write the state", fastest_us(lambda one: one.model_dump_json(exclude_defaults=True), states), "us"
         ),
@@ -157,12 +157,12 @@ def _core_figures(role: str, heard: Sequence[Fold]) -> list[Figure]:
     ]
 
 
-def _message_figures(said: Sequence[Envelope[Message]]) -> list[Figure]:
+def _message_figures(published: Sequence[Envelope[Message]]) -> list[Figure]:
     of_type: dict[str, list[Envelope[Message]]] = defaultdict(list)
-    for envelope in said:
+    for envelope in published:
         of_type[type(envelope.data).__name__].append(envelope)
     figures = []
-    for name, envelopes in (*of_type.items(), ("all messages", said)):
+    for name, envelopes in (*of_type.items(), ("all messages", published)):
         records = [(encode(one), one.subject.encode(), topic_of(one.data)) for one in envelopes]
         figures += [
             figure(f"{name}: envelop", fastest_us(_envelop_again, envelopes), "us a message"),

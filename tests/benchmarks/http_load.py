@@ -1,4 +1,4 @@
-"""A load of applications over HTTP, from a client that costs little: bytes made beforehand, connections kept."""
+"""A load of applications over HTTP from a cheap client, which prepares its bytes and reuses connections."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ CONNECTIONS = 96
 
 
 def build_requests(count: int, seed: int = 11) -> list[bytes]:
-    """So many applications for the bundle that is measured, as whole HTTP requests."""
+    """So many applications for the measured bundle, as whole HTTP requests."""
     random = Random(seed)
     made = []
     for number in range(count):
@@ -33,7 +33,7 @@ def build_requests(count: int, seed: int = 11) -> list[bytes]:
 
 
 async def post_all(port: int, made: Sequence[bytes], connections: int = CONNECTIONS) -> float:
-    """Post them all, each connection one after another; machine seconds it took. Raises on any answer but 201."""
+    """Post all requests, one after another on each connection; machine seconds. Raises `RuntimeError` unless 201."""
     waiting = iter(made)
     began = time.perf_counter()
 

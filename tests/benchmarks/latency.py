@@ -1,12 +1,12 @@
-"""What the platform adds to a case, from the sending of the application to its decision at intake.
+"""The latency that the platform adds to a case, from the sending of the application to its decision at intake.
 
 ``python -m tests.benchmarks.latency [FULL_LOAD_CASES_A_SECOND] [SECONDS]``. At a fifth of full load, applications come
-at random moments (an open loop: nobody waits for another's answer). Begin and end are read from one machine's clock:
-the client's at the sending, and PostgreSQL's at the commit that made intake's row what it is at the end, which is the
-decision or, if that comes later, monitor's deadlines. So nothing in the platform need be asked or told.
+arrive at random moments (an open loop: no client waits for another's answer). Begin and end are read from the clock of
+one machine: by the client at the sending, and by PostgreSQL at the last commit to intake's row, which brings the
+decision or, if they arrive later, monitor's deadlines. So the measurement needs no request to the platform.
 
-The stand-ins hear at once of what is put before them, and decide as they take it. The time they take is not taken
-off: what is measured is an upper bound of what the platform adds.
+The sandboxes receive tasks at once and decide at once. Their own time is included, so the figures are an upper bound of
+the latency that the platform adds.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ SHARES = (0.5, 0.95, 0.99)
 
 @dataclass(slots=True)
 class SentApplication:
-    """One application: when it was sent and answered, by the machine's clock."""
+    """One application: the machine times of its sending and of its answer."""
 
     at: float
     answered: float
@@ -47,12 +47,12 @@ class SentApplication:
 
 
 class Client:
-    """Sends applications when their moments have come, each over a connection that is free then."""
+    """Sends applications at given moments, each over a free connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
-        """Each in its turn, so that none is idle for so long that the server closes it."""
+        """Used in turn, so that the server closes none as idle."""
 
     async def prepare(self, connections: int) -> None:
         """Open connections beforehand."""
@@ -106,15 +106,15 @@ _CLOSED_AT = (
 )
 
 ACCEPTED = "accepted: sent, checked, committed at intake"
-REQUESTED = "asked: heard by routing, requests committed"
+REQUESTED = "requested: received by routing, requests committed"
 ANSWERED = "answered: by the last of the departments, its answer committed"
 DECIDED = "decided: joined by routing, committed"
-RECEIVED = "heard: decision committed at intake"
+RECEIVED = "received: decision committed at intake"
 HOPS = (ACCEPTED, REQUESTED, ANSWERED, DECIDED, RECEIVED)
 
 
 async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """When each hop of each case was committed, and each department's answer: epoch seconds by case."""
+    """Commit times of each hop and of each department's answer: epoch seconds by case."""
 
     async def read(service: str, query: str, *arguments: str) -> dict[str, float]:
         connection = await server.connect(f"onedoor_{service}")
@@ -137,9 +137,9 @@ async def _commits(server: Postgres) -> tuple[dict[str, dict[str, float]], dict[
 async def measure(full_load: float = FULL_LOAD, seconds: float = SECONDS) -> list[Figure]:
     """Latency at a fifth of the full load given, in milliseconds."""
     rate = full_load * SHARE
-    with measured_platform.folder("latency") as place:
-        await measured_platform.configure_server(place, {"track_commit_timestamp": "on"})
-        async with Platform(place, measured_platform.options(), print) as platform:
+    with measured_platform.folder("latency") as path:
+        await measured_platform.configure_server(path, {"track_commit_timestamp": "on"})
+        async with Platform(path, measured_platform.options(), print) as platform:
             server = platform.engines.postgres
             async with measured_platform.ClosedCases(server) as closed:
                 port = measured_platform.intake_port(platform)

@@ -1,4 +1,4 @@
-"""What the measurements stand on: the whole platform as it is measured, or the engines and a few services alone."""
+"""The whole platform as it is measured, and the wait for its cases."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,13 +25,13 @@ Environment = Mapping[str, str]
 
 
 def options() -> Options:
-    """The platform as it is measured: the benchmark's catalogue, and departments that decide at once."""
+    """Options of the measured platform: its catalogue, and departments that decide at once."""
     extra: dict[str, Environment] = {"intake": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}}
     return Options(extra=extra | {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS})
 
 
 def intake_port(platform: Platform) -> int:
-    """Where applications go."""
+    """The port of intake."""
     return int(platform.address("intake").rsplit(":", 1)[1])
 
 
@@ -43,7 +43,7 @@ def folder(name: str) -> Iterator[Path]:
 
 
 async def configure_server(place: Path, settings: Mapping[str, str]) -> None:
-    """Make the database server in this folder, with these settings from its next start on."""
+    """Create the database server in this folder, with these settings from its next start on."""
     server = Postgres(place / "postgres", lambda _: None)
     await server.start()
     try:
@@ -58,9 +58,9 @@ async def configure_server(place: Path, settings: Mapping[str, str]) -> None:
 
 
 class ClosedCases:
-    """Waits for cases to be closed, and counts how often it has looked: each look is a transaction of ours.
+    """Waits for cases to be closed, and counts its own polls, each of which is a transaction.
 
-    Only cases closed since this was entered count. They are found by the index, however many others there are.
+    Only cases closed since it was entered count. An index finds them, however many others there are.
     """
 
     DATABASES = ("onedoor_intake", "onedoor_monitor")
@@ -69,7 +69,7 @@ class ClosedCases:
         self._server = server
         self._connections: list[asyncpg.Connection[asyncpg.Record]] = []
         self._since: datetime | None = None
-        self.looks = 0
+        self.polls = 0
 
     async def __aenter__(self) -> Self:
         self._connections = [await self._server.connect(name) for name in self.DATABASES]
@@ -81,11 +81,11 @@ class ClosedCases:
             await connection.close()
 
     async def wait(self, count: int, seconds: float = 300) -> None:
-        """Until so many cases are closed at intake, with its answer from monitor, and at monitor."""
+        """Wait until so many cases are closed at intake, with the answer of monitor, and at monitor."""
         for connection in self._connections:
 
             async def enough(connection: "asyncpg.Connection[asyncpg.Record]" = connection) -> bool:
-                self.looks += 1
+                self.polls += 1
                 closed = await connection.fetchval(COUNT_CLOSED, self._since)
                 return bool(closed >= count)
 

@@ -1,9 +1,8 @@
-"""Resident memory of each service: with a million open cases, and with a million records to catch up with.
+"""Resident memory of each service: with a million open cases, and with a backlog of a million records.
 
-``python -m tests.benchmarks.memory [COUNT] [SERVICE ...]``. Each service is started as a cluster starts it, by itself:
-forked from a process that has everything imported, as on one machine, its resident memory would count the programs of
-all others as well. The records are those that the service hears of cases which it knows; they are read until none is
-left, or for a minute.
+``python -m tests.benchmarks.memory [COUNT] [SERVICE ...]``. Each service is a process of its own, as in a cluster: one
+that is forked from the fork server, as on one machine, would also count the programs of all others. The backlog has the
+messages that the service receives about cases which it knows. It is consumed to its end, or for a minute.
 """
 
 import asyncio
@@ -42,71 +41,71 @@ TARGET_MB = 150.0
 
 
 async def measure(count: int = COUNT, services: Sequence[str] = SERVICES) -> list[Figure]:
-    """The most megabytes that each service had, in either state."""
+    """The peak memory of each service in both situations, in MB."""
     figures = []
     for service in services:
-        with measured_platform.folder("memory") as place:
-            async with PartialPlatform(place, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}})) as ground:
-                await ground.database(service)
+        with measured_platform.folder("memory") as path:
+            async with PartialPlatform(path, Options(extra={"*": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}})) as platform:
+                await platform.database(service)
                 figures += [
-                    await _memory_with_open_cases(ground, service, count),
-                    await _memory_catching_up(ground, service, count),
+                    await _memory_with_open_cases(platform, service, count),
+                    await _memory_catching_up(platform, service, count),
                 ]
     return figures
 
 
-async def _memory_with_open_cases(ground: PartialPlatform, service: str, count: int) -> Figure:
+async def _memory_with_open_cases(platform: PartialPlatform, service: str, count: int) -> Figure:
     life = simulate(three_departments_plan(), answered=False)
-    await _fill(ground, service, life.last(service), count)
-    most = await _peak_mb(ground, service, REST_S)
-    await _empty(ground, service)
-    return figure(f"memory of {service} with {count} open cases", most, "MB", TARGET_MB, at_most=True)
+    await _fill(platform, service, life.last(service), count)
+    peak = await _peak_mb(platform, service, REST_S)
+    await _empty(platform, service)
+    return figure(f"memory of {service} with {count} open cases", peak, "MB", TARGET_MB, at_most=True)
 
 
-async def _memory_catching_up(ground: PartialPlatform, service: str, count: int) -> Figure:
-    """``count`` records about cases that the service knows as it does before it hears the first of them."""
+async def _memory_catching_up(platform: PartialPlatform, service: str, count: int) -> Figure:
+    """A backlog of ``count`` records, about cases in the state before the first of them."""
     life = simulate(three_departments_plan(), answered=True)
-    heard = life.received(service)
-    if service in ("intake", "routing"):  # they would not take an answer about a case they do not know
-        known = life.first(service)
-        heard = [envelope for envelope in heard if envelope is not known.received]
-        await _fill(ground, service, known, count // len(heard))
-    await _produce(ground, heard, count // len(heard))
-    most = await _peak_mb(ground, service, CATCHING_UP_S, catching_up=count)
+    received = life.received(service)
+    if service in ("intake", "routing"):  # they refuse answers about unknown cases
+        first_case = life.first(service)
+        received = [envelope for envelope in received if envelope is not first_case.received]
+        await _fill(platform, service, first_case, count // len(received))
+    await _produce(platform, received, count // len(received))
+    peak = await _peak_mb(platform, service, CATCHING_UP_S, catching_up=count)
     name = f"memory of {service} catching up with {count} records"
-    return figure(name, most, "MB", TARGET_MB, at_most=True)
+    return figure(name, peak, "MB", TARGET_MB, at_most=True)
 
 
-async def _fill(ground: PartialPlatform, service: str, kept: StoredCase, count: int) -> None:
-    connection = await ground.connect(service)
+async def _fill(platform: PartialPlatform, service: str, stored_case: StoredCase, count: int) -> None:
+    connection = await platform.connect(service)
     try:
-        await stored_cases.insert_cases(connection, kept, count)
+        await stored_cases.insert_cases(connection, stored_case, count)
         await stored_cases.vacuum_and_checkpoint(connection)
     finally:
         await connection.close()
 
 
-async def _empty(ground: PartialPlatform, service: str) -> None:
-    connection = await ground.connect(service)
+async def _empty(platform: PartialPlatform, service: str) -> None:
+    connection = await platform.connect(service)
     try:
         await connection.execute("TRUNCATE cases, outbox, unpublished, dead_letters")
     finally:
         await connection.close()
 
 
-async def _produce(ground: PartialPlatform, messages: Sequence[Envelope[Message]], cases: int) -> None:
-    """Put copies of the messages about so many cases into Kafka, in whole batches."""
+async def _produce(platform: PartialPlatform, messages: Sequence[Envelope[Message]], cases: int) -> None:
+    """Publish copies of the messages about so many cases, in whole batches."""
     settings = Settings(
         service="benchmark",
         systems=SYSTEMS,
-        kafka=ground.engines.kafka,
+        kafka=platform.engines.kafka,
         database="postgresql+asyncpg://nowhere",
         secret_key="k" * 32,
         partitions=PARTITIONS,
     )
     await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))
     mark = CASE_ID.encode()
-    async with AIOKafkaProducer(bootstrap_servers=ground.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=platform.engines.kafka, max_batch_size=BATCH_BYTES) as producer:
         for envelope in messages:
             topic, template = topic_of(envelope.data), encode(envelope)
             sent = []
@@ -123,30 +122,30 @@ async def _produce(ground: PartialPlatform, messages: Sequence[Envelope[Message]
             await asyncio.gather(*sent)
 
 
-async def _peak_mb(ground: PartialPlatform, service: str, seconds: float, catching_up: int = 0) -> float:
-    """The most memory of the service while it runs for so long, or until it has caught up."""
-    connection = await ground.connect(service)
+async def _peak_mb(platform: PartialPlatform, service: str, seconds: float, catching_up: int = 0) -> float:
+    """The peak memory of the service within so many seconds, in MB."""
+    connection = await platform.connect(service)
     try:
-        async with _own_process(ground, service) as pid:
-            most, began = 0.0, time.monotonic()
+        async with _own_process(platform, service) as pid:
+            peak, began = 0.0, time.monotonic()
             while time.monotonic() - began < seconds:
-                most = max(most, resources.resident_mb(pid))
+                peak = max(peak, resources.resident_mb(pid))
                 await asyncio.sleep(POLL_S)
         if catching_up:
             written = await connection.fetchval("SELECT sum(version) FROM cases", timeout=300)
-            letters = await connection.fetchval("SELECT count(*) FROM dead_letters", timeout=300)
-            print(f"{service}: {most:.0f} MB; {written} row versions of {catching_up} records, {letters} letters")
-            if letters:
-                raise RuntimeError(f"{letters} records were refused: not what the service hears")
-        return most
+            dead_letters = await connection.fetchval("SELECT count(*) FROM dead_letters", timeout=300)
+            print(f"{service}: {peak:.0f} MB; {written} row versions of {catching_up} records, {dead_letters} letters")
+            if dead_letters:
+                raise RuntimeError(f"{dead_letters} records were refused: they are not what the service receives")
+        return peak
     finally:
         await connection.close()
 
 
 @asynccontextmanager
-async def _own_process(ground: PartialPlatform, service: str) -> AsyncIterator[int]:
-    """The service in a process that nobody else has a part in, by its number."""
-    (own,) = [one for one in ground.wiring.services() if one.arguments == ("serve", service)]
+async def _own_process(platform: PartialPlatform, service: str) -> AsyncIterator[int]:
+    """The service in a process of its own; its process id."""
+    (own,) = [one for one in platform.wiring.services() if one.arguments == ("serve", service)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "onedoor.cli", *own.arguments, env=own.environment, stdout=asyncio.subprocess.DEVNULL
     )

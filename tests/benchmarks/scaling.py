@@ -1,8 +1,8 @@
-"""What more replicas, more partitions and more brokers change: ratios, each trial beside the first in one run.
+"""The effect of more replicas, partitions and brokers: ratios of each trial to the first one in the same run.
 
-``python -m tests.benchmarks.scaling [CASES]``. The work is routing's, the service that hears of every case from every
-side: acceptances come in all at once, and when each case has been planned, the answers of its three departments. It
-needs no HTTP and no department, so that the trials differ in nothing but what they are about.
+``python -m tests.benchmarks.scaling [CASES]``. The load is that of routing, which receives messages about every case
+from all sides: acceptances arrive all at once, and when every case is planned, the answers of its three departments.
+It needs no HTTP and no department, so that the trials differ only in replicas, partitions and brokers.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SYSTEMS = default_systems()
 
 CASES = 3000
 RECORDS_A_CASE = 1 + len(SYSTEMS)
-"""What routing hears of a case: its acceptance, and an answer of each department."""
+"""Messages that routing receives about a case: its acceptance, and an answer of each department."""
 
 IDLE_S = 5.0
 LONGEST_S = 120.0
@@ -45,7 +45,7 @@ LONGEST_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One way to run routing."""
+    """One configuration of routing."""
 
     name: str
     replicas: int = 1
@@ -54,7 +54,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a trial gave. Processor time is in seconds: while the records were handled, and in a second at rest."""
+    """The result of a trial. Processor time is in seconds: during the load, and in one idle second."""
 
     records_a_second: float
     routing_s: float
@@ -73,16 +73,16 @@ MANY_PARTITIONS = Trial("64 partitions a topic", partitions=64)
 class Testbed:
     """The engines, with so many brokers, and a supervisor for routing's replicas."""
 
-    def __init__(self, place: Path, brokers: int) -> None:
-        self._place = place
+    def __init__(self, path: Path, brokers: int) -> None:
+        self._place = path
         self._brokers = brokers
-        self._engines = Engines(place, brokers=brokers)
+        self._engines = Engines(path, brokers=brokers)
         for engine in self._engines.all:
             engine.throwaway = True
-        self._supervisor = Supervisor(place / "logs", preload(SYSTEMS), print)
-        heard = simulate(three_departments_plan(), answered=True).received("routing")
-        self._acceptances = [one for one in heard if isinstance(one.data, CaseAccepted)]
-        self._answers = [one for one in heard if not isinstance(one.data, CaseAccepted)]
+        self._supervisor = Supervisor(path / "logs", preload(SYSTEMS), print)
+        received = simulate(three_departments_plan(), answered=True).received("routing")
+        self._acceptances = [one for one in received if isinstance(one.data, CaseAccepted)]
+        self._answers = [one for one in received if not isinstance(one.data, CaseAccepted)]
 
     async def __aenter__(self) -> "Testbed":
         try:
@@ -175,13 +175,13 @@ class Testbed:
         )
 
     async def _idle(self, pids: dict[str, int]) -> dict[str, float]:
-        """Processor time of each process in a second in which nothing is to be done."""
+        """Processor time of each process in one idle second."""
         before = resources.processor_seconds(pids)
         await asyncio.sleep(IDLE_S)
         return {name: (after - before[name]) / IDLE_S for name, after in resources.processor_seconds(pids).items()}
 
     async def _publish(self, envelopes: Sequence[Envelope[Message]], prefix: str, cases: int) -> None:
-        """Say these about so many cases, each under its own number and with ids of its own."""
+        """Publish these messages about so many cases, each with its own number and ids."""
         templates = [(prefix + topic_of(one.data), encode(one), str(one.id).encode()) for one in envelopes]
         of, acks = CASE_ID.encode(), []
         async with AIOKafkaProducer(
@@ -196,21 +196,21 @@ class Testbed:
 
 
 def _sum(spent: dict[str, float], name: str) -> float:
-    """Of all processes whose name begins so."""
+    """The sum over all processes whose name begins so."""
     return sum(seconds for process, seconds in spent.items() if process.startswith(name))
 
 
 async def measure(cases: int) -> list[Figure]:
     """All trials, one after another."""
     results: dict[str, Result] = {}
-    with measured_platform.folder("scaling-one") as place:
-        async with Testbed(place, brokers=1) as bench:
+    with measured_platform.folder("scaling-one") as path:
+        async with Testbed(path, brokers=1) as bench:
             await bench.run(Trial("warm"), cases // 3)
             for trial in (BASE, TWO_REPLICAS, THREE_REPLICAS, MANY_PARTITIONS):
                 results[trial.name] = await bench.run(trial, cases)
                 print(trial.name, results[trial.name], flush=True)
-    with measured_platform.folder("scaling-three") as place:
-        async with Testbed(place, brokers=3) as bench:
+    with measured_platform.folder("scaling-three") as path:
+        async with Testbed(path, brokers=3) as bench:
             await bench.run(Trial("warm"), cases // 3)
             results["three brokers"] = await bench.run(BASE, cases)
             print("three brokers", results["three brokers"], flush=True)

@@ -1,4 +1,4 @@
-"""Writes the measured parts of ``docs/scaling.md`` anew: ``python -m tests.benchmarks.scaling_tables``.
+"""Rewrites the measured tables of ``docs/scaling.md``: ``python -m tests.benchmarks.scaling_tables``.
 
 They come from ``build/bench.json``: the processor time of a case, by process, from ``make bench``; what a second
 replica, more partitions and more brokers change, from ``python -m tests.benchmarks.scaling``.
@@ -17,11 +17,11 @@ from tests.benchmarks.figures import OUTPUT, Figure
 DOCUMENT = Path("docs/scaling.md")
 RATES = (10, 100, 1000)
 BUSY = 0.5
-"""The share of a core that is planned for: the rest is for the hour after an outage."""
+"""The planned use of a core: the rest is for the hour after an outage."""
 
 _TIME = "processor time of "
 _NOT_OURS = ("the load", "sandbox-")
-"""Stand-ins and the load: elsewhere they are other people's systems, and people."""
+"""Sandboxes and the load: in production these are other systems, and people."""
 
 _SECTION = r"(<!-- measured: {name} -->\n).*?(<!-- end -->)"
 
@@ -53,7 +53,7 @@ def _cores(ms: float, rate: int) -> str:
 
 
 def ratio_table(figures: Sequence[Figure]) -> str:
-    """What `tests.benchmarks.scaling` found, as a table: a trial a line, each figure as a ratio to the first trial."""
+    """The results of `tests.benchmarks.scaling`: a line for each trial, with ratios to the first trial."""
     found: dict[str, dict[str, float]] = {}
     for one in figures:
         if one["name"].startswith("scaling: ") and one["ratio_to"]:
@@ -68,7 +68,7 @@ def ratio_table(figures: Sequence[Figure]) -> str:
 
 
 def rewrite_section(text: str, name: str, content: str) -> str:
-    """The text with the content in the place of that name. Raises `LookupError` if there is none."""
+    """The text with this content in the section of that name. Raises `LookupError` if there is no such section."""
     place = re.compile(_SECTION.format(name=name), re.DOTALL)
     if not place.search(text):
         raise LookupError(f"the document has no place named {name}")

@@ -147,15 +147,15 @@ def _processor_s(platform: Platform) -> float:
     return sum(resources.processor_seconds(pids).values())
 
 
-async def prepare(place: Path, life: SimulatedCase, open_life: SimulatedCase, count: int) -> None:
+async def prepare(path: Path, life: SimulatedCase, open_life: SimulatedCase, count: int) -> None:
     """Make the databases of a platform in this folder, with so many closed cases in each, and some open ones."""
-    async with PartialPlatform(place, measured_platform.options(), throwaway=False) as ground:
+    async with PartialPlatform(path, measured_platform.options(), throwaway=False) as partial:
         free = asyncio.Semaphore(AT_ONCE)
 
         async def fill(service: str) -> None:
-            await ground.database(service)
+            await partial.database(service)
             async with free:
-                connection = await ground.connect(service)
+                connection = await partial.connect(service)
                 try:
                     # Stored cases are not written again: they lie closely, as after a reorganisation.
                     await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
@@ -180,11 +180,11 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
     async with AsyncExitStack() as stack:
         sides = []
         for stored in (few, many):
-            place = stack.enter_context(measured_platform.folder(f"stored-{stored}"))
+            path = stack.enter_context(measured_platform.folder(f"stored-{stored}"))
             began = time.monotonic()
-            await prepare(place, life, open_life, stored)
+            await prepare(path, life, open_life, stored)
             print(f"{stored} cases stored in each database in {time.monotonic() - began:.0f} s", flush=True)
-            platform = await stack.enter_async_context(Platform(place, measured_platform.options(), print))
+            platform = await stack.enter_async_context(Platform(path, measured_platform.options(), print))
             closed = await stack.enter_async_context(measured_platform.ClosedCases(platform.engines.postgres))
             sides.append(MeasuredSide(stored, platform, closed))
         made = build_requests(WARM + 2 * ROUND * ROUNDS)

@@ -57,7 +57,9 @@ def test_statements_are_read_from_the_servers_log() -> None:
 
 def test_every_message_of_a_case_has_its_reason() -> None:
     life = simulate(three_departments_plan(), answered=True)
-    assert {envelope.type for said in life.published.values() for envelope in said} <= set(case_cost.WHY_MESSAGE)
+    assert {envelope.type for published in life.published.values() for envelope in published} <= set(
+        case_cost.WHY_MESSAGE
+    )
 
 
 def test_moments_of_an_open_loop_come_at_the_rate_asked_for() -> None:

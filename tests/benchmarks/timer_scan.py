@@ -1,8 +1,7 @@
-"""What one look for due alarms costs monitor with ten million open cases, against ten thousand.
+"""The cost of one scan for due timers, with ten million open cases at monitor against ten thousand.
 
-``python -m tests.benchmarks.timer_scan [MANY] [FEW]``. Both tables stand on one server, and looks at either take turns:
-with
-nothing due, and with a hundred due, which are woken, warned of and written back.
+``python -m tests.benchmarks.timer_scan [MANY] [FEW]``. Both tables stand on one server and are scanned in turn: with
+nothing due, and with a hundred cases due, which receive their timers, raise a warning and are saved.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ TARGET = 1.2
 
 
 class MonitorTimers:
-    """Monitor's timers on one of the tables, without Kafka: what is said counts as published."""
+    """The timers of monitor on one of the tables, without Kafka: messages count as published."""
 
     def __init__(self, url: str, clock: FileClock) -> None:
         self._database = open_database(url, "benchmark", 2)
@@ -42,7 +41,7 @@ class MonitorTimers:
         self._timers = Timers(self._batches, LIMIT)
 
     async def scan(self) -> float:
-        """One look; machine milliseconds."""
+        """One scan; machine milliseconds."""
         began = time.perf_counter()
         await self._timers.run_once()
         return 1000 * (time.perf_counter() - began)
@@ -52,26 +51,26 @@ class MonitorTimers:
         await self._database.dispose()
 
 
-async def _published(said: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-    return said
+async def _published(messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+    return messages
 
 
 async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
-    """Milliseconds a look at either table, and how many times more the large one costs."""
-    telemetry.configure("monitor", "benchmark", "ERROR")  # each alert is a line in the log otherwise
-    kept = simulate(one_commitment_plan(), answered=False).last("monitor")
-    warning, yellow = stored_cases.first_rungs(kept)
-    with measured_platform.folder("tick") as place:
-        clock = FileClock.create(place / "clock", warning - timedelta(hours=1), speed=0)
-        async with PartialPlatform(place) as ground:
-            await ground.database("monitor")
-            await ground.engines.postgres.create_database("onedoor_few", template="onedoor_monitor")
+    """Milliseconds a scan of either table, and their ratio."""
+    telemetry.configure("monitor", "benchmark", "ERROR")  # otherwise each alert is a line in the log
+    stored_case = simulate(one_commitment_plan(), answered=False).last("monitor")
+    warning, yellow = stored_cases.first_rungs(stored_case)
+    with measured_platform.folder("tick") as path:
+        clock = FileClock.create(path / "clock", warning - timedelta(hours=1), speed=0)
+        async with PartialPlatform(path) as platform:
+            await platform.database("monitor")
+            await platform.engines.postgres.create_database("onedoor_few", template="onedoor_monitor")
             began = time.monotonic()
             for service, count in (("few", few), ("monitor", many)):
-                await _fill(ground, service, kept, count, warning, yellow)
+                await _fill(platform, service, stored_case, count, warning, yellow)
             print(f"{many + few} open cases made in {time.monotonic() - began:.0f} s", flush=True)
             monitors = {
-                count: MonitorTimers(ground.engines.database_url(f"onedoor_{service}"), clock)
+                count: MonitorTimers(platform.engines.database_url(f"onedoor_{service}"), clock)
                 for service, count in (("few", few), ("monitor", many))
             }
             idle = await _alternate(monitors, SCANS)
@@ -82,10 +81,10 @@ async def measure(many: int = MANY, few: int = FEW) -> list[Figure]:
                     busy[count] += took
             for service, count in (("few", few), ("monitor", many)):
                 await monitors[count].close()
-                await _all_warned(ground, service)
+                await _all_warned(platform, service)
     figures = []
-    for name, looks in (("with nothing due", idle), (f"with {DUE} due", busy)):
-        small, large = median(looks[few]), median(looks[many])
+    for name, durations in (("with nothing due", idle), (f"with {DUE} due", busy)):
+        small, large = median(durations[few]), median(durations[many])
         figures += [
             figure(f"a look {name}, {few} open", small, "ms"),
             figure(f"a look {name}, {many} open", large, "ms"),
@@ -105,9 +104,9 @@ async def _alternate(monitors: dict[int, MonitorTimers], times: int) -> dict[int
 
 
 async def _fill(
-    ground: PartialPlatform,
+    platform: PartialPlatform,
     service: str,
-    kept: StoredCase,
+    stored_case: StoredCase,
     count: int,
     warning: datetime,
     yellow: datetime,
@@ -115,26 +114,26 @@ async def _fill(
     """Open cases: a hundred to be warned of in each of the first minutes, the others warned of long before yellow."""
     soon = f"'{warning.isoformat()}'::timestamptz + (n / {DUE}) * interval '1 minute'"
     late = f"'{yellow.isoformat()}'::timestamptz + (n % 86400) * interval '1 second'"
-    connection = await ground.connect(service)
+    connection = await platform.connect(service)
     try:
         # Written closely: nearly all of them are only there, and ten million as they grow would fill the disk.
         await connection.execute("ALTER TABLE cases SET (fillfactor = 100)")
         timer_at = f"CASE WHEN n < {DUE * ROUNDS} THEN {soon} ELSE {late} END"
-        await stored_cases.insert_cases(connection, kept, count, timer_at=timer_at)
+        await stored_cases.insert_cases(connection, stored_case, count, timer_at=timer_at)
         await connection.execute("ALTER TABLE cases SET (fillfactor = 50)")
         await stored_cases.vacuum_and_checkpoint(connection)
     finally:
         await connection.close()
 
 
-async def _all_warned(ground: PartialPlatform, service: str) -> None:
-    connection = await ground.connect(service)
+async def _all_warned(platform: PartialPlatform, service: str) -> None:
+    connection = await platform.connect(service)
     try:
         warned = await connection.fetchval("SELECT count(*) FROM alerts")
     finally:
         await connection.close()
     if warned != DUE * ROUNDS:
-        raise RuntimeError(f"{warned} of {DUE * ROUNDS} cases were warned of: the looks did not do their work")
+        raise RuntimeError(f"{warned} of {DUE * ROUNDS} cases have a warning: the scans did not do their work")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Any number of decided cases, made by SQL: all databases of an installation, and the departments' books.
+"""Any number of decided cases, made by SQL: all databases of an installation, and the ledgers of the departments.
 
 One case is taken through the real cores; its states and messages become patterns, in which PostgreSQL puts another
 number for each of the others. So they are sound by construction, and as large as real ones.
@@ -26,7 +26,7 @@ from tests.support.simulated_case import CATALOGUE
 
 CASE_MARK = "9999-9999-9999-9"
 NUMBER_MARK = "@@@@@@@"
-"""What stands in the patterns for the case's number, and for a department's number."""
+"""Placeholders in the patterns for the case number and for the number of a department."""
 
 _CASE_OF = """(SELECT i, lpad(i::text, 7, '0') AS n, regexp_replace(upper(left(md5(i::text), 12)), '(....)(....)(....)',
     '\\1-\\2-\\3-0') AS id FROM generate_series($1::int, $2::int) AS i) AS c"""
@@ -34,7 +34,7 @@ _CASE_OF = """(SELECT i, lpad(i::text, 7, '0') AS n, regexp_replace(upper(left(m
 
 @dataclass
 class ServiceRows:
-    """What a service's database holds of the one case."""
+    """The rows of the one case in the database of a service."""
 
     name: str
     state: Any = None
@@ -44,19 +44,19 @@ class ServiceRows:
     published: list[Envelope[Message]] = field(default_factory=list)
 
     def receive(self, envelope: Envelope[Message], *, from_kafka: bool = True) -> list[Envelope[Message]]:
-        """Take a message as the host would; what is said to it."""
+        """Process a message as the host would; the messages that follow."""
         step = load(self.name).core(self.state, envelope)
         self.state, self.version = step.state, self.version + 1
         self.closed_at = self.closed_at or (envelope.time if step.closed else None)
         self.processed_ids += envelope.id.bytes if from_kafka else b""
         source = f"/onedoor/{self.name}"
-        said = [follow(message, envelope, source, index) for index, message in enumerate(step.out)]
-        self.published += said
-        return said
+        published = [follow(message, envelope, source, index) for index, message in enumerate(step.out)]
+        self.published += published
+        return published
 
 
 def one_case(accepted_at: datetime) -> dict[str, ServiceRows]:
-    """A case from acceptance to its end, an hour later."""
+    """A case from its acceptance to its end, an hour later."""
     services = {name: ServiceRows(name) for name in ("intake", "routing", "monitor")}
     catalogue = load_catalogue(CATALOGUE)
     matter = matter_of(catalogue, "three-departments")
@@ -85,7 +85,7 @@ def one_case(accepted_at: datetime) -> dict[str, ServiceRows]:
 
 
 def _answered(services: dict[str, ServiceRows], request: Envelope[Message], at: datetime) -> list[Envelope[Message]]:
-    """What the department's service says to this request, once its department has decided."""
+    """The messages of the department's service about this request, once the department has decided."""
     task = request.data
     assert isinstance(task, TaskRequested)
     department = services.setdefault(task.system, ServiceRows(task.system))
@@ -108,10 +108,10 @@ def _answered(services: dict[str, ServiceRows], request: Envelope[Message], at: 
 async def insert_cases(
     connection: "asyncpg.Connection[asyncpg.Record]", service: ServiceRows, first: int, last: int
 ) -> None:
-    """The rows of the cases with these numbers in a service's database, which `schema.migrate` has made."""
+    """Insert the rows of the cases with these numbers in the database of a service, after its migrations."""
     await connection.execute("ALTER TABLE outbox DROP CONSTRAINT IF EXISTS outbox_pkey")
     for table in ("cases", "outbox"):
-        await connection.execute(f"ALTER TABLE {table} SET UNLOGGED")  # what is made up need not survive a crash
+        await connection.execute(f"ALTER TABLE {table} SET UNLOGGED")  # test data need not survive a crash
     pattern = service.state.model_dump_json(exclude_defaults=True)
     await connection.execute(
         f"""INSERT INTO cases (case_id, version, state, processed_ids, closed_at)
@@ -132,7 +132,7 @@ async def insert_cases(
 async def insert_ledger_entries(
     connection: "asyncpg.Connection[asyncpg.Record]", service: ServiceRows, first: int, last: int
 ) -> None:
-    """The same cases in the department's own books, which its office has opened."""
+    """Insert the same cases in the ledger of the department, whose table exists."""
     (done,) = (message.data for message in service.published)
     assert isinstance(done, TaskDone)
     await connection.execute(

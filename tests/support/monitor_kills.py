@@ -1,10 +1,9 @@
-"""Two monitors are killed at random while many deadlines fall due in the same minute: each rung fires once.
+"""Two monitors are killed at random while many deadlines fall due in the same minute: each rung must fire once.
 
-``make rungs``, with ``RUNGS`` deadlines (100,000) and ``RUNGS_KILLS`` kills at each step (40), drawn from
-``RUNGS_SEED``. The tables are filled with open cases of one commitment each. The clock steps past their warning, then
-past all their cards, about which a responder in routing's place is asked. Both times processes are killed with SIGKILL
-in the midst of it and started again at once, until all rungs have fired. Then what has fired is counted in monitor's
-states, its list of alerts, its ledger and on Kafka, and the audit's own promise about rungs is examined for each case.
+The tables are filled with open cases of one commitment each. The clock steps past their warning, then past all their
+cards; a responder in the place of routing reports every case as open. Both times processes are killed with SIGKILL at
+work and started again at once, until all rungs have fired. Then the rungs are counted in monitor's states, its list of
+alerts, its outbox and on Kafka, and the audit checks its own promise about rungs for each case.
 """
 
 import asyncio
@@ -43,19 +42,17 @@ DEADLINES = 100_000
 KILLS = 40
 MONITORS = 2
 BOTH_SHARE = 0.25
-"""How often both are killed at once."""
+"""Share of the kills that kill both monitors at once."""
 
 MAX_KILL_DELAY_S = 0.03
-"""Longest time from the moment at which somebody is to be killed to the kill. It is drawn, so that processes die in any
-part of their work."""
+"""Longest random delay before a kill, so that processes die in any part of their work."""
 
 POLL_S = 0.005
 KILL_BEFORE_SHARE = 0.8
-"""Whoever is to be killed is killed before this share has fired, so that it is still in the midst of it."""
+"""All kills come before this share of the rungs has fired, so that the monitors are still at work."""
 
 STALLED_S = 45.0
-"""Longest time without another rung: more than it takes Kafka to give up a member that was killed, and monitor to ask
-again."""
+"""Longest time without another rung. Kafka takes less to remove a killed member, and monitor to repeat a request."""
 
 PUBLISHED_WITHIN_S = 60.0
 AUDIT_BATCH = 1000
@@ -67,7 +64,7 @@ Fired = tuple[str, str]
 
 @dataclass
 class MonitorKills:
-    """A run, and what came of it. ``batch`` is the most cases that monitor wakes in one transaction."""
+    """A run and its results. ``max_batch`` is the largest number of timers that monitor handles in one transaction."""
 
     seed: int
     deadlines: int = DEADLINES
@@ -76,91 +73,89 @@ class MonitorKills:
     cards: bool = True
     log: Callable[[str], None] = print
     killed: Counter[Rung] = field(default_factory=Counter)
-    """How often somebody was killed while such rungs were still to fire."""
+    """Kills while rungs of this kind were still to fire."""
     faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
         self._monitors: list[Supervised] = []
 
-    async def run(self, place: Path) -> None:
-        """Fill the tables, step, kill, count."""
-        kept = simulate(one_commitment_plan(), answered=False).last("monitor")
-        due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
+    async def run(self, path: Path) -> None:
+        """Fill the tables, step the clock, kill, count."""
+        stored_case = simulate(one_commitment_plan(), answered=False).last("monitor")
+        due = MonitoredCase.model_validate_json(stored_case.state).commitments[0].due
         assert due is not None
         (_, warning), *cards = due.ladder()
-        clock = FileClock.create(place / "clock", warning - timedelta(minutes=1), speed=0)
+        clock = FileClock.create(path / "clock", warning - timedelta(minutes=1), speed=0)
         environment = {"ONEDOOR_BATCH": str(self.max_batch), "ONEDOOR_RELAY_AGE_S": str(RELAY_AGE_S)}
         options = Options(
-            clock=str(place / "clock"),
+            clock=str(path / "clock"),
             replicas={"monitor": MONITORS},
             sandboxes=False,
             extra={"monitor": environment},
         )
-        async with PartialPlatform(place, options) as ground:
-            await ground.database("monitor")
-            connection = await ground.connect("monitor")
+        async with PartialPlatform(path, options) as platform:
+            await platform.database("monitor")
+            connection = await platform.connect("monitor")
             timer_at = f"'{warning.isoformat()}'::timestamptz"
-            await stored_cases.insert_cases(connection, kept, self.deadlines, timer_at=timer_at)
+            await stored_cases.insert_cases(connection, stored_case, self.deadlines, timer_at=timer_at)
             await stored_cases.vacuum_and_checkpoint(connection)
-            self._monitors = await ground.serve("monitor")
+            self._monitors = await platform.serve("monitor")
             expected = [Rung.WARNING]
             clock.set(warning + timedelta(seconds=1), speed=0)
-            await self._kill_until_fired(ground, connection, Rung.WARNING)
+            await self._kill_until_fired(platform, connection, Rung.WARNING)
             if self.cards:
                 expected += [rung for rung, _ in cards]
-                async with routing_responder(ground.engines.kafka, clock):
+                async with routing_responder(platform.engines.kafka, clock):
                     clock.set(cards[-1][1] + timedelta(seconds=1), speed=0)
-                    await self._kill_until_fired(ground, connection, expected[-1])
+                    await self._kill_until_fired(platform, connection, expected[-1])
             await self._all_published(connection)
-            await ground.stop(self._monitors)
-            self.faults += await _count_faults(connection, ground.engines.kafka, self.deadlines, expected)
+            await platform.stop(self._monitors)
+            self.faults += await _count_faults(connection, platform.engines.kafka, self.deadlines, expected)
             self.faults += await _audit_faults(connection, clock)
             await connection.close()
 
-    async def _kill_until_fired(self, ground: PartialPlatform, connection: Connection, rung: Rung) -> None:
-        """Kill whenever as many have fired as was drawn, until all have fired."""
-        began = moved = time.monotonic()
+    async def _kill_until_fired(self, platform: PartialPlatform, connection: Connection, rung: Rung) -> None:
+        """Kill at random numbers of fired rungs, until all have fired."""
+        began = progressed = time.monotonic()
         before = 0
         marks = sorted(self._random.sample(range(int(KILL_BEFORE_SHARE * self.deadlines)), self.kills))
         while (fired := await _count_listed(connection, rung)) < self.deadlines:
             if fired > before:
-                before, moved = fired, time.monotonic()
-            if time.monotonic() - moved > STALLED_S:
+                before, progressed = fired, time.monotonic()
+            if time.monotonic() - progressed > STALLED_S:
                 self.faults.append(f"{rung}: {fired} of {self.deadlines} are listed, and no more for {STALLED_S:.0f} s")
                 break
             if marks and marks[0] <= fired:
                 del marks[0]
                 await asyncio.sleep(self._random.uniform(0, MAX_KILL_DELAY_S))
-                killed = await self._kill(ground)
+                killed = await self._kill(platform)
                 if await _count_listed(connection, rung) < self.deadlines:
                     self.killed[rung] += killed
             else:
                 await asyncio.sleep(POLL_S)
-        self.log(
-            f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills in the midst of it"
-        )
+        self.log(f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills meanwhile")
 
-    async def _kill(self, ground: PartialPlatform) -> int:
-        """Kill one of them or both, and start them again; how many were killed."""
+    async def _kill(self, platform: PartialPlatform) -> int:
+        """Kill one monitor or both, and start them again; the number of killed processes."""
         drawn = self._monitors if self._random.random() < BOTH_SHARE else [self._random.choice(self._monitors)]
         killed = set()
         for victim in drawn:
-            if (pid := victim.pid) is not None:  # else it is on its way up
+            if (pid := victim.pid) is not None:  # None: it is starting
                 os.kill(pid, signal.SIGKILL)
                 killed.add(victim.specification.name)
         self._monitors = [
-            await ground.restart(one) if one.specification.name in killed else one for one in self._monitors
+            await platform.restart(one) if one.specification.name in killed else one for one in self._monitors
         ]
         return len(killed)
 
     async def _all_published(self, connection: Connection) -> None:
-        """Until all that has been said is in Kafka, whoever of them has said it."""
+        """Wait until every message is in Kafka."""
 
-        async def nothing_waits() -> bool:
+        async def none_unpublished() -> bool:
             return not await connection.fetchval("SELECT count(*) FROM unpublished")
 
-        await eventually(nothing_waits, PUBLISHED_WITHIN_S, "all is published")
+        await eventually(none_unpublished, PUBLISHED_WITHIN_S, "all is published")
 
 
 async def _count_listed(connection: Connection, rung: Rung) -> int:
@@ -168,7 +163,7 @@ async def _count_listed(connection: Connection, rung: Rung) -> int:
 
 
 async def _count_faults(connection: Connection, kafka: str, count: int, expected: Sequence[Rung]) -> list[str]:
-    """Which rungs have not fired exactly once, by each of the places where it is written."""
+    """Rungs that have not fired exactly once, by each of their records."""
     numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
     due = Counter((number, str(rung)) for number in numbers for rung in expected)
     found = {
@@ -178,17 +173,17 @@ async def _count_faults(connection: Connection, kafka: str, count: int, expected
             " AS raised",
         ),
         "alerts listed": await _pairs(connection, "SELECT case_id, rung FROM alerts"),
-        "alerts said": await _pairs(
+        "alerts published": await _pairs(
             connection,
             "SELECT case_id, event::jsonb -> 'data' ->> 'rung' FROM outbox"
             f" WHERE event::jsonb ->> 'type' = '{AlertRaised.type}'",
         ),
         "alerts on Kafka": Counter(await _on_kafka(kafka)),
     }
-    faults = [] if len(numbers) == count else [f"{len(numbers)} cases are there, and not {count}"]
+    faults = [] if len(numbers) == count else [f"{len(numbers)} cases exist, not {count}"]
     for name, fired in found.items():
         wrong = {one: fired[one] for one in due.keys() | fired.keys() if fired[one] != due[one]}
-        faults += [f"{name}: {rung} of {case} is there {n} times" for (case, rung), n in sorted(wrong.items())]
+        faults += [f"{name}: {rung} of {case} occurs {n} times" for (case, rung), n in sorted(wrong.items())]
     return faults
 
 
@@ -197,8 +192,8 @@ async def _pairs(connection: Connection, query: str) -> Counter[Fired]:
 
 
 async def _on_kafka(address: str) -> Iterable[Fired]:
-    """What was published, each message once: its id tells whoever reads it twice."""
-    said: dict[UUID, Fired] = {}
+    """The published alerts, each message id once."""
+    fired: dict[UUID, Fired] = {}
     topic = REGISTRY[AlertRaised].topic
     async with AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
         for part, end in (await consumer.end_offsets(consumer.assignment())).items():
@@ -206,19 +201,19 @@ async def _on_kafka(address: str) -> Iterable[Fired]:
                 for record in (await consumer.getmany(part, timeout_ms=1000)).get(part, ()):
                     envelope = decode(record.value, record.key, topic)
                     if isinstance(envelope.data, AlertRaised):
-                        said[envelope.id] = envelope.subject, str(envelope.data.rung)
-    return said.values()
+                        fired[envelope.id] = envelope.subject, str(envelope.data.rung)
+    return fired.values()
 
 
 async def _audit_faults(connection: Connection, clock: FileClock) -> list[str]:
-    """What the audit finds wrong with the rungs of each case."""
+    """The findings of the audit about the rungs of each case."""
     now = clock.now()
     moments = Moments(now=now, soon=datetime.now(UTC), kept_since=EARLIEST, closed_since=EARLIEST)
     tables = Connections(services={"monitor": connection}, ledgers={}, unread_ledgers={})
-    nowhere = Targets({}, (), {}, {}, clock, timedelta(), timedelta())
+    no_targets = Targets({}, (), {}, {}, clock, timedelta(), timedelta())
     numbers = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM cases ORDER BY case_id")]
     faults: list[str] = []
     for first in range(0, len(numbers), AUDIT_BATCH):
-        found = await case_records(tables, nowhere, numbers[first : first + AUDIT_BATCH], with_ledgers=False)
+        found = await case_records(tables, no_targets, numbers[first : first + AUDIT_BATCH], with_ledgers=False)
         faults += [f"{fault.case_id}: {fault.what}" for case in found.values() for fault in rungs(case, moments)]
     return faults

@@ -22,7 +22,7 @@ Connection = asyncpg.Connection
 
 
 class PartialPlatform:
-    """The engines, and such services as are started on them. ``async with Stage(folder) as stage``."""
+    """The engines, and some services on them. ``async with Stage(folder) as stage``."""
 
     def __init__(self, place: Path, options: Options | None = None, *, throwaway: bool = True) -> None:
         self.options = options or Options(sandboxes=False)
@@ -36,11 +36,11 @@ class PartialPlatform:
     @property
     def wiring(self) -> Wiring:
         if self._wiring is None:
-            raise RuntimeError("the stage is not set yet")
+            raise RuntimeError("the platform has not been entered")
         return self._wiring
 
     async def database(self, service: str) -> None:
-        """Make a service's database, with its tables."""
+        """Create the database of a service, with its tables."""
         await self.engines.postgres.create_database(f"onedoor_{service}")
         for task in self.wiring.migrations():
             if task.name == f"migrate-{service}":
@@ -59,12 +59,12 @@ class PartialPlatform:
         return started
 
     async def restart(self, process: Supervised) -> Supervised:
-        """Start a process at once that has been killed; by itself it would come back later each time."""
+        """Start a killed process at once: its keeper would wait longer each time."""
         await self._supervisor.drop(process.specification.name)
         return self._supervisor.keep(process.specification)
 
     async def stop(self, processes: Sequence[Supervised]) -> None:
-        """Stop these, in good order."""
+        """Stop these processes gracefully."""
         for process in processes:
             if process.keeper is not None:
                 process.keeper.cancel()

@@ -28,7 +28,7 @@ CATALOGUE = Path(__file__).with_name("three_departments.yaml")
 
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
-"""Stands for the number of each copy."""
+"""The number of the case. Copies of the case replace it."""
 
 
 APPLICANT = Applicant(kind="person", name="王芳", id_number="450103199003070028")
@@ -40,7 +40,7 @@ ACCEPTED_AT = datetime(2026, 3, 2, 1, 30, 0, 123456, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """What a service keeps of the case after one message, and the step that it took."""
+    """The row of the case at one service after one message, and the step of its core."""
 
     state: str
     version: int
@@ -50,21 +50,21 @@ class StoredCase:
 
 @dataclass(slots=True)
 class SimulatedCase:
-    """A case in all services, one message after another."""
+    """A case at all services, message by message."""
 
     stored: dict[str, list[StoredCase]] = field(default_factory=dict)
     published: dict[str, list[Envelope[Message]]] = field(default_factory=dict)
 
     def first(self, name: str) -> StoredCase:
-        """What this service keeps after the first message."""
+        """The row of this service after the first message."""
         return self.stored[name][0]
 
     def last(self, name: str) -> StoredCase:
-        """What it keeps in the end."""
+        """The row of this service in the end."""
         return self.stored[name][-1]
 
     def received(self, name: str) -> list[Envelope[Message]]:
-        """What it has heard from others."""
+        """The messages that this service received from others."""
         return [one.received for one in self.stored[name] if type(one.received.data) in REGISTRY]
 
 
@@ -97,14 +97,14 @@ class _Simulation:
             self.pending.extend((hearer, own) for hearer in consumers(message))
         if isinstance(step.call, Submit) and len(kept) == 1:
             answer = Submitted(task_id=step.call.task.task_id, answer=_answer(name, answered=self.answered))
-            told = envelop(
-                answer, id=derive_id(envelope.id, "office", 0), source=source, subject=CASE_ID, time=envelope.time
+            answered = envelop(
+                answer, id=derive_id(envelope.id, "department", 0), source=source, subject=CASE_ID, time=envelope.time
             )
-            self.pending.append((name, told))
+            self.pending.append((name, answered))
 
 
 def consumers(message: Message) -> list[str]:
-    """The services that hear this message."""
+    """The services that consume this message."""
     return [
         name
         for name in (*CORE_SERVICES, *SYSTEMS)
@@ -132,12 +132,12 @@ def three_departments_plan() -> Plan:
     catalogue = load_catalogue(CATALOGUE)
     matter = matter_of(catalogue, "three-departments")
     if matter is None:
-        raise LookupError("the benchmark's catalogue has lost its bundle")
+        raise LookupError("the measured catalogue has no such bundle")
     return plan_for(catalogue, matter)
 
 
 def one_commitment_plan() -> Plan:
-    """The same with one commitment, the case's own, and steps without limits."""
+    """The same plan with one commitment, that of the case; its steps have no limits."""
     plan = three_departments_plan()
     limits = Limits(committed=Limit(working_days=5), statutory=Limit(working_days=20))
     return plan.model_copy(
@@ -146,7 +146,7 @@ def one_commitment_plan() -> Plan:
 
 
 def simulate(plan: Plan, *, answered: bool) -> SimulatedCase:
-    """The life of a case with this plan: decided and closed in the end, or else taken by all departments."""
+    """A case with this plan: decided and closed in the end, or else delivered to all departments and open."""
     play = _Simulation(answered)
     accept = AcceptCase(
         plan=plan,

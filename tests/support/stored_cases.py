@@ -1,6 +1,6 @@
-"""Cases by the million: one is played through all cores in memory, and the tables are filled with copies of it.
+"""Cases by the million: the tables are filled with copies of one simulated case.
 
-So what stands in the tables is what the services themselves would have written, but for the numbers and the ids.
+So the tables have the rows that the services themselves would have written, except for numbers and ids.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,10 +17,10 @@ from services.monitor.core.state import MonitoredCase
 from tests.support.simulated_case import CASE_ID, StoredCase
 
 NUMBER_FACTOR = 379_362_610_509
-"""Odd, so that no two copies have one number."""
+"""Odd, so that no two copies have the same number."""
 
 FAR_FUTURE = "now() + interval '40 days'"
-"""When the copies' open questions are due: not while something is being measured."""
+"""The due time of timers and calls of the copies: long after any measurement."""
 
 
 def number_of(n: int) -> str:
@@ -37,7 +37,7 @@ def case_number(n: str = "n") -> str:
 
 @asynccontextmanager
 async def without_indexes(connection: "asyncpg.Connection[Any]", table: str) -> AsyncIterator[None]:
-    """Drop a table's indexes and its key, and make them anew afterwards: much quicker than to keep them up."""
+    """Drop the indexes and the key of a table, and create them afterwards: much faster than updating them."""
     key = await connection.fetchrow(
         "SELECT conname, pg_get_constraintdef(oid) AS is FROM pg_constraint"
         " WHERE conrelid = $1::regclass AND contype = 'p'",
@@ -61,7 +61,7 @@ async def without_indexes(connection: "asyncpg.Connection[Any]", table: str) -> 
 
 
 def first_rungs(kept: StoredCase) -> tuple[datetime, datetime]:
-    """When the warning and the yellow card of the first commitment that monitor keeps fall due."""
+    """The due times of the warning and the yellow card of the first commitment at monitor."""
     due = MonitoredCase.model_validate_json(kept.state).commitments[0].due
     if due is None or due.warning is None or due.yellow is None:
         raise AssertionError("an accepted case has its deadlines")
@@ -96,11 +96,11 @@ async def insert_cases(
 
 
 async def insert_outbox(
-    connection: "asyncpg.Connection[Any]", said: Sequence[Envelope[Message]], count: int, *, first: int = 0
+    connection: "asyncpg.Connection[Any]", published: Sequence[Envelope[Message]], count: int, *, first: int = 0
 ) -> None:
-    """Fill the ledger with copies of what the service said of the case."""
+    """Fill ``outbox`` with copies of the messages that the service published about the case."""
     async with without_indexes(connection, "outbox"):
-        for index, envelope in enumerate(said):
+        for index, envelope in enumerate(published):
             await connection.execute(
                 "INSERT INTO outbox (case_id, message_id, topic, event)"
                 f" SELECT id, md5(id || '{index}')::uuid, $1, replace($2, $3, id)"
@@ -113,6 +113,6 @@ async def insert_outbox(
 
 
 async def vacuum_and_checkpoint(connection: "asyncpg.Connection[Any]") -> None:
-    """Leave nothing to be done in the background because of what was filled in: neither to disk nor to statistics."""
+    """Finish the background work that the inserted rows cause: vacuum, statistics and checkpoint."""
     await connection.execute("VACUUM ANALYZE", timeout=1200)
     await connection.execute("CHECKPOINT", timeout=1200)
