@@ -1,4 +1,4 @@
-"""The interface of a core: a pure function from state and message to the next step."""
+"""The interface of a core: a pure function from state and message to the next transition."""
 
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -9,7 +9,7 @@ from contracts.values import Value
 S = TypeVar("S", bound=Value)
 
 
-class Step(NamedTuple, Generic[S]):
+class Transition(NamedTuple, Generic[S]):
     """The result of a core for one message: the new state of the case, and what happens next.
 
     There are two kinds of time. Deadlines (``timer_at``) are moments of the clock that all services share, which may
@@ -39,9 +39,9 @@ def backoff(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
 
 
 class Core(Protocol[S]):
-    """The pure part of a service: one function from state and message to the next step."""
+    """The pure part of a service: one function from state and message to the next transition."""
 
-    def __call__(self, state: S | None, envelope: Envelope[Message]) -> Step[S]: ...
+    def __call__(self, state: S | None, envelope: Envelope[Message]) -> Transition[S]: ...
 
 
 class InvalidMessage(Exception):

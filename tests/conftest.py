@@ -14,11 +14,11 @@ import pytest
 from deploy.local.engines import Engines
 from tests.support.waiting import eventually
 
-
 ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests, and keep those in one worker that share a running platform."""
     items.sort(key=_place)  # stable: the order within a file stays

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.codec import decode, encode
-from contracts.core import Core, Step
+from contracts.core import Core, Transition
 from contracts.envelope import Envelope, Message, envelop, follow
 from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Outcome
@@ -61,7 +61,7 @@ class Fold:
     role: str
     before: Value | None
     envelope: Envelope[Message]
-    step: Step[Any]
+    step: Transition[Any]
 
 
 @dataclass(slots=True)

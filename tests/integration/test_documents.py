@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from contracts.core import Core, Step
+from contracts.core import Core, Transition
 from contracts.envelope import Envelope, Message, RulesChanged
 from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.message import InboundMessage
@@ -46,12 +46,14 @@ def core_for(number: int, content: Rules) -> Core[Tally]:
     if "format" in content.model_dump():
         raise ValueError("a format that this program does not know")
 
-    def core(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
+    def core(state: Tally | None, envelope: Envelope[Message]) -> Transition[Tally]:
         if isinstance(envelope.data, RulesChanged):
             assert state is not None
             if "unmoved" in state.instructions:
-                return Step(state)
-            return Step(state.replace(instructions=(*state.instructions, f"follows {number}")), (CaseStateRequested(),))
+                return Transition(state)
+            return Transition(
+                state.replace(instructions=(*state.instructions, f"follows {number}")), (CaseStateRequested(),)
+            )
         step = handle(state, envelope)
         *before, last = step.state.instructions
         return step._replace(state=step.state.replace(instructions=(*before, f"{last} by {number}")))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from contracts.core import Step
+from contracts.core import Transition
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, CaseReported, Channel, StepReport, StepState
@@ -121,7 +121,7 @@ class Monitor:
         self.rules = rules or shipped()
         self.state: MonitoredCase | None = None
         self.published: list[Message] = []
-        self.step: Step[MonitoredCase] | None = None
+        self.step: Transition[MonitoredCase] | None = None
 
     def process(self, message: Message, time: datetime) -> tuple[Message, ...]:
         """The messages that follow from this one."""

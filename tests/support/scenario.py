@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.core import Core, InvalidMessage, Step
+from contracts.core import Core, InvalidMessage, Transition
 from contracts.envelope import Envelope, Message, envelop
 from contracts.values import Value
 from tests.support.messages import CASE_ID
@@ -30,7 +30,7 @@ class Scenario(Generic[S]):
         self._core = core
         self._case_id = case_id
         self.state: S | None = None
-        self.step: Step[S] | None = None
+        self.step: Transition[S] | None = None
         self.published: list[Message] = []
 
     def given(self, *messages: At) -> Self:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.core import Core, Step
+from contracts.core import Core, Transition
 from contracts.envelope import Envelope, Message, derive_id, envelop, follow
 from contracts.messages.cases import Applicant, Channel
 from contracts.messages.plans import Limit, Limits, Outcome, Plan
@@ -44,7 +44,7 @@ class StoredCase:
 
     state: str
     version: int
-    step: Step[Any]
+    step: Transition[Any]
     received: Envelope[Message]
 
 

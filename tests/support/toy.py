@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from contracts.codec import encode
-from contracts.core import InvalidMessage, Step
+from contracts.core import InvalidMessage, Transition
 from contracts.envelope import Envelope, Instant, Message, TimerFired, envelop
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
@@ -59,7 +59,7 @@ def pending_request(tally: Tally) -> Request | None:
     return Request(text=tally.request) if tally.request else None
 
 
-def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
+def handle(state: Tally | None, envelope: Envelope[Message]) -> Transition[Tally]:
     """Follow the instruction of the message."""
     tally = state or Tally()
     out: tuple[Message, ...] = ()
@@ -88,7 +88,7 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Step[Tally]:
             tally = tally.replace(answers=(*tally.answers, text))
             if not text.startswith("failed"):
                 tally = tally.replace(request=None)
-    return Step(tally, out, timer_at=tally.timer_at, call=pending_request(tally), closed=tally.closed)
+    return Transition(tally, out, timer_at=tally.timer_at, call=pending_request(tally), closed=tally.closed)
 
 
 def toy(**changes: Any) -> Service[Tally]:

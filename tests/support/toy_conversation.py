@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from contracts.core import S, Step, backoff
+from contracts.core import S, Transition, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
@@ -39,18 +39,18 @@ class Requesting(Value):
     answers: tuple[str, ...] = ()
 
 
-def request(state: Requesting | None, envelope: Envelope[Message]) -> Step[Requesting]:
+def request(state: Requesting | None, envelope: Envelope[Message]) -> Transition[Requesting]:
     """Publish a request, and repeat it until it is answered."""
     asking = state or Requesting()
     match envelope.data:
         case AlertWithdrawn(reason=reason):
-            return Step(asking.model_copy(update={"answers": (*asking.answers, reason)}), closed=True)
+            return Transition(asking.model_copy(update={"answers": (*asking.answers, reason)}), closed=True)
         case Begin() | TimerFired() if not asking.answers:
             asking = asking.model_copy(update={"requests": asking.requests + 1})
-            return Step(
+            return Transition(
                 asking, (CaseStateRequested(),), retry_after=backoff(asking.requests, FIRST_RETRY, LONGEST_RETRY)
             )
-    return Step(asking, closed=bool(asking.answers))
+    return Transition(asking, closed=bool(asking.answers))
 
 
 class Answering(Value):
@@ -59,11 +59,11 @@ class Answering(Value):
     requests: tuple[str, ...] = ()
 
 
-def answer(state: Answering | None, envelope: Envelope[Message]) -> Step[Answering]:
+def answer(state: Answering | None, envelope: Envelope[Message]) -> Transition[Answering]:
     """Answer every request with the number of requests received so far."""
     requests = (*(state.requests if state else ()), str(envelope.id))
     out = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason=str(len(requests)), withdrawn_at=AT)
-    return Step(Answering(requests=requests), (out,))
+    return Transition(Answering(requests=requests), (out,))
 
 
 REQUESTER: Service[Requesting] = Service("requester", request, Requesting, (AlertWithdrawn,), MIGRATIONS)

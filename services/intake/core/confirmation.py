@@ -8,7 +8,7 @@ intervals of machine time.
 from datetime import timedelta
 from enum import StrEnum
 
-from contracts.core import Step, backoff
+from contracts.core import Transition, backoff
 from contracts.envelope import Message
 from contracts.messages.cases import CaseDecided
 from contracts.messages.commitments import ChangeIds, CommitmentsMoved, CommitmentsOpened
@@ -65,22 +65,22 @@ def confirm(case: Case, confirmed: ChangeIds) -> Case:
     return case.replace(confirmed_changes=tuple(sorted({*case.confirmed_changes, *confirmed} & current)))
 
 
-def publish(case: Case, message: Message) -> Step[Case]:
+def publish(case: Case, message: Message) -> Transition[Case]:
     """A changed case and the message that says so, with the count of attempts begun anew."""
-    return step(case.replace(attempts=1), message)
+    return transition(case.replace(attempts=1), message)
 
 
-def publish_again(case: Case) -> Step[Case]:
+def publish_again(case: Case) -> Transition[Case]:
     """The acceptance and all that is unconfirmed, once more; nothing if all is confirmed."""
     if state_of(case) is ConfirmationState.CONFIRMED:
-        return step(case)
-    return step(case.replace(attempts=case.attempts + 1), case.accepted, *unconfirmed(case))
+        return transition(case)
+    return transition(case.replace(attempts=case.attempts + 1), case.accepted, *unconfirmed(case))
 
 
-def step(case: Case, *out: Message) -> Step[Case]:
-    """The step to this case: retry while confirmation is awaited, close when no timer runs either."""
+def transition(case: Case, *out: Message) -> Transition[Case]:
+    """The transition to this case: retry while confirmation is awaited, close when no timer runs either."""
     if state_of(case) is ConfirmationState.CONFIRMED:
         # A confirmed case does not depend on how often it had to be published.
         case = case if case.attempts == 0 else case.replace(attempts=0)
-        return Step(case, out, closed=all(timer.ended_at is not None for timer in case.timers))
-    return Step(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))
+        return Transition(case, out, closed=all(timer.ended_at is not None for timer in case.timers))
+    return Transition(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))

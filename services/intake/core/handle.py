@@ -8,7 +8,7 @@ not matter.
 from datetime import datetime
 from typing import assert_never, cast
 
-from contracts.core import InvalidMessage, Step, UnknownCase
+from contracts.core import InvalidMessage, Transition, UnknownCase
 from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
 from contracts.messages.cases import CaseDecided, CaseExtended, CaseReported, CaseRestarted, CaseSuspended
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
@@ -16,7 +16,7 @@ from contracts.messages.side_timers import SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules
 from services.intake.core import case_time, facts, lifecycle, side_timers
-from services.intake.core.confirmation import confirm, publish, publish_again, step
+from services.intake.core.confirmation import confirm, publish, publish_again, transition
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case, TimeChange
@@ -43,7 +43,7 @@ IntakeMessage = (
 _MESSAGES = frozenset(IntakeMessage.__args__)
 
 
-def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]) -> Step[Case]:
+def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]) -> Transition[Case]:
     """Process one message of one case. ``rules`` say how time counts in each region.
 
     Raises `UnknownCase` for a case that was not accepted here, `KeyReused` for a second application under one case
@@ -60,13 +60,13 @@ def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]
     # The frequent messages stand first: each pattern costs a little.
     match message:
         case TaskDelivered():
-            return step(facts.merge_delivery(envelope.subject, state, message))
+            return transition(facts.merge_delivery(envelope.subject, state, message))
         case TaskDone():
-            return step(facts.merge_answer(envelope.subject, state, message))
+            return transition(facts.merge_answer(envelope.subject, state, message))
         case CommitmentsOpened():
             return _commitments_opened(state, message, envelope.time)
         case CaseDecided():
-            return step(lifecycle.decide(facts.merge_reports(state, message.steps), message))
+            return transition(lifecycle.decide(facts.merge_reports(state, message.steps), message))
         case CommitmentsMoved():
             return _commitments_moved(state, message, envelope.time)
         case TimerFired():
@@ -74,9 +74,9 @@ def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]
         case AcceptCase():
             return _accept_again(state, message)
         case CaseReported():
-            return step(facts.merge_reports(state, message.steps))
+            return transition(facts.merge_reports(state, message.steps))
         case RulesChanged():
-            return step(state)  # Monitor holds the deadlines and reports those that move.
+            return transition(state)  # Monitor holds the deadlines and reports those that move.
         case CaseSuspended() | CaseExtended() | CaseRestarted():
             return _time_changed(state, message)
         case StartTimer():
@@ -84,36 +84,36 @@ def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]
         case EndTimer():
             return _timers_changed(state, side_timers.end(state, message))
         case SideTimersRequested():
-            return step(state, side_timers.report(state))
+            return transition(state, side_timers.report(state))
         case _:
             assert_never(message)
 
 
-def _accept(rules: RegionalRules, command: AcceptCase) -> Step[Case]:
+def _accept(rules: RegionalRules, command: AcceptCase) -> Transition[Case]:
     case = lifecycle.accept(command, rules.counting_rules(command.region))
-    return step(case, case.accepted)
+    return transition(case, case.accepted)
 
 
-def _accept_again(case: Case, command: AcceptCase) -> Step[Case]:
+def _accept_again(case: Case, command: AcceptCase) -> Transition[Case]:
     lifecycle.check_same_request(case, command)
-    return step(case)
+    return transition(case)
 
 
-def _commitments_opened(case: Case, opened: CommitmentsOpened, reported_at: datetime) -> Step[Case]:
+def _commitments_opened(case: Case, opened: CommitmentsOpened, reported_at: datetime) -> Transition[Case]:
     case = facts.merge_commitments(case, opened.commitments, opened.sequence, reported_at)
-    return step(confirm(case, opened.change_ids).replace(monitored=True))
+    return transition(confirm(case, opened.change_ids).replace(monitored=True))
 
 
-def _commitments_moved(case: Case, moved: CommitmentsMoved, reported_at: datetime) -> Step[Case]:
+def _commitments_moved(case: Case, moved: CommitmentsMoved, reported_at: datetime) -> Transition[Case]:
     commitments = tuple(move.commitment for move in moved.moves)
     case = facts.merge_commitments(case, commitments, moved.sequence, reported_at)
-    return step(confirm(case, moved.change_ids))
+    return transition(confirm(case, moved.change_ids))
 
 
-def _time_changed(case: Case, change: TimeChange) -> Step[Case]:
+def _time_changed(case: Case, change: TimeChange) -> Transition[Case]:
     changed = case_time.change_time(case, change)
-    return step(case) if changed is case else publish(changed, change)
+    return transition(case) if changed is case else publish(changed, change)
 
 
-def _timers_changed(case: Case, changed: Case) -> Step[Case]:
-    return step(case) if changed is case else publish(changed, side_timers.report(changed))
+def _timers_changed(case: Case, changed: Case) -> Transition[Case]:
+    return transition(case) if changed is case else publish(changed, side_timers.report(changed))

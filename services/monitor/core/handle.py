@@ -8,7 +8,7 @@ supervisors and departments on an alert are in `alert_actions`.
 
 from datetime import datetime, timedelta
 
-from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
 from contracts.messages.alerts import AlertAction, Rung
 from contracts.messages.cases import (
@@ -60,7 +60,7 @@ DECISION_QUERY_INTERVAL = timedelta(days=1)
 lost on the way to monitor alone."""
 
 
-def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message]) -> Step[MonitoredCase]:
+def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message]) -> Transition[MonitoredCase]:
     """Process one message by the rules in force.
 
     Raises `InvalidMessage` for a deadline beyond the calendar or a message that monitor does not consume, `Rejected`
@@ -86,7 +86,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     known, issues = report_platform_issues(known, envelope.time)
     closed, not_issued = alerts_closed(state, known), cards_not_issued(state, known)
     out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *queries, *issues)
-    return _step(known, ends, pending, out, envelope.time)
+    return _transition(known, ends, pending, out, envelope.time)
 
 
 def _record(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
@@ -153,9 +153,9 @@ def _record_report(known: MonitoredCase, message: CaseReported, time: datetime) 
     return record_answer(facts.record_steps(known, message.steps, time, known_open=True), by_intake=False)
 
 
-def _step(
+def _transition(
     state: MonitoredCase, ends: CommitmentEnds, pending: PendingRungs, out: tuple[Message, ...], time: datetime
-) -> Step[MonitoredCase]:
+) -> Transition[MonitoredCase]:
     # A card that is being verified waits for the answer. Its own moment is past and sets no timer.
     queried_at = state.queried_at
     timers = [at for _, rung, at in pending if queried_at is None or at > queried_at or rung is Rung.WARNING]
@@ -164,7 +164,7 @@ def _step(
         if ended_at is None and (limit := commitment.limit_without_rung) is not None and limit > time:
             timers.append(limit)
     retry = backoff(state.query_count, FIRST_BACKOFF, LONGEST_BACKOFF) if state.query_count else None
-    return Step(
+    return Transition(
         state=state,
         out=out,
         timer_at=min(timers, default=None),

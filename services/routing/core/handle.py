@@ -6,7 +6,7 @@ The capabilities have their states and tables of moves in `lifecycle` (the case)
 from datetime import timedelta
 from typing import assert_never, cast
 
-from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import CaseId, Envelope, Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseStateRequested, StepState
 from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, task_id
@@ -22,7 +22,7 @@ RoutingMessage = TaskDelivered | TaskDone | CaseAccepted | CaseStateRequested | 
 _MESSAGES = frozenset(RoutingMessage.__args__)
 
 
-def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Step[RoutedCase]:
+def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Transition[RoutedCase]:
     """Process one message of one case.
 
     Raises `UnknownCase` for a case that was not accepted, and `InvalidMessage` for a message that contradicts the case
@@ -41,33 +41,35 @@ def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Step[Routed
         case TaskDone():
             return _answer(case_id, state, message)
         case CaseAccepted() | CaseStateRequested():
-            return _step(state, lifecycle.report(state))
+            return _transition(state, lifecycle.report(state))
         case TimerFired():
             return _request_again(case_id, state)
         case _:
             assert_never(message)
 
 
-def _open(case_id: CaseId, accepted: CaseAccepted) -> Step[RoutedCase]:
+def _open(case_id: CaseId, accepted: CaseAccepted) -> Transition[RoutedCase]:
     """Every department whose step can start is asked in one commit (抄告相关)."""
     case = lifecycle.open_case(accepted)
-    return _step(case, *(_request(case_id, case, step) for step in case.steps if step.state is StepState.REQUESTED))
+    return _transition(
+        case, *(_request(case_id, case, step) for step in case.steps if step.state is StepState.REQUESTED)
+    )
 
 
-def _deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Step[RoutedCase]:
+def _deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Transition[RoutedCase]:
     changed = steps.deliver(case_id, case, delivered)
-    return _step(case if changed is case.steps else case.replace(steps=changed))
+    return _transition(case if changed is case.steps else case.replace(steps=changed))
 
 
-def _answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Step[RoutedCase]:
+def _answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Transition[RoutedCase]:
     """The answer starts the steps that waited for it, or decides the case."""
     changed = steps.answer(case_id, case, done)
     if changed is case.steps:
-        return _step(case)
+        return _transition(case)
     case = lifecycle.answered(case, changed)
     if lifecycle.state_of(case) is CaseState.DECIDED:
-        return _step(case, lifecycle.report(case))
-    return _step(case, *(_request(case_id, case, step) for step in _started(changed, case.steps)))
+        return _transition(case, lifecycle.report(case))
+    return _transition(case, *(_request(case_id, case, step) for step in _started(changed, case.steps)))
 
 
 def _started(before: Steps, after: Steps) -> list[RoutedStep]:
@@ -75,13 +77,13 @@ def _started(before: Steps, after: Steps) -> list[RoutedStep]:
     return [new for old, new in pairs if old.state is StepState.WAITING and new.state is StepState.REQUESTED]
 
 
-def _request_again(case_id: CaseId, case: RoutedCase) -> Step[RoutedCase]:
+def _request_again(case_id: CaseId, case: RoutedCase) -> Transition[RoutedCase]:
     """After a silence, ask every department again that owes an answer."""
     unanswered = [step for step in case.steps if step.state in steps.OPEN]
     if not unanswered:
-        return _step(case)
+        return _transition(case)
     case = case.replace(attempts=case.attempts + 1)
-    return _step(case, *(_request(case_id, case, step) for step in unanswered))
+    return _transition(case, *(_request(case_id, case, step) for step in unanswered))
 
 
 def _request(case_id: CaseId, case: RoutedCase, step: RoutedStep) -> TaskRequested:
@@ -107,8 +109,8 @@ def _request(case_id: CaseId, case: RoutedCase, step: RoutedStep) -> TaskRequest
     )
 
 
-def _step(case: RoutedCase, *out: Message) -> Step[RoutedCase]:
-    """The step to this case: closed when decided, otherwise retried after a silence."""
+def _transition(case: RoutedCase, *out: Message) -> Transition[RoutedCase]:
+    """The transition to this case: closed when decided, otherwise retried after a silence."""
     if lifecycle.state_of(case) is CaseState.DECIDED:
-        return Step(case, out, closed=True)
-    return Step(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))
+        return Transition(case, out, closed=True)
+    return Transition(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from contracts.core import InvalidMessage, Step
+from contracts.core import InvalidMessage, Transition
 from contracts.envelope import Envelope, Message, follow
 from contracts.registry import topic_of
 from contracts.values import Value
@@ -56,7 +56,7 @@ class CaseReducer(Generic[S]):
         processed_ids = before.row.processed_ids if before else b""
         processed = {processed_ids[at : at + 16] for at in range(0, len(processed_ids), 16)}
         state = before.state if before else None
-        last: tuple[Step[S], Envelope[Message]] | None = None
+        last: tuple[Transition[S], Envelope[Message]] | None = None
         blocked = case_id in result.blocked
         call_answered = False
         for one in received:
@@ -68,8 +68,8 @@ class CaseReducer(Generic[S]):
                 self._reject(one, "waits for an earlier message of its case", result, blocking=True)
                 continue
             try:
-                step = self.core(state, envelope)
-                self._check_topics(step.out)
+                transition = self.core(state, envelope)
+                self._check_topics(transition.out)
             except InvalidMessage as error:
                 self._reject(one, str(error), result, error=error)
                 continue
@@ -78,17 +78,17 @@ class CaseReducer(Generic[S]):
                 self._reject(one, f"the core failed: {type(error).__name__}", result, blocking=True, error=error)
                 blocked = one.from_kafka
                 continue
-            state = step.state
-            last = step, envelope
+            state = transition.state
+            last = transition, envelope
             call_answered = call_answered or one.is_call_result
             if one.from_kafka:
                 processed.add(envelope.id.bytes)
                 processed_ids += envelope.id.bytes
             result.messages.extend(
-                follow(message, envelope, self.source, index) for index, message in enumerate(step.out)
+                follow(message, envelope, self.source, index) for index, message in enumerate(transition.out)
             )
             if one.reply is not None:
-                result.replies.append((one.reply, step.state))
+                result.replies.append((one.reply, transition.state))
         if last is not None:
             after = self._after(case_id, before, *last, processed_ids, result, call_answered=call_answered)
             result.changed.append(after)
@@ -100,56 +100,62 @@ class CaseReducer(Generic[S]):
         self,
         case_id: str,
         before: LoadedCase[S] | None,
-        step: Step[S],
+        transition: Transition[S],
         envelope: Envelope[Message],
         processed_ids: bytes,
         result: BatchResult[S],
         *,
         call_answered: bool,
     ) -> LoadedCase[S]:
-        """The case after its last step."""
+        """The case after its last transition."""
         row = before.row if before else None
-        unchanged = before is not None and step.state is before.state
-        retry_at = _retry_at(row, step)
-        if step.timer_at is not None:
-            result.timers.append(step.timer_at)
+        unchanged = before is not None and transition.state is before.state
+        retry_at = _retry_at(row, transition)
+        if transition.timer_at is not None:
+            result.timers.append(transition.timer_at)
         if retry_at is not None:
             result.retries.append(retry_at)
         closed_at = None
-        if step.closed:
+        if transition.closed:
             closed_at = row.closed_at if row and row.closed_at else envelope.time
         after = CaseRow(
             case_id=case_id,
             version=row.version + 1 if row else 1,
-            state=row.state if row is not None and unchanged else step.state.model_dump_json(exclude_defaults=True),
+            state=row.state
+            if row is not None and unchanged
+            else transition.state.model_dump_json(exclude_defaults=True),
             processed_ids=processed_ids[-16 * cases.MAX_PROCESSED_IDS :],
-            timer_at=step.timer_at,
+            timer_at=transition.timer_at,
             retry_at=retry_at,
-            call_due_at=self._call_due_at(case_id, None if call_answered else before, step, result),
+            call_due_at=self._call_due_at(case_id, None if call_answered else before, transition, result),
             closed_at=closed_at,
         )
-        return LoadedCase(after, step.state)
+        return LoadedCase(after, transition.state)
 
     def _call_due_at(
-        self, case_id: str, before: LoadedCase[S] | None, step: Step[S], result: BatchResult[S]
+        self, case_id: str, before: LoadedCase[S] | None, transition: Transition[S], result: BatchResult[S]
     ) -> datetime | None:
         """When the external call of the case is due. A call that is due now is leased in this commit if there is room.
 
         ``before`` is None if the call of the case has just been answered, so that the same request is made again.
         """
-        if step.call is None:
+        if transition.call is None:
             return None
         if (
             before is not None
             and before.row.call_due_at is not None
-            and self.service.pending_request(before.state) == step.call
+            and self.service.pending_request(before.state) == transition.call
         ):
             return before.row.call_due_at  # under way or planned already
-        if not step.call_after and self.call_scheduler is not None and (lease_until := self.call_scheduler.reserve()):
-            result.leased_calls.append(ExternalCall(case_id, step.call))
+        if (
+            not transition.call_after
+            and self.call_scheduler is not None
+            and (lease_until := self.call_scheduler.reserve())
+        ):
+            result.leased_calls.append(ExternalCall(case_id, transition.call))
             return lease_until
         result.planned_calls += 1
-        return machine_now() + step.call_after
+        return machine_now() + transition.call_after
 
     def _check_topics(self, messages: Iterable[Message]) -> None:
         """Raise `InvalidMessage` for a message whose topic this installation lacks: nothing would consume it."""
@@ -181,19 +187,19 @@ class CaseReducer(Generic[S]):
             )
 
 
-def _retry_at(row: CaseRow | None, step: Step[S]) -> datetime | None:
+def _retry_at(row: CaseRow | None, transition: Transition[S]) -> datetime | None:
     """The machine time until which the case waits for an answer.
 
     A moment that leaves at least half of the wait stays as it is: PostgreSQL updates a row whose indexed columns have
     not changed at a fraction of the cost (heap-only tuples).
     """
-    if step.retry_after is None:
+    if transition.retry_after is None:
         return None
     now = machine_now()
     if (
         row is not None
         and row.retry_at is not None
-        and now + step.retry_after / 2 <= row.retry_at <= now + step.retry_after
+        and now + transition.retry_after / 2 <= row.retry_at <= now + transition.retry_after
     ):
         return row.retry_at
-    return now + step.retry_after
+    return now + transition.retry_after

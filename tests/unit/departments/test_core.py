@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.core import InvalidMessage, Step, UnknownCase
+from contracts.core import InvalidMessage, Transition, UnknownCase
 from contracts.envelope import Message, TimerFired, envelop
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
@@ -65,17 +65,17 @@ def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> 
     return ProcedureNotified(task_id=request().task_id, procedure=reported_now)
 
 
-def kinds(step: Step[Tasks]) -> list[str]:
+def kinds(step: Transition[Tasks]) -> list[str]:
     return [type(message).__name__ for message in step.out]
 
 
-def process(state: Tasks | None, message: Message, id: UUID | None = None) -> Step[Tasks]:
+def process(state: Tasks | None, message: Message, id: UUID | None = None) -> Transition[Tasks]:
     return handle(state, envelop(message, id=id or uuid4(), source="/test", subject=CASE, time=AT))
 
 
-def after(*messages: Message) -> Step[Tasks]:
+def after(*messages: Message) -> Transition[Tasks]:
     """The last step after these messages."""
-    step: Step[Tasks] | None = None
+    step: Transition[Tasks] | None = None
     for message in messages:
         step = process(step.state if step else None, message)
     assert step is not None
@@ -219,7 +219,7 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
     state: Tasks | None = None
     published: list[Message] = []
 
-    def fold(message: Message) -> Step[Tasks] | None:
+    def fold(message: Message) -> Transition[Tasks] | None:
         nonlocal state
         try:
             step = process(state, message)
@@ -231,7 +231,7 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
 
     for message in messages:
         fold(message)
-    step: Step[Tasks] | None = None
+    step: Transition[Tasks] | None = None
     for name in STEPS:
         step = fold(request(name)) or step
     while step is not None and isinstance(step.call, Submit):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from contracts.core import Step
+from contracts.core import Transition
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.cases import Applicant, CaseDecided, CaseReported, Channel, StepReport, StepState
 from contracts.messages.commitments import Commitment, CommitmentsOpened
@@ -112,9 +112,9 @@ def commitments(*due: tuple[str, float]) -> CommitmentsOpened:
     )
 
 
-def run(*messages: Envelope[Message]) -> Step[Case]:
+def run(*messages: Envelope[Message]) -> Transition[Case]:
     """Process the messages in order. The step that the last one leads to."""
-    step: Step[Case] | None = None
+    step: Transition[Case] | None = None
     for message in messages:
         step = handle(step.state if step else None, message)
     assert step is not None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.core import Rejected, Step, UnknownCase
+from contracts.core import Rejected, Transition, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
@@ -33,7 +33,7 @@ def extended(change: str = "e1") -> CaseExtended:
     return CaseExtended(change_id=change, days=10, reason="案情复杂", notified_at=at(1))
 
 
-def after(step: Step[Case], message: Message, hours: float = 1) -> Step[Case]:
+def after(step: Transition[Case], message: Message, hours: float = 1) -> Transition[Case]:
     return handle(step.state, envelope(message, hours))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.core import Rejected, Step
+from contracts.core import Rejected, Transition
 from contracts.envelope import Message, TimerFired
 from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
@@ -23,7 +23,7 @@ def end(commitment: str = "delivery", hours: float = 3) -> EndTimer:
     return EndTimer(commitment=commitment, ended_at=at(hours))
 
 
-def after(step: Step[Case], message: Message, hours: float = 2) -> Step[Case]:
+def after(step: Transition[Case], message: Message, hours: float = 2) -> Transition[Case]:
     return handle(step.state, envelope(message, hours))
 
 
@@ -31,12 +31,12 @@ def confirmation(*change_ids: str) -> CommitmentsOpened:
     return CommitmentsOpened(commitments=(), change_ids=change_ids)
 
 
-def report(step: Step[Case]) -> SideTimersReported:
+def report(step: Transition[Case]) -> SideTimersReported:
     (found,) = (message for message in step.out if isinstance(message, SideTimersReported))
     return found
 
 
-def answered() -> Step[Case]:
+def answered() -> Transition[Case]:
     """A decided case that monitor has confirmed: it is closed."""
     step = after(run(envelope(accept()), envelope(commitments())), decided(1), 1)
     assert step.closed

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from contracts.core import Step
+from contracts.core import Transition
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.cases import (
     Applicant,
@@ -56,7 +56,7 @@ def process(*messages: Message) -> tuple[RoutedCase, list[Message]]:
     state: RoutedCase | None = None
     published: list[Message] = []
     for message in messages:
-        step: Step[RoutedCase] = handle(state, envelope(message))
+        step: Transition[RoutedCase] = handle(state, envelope(message))
         state = step.state
         published += step.out
     assert state is not None

@@ -7,7 +7,7 @@ the department holds it, in case a notification was lost. `task` has the states 
 from datetime import timedelta
 from typing import assert_never, cast
 
-from contracts.core import InvalidMessage, Step, UnknownCase, backoff
+from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages import tasks as contract
 from contracts.messages.tasks import TaskRequested
@@ -40,7 +40,7 @@ DepartmentMessage = (
 _MESSAGES = frozenset(DepartmentMessage.__args__)
 
 
-def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
+def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks]:
     """Process one message of one case.
 
     Raises `UnknownCase` for a notification about a case that was never requested here, and `InvalidMessage` for one
@@ -65,7 +65,7 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Step[Tasks]:
         case DecisionNotified():
             return _notified(state, message.task_id, message.decision)
         case TimerFired():
-            return _step(state)
+            return _transition(state)
         case _:
             assert_never(message)
 
@@ -76,17 +76,17 @@ def pending_submit(state: Tasks) -> Submit | None:
     return Submit(task=task.request) if task is not None else None
 
 
-def _request(case_id: str, state: Tasks, request: TaskRequested) -> Step[Tasks]:
+def _request(case_id: str, state: Tasks, request: TaskRequested) -> Transition[Tasks]:
     """Open a new task, or report the present state of a known one."""
     if request.task_id != contract.task_id(case_id, request.step):
         raise InvalidMessage(f"task {request.task_id} is not of this case and step")
     for task in state.tasks:
         if task.request.task_id == request.task_id:
-            return _step(state, *capability.reports(task))
-    return _step(Tasks(tasks=(*state.tasks, Task(request=request))))
+            return _transition(state, *capability.reports(task))
+    return _transition(Tasks(tasks=(*state.tasks, Task(request=request))))
 
 
-def _submitted(state: Tasks, task_id: str, answer: Answer) -> Step[Tasks]:
+def _submitted(state: Tasks, task_id: str, answer: Answer) -> Transition[Tasks]:
     before = _find(state, task_id)
     after = capability.answer(before, answer)
     if after.state is not TaskState.DONE:
@@ -95,34 +95,34 @@ def _submitted(state: Tasks, task_id: str, answer: Answer) -> Step[Tasks]:
     return _changed(state, before, after)
 
 
-def _failed(state: Tasks, task_id: str) -> Step[Tasks]:
+def _failed(state: Tasks, task_id: str) -> Transition[Tasks]:
     before = _find(state, task_id)
     if before.state is TaskState.DONE:
-        return _step(state)
+        return _transition(state)
     # After delivery nothing waits for the answer, so a failure is no reason to retry sooner.
     reason = RetryReason.DELIVERED if before.state is TaskState.DELIVERED else RetryReason.FAILED
     return _changed(state, before, _retry_later(before, reason, before))
 
 
-def _notified(state: Tasks, task_id: str, answer: Receipt | Decision) -> Step[Tasks]:
+def _notified(state: Tasks, task_id: str, answer: Receipt | Decision) -> Transition[Tasks]:
     before = _find(state, task_id)
     return _changed(state, before, capability.answer(before, answer))
 
 
-def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Step[Tasks]:
+def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Transition[Tasks]:
     """Report a special procedure: monitor decides what it means for the time limits."""
     before = _find(state, task_id)
     after = capability.suspend(before, procedure)
     if after is before:
-        return _step(state)
-    return _step(_replaced(state, before, after), capability.suspension(after, procedure))
+        return _transition(state)
+    return _transition(_replaced(state, before, after), capability.suspension(after, procedure))
 
 
-def _changed(state: Tasks, before: Task, after: Task) -> Step[Tasks]:
+def _changed(state: Tasks, before: Task, after: Task) -> Transition[Tasks]:
     if after is before:
-        return _step(state)
+        return _transition(state)
     reports = capability.state_reports(after) if after.state is not before.state else ()
-    return _step(_replaced(state, before, after), *reports)
+    return _transition(_replaced(state, before, after), *reports)
 
 
 def _replaced(state: Tasks, before: Task, after: Task) -> Tasks:
@@ -133,13 +133,13 @@ def _retry_later(task: Task, reason: RetryReason, before: Task) -> Task:
     return task.replace(retry_reason=reason, attempts=before.attempts + 1 if before.retry_reason is reason else 1)
 
 
-def _step(state: Tasks, *out: Message) -> Step[Tasks]:
-    """The step to this state, with the next request to the department."""
+def _transition(state: Tasks, *out: Message) -> Transition[Tasks]:
+    """The transition to this state, with the next request to the department."""
     task = _next(state)
     if task is None:
-        return Step(state, out, closed=True)
+        return Transition(state, out, closed=True)
     wait = backoff(task.attempts, *BACKOFF[task.retry_reason]) if task.retry_reason else timedelta()
-    return Step(state, out, call=Submit(task=task.request), call_after=wait)
+    return Transition(state, out, call=Submit(task=task.request), call_after=wait)
 
 
 def _next(state: Tasks) -> Task | None:
