@@ -75,7 +75,7 @@ class MeasuredSide:
     rollout_seconds: float = 0.0
 
     async def run_cases(self, requests: list[bytes], *, counted: bool = True) -> None:
-        """Carry these through, and add up what it took."""
+        """Process these applications, and add up the cost."""
         before, pages, began = _processor_s(self.platform), await self._pages(), time.perf_counter()
         await post_all(measured_platform.intake_port(self.platform), requests)
         self.done += len(requests)

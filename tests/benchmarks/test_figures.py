@@ -1,4 +1,4 @@
-"""The pure parts of the measurements: what they count, and how they are told."""
+"""The pure parts of the measurements: their counts, and the printed figures."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_quantile_is_the_nearest_rank() -> None:
             quantile(values, share)
 
 
-def test_a_target_is_a_floor_or_a_ceiling() -> None:
+def test_a_target_is_a_minimum_or_a_maximum() -> None:
     assert meets_target(figure("rate", 500, "cases/s", 500)) is True
     assert meets_target(figure("rate", 499, "cases/s", 500)) is False
     assert meets_target(figure("p99", 80, "ms", 80, at_most=True)) is True
@@ -31,7 +31,7 @@ def test_a_target_is_a_floor_or_a_ceiling() -> None:
     assert "MISSED: at most 80" in table([figure("p99", 81, "ms", 80, at_most=True)])
 
 
-def test_news_takes_the_place_of_what_was_known(tmp_path: Path) -> None:
+def test_new_figures_replace_known_ones(tmp_path: Path) -> None:
     first, again, other = figure("a", 1, "s"), figure("a", 2, "s"), figure("b", 3, "s")
     assert merge([first, other], [again]) == [again, other]
     output = tmp_path / "bench.json"
@@ -62,7 +62,7 @@ def test_every_message_of_a_case_has_its_reason() -> None:
     )
 
 
-def test_moments_of_an_open_loop_come_at_the_rate_asked_for() -> None:
+def test_arrivals_of_an_open_loop_have_the_requested_rate() -> None:
     found = latency.arrival_times(rate=100, seconds=50)
     assert found == sorted(found) and found[0] > 0 and found[-1] < 50
     assert 4700 < len(found) < 5300
@@ -74,14 +74,14 @@ def test_every_copy_has_a_number_of_its_own() -> None:
     assert all(len(number) == len(CASE_ID) for number in numbers)
 
 
-def test_a_played_case_is_closed_everywhere_or_open_everywhere() -> None:
+def test_a_simulated_case_is_closed_everywhere_or_open_everywhere() -> None:
     closed, still_open = (simulate(three_departments_plan(), answered=answered) for answered in (True, False))
     assert all(closed.last(name).step.closed for name in closed.stored)
     assert not any(still_open.last(name).step.closed for name in still_open.stored)
     assert set(closed.stored) == set(CORE_SERVICES) | set(default_systems())
 
 
-def test_measurements_are_named_with_their_counts() -> None:
+def test_measurements_are_chosen_by_name_and_count() -> None:
     assert list(bench.chosen([])) == list(bench.MEASUREMENTS)
     assert bench.chosen(["latency", "due:1000"]) == {"latency": None, "due": 1000}
     for wrong in ("nothing", "due:", "due:0", "due:many"):

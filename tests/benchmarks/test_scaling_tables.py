@@ -18,7 +18,7 @@ FIGURES: list[Figure] = [
 ]
 
 
-def test_cores_are_rate_times_processor_time_at_half_use_without_stand_ins_and_load() -> None:
+def test_cores_are_rate_times_processor_time_at_half_use_without_sandboxes_and_load() -> None:
     lines = scaling_tables.processor_table(FIGURES).splitlines()
     # 1,000 cases a second of 2.5 ms each keep 2.5 cores busy, so 5 are planned.
     assert lines[2] == "| postgres | 2.50 | 0.1 | 0.5 | 5.0 |"
@@ -26,20 +26,20 @@ def test_cores_are_rate_times_processor_time_at_half_use_without_stand_ins_and_l
     assert lines[4] == "| all | 3.30 | 0.1 | 0.7 | 6.6 |"
 
 
-def test_ratios_stand_a_trial_a_line() -> None:
+def test_each_trial_has_a_line_of_ratios() -> None:
     lines = scaling_tables.ratio_table(FIGURES).splitlines()
     assert lines[0] == "| | records a second | processor time of Kafka |"
     assert lines[2:4] == ["| two replicas | 1.10 | 1.25 |", "| three brokers | 0.70 | 2.50 |"]
 
 
-def test_without_figures_it_says_what_to_run() -> None:
+def test_without_figures_the_error_names_the_command() -> None:
     with pytest.raises(LookupError, match="make bench"):
         scaling_tables.processor_table([])
     with pytest.raises(LookupError, match=r"tests\.benchmarks\.scaling"):
         scaling_tables.ratio_table([])
 
 
-def test_the_document_has_a_place_for_each_part() -> None:
+def test_the_document_has_a_section_for_each_table() -> None:
     text = scaling_tables.DOCUMENT.read_text(encoding="utf-8")
     for name in ("processors", "ratios"):
         assert "measured anew" in scaling_tables.rewrite_section(text, name, "measured anew\n")

@@ -1,4 +1,4 @@
-"""Histories through the whole platform: processes, Kafka, PostgreSQL, and a department that answers as recorded."""
+"""Recorded histories on the whole platform: processes, Kafka, PostgreSQL, and a department that answers as recorded."""
 
 import csv
 import json
@@ -23,8 +23,8 @@ MUNICIPALITY = Path(__file__).parents[3] / "shared/data/event-log/receipt-cases.
 def replay(file: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
     output = tmp_path / "result.json"
     command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain", "--json", str(output), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     result: dict[str, Any] = json.loads(output.read_text())
     return result
 
@@ -60,7 +60,7 @@ ROWS: list[Recorded] = [
 ]
 
 
-def test_every_case_is_judged_to_the_second_and_every_row_accounted_for(tmp_path: Path) -> None:
+def test_every_case_is_on_time_or_late_to_the_second_and_every_row_is_counted(tmp_path: Path) -> None:
     result = replay(write(tmp_path / "cases.csv", ROWS), tmp_path)
     counts = {name: result[name] for name in ("cases", "closed", "late", "open", "open_late")}
     assert counts == {"cases": 9, "closed": 6, "late": 2, "open": 3, "open_late": 1}
@@ -88,7 +88,7 @@ def test_with_a_limit_the_deadlines_are_computed_in_working_days(tmp_path: Path)
     assert set(result["alerts"]) == {"late"}
 
 
-def test_the_ladder_tells_which_rungs_would_have_fired_and_when_by_other_rules_too(tmp_path: Path) -> None:
+def test_the_ladder_lists_the_rungs_that_would_have_fired_also_by_other_rules(tmp_path: Path) -> None:
     history = write(tmp_path / "cases.csv", ROWS)
     ladder, rules = tmp_path / "ladder.csv", tmp_path / "rules.yaml"
     replay(history, tmp_path, "--ladder", str(ladder))
@@ -96,7 +96,7 @@ def test_the_ladder_tells_which_rungs_would_have_fired_and_when_by_other_rules_t
         fired = list(csv.DictReader(rows))
     late = {"a second late", "far too late", "open and late"}
     assert {row["case_id"] for row in fired if row["rung"] != "warning"} == late
-    # What was answered between its warning and its deadline was warned of.
+    # A case answered between its warning and its deadline has a warning.
     assert {row["case_id"] for row in fired if row["rung"] == "warning"} == late | {"to the second"}
     assert [row["due_at"] for row in fired] == sorted(row["due_at"] for row in fired)
 
@@ -107,14 +107,14 @@ def test_the_ladder_tells_which_rungs_would_have_fired_and_when_by_other_rules_t
         assert {row["rung"] for row in csv.DictReader(rows)} == {"warning", "yellow"}
 
 
-def test_a_file_that_is_no_history_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_file_without_a_history_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "cases.csv"
     file.write_text("a,b\n1,2\n")
     command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "no column case_id" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert "no column case_id" in completed.stdout
+    assert "Traceback" not in completed.stdout + completed.stderr
 
 
 @pytest.mark.skipif(not MUNICIPALITY.exists(), reason="the municipality's log is not beside this checkout")
