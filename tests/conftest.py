@@ -1,7 +1,7 @@
 """The real engines, for every test that needs them, and the order in which tests run side by side.
 
-Most tests on the real engines wait far more than they compute, so several workers share two cores (pytest-xdist). Each
-worker has one Kafka and one PostgreSQL.
+With ``make test WORKERS=3`` several workers share the tests (pytest-xdist). Each worker has one Kafka and one
+PostgreSQL.
 """
 
 import asyncio
