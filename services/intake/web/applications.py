@@ -32,7 +32,7 @@ _KEY_PARAMETER = {
 
 def routes(host: ServiceHost[Case], offers: Offers) -> APIRouter:
     """The endpoint for applicants."""
-    router = APIRouter()
+    router = APIRouter(tags=["intake"])
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     async def apply(request: Request) -> Response:
