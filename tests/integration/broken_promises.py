@@ -141,7 +141,7 @@ PLANTED = [
         Invariant.COMMITMENTS,
         "onedoor_monitor",
         f"UPDATE cases SET state = replace(state, '\"ended_at\"', '\"x\"'), closed_at = NULL WHERE {CLOSED}",
-        "nobody will tell monitor",
+        "monitor will not receive it",
     ),
     Planted(
         Invariant.COMMITMENTS,
