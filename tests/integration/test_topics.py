@@ -108,7 +108,7 @@ async def assert_no_offset_beyond_the_end(broker: Kafka) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address)
     try:
         async with consumer:
-            for group in ("onedoor-asker", "onedoor-answerer"):
+            for group in ("onedoor-requester", "onedoor-responder"):
                 acknowledged = await admin.list_consumer_group_offsets(group)
                 assert acknowledged
                 ends = await consumer.end_offsets(list(acknowledged))
