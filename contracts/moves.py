@@ -15,7 +15,7 @@ from contracts.values import Value
 StateT = TypeVar("StateT", bound=StrEnum)
 
 Trigger = type[Value] | StrEnum
-"""What moves a capability: a message or a part of one, or an event that the core derives from messages."""
+"""The cause of a move: a message or a part of one, or an event that the core derives from messages."""
 
 Moves = Mapping[tuple[StateT | None, Trigger], StateT]
 """(state before, trigger) -> state after. ``None`` stands for nothing known yet.

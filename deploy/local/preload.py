@@ -6,7 +6,7 @@ from services import registry
 from services.departments.sdk.declaration import module_of
 
 _ALWAYS = (
-    # What uvicorn and SQLAlchemy import by name, and only when they start.
+    # uvicorn and SQLAlchemy import these by name, and only when they start.
     "uvicorn.loops.uvloop",
     "uvicorn.lifespan.on",
     "uvicorn.protocols.http.httptools_impl",
@@ -21,7 +21,7 @@ _ALWAYS = (
 
 
 def preload(systems: Iterable[str]) -> tuple[str, ...]:
-    """What the core services, and the adapters and sandboxes of these systems, import."""
+    """The modules of the core services, and of the adapters and sandboxes of these systems."""
     return (*_ALWAYS, *(f"services.{name}.app" for name in registry.CORE_SERVICES), *_departments(systems))
 
 

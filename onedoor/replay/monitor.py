@@ -1,4 +1,4 @@
-"""What a replay needs from monitor's database: all SQL of the replay."""
+"""All SQL of the replay: it reads monitor's database."""
 
 from datetime import datetime
 

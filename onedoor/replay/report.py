@@ -40,7 +40,7 @@ class FiredRung(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What the platform made of a history."""
+    """The result of a replay: the cases, the late ones and the rungs."""
 
     total: Count = field(default_factory=Count)
     by_department: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
@@ -126,7 +126,7 @@ def ladder_table(report: Report) -> Table:
 
 
 def remarks(history: History, report: Report) -> Iterator[str]:
-    """What the tables do not show, a line each: late cases with their rungs, and rows that were rejected or odd."""
+    """Details beside the tables, a line each: late cases with their rungs, and rows that were rejected or odd."""
     complete = sum(len(rungs) == len(Rung) for rungs in report.alerts.values())
     yield f"{len(report.alerts)} cases were closed late; {complete} of them drew each rung exactly once."
     yield f"{len(report.open_alerts)} open cases were late when the log ended, at {history.ends}."

@@ -53,7 +53,7 @@ def to_confirm(case: Case) -> tuple[TimeChange | SideTimersReported, ...]:
 
 
 def unconfirmed(case: Case) -> tuple[TimeChange | SideTimersReported, ...]:
-    """What monitor has not confirmed yet."""
+    """The changes that monitor has not confirmed yet."""
     return tuple(change for change in to_confirm(case) if change.change_id not in case.confirmed_changes)
 
 

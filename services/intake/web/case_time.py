@@ -46,7 +46,7 @@ class ExtensionRequest(_TimeChangeRequest):
     """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
-    notified_at: Timestamp = Field(description="When the applicant was told.")
+    notified_at: Timestamp = Field(description="The moment at which the applicant was notified.")
 
 
 class RestartRequest(_TimeChangeRequest):

@@ -1,4 +1,4 @@
-"""What a department's service stores of a case. Data only."""
+"""The state of a case at a department's service. Data only."""
 
 from enum import StrEnum
 

@@ -10,7 +10,7 @@ from services.monitor.core.notifications.directory import Directory
 
 
 class EntryKind(StrEnum):
-    """What an entry of a digest reports of an alert."""
+    """The news of an alert that an entry of a digest reports."""
 
     RUNG = "rung"
     """It was raised; reported once more at each escalation level."""

@@ -1,1 +1,1 @@
-"""What is wrong with a case, from everything on record of it. Pure."""
+"""Checks of one case: each finds its faults in everything on record of it. Pure."""

@@ -1,4 +1,4 @@
-"""What is wrong with a case: its acceptance and its decision.
+"""Faults of a case: its acceptance and its decision.
 
 A pending next step explains a difference: a service that owes an answer has an external call due, a service that
 needs one has a timer, and a message is marked until it is published. A fault is what no such step explains.

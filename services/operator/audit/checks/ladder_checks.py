@@ -1,4 +1,4 @@
-"""What is wrong with a case's commitments and the rungs of their ladders."""
+"""Faults of a case's commitments and the rungs of their ladders."""
 
 from collections import Counter
 from collections.abc import Iterator

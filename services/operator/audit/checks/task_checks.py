@@ -1,4 +1,4 @@
-"""What is wrong with a case's tasks: each is requested, held by its department's service, and once in its ledger."""
+"""Faults of a case's tasks: each is requested, held by its department's service, and once in its ledger."""
 
 from collections.abc import Iterator
 
