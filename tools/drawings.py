@@ -16,7 +16,9 @@ from contracts.registry import REGISTRY
 from services.departments.sdk.core import task as department_task
 from services.intake.core import confirmation, extension, side_timers, suspension
 from services.intake.core import lifecycle as intake_lifecycle
-from services.monitor.core import alerts, appeals, commitment
+from services.monitor.core import commitment
+from services.monitor.core.alerts import appeals
+from services.monitor.core.alerts import lifecycle as alert_lifecycle
 from services.routing.core import lifecycle as routing_lifecycle
 from services.routing.core import steps
 
@@ -90,7 +92,7 @@ TABLES: Mapping[str, Moves[Any]] = {
     "routing-lifecycle": routing_lifecycle.MOVES,
     "routing-steps": steps.MOVES,
     "monitor-commitment": commitment.MOVES,
-    "monitor-alert": alerts.MOVES,
+    "monitor-alert": alert_lifecycle.MOVES,
     "monitor-appeal": appeals.MOVES,
     "department-task": department_task.MOVES,
 }

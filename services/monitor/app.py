@@ -15,22 +15,14 @@ from services.monitor.notifications.digest_builder import DigestBuilder
 from services.monitor.notifications.digest_collector import DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
-from services.monitor.store import directory_store, rule_store
+from services.monitor.store import rule_store
 from services.monitor.store.journal import JOURNALED_UNTIL
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
-from services.monitor.store.query_limits import LimitedQueries
-from services.monitor.web import (
-    alert_actions,
-    alerts,
-    cases,
-    digests,
-    directory,
-    due,
-    holds,
-    overdue,
-    rules,
-    stream,
-)
+from services.monitor.web import alerts, cases, digests, directory, rules, stream
+from services.monitor.web.actions import alert_actions, holds
+from services.monitor.web.lists import due, overdue
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
 

@@ -11,7 +11,7 @@ from services.operator.monitor_commands import Database, Folder, stop
 
 
 def _load() -> Any:
-    from services.monitor.store import directory_store
+    from services.monitor.store.notifications import directory_store
     from services.operator.documents import OperatedDocument, file_differences
     from services.runtime.yaml_file import write_yaml
 

@@ -11,7 +11,7 @@ from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
 from contracts.moves import Moves
 from contracts.values import Value
-from services.monitor.core.alert_records import RaisedRung, settled_rungs
+from services.monitor.core.alerts.records import RaisedRung, settled_rungs
 from services.monitor.core.ladder import DueDates
 
 

@@ -1,14 +1,22 @@
-"""Computes the deadlines that follow from the facts by the rules in force, and publishes those that move. Pure."""
+"""Computes and explains the deadlines that follow from the facts by the rules. Publishes those that move. Pure."""
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseHeld, CaseRestarted, CaseSuspended
-from contracts.messages.commitments import MAX_OPENED, Cause, CommitmentsMoved, CommitmentsOpened, Move
+from contracts.messages.commitments import (
+    MAX_OPENED,
+    Cause,
+    CommitmentKey,
+    CommitmentsMoved,
+    CommitmentsOpened,
+    Move,
+)
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
+from contracts.working_time.explain import Explanation, explain
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.ladder import due_dates
-from services.monitor.core.rules import Rules
+from services.monitor.core.rules import LimitKind, Rules
 from services.monitor.core.state import MonitoredCase
 
 INTAKE_MESSAGES = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported)
@@ -63,6 +71,16 @@ def compute_deadlines(
             )
         )
     return known, out
+
+
+def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
+    """The days that count towards this limit, and those that do not; None if the commitment is unknown or not begun."""
+    commitment = state.commitment(key)
+    history = state.clock_history(commitment, rules) if commitment is not None else None
+    if commitment is None or commitment.limits is None or history is None or state.region is None:
+        return None
+    limit = commitment.limits.committed if kind is LimitKind.COMMITTED else commitment.limits.statutory
+    return explain(history.course(limit), rules.terms(state.region))
 
 
 def _has_same_time(

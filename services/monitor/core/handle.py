@@ -1,16 +1,17 @@
-"""Monitor's core: holds every commitment of a case to its deadlines. Pure.
+"""The only door of monitor's core, which holds every commitment of a case to its deadlines. Pure.
 
 Messages may arrive in any order, late and repeatedly. Each message is merged into the facts (`facts`). The deadlines
-follow from the facts by the rules (`deadlines`), and the alerts from both: the rungs that ought to have fired, less
-those that have (`alerts`). Before a card, the owner of the facts is queried (`verification`). Actions of
-supervisors and departments on an alert are in `alert_actions`.
+follow from the facts by the rules (`deadlines`). The alerts follow from facts and deadlines: the rungs that ought to
+have fired, less those that have (`alerts.lifecycle`). Before a card, the owner of the facts is queried
+(`alerts.verification`). Supervisors and departments act on alerts (`alerts.actions`).
 """
 
 from datetime import datetime, timedelta
+from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
-from contracts.messages.alerts import AlertAction, Rung
+from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from contracts.messages.cases import (
     CaseAccepted,
     CaseDecided,
@@ -24,14 +25,10 @@ from contracts.messages.cases import (
 from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
-from services.monitor.core import alert_actions, facts
-from services.monitor.core.alerts import alerts_closed, raise_due
-from services.monitor.core.commitment import CASE, step_key
-from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
-from services.monitor.core.rules import Rules
-from services.monitor.core.state import CommitmentEnds, MonitoredCase
-from services.monitor.core.suspensions import ExtensionRecord
-from services.monitor.core.verification import (
+from services.monitor.core import facts
+from services.monitor.core.alerts import actions
+from services.monitor.core.alerts.lifecycle import alerts_closed, raise_due
+from services.monitor.core.alerts.verification import (
     PendingRungs,
     cards_not_issued,
     needs_decision_query,
@@ -40,6 +37,33 @@ from services.monitor.core.verification import (
     report_platform_issues,
     verify_cards,
 )
+from services.monitor.core.commitment import CASE, step_key
+from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import CommitmentEnds, MonitoredCase
+from services.monitor.core.suspensions import ExtensionRecord
+
+MonitorMessage = (
+    TimerFired
+    | RulesChanged
+    | CaseAccepted
+    | CaseSuspended
+    | CaseExtended
+    | CaseRestarted
+    | SideTimersReported
+    | TaskDelivered
+    | TaskSuspended
+    | TaskDone
+    | CaseReported
+    | CaseDecided
+    | CaseHeld
+    | AlertAcknowledged
+    | AlertAppealed
+    | AppealDecided
+)
+"""All messages that monitor processes."""
+
+_MESSAGES = frozenset(MonitorMessage.__args__)
 
 ROUTING_MESSAGES = (TaskDelivered, TaskSuspended, TaskDone, CaseReported, CaseDecided)
 """Messages that show that routing knows the case."""
@@ -49,7 +73,7 @@ CONSUMES = (*INTAKE_MESSAGES, *ROUTING_MESSAGES)
 CLOCK_MESSAGES = (TimerFired, RulesChanged)
 """Messages that carry nothing but the present moment of the clock."""
 
-KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, AlertAction, CaseHeld)
+KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, CaseHeld, AlertAcknowledged, AlertAppealed, AppealDecided)
 """Messages that are valid only for a case that monitor knows."""
 
 FIRST_BACKOFF = timedelta(seconds=30)
@@ -66,7 +90,9 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     Raises `InvalidMessage` for a deadline beyond the calendar or a message that monitor does not consume, `Rejected`
     for an action on an alert that is not possible, and `UnknownCase` for a message that needs a known case.
     """
-    message = envelope.data
+    if type(envelope.data) not in _MESSAGES:
+        raise InvalidMessage(f"{envelope.type} is not for monitor")
+    message = cast(MonitorMessage, envelope.data)
     if state is None and isinstance(message, KNOWN_CASE_MESSAGES):
         raise UnknownCase(envelope.subject)
     known, recorded = _record(state or MonitoredCase(), message, envelope.time)
@@ -89,7 +115,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     return _transition(known, ends, pending, out, envelope.time)
 
 
-def _record(known: MonitoredCase, message: Message, time: datetime) -> tuple[MonitoredCase, list[Message]]:
+def _record(known: MonitoredCase, message: MonitorMessage, time: datetime) -> tuple[MonitoredCase, list[Message]]:
     """The case with the facts of this message, and the messages that follow from it directly."""
     match message:
         case TimerFired() | RulesChanged():  # first, since a million of these arrive at once
@@ -125,10 +151,10 @@ def _record(known: MonitoredCase, message: Message, time: datetime) -> tuple[Mon
         case CaseDecided():
             decided = facts.record_facts(known, CASE, ended_at=message.decided_at)
             return facts.record_steps(decided, message.steps, message.decided_at), []
-        case AlertAction():
-            return alert_actions.apply_action(known, message)
+        case AlertAcknowledged() | AlertAppealed() | AppealDecided():
+            return actions.apply_action(known, message)
         case _:
-            raise InvalidMessage(f"{message.type} is not for monitor")
+            assert_never(message)
 
 
 def _record_answer_of_department(known: MonitoredCase, message: TaskDone) -> MonitoredCase:

@@ -24,7 +24,8 @@ from services.monitor.core.notifications.policy import EntryKind
 from services.monitor.core.notifications.posts import Person
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import cases, digest_deliveries, digests, directory_store, rule_store
+from services.monitor.store import cases, rule_store
+from services.monitor.store.notifications import digest_deliveries, digests, directory_store
 from services.runtime.clock import Clock
 from services.runtime.store.database import transaction
 

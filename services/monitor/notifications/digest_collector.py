@@ -16,7 +16,8 @@ from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.policy import Alert, NextEntries, next_entries
 from services.monitor.core.rules import Rules
 from services.monitor.store import alerts as alert_table
-from services.monitor.store import digests, directory_store, rule_store
+from services.monitor.store import rule_store
+from services.monitor.store.notifications import digests, directory_store
 from services.runtime import telemetry
 from services.runtime.clock import Clock
 from services.runtime.store.database import transaction

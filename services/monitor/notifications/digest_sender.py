@@ -13,7 +13,7 @@ from contracts.core import backoff
 from services.monitor.core.notifications.digest_text import DigestText
 from services.monitor.notifications.channels import DeliveryFailed, OutgoingDigest, send
 from services.monitor.settings import ChannelSettings
-from services.monitor.store import digest_deliveries
+from services.monitor.store.notifications import digest_deliveries
 from services.runtime import telemetry
 from services.runtime.store.database import transaction
 

@@ -12,10 +12,9 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Region
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
-from services.monitor.store.filters import NO_NUL
-from services.runtime.http.openapi import refusals
+from services.monitor.store.lists.filters import NO_NUL
+from services.monitor.web.staff_router import staff_router
 from services.runtime.http.timestamps import reject_numbers
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
@@ -98,8 +97,7 @@ class PlatformIssueFilter(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host)
 
     @router.get("/alerts")
     async def newest_alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:

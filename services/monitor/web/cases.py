@@ -14,16 +14,16 @@ from contracts.working_time.explain import Explanation
 from contracts.working_time.svg import svg
 from contracts.working_time.wording import Language
 from contracts.working_time.wording import text as in_words
-from services.monitor.core.alert_records import RaisedRung
+from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.commitment import CASE
-from services.monitor.core.explanation import explanation
+from services.monitor.core.deadlines import explanation
 from services.monitor.core.rules import LimitKind
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import cases, rule_store
 from services.monitor.store.statistics import AllStatistics, statistics
 from services.monitor.web.rules import rules_of_version
+from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
@@ -73,8 +73,7 @@ class Summary(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host)
 
     @router.get("/commitments")
     async def summary() -> Summary:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.messages.fields import PersonId
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import digest_deliveries, digests
+from services.monitor.store.notifications import digest_deliveries, digests
+from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -76,8 +76,7 @@ class DigestAlerts(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host)
 
     @router.get("/digests")
     async def newest_digests(wanted: Annotated[DigestFilter, Query()]) -> DigestPage:

@@ -11,10 +11,9 @@ from contracts.messages.alerts import Rung
 from contracts.messages.fields import PersonId, Region
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import directory_store
-from services.runtime.http.openapi import refusals
+from services.monitor.store.notifications import directory_store
+from services.monitor.web.staff_router import staff_router
 from services.runtime.http.timestamps import reject_numbers
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
@@ -49,8 +48,7 @@ class RecipientView(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 404, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host, "monitor", 401, 403, 404, 422, 503)
 
     @router.get("/directory")
     async def directory() -> DirectoryView:

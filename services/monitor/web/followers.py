@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.envelope import Name
 from contracts.messages.alerts import Rung
 from services.monitor.store.change_feed import ALERTS, Change, FeedPosition, changes, complete_position
-from services.monitor.store.filters import NO_NUL, REGION
+from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.web.alerts import AlertView, PlatformIssueView
 from services.runtime import telemetry
 from services.runtime.http.problems import Problem

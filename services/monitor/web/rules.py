@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from services.monitor.core.rules import Rules, RuleSet
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
+from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 from services.runtime.store import rollouts
 
@@ -32,8 +32,7 @@ class RulesVersionView(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host)
 
     @router.get("/rules")
     async def versions() -> list[RulesVersionView]:

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.change_feed import FeedPosition
 from services.monitor.web.followers import EventStream, Followers, StreamFilter
-from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
+from services.monitor.web.staff_router import staff_router
 from services.runtime.service import ServiceHost
 
 LAST_EVENT_ID = r"^[0-9]{1,18}\.[01]\.[0-9]{1,18}$"
@@ -16,8 +15,7 @@ LAST_EVENT_ID = r"^[0-9]{1,18}\.[01]\.[0-9]{1,18}$"
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoint, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["lists"], responses=refused)
+    router = staff_router(host, "lists")
     followers = Followers(host.database, host.stopping)
 
     @router.get("/stream", response_class=EventStream, status_code=200)

@@ -14,7 +14,7 @@ from contracts.envelope import TimerFired
 from contracts.messages.cases import StepState
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import directory_store
+from services.monitor.store.notifications import directory_store
 from services.runtime.process import ServiceProcess
 from tests.integration.monitor.test_lists import client, process_messages
 from tests.support.monitor_histories import accepted, at, delivered, report, reported

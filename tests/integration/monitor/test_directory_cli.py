@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from onedoor.cli import app
-from services.monitor.store import directory_store
+from services.monitor.store.notifications import directory_store
 
 SAMPLE = directory_store.SAMPLE.read_text(encoding="utf-8")
 

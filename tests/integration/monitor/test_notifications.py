@@ -36,7 +36,7 @@ from services.monitor.notifications.digest_builder import DigestBuilder
 from services.monitor.notifications.digest_collector import MAX_ALERTS, DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
-from services.monitor.store import directory_store
+from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application

@@ -18,7 +18,7 @@ from contracts.messages.cases import CaseAccepted, CaseExtended, CaseSuspended, 
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
-from services.monitor.store import query_limits
+from services.monitor.store.lists import query_limits
 from tests.integration.monitor.desk import BEGINS, RULES, Desk, keys, number, opened
 from tests.support.monitor_histories import accepted, at, decided, delivered, done, limits, plan, report, reported
 

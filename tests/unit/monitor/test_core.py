@@ -10,7 +10,7 @@ from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, 
 from contracts.messages.cases import CaseStateRequested, StepState
 from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.plans import Outcome
-from services.monitor.core.alerts import ANSWERED_IN_TIME
+from services.monitor.core.alerts.lifecycle import ANSWERED_IN_TIME
 from services.monitor.core.handle import handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped

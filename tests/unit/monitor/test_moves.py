@@ -14,8 +14,9 @@ from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
 from contracts.messages.cases import CaseSuspended, SuspensionKind
 from contracts.moves import Moves
-from services.monitor.core import alerts, appeals, commitment
-from services.monitor.core.alert_records import RaisedRung
+from services.monitor.core import commitment
+from services.monitor.core.alerts import appeals, lifecycle
+from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.state import MonitoredCase
 from tests.support.monitor_histories import Monitor, at
 from tests.unit.monitor.test_core_properties import Timed, disturbed, histories, moments
@@ -31,9 +32,9 @@ def states_of_commitments(state: MonitoredCase) -> dict[str, commitment.Commitme
     return {one.key: commitment.state_of(one, ended_at) for one, ended_at in state.commitment_ends()}
 
 
-def states_of_alerts(state: MonitoredCase) -> dict[tuple[str, Rung, int], alerts.AlertState]:
+def states_of_alerts(state: MonitoredCase) -> dict[tuple[str, Rung, int], lifecycle.AlertState]:
     return {
-        (one.key, fired.rung, fired.occurrence): alerts.state_of(fired, ended_at)
+        (one.key, fired.rung, fired.occurrence): lifecycle.state_of(fired, ended_at)
         for one, ended_at in state.commitment_ends()
         for fired in one.raised
     }
@@ -64,7 +65,7 @@ def disturbed_histories(draw: st.DrawFn) -> list[Timed]:
 def test_commitments_and_alerts_make_the_moves_of_their_tables_only(history: list[Timed]) -> None:
     monitor = Monitor()
     commitments: dict[str, commitment.CommitmentState] = {}
-    raised: dict[tuple[str, Rung, int], alerts.AlertState] = {}
+    raised: dict[tuple[str, Rung, int], lifecycle.AlertState] = {}
     for message, time in history:
         if monitor.state is None and isinstance(message, TimerFired):
             continue
@@ -74,7 +75,7 @@ def test_commitments_and_alerts_make_the_moves_of_their_tables_only(history: lis
             assert is_move(commitment.MOVES, commitments.get(key), state), (key, commitments.get(key), state)
             commitments[key] = state
         for alert, alert_state in states_of_alerts(monitor.state).items():
-            assert is_move(alerts.MOVES, raised.get(alert), alert_state), (alert, raised.get(alert), alert_state)
+            assert is_move(lifecycle.MOVES, raised.get(alert), alert_state), (alert, raised.get(alert), alert_state)
             raised[alert] = alert_state
 
 

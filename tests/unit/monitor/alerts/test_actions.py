@@ -13,7 +13,7 @@ from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRaised, AlertWithdrawn, AppealDecided, Rung
 from contracts.messages.cases import CaseHeld, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved
-from services.monitor.core.alert_actions import APPEAL_UPHELD
+from services.monitor.core.alerts.actions import APPEAL_UPHELD
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store

@@ -1,11 +1,12 @@
 """Shared by the lists of due and overdue commitments: queries, pages, files, and refusals under load."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
+from fastapi import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
@@ -14,9 +15,10 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import Region
 from contracts.working_time import OfficeHours
 from services.monitor.core.rules import Rules
-from services.monitor.store.filters import After, CommitmentFilter, Cursor, GroupBy, parse_cursor
-from services.monitor.store.query_limits import QueryTooLarge, TooManyQueries
-from services.runtime.http.csv import Cell, Cells
+from services.monitor.store import rule_store
+from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor, GroupBy, Query, parse_cursor
+from services.monitor.store.lists.query_limits import LimitedQueries, QueryTooLarge, TooManyQueries
+from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, csv_response
 from services.runtime.http.problems import Problem
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -24,7 +26,10 @@ DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 MAX_DAYS = 366
 
-STREAMED = {"yield_per": 500}
+AS_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}}}
+"""The ``responses`` of an endpoint that also answers with a file."""
+
+_STREAMED = {"yield_per": 500}
 """Rows of a file that are in memory at a time."""
 
 
@@ -84,7 +89,29 @@ def total(rows: Sequence[Row[Any]]) -> int:
     return int(rows[0].total) if rows else 0
 
 
-def cells(view: ListedCommitment, rules: Rules) -> Cells:
+View = Callable[[Row[Any], Rules], ListedCommitment]
+"""Makes the view of a row."""
+
+
+async def list_file(
+    name: str, columns: type[ListedCommitment], queries: LimitedQueries, query: Callable[[Rules], Query], view: View
+) -> Response:
+    """A list as a CSV file. Raises `Problem` (503) under load."""
+    return await csv_response(name, tuple(columns.model_fields), _parts(queries, query, view))
+
+
+async def _parts(
+    queries: LimitedQueries, query: Callable[[Rules], Query], view: View
+) -> AsyncGenerator[list[Cells], None]:
+    async with problems(), queries.export() as connection:
+        rules = await rule_store.in_force(connection)
+        statement, parameters = query(rules)
+        async with connection.stream(statement, parameters, execution_options=_STREAMED) as rows:
+            async for part in rows.partitions():
+                yield [_cells(view(row, rules), rules) for row in part]
+
+
+def _cells(view: ListedCommitment, rules: Rules) -> Cells:
     """The row of a file for people to read: moments are local to the office."""
     hours = rules.terms(view.region).hours
     return [_cell(value, hours) for _, value in view]

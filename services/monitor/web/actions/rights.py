@@ -6,8 +6,8 @@ from contracts.messages.fields import PersonId
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import SUPERVISOR
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import directory_store
 from services.monitor.store.alerts import NumberedAlert
+from services.monitor.store.notifications import directory_store
 from services.runtime.http.problems import Problem
 from services.runtime.service import ServiceHost
 

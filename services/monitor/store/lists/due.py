@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.working_time import working_days_between
 from contracts.working_time.notices import NATION
 from services.monitor.core.rules import Rules
-from services.monitor.store.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
+from services.monitor.store.lists.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
 
 # Text that a state must contain to be parsed, since parsing takes most of the time. Strings of JSON escape quotes, so
 # that this text occurs only as a name with its value.

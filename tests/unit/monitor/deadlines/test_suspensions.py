@@ -15,7 +15,7 @@ from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, StepState, SuspensionKind
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.tasks import TaskSuspended
-from services.monitor.core.alerts import DEADLINE_MOVED
+from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import MAX_SUSPENSIONS
 from tests.support.monitor_histories import (

@@ -1,10 +1,12 @@
 """Actions of people on an alert: acknowledge it, appeal against a card, decide on the appeal. Pure."""
 
-from contracts.core import InvalidMessage, Rejected
+from typing import assert_never
+
+from contracts.core import Rejected
 from contracts.envelope import Message
-from contracts.messages.alerts import AlertAcknowledged, AlertAction, AlertAppealed, AlertWithdrawn, AppealDecided, Rung
-from services.monitor.core import appeals
-from services.monitor.core.alert_records import Acknowledgement, RaisedRung
+from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertWithdrawn, AppealDecided, Rung
+from services.monitor.core.alerts import appeals
+from services.monitor.core.alerts.records import Acknowledgement, RaisedRung
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import MonitoredCase
 
@@ -26,7 +28,9 @@ class WithdrawnAlert(Rejected):
 APPEAL_UPHELD = "an appeal against it was upheld"
 
 
-def apply_action(state: MonitoredCase, action: AlertAction) -> tuple[MonitoredCase, list[Message]]:
+def apply_action(
+    state: MonitoredCase, action: AlertAcknowledged | AlertAppealed | AppealDecided
+) -> tuple[MonitoredCase, list[Message]]:
     """The case after this action, and the messages to publish. A repeated action changes nothing.
 
     Raises `UnknownAlert`, `WithdrawnAlert`, or a `Rejected` of `appeals`.
@@ -56,7 +60,7 @@ def apply_action(state: MonitoredCase, action: AlertAction) -> tuple[MonitoredCa
                     )
                 )
         case _:
-            raise InvalidMessage(f"{action.type} is no action on an alert")
+            assert_never(action)
     if changed is fired:
         return state, []
     raised = (*commitment.raised[:index], changed, *commitment.raised[index + 1 :])

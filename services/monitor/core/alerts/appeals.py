@@ -5,7 +5,7 @@ from enum import StrEnum
 from contracts.core import Rejected
 from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
 from contracts.moves import Moves
-from services.monitor.core.alert_records import Appeal, AppealAnswer, RaisedRung
+from services.monitor.core.alerts.records import Appeal, AppealAnswer, RaisedRung
 
 
 class AppealState(StrEnum):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, IssueKind, OperationsAlerted, Rung
 from contracts.messages.cases import CaseStateRequested, StepState
-from services.monitor.core.alerts import DELIVERED_LATE
+from services.monitor.core.alerts.lifecycle import DELIVERED_LATE
+from services.monitor.core.alerts.verification import MAX_QUERIES
 from services.monitor.core.state import MonitoredCase
-from services.monitor.core.verification import MAX_QUERIES
 from tests.support.monitor_histories import Monitor, accepted, at, decided, delivered, done, report, reported
 
 MONDAY = at("2026-03-02 10:00")

@@ -14,10 +14,9 @@ from contracts.messages.fields import Article, PersonId, Reason
 from services.monitor.core.commitment import CASE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import HOLD, SuspensionRecord
-from services.monitor.web.rights import directory_in_force, must_supervise
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.monitor.web.actions.rights import directory_in_force, must_supervise
+from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.timestamps import Timestamp, not_in_future
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
@@ -51,8 +50,7 @@ class Hold(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only. A repeated request with the same content changes nothing."""
-    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host, "monitor", *ACTION_REFUSALS)
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
     async def hold(case_id: Annotated[CaseId, Path()], wanted: HoldRequest) -> Hold:

@@ -1,7 +1,7 @@
 """Lists the overdue commitments, for staff."""
 
-from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -11,24 +11,23 @@ from sqlalchemy import Row
 from contracts.messages.alerts import IssueKind, Rung
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import overdue, rule_store
-from services.monitor.store.due import days_left
-from services.monitor.store.query_limits import LimitedQueries
-from services.monitor.web.list_page import (
+from services.monitor.store import rule_store
+from services.monitor.store.lists import overdue
+from services.monitor.store.lists.due import days_left
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.lists.list_page import (
+    AS_FILE,
     DEFAULT_LIMIT,
-    STREAMED,
     CountsQuery,
     Form,
     ListedCommitment,
     ListQuery,
-    cells,
+    list_file,
     next_page,
     problems,
     total,
 )
-from services.runtime.http.csv import MEDIA_TYPE, Cells, csv_response
-from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
+from services.monitor.web.staff_router import staff_router
 from services.runtime.service import ServiceHost
 
 Card = Literal[Rung.YELLOW, Rung.RED, Rung.OVERSIGHT]
@@ -92,22 +91,20 @@ class OverdueCounts(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["lists"], responses=refused)
-    as_file: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}}}
+    router = staff_router(host, "lists")
 
-    @router.get("/overdue", responses=as_file, response_model=OverduePage)
+    @router.get("/overdue", responses=AS_FILE, response_model=OverduePage)
     async def all_overdue(wanted: Annotated[OverdueQuery, Query()]) -> OverduePage | Response:
         """Commitments with a standing card, the highest and oldest first, then those with a platform issue."""
-        now = host.clock.now()
+        view = partial(_view, now=host.clock.now())
         if wanted.form is Form.CSV:
-            return await csv_response("overdue", tuple(OverdueView.model_fields), _file(queries, wanted, now))
+            query = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
+            return await list_file("overdue", OverdueView, queries, lambda _: query, view)
         limit = wanted.limit or DEFAULT_LIMIT
         async with problems(), queries.query() as connection:
             rules = await rule_store.in_force(connection)
             rows = await overdue.page(connection, wanted, wanted.rung, wanted.cursor, limit + 1)
-        views = [_view(row, rules, now) for row in rows[:limit]]
-        return OverduePage(commitments=views, next=next_page(rows, limit))
+        return OverduePage(commitments=[view(row, rules) for row in rows[:limit]], next=next_page(rows, limit))
 
     @router.get("/overdue/counts")
     async def overdue_counts(wanted: Annotated[OverdueCountsQuery, Query()]) -> OverdueCounts:
@@ -122,12 +119,3 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
 def _view(row: Row[Any], rules: Rules, now: datetime) -> OverdueView:
     over = days_left(rules, row.region, row.committed_due or row.since, now)
     return OverdueView(**row._asdict(), rung=overdue.RUNGS.get(row.height), working_days_over=max(0, over))
-
-
-async def _file(queries: LimitedQueries, wanted: OverdueQuery, now: datetime) -> AsyncGenerator[list[Cells], None]:
-    async with problems(), queries.export() as connection:
-        rules = await rule_store.in_force(connection)
-        query, parameters = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
-        async with connection.stream(query, parameters, execution_options=STREAMED) as rows:
-            async for part in rows.partitions():
-                yield [cells(_view(row, rules, now), rules) for row in part]

@@ -1,7 +1,7 @@
 """Lists the commitments that are due soon, for staff."""
 
-from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -11,24 +11,23 @@ from sqlalchemy import Row
 from contracts.messages.alerts import Rung
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import due, rule_store
-from services.monitor.store.query_limits import LimitedQueries
-from services.monitor.web.list_page import (
+from services.monitor.store import rule_store
+from services.monitor.store.lists import due
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.lists.list_page import (
+    AS_FILE,
     DEFAULT_LIMIT,
     MAX_DAYS,
-    STREAMED,
     CountsQuery,
     Form,
     ListedCommitment,
     ListQuery,
-    cells,
+    list_file,
     next_page,
     problems,
     total,
 )
-from services.runtime.http.csv import MEDIA_TYPE, Cells, csv_response
-from services.runtime.http.openapi import refusals
-from services.runtime.security.staff import staff_only
+from services.monitor.web.staff_router import staff_router
 from services.runtime.service import ServiceHost
 
 _DAYS = "At most so many working days are left; 0 is today."
@@ -81,21 +80,21 @@ class DueCounts(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(401, 403, 422, 503)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["lists"], responses=refused)
-    as_file: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}}}
+    router = staff_router(host, "lists")
 
-    @router.get("/due", responses=as_file, response_model=DuePage)
+    @router.get("/due", responses=AS_FILE, response_model=DuePage)
     async def due_soon(wanted: Annotated[DueQuery, Query()]) -> DuePage | Response:
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
         now = host.clock.now()
+        view = partial(_view, now=now)
         if wanted.form is Form.CSV:
-            return await csv_response("due", tuple(DueView.model_fields), _file(queries, wanted, now))
+            query = partial(due.everything, wanted, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit)
+            return await list_file("due", DueView, queries, query, view)
         limit = wanted.limit or DEFAULT_LIMIT
         async with problems(), queries.query() as connection:
             rules = await rule_store.in_force(connection)
             rows = await due.page(connection, wanted, rules, now, wanted.days, wanted.cursor, limit + 1)
-        return DuePage(commitments=[_view(row, rules, now) for row in rows[:limit]], next=next_page(rows, limit))
+        return DuePage(commitments=[view(row, rules) for row in rows[:limit]], next=next_page(rows, limit))
 
     @router.get("/due/counts")
     async def due_counts(wanted: Annotated[DueCountsQuery, Query()]) -> DueCounts:
@@ -111,12 +110,3 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
 
 def _view(row: Row[Any], rules: Rules, now: datetime) -> DueView:
     return DueView(**row._asdict(), working_days_left=due.days_left(rules, row.region, now, row.committed_due))
-
-
-async def _file(queries: LimitedQueries, wanted: DueQuery, now: datetime) -> AsyncGenerator[list[Cells], None]:
-    async with problems(), queries.export() as connection:
-        rules = await rule_store.in_force(connection)
-        query, parameters = due.everything(wanted, rules, now, wanted.days, wanted.cursor, wanted.limit)
-        async with connection.stream(query, parameters, execution_options=STREAMED) as rows:
-            async for part in rows.partitions():
-                yield [cells(_view(row, rules, now), rules) for row in part]

@@ -17,13 +17,13 @@ from contracts.messages.cases import CaseStateRequested, StepState
 from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey, CommitmentsMoved, CommitmentsOpened
 from contracts.messages.plans import Limit, Limits
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
+from services.monitor.core.alerts.verification import MAX_QUERIES
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import procedure_key
-from services.monitor.core.verification import MAX_QUERIES
 from services.monitor.store import rule_store
 from tests.support.monitor_histories import Monitor, accepted, at, decided, delivered, done, plan, report, reported
-from tests.unit.monitor.test_suspensions import procedure
+from tests.unit.monitor.deadlines.test_suspensions import procedure
 
 MONDAY = at("2026-03-02 10:00")
 SECOND, INSTANT = timedelta(seconds=1), timedelta(microseconds=1)

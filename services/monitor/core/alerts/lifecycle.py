@@ -6,7 +6,7 @@ from enum import StrEnum
 from contracts.envelope import Message
 from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaised, AlertWithdrawn, Rung
 from contracts.moves import Moves
-from services.monitor.core.alert_records import RaisedRung, settled_rungs
+from services.monitor.core.alerts.records import RaisedRung, settled_rungs
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
 

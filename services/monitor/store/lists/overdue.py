@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
-from services.monitor.store.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
+from services.monitor.store.lists.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
 
 HEIGHT = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
 """Ranks the cards; 0 is none."""

@@ -11,10 +11,9 @@ from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDe
 from contracts.messages.fields import PersonId, Reason
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import NumberedAlert, by_number
-from services.monitor.web.rights import directory_in_force, may_act_on, must_supervise, no_right
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.monitor.web.actions.rights import directory_in_force, may_act_on, must_supervise, no_right
+from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.problems import Problem
-from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 MAX_ALERTS = 1000
@@ -65,8 +64,7 @@ class RecordedAction(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only. A repeated request with the same content changes nothing."""
-    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], tags=["monitor"], responses=refused)
+    router = staff_router(host, "monitor", *ACTION_REFUSALS)
 
     @router.post("/alerts/acknowledgements")
     async def acknowledge(wanted: AcknowledgementRequest) -> list[AcknowledgementResult]:

@@ -9,7 +9,7 @@ from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import CaseExtended, CaseRestarted, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsOpened
 from contracts.working_time.notices import Notice, NoticeDay
-from services.monitor.core.alerts import DEADLINE_MOVED
+from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
 from services.monitor.core.rules import Rules, rule_set
 from services.monitor.store.rule_store import SHIPPED, read
 from tests.support.monitor_histories import (
