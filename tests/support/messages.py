@@ -9,10 +9,14 @@ from contracts.messages.cases import (
     Applicant,
     CaseAccepted,
     CaseDecided,
+    CaseExtended,
     CaseReported,
+    CaseRestarted,
+    CaseSuspended,
     Channel,
     StepReport,
     StepState,
+    SuspensionKind,
 )
 from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, task_id
@@ -66,6 +70,28 @@ def report(
     return StepReport(step=step, state=state, requested_at=requested_at, decided_at=decided_at, **fields)
 
 
+def case_suspended(since: datetime, until: datetime | None = None, **fields: Any) -> CaseSuspended:
+    """A correction that staff recorded at once, when it began or when it ended."""
+    defaults: dict[str, Any] = {
+        "change_id": "c1-begins" if until is None else "c1-ends",
+        "suspension": "c1",
+        "kind": SuspensionKind.CORRECTION,
+        "reason": "材料不齐",
+        "recorded_at": until or since,
+    }
+    return CaseSuspended(**defaults | {"since": since, "until": until} | fields)
+
+
+def case_extended(days: int, notified_at: datetime, change_id: str = "e1") -> CaseExtended:
+    """An extension of which the applicant was notified then."""
+    return CaseExtended(change_id=change_id, days=days, reason="案情复杂", notified_at=notified_at)
+
+
+def case_restarted(restarted_at: datetime, change_id: str = "r1") -> CaseRestarted:
+    """A restart of the time of the case."""
+    return CaseRestarted(change_id=change_id, reason="重新受理", restarted_at=restarted_at)
+
+
 @dataclass(frozen=True)
 class CaseMessages:
     """Builds what the services publish about one case with this plan."""
@@ -84,9 +110,10 @@ class CaseMessages:
         return TaskDelivered(**self._task(step) | {"requested_at": moment, "delivered_at": moment} | fields)
 
     def suspended(self, step: str, procedure: str, since: datetime, **fields: Any) -> TaskSuspended:
-        """A special procedure that the department has opened, and reported at once."""
+        """A special procedure that the department reported at once, when it opened or when it ended."""
         of_task = {name: value for name, value in self._task(step).items() if name != "reference"}
-        defaults = {"procedure": procedure, "name": "检验", "reason": "需要检验", "since": since, "reported_at": since}
+        defaults = {"procedure": procedure, "name": "检验", "reason": "需要检验", "since": since}
+        defaults["reported_at"] = fields.get("until") or since
         return TaskSuspended(**of_task | defaults | fields)
 
     def done(self, step: str, moment: datetime, **fields: Any) -> TaskDone:

@@ -1,156 +1,89 @@
-"""The messages of a case, and a monitor that processes them, for the tests of the core."""
+"""Cases in monitor: the messages about one matter, the core as a scenario, changed rules, and generated histories."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
-from contracts.core import Transition
-from contracts.envelope import Envelope, Message, envelop
+from hypothesis import strategies as st
+
+from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
-from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, CaseReported, Channel, StepReport, StepState
+from contracts.messages.cases import StepState
 from contracts.messages.commitments import CommitmentKey
-from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
-from contracts.messages.tasks import TaskDelivered, TaskDone
+from contracts.messages.plans import Limits
+from contracts.working_time.notices import Notice
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.handle import handle
-from services.monitor.core.rules import Rules
+from services.monitor.core.rules import RuleFile, Rules, rule_set
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.rule_store import shipped
+from services.monitor.store import rule_store
+from services.runtime.yaml_file import read_yaml
+from tests.support.messages import CaseMessages, at, limits, plan, plan_step, report
+from tests.support.scenario import At, Scenario, of_type
 
-CASE_ID = "K7Q2-9MXF-4TBA-3"
-APPLICANT = Applicant(kind="person", name="Li Hua", id_number="11010519491231002X")
+MONDAY = at("2026-03-02 10:00")
+STEP_WARNING, STEP_YELLOW, STEP_RED = at("2026-03-03 09:00"), at("2026-03-03 17:30"), at("2026-03-05 17:30")
+CASE_WARNING, CASE_YELLOW, CASE_RED = at("2026-03-05 09:00"), at("2026-03-09 17:30"), at("2026-03-16 17:30")
+"""When the rungs of `BUSINESS` fall due, accepted on Monday."""
 
-
-def at(text: str) -> datetime:
-    """A moment on the office's clock, as an instant in UTC: ``2026-03-02 10:00``."""
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
-
-
-def limits(committed: int | datetime, statutory: int | datetime) -> Limits:
-    return Limits(committed=_limit(committed), statutory=_limit(statutory))
+INSTANT = timedelta(microseconds=1)
 
 
-def _limit(end: int | datetime) -> Limit:
-    return Limit(working_days=end) if isinstance(end, int) else Limit(due_at=end)
-
-
-def plan(whole: Limits | None = None, licence: Limits | None = None, tax: Limits | None = None) -> Plan:
+def business(
+    whole: Limits | None = None, licence: Limits | None = None, tax: Limits | None = None, region: str = "440305"
+) -> CaseMessages:
     """Commerce leads; a licence with a limit of its own, and a tax registration after it, without one unless given."""
-    return Plan(
-        matter="start-business",
-        matter_name="Starting a business",
-        catalogue_version="1",
-        lead_department="Commerce",
-        limits=whole or limits(5, 10),
-        steps=(
-            PlanStep(
-                step="licence",
-                item="licence",
-                item_name="Business licence",
-                department="Market office",
-                system="commerce",
-                limits=licence or limits(1, 3),
-            ),
-            PlanStep(
-                step="tax",
-                item="tax",
-                item_name="Tax registration",
-                department="Tax",
-                system="tax",
-                after=("licence",),
-                limits=tax,
-            ),
-        ),
+    steps = (
+        plan_step("licence", department="Market office", system="commerce", limits=licence or limits(1, 3)),
+        plan_step("tax", after=("licence",), limits=tax),
     )
+    return CaseMessages(plan(*steps, whole=whole or limits(5, 10)), region=region)
 
 
-def accepted(moment: datetime, of: Plan | None = None) -> CaseAccepted:
-    return CaseAccepted(
-        plan=of or plan(), region="440305", channel=Channel.WEB, applicant=APPLICANT, accepted_at=moment
-    )
+BUSINESS = business()
+LICENCE_OPEN = report("licence", StepState.DELIVERED, MONDAY)
+REPORTED_OPEN = BUSINESS.reported(LICENCE_OPEN)
 
 
-def delivered(moment: datetime, step: str = "licence") -> TaskDelivered:
-    return TaskDelivered(
-        task_id=f"{CASE_ID}/{step}",
-        step=step,
-        department="Market office",
-        system="commerce",
-        reference="4403-1",
-        requested_at=moment,
-        delivered_at=moment,
-    )
+def rule_text(*changes: tuple[str, str]) -> str:
+    """The shipped rule file with these replacements, each at its first place."""
+    text = rule_store.SHIPPED.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
 
 
-def done(moment: datetime, step: str = "licence", *, delivered_at: datetime | None = None) -> TaskDone:
-    """An answer of that moment to a step that was delivered long before, unless given."""
-    return TaskDone(
-        task_id=f"{CASE_ID}/{step}",
-        step=step,
-        department="Market office",
-        system="commerce",
-        reference="4403-1",
-        delivered_at=delivered_at or min(moment, at("2026-03-02 10:00")),
-        outcome=Outcome.APPROVED,
-        decided_at=moment,
-    )
+def changed_rules(*changes: tuple[str, str], number: int = 1, notices: Iterable[Notice] = ()) -> Rules:
+    """The shipped rules with these replacements and notices, under this number."""
+    return Rules(number, rule_set(read_yaml(RuleFile, rule_text(*changes).encode()), notices))
 
 
-def report(
-    step: str, state: StepState, requested_at: datetime | None, decided_at: datetime | None = None
-) -> StepReport:
-    return StepReport(step=step, state=state, requested_at=requested_at, decided_at=decided_at)
-
-
-def reported(*steps: StepReport) -> CaseReported:
-    return CaseReported(steps=steps or (report("licence", StepState.WAITING, None),))
-
-
-def decided(moment: datetime, *steps: StepReport) -> CaseDecided:
-    return CaseDecided(outcome=Outcome.APPROVED, decided_at=moment, steps=steps)
-
-
-def envelope(message: Message, time: datetime) -> Envelope[Message]:
-    return envelop(message, id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
-
-
-class Monitor:
-    """Processes the messages of one case and keeps the published messages."""
+class Monitor(Scenario[MonitoredCase]):
+    """A case in monitor, by the shipped rules unless others are given."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self.rules = rules or shipped()
-        self.state: MonitoredCase | None = None
-        self.published: list[Message] = []
-        self.step: Transition[MonitoredCase] | None = None
+        super().__init__(partial(handle, rules or rule_store.shipped()))
 
-    def process(self, message: Message, time: datetime) -> tuple[Message, ...]:
-        """The messages that follow from this one."""
-        self.step = handle(self.rules, self.state, envelope(message, time))
-        self.state = self.step.state
-        self.published.extend(self.step.out)
-        return self.step.out
+    def use(self, rules: Rules) -> None:
+        """Put other rules in force."""
+        self.core = partial(handle, rules)
 
-    def process_all(self, messages: Iterable[tuple[Message, datetime]]) -> "Monitor":
-        for message, time in messages:
-            self.process(message, time)
-        return self
+    def tracked(self, key: CommitmentKey) -> TrackedCommitment:
+        """The commitment with this key."""
+        found = self.case.commitment(key)
+        assert found is not None
+        return found
 
-    @property
-    def timer_at(self) -> datetime | None:
-        assert self.step is not None
-        return self.step.timer_at
-
-    @property
-    def retry_after(self) -> timedelta | None:
-        assert self.step is not None
-        return self.step.retry_after
+    def change(self, key: CommitmentKey, **facts: Any) -> None:
+        """Replace recorded facts of a commitment."""
+        self.state = self.case.with_commitment(self.tracked(key).replace(**facts))
 
     def standing(self) -> set[tuple[CommitmentKey, Rung, datetime]]:
         """The alerts raised and not withdrawn. Each rung is raised, and withdrawn, at most once an occurrence."""
-        raised = [one for one in self.published if isinstance(one, AlertRaised)]
-        withdrawn = [
-            (one.commitment, one.rung, one.occurrence) for one in self.published if isinstance(one, AlertWithdrawn)
-        ]
+        raised = of_type(AlertRaised, self.published)
+        withdrawn = [(one.commitment, one.rung, one.occurrence) for one in of_type(AlertWithdrawn, self.published)]
         keys = [(one.commitment, one.rung, one.occurrence) for one in raised]
         assert len(set(keys)) == len(keys), "a rung has fired twice"
         assert len(set(withdrawn)) == len(withdrawn), "a rung was withdrawn twice"
@@ -158,3 +91,67 @@ class Monitor:
         standing = [a for a in raised if (a.commitment, a.rung, a.occurrence) not in withdrawn]
         assert len({(a.commitment, a.rung) for a in standing}) == len(standing), "a rung stands twice"
         return {(a.commitment, a.rung, a.due_at) for a in standing}
+
+    def standing_rungs(self) -> set[tuple[CommitmentKey, Rung]]:
+        """The commitments and rungs of the standing alerts."""
+        return {(key, rung) for key, rung, _ in self.standing()}
+
+
+def opened(of: CaseMessages = BUSINESS, rules: Rules | None = None) -> Monitor:
+    """A case accepted on Monday, whose licence was delivered to the department at once."""
+    return Monitor(rules).given((of.accepted(MONDAY), MONDAY), (of.delivered("licence", MONDAY), MONDAY))
+
+
+def carded() -> Monitor:
+    """The same, after its time: the licence has a warning and a yellow card."""
+    card_at = STEP_YELLOW + INSTANT
+    return opened().given((TimerFired(), card_at), (REPORTED_OPEN, card_at))
+
+
+def facts(case: MonitoredCase) -> MonitoredCase:
+    """The state without alerts, platform issues and queries, which depend on the order of messages."""
+    commitments = tuple(tracked.replace(raised=()) for tracked in case.commitments)
+    changing = {"query_count": 0, "unanswered_queries": 0, "queried_at": None, "sequence": 0}
+    return case.replace(commitments=commitments, platform_issues=(), **changing)
+
+
+# -- generated histories -----------------------------------------------------------------------------------------------
+
+# Deadlines and answers meet on few moments, so that "exactly when it is due" comes up often.
+moments = st.one_of(
+    st.sampled_from([STEP_WARNING, STEP_YELLOW, STEP_RED, CASE_YELLOW]),
+    st.integers(0, 20 * 24).map(lambda hours: MONDAY + timedelta(hours=hours)),
+).flatmap(lambda moment: st.sampled_from([moment, moment + INSTANT]))
+
+limit_ends = st.one_of(st.integers(0, 6), moments)
+"""Ends of limits: a number of working days, or a moment."""
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, finished: bool = False) -> list[At]:
+    """Possible histories of a case: each event at one moment, reported in messages of that moment or later."""
+    of = business(*(limits(draw(limit_ends), draw(limit_ends)) for _ in range(3)))
+    step_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
+    messages: list[At] = [(of.accepted(MONDAY), MONDAY), (of.delivered("licence", MONDAY), MONDAY)]
+    answered = finished or draw(st.booleans())
+    licence_done = report("licence", StepState.DONE, MONDAY, decided_at=step_at)
+    if answered:
+        messages.append((of.done("licence", step_at, delivered_at=MONDAY), step_at))
+    for time in draw(st.lists(moments, max_size=3)):
+        if answered and time >= step_at:
+            steps = [licence_done, report("tax", StepState.DELIVERED, step_at)]
+        else:
+            steps = [LICENCE_OPEN, report("tax", StepState.WAITING)]
+        if not answered or time <= tax_at:
+            messages.append((of.reported(*steps), time))
+    if finished or (answered and draw(st.booleans())):
+        messages.append((of.done("tax", tax_at, delivered_at=MONDAY), tax_at))
+        tax_done = report("tax", StepState.DONE, step_at, decided_at=tax_at)
+        messages.append((of.decided(case_at, licence_done, tax_done), case_at))
+    return messages
+
+
+def disturbed(history: list[At]) -> st.SearchStrategy[list[At]]:
+    """The same messages in another order, some of them more than once."""
+    repeats = st.lists(st.sampled_from(history), max_size=6)
+    return repeats.flatmap(lambda again: st.permutations([*history, *again]))

@@ -13,49 +13,68 @@ from contracts.values import Value
 from tests.support.messages import CASE_ID
 
 S = TypeVar("S", bound=Value)
+M = TypeVar("M", bound=Message)
 
 At = tuple[Message, datetime]
 """A message and the moment of its envelope."""
 
 
-def sealed(message: Message, time: datetime, case_id: str = CASE_ID, id: UUID | None = None) -> Envelope[Message]:
+def enveloped(message: Message, time: datetime, case_id: str = CASE_ID, id: UUID | None = None) -> Envelope[Message]:
     """A message in its envelope."""
     return envelop(message, id=id or uuid4(), source="/test", subject=case_id, time=time)
 
 
+def of_type(kind: type[M], messages: Iterable[Message]) -> list[M]:
+    """Those of the messages that have this type."""
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def only(kind: type[M], messages: Iterable[Message]) -> M:
+    """The one message there is, which has this type."""
+    (message,) = messages
+    assert isinstance(message, kind)
+    return message
+
+
 class Scenario(Generic[S]):
-    """One case of one core: its state, its last step, and all that it has published."""
+    """One case of one core: its state, its last transition, and all that it has published.
+
+    A test may replace the core by one with other rules.
+    """
 
     def __init__(self, core: Core[S], case_id: str = CASE_ID) -> None:
-        self._core = core
-        self._case_id = case_id
+        self.core = core
         self.state: S | None = None
-        self.step: Transition[S] | None = None
         self.published: list[Message] = []
+        self._case_id = case_id
+        self._last: Transition[S] | None = None
+
+    @property
+    def case(self) -> S:
+        """The state after the first message."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def last(self) -> Transition[S]:
+        """The transition by the last message."""
+        assert self._last is not None
+        return self._last
 
     def given(self, *messages: At) -> Self:
-        """Fold these messages."""
+        """Process these messages."""
         for message, time in messages:
             self.when(message, time)
         return self
 
     def when(self, message: Message, time: datetime) -> tuple[Message, ...]:
-        """Fold one more message; what it makes the core publish."""
-        self.step = self._core(self.state, sealed(message, time, self._case_id))
-        self.state = self.step.state
-        self.published.extend(self.step.out)
-        return self.step.out
+        """Process one more message; the messages that the core publishes because of it."""
+        self._last = self.core(self.state, enveloped(message, time, self._case_id))
+        self.state = self._last.state
+        self.published.extend(self._last.out)
+        return self._last.out
 
     def refuses(self, message: Message, time: datetime, reason: str, error: type[Exception] = InvalidMessage) -> None:
         """Assert that the core refuses the message, for a reason that the expression matches; the state stays."""
         with pytest.raises(error, match=reason):
-            self._core(self.state, sealed(message, time, self._case_id))
-
-    def published_of(self, kind: type[Message]) -> list[Message]:
-        """What has been published of one type."""
-        return [message for message in self.published if isinstance(message, kind)]
-
-
-def folded(core: Core[S], messages: Iterable[At], case_id: str = CASE_ID) -> Scenario[S]:
-    """The scenario after these messages."""
-    return Scenario(core, case_id).given(*messages)
+            self.core(self.state, enveloped(message, time, self._case_id))

@@ -43,9 +43,11 @@ def directory() -> DirectoryFile:
 async def http(process: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
     """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
     for case in (CASE, OTHER):
-        begun = [(case, accepted(MONDAY), MONDAY), (case, delivered(MONDAY), MONDAY)]
+        begun = [(case, BUSINESS.accepted(MONDAY), MONDAY), (case, BUSINESS.delivered("licence", MONDAY), MONDAY)]
         await process_messages(process, [*begun, (case, TimerFired(), LATE)])
-        await process_messages(process, [(case, reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)])
+        await process_messages(
+            process, [(case, BUSINESS.reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)]
+        )
     async with process.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
     funnel = asyncio.create_task(process.queue.run())

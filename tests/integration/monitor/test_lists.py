@@ -39,20 +39,20 @@ def histories() -> list[History]:
     begun = [
         (case, published, MONDAY)
         for case in (GOOD, LATE, WITHDRAWN, OPEN)
-        for published in (accepted(MONDAY), delivered(MONDAY))
+        for published in (BUSINESS.accepted(MONDAY), BUSINESS.delivered("licence", MONDAY))
     ]
     ask_at = STEP_YELLOW + INSTANT
-    still_open = reported(report("licence", StepState.DELIVERED, MONDAY))
+    still_open = BUSINESS.reported(report("licence", StepState.DELIVERED, MONDAY))
     friday = at("2026-03-06 11:00")
     return [
         *begun,
-        (GOOD, done(MONDAY), MONDAY),
-        (GOOD, decided(at("2026-03-04 12:00")), MONDAY),
-        (LATE, decided(CASE_RED + INSTANT), CASE_RED + INSTANT),
+        (GOOD, BUSINESS.done("licence", MONDAY), MONDAY),
+        (GOOD, BUSINESS.decided(at("2026-03-04 12:00")), MONDAY),
+        (LATE, BUSINESS.decided(CASE_RED + INSTANT), CASE_RED + INSTANT),
         (WITHDRAWN, TimerFired(), ask_at),
         (WITHDRAWN, still_open, ask_at),
-        (WITHDRAWN, done(STEP_YELLOW), friday),
-        (OPEN, done(MONDAY), MONDAY),
+        (WITHDRAWN, BUSINESS.done("licence", STEP_YELLOW), friday),
+        (OPEN, BUSINESS.done("licence", MONDAY), MONDAY),
     ]
 
 
@@ -226,15 +226,15 @@ async def test_a_repeated_alert_is_one_row_and_statements_do_not_grow(
 async def test_platform_issues_are_listed_until_they_are_settled(
     process: ServiceProcess[MonitoredCase],
 ) -> None:
-    undelivered = reported(report("licence", StepState.REQUESTED, MONDAY))
+    undelivered = BUSINESS.reported(report("licence", StepState.REQUESTED, MONDAY))
     late = STEP_YELLOW + timedelta(hours=1)
-    begun = [(OPEN, accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
+    begun = [(OPEN, BUSINESS.accepted(MONDAY), MONDAY), (OPEN, TimerFired(), STEP_YELLOW + INSTANT)]
     await process_messages(process, [*begun, (OPEN, undelivered, late)])
     async with client(process) as http:
         (listed,) = (await http.get("/platform-issues")).json()
         assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
         assert listed["settled_at"] is None
-        await process_messages(process, [(OPEN, delivered(late + INSTANT), late + INSTANT)])
+        await process_messages(process, [(OPEN, BUSINESS.delivered("licence", late + INSTANT), late + INSTANT)])
         assert (await http.get("/platform-issues")).json() == []
         (settled,) = (await http.get("/platform-issues", params={"unsettled": False})).json()
         assert datetime.fromisoformat(settled["settled_at"]) == late + INSTANT

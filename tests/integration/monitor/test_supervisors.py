@@ -37,13 +37,13 @@ async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
 
 def begun(region: str = SHENZHEN, case: int = 5, step: int = 1, moment: datetime = BEGINS) -> CaseAccepted:
     """An acceptance with these committed limits, in working days; the statutory ones are much later."""
-    of = plan(whole=limits(case, case + 20), licence=limits(step, step + 20))
-    return accepted(moment, of).model_copy(update={"region": region})
+    of = business(whole=limits(case, case + 20), licence=limits(step, step + 20))
+    return of.accepted(moment).model_copy(update={"region": region})
 
 
 async def test_what_is_due_is_counted_in_working_days_of_its_region(desk: Desk) -> None:
-    await desk.process_messages(number(1), begun(SHENZHEN), delivered(BEGINS))
-    await desk.process_messages(number(2), begun(NANNING), delivered(BEGINS))
+    await desk.process_messages(number(1), begun(SHENZHEN), BUSINESS.delivered("licence", BEGINS))
+    await desk.process_messages(number(2), begun(NANNING), BUSINESS.delivered("licence", BEGINS))
 
     async def due(days: int) -> list[tuple[str, str, int]]:
         page = await desk.get("/due", days=days)
@@ -81,7 +81,7 @@ async def test_what_is_due_is_counted_in_working_days_of_its_region(desk: Desk) 
 
 async def test_a_paused_or_answered_commitment_is_not_due(desk: Desk) -> None:
     for n in range(1, 5):
-        await desk.process_messages(number(n), begun(), delivered(BEGINS))
+        await desk.process_messages(number(n), begun(), BUSINESS.delivered("licence", BEGINS))
     hold = CaseSuspended(
         suspension="hold",
         kind=SuspensionKind.HOLD,
@@ -91,14 +91,14 @@ async def test_a_paused_or_answered_commitment_is_not_due(desk: Desk) -> None:
         change_id="hold.1",
     )
     await desk.process_messages(number(1), hold)
-    await desk.process_messages(number(2), done(BEGINS))
-    await desk.process_messages(number(3), decided(BEGINS))
+    await desk.process_messages(number(2), BUSINESS.done("licence", BEGINS))
+    await desk.process_messages(number(3), BUSINESS.decided(BEGINS))
     found = keys((await desk.get("/due", days=20))["commitments"])
     assert found == [(number(4), "step/licence"), (number(2), "case"), (number(4), "case")]
 
 
 async def test_a_case_behind_a_dead_letter_is_still_due(desk: Desk) -> None:
-    await desk.process_messages(number(1), begun(), delivered(BEGINS))
+    await desk.process_messages(number(1), begun(), BUSINESS.delivered("licence", BEGINS))
     async with desk.process.database.begin() as connection:
         await connection.execute(text("UPDATE cases SET timer_at = NULL, retry_at = now()"))
         await connection.execute(
@@ -132,7 +132,7 @@ def messages_of(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
         (moment, begun(region, random.randint(0, 12), random.randint(0, 6), moment)),
     ]
     if random.random() < 0.9:
-        published.append((moment, delivered(moment)))
+        published.append((moment, BUSINESS.delivered("licence", moment)))
     if random.random() < 0.3:
         since = moment + timedelta(hours=random.randint(1, 100))
         until = since + timedelta(days=random.randint(1, 9)) if random.random() < 0.5 else None
@@ -157,17 +157,17 @@ def messages_of(random: Random, moment: datetime) -> list[tuple[datetime, Any]]:
         )
     if random.random() < 0.5:
         answered_at = moment + timedelta(days=random.randint(0, 12))
-        published.append((answered_at, done(answered_at)))
+        published.append((answered_at, BUSINESS.done("licence", answered_at)))
     if random.random() < 0.3:
         decided_at = moment + timedelta(days=random.randint(1, 20))
-        published.append((decided_at, decided(decided_at)))
+        published.append((decided_at, BUSINESS.decided(decided_at)))
     if random.random() < 0.4:
         published += [
             (moment + timedelta(hours=hours), side_clocks(random, region, moment, hours)) for hours in (0, 90, 200)
         ]
     for day in range(2, 20, 3):
         asked_at = moment + timedelta(days=day)
-        published.append((asked_at, reported(report("licence", StepState.DELIVERED, moment))))
+        published.append((asked_at, BUSINESS.reported(report("licence", StepState.DELIVERED, moment))))
     return published
 
 
@@ -246,12 +246,16 @@ async def overdue_cases(desk: Desk) -> None:
         await desk.pass_to(moment)
         await desk.process_messages(number(n), begun(NANNING if n == 1 else SHENZHEN, moment=moment))
         if n < 3:
-            await desk.process_messages(number(n), delivered(moment))
+            await desk.process_messages(number(n), BUSINESS.delivered("licence", moment))
     now = at("2026-04-14 10:00")
     await desk.pass_to(now)
-    await desk.process_messages(number(1), reported(report("licence", StepState.DELIVERED, BEGINS)))
-    await desk.process_messages(number(2), reported(report("licence", StepState.DELIVERED, at("2026-03-30 10:00"))))
-    await desk.process_messages(number(3), reported(report("licence", StepState.REQUESTED, at("2026-03-30 10:00"))))
+    await desk.process_messages(number(1), BUSINESS.reported(report("licence", StepState.DELIVERED, BEGINS)))
+    await desk.process_messages(
+        number(2), BUSINESS.reported(report("licence", StepState.DELIVERED, at("2026-03-30 10:00")))
+    )
+    await desk.process_messages(
+        number(3), BUSINESS.reported(report("licence", StepState.REQUESTED, at("2026-03-30 10:00")))
+    )
 
 
 async def test_an_overdue_commitment_is_listed_once_with_its_highest_card(desk: Desk) -> None:
@@ -283,7 +287,7 @@ async def test_an_overdue_commitment_is_listed_once_with_its_highest_card(desk: 
         ],
     }
     assert (await desk.get("/overdue/counts", limit=1))["total"] == 5
-    await desk.process_messages(number(3), delivered(desk.clock.now()))
+    await desk.process_messages(number(3), BUSINESS.delivered("licence", desk.clock.now()))
     assert number(3) not in {case_id for case_id, _ in keys((await desk.get("/overdue"))["commitments"])}
 
 
@@ -305,8 +309,8 @@ async def test_a_withdrawn_or_answered_commitment_is_not_overdue(desk: Desk) -> 
 async def test_a_file_has_the_same_rows_and_no_formula(desk: Desk) -> None:
     formula = '=HYPERLINK("http://evil";"税务局")'
     for n, owner in enumerate((formula, "+1", "-1", "@x", '税务局, "一"\n二')):
-        whole = plan(whole=limits(1, 5)).model_copy(update={"lead_department": owner})
-        await desk.process_messages(number(n), accepted(BEGINS, whole))
+        whole = business(whole=limits(1, 5)).model_copy(update={"lead_department": owner})
+        await desk.process_messages(number(n), whole.accepted(BEGINS))
     answer = await desk.http.get("/due", params={"form": "csv", "kind": "case"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="due.csv"'
@@ -320,7 +324,7 @@ async def test_a_file_has_the_same_rows_and_no_formula(desk: Desk) -> None:
     assert len(only.content.splitlines()) == 2
     await desk.pass_to(at("2026-03-05 10:00"))
     for n in range(5):
-        await desk.process_messages(number(n), reported())
+        await desk.process_messages(number(n), BUSINESS.reported())
     late = await desk.http.get("/overdue", params={"form": "csv"})
     found = list(csv.DictReader(io.StringIO(late.content.decode("utf-8-sig"), newline="")))
     page = (await desk.get("/overdue"))["commitments"]
@@ -332,7 +336,7 @@ async def test_a_file_has_the_same_rows_and_no_formula(desk: Desk) -> None:
 
 async def test_a_long_file_is_complete(desk: Desk) -> None:
     for n in range(700):
-        await desk.process_messages(number(n), begun(), delivered(BEGINS))
+        await desk.process_messages(number(n), begun(), BUSINESS.delivered("licence", BEGINS))
     answer = await desk.http.get("/due", params={"form": "csv"})
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len({(row["case_id"], row["commitment"]) for row in rows}) == len(rows) == 1400
@@ -355,7 +359,7 @@ async def test_wrong_requests_and_strangers(desk: Desk) -> None:
 
 
 async def test_queries_are_limited_in_number_and_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    await desk.process_messages(number(1), begun(), delivered(BEGINS))
+    await desk.process_messages(number(1), begun(), BUSINESS.delivered("licence", BEGINS))
     monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
     assert (await desk.get("/due"))["commitments"]
     async with desk.process.database.connect() as other:
@@ -383,10 +387,12 @@ async def test_a_query_is_read_only(desk: Desk) -> None:
 
 
 async def test_a_limit_that_has_moved_since_its_card_was_overturned_is_due_again(desk: Desk) -> None:
-    await desk.process_messages(number(1), begun(), delivered(BEGINS), done(BEGINS))
+    await desk.process_messages(
+        number(1), begun(), BUSINESS.delivered("licence", BEGINS), BUSINESS.done("licence", BEGINS)
+    )
     late = at("2026-03-10 10:00")
     await desk.pass_to(late)
-    await desk.process_messages(number(1), reported())
+    await desk.process_messages(number(1), BUSINESS.reported())
     assert keys((await desk.get("/overdue"))["commitments"]) == [(number(1), "case")]
     published = {"commitment": "case", "rung": Rung.YELLOW, "occurrence": 1, "by": "li", "reason": "停电"}
     await desk.process_messages(number(1), AlertAppealed(**published, appealed_at=late))

@@ -1,5 +1,6 @@
-"""Commitments, alerts and appeals change their states by the moves of their tables only."""
+"""Commitments, alerts and appeals make every move of their tables, and no other."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from itertools import product
@@ -9,81 +10,129 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import Rejected
+from contracts.core import Rejected, UnknownCase
 from contracts.envelope import TimerFired
-from contracts.messages.alerts import AlertAppealed, AppealDecided, Rung
-from contracts.messages.cases import CaseSuspended, SuspensionKind
+from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from contracts.moves import Moves
 from services.monitor.core import commitment
 from services.monitor.core.alerts import appeals, lifecycle
 from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.state import MonitoredCase
-from tests.support.monitor_histories import Monitor, at
-from tests.unit.monitor.test_core_properties import Timed, disturbed, histories, moments
+from tests.support.messages import at, case_suspended, limits
+from tests.support.monitor_histories import (
+    MONDAY,
+    STEP_WARNING,
+    Monitor,
+    business,
+    changed_rules,
+    disturbed,
+    histories,
+    moments,
+)
+from tests.support.scenario import At
 
-START = at("2026-03-02 10:00")
+TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (at(f"2026-03-0{day} 10:00") for day in (3, 4, 5, 6))
+
+OF = business(tax=limits(2, 4))
+PROCEDURE = OF.suspended("licence", "P1", TUESDAY)
+ALERT: dict[str, Any] = {"commitment": "step/licence", "rung": Rung.WARNING, "by": "li", "reason": "已督促承办人"}
+
+MESSAGES: Mapping[str, At] = {
+    "acceptance": (OF.accepted(MONDAY), MONDAY),
+    "delivery": (OF.delivered("licence", MONDAY), MONDAY),
+    "answer in time": (OF.done("licence", MONDAY, delivered_at=MONDAY), FRIDAY),
+    "late answer": (OF.done("licence", FRIDAY, delivered_at=MONDAY), FRIDAY),
+    "answer for the tax": (OF.done("tax", FRIDAY), FRIDAY),
+    "decision": (OF.decided(FRIDAY), FRIDAY),
+    "suspension begins": (case_suspended(TUESDAY), TUESDAY),
+    "suspension ends": (case_suspended(TUESDAY, WEDNESDAY), WEDNESDAY),
+    "procedure begins": (PROCEDURE, TUESDAY),
+    "procedure ends": (PROCEDURE.replace(until=THURSDAY, reported_at=THURSDAY), THURSDAY),
+    "procedure goes on": (PROCEDURE.replace(reported_at=FRIDAY), FRIDAY),
+    "timer": (TimerFired(), STEP_WARNING),
+    "timer of the procedure": (TimerFired(), WEDNESDAY),
+    "acknowledgement": (AlertAcknowledged(**ALERT, acknowledged_at=TUESDAY), TUESDAY),
+}
+
+OPEN = ("acceptance", "delivery")
+
+STATES: Mapping[str, tuple[str, ...]] = {
+    "unknown": (),
+    "delivered, not accepted": ("delivery",),
+    "suspended, not accepted": ("suspension begins",),
+    "open": OPEN,
+    "suspended": (*OPEN, "suspension begins"),
+    "in a procedure": (*OPEN, "procedure begins"),
+    "after a procedure": (*OPEN, "procedure begins", "procedure ends"),
+    "after a procedure with a warning": (*OPEN, "procedure begins", "timer of the procedure", "procedure ends"),
+    "warned": (*OPEN, "timer"),
+    "acknowledged": (*OPEN, "timer", "acknowledgement"),
+    "answered late": (*OPEN, "late answer"),
+}
+"""State of a case -> the messages that lead to it."""
+
+RULES = {
+    "limited": changed_rules(("limits:\n", "limits:\n  - {kinds: [procedure], committed: {working_days: 1}}\n")),
+    "unlimited": changed_rules(),
+}
+"""Rules with a limit for special procedures, and without one."""
+
+Move = tuple[str, StrEnum | None, StrEnum]
+"""The capability, and the states before and after."""
+
+TABLES: Mapping[str, Moves[Any]] = {"commitment": commitment.MOVES, "alert": lifecycle.MOVES}
+
+LEGAL: set[Move] = {(name, was, then) for name, moves in TABLES.items() for (was, _), then in moves.items()}
 
 
-def is_move(moves: Moves[Any], before: StrEnum | None, after: StrEnum) -> bool:
-    return before is after or any(was is before and then is after for (was, _), then in moves.items())
+def states(case: MonitoredCase | None) -> Iterator[tuple[tuple[str, object], StrEnum]]:
+    """Each commitment and alert of a case with its state."""
+    for one, ended_at in case.commitment_ends() if case is not None else ():
+        yield ("commitment", one.key), commitment.state_of(one, ended_at)
+        for fired in one.raised:
+            yield ("alert", (one.key, fired.rung, fired.occurrence)), lifecycle.state_of(fired, ended_at)
 
 
-def states_of_commitments(state: MonitoredCase) -> dict[str, commitment.CommitmentState]:
-    return {one.key: commitment.state_of(one, ended_at) for one, ended_at in state.commitment_ends()}
+def moves_of(monitor: Monitor, message: At) -> set[Move]:
+    """The moves that a message makes."""
+    before = dict(states(monitor.state))
+    monitor.when(*message)
+    return {(key[0], before.get(key), state) for key, state in states(monitor.case) if state is not before.get(key)}
 
 
-def states_of_alerts(state: MonitoredCase) -> dict[tuple[str, Rung, int], lifecycle.AlertState]:
-    return {
-        (one.key, fired.rung, fired.occurrence): lifecycle.state_of(fired, ended_at)
-        for one, ended_at in state.commitment_ends()
-        for fired in one.raised
-    }
-
-
-def suspension(until_known: bool) -> CaseSuspended:
-    return CaseSuspended(
-        change_id=f"s1-{until_known}",
-        suspension="s1",
-        kind=SuspensionKind.CORRECTION,
-        reason="补正材料",
-        since=START + timedelta(hours=3),
-        until=START + timedelta(days=2) if until_known else None,
-        recorded_at=START + timedelta(days=2 * until_known, hours=3),
-    )
+def test_each_move_in_a_table_happens_and_no_other() -> None:
+    seen: set[Move] = set()
+    for rules, state, name in product(RULES, STATES, MESSAGES):
+        monitor = Monitor(RULES[rules]).given(*(MESSAGES[message] for message in STATES[state]))
+        try:
+            seen |= moves_of(monitor, MESSAGES[name])
+        except (Rejected, UnknownCase):
+            assert name.startswith("timer") or name == "acknowledgement"
+    assert seen == LEGAL
 
 
 @st.composite
-def disturbed_histories(draw: st.DrawFn) -> list[Timed]:
+def disturbed_histories(draw: st.DrawFn) -> list[At]:
     history = draw(histories().flatmap(disturbed))
-    extra: list[Timed] = [(TimerFired(), moment) for moment in draw(st.lists(moments, max_size=4))]
+    extra: list[At] = [(TimerFired(), moment) for moment in draw(st.lists(moments, max_size=4))]
     if draw(st.booleans()):
-        extra += [(suspension(False), START + timedelta(hours=3)), (suspension(True), START + timedelta(days=2))]
+        since, until = MONDAY + timedelta(hours=3), WEDNESDAY
+        extra += [(case_suspended(since), since), (case_suspended(since, until), until)]
     return [history[0], *draw(st.permutations([*history[1:], *extra]))]
 
 
 @given(disturbed_histories())
-def test_commitments_and_alerts_make_the_moves_of_their_tables_only(history: list[Timed]) -> None:
+def test_no_history_makes_another_move(history: list[At]) -> None:
     monitor = Monitor()
-    commitments: dict[str, commitment.CommitmentState] = {}
-    raised: dict[tuple[str, Rung, int], lifecycle.AlertState] = {}
-    for message, time in history:
-        if monitor.state is None and isinstance(message, TimerFired):
-            continue
-        monitor.process(message, time)
-        assert monitor.state is not None
-        for key, state in states_of_commitments(monitor.state).items():
-            assert is_move(commitment.MOVES, commitments.get(key), state), (key, commitments.get(key), state)
-            commitments[key] = state
-        for alert, alert_state in states_of_alerts(monitor.state).items():
-            assert is_move(lifecycle.MOVES, raised.get(alert), alert_state), (alert, raised.get(alert), alert_state)
-            raised[alert] = alert_state
+    for message in history:
+        assert moves_of(monitor, message) <= LEGAL
 
 
-CARD = RaisedRung(rung=Rung.YELLOW, raised_at=START)
+CARD = RaisedRung(rung=Rung.YELLOW, raised_at=MONDAY)
 ACTION: dict[str, Any] = {"commitment": "case", "rung": Rung.YELLOW}
-APPEAL = AlertAppealed(**ACTION, by="li", reason="材料当日才收到", appealed_at=START)
-UPHOLD = AppealDecided(**ACTION, by="zhou", reason="情况属实", upheld=True, decided_at=START)
-REJECT = AppealDecided(**ACTION, by="zhou", reason="证据不足", upheld=False, decided_at=START)
+APPEAL = AlertAppealed(**ACTION, by="li", reason="材料当日才收到", appealed_at=MONDAY)
+UPHOLD = AppealDecided(**ACTION, by="zhou", reason="情况属实", upheld=True, decided_at=MONDAY)
+REJECT = AppealDecided(**ACTION, by="zhou", reason="证据不足", upheld=False, decided_at=MONDAY)
 
 APPEALED = appeals.appeal(CARD, APPEAL)
 CARDS = {

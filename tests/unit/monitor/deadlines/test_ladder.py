@@ -12,7 +12,7 @@ from contracts.working_time import published_calendar
 from services.monitor.core.ladder import ClockHistory, DueDates, due_dates
 from services.monitor.core.rules import LadderTerms, RungRule
 from services.monitor.store.rule_store import shipped
-from tests.support.monitor_histories import at, limits
+from tests.support.messages import at, limits
 
 RULES = shipped()
 LADDER = RULES.ladder("case", "440305", "any")

@@ -12,28 +12,17 @@ from contracts.messages.plans import Limit, Limits
 from contracts.working_time import CountingMethod
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.ladder import ClockHistory, due_dates
-from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
+from services.monitor.core.rules import RuleFile, RuleSet
 from services.monitor.store import rule_store
 from services.runtime.yaml_file import InvalidFile, read_yaml
-from tests.support.monitor_histories import at
-
-SHIPPED = rule_store.SHIPPED.read_text(encoding="utf-8")
-SECOND = timedelta(seconds=1)
+from tests.support.messages import at, limits
+from tests.support.monitor_histories import changed_rules, rule_text
 
 
-def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    """The shipped rule file with replacements."""
-    text = SHIPPED
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
+def rule_file(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "rules.yaml"
     file.write_text(text, encoding="utf-8")
     return file
-
-
-def rules(tmp_path: Path, *changes: tuple[str, str]) -> Rules:
-    return Rules(1, rule_set(rule_store.read(changed(tmp_path, *changes))))
 
 
 # -- the province's card rules -----------------------------------------------------------------------------------------
@@ -41,51 +30,28 @@ def rules(tmp_path: Path, *changes: tuple[str, str]) -> Rules:
 # Worked timestamps of a provincial system of electronic supervision (Hunan, 2018): from when on a rung is reached.
 START = "2018-10-15 10:00"
 CARDS = [
-    ("case", 7, 10, {Rung.WARNING: "2018-10-19 10:00", Rung.YELLOW: "2018-10-24 10:00", Rung.RED: "2018-10-29 10:00"}),
-    (
-        "procedure/1",
-        7,
-        7,
-        {Rung.WARNING: "2018-10-19 10:00", Rung.YELLOW: "2018-10-24 10:00", Rung.RED: "2018-10-25 10:00"},
-    ),
-    (
-        "acceptance",
-        2,
-        2,
-        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-24 10:00"},
-    ),
-    ("delivery", 3, 3, {Rung.YELLOW: "2018-10-18 10:00"}),
-    (
-        "consultation",
-        5,
-        5,
-        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-23 10:00"},
-    ),
-    (
-        "complaint",
-        5,
-        5,
-        {Rung.WARNING: "2018-10-17 10:00", Rung.YELLOW: "2018-10-22 10:00", Rung.RED: "2018-10-23 10:00"},
-    ),
+    ("case", 7, 10, {Rung.WARNING: "19", Rung.YELLOW: "24", Rung.RED: "29"}),
+    ("procedure/1", 7, 7, {Rung.WARNING: "19", Rung.YELLOW: "24", Rung.RED: "25"}),
+    ("acceptance", 2, 2, {Rung.WARNING: "17", Rung.YELLOW: "22", Rung.RED: "24"}),
+    ("delivery", 3, 3, {Rung.YELLOW: "18"}),
+    ("consultation", 5, 5, {Rung.WARNING: "17", Rung.YELLOW: "22", Rung.RED: "23"}),
+    ("complaint", 5, 5, {Rung.WARNING: "17", Rung.YELLOW: "22", Rung.RED: "23"}),
 ]
+"""Kind, committed and statutory days, and the day of October on which each rung is reached, at the same time of day."""
 
 
 @pytest.mark.parametrize(("key", "committed", "statutory", "expected"), CARDS, ids=[case[0] for case in CARDS])
 def test_the_shipped_ladder_to_the_second_is_the_provinces(
-    tmp_path: Path, key: CommitmentKey, committed: int, statutory: int, expected: dict[Rung, str]
+    key: CommitmentKey, committed: int, statutory: int, expected: dict[Rung, str]
 ) -> None:
-    by_the_second = rules(tmp_path, ("counting: day", "counting: second"))
-    limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
-    found = due_dates(limits, ClockHistory(at(START)), by_the_second.ladder_terms(key, "430100", "any"))
-    assert dict(found.ladder()) == {rung: at(text) for rung, text in expected.items()}
-    # One second later is late; the second itself is not (core: `_is_due`).
-    assert all(due_at < at(text) + SECOND for (_, due_at), text in zip(found.ladder(), expected.values(), strict=True))
+    terms = changed_rules(("counting: day", "counting: second")).ladder_terms(key, "430100", "any")
+    found = due_dates(limits(committed, statutory), ClockHistory(at(START)), terms)
+    assert dict(found.ladder()) == {rung: at(f"2018-10-{day} 10:00") for rung, day in expected.items()}
 
 
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
-    shipped = rule_store.shipped()
-    limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, ClockHistory(at(START)), shipped.ladder_terms("case", "430100", "any"))
+    terms = rule_store.shipped().ladder_terms("case", "430100", "any")
+    found = due_dates(limits(7, 10), ClockHistory(at(START)), terms)
     assert dict(found.ladder()) == {
         Rung.WARNING: at("2018-10-22 09:00"),
         Rung.YELLOW: at("2018-10-24 17:30"),
@@ -96,32 +62,26 @@ def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
 # -- which entry counts ------------------------------------------------------------------------------------------------
 
 
-def test_of_the_ladders_that_fit_the_last_one_counts(tmp_path: Path) -> None:
-    narrow = """ladder:
-  - kinds: [case, step]
-    rungs: {warning: {days_left: 2, share_used: 0.5}, yellow: {}, red: {limit: statutory}}
+def test_of_the_ladders_that_fit_the_last_one_counts() -> None:
+    narrow = """
   - {kinds: [case], region: "45", rungs: {yellow: {}}}
   - {kinds: [case], region: "4501", items: [transfer-property], rungs: {red: {limit: statutory, days_over: 3}}}
 """
-    found = rules(tmp_path, ("ladder:\n", narrow))
-    # A later entry takes precedence, so the specific entries must follow the shipped one.
-    assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.WARNING, Rung.YELLOW, Rung.RED]
-    _, _, narrow_ones = narrow.partition("red: {limit: statutory}}\n")
-    behind = SHIPPED.replace("\nlimits:", f"\n{narrow_ones}limits:")
-    (tmp_path / "behind.yaml").write_text(behind, encoding="utf-8")
-    found = Rules(1, rule_set(rule_store.read(tmp_path / "behind.yaml")))
-    assert list(found.ladder("case", "450103", "transfer-property")) == [Rung.RED]
-    assert list(found.ladder("case", "450200", "transfer-property")) == [Rung.YELLOW]
-    assert list(found.ladder("case", "450103", "other")) == [Rung.YELLOW]
-    assert len(found.ladder("case", "440305", "other")) == len(found.ladder("step/x", "450103", "other")) == 3
+    first = changed_rules(("ladder:\n", f"ladder:{narrow}"))
+    assert list(first.ladder("case", "450103", "transfer-property")) == [Rung.WARNING, Rung.YELLOW, Rung.RED]
+    last = changed_rules(("\nlimits:", f"{narrow}limits:"))
+    assert list(last.ladder("case", "450103", "transfer-property")) == [Rung.RED]
+    assert list(last.ladder("case", "450200", "transfer-property")) == [Rung.YELLOW]
+    assert list(last.ladder("case", "450103", "other")) == [Rung.YELLOW]
+    assert len(last.ladder("case", "440305", "other")) == len(last.ladder("step/x", "450103", "other")) == 3
 
 
-def test_hours_and_zone_are_those_of_the_longest_region(tmp_path: Path) -> None:
+def test_hours_and_zone_are_those_of_the_longest_region() -> None:
     more = """hours:
   - {region: "65", zone: Asia/Urumqi, sessions: ["10:00-14:00", "15:30-19:30"]}
   - {region: "6501", zone: Asia/Shanghai, sessions: ["10:00-18:00"]}
 """
-    found = rules(tmp_path, ("hours:\n", more))
+    found = changed_rules(("hours:\n", more))
     assert found.terms("652300").hours.zone == "Asia/Urumqi"
     assert str(found.terms("650102").hours.closes) == "18:00:00"
     assert str(found.terms("450103").hours.closes) == "17:30:00"
@@ -133,12 +93,11 @@ def test_a_provinces_notice_counts_there_alone() -> None:
         region="CN-45",
         days=(NoticeDay(name="壮族三月三", date=date(2026, 4, 20), is_off_day=True),),
     )
-    found = Rules(1, rule_set(rule_store.read(rule_store.SHIPPED), [third_of_march]))
-    limits = Limits(committed=Limit(working_days=1), statutory=Limit(working_days=3))
+    found = changed_rules(notices=[third_of_march])
     friday = ClockHistory(at("2026-04-17 10:00"))
     elsewhere, there = (found.ladder_terms("case", region, "any") for region in ("440305", "450103"))
-    assert due_dates(limits, friday, elsewhere).yellow == at("2026-04-20 17:30")
-    assert due_dates(limits, friday, there).yellow == at("2026-04-21 17:30")
+    assert due_dates(limits(1, 3), friday, elsewhere).yellow == at("2026-04-20 17:30")
+    assert due_dates(limits(1, 3), friday, there).yellow == at("2026-04-21 17:30")
 
 
 def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> None:
@@ -153,12 +112,12 @@ def test_a_special_procedure_stops_its_own_step_and_the_case_and_no_other() -> N
 
 def test_a_stored_rule_set_is_the_same() -> None:
     published = rule_store.shipped().rule_set
-    kept = published.model_dump_json(by_alias=True)
-    assert RuleSet.model_validate_json(kept) == published
-    assert rule_store.parse(3, kept).number == 3
+    stored = published.model_dump_json(by_alias=True)
+    assert RuleSet.model_validate_json(stored) == published
+    assert rule_store.parse(3, stored).number == 3
 
 
-def test_counting_is_by_the_day_unless_said_otherwise() -> None:
+def test_counting_is_by_the_day_by_default() -> None:
     assert rule_store.shipped().terms("450103").method is CountingMethod.DAY
 
 
@@ -185,44 +144,38 @@ def test_a_file_with_faults_is_refused_with_line_and_reason(
     tmp_path: Path, changes: tuple[str, str], expected: str
 ) -> None:
     with pytest.raises(InvalidFile) as refused:
-        rule_store.read(changed(tmp_path, changes))
+        rule_store.read(rule_file(tmp_path, rule_text(changes)))
     assert expected in str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
 
 def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
-    file = changed(tmp_path, ("days_over: 3", "days_over: -3"))
-    (line,) = [n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "days_over: -3" in text]
+    text = rule_text(("days_over: 3", "days_over: -3"))
+    (line,) = [number for number, content in enumerate(text.splitlines(), 1) if "days_over: -3" in content]
     with pytest.raises(InvalidFile, match=f"^line {line}: ladder"):
-        rule_store.read(file)
+        rule_store.read(rule_file(tmp_path, text))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "ladder: {}"])
 def test_another_file_is_refused_as_rules(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text(content, encoding="utf-8")
     with pytest.raises(InvalidFile, match=r"^line 1"):
-        rule_store.read(file)
+        rule_store.read(rule_file(tmp_path, content))
 
 
 def test_every_kind_of_commitment_has_a_ladder() -> None:
     shipped = rule_store.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
-    assert read_yaml(RuleFile, SHIPPED.encode()) == shipped.rule_set.rules
+    assert read_yaml(RuleFile, rule_text().encode()) == shipped.rule_set.rules
 
 
 def test_moments_are_instants_in_utc() -> None:
-    shipped = rule_store.shipped()
-    limits = Limits(committed=Limit(working_days=7), statutory=Limit(working_days=10))
-    found = due_dates(limits, ClockHistory(at(START)), shipped.ladder_terms("case", "430100", "any"))
+    terms = rule_store.shipped().ladder_terms("case", "430100", "any")
+    found = due_dates(limits(7, 10), ClockHistory(at(START)), terms)
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
 def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
-    shipped = rule_store.shipped()
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
-    limits = Limits(committed=fixed, statutory=fixed)
-    found = due_dates(
-        limits, ClockHistory(at("2026-03-02 10:00")), shipped.ladder_terms("complaint/1", "440305", "any")
-    )
+    terms = rule_store.shipped().ladder_terms("complaint/1", "440305", "any")
+    found = due_dates(Limits(committed=fixed, statutory=fixed), ClockHistory(at("2026-03-02 10:00")), terms)
     assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))

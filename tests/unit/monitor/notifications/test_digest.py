@@ -7,7 +7,7 @@ import pytest
 from contracts.messages.alerts import Rung
 from services.monitor.core.notifications.digest_text import MAX_LINES, AlertCount, DigestLine, DigestText, digest_text
 from services.monitor.core.notifications.policy import EntryKind
-from tests.support.monitor_histories import at
+from tests.support.messages import at
 
 NOW = at("2026-03-04 10:00")
 

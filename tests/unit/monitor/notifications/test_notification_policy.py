@@ -11,7 +11,7 @@ from contracts.messages.alerts import Rung
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.notifications.policy import Alert, Entry, EntryKind, Notified, next_entries
-from tests.support.monitor_histories import at
+from tests.support.messages import at
 
 NOW = at("2026-03-04 10:00")
 ROLES = ("clerk", "office", "head", "supervisor", "director")
