@@ -1,19 +1,16 @@
-"""Databases of monitor: each test has its own, copied from one that was migrated once."""
+"""Monitor on databases of its own: each test has one, copied from one that was migrated once."""
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from pydantic import SecretStr
 
 from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
-from services.monitor.core.state import MonitoredCase
-from services.runtime.process import ServiceProcess
-from services.runtime.settings import Settings
 from services.runtime.store.tables import migrate
+from tests.integration.monitor.monitor_process import MonitorProcess, opened
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +31,7 @@ def database_url(engines: Engines, migrated: str) -> Iterator[str]:
     asyncio.run(engines.postgres.drop_database(name))
 
 
-@pytest_asyncio.fixture
-async def process(database_url: str) -> AsyncIterator[ServiceProcess[MonitoredCase]]:
-    """Monitor's host, not started: nothing here needs Kafka."""
-    host = ServiceProcess(
-        SERVICE,
-        Settings(service="monitor", systems=("tax",), database=SecretStr(database_url), secret_key=SecretStr("k" * 32)),
-    )
-    yield host
-    await host.database.dispose()
+@pytest.fixture
+async def monitor(database_url: str, tmp_path: Path) -> AsyncIterator[MonitorProcess]:
+    async with opened(database_url, tmp_path) as monitor:
+        yield monitor

@@ -1,4 +1,4 @@
-"""Actions on alerts over HTTP: rights, and the results in the list, the ledger and the state."""
+"""Actions on alerts over HTTP: rights, and the results in the list, the outbox and the state."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,22 +7,16 @@ from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
-from sqlalchemy import text
 
 from contracts.envelope import TimerFired
-from contracts.messages.cases import StepState
 from services.monitor.core.notifications.directory_file import DirectoryFile
-from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import directory_store
-from services.runtime.process import ServiceProcess
-from tests.integration.monitor.test_lists import client, process_messages
-from tests.support.monitor_histories import accepted, at, delivered, report, reported
+from tests.integration.monitor.monitor_process import MonitorProcess, number
+from tests.support.messages import at
+from tests.support.monitor_histories import BUSINESS, MONDAY, REPORTED_OPEN
 
-MONDAY = at("2026-03-02 10:00")
 LATE = at("2026-03-04 10:00")
-CASE = "0000-0000-000A-1"
-OTHER = "0000-0000-000B-1"
+CASE, OTHER = number(1), number(2)
 
 
 def directory() -> DirectoryFile:
@@ -39,23 +33,20 @@ def directory() -> DirectoryFile:
     return DirectoryFile.model_validate({"version": "1", "people": people, "posts": posts})
 
 
-@pytest_asyncio.fixture
-async def http(process: ServiceProcess[MonitoredCase]) -> AsyncIterator[httpx2.AsyncClient]:
-    """Monitor with two cases whose licences are late, both with a yellow card, and a directory in force."""
+@pytest.fixture
+async def http(monitor: MonitorProcess) -> AsyncIterator[httpx2.AsyncClient]:
+    """Two cases whose licences are late, both with a yellow card, and a directory in force; a month later."""
     for case in (CASE, OTHER):
-        begun = [(case, BUSINESS.accepted(MONDAY), MONDAY), (case, BUSINESS.delivered("licence", MONDAY), MONDAY)]
-        await process_messages(process, [*begun, (case, TimerFired(), LATE)])
-        await process_messages(
-            process, [(case, BUSINESS.reported(report("licence", StepState.DELIVERED, MONDAY)), LATE)]
-        )
-    async with process.database.begin() as connection:
+        await monitor.process_messages(case, BUSINESS.accepted(MONDAY), BUSINESS.delivered("licence", MONDAY))
+        await monitor.process_messages(case, TimerFired(), REPORTED_OPEN, time=LATE)
+    async with monitor.process.database.begin() as connection:
         await directory_store.put(connection, directory(), "the first")
-    funnel = asyncio.create_task(process.queue.run())
-    async with client(process) as http:
-        yield http
-    funnel.cancel()
-    await asyncio.gather(funnel, return_exceptions=True)
-    await process.processor.drain()
+    monitor.clock.set(at("2026-04-01 10:00"), 0)
+    processing = asyncio.create_task(monitor.process.queue.run())
+    yield monitor.http
+    processing.cancel()
+    await asyncio.gather(processing, return_exceptions=True)
+    await monitor.process.processor.drain()
 
 
 async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
@@ -66,16 +57,16 @@ async def card(http: httpx2.AsyncClient, case: str = CASE) -> dict[str, Any]:
     return dict(found)
 
 
-async def published(process: ServiceProcess[MonitoredCase], kind: str) -> int:
-    async with process.database.connect() as connection:
-        counted = await connection.scalar(
-            text("SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0"), {"kind": f'"onedoor.{kind}.v1"'}
-        )
-    return int(counted or 0)
+async def published(monitor: MonitorProcess, kind: str) -> int:
+    """How many messages of this type the outbox has."""
+    ((count,),) = await monitor.rows(
+        "SELECT count(*) FROM outbox WHERE strpos(event, :kind) > 0", kind=f'"onedoor.{kind}.v1"'
+    )
+    return int(count)
 
 
 async def test_alerts_are_acknowledged_together_each_by_itself(
-    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
+    monitor: MonitorProcess, http: httpx2.AsyncClient
 ) -> None:
     first, other = (await card(http, CASE))["number"], (await card(http, OTHER))["number"]
     wanted = {"by": "head", "reason": "已督促承办人", "alerts": [first, 999_999, other, first]}
@@ -89,65 +80,60 @@ async def test_alerts_are_acknowledged_together_each_by_itself(
     assert answer.json()[1]["why_zh"]
     found = await card(http)
     assert (found["acknowledged_by"], found["acknowledgement"]) == ("head", "已督促承办人")
-    async with process.database.connect() as connection:
-        notify_at = await connection.scalar(
-            text("SELECT notify_at FROM alerts WHERE number = :number"), {"number": first}
-        )
-    assert notify_at is None, "it does not escalate"
+    notify_at = await monitor.rows("SELECT notify_at FROM alerts WHERE number = :number", number=first)
+    assert notify_at == [(None,)], "it does not escalate"
     assert (await http.post("/alerts/acknowledgements", json=wanted)).json() == answer.json()
-    assert await published(process, "alert.acknowledged") == 2
+    assert await published(monitor, "alert.acknowledged") == 2
 
 
 @pytest.mark.parametrize("stranger", ["far", "nobody"])
 async def test_a_person_without_a_right_is_refused(
-    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient, stranger: str
+    monitor: MonitorProcess, http: httpx2.AsyncClient, stranger: str
 ) -> None:
-    number = (await card(http))["number"]
-    wanted = {"by": stranger, "reason": "x", "alerts": [number]}
+    alert = (await card(http))["number"]
+    wanted = {"by": stranger, "reason": "x", "alerts": [alert]}
     (answer,) = (await http.post("/alerts/acknowledgements", json=wanted)).json()
-    assert (answer["acknowledged"], answer["why"]) == (False, "it is not theirs")
-    remark = {"by": stranger, "reason": "x"}
+    assert (answer["acknowledged"], answer["why"]) == (False, "the directory gives this person no right to act on it")
+    action = {"by": stranger, "reason": "x"}
     for path, more in (
-        (f"/alerts/{number}/appeal", {}),
-        (f"/alerts/{number}/appeal/decision", {"upheld": True}),
+        (f"/alerts/{alert}/appeal", {}),
+        (f"/alerts/{alert}/appeal/decision", {"upheld": True}),
         (f"/commitments/{CASE}/holds", {}),
     ):
-        refused = await http.post(path, json=remark | more)
-        assert (refused.status_code, refused.json()["type"]) == (403, "urn:onedoor:problem:not-theirs"), path
+        refused = await http.post(path, json=action | more)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:onedoor:problem:no-right"), path
     assert (await card(http))["appealed_at"] is None
 
 
 async def test_only_a_supervisor_decides_and_holds(http: httpx2.AsyncClient) -> None:
-    number = (await card(http))["number"]
+    alert = (await card(http))["number"]
     assert (
-        await http.post(f"/alerts/{number}/appeal", json={"by": "clerk", "reason": "材料当日才到"})
+        await http.post(f"/alerts/{alert}/appeal", json={"by": "clerk", "reason": "材料当日才到"})
     ).status_code == 201
-    remark = {"by": "head", "reason": "x"}
-    for path, more in ((f"/alerts/{number}/appeal/decision", {"upheld": True}), (f"/commitments/{CASE}/holds", {})):
-        assert (await http.post(path, json=remark | more)).status_code == 403
+    action = {"by": "head", "reason": "x"}
+    for path, more in ((f"/alerts/{alert}/appeal/decision", {"upheld": True}), (f"/commitments/{CASE}/holds", {})):
+        assert (await http.post(path, json=action | more)).status_code == 403
 
 
-async def test_an_upheld_appeal_withdraws_the_card(
-    process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient
-) -> None:
-    number = (await card(http))["number"]
+async def test_an_upheld_appeal_withdraws_the_card(monitor: MonitorProcess, http: httpx2.AsyncClient) -> None:
+    alert = (await card(http))["number"]
     appeal = {"by": "clerk", "reason": "材料当日才到"}
     for _ in range(2):
-        assert (await http.post(f"/alerts/{number}/appeal", json=appeal)).status_code == 201
+        assert (await http.post(f"/alerts/{alert}/appeal", json=appeal)).status_code == 201
     decision = {"by": "super", "upheld": True, "reason": "情况属实"}
     for _ in range(2):
-        answer = await http.post(f"/alerts/{number}/appeal/decision", json=decision)
+        answer = await http.post(f"/alerts/{alert}/appeal/decision", json=decision)
         assert answer.status_code == 201, answer.text
     found = await card(http)
     assert (found["appealed_by"], found["appeal"]) == ("clerk", "材料当日才到")
     assert (found["appeal_upheld"], found["appeal_decided_by"]) == (True, "super")
     assert found["withdrawn_at"] is not None and found["reason"] == "an appeal against it was upheld"
-    assert [await published(process, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
-    refused = await http.post(f"/alerts/{number}/appeal/decision", json=decision | {"upheld": False})
+    assert [await published(monitor, kind) for kind in ("alert.appealed", "appeal.decided")] == [1, 1]
+    refused = await http.post(f"/alerts/{alert}/appeal/decision", json=decision | {"upheld": False})
     assert refused.status_code == 409 and refused.json()["detail_zh"]
 
 
-async def test_a_hold_begins_and_ends(process: ServiceProcess[MonitoredCase], http: httpx2.AsyncClient) -> None:
+async def test_a_hold_begins_and_ends(monitor: MonitorProcess, http: httpx2.AsyncClient) -> None:
     since = LATE + timedelta(hours=1)
     wanted = {"by": "super", "reason": "等待上级批复", "since": since.isoformat()}
     answers = [await http.post(f"/commitments/{CASE}/holds", json=wanted) for _ in range(2)]
@@ -163,7 +149,7 @@ async def test_a_hold_begins_and_ends(process: ServiceProcess[MonitoredCase], ht
         assert answer.status_code == 201, answer.text
     view = (await http.get(f"/commitments/{CASE}")).json()
     assert all(commitment["pause"] is None for commitment in view["commitments"])
-    assert await published(process, "case.held") == 2
+    assert await published(monitor, "case.held") == 2
     for path, content, status in (
         (f"/commitments/{CASE}/holds/{hold}/end", end | {"until": since.isoformat()}, 409),
         (f"/commitments/{CASE}/holds/other/end", end, 409),
@@ -174,15 +160,14 @@ async def test_a_hold_begins_and_ends(process: ServiceProcess[MonitoredCase], ht
         assert refused.status_code == status, (path, refused.text)
 
 
-async def test_without_a_directory_nobody_has_a_right(process: ServiceProcess[MonitoredCase]) -> None:
-    async with client(process) as http:
-        refused = await http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
+async def test_without_a_directory_nobody_has_a_right(monitor: MonitorProcess) -> None:
+    refused = await monitor.http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")
     assert "onedoor directory apply" in refused.json()["detail"]
 
 
-async def test_strangers_are_refused(process: ServiceProcess[MonitoredCase]) -> None:
-    async with client(process, "203.0.113.9") as http:
+async def test_strangers_are_refused(monitor: MonitorProcess) -> None:
+    async with monitor.client("203.0.113.9") as http:
         for path in (
             "/alerts/acknowledgements",
             "/alerts/1/appeal",

@@ -1,4 +1,4 @@
-"""The journal in the real PostgreSQL: every decision stands in it once, whoever writes it, and is never rewritten."""
+"""The journal in a real PostgreSQL: it has every decision once, with any number of writers, and is never rewritten."""
 
 import asyncio
 from collections import Counter
@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typer.testing import CliRunner
 
 from contracts.codec import encode
-from contracts.envelope import Message, envelop
+from contracts.envelope import Message
 from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
 from contracts.registry import topic_of
@@ -26,10 +25,12 @@ from services.monitor.journal.writer import MIN_AGE_S, JournalWriter
 from services.monitor.store.journal import JOURNALED_UNTIL
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
+from tests.integration.monitor.monitor_process import alert_raised
+from tests.support.messages import CASE_ID
+from tests.support.scenario import enveloped
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
-CASE = "K7Q2-9MXF-4TBA-3"
 
 
 @pytest.fixture
@@ -40,23 +41,20 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def alert(region: str = "450103") -> AlertRaised:
-    now = datetime.now(UTC)
-    return AlertRaised(
-        commitment="case", rung=Rung.YELLOW, owner="税务局", matter="m", region=region, due_at=now, raised_at=now
-    )
+    return alert_raised(datetime.now(UTC), region=region)
 
 
-async def say(database: AsyncEngine, *messages: Message, ago: timedelta = timedelta()) -> None:
-    """As a batch does, so long ago."""
+async def publish(database: AsyncEngine, *messages: Message, ago: timedelta = timedelta()) -> None:
+    """Write these messages to the outbox as a batch does, so long ago."""
     query = text("""
         INSERT INTO outbox (case_id, message_id, topic, event, created_at)
         VALUES (:case, :id, :topic, :event, now() - CAST(:ago AS interval))
     """)
     async with database.begin() as connection:
         for message in messages:
-            id = uuid4()
-            published = envelop(message, id=id, source="/onedoor/monitor", subject=CASE, time=datetime.now(UTC))
-            row = {"case": CASE, "id": id, "topic": topic_of(message), "event": encode(published).decode(), "ago": ago}
+            envelope = enveloped(message, datetime.now(UTC))
+            event = encode(envelope).decode()
+            row = {"case": CASE_ID, "id": envelope.id, "topic": topic_of(message), "event": event, "ago": ago}
             await connection.execute(query, row)
 
 
@@ -65,9 +63,9 @@ async def rows(database: AsyncEngine, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.execute(text(query))]
 
 
-async def write(database: AsyncEngine, late_s: float = 0.0) -> None:
-    journalist = JournalWriter(database, KEY, late_s)
-    while await journalist.run_once():
+async def write(database: AsyncEngine, min_age_s: float = 0.0) -> None:
+    writer = JournalWriter(database, KEY, min_age_s)
+    while await writer.run_once():
         pass
 
 
@@ -76,11 +74,11 @@ async def entries(database: AsyncEngine) -> Counter[str]:
 
 
 async def test_every_decision_is_journaled_once_by_several_writers(database: AsyncEngine) -> None:
-    journalists = [JournalWriter(database, KEY, 0.0) for _ in range(3)]
+    writers = [JournalWriter(database, KEY, 0.0) for _ in range(3)]
     for number in range(20):
-        await say(database, alert(), alert("450200"), CaseStateRequested())
+        await publish(database, alert(), alert("450200"), CaseStateRequested())
         if number % 3 == 0:
-            await asyncio.gather(*(journalist.run_once() for journalist in journalists))
+            await asyncio.gather(*(writer.run_once() for writer in writers))
     await write(database)
     decided = await rows(database, "SELECT event FROM outbox WHERE topic = 'onedoor.alerts'")
     assert await entries(database) == Counter(event for (event,) in decided)
@@ -91,8 +89,8 @@ async def test_every_decision_is_journaled_once_by_several_writers(database: Asy
 
 async def test_messages_younger_than_the_minimum_age_wait(database: AsyncEngine) -> None:
     assert MIN_AGE_S > 2 * TRANSACTION_S
-    await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S + 5))
-    await say(database, alert(), ago=timedelta(seconds=MIN_AGE_S - 10))
+    await publish(database, alert(), ago=timedelta(seconds=MIN_AGE_S + 5))
+    await publish(database, alert(), ago=timedelta(seconds=MIN_AGE_S - 10))
     await write(database, MIN_AGE_S)
     assert sum((await entries(database)).values()) == 1
 
@@ -104,7 +102,7 @@ async def test_days_that_are_over_are_signed_and_the_export_is_sound(
         commitment="case", rung=Rung.YELLOW, reason="late", withdrawn_at=datetime.now(UTC), region="450103"
     )
     for days in (3, 2, 1, 0):
-        await say(database, alert(), withdrawn, ago=timedelta(days=days))
+        await publish(database, alert(), withdrawn, ago=timedelta(days=days))
     await write(database)
     assert [row[0] for row in await rows(database, "SELECT count(*) FROM journal_roots")] == [3]
 
@@ -128,7 +126,7 @@ async def test_days_that_are_over_are_signed_and_the_export_is_sound(
 
 
 async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) -> None:
-    await say(database, alert(), ago=timedelta(days=1))
+    await publish(database, alert(), ago=timedelta(days=1))
     await write(database)
     for statement in (
         "UPDATE journal SET entries = '{}'",
@@ -144,7 +142,7 @@ async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) ->
 
 
 async def test_the_outbox_keeps_messages_until_they_are_journaled(database: AsyncEngine) -> None:
-    await say(database, alert(), ago=timedelta(days=40))
+    await publish(database, alert(), ago=timedelta(days=40))
 
     async def forget() -> int:
         async with database.begin() as connection:
@@ -156,7 +154,7 @@ async def test_the_outbox_keeps_messages_until_they_are_journaled(database: Asyn
 
 
 async def test_a_killed_writer_leaves_no_partial_block(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    await say(database, alert(), ago=timedelta(days=1))
+    await publish(database, alert(), ago=timedelta(days=1))
 
     class Killed(Exception):
         pass

@@ -5,18 +5,15 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
 import uvicorn
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.envelope import Message, envelop
+from contracts.envelope import Message
 from contracts.messages.alerts import (
     AlertAcknowledged,
     AlertAppealed,
@@ -28,22 +25,20 @@ from contracts.messages.alerts import (
     OperationsAlerted,
     Rung,
 )
-from services.monitor.store.projection import project
 from services.monitor.web import followers
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
-from tests.integration.monitor.desk import BEGINS, Desk, number, opened
+from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
+from tests.support.monitor_histories import MONDAY
 from tests.support.waiting import eventually
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 COMMERCE = "市场监管局"
 
 
-@pytest.fixture
-async def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+@pytest.fixture(autouse=True)
+def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "POLL_S", 0.02)
-    async with opened(database_url, tmp_path) as desk:
-        yield desk
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Served:
     """A process's HTTP server, and how to follow it."""
 
     server: Server
-    desk: Desk
+    monitor: MonitorProcess
     address: str
 
     @asynccontextmanager
@@ -69,7 +64,7 @@ class Served:
         """The events from now on, or after the given id; the connection is cut at the end."""
         headers = {"Last-Event-ID": last} if last is not None else {}
         async with (
-            httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE_S) as client,
+            httpx2.AsyncClient(base_url=self.address, timeout=TIMEOUT_S) as client,
             client.stream("GET", "/stream", params=wanted, headers=headers) as answer,
         ):
             assert answer.status_code == httpx2.codes.OK, await answer.aread()
@@ -80,7 +75,7 @@ class Served:
                 yield events
 
     def stop(self) -> None:
-        self.desk.process.stopping.set()
+        self.monitor.process.stopping.set()
         self.server.should_exit = True
 
 
@@ -97,10 +92,10 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
 
 
 @asynccontextmanager
-async def served(desk: Desk) -> AsyncIterator[Served]:
-    """The desk's application on its own port."""
+async def served(monitor: MonitorProcess) -> AsyncIterator[Served]:
+    """Monitor's application on its own port."""
     config = uvicorn.Config(
-        application(desk.process.service, desk.process, desk.process.faults),
+        application(monitor.process.service, monitor.process, monitor.process.faults),
         port=0,
         log_config=None,
         lifespan="off",
@@ -113,7 +108,7 @@ async def served(desk: Desk) -> AsyncIterator[Served]:
         return server.started
 
     await eventually(started)
-    one = Served(server, desk, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    one = Served(server, monitor, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
     try:
         yield one
     finally:
@@ -124,7 +119,7 @@ async def served(desk: Desk) -> AsyncIterator[Served]:
 async def several(events: AsyncIterator[Event], count: int) -> list[Event]:
     """The next events, without heartbeats."""
     found: list[Event] = []
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while len(found) < count:
             event = await anext(events)
             if event.name:
@@ -133,89 +128,74 @@ async def several(events: AsyncIterator[Event], count: int) -> list[Event]:
 
 
 def raised(rung: Rung = Rung.YELLOW, owner: str = COMMERCE, region: str = "450103") -> AlertRaised:
-    return AlertRaised(
-        commitment="case", rung=rung, owner=owner, matter="m", region=region, due_at=BEGINS, raised_at=BEGINS
-    )
-
-
-async def write(connection: AsyncConnection, *published: tuple[int, Message]) -> None:
-    """Write the projection of these messages in a transaction that the caller ends."""
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    await connection.execute(text("SELECT 1"))
-    envelopes = [
-        envelop(message, id=uuid4(), source="/test", subject=number(n), time=BEGINS) for n, message in published
-    ]
-    for statement, arguments in project(envelopes):
-        await driver.execute(statement, *arguments)
-
-
-async def say(desk: Desk, *published: tuple[int, Message]) -> None:
-    """The same, committed."""
-    async with desk.process.database.begin() as connection:
-        await write(connection, *published)
+    return alert_raised(MONDAY, rung, owner, region)
 
 
 def names(events: Sequence[Event]) -> list[tuple[str, str]]:
     return [(event.name, event.data["case_id"]) for event in events]
 
 
-async def test_every_change_of_an_alert_is_streamed(desk: Desk) -> None:
+async def test_every_change_of_an_alert_is_streamed(monitor: MonitorProcess) -> None:
     happens: list[tuple[str, Message]] = [
         ("raised", raised()),
         ("acknowledged", AlertAcknowledged(
-            commitment="case", rung=Rung.YELLOW, by="li", reason="在办", acknowledged_at=BEGINS
+            commitment="case", rung=Rung.YELLOW, by="li", reason="在办", acknowledged_at=MONDAY
         )),
-        ("appealed", AlertAppealed(commitment="case", rung=Rung.YELLOW, by="li", reason="停电", appealed_at=BEGINS)),
+        ("appealed", AlertAppealed(commitment="case", rung=Rung.YELLOW, by="li", reason="停电", appealed_at=MONDAY)),
         ("decided", AppealDecided(
-            commitment="case", rung=Rung.YELLOW, by="wang", upheld=True, reason="属实", decided_at=BEGINS
+            commitment="case", rung=Rung.YELLOW, by="wang", upheld=True, reason="属实", decided_at=MONDAY
         )),
-        ("withdrawn", AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason="属实", withdrawn_at=BEGINS)),
-        ("closed", AlertClosed(commitment="case", ended_at=BEGINS, region="450103")),
+        ("withdrawn", AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason="属实", withdrawn_at=MONDAY)),
+        ("closed", AlertClosed(commitment="case", ended_at=MONDAY, region="450103")),
     ]  # fmt: skip
     failure = OperationsAlerted(
-        commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=BEGINS
+        commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=MONDAY
     )
-    async with served(desk) as site, site.following() as events:
+    async with served(monitor) as site, site.following() as events:
         for name, message in happens:
-            await say(desk, (1, message))
+            await monitor.publish((1, message))
             (event,) = await several(events, 1)
             assert event.name == name
-            (listed,) = (await desk.get("/alerts"))["alerts"]
+            (listed,) = (await monitor.get("/alerts"))["alerts"]
             assert event.data == listed
-        for name, message in (("failed", failure), ("settled", failure.replace(settled_at=BEGINS))):
-            await say(desk, (1, message))
+        for name, message in (("failed", failure), ("settled", failure.replace(settled_at=MONDAY))):
+            await monitor.publish((1, message))
             (event,) = await several(events, 1)
             assert event.name == name
-            assert [event.data] == (await desk.get("/platform-issues", unsettled=False))
+            assert [event.data] == (await monitor.get("/platform-issues", unsettled=False))
 
 
-async def test_only_selected_changes_are_streamed(desk: Desk) -> None:
+async def test_only_selected_changes_are_streamed(monitor: MonitorProcess) -> None:
     async with (
-        served(desk) as site,
+        served(monitor) as site,
         site.following(region="4501") as nanning,
         site.following(owner=COMMERCE, rung="red") as red,
     ):
         failure = OperationsAlerted(
-            commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="440305", raised_at=BEGINS
+            commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="440305", raised_at=MONDAY
         )
-        await say(desk, (1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
-        await say(desk, (4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))
+        await monitor.publish((1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
+        await monitor.publish((4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))
         assert names(await several(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
         assert names(await several(red, 1)) == [("raised", number(4))]
 
 
-async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(desk: Desk) -> None:
-    async with served(desk) as site, desk.process.database.connect() as early, desk.process.database.connect() as late:
+async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(monitor: MonitorProcess) -> None:
+    async with (
+        served(monitor) as site,
+        monitor.process.database.connect() as early,
+        monitor.process.database.connect() as late,
+    ):
         async with site.following() as events:
-            await write(early, (1, raised()))
-            await write(late, (2, raised()))
-            await say(desk, (3, raised()))
+            await write_projection(early, MONDAY, (1, raised()))
+            await write_projection(late, MONDAY, (2, raised()))
+            await monitor.publish((3, raised()))
             await late.commit()
             # The early transaction is not committed, and all of these lie behind it.
             await early.commit()
             first, second = await several(events, 2)
             assert names([first, second]) == [("raised", number(1)), ("raised", number(2))]
-        await say(desk, (4, raised()))
+        await monitor.publish((4, raised()))
         async with site.following(last=first.id) as events:
             assert names(await several(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
 
@@ -223,8 +203,8 @@ async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(desk:
 class Writers:
     """Several writers commit at the same time in a random order."""
 
-    def __init__(self, desk: Desk, random: Random, cases: int) -> None:
-        self._desk, self._random, self._cases = desk, random, cases
+    def __init__(self, monitor: MonitorProcess, random: Random, cases: int) -> None:
+        self._monitor, self._random, self._cases = monitor, random, cases
         self._under_way: list[tuple[AsyncConnection, list[int]]] = []
         self._committed: list[int] = []
         """Cases whose alert may be closed: no open transaction has written it."""
@@ -238,15 +218,17 @@ class Writers:
                 begun += 1
             else:
                 await self._commit(self._under_way.pop(self._random.randrange(len(self._under_way))))
-        await say(self._desk, (self._cases, raised()))
+        await self._monitor.publish((self._cases, raised()))
 
     async def _begin(self, n: int) -> None:
-        connection = await self._desk.process.database.connect()
-        await write(connection, (n, raised()))
+        connection = await self._monitor.process.database.connect()
+        await write_projection(connection, MONDAY, (n, raised()))
         written = [n]
         if self._committed and self._random.random() < 0.4:
             written.append(self._committed.pop(self._random.randrange(len(self._committed))))
-            await write(connection, (written[1], AlertClosed(commitment="case", ended_at=BEGINS, region="450103")))
+            await write_projection(
+                connection, MONDAY, (written[1], AlertClosed(commitment="case", ended_at=MONDAY, region="450103"))
+            )
         self._under_way.append((connection, written))
 
     async def _commit(self, one: tuple[AsyncConnection, list[int]]) -> None:
@@ -257,13 +239,13 @@ class Writers:
 
 
 async def test_no_change_is_lost_or_repeated_with_several_writers_and_broken_connections(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 7)
     random = Random(5)
-    writers = Writers(desk, random, cases=150)
+    writers = Writers(monitor, random, cases=150)
     seen: list[Event] = []
-    async with served(desk) as site, asyncio.TaskGroup() as group:
+    async with served(monitor) as site, asyncio.TaskGroup() as group:
         async with site.following() as events:
             group.create_task(writers.run())
             seen += await several(events, 3)
@@ -275,27 +257,29 @@ async def test_no_change_is_lost_or_repeated_with_several_writers_and_broken_con
     ids = [tuple(map(int, event.id.split("."))) for event in seen]
     assert ids == sorted(set(ids)), "nothing twice, and in order"
     now = {event.data["case_id"]: event.name for event in seen}
-    assert now == dict(map(tuple, await desk.rows("SELECT case_id, last_event FROM alerts")))
+    assert now == dict(map(tuple, await monitor.rows("SELECT case_id, last_event FROM alerts")))
     assert len(now) == 151 and {"raised", "closed"} == set(now.values())
 
 
-async def newest(desk: Desk) -> str:
+async def newest(monitor: MonitorProcess) -> str:
     """The id of the last committed change."""
-    ((found,),) = await desk.rows(
+    ((found,),) = await monitor.rows(
         "SELECT changed_xid || '.0.' || number FROM alerts ORDER BY changed_xid DESC, number DESC LIMIT 1"
     )
     return str(found)
 
 
-async def test_a_client_that_missed_too_much_gets_a_reset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_missed_too_much_gets_a_reset(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 5)
     monkeypatch.setattr(followers, "MAX_MISSED", 10)
-    await say(desk, *((n, raised()) for n in range(30)))
-    async with served(desk) as site:
+    await monitor.publish(*((n, raised()) for n in range(30)))
+    async with served(monitor) as site:
         async with site.following(last="1.0.1") as events:
             *_, reset = await several(events, 6)
             assert reset.name == "reset" and reset.data["why"]
-            await say(desk, (31, raised()))
+            await monitor.publish((31, raised()))
             assert names(await several(events, 1)) == [("raised", number(31))]
         async with site.following(last=reset.id) as events:
             assert names(await several(events, 1)) == [("raised", number(31))]
@@ -303,38 +287,42 @@ async def test_a_client_that_missed_too_much_gets_a_reset(desk: Desk, monkeypatc
             assert [event.name for event in await several(events, 1)] == ["reset"]
 
 
-async def test_too_many_changes_at_once_are_one_reset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_changes_at_once_are_one_reset(monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "MAX_READ", 5)
     monkeypatch.setattr(followers, "MAX_MISSED", 20)
-    async with served(desk) as site, site.following(rung="red") as events:
-        await say(desk, *((n, raised()) for n in range(300)))
+    async with served(monitor) as site, site.following(rung="red") as events:
+        await monitor.publish(*((n, raised()) for n in range(300)))
         assert [event.name for event in await several(events, 1)] == ["reset"]
-        await say(desk, (301, raised(Rung.RED)))
+        await monitor.publish((301, raised(Rung.RED)))
         assert names(await several(events, 1)) == [("raised", number(301))]
 
 
-async def test_without_events_a_heartbeat_has_the_position(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_events_a_heartbeat_has_the_position(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(followers, "HEARTBEAT_S", 0.05)
-    async with served(desk) as site:
-        async with site.following(owner="nobody") as events, asyncio.timeout(PATIENCE_S):
-            await say(desk, (1, raised()))
-            past = await newest(desk)
+    async with served(monitor) as site:
+        async with site.following(owner="nobody") as events, asyncio.timeout(TIMEOUT_S):
+            await monitor.publish((1, raised()))
+            past = await newest(monitor)
             while True:
                 sign = await anext(events)
                 assert (sign.name, sign.comment) == ("", "nothing has happened")
                 if tuple(map(int, sign.id.split("."))) > tuple(map(int, past.split("."))):
                     break
         async with site.following(last=sign.id) as events:
-            await say(desk, (2, raised()))
+            await monitor.publish((2, raised()))
             assert names(await several(events, 1)) == [("raised", number(2))]
 
 
-async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(followers, "MAX_WAITING", 20)
-    async with served(desk) as site:
+    async with served(monitor) as site:
         async with site.following() as slow:
-            await say(desk, *((n, raised()) for n in range(200)))
-            async with asyncio.timeout(PATIENCE_S):
+            await monitor.publish(*((n, raised()) for n in range(200)))
+            async with asyncio.timeout(TIMEOUT_S):
                 received = [event async for event in slow]
         assert received[-1].comment.startswith("you read too slowly")
         taken = names(received[:-1])
@@ -342,14 +330,16 @@ async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(desk: Desk, mo
             assert len({*taken, *names(await several(events, 200 - len(taken)))}) == 200
 
 
-async def test_the_end_of_the_process_ends_streams_at_once(desk: Desk) -> None:
-    async with asyncio.timeout(2), served(desk) as site, site.following() as events, site.following() as more:
+async def test_the_end_of_the_process_ends_streams_at_once(monitor: MonitorProcess) -> None:
+    async with asyncio.timeout(2), served(monitor) as site, site.following() as events, site.following() as more:
         site.stop()
         for each in (events, more):
             assert [event.comment async for event in each] == ["the service stops; come back with your Last-Event-ID"]
 
 
-async def test_followers_are_limited_and_share_one_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_followers_are_limited_and_share_one_loop(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(followers, "MAX_FOLLOWERS", 2)
 
     def loops() -> int:
@@ -358,7 +348,7 @@ async def test_followers_are_limited_and_share_one_loop(desk: Desk, monkeypatch:
     async def rests() -> bool:
         return loops() == 0
 
-    async with served(desk) as site:
+    async with served(monitor) as site:
         assert await rests()
         async with site.following(), site.following():
             assert loops() == 1
@@ -373,8 +363,8 @@ async def test_followers_are_limited_and_share_one_loop(desk: Desk, monkeypatch:
             assert loops() == 1
 
 
-async def test_the_stream_is_described_as_one(desk: Desk) -> None:
-    document = (await desk.http.get("/openapi.json")).json()
+async def test_the_stream_is_described_as_one(monitor: MonitorProcess) -> None:
+    document = (await monitor.http.get("/openapi.json")).json()
     answers = document["paths"]["/stream"]["get"]["responses"]
     assert answers["200"]["content"].keys() == {"text/event-stream"}
     assert answers.keys() == {"200", "401", "403", "422", "503"}

@@ -1,25 +1,27 @@
-"""A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL: for the tests of lists."""
+"""A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.envelope import Message, envelop
-from contracts.messages.alerts import Rung
+from contracts.envelope import Message
+from contracts.messages.alerts import AlertRaised, Rung
+from contracts.messages.cases import CaseAccepted
 from contracts.messages.commitments import Kind
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.app import SERVICE
 from services.monitor.core.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
+from services.monitor.store.projection import project
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import FileClock
@@ -30,15 +32,14 @@ from services.runtime.settings import Settings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.monitor_histories import at
-
-BEGINS = at("2026-03-02 10:00")
-"""A Monday."""
+from tests.support.messages import limits
+from tests.support.monitor_histories import MONDAY, business
+from tests.support.scenario import enveloped
 
 LOCAL_HOLIDAY = Notice(
     year=2026,
     region="CN-45",
-    days=(NoticeDay(name="三月三", date=at("2026-03-04 12:00").date(), is_off_day=True),),
+    days=(NoticeDay(name="三月三", date=date(2026, 3, 4), is_off_day=True),),
 )
 """A Wednesday on which Guangxi alone is off."""
 
@@ -50,7 +51,7 @@ LADDERS = (
 )
 """Ladders without a rung at the end of the committed limit."""
 
-RULES = Rules(1, rule_set(SHIPPED.model_copy(update={"ladder": (*SHIPPED.ladder, *LADDERS)}), [LOCAL_HOLIDAY]))
+RULES = Rules(1, rule_set(SHIPPED.replace(ladder=(*SHIPPED.ladder, *LADDERS)), [LOCAL_HOLIDAY]))
 
 
 def number(n: int) -> str:
@@ -58,8 +59,31 @@ def number(n: int) -> str:
     return f"0000-0000-{n:04}-1"
 
 
+SHENZHEN, NANNING = "440305", "450103"
+
+
+def begun(region: str = SHENZHEN, case: int = 5, step: int = 1, moment: datetime = MONDAY) -> CaseAccepted:
+    """An acceptance with these committed limits, in working days; the statutory ones are much later."""
+    return business(limits(case, case + 20), limits(step, step + 20), region=region).accepted(moment)
+
+
+def alert_raised(moment: datetime, rung: Rung = Rung.YELLOW, owner: str = "Tax", region: str = "450103") -> AlertRaised:
+    """An alert for a case as a whole."""
+    return AlertRaised(
+        commitment="case", rung=rung, owner=owner, matter="m", region=region, due_at=moment, raised_at=moment
+    )
+
+
+async def write_projection(connection: AsyncConnection, time: datetime, *published: tuple[int, Message]) -> None:
+    """Write the lists of alerts and platform issues as the commit of a batch that publishes these messages does."""
+    await connection.execute(text("SELECT 1"))  # begins the transaction
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    for statement, arguments in project([enveloped(message, time, number(case)) for case, message in published]):
+        await driver.execute(statement, *arguments)
+
+
 @dataclass
-class Desk:
+class MonitorProcess:
     """Monitor under test."""
 
     process: ServiceProcess[MonitoredCase]
@@ -69,11 +93,13 @@ class Desk:
 
     async def process_messages(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
         """Process these messages about a case, published now or at ``time``."""
-        published = [
-            InboundMessage(envelop(one, id=uuid4(), source="/test", subject=case_id, time=time or self.clock.now()))
-            for one in messages
-        ]
-        await self.batches.run(published)
+        now = time or self.clock.now()
+        await self.batches.run([InboundMessage(enveloped(message, now, case_id)) for message in messages])
+
+    async def publish(self, *published: tuple[int, Message]) -> None:
+        """Write the lists as if monitor had published these messages now."""
+        async with self.process.database.begin() as connection:
+            await write_projection(connection, self.clock.now(), *published)
 
     async def pass_to(self, moment: datetime) -> None:
         """Set the clock to that moment and fire the timers that are due."""
@@ -86,10 +112,15 @@ class Desk:
         rows = await self.rows("SELECT case_id, state FROM cases")
         return {case_id: MonitoredCase.model_validate_json(state) for case_id, state in rows}
 
-    async def rows(self, query: str) -> Sequence[Any]:
+    async def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         async with self.process.database.connect() as connection:
-            return (await connection.execute(text(query))).all()
+            return [tuple(row) for row in await connection.execute(text(query), parameters)]
+
+    async def execute(self, statement: str, **parameters: Any) -> None:
+        """Execute and commit a statement."""
+        async with self.process.database.begin() as connection:
+            await connection.execute(text(statement), parameters)
 
     async def get(self, path: str, **params: Any) -> Any:
         """The answer of an endpoint, as JSON."""
@@ -97,16 +128,20 @@ class Desk:
         assert answer.status_code == httpx2.codes.OK, answer.text
         return answer.json()
 
-    async def walk(self, path: str, **params: Any) -> list[Any]:
+    async def commitments(self, path: str, **params: Any) -> list[Any]:
+        """The commitments of one page of a list."""
+        return list((await self.get(path, **params))["commitments"])
+
+    async def walk(self, path: str, key: str = "commitments", **params: Any) -> list[Any]:
         """All pages of a list."""
         found: list[Any] = []
-        after: dict[str, str] = {}
+        after: dict[str, Any] = {}
         while True:
             page = await self.get(path, **params, **after)
-            found += page["commitments"]
+            found += page[key]
             if page["next"] is None:
                 return found
-            assert len(page["commitments"]) == params["limit"]
+            assert len(page[key]) == params["limit"]
             after = {"after": page["next"]}
 
     @property
@@ -116,18 +151,17 @@ class Desk:
             self.clients.append(self.client())
         return self.clients[0]
 
-    def client(self, host: str = "127.0.0.1") -> httpx2.AsyncClient:
+    def client(self, host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
         """A client at that address."""
-        transport = httpx2.ASGITransport(
-            application(self.process.service, self.process, self.process.faults), client=(host, 4711)
-        )
-        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
+        served = application(self.process.service, self.process, self.process.faults)
+        transport = httpx2.ASGITransport(served, client=(host, 4711))
+        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
 
 
 @asynccontextmanager
-async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
-    """A desk on this empty database."""
-    clock = FileClock.create(folder / "clock", BEGINS, speed=0)
+async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
+    """Monitor on this empty database, on a Monday."""
+    clock = FileClock.create(folder / "clock", MONDAY, speed=0)
     settings = Settings(
         service="monitor",
         systems=("tax",),
@@ -142,16 +176,16 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Desk]:
     async def publish(published: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return published
 
-    desk = Desk(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
-    rollout = Rollout(desk.batches)
+    monitor = MonitorProcess(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
+    rollout = Rollout(monitor.batches)
     while await rollout.run_once():
         pass
     try:
-        yield desk
+        yield monitor
     finally:
-        for client in desk.clients:
+        for client in monitor.clients:
             await client.aclose()
-        await desk.batches.drain()
+        await monitor.batches.drain()
         await process.database.dispose()
 
 

@@ -1,0 +1,17 @@
+"""The notification jobs, on a Friday afternoon."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.monitor.monitor_process import MonitorProcess
+from tests.integration.monitor.notifications.jobs import FRIDAY, NotificationJobs
+from tests.integration.monitor.notifications.receivers import hook_server, mail_server
+
+
+@pytest.fixture
+async def jobs(monitor: MonitorProcess, tmp_path: Path) -> AsyncIterator[NotificationJobs]:
+    monitor.clock.set(FRIDAY, 0)
+    async with mail_server() as mail, hook_server() as hooks:
+        yield NotificationJobs(monitor, tmp_path, mail, hooks)

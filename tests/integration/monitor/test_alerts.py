@@ -1,0 +1,182 @@
+"""Alerts, platform issues, commitments and statistics over HTTP, on a real PostgreSQL."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from contracts.envelope import Message, TimerFired
+from contracts.messages.alerts import AlertWithdrawn, Rung
+from contracts.messages.cases import StepState
+from services.monitor.store.projection import project
+from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
+from tests.support.messages import at, report
+from tests.support.monitor_histories import (
+    BUSINESS,
+    CASE_RED,
+    INSTANT,
+    MONDAY,
+    REPORTED_OPEN,
+    STEP_YELLOW,
+)
+from tests.support.scenario import enveloped
+
+GOOD, LATE, WITHDRAWN, OPEN = map(number, range(1, 5))
+TOKEN = "a token of sixteen or more"
+CARD_AT, LATER = STEP_YELLOW + INSTANT, STEP_YELLOW + timedelta(hours=1)
+
+
+@pytest.fixture
+async def four_cases(monitor: MonitorProcess) -> MonitorProcess:
+    """Four cases: one in time, one late in everything, one whose card was withdrawn, and one open."""
+    for case in (GOOD, LATE, WITHDRAWN, OPEN):
+        await monitor.process_messages(case, BUSINESS.accepted(MONDAY), BUSINESS.delivered("licence", MONDAY))
+    done = BUSINESS.done("licence", MONDAY, delivered_at=MONDAY)
+    messages: list[tuple[str, Message, datetime]] = [
+        (GOOD, done, MONDAY),
+        (OPEN, done, MONDAY),
+        (WITHDRAWN, TimerFired(), CARD_AT),
+        (WITHDRAWN, REPORTED_OPEN, CARD_AT),
+        (GOOD, BUSINESS.decided(at("2026-03-04 12:00")), at("2026-03-04 12:00")),
+        (WITHDRAWN, BUSINESS.done("licence", STEP_YELLOW, delivered_at=MONDAY), at("2026-03-06 11:00")),
+        (LATE, BUSINESS.decided(CASE_RED + INSTANT), CASE_RED + INSTANT),
+    ]
+    for case, message, time in messages:
+        await monitor.process_messages(case, message, time=time)
+    return monitor
+
+
+def names(alerts: list[Any]) -> list[tuple[str, str, str]]:
+    return [(alert["case_id"], alert["commitment"], alert["rung"]) for alert in alerts]
+
+
+async def test_alerts_are_listed_by_filters_and_pages(four_cases: MonitorProcess) -> None:
+    page = await four_cases.get("/alerts")
+    assert sorted(names(page["alerts"])) == sorted(
+        [(LATE, key, rung) for key in ("case", "step/licence") for rung in ("warning", "yellow", "red")]
+        + [(WITHDRAWN, "step/licence", "warning"), (WITHDRAWN, "step/licence", "yellow")]
+    )
+    times = [alert["raised_at"] for alert in page["alerts"]]
+    assert times == sorted(times, reverse=True)
+    assert page["next"] is None
+    (card,) = (await four_cases.get("/alerts", case=WITHDRAWN, rung="yellow"))["alerts"]
+    assert card["withdrawn_at"] is not None
+    assert card["reason"] == "answered in time; the answer was late on its way"
+    by_owner = await four_cases.get("/alerts", owner="Commerce", since=CASE_RED.isoformat())
+    assert [name[1] for name in names(by_owner["alerts"])] == ["case", "case", "case"]
+    assert (await four_cases.get("/alerts", matter="another"))["alerts"] == []
+    assert await four_cases.walk("/alerts", "alerts", limit=3) == page["alerts"]
+
+
+async def test_commitments_and_statistics(four_cases: MonitorProcess) -> None:
+    summary = await four_cases.get("/commitments")
+    assert summary == {"cases_open": 2, "cases_closed": 2, "due_now": summary["due_now"]}
+    late = await four_cases.get(f"/commitments/{LATE}")
+    assert late["matter"] == "start-business"
+    assert [(c["key"], len(c["raised"])) for c in late["commitments"]] == [("case", 3), ("step/licence", 3)]
+    assert late["commitments"][0]["answered_at"] == "2026-03-16T09:30:00.000001Z"
+
+    statistics = await four_cases.get("/statistics")
+    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1, "oversight": 0}
+    # Two working days for the good one, ten for the late one.
+    assert statistics["total"] == {**whole, "mean_working_days": 6.0}
+    case, step = statistics["rows"]
+    assert case == {**whole, "mean_working_days": 6.0, "kind": "case", "owner": "Commerce", "matter": "start-business"}
+    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1, "oversight": 0}
+    assert step == {
+        **steps,
+        "mean_working_days": 2.75,
+        "kind": "step",
+        "owner": "Market office",
+        "matter": "start-business",
+    }
+
+
+async def test_an_explanation_is_data_text_or_a_picture(four_cases: MonitorProcess) -> None:
+    path = f"/commitments/{OPEN}/explanation"
+    for commitment in (await four_cases.get(f"/commitments/{OPEN}"))["commitments"]:
+        for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
+            explanation = await four_cases.get(path, commitment=commitment["key"], limit=limit)
+            assert explanation["due_at"] == commitment[due], "the explanation agrees with the deadline"
+            assert sum(day["counted"] for day in explanation["days"]) == explanation["amount"]
+    words = await four_cases.http.get(path, params={"form": "text", "language": "en"})
+    assert words.headers["content-type"].startswith("text/plain") and "Due: Mon 2026-03-09 17:30" in words.text
+    picture = await four_cases.http.get(path, params={"form": "picture"})
+    assert picture.headers["content-type"] == "image/svg+xml" and picture.text.startswith("<svg")
+    unknown = await four_cases.http.get(path, params={"commitment": "step/none"})
+    assert unknown.status_code == 404
+
+
+async def test_statistics_without_cases(monitor: MonitorProcess) -> None:
+    statistics = await monitor.get("/statistics")
+    assert statistics["rows"] == []
+    assert (statistics["total"]["accepted"], statistics["total"]["mean_working_days"]) == (0, None)
+
+
+async def test_wrong_requests(monitor: MonitorProcess) -> None:
+    for path, status in [
+        ("/alerts?rung=blue", 422),
+        ("/alerts?after=nonsense", 422),
+        ("/alerts?after=0", 422),
+        (f"/alerts?after={2**63}", 422),
+        ("/alerts?colour=red", 422),
+        ("/alerts?limit=0", 422),
+        ("/commitments/nonsense", 422),
+        (f"/commitments/{GOOD}", 404),
+        (f"/commitments/{GOOD}/explanation", 404),
+        (f"/commitments/{GOOD}/explanation?form=song", 422),
+    ]:
+        answer = await monitor.http.get(path)
+        assert (path, answer.status_code) == (path, status)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_only_staff_is_answered(monitor: MonitorProcess) -> None:
+    paths = (
+        "/alerts",
+        "/platform-issues",
+        "/commitments",
+        f"/commitments/{GOOD}",
+        f"/commitments/{GOOD}/explanation",
+        "/statistics",
+    )
+    async with monitor.client("192.0.2.7") as http:
+        assert {(await http.get(path)).status_code for path in paths} == {403}
+    async with monitor.client(headers={"Host": "attacker.example"}) as http:
+        assert {(await http.get(path)).status_code for path in paths} == {403}
+    monitor.process.settings = monitor.process.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+    async with monitor.client() as http:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+            answer = await http.get("/alerts", headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    async with monitor.client("192.0.2.7", headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+        assert (await http.get("/alerts")).status_code == 200
+
+
+async def test_a_repeated_alert_is_one_row_and_statements_do_not_grow(monitor: MonitorProcess) -> None:
+    withdrawn = AlertWithdrawn(commitment="case", rung=Rung.RED, reason="in time", withdrawn_at=CASE_RED)
+    alerts = [(case, message) for case in range(200) for message in (alert_raised(CASE_RED, Rung.RED), withdrawn)]
+    assert len(project([enveloped(message, CASE_RED, number(case)) for case, message in alerts])) == 2
+    for _ in range(2):
+        await monitor.publish(*alerts)
+    page = await monitor.get("/alerts", limit=1000)
+    assert len(page["alerts"]) == 200
+    assert all(alert["withdrawn_at"] for alert in page["alerts"])
+
+
+async def test_platform_issues_are_listed_until_they_are_settled(monitor: MonitorProcess) -> None:
+    await monitor.process_messages(OPEN, BUSINESS.accepted(MONDAY))
+    await monitor.process_messages(OPEN, TimerFired(), time=CARD_AT)
+    undelivered = BUSINESS.reported(report("licence", StepState.REQUESTED, MONDAY))
+    await monitor.process_messages(OPEN, undelivered, time=LATER)
+    (listed,) = await monitor.get("/platform-issues")
+    assert (listed["case_id"], listed["commitment"], listed["issue"]) == (OPEN, "step/licence", "undelivered")
+    assert listed["settled_at"] is None
+    delivered_at = LATER + INSTANT
+    await monitor.process_messages(OPEN, BUSINESS.delivered("licence", delivered_at), time=delivered_at)
+    assert await monitor.get("/platform-issues") == []
+    (settled,) = await monitor.get("/platform-issues", unsettled=False)
+    assert datetime.fromisoformat(settled["settled_at"]) == delivered_at
+    alerts = (await monitor.get("/alerts"))["alerts"]
+    assert {alert["rung"] for alert in alerts} == {"warning"}, "the department is issued no card"
