@@ -24,53 +24,53 @@ INTAKE_MESSAGES = (CaseAccepted, CaseSuspended, CaseExtended, CaseRestarted, Sid
 
 
 def compute_deadlines(
-    before: MonitoredCase | None, known: MonitoredCase, rules: Rules, message: Message
+    before: MonitoredCase | None, case: MonitoredCase, rules: Rules, message: Message
 ) -> tuple[MonitoredCase, list[Message]]:
     """Compute the deadlines that may have moved since ``before``, and publish those that have begun or moved.
 
     A commitment that has ended keeps its deadline, even if the rules change. Intake gets all deadlines in answer to
     each of its messages.
     """
-    if known.region is None or known.matter is None:
-        return known, []  # the acceptance has not arrived yet
+    if case.region is None or case.matter is None:
+        return case, []  # the acceptance has not arrived yet
     moves: list[Move] = []
     begun = changed = rules_changed = False
     earlier = {commitment.key: commitment for commitment in before.commitments} if before is not None else {}
-    commitments = list(known.commitments)
+    commitments = list(case.commitments)
     for index, commitment in enumerate(commitments):
         was = earlier.get(commitment.key)
-        outdated = commitment.rules_version != rules.number and known.ended_at(commitment) is None
-        if commitment.due is not None and not outdated and _has_same_time(before, was, known, commitment, rules):
+        outdated = commitment.rules_version != rules.number and case.ended_at(commitment) is None
+        if commitment.due is not None and not outdated and _has_same_time(before, was, case, commitment, rules):
             continue
-        computed = _compute(known, commitment, rules, known.region, known.matter)
+        computed = _compute(case, commitment, rules, case.region, case.matter)
         if computed is commitment:
             continue
         commitments[index], changed = computed, True
-        rules_changed = rules_changed or (outdated and _has_same_time(before, was, known, commitment, rules))
+        rules_changed = rules_changed or (outdated and _has_same_time(before, was, case, commitment, rules))
         if commitment.due is None:
             begun = True
         elif move := _move(commitment, computed):
             moves.append(move)
     if changed:
-        known = known.replace(commitments=tuple(commitments))
+        case = case.replace(commitments=tuple(commitments))
     out: list[Message] = []
     if begun or isinstance(message, CaseAccepted if moves else INTAKE_MESSAGES):
-        known = known.replace(sequence=known.sequence + 1)
-        out.extend(_opened(known))
+        case = case.replace(sequence=case.sequence + 1)
+        out.extend(_opened(case))
     if moves:
-        known = known.replace(sequence=known.sequence + 1)
+        case = case.replace(sequence=case.sequence + 1)
         cause = Cause.RULES if rules_changed else _cause(message)
         out.append(
             CommitmentsMoved(
                 moves=tuple(moves),
                 cause=cause,
                 rules_version=rules.number,
-                change_ids=known.change_ids,
-                region=known.region,
-                sequence=known.sequence,
+                change_ids=case.change_ids,
+                region=case.region,
+                sequence=case.sequence,
             )
         )
-    return known, out
+    return case, out
 
 
 def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
@@ -86,7 +86,7 @@ def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules
 def _has_same_time(
     before: MonitoredCase | None,
     was: TrackedCommitment | None,
-    known: MonitoredCase,
+    case: MonitoredCase,
     commitment: TrackedCommitment,
     rules: Rules,
 ) -> bool:
@@ -98,9 +98,9 @@ def _has_same_time(
         return False
     if was.opened_at != commitment.opened_at:
         return False
-    if before.is_uninterrupted and known.is_uninterrupted:
+    if before.is_uninterrupted and case.is_uninterrupted:
         return True
-    return before.clock_history(was, rules) == known.clock_history(commitment, rules)
+    return before.clock_history(was, rules) == case.clock_history(commitment, rules)
 
 
 def _cause(message: Message) -> Cause:

@@ -95,88 +95,86 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     message = cast(MonitorMessage, envelope.data)
     if state is None and isinstance(message, KNOWN_CASE_MESSAGES):
         raise UnknownCase(envelope.subject)
-    known, recorded = _record(state or MonitoredCase(), message, envelope.time)
+    case, recorded = _record(state or MonitoredCase(), message, envelope.time)
     now = envelope.time if isinstance(message, CLOCK_MESSAGES) else None
-    first_from_routing = not known.known_to_routing and isinstance(message, ROUTING_MESSAGES)
+    first_from_routing = not case.known_to_routing and isinstance(message, ROUTING_MESSAGES)
     if first_from_routing:
-        known = known.replace(known_to_routing=True)
-    known, deadlines = compute_deadlines(state, facts.with_procedures(known), rules, message)
-    ends = known.commitment_ends()
-    with_alerts, alerts = raise_due(known, ends, envelope.time, now)
-    if with_alerts is not known:
-        known, ends = with_alerts, with_alerts.commitment_ends()
-    pending = pending_rungs(known, ends)
+        case = case.replace(known_to_routing=True)
+    case, deadlines = compute_deadlines(state, facts.with_procedures(case), rules, message)
+    ends = case.commitment_ends()
+    with_alerts, alerts = raise_due(case, ends, envelope.time, now)
+    if with_alerts is not case:
+        case, ends = with_alerts, with_alerts.commitment_ends()
+    pending = pending_rungs(case, ends)
     # A change of rules processes a million cases at once: each sends its queries when its own timer fires.
     query_at = None if isinstance(message, RulesChanged) else now
-    known, queries = verify_cards(known, pending, query_at, first_from_routing)
-    known, issues = report_platform_issues(known, envelope.time)
-    closed, not_issued = alerts_closed(state, known), cards_not_issued(state, known)
+    case, queries = verify_cards(case, pending, query_at, first_from_routing)
+    case, issues = report_platform_issues(case, envelope.time)
+    closed, not_issued = alerts_closed(state, case), cards_not_issued(state, case)
     out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *queries, *issues)
-    return _transition(known, ends, pending, out, envelope.time)
+    return _transition(case, ends, pending, out, envelope.time)
 
 
-def _record(known: MonitoredCase, message: MonitorMessage, time: datetime) -> tuple[MonitoredCase, list[Message]]:
+def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tuple[MonitoredCase, list[Message]]:
     """The case with the facts of this message, and the messages that follow from it directly."""
     match message:
         case TimerFired() | RulesChanged():  # first, since a million of these arrive at once
-            return known, []
+            return case, []
         case CaseAccepted():
-            return facts.record_acceptance(known, message), []
+            return facts.record_acceptance(case, message), []
         case TaskDelivered():
             key = step_key(message.step)
-            delivered = facts.record_facts(
-                known, key, opened_at=message.requested_at, delivered_at=message.delivered_at
-            )
+            delivered = facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=message.delivered_at)
             return delivered, []
         case TaskSuspended():
-            return known.suspend(facts.procedure_record(message)), []
+            return case.suspend(facts.procedure_record(message)), []
         case CaseSuspended():
-            return known.record_change(message.change_id).suspend(facts.suspension_record(message)), []
+            return case.record_change(message.change_id).suspend(facts.suspension_record(message)), []
         case CaseHeld():
-            published = message.replace(region=known.region)
-            return known.suspend(facts.hold_record(message)), [published]
+            published = message.replace(region=case.region)
+            return case.suspend(facts.hold_record(message)), [published]
         case CaseExtended():
             extension = ExtensionRecord(
                 days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
             )
-            return known.record_change(message.change_id).extend(extension), []
+            return case.record_change(message.change_id).extend(extension), []
         case CaseRestarted():
-            return known.record_change(message.change_id).restart(message.restarted_at), []
+            return case.record_change(message.change_id).restart(message.restarted_at), []
         case SideTimersReported():
-            return record_answer(facts.record_side_timers(known, message, time), by_intake=True), []
+            return record_answer(facts.record_side_timers(case, message, time), by_intake=True), []
         case TaskDone():
-            return _record_answer_of_department(known, message), []
+            return _record_answer_of_department(case, message), []
         case CaseReported():
-            return _record_report(known, message, time), []
+            return _record_report(case, message, time), []
         case CaseDecided():
-            decided = facts.record_facts(known, CASE, ended_at=message.decided_at)
+            decided = facts.record_facts(case, CASE, ended_at=message.decided_at)
             return facts.record_steps(decided, message.steps, message.decided_at), []
         case AlertAcknowledged() | AlertAppealed() | AppealDecided():
-            return actions.apply_action(known, message)
+            return actions.apply_action(case, message)
         case _:
             assert_never(message)
 
 
-def _record_answer_of_department(known: MonitoredCase, message: TaskDone) -> MonitoredCase:
-    known = known.end_step(message.step, message.decided_at)
-    known = facts.record_facts(
-        known,
+def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> MonitoredCase:
+    case = case.end_step(message.step, message.decided_at)
+    case = facts.record_facts(
+        case,
         step_key(message.step),
         opened_at=message.requested_at,
         ended_at=message.decided_at,
         delivered_at=message.delivered_at,
     )
     if message.outcome is Outcome.APPROVED:
-        return known.approve_step(message.step, message.decided_at)
-    return known
+        return case.approve_step(message.step, message.decided_at)
+    return case
 
 
-def _record_report(known: MonitoredCase, message: CaseReported, time: datetime) -> MonitoredCase:
+def _record_report(case: MonitoredCase, message: CaseReported, time: datetime) -> MonitoredCase:
     if any(step.state is StepState.REQUESTED for step in message.steps):
-        known = facts.record_facts(known, CASE, undelivered_at=time)
+        case = facts.record_facts(case, CASE, undelivered_at=time)
     else:
-        known = facts.record_facts(known, CASE, open_at=time)
-    return record_answer(facts.record_steps(known, message.steps, time, known_open=True), by_intake=False)
+        case = facts.record_facts(case, CASE, open_at=time)
+    return record_answer(facts.record_steps(case, message.steps, time, known_open=True), by_intake=False)
 
 
 def _transition(

@@ -1,9 +1,8 @@
 """The journal of monitor's decisions: blocks of entries, each block bound to the one before it by its hash. Pure.
 
 There is a chain for each region. A block holds the messages that monitor published in a stretch of time, byte for byte.
-At the end of a day the hash of its last block is signed. Without the key nothing can be rewritten up to the last signed
-day; with the key, nothing up to the last root of which somebody else has a copy. (Ed25519: RFC 8032; SHA-256: FIPS
-180-4.)
+At the end of a day the hash of its last block, the root, is signed. A signed day can be rewritten only with the key,
+and not even with it if another party has a copy of the root. (Ed25519: RFC 8032; SHA-256: FIPS 180-4.)
 
 `services.monitor.journal.verify` checks an export without this module: the two must agree.
 """

@@ -3,8 +3,8 @@
     python verify_journal.py EXPORT [--key PUBLIC_KEY]
 
 Finds any byte that was changed, and any entry that was removed, added or moved. The public key (64 hexadecimal digits)
-has to come from somebody you trust. Without it the program uses the key in the file, which the author of a forged file
-would have made as well. This program stands alone: print it with ``onedoor journal verifier``.
+has to come from a source that you trust. Without it the program uses the key in the file, which is no proof: a forged
+file contains the key of the forger. This program stands alone: print it with ``onedoor journal verifier``.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ FORMAT = "onedoor journal 1"
 
 
 class Broken(Exception):
-    """The export differs from what was written; the message says where."""
+    """The export was changed after it was written; the message names the place."""
 
 
 def verify(lines: Iterable[str], key: str | None = None) -> dict[str, int]:
@@ -99,7 +99,7 @@ def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519P
         if tuple(root) != ("day", "first", "last", "entries", "hash", "signature"):
             raise Broken(f"line {place}: the root was changed")
     except InvalidSignature:
-        raise Broken(f"line {place}: the signature is not of this key, or not of this day") from None
+        raise Broken(f"line {place}: the signature is of another key or another day") from None
     except (KeyError, TypeError, ValueError):
         raise Broken(f"line {place}: this is no root") from None
     days = {block["day"] for block in blocks}
@@ -109,7 +109,7 @@ def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519P
         or blocks[-1]["hash"] != root["hash"]
         or sum(len(block["entries"]) for block in blocks) != root["entries"]
     ):
-        raise Broken(f"line {place}: the day that was signed is another one than the blocks before it")
+        raise Broken(f"line {place}: the signature belongs to other blocks than those before it")
 
 
 def _bytes(text: str) -> bytes:
@@ -145,11 +145,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     print(f"sound: {found['entries']} entries, blocks {found['first']} to {found['last']}, {found['days']} days signed")
     if found["first"] > 1:
-        print(f"what came before block {found['first']} is not in this file")
+        print(f"the blocks before number {found['first']} are not in this file")
     if found["unsigned"]:
         print(f"NOT PROVEN: the last {found['unsigned']} blocks are of a day that is not signed yet")
     if key is None:
-        print("the key is the one that the file names: compare it with one from somebody you trust")
+        print("the key is the one that the file names: compare it with one from a source that you trust")
     return 0
 
 

@@ -43,20 +43,19 @@ DECISIONS = (
     AppealDecided,
     OperationsAlerted,
 )
-"""The messages that are decisions of monitor's, and go into the journal. A verified card is raised or not issued, with
-its evidence."""
+"""The messages that are decisions of monitor, and go into the journal. They carry the evidence of a verified card."""
 
 MIN_AGE_S = 3 * TRANSACTION_S
 """The age of a message, in the database's time, at which no older one can still be committed."""
 
 MAX_STRETCH = timedelta(minutes=10)
-"""How much time of the outbox one transaction chains at most."""
+"""The longest stretch of time that one transaction chains."""
 
 MAX_ENTRIES = 5000
 """Entries of one transaction; more if as many messages have the same moment."""
 
 UNKNOWN_REGION = "000000"
-"""The region of a message that names none."""
+"""The region of a message without one."""
 
 log = telemetry.logger(__name__)
 

@@ -1,8 +1,8 @@
 """Reads the changes of the tables of alerts and platform issues, in an order that later commits do not disturb.
 
 Each row names the transaction that changed it last. Transactions commit in another order than they begin in, so only
-the changes of transactions older than the oldest one under way are complete. The feed reads up to there, ordered by
-transaction and within one by table and row. Every later commit has a later position.
+changes older than the oldest open transaction are complete. The feed reads up to that one, in the order of
+transactions, and of tables and rows within each. Every later commit has a later position.
 """
 
 from typing import Any, NamedTuple

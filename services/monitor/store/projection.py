@@ -22,7 +22,7 @@ MAX_LOG_LINES = 20
 
 log = telemetry.logger(__name__)
 
-# An alert with a late answer is over when it is raised, so nobody is notified of it.
+# An alert with a late answer is closed when it is raised, so it needs no notification.
 _RAISE = """
     INSERT INTO alerts (case_id, commitment, rung, occurrence, owner, matter, region, due_at, raised_at, ended_at,
     notify_at)
@@ -41,14 +41,18 @@ _RECORD_ISSUE = """
         changed_xid = pg_current_xact_id()
 """
 
+_SAME_ALERT = """
+    alerts.case_id = new.case_id AND alerts.commitment = new.commitment AND alerts.rung = new.rung
+    AND alerts.occurrence = new.occurrence
+"""
+
 # The collector finds the people who have an entry about the alert. Without any, the withdrawal has no recipient.
-_WITHDRAW = """
+_WITHDRAW = f"""
     UPDATE alerts SET withdrawn_at = new.withdrawn_at, reason = new.reason, notify_at = new.withdrawn_at,
         changed_xid = pg_current_xact_id(), last_event = 'withdrawn'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[])
         AS new (case_id, commitment, rung, occurrence, reason, withdrawn_at)
-    WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment AND alerts.rung = new.rung
-        AND alerts.occurrence = new.occurrence AND alerts.withdrawn_at IS NULL
+    WHERE {_SAME_ALERT} AND alerts.withdrawn_at IS NULL
 """
 
 _CLOSE = """
@@ -58,33 +62,30 @@ _CLOSE = """
     WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment
 """
 
-_ACKNOWLEDGE = """
+_ACKNOWLEDGE = f"""
     UPDATE alerts SET acknowledged_at = new.acknowledged_at, acknowledged_by = new.by,
         acknowledgement = new.reason, changed_xid = pg_current_xact_id(), last_event = 'acknowledged',
         notify_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN notify_at END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
         AS new (case_id, commitment, rung, occurrence, by, reason, acknowledged_at)
-    WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment AND alerts.rung = new.rung
-        AND alerts.occurrence = new.occurrence
+    WHERE {_SAME_ALERT}
 """
 
-_APPEAL = """
+_APPEAL = f"""
     UPDATE alerts SET appealed_at = new.appealed_at, appealed_by = new.by, appeal = new.reason,
         notify_at = new.appealed_at, changed_xid = pg_current_xact_id(), last_event = 'appealed'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
         AS new (case_id, commitment, rung, occurrence, by, reason, appealed_at)
-    WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment AND alerts.rung = new.rung
-        AND alerts.occurrence = new.occurrence
+    WHERE {_SAME_ALERT}
 """
 
-_DECIDE = """
+_DECIDE = f"""
     UPDATE alerts SET appeal_decided_at = new.decided_at, appeal_decided_by = new.by, appeal_upheld = new.upheld,
         appeal_decision = new.reason, notify_at = new.decided_at, changed_xid = pg_current_xact_id(),
         last_event = 'decided'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::boolean[], $7::text[],
         $8::timestamptz[]) AS new (case_id, commitment, rung, occurrence, by, upheld, reason, decided_at)
-    WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment AND alerts.rung = new.rung
-        AND alerts.occurrence = new.occurrence
+    WHERE {_SAME_ALERT}
 """
 
 

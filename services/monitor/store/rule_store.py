@@ -1,4 +1,4 @@
-"""The rules by which monitor holds commitments, as a versioned document, and as files that people write."""
+"""The rules that deadlines follow, as a versioned document and as files that people write."""
 
 from functools import cache, lru_cache, partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Counts kept and broken commitments, from the states of the stored cases."""
+"""Counts commitments that were answered on time or late, from the states of the stored cases."""
 
 from collections import defaultdict
 from collections.abc import Iterable

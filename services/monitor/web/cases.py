@@ -1,4 +1,4 @@
-"""Shows the commitments of cases, explains their deadlines, and sums up how they ended, for staff."""
+"""Shows the commitments of cases, explains their deadlines, and counts their results, for staff."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -113,7 +113,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
     @router.get("/statistics")
     async def all_statistics() -> AllStatistics:
-        """Kept and broken commitments by department and matter."""
+        """Commitments answered on time and late, by department and matter."""
         async with host.database.connect() as connection:
             rules = await rule_store.in_force(connection)
             return await statistics(connection, rules.terms(""))

@@ -119,6 +119,6 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         async with host.database.begin() as connection:
             repeated = await digest_deliveries.retry(connection, number)
         if not repeated:
-            raise HTTPException(404, f"no address of a digest {number} was given up")
+            raise HTTPException(404, f"no delivery of a digest {number} was given up")
 
     return router

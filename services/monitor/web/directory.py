@@ -1,4 +1,4 @@
-"""Shows the directory in force, and who would be notified of an alert, for staff."""
+"""Shows the directory in force, and the people whom it names for an alert, for staff."""
 
 from datetime import datetime
 from typing import Annotated
@@ -53,12 +53,12 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.get("/directory")
     async def directory() -> DirectoryView:
         async with host.database.connect() as connection:
-            kept = await directory_store.in_force(connection)
+            stored = await directory_store.in_force(connection)
             found = await directory_store.latest(connection)
-        if kept is None or found is None:
+        if stored is None or found is None:
             raise _no_directory()
         content = found[1].content
-        return DirectoryView(number=kept.number, summary=kept.summary, made_at=kept.made_at, directory=content)
+        return DirectoryView(number=stored.number, summary=stored.summary, made_at=stored.made_at, directory=content)
 
     @router.get("/directory/recipients")
     async def recipients(wanted: Annotated[RecipientsQuery, Query()]) -> list[RecipientView]:

@@ -34,8 +34,8 @@ MAX_WAITING = 1000
 """Events that wait for a slow follower. With one more the stream ends, and the client may reconnect."""
 
 MAX_MISSED = 5000
-"""Changes sent without a pause, filtered or not: to a client that reconnects, and when many happen at once. With more,
-the client reads the lists anew."""
+"""Most changes that are sent in a row, to a client that reconnects or when many happen at once; filtered ones count.
+After more of them the client reads the lists anew."""
 
 MAX_READ = 500
 """Changes read at a time."""
@@ -114,7 +114,7 @@ class _Follower:
         if self.ends is not None:
             return
         if len(self.waiting) >= MAX_WAITING:
-            self.end("you read too slowly; come back with your Last-Event-ID")
+            self.end("you read too slowly; reconnect with your Last-Event-ID")
             return
         self.waiting.append(event)
         self.changed.set()
@@ -134,7 +134,7 @@ class _Follower:
         return events
 
     async def wait(self) -> bool:
-        """Whether something happens before the next heartbeat."""
+        """Whether there are events before the next heartbeat is due."""
         try:
             async with asyncio.timeout(HEARTBEAT_S):
                 await self.changed.wait()
@@ -156,7 +156,7 @@ class Followers:
         self._followers: set[_Follower] = set()
         self._loop: asyncio.Task[None] | None = None
         self._reached = FeedPosition(0, 0, 0)
-        """All changes up to here have been offered."""
+        """All changes up to this position have been offered."""
         self._in_a_row = 0
         """Changes offered since the feed was last read to its end."""
 
@@ -166,7 +166,7 @@ class Followers:
         Raises `Problem` (503) if there are too many followers or the process stops, and errors of the database.
         """
         if len(self._followers) >= MAX_FOLLOWERS or self._stopping.is_set():
-            title, title_zh = "Too many follow the stream", "实时订阅人数过多，请稍后再试"
+            title, title_zh = "The stream has too many followers", "实时订阅人数过多，请稍后再试"
             raise Problem(503, "busy", title, title_zh, headers={"Retry-After": "5"})
         source = self._events(_Follower(wanted), after)
         await anext(source)
@@ -208,7 +208,7 @@ class Followers:
             while sent < joined:
                 found = await self._missed(sent, joined)
                 if found is None:
-                    yield format_sse_event(comment="the database is away; come back with your Last-Event-ID")
+                    yield format_sse_event(comment="the database is unavailable; reconnect with your Last-Event-ID")
                     return
                 missed += len(found)
                 more = len(found) == MAX_READ
@@ -225,7 +225,7 @@ class Followers:
                     yield b"".join(event.content for event in events)
                 elif follower.ends is None and not await follower.wait():
                     sent = max(sent, self._reached)
-                    yield format_sse_event(comment="nothing has happened", id=str(sent))
+                    yield format_sse_event(comment="no changes", id=str(sent))
             yield format_sse_event(comment=follower.ends)
         finally:
             self._followers.discard(follower)
@@ -249,7 +249,7 @@ class Followers:
             async with transaction(self._database) as connection:
                 return await changes(connection, after, until, MAX_READ)
         except DATABASE_ERRORS as error:
-            log.warning("the database is away", error=repr(error))
+            log.warning("the database is unavailable", error=repr(error))
             return None
 
     async def _run(self) -> None:
@@ -257,7 +257,7 @@ class Followers:
         try:
             await self._stopping.wait()
             for follower in self._followers:
-                follower.end("the service stops; come back with your Last-Event-ID")
+                follower.end("the service stops; reconnect with your Last-Event-ID")
         finally:
             polling.cancel()
             await asyncio.wait([polling])

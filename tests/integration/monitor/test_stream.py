@@ -307,7 +307,7 @@ async def test_without_events_a_heartbeat_has_the_position(
             past = await newest(monitor)
             while True:
                 sign = await anext(events)
-                assert (sign.name, sign.comment) == ("", "nothing has happened")
+                assert (sign.name, sign.comment) == ("", "no changes")
                 if tuple(map(int, sign.id.split("."))) > tuple(map(int, past.split("."))):
                     break
         async with site.following(last=sign.id) as events:
@@ -334,7 +334,7 @@ async def test_the_end_of_the_process_ends_streams_at_once(monitor: MonitorProce
     async with asyncio.timeout(2), served(monitor) as site, site.following() as events, site.following() as more:
         site.stop()
         for each in (events, more):
-            assert [event.comment async for event in each] == ["the service stops; come back with your Last-Event-ID"]
+            assert [event.comment async for event in each] == ["the service stops; reconnect with your Last-Event-ID"]
 
 
 async def test_followers_are_limited_and_share_one_loop(

@@ -36,7 +36,7 @@ class NoAppealAgainstWarning(Rejected):
     """Only cards can be appealed against."""
 
     def __init__(self) -> None:
-        super().__init__("a warning is no card: there is nothing to appeal against", "预警不是发牌，不能申诉")
+        super().__init__("only cards can be appealed against, and a warning is none", "预警不是发牌，不能申诉")
 
 
 class AlreadyAppealed(Rejected):
@@ -50,14 +50,14 @@ class NotAppealed(Rejected):
     """There is no appeal to decide on."""
 
     def __init__(self) -> None:
-        super().__init__("nobody has appealed against this card", "该牌未被申诉")
+        super().__init__("there is no appeal against this card", "该牌未被申诉")
 
 
 class OwnAppeal(Rejected):
     """The appellant cannot decide."""
 
     def __init__(self) -> None:
-        super().__init__("nobody decides on an appeal of his own", "不能裁决本人提出的申诉")
+        super().__init__("an appellant cannot decide on their own appeal", "不能裁决本人提出的申诉")
 
 
 class AlreadyDecided(Rejected):

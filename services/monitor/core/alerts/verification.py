@@ -28,8 +28,8 @@ def verify_cards(
     """Query the owners of the facts before a card is issued, and close the query when no card depends on it any more.
 
     Routing knows the case and its steps, intake the side timers. The first query to routing waits for a message that
-    shows that routing knows the case, or for the time of one retry: before that, routing cannot tell this case from a
-    made-up one.
+    shows that routing knows the case, or for the time of one retry: before that, routing would take the case for an
+    unknown one.
     """
     if now is not None and needs_decision_query(state, pending):
         return state, [CaseStateRequested()]
@@ -58,7 +58,7 @@ def record_answer(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
 
 
 def cards_not_issued(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """`CardNotIssued` for each queried card whose commitment turns out to have been answered in time."""
+    """`CardNotIssued` for each queried card whose commitment was answered in time, as is known now."""
     if before is None or before.queried_at is None or state.region is None:
         return []
     out: list[Message] = []
@@ -73,7 +73,7 @@ def cards_not_issued(before: MonitoredCase | None, state: MonitoredCase) -> list
 
 
 def report_platform_issues(state: MonitoredCase, received_at: datetime) -> tuple[MonitoredCase, list[Message]]:
-    """Alert operations of failures of the platform that concern this case, and when they are settled."""
+    """Alert operations when a failure of the platform concerns this case, and again when it is settled."""
     failed = {
         (IssueKind.UNDELIVERED, commitment.key): commitment
         for commitment in state.commitments
@@ -151,7 +151,7 @@ def _queries(due: PendingRungs, *, to_routing: bool) -> list[Message]:
 def _settled_at(
     kind: IssueKind, state: MonitoredCase, commitment: TrackedCommitment, received_at: datetime, *, failed: bool
 ) -> datetime | None:
-    """When a failure was made good; None while it lasts."""
+    """When a failure ended; None while it lasts."""
     if kind is IssueKind.UNDELIVERED and failed:
         return state.late_delivery_at(commitment) or state.ended_at(commitment)
     return None if failed else received_at

@@ -155,7 +155,7 @@ def _line(line: DigestLine, language: Language, now: datetime) -> str:
         line.owner,
     ]
     if line.due_at is None:
-        parts.append("计时中止" if zh else "time stands still")
+        parts.append("计时中止" if zh else "time is suspended")
     else:
         due = moment(line.due_at, line.zone, language)
         parts.append(f"{due} 到期" if zh else f"due {due}")

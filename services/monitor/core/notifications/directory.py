@@ -1,4 +1,4 @@
-"""Finds the people to notify of an alert in a directory file. Pure."""
+"""Finds the people to notify of an alert, by a directory file. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -38,7 +38,7 @@ class Directory:
     def recipients(
         self, rung: Rung, level: int, owner: str, region: str, item: str, at: datetime
     ) -> tuple[Person, ...]:
-        """The people notified of a rung at this level: at least one, and nobody beyond the highest level."""
+        """The people notified of a rung at this level: at least one, and none beyond the highest level."""
         if level >= self.levels(rung):
             return ()
         if level == 0:
@@ -77,10 +77,10 @@ class Directory:
             found = [person for role in wanted for person in self._present_in(role, owner, region, item, _day(at))]
             if found:
                 return tuple(self._people[person] for person in dict.fromkeys(found))
-        raise AssertionError("a directory without anybody in the highest role is refused")
+        raise AssertionError("a directory whose highest role is empty on some day is refused")
 
     def _present_in(self, role: Role, owner: str, region: str, item: str, day: date) -> list[str]:
-        """The people who fill the most specific posts of this role, among those posts that somebody fills."""
+        """The people who fill the most specific posts of this role. Posts without a person present do not count."""
         posts = self._posts_for(role, owner, region, item)
         filled = [(post.specificity, person) for post in posts if (person := self._present(post, day)) is not None]
         highest = max((specificity for specificity, _ in filled), default=None)

@@ -75,13 +75,13 @@ def _contradictions(file: DirectoryFile) -> Iterator[Fault]:
     yield from _repeated(("people",), [person.id for person in file.people])
     yield from _repeated(("escalation",), file.escalation)
     if SUPERVISOR not in file.escalation:
-        yield ("escalation",), f"{SUPERVISOR} is missing, who is notified of appeals"
+        yield ("escalation",), f"{SUPERVISOR} is missing: this role is notified of appeals"
     people = {person.id for person in file.people}
     for number, person in enumerate(file.people):
         yield from _repeated(("people", number, "addresses"), person.addresses)
     for number, leave in enumerate(file.leave):
         if leave.person not in people:
-            yield ("leave", number, "person"), f"{leave.person} is nobody among the people"
+            yield ("leave", number, "person"), f"{leave.person} is not among the people"
         yield from _reversed(("leave", number, "until"), leave.since, leave.until)
     for number, post in enumerate(file.posts):
         faults = _post_contradictions(post, people, file.escalation)
@@ -89,17 +89,17 @@ def _contradictions(file: DirectoryFile) -> Iterator[Fault]:
     for rung, roles in file.first_recipients.items():
         for role in roles:
             if role not in file.escalation:
-                yield ("first_recipients", rung.value), f"{role} is no role among those of escalation"
+                yield ("first_recipients", rung.value), f"{role} is no role of escalation"
 
 
 def _post_contradictions(post: Post, people: set[str], roles: Sequence[Role]) -> Iterator[Fault]:
     for name, person in (("person", post.person), ("deputy", post.deputy)):
         if person is not None and person not in people:
-            yield (name,), f"{person} is nobody among the people"
+            yield (name,), f"{person} is not among the people"
     if post.deputy == post.person:
         yield ("deputy",), f"{post.deputy} cannot deputise for themselves"
     if post.role not in roles:
-        yield ("role",), f"{post.role} is no role among those of escalation"
+        yield ("role",), f"{post.role} is no role of escalation"
     yield from _reversed(("until",), post.since, post.until)
 
 
@@ -115,11 +115,13 @@ def _reversed(place: tuple[int | str, ...], since: date | None, until: date | No
 
 
 def _days_without_recipient(file: DirectoryFile) -> Iterator[Fault]:
-    """Days on which nobody is present in the highest role for all commitments."""
+    """Days on which the highest role has no person present who answers for all commitments."""
     highest = file.escalation[-1]
     posts = [post for post in file.posts if post.role == highest and post.is_general]
     if not posts:
-        description = f"one {highest} must be for all departments, regions and items, so that somebody is notified"
+        description = (
+            f"one {highest} must be for all departments, regions and items, so that each alert has a recipient"
+        )
         yield ("posts",), description
         return
     leave = leave_by_person(file.leave)
@@ -135,4 +137,4 @@ def _days_without_recipient(file: DirectoryFile) -> Iterator[Fault]:
     for day in sorted({date.min} | changes):
         if not any(present(post, day, leave) for post in posts):
             when = f"on {day}" if day > date.min else f"before {min(changes)}"
-            yield ("posts",), f"{when} nobody is there as {highest} for all departments, regions and items"
+            yield ("posts",), f"{when} no {highest} for all departments, regions and items is present"

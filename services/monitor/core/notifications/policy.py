@@ -1,4 +1,4 @@
-"""Decides what becomes an entry of whose digest, and when an alert is looked at again. Pure."""
+"""Decides which people get an entry about an alert in their digests, and whether the alert escalates. Pure."""
 
 from collections.abc import Mapping, Set
 from datetime import datetime
@@ -78,17 +78,17 @@ def next_entries(alert: Alert, notified: Notified, directory: Directory, at: dat
     An appeal does not stop escalation: if it is not decided, the next levels are notified of the alert.
     """
     place = alert.owner, alert.region, alert.matter, at
-    everybody_notified = tuple(sorted(frozenset[str]().union(*notified.values())))
+    all_notified = tuple(sorted(frozenset[str]().union(*notified.values())))
     level = alert.level
     entries = []
     if alert.appeal_decided_at is not None and EntryKind.DECISION not in notified:
-        appellant = (alert.appealed_by,) if alert.appealed_by and alert.appealed_by not in everybody_notified else ()
-        entries.append(Entry(EntryKind.DECISION, 0, (*everybody_notified, *appellant)))
+        appellant = (alert.appealed_by,) if alert.appealed_by and alert.appealed_by not in all_notified else ()
+        entries.append(Entry(EntryKind.DECISION, 0, (*all_notified, *appellant)))
     elif alert.withdrawn_at is not None and EntryKind.WITHDRAWN not in notified:
-        entries.append(Entry(EntryKind.WITHDRAWN, 0, everybody_notified))
+        entries.append(Entry(EntryKind.WITHDRAWN, 0, all_notified))
     elif alert.appealed_at is not None and alert.appeal_decided_at is None and EntryKind.APPEAL not in notified:
         entries.append(Entry(EntryKind.APPEAL, 0, tuple(person.id for person in directory.supervisors(*place))))
-    # The first report of an alert is due whatever else happens to it.
+    # The first report of an alert is due even if there is other news of it.
     if alert.is_unattended and (not level or not (entries or alert.superseded)):
         recipients = directory.recipients(alert.rung, level, *place)
         entries.append(Entry(EntryKind.RUNG, level, tuple(person.id for person in recipients)))

@@ -22,7 +22,7 @@ Address = Annotated[str, Field(max_length=400, pattern=r"^[a-z][a-z0-9-]{0,31}:[
 
 
 class Person(StrictValue):
-    """Somebody who can be notified."""
+    """A person who can be notified."""
 
     id: PersonId
     name: Name

@@ -15,7 +15,7 @@ QUERIES, EXPORTS = 2, 1
 """At a time in one process: monitor's own work needs the database more."""
 
 WAIT_S = 3.0
-"""Machine seconds that a query waits for its turn before it is refused."""
+"""Machine seconds that a query waits before it is refused."""
 
 STATEMENT_S = 30.0
 """Machine seconds that a statement may take. Reading a million open cases takes less."""
@@ -36,7 +36,7 @@ _LIMIT_TRANSACTION = text("""
 
 
 class TooManyQueries(Exception):
-    """Other queries run, and none of them ended in time."""
+    """Other queries are running, and none of them ended in time."""
 
 
 class QueryTooLarge(Exception):
@@ -54,13 +54,13 @@ class LimitedQueries:
     @asynccontextmanager
     async def query(self) -> AsyncIterator[AsyncConnection]:
         """A read-only transaction for a query. Raises `TooManyQueries` and `QueryTooLarge`."""
-        async with _turn(self._queries), self._transaction(STATEMENT_S + MARGIN_S) as connection:
+        async with _slot(self._queries), self._transaction(STATEMENT_S + MARGIN_S) as connection:
             yield connection
 
     @asynccontextmanager
     async def export(self) -> AsyncIterator[AsyncConnection]:
         """A read-only transaction for a file, which may take longer. Raises the same."""
-        async with _turn(self._exports), self._transaction(EXPORT_S) as connection:
+        async with _slot(self._exports), self._transaction(EXPORT_S) as connection:
             yield connection
 
     @asynccontextmanager
@@ -76,7 +76,7 @@ class LimitedQueries:
 
 
 @asynccontextmanager
-async def _turn(free: asyncio.Semaphore) -> AsyncIterator[None]:
+async def _slot(free: asyncio.Semaphore) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(WAIT_S):
             await free.acquire()

@@ -28,7 +28,7 @@ _NOTIFIED = text(f"""
     JOIN digest_entries USING (case_id, commitment, rung, occurrence)
 """)
 
-# Ordered by person, so that two collectors never wait for each other in a circle.
+# Ordered by person, so that two collectors never wait for each other.
 _OPEN = text("""
     INSERT INTO digests (person)
     SELECT person FROM unnest(CAST(:people AS text[])) AS wanted (person) ORDER BY person
@@ -123,8 +123,7 @@ async def claim_ready(
     connection: AsyncConnection, quiet: timedelta, longest: timedelta, limit: int
 ) -> Sequence[Row[Any]]:
     """Lock the next open digests without a new entry for ``quiet``, or open for ``longest``: machine time."""
-    asked = {"quiet": quiet, "longest": longest, "limit": limit}
-    return (await connection.execute(_CLAIM_READY, asked)).all()
+    return (await connection.execute(_CLAIM_READY, {"quiet": quiet, "longest": longest, "limit": limit})).all()
 
 
 async def cancel_withdrawn(connection: AsyncConnection, digests: Sequence[int]) -> None:

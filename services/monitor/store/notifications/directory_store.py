@@ -1,4 +1,4 @@
-"""The directory of the people whom alerts reach, as a versioned document, and as a file that people write."""
+"""The directory of the people who are notified, as a versioned document and as a file that people write."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -1,17 +1,16 @@
-"""Takes what people do about alerts: acknowledge them, appeal against a card, decide on an appeal."""
+"""Takes actions of people on alerts: an acknowledgement, an appeal against a card, the decision on an appeal."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contracts.core import Rejected
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided
-from contracts.messages.fields import PersonId, Reason
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import NumberedAlert, by_number
-from services.monitor.web.actions.rights import directory_in_force, may_act_on, must_supervise, no_right
+from services.monitor.web.actions.rights import ActionRequest, directory_in_force, may_act_on, must_supervise, no_right
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.problems import Problem
 from services.runtime.service import ServiceHost
@@ -22,26 +21,17 @@ MAX_ALERTS = 1000
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 
-class _ActionRequest(BaseModel):
-    """``by``: the person who acts, by their id in the directory."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: PersonId
-    reason: Reason
-
-
-class AcknowledgementRequest(_ActionRequest):
-    """These alerts have been taken in hand, and do not escalate."""
+class AcknowledgementRequest(ActionRequest):
+    """A person takes charge of these alerts, so that they do not escalate."""
 
     alerts: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(min_length=1, max_length=MAX_ALERTS)]
 
 
-class AppealRequest(_ActionRequest):
-    """A card is unjust in the opinion of its department (申诉)."""
+class AppealRequest(ActionRequest):
+    """A department holds a card to be unjust (申诉)."""
 
 
-class DecisionRequest(_ActionRequest):
+class DecisionRequest(ActionRequest):
     """A supervisor's decision on an appeal."""
 
     upheld: bool = Field(description="True withdraws the card for good.")
@@ -67,20 +57,22 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     router = staff_router(host, "monitor", *ACTION_REFUSALS)
 
     @router.post("/alerts/acknowledgements")
-    async def acknowledge(wanted: AcknowledgementRequest) -> list[AcknowledgementResult]:
+    async def acknowledge(request: AcknowledgementRequest) -> list[AcknowledgementResult]:
         """Acknowledges each alert by itself: one that is refused does not keep others from it."""
         now, directory = host.clock.now(), await directory_in_force(host)
-        found = {alert.number: alert for alert in await _alerts(host, wanted.alerts)}
+        found = {alert.number: alert for alert in await _alerts(host, request.alerts)}
         results: dict[int, AcknowledgementResult] = {}
         commands: list[tuple[NumberedAlert, AlertAcknowledged]] = []
-        for number in dict.fromkeys(wanted.alerts):
+        for number in dict.fromkeys(request.alerts):
             alert = found.get(number)
             if alert is None:
                 results[number] = _refused(number, "there is no such alert", "没有此项预警或发牌")
-            elif not may_act_on(directory, wanted.by, alert, now):
-                results[number] = _refused(number, "it is not theirs", "不在其职责范围内")
+            elif not may_act_on(directory, request.by, alert, now):
+                results[number] = _refused(
+                    number, "the directory gives this person no right to act on it", "不在其职责范围内"
+                )
             else:
-                message = AlertAcknowledged(**_action(alert, wanted), acknowledged_at=now)
+                message = AlertAcknowledged(**_action(alert, request), acknowledged_at=now)
                 commands.append((alert, message))
         answers = await host.commands([(alert.case_id, message) for alert, message in commands]) if commands else []
         for (alert, _), answer in zip(commands, answers, strict=True):
@@ -91,32 +83,32 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
                     raise answer
                 case _:
                     results[alert.number] = AcknowledgementResult(alert=alert.number, acknowledged=True)
-        return [results[number] for number in dict.fromkeys(wanted.alerts)]
+        return [results[number] for number in dict.fromkeys(request.alerts)]
 
     @router.post("/alerts/{number}/appeal", status_code=201)
-    async def appeal(number: Number, wanted: AppealRequest) -> RecordedAction:
+    async def appeal(number: Number, request: AppealRequest) -> RecordedAction:
         now, directory, alert = host.clock.now(), await directory_in_force(host), await _alert(host, number)
-        if not may_act_on(directory, wanted.by, alert, now):
+        if not may_act_on(directory, request.by, alert, now):
             raise no_right()
-        message = AlertAppealed(**_action(alert, wanted), appealed_at=now)
+        message = AlertAppealed(**_action(alert, request), appealed_at=now)
         await host.command(alert.case_id, message)
         return RecordedAction(alert=number)
 
     @router.post("/alerts/{number}/appeal/decision", status_code=201)
-    async def decide(number: Number, wanted: DecisionRequest) -> RecordedAction:
+    async def decide(number: Number, request: DecisionRequest) -> RecordedAction:
         now, directory, alert = host.clock.now(), await directory_in_force(host), await _alert(host, number)
-        must_supervise(directory, wanted.by, alert.owner, alert.region, alert.matter, now)
-        message = AppealDecided(**_action(alert, wanted), upheld=wanted.upheld, decided_at=now)
+        must_supervise(directory, request.by, alert.owner, alert.region, alert.matter, now)
+        message = AppealDecided(**_action(alert, request), upheld=request.upheld, decided_at=now)
         await host.command(alert.case_id, message)
         return RecordedAction(alert=number)
 
     return router
 
 
-def _action(alert: NumberedAlert, wanted: _ActionRequest) -> dict[str, Any]:
+def _action(alert: NumberedAlert, request: ActionRequest) -> dict[str, Any]:
     """The fields that every action on an alert has."""
     place = {"commitment": alert.commitment, "rung": alert.rung, "occurrence": alert.occurrence}
-    return {**place, "by": wanted.by, "reason": wanted.reason}
+    return {**place, "by": request.by, "reason": request.reason}
 
 
 async def _alerts(host: ServiceHost[MonitoredCase], numbers: Sequence[int]) -> list[NumberedAlert]:

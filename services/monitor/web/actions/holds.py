@@ -1,45 +1,36 @@
-"""Takes holds (暂停计时): a supervisor stops the time of a case, and lets it run again."""
+"""Takes holds (暂停计时): a supervisor suspends the time of a case, and resumes it."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contracts.core import Rejected, UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseHeld
-from contracts.messages.fields import Article, PersonId, Reason
+from contracts.messages.fields import Article, PersonId
 from services.monitor.core.commitment import CASE
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import HOLD, SuspensionRecord
-from services.monitor.web.actions.rights import directory_in_force, must_supervise
+from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.service import ServiceHost
 
 
-class _HoldActionRequest(BaseModel):
-    """``by``: the supervisor, by their id in the directory."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: PersonId
-    reason: Reason
-
-
-class HoldRequest(_HoldActionRequest):
-    """The time of a case stops, from now on or from an earlier moment."""
+class HoldRequest(ActionRequest):
+    """The time of a case is suspended, from now on or from an earlier moment."""
 
     article: Article = Field("", description="The article that allows it.")
-    since: Timestamp | None = Field(None, description="When time stops; now if omitted.")
+    since: Timestamp | None = Field(None, description="When the suspension begins; now if omitted.")
 
 
-class HoldEndRequest(_HoldActionRequest):
-    """The time of a case runs again, from now on or from an earlier moment."""
+class HoldEndRequest(ActionRequest):
+    """The time of a case resumes, now or from an earlier moment."""
 
-    until: Timestamp | None = Field(None, description="When time runs again; now if omitted.")
+    until: Timestamp | None = Field(None, description="When time resumes; now if omitted.")
 
 
 class Hold(BaseModel):
@@ -53,10 +44,10 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     router = staff_router(host, "monitor", *ACTION_REFUSALS)
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
-    async def hold(case_id: Annotated[CaseId, Path()], wanted: HoldRequest) -> Hold:
+    async def hold(case_id: Annotated[CaseId, Path()], request: HoldRequest) -> Hold:
         now = host.clock.now()
-        state = await _open_case(host, case_id, wanted.by, now)
-        since = not_in_future("since", wanted.since, now)
+        state = await _open_case(host, case_id, request.by, now)
+        since = not_in_future("since", request.since, now)
         name = sha256(f"{case_id}/hold/{since.isoformat()}".encode()).hexdigest()[:16]
         holds = _holds(state)
         if name not in holds:
@@ -65,19 +56,19 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             case = state.commitment(CASE)
             if case is not None and case.opened_at is not None and since < case.opened_at:
                 raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
-            await host.command(case_id, _held(name, wanted, wanted.article, since, None, now))
+            await host.command(case_id, _held(name, request, request.article, since, None, now))
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
     async def end_hold(
-        case_id: Annotated[CaseId, Path()], hold: Annotated[Code, Path()], wanted: HoldEndRequest
+        case_id: Annotated[CaseId, Path()], hold: Annotated[Code, Path()], request: HoldEndRequest
     ) -> Hold:
         now = host.clock.now()
-        state = await _open_case(host, case_id, wanted.by, now)
+        state = await _open_case(host, case_id, request.by, now)
         known = _holds(state).get(hold)
         if known is None:
             raise Rejected("there is no such hold", "没有此项暂停")
-        until = not_in_future("until", wanted.until, now)
+        until = not_in_future("until", request.until, now)
         if known.until is not None and known.until != until:
             raise Rejected("this hold has ended", "此项暂停已结束")
         if until < known.since:
@@ -85,7 +76,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         if known.until is None:
             # The later record counts, so this one must be later than the one before by any clock.
             recorded_at = max(now, known.recorded_at + timedelta(microseconds=1))
-            await host.command(case_id, _held(hold, wanted, known.article, known.since, until, recorded_at))
+            await host.command(case_id, _held(hold, request, known.article, known.since, until, recorded_at))
         return Hold(hold=hold)
 
     return router
@@ -93,7 +84,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
 def _held(
     name: str,
-    wanted: _HoldActionRequest,
+    request: ActionRequest,
     article: str,
     since: datetime,
     until: datetime | None,
@@ -101,8 +92,8 @@ def _held(
 ) -> CaseHeld:
     return CaseHeld(
         hold=name,
-        by=wanted.by,
-        reason=wanted.reason,
+        by=request.by,
+        reason=request.reason,
         article=article,
         since=since,
         until=until,

@@ -1,8 +1,10 @@
-"""The rights of people by the directory in force, and the refusals of endpoints where a right is missing."""
+"""Shared by the actions of people: their requests, their rights by the directory in force, and the refusals."""
 
 from datetime import datetime
 
-from contracts.messages.fields import PersonId
+from pydantic import BaseModel, ConfigDict
+
+from contracts.messages.fields import PersonId, Reason
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import SUPERVISOR
 from services.monitor.core.state import MonitoredCase
@@ -10,6 +12,15 @@ from services.monitor.store.alerts import NumberedAlert
 from services.monitor.store.notifications import directory_store
 from services.runtime.http.problems import Problem
 from services.runtime.service import ServiceHost
+
+
+class ActionRequest(BaseModel):
+    """An action of a person. ``by``: their id in the directory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: PersonId
+    reason: Reason
 
 
 async def directory_in_force(host: ServiceHost[MonitoredCase]) -> Directory:
@@ -37,5 +48,5 @@ def must_supervise(directory: Directory, person: PersonId, owner: str, region: s
 
 def no_right() -> Problem:
     """The refusal of an action for which the person has no right."""
-    title, title_zh = "This is not theirs to say, by the directory in force", "按现行人员名录，其无权办理此事"
-    return Problem(403, "not-theirs", title, title_zh)
+    title, title_zh = "The directory in force gives this person no right to do so", "按现行人员名录，其无权办理此事"
+    return Problem(403, "no-right", title, title_zh)

@@ -119,19 +119,19 @@ def _cells(view: ListedCommitment, rules: Rules) -> Cells:
 
 @asynccontextmanager
 async def problems() -> AsyncIterator[None]:
-    """Answers 503 if a query has no turn in time, or takes too long."""
+    """Answers 503 if a query does not start in time, or takes too long."""
     try:
         yield
     except TooManyQueries:
-        title, title_zh = "Others are looking through the lists", "查询人数过多，请稍后再试"
+        title, title_zh = "Too many other queries are running", "查询人数过多，请稍后再试"
         raise Problem(503, "busy", title, title_zh, headers={"Retry-After": "5"}) from None
     except QueryTooLarge as error:
         raise Problem(
             503,
             "too-much",
-            "There is too much to look through in the time allowed",
+            "The query takes longer than it may",
             "数据量过大，未能在规定时间内完成查询",
-            detail="Ask for fewer days, or for one department, region or item.",
+            detail="Request fewer days, or one department, region or item.",
             detail_zh="请缩短天数，或限定部门、区划、事项后再试。",
             headers={"Retry-After": "60"},
         ) from error

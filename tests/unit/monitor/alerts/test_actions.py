@@ -71,8 +71,8 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
         (acknowledged(Rung.RED), "no such alert"),
         (acknowledged(occurrence=2), "no such alert"),
         (acknowledged().replace(commitment="step/other"), "no such alert"),
-        (appealed(Rung.WARNING), "a warning is no card"),
-        (decided(True), "nobody has appealed"),
+        (appealed(Rung.WARNING), "only cards can be appealed against"),
+        (decided(True), "there is no appeal"),
     ],
 )
 def test_an_action_that_is_not_possible_is_refused_in_both_languages(action: Message, why: str) -> None:
@@ -119,7 +119,7 @@ def test_a_rejected_appeal_leaves_the_card() -> None:
 def test_an_appellant_cannot_decide_and_no_appeal_is_made_or_decided_twice() -> None:
     monitor = carded()
     monitor.when(appealed(), LATER)
-    monitor.refuses(decided(True, by="li"), LATER, "of his own", Rejected)
+    monitor.refuses(decided(True, by="li"), LATER, "cannot decide on their own", Rejected)
     monitor.refuses(appealed(reason="再次申诉"), LATER, "once only", Rejected)
     assert monitor.when(appealed(), LATER) == ()
     monitor.when(decided(False), LATER)

@@ -103,11 +103,11 @@ def test_a_day_is_one_of_china(directory: Directory) -> None:
         ("nobody", "director", "110101", "2026-05-01", False, False),
     ],
 )
-def test_who_holds_a_post(
+def test_a_person_holds_a_post_by_region_and_day(
     directory: Directory, person: str, role: str, region: str, day: str, holds: bool, at_least: bool
 ) -> None:
-    asked = (person, role, "税务局", region, "licence", at(day))
-    assert (directory.holds(*asked), directory.holds_at_least(*asked)) == (holds, at_least)
+    held = (person, role, "税务局", region, "licence", at(day))
+    assert (directory.holds(*held), directory.holds_at_least(*held)) == (holds, at_least)
 
 
 def test_supervisors_are_notified_of_appeals(directory: Directory) -> None:
@@ -136,18 +136,18 @@ def test_omitted_parts_keep_their_defaults() -> None:
         ("language: en", "language: fr", ["line 6: people[4].language: "]),
         ("until: 2026-03-06}\n  - {p", "until: 2026-03-01}\n  - {p", ["line 9: leave[1].until: it cannot"]),
         ("since: 2026-03-02", "since: 2026-02-30", ["line 9: leave[1].since: "]),
-        ("person: li,", "person: lu,", ["line 10: leave[2].person: lu is nobody"]),
+        ("person: li,", "person: lu,", ["line 10: leave[2].person: lu is not among"]),
         ("deputy: li", "deputy: zhou", ["line 12: posts[1].deputy: zhou cannot deputise for themselves"]),
-        ("deputy: li", "deputy: lu", ["line 12: posts[1].deputy: lu is nobody"]),
+        ("deputy: li", "deputy: lu", ["line 12: posts[1].deputy: lu is not among"]),
         ("role: supervisor", "role: overseer", ["line 15: posts[4].role: overseer is no role"]),
         ("chen, until: 2026-03-31", "chen, since: 2026-04-01, until: 2026-03-31", ["line 16: posts[5].until"]),
         ("director, person", "director, region: '45', person", ["line 11: posts: one director must be for all"]),
-        ("director, person", "director, since: 2026-04-01, person", ["line 11: posts: before 2026-04-01 nobody"]),
-        ("director, person", "director, until: 2026-04-01, person", ["line 11: posts: on 2026-04-02 nobody"]),
+        ("director, person", "director, since: 2026-04-01, person", ["line 11: posts: before 2026-04-01 no director"]),
+        ("director, person", "director, until: 2026-04-01, person", ["line 11: posts: on 2026-04-02 no director"]),
         (
             "since: 2026-03-06, until: 2026-03-06}",
             "since: 2026-03-06, until: 2026-03-06}\n  - {person: chen, since: 2026-05-01, until: 2026-05-05}",
-            ["line 12: posts: on 2026-05-01 nobody is there as director"],
+            ["line 12: posts: on 2026-05-01 no director for all"],
         ),
         (
             "posts:",
@@ -211,7 +211,7 @@ def directories(draw: st.DrawFn) -> Directory:
     try:
         return Directory(DirectoryFile.model_validate(published))
     except ValidationError:
-        reject()  # on some day nobody is present
+        reject()  # the highest role is empty on some day
 
 
 @given(
