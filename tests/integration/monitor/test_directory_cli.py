@@ -25,7 +25,7 @@ def onedoor(database_url: str, *arguments: str, status: int = 0, answer: str = "
     return result.output
 
 
-def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file: Path) -> None:
+def test_a_directory_is_checked_applied_and_shown(database_url: str, file: Path) -> None:
     assert "no directory is in force" in onedoor(database_url, "show", status=1)
     assert "6 people, nothing wrong" in onedoor(database_url, "check", str(file))
     assert "nothing has changed" in onedoor(database_url, "apply", str(file), answer="n\n", status=1)
@@ -34,7 +34,7 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
 
     shown = onedoor(database_url, "show")
     file.write_text(shown, encoding="utf-8")
-    assert "nothing changes" in onedoor(database_url, "apply", str(file), "--yes"), "what is shown can be applied"
+    assert "nothing changes" in onedoor(database_url, "apply", str(file), "--yes"), "the output of show can be applied"
 
     file.write_text(shown.replace("孙静", "孙晴"), encoding="utf-8")
     changes = onedoor(database_url, "apply", str(file), "--yes")
@@ -45,15 +45,15 @@ def test_a_directory_is_checked_applied_shown_and_asked(database_url: str, file:
     assert "孙静" in onedoor(database_url, "show", "1") and "孙晴" in onedoor(database_url, "show")
     assert "not on record" in onedoor(database_url, "show", "3", status=1)
     file.write_text(shown, encoding="utf-8")
-    assert "孙晴" in onedoor(database_url, "diff", str(file)), "what a file would change"
+    assert "孙晴" in onedoor(database_url, "diff", str(file)), "the changes that the file would make"
     assert len(onedoor(database_url, "history").splitlines()) == 2, "a comparison puts nothing in force"
 
-    asked = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
-    output = onedoor(database_url, *asked, "yellow", "--at", "2026-03-02").splitlines()
+    who = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
+    output = onedoor(database_url, *who, "yellow", "--at", "2026-03-02").splitlines()
     assert [line.split("  ")[-1].strip() for line in output] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
     assert output[0].startswith("at once") and output[2].startswith("after 8 working hours")
-    assert "none of warning, yellow" in onedoor(database_url, *asked, "blue", status=2)
-    assert "2026-03-02" in onedoor(database_url, *asked, "red", "--at", "tomorrow", status=2)
+    assert "none of warning, yellow" in onedoor(database_url, *who, "blue", status=2)
+    assert "2026-03-02" in onedoor(database_url, *who, "red", "--at", "tomorrow", status=2)
 
 
 def test_a_faulty_directory_is_refused_and_the_one_in_force_stays(database_url: str, file: Path) -> None:

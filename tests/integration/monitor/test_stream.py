@@ -71,7 +71,7 @@ class Served:
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             async with aclosing(_events(answer)) as events:
                 first = await anext(events)
-                assert (first.name, first.data) == ("", None) and first.id, "the first change is where one stands"
+                assert (first.name, first.data) == ("", None) and first.id, "the first event has the position"
                 yield events
 
     def stop(self) -> None:
@@ -116,7 +116,7 @@ async def served(monitor: MonitorProcess) -> AsyncIterator[Served]:
         await serving
 
 
-async def several(events: AsyncIterator[Event], count: int) -> list[Event]:
+async def next_events(events: AsyncIterator[Event], count: int) -> list[Event]:
     """The next events, without heartbeats."""
     found: list[Event] = []
     async with asyncio.timeout(TIMEOUT_S):
@@ -136,7 +136,7 @@ def names(events: Sequence[Event]) -> list[tuple[str, str]]:
 
 
 async def test_every_change_of_an_alert_is_streamed(monitor: MonitorProcess) -> None:
-    happens: list[tuple[str, Message]] = [
+    changes: list[tuple[str, Message]] = [
         ("raised", raised()),
         ("acknowledged", AlertAcknowledged(
             commitment="case", rung=Rung.YELLOW, by="li", reason="在办", acknowledged_at=MONDAY
@@ -152,15 +152,15 @@ async def test_every_change_of_an_alert_is_streamed(monitor: MonitorProcess) -> 
         commitment="case", issue=IssueKind.UNVERIFIED, owner=COMMERCE, matter="m", region="450103", raised_at=MONDAY
     )
     async with served(monitor) as site, site.following() as events:
-        for name, message in happens:
+        for name, message in changes:
             await monitor.publish((1, message))
-            (event,) = await several(events, 1)
+            (event,) = await next_events(events, 1)
             assert event.name == name
             (listed,) = (await monitor.get("/alerts"))["alerts"]
             assert event.data == listed
         for name, message in (("failed", failure), ("settled", failure.replace(settled_at=MONDAY))):
             await monitor.publish((1, message))
-            (event,) = await several(events, 1)
+            (event,) = await next_events(events, 1)
             assert event.name == name
             assert [event.data] == (await monitor.get("/platform-issues", unsettled=False))
 
@@ -176,8 +176,8 @@ async def test_only_selected_changes_are_streamed(monitor: MonitorProcess) -> No
         )
         await monitor.publish((1, failure), (2, raised(region="440305")), (3, raised(Rung.RED, "税务局", "450103")))
         await monitor.publish((4, raised(Rung.RED, region="450202")), (5, raised(region="450103")))
-        assert names(await several(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
-        assert names(await several(red, 1)) == [("raised", number(4))]
+        assert names(await next_events(nanning, 2)) == [("raised", number(3)), ("raised", number(5))]
+        assert names(await next_events(red, 1)) == [("raised", number(4))]
 
 
 async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(monitor: MonitorProcess) -> None:
@@ -193,11 +193,11 @@ async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(monit
             await late.commit()
             # The early transaction is not committed, and all of these lie behind it.
             await early.commit()
-            first, second = await several(events, 2)
+            first, second = await next_events(events, 2)
             assert names([first, second]) == [("raised", number(1)), ("raised", number(2))]
         await monitor.publish((4, raised()))
         async with site.following(last=first.id) as events:
-            assert names(await several(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
+            assert names(await next_events(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
 
 
 class Writers:
@@ -248,12 +248,12 @@ async def test_no_change_is_lost_or_repeated_with_several_writers_and_broken_con
     async with served(monitor) as site, asyncio.TaskGroup() as group:
         async with site.following() as events:
             group.create_task(writers.run())
-            seen += await several(events, 3)
+            seen += await next_events(events, 3)
         while seen[-1].data["case_id"] != number(150):
             async with site.following(last=seen[-1].id) as events:
-                seen += await several(events, 1)
+                seen += await next_events(events, 1)
                 while random.random() < 0.8 and seen[-1].data["case_id"] != number(150):
-                    seen += await several(events, 1)
+                    seen += await next_events(events, 1)
     ids = [tuple(map(int, event.id.split("."))) for event in seen]
     assert ids == sorted(set(ids)), "nothing twice, and in order"
     now = {event.data["case_id"]: event.name for event in seen}
@@ -277,14 +277,14 @@ async def test_a_client_that_missed_too_much_gets_a_reset(
     await monitor.publish(*((n, raised()) for n in range(30)))
     async with served(monitor) as site:
         async with site.following(last="1.0.1") as events:
-            *_, reset = await several(events, 6)
+            *_, reset = await next_events(events, 6)
             assert reset.name == "reset" and reset.data["why"]
             await monitor.publish((31, raised()))
-            assert names(await several(events, 1)) == [("raised", number(31))]
+            assert names(await next_events(events, 1)) == [("raised", number(31))]
         async with site.following(last=reset.id) as events:
-            assert names(await several(events, 1)) == [("raised", number(31))]
+            assert names(await next_events(events, 1)) == [("raised", number(31))]
         async with site.following(last=f"{10**17}.0.1") as events:
-            assert [event.name for event in await several(events, 1)] == ["reset"]
+            assert [event.name for event in await next_events(events, 1)] == ["reset"]
 
 
 async def test_too_many_changes_at_once_are_one_reset(monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,9 +292,9 @@ async def test_too_many_changes_at_once_are_one_reset(monitor: MonitorProcess, m
     monkeypatch.setattr(followers, "MAX_MISSED", 20)
     async with served(monitor) as site, site.following(rung="red") as events:
         await monitor.publish(*((n, raised()) for n in range(300)))
-        assert [event.name for event in await several(events, 1)] == ["reset"]
+        assert [event.name for event in await next_events(events, 1)] == ["reset"]
         await monitor.publish((301, raised(Rung.RED)))
-        assert names(await several(events, 1)) == [("raised", number(301))]
+        assert names(await next_events(events, 1)) == [("raised", number(301))]
 
 
 async def test_without_events_a_heartbeat_has_the_position(
@@ -304,15 +304,15 @@ async def test_without_events_a_heartbeat_has_the_position(
     async with served(monitor) as site:
         async with site.following(owner="nobody") as events, asyncio.timeout(TIMEOUT_S):
             await monitor.publish((1, raised()))
-            past = await newest(monitor)
+            position = await newest(monitor)
             while True:
-                sign = await anext(events)
-                assert (sign.name, sign.comment) == ("", "no changes")
-                if tuple(map(int, sign.id.split("."))) > tuple(map(int, past.split("."))):
+                beat = await anext(events)
+                assert (beat.name, beat.comment) == ("", "no changes")
+                if tuple(map(int, beat.id.split("."))) > tuple(map(int, position.split("."))):
                     break
-        async with site.following(last=sign.id) as events:
+        async with site.following(last=beat.id) as events:
             await monitor.publish((2, raised()))
-            assert names(await several(events, 1)) == [("raised", number(2))]
+            assert names(await next_events(events, 1)) == [("raised", number(2))]
 
 
 async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(
@@ -327,7 +327,7 @@ async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(
         assert received[-1].comment.startswith("you read too slowly")
         taken = names(received[:-1])
         async with site.following(last=received[-2].id) as events:
-            assert len({*taken, *names(await several(events, 200 - len(taken)))}) == 200
+            assert len({*taken, *names(await next_events(events, 200 - len(taken)))}) == 200
 
 
 async def test_the_end_of_the_process_ends_streams_at_once(monitor: MonitorProcess) -> None:
@@ -345,11 +345,11 @@ async def test_followers_are_limited_and_share_one_loop(
     def loops() -> int:
         return sum(task.get_name() == followers.LOOP for task in asyncio.all_tasks())
 
-    async def rests() -> bool:
+    async def stopped() -> bool:
         return loops() == 0
 
     async with served(monitor) as site:
-        assert await rests()
+        assert await stopped()
         async with site.following(), site.following():
             assert loops() == 1
             async with httpx2.AsyncClient(base_url=site.address) as client:
@@ -358,7 +358,7 @@ async def test_followers_are_limited_and_share_one_loop(
                 for wrong in ({"Last-Event-ID": "x"}, {"Last-Event-ID": "1.2.3"}):
                     assert (await client.get("/stream", headers=wrong)).status_code == 422
                 assert (await client.get("/stream", params={"rung": "blue"})).status_code == 422
-        await eventually(rests)
+        await eventually(stopped)
         async with site.following():
             assert loops() == 1
 

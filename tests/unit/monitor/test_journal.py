@@ -36,10 +36,10 @@ def blocks(days: int = 3, a_day: int = 3, entries: int = 2) -> list[Block]:
     for day in range(days):
         for batch in range(a_day):
             at = NOON + timedelta(days=day, minutes=batch)
-            published = [
+            chained = [
                 JournalEntry(at, REGION, f'{{"day": {day}, "batch": {batch}, "原因": "{n}"}}') for n in range(entries)
             ]
-            found += chain_entries(published, heads)
+            found += chain_entries(chained, heads)
     return found
 
 
@@ -72,10 +72,8 @@ def test_a_day_ends_at_midnight_in_china() -> None:
 
 
 def test_each_region_and_day_has_a_block_of_its_own() -> None:
-    published = [
-        JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")
-    ]
-    found = chain_entries(published, {})
+    chained = [JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
+    found = chain_entries(chained, {})
     assert [(block.region, block.number, len(block.entries)) for block in found] == [
         ("1", 1, 2),
         ("2", 1, 1),
@@ -150,7 +148,7 @@ def test_an_export_may_begin_with_any_day() -> None:
     chain = blocks()
     lines = lines_of(PUBLIC, chain[3:], roots(chain, 3))
     found = verify(lines, PUBLIC)
-    assert (found["days"], found["first"]) == (2, 4), "and it tells where it begins"
+    assert (found["days"], found["first"]) == (2, 4), "the result names its first block"
 
 
 def test_signed_days_cannot_be_passed_off_as_not_signed_yet() -> None:

@@ -80,8 +80,8 @@ async def test_an_alert_escalates_by_working_hours_until_it_is_acknowledged(jobs
     jobs.clock.set(monday, 0)
     await jobs.notify()
     assert await jobs.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1}
-    published = json.loads(jobs.hooks.received[0][1])["data"]
-    assert published["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in published["text"]
+    digest = json.loads(jobs.hooks.received[0][1])["data"]
+    assert digest["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in digest["text"]
 
     await jobs.publish(
         (1, AlertAcknowledged(commitment="case", rung=Rung.YELLOW, by="smith", reason="on it", acknowledged_at=monday))

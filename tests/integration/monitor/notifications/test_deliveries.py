@@ -83,9 +83,9 @@ async def test_a_web_hook_is_signed_as_the_standard_says(jobs: NotificationJobs)
     await jobs.alerts(1, rung=Rung.RED)
     await jobs.notify()
     ((headers, body),) = jobs.hooks.received
-    published = Webhook(SECRET).verify(body, headers)
-    assert published["type"] == "onedoor.digest.v1"
-    assert published["data"]["subject"] == "onedoor: 1 red card" and number(1) in published["data"]["text"]
+    event = Webhook(SECRET).verify(body, headers)
+    assert event["type"] == "onedoor.digest.v1"
+    assert event["data"]["subject"] == "onedoor: 1 red card" and number(1) in event["data"]["text"]
     with pytest.raises(Exception, match="No matching signature"):
         Webhook(SECRET).verify(body + b" ", headers)
 

@@ -59,10 +59,10 @@ async def test_only_staff_is_answered(jobs: NotificationJobs) -> None:
 
 
 async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(jobs: NotificationJobs) -> None:
-    published = read_yaml(DirectoryFile, DIRECTORY.encode())
+    content = read_yaml(DirectoryFile, DIRECTORY.encode())
     async with jobs.database.begin() as connection:
-        assert await directory_store.put(connection, published, "first", after=0) == 1
-        assert await directory_store.put(connection, published, "again", after=1) is None
+        assert await directory_store.put(connection, content, "first", after=0) == 1
+        assert await directory_store.put(connection, content, "again", after=1) is None
     with pytest.raises(Superseded):
         async with jobs.database.begin() as connection:
-            await directory_store.put(connection, published, "late", after=0)
+            await directory_store.put(connection, content, "late", after=0)

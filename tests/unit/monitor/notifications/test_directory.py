@@ -73,9 +73,9 @@ def test_the_recipients_of_a_rung(
 
 def test_only_present_people_of_several_roles_are_recipients() -> None:
     """A clerk and no office: no higher role takes the place of the office."""
-    published = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
+    content = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
     for day, expected in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
-        people = Directory(published).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
+        people = Directory(content).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
         assert [person.id for person in people] == expected
 
 
@@ -118,13 +118,13 @@ def test_supervisors_are_notified_of_appeals(directory: Directory) -> None:
 
 
 def test_omitted_parts_keep_their_defaults() -> None:
-    published = read_yaml(
+    content = read_yaml(
         DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\nfirst_recipients: {{red: [head]}}\n".encode()
     )
-    found = Directory(published)
+    found = Directory(content)
     assert [found.unacknowledged_hours(rung) for rung in Rung] == [8, 6, 2, 2]
     assert [found.levels(rung) for rung in Rung] == [4, 3, 3, 1]
-    assert published == DirectoryFile.model_validate_json(published.model_dump_json())
+    assert content == DirectoryFile.model_validate_json(content.model_dump_json())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def directories(draw: st.DrawFn) -> Directory:
             **draw(st.sampled_from(({}, span()))),
         }
 
-    published = {
+    content = {
         "version": "any",
         "people": [{"id": one, "name": one, "addresses": [f"mail:{one}@example.gov.cn"]} for one in PEOPLE],
         "leave": [{"person": draw(st.sampled_from(PEOPLE)), **span()} for _ in range(draw(st.integers(0, 6)))],
@@ -209,7 +209,7 @@ def directories(draw: st.DrawFn) -> Directory:
         + [{"role": "director", "person": "boss", "deputy": "a"}, {"role": "director", "person": "b", "deputy": "c"}],
     }
     try:
-        return Directory(DirectoryFile.model_validate(published))
+        return Directory(DirectoryFile.model_validate(content))
     except ValidationError:
         reject()  # the highest role is empty on some day
 

@@ -15,84 +15,59 @@ from tests.support.messages import at
 
 NOW = at("2026-03-04 10:00")
 ROLES = ("clerk", "office", "head", "supervisor", "director")
-SAID = {
+CONTENT = {
     "version": "any",
     "people": [{"id": role, "name": role, "addresses": [f"mail:{role}@example.gov.cn"]} for role in ROLES],
     "posts": [{"role": role, "person": role} for role in ROLES],
 }
-DIRECTORY = Directory(DirectoryFile.model_validate(SAID))
+DIRECTORY = Directory(DirectoryFile.model_validate(CONTENT))
 
 
-def alert(**news: Any) -> Alert:
+def alert(**changes: Any) -> Alert:
     usual = Alert(
         "K7Q2-9MXF-4TBA-3", "case", Rung.YELLOW, 1, "Tax", "m", "450302", NOW, 0, None, None, None, None, None, None
     )
-    return usual._replace(**news)
+    return usual._replace(**changes)
 
 
-FIRST = Entry(EntryKind.RUNG, 0, ("head",))
-APPEAL = Entry(EntryKind.APPEAL, 0, ("supervisor",))
+RUNG, WITHDRAWN, APPEAL, DECISION = EntryKind.RUNG, EntryKind.WITHDRAWN, EntryKind.APPEAL, EntryKind.DECISION
+FIRST = Entry(RUNG, 0, ("head",))
+WITHDRAWAL = Entry(WITHDRAWN, 0, ("head",))
+TO_SUPERVISOR = Entry(APPEAL, 0, ("supervisor",))
+HEAD: Notified = {RUNG: {"head"}}
+HEAD_AND_SUPERVISOR: Notified = {RUNG: {"head"}, APPEAL: {"supervisor"}}
 APPEALED = {"appealed_at": NOW, "appealed_by": "office"}
+DECIDED = {**APPEALED, "appeal_decided_at": NOW}
 
 
 @pytest.mark.parametrize(
     ("of", "notified", "entries", "level", "escalates"),
     [
         (alert(), {}, [FIRST], 1, True),
-        (alert(level=2), {EntryKind.RUNG: {"head"}}, [Entry(EntryKind.RUNG, 2, ("director",))], 3, False),
-        (alert(rung=Rung.WARNING), {}, [Entry(EntryKind.RUNG, 0, ("clerk", "office"))], 1, True),
-        # A red card of the same commitment stands: that one climbs. Who has not received of this one does, once.
-        (alert(level=1, superseded=True), {EntryKind.RUNG: {"head"}}, [], 1, False),
+        (alert(level=2), HEAD, [Entry(RUNG, 2, ("director",))], 3, False),
+        (alert(rung=Rung.WARNING), {}, [Entry(RUNG, 0, ("clerk", "office"))], 1, True),
+        # A red card of the same commitment stands and escalates in its place. Its own first report is still due.
+        (alert(level=1, superseded=True), HEAD, [], 1, False),
         (alert(superseded=True), {}, [FIRST], 1, False),
         (alert(acknowledged_at=NOW), {}, [], 0, False),
         (alert(ended_at=NOW), {}, [], 0, False),
         (alert(withdrawn_at=NOW), {}, [], 0, False),
+        (alert(withdrawn_at=NOW, level=1), HEAD, [WITHDRAWAL], 1, False),
+        (alert(withdrawn_at=NOW, level=1), {**HEAD, WITHDRAWN: {"head"}}, [], 1, False),
+        (alert(level=1, **APPEALED), HEAD, [TO_SUPERVISOR], 1, True),
+        # Appealed against before its first report, which is still due.
+        (alert(**APPEALED), {}, [TO_SUPERVISOR, FIRST], 1, True),
+        (alert(level=1, **APPEALED), HEAD_AND_SUPERVISOR, [Entry(RUNG, 1, ("supervisor",))], 2, True),
         (
-            alert(withdrawn_at=NOW, level=1),
-            {EntryKind.RUNG: {"head"}},
-            [Entry(EntryKind.WITHDRAWN, 0, ("head",))],
-            1,
-            False,
-        ),
-        (alert(withdrawn_at=NOW, level=1), {EntryKind.RUNG: {"head"}, EntryKind.WITHDRAWN: {"head"}}, [], 1, False),
-        (
-            alert(level=1, **APPEALED),
-            {EntryKind.RUNG: {"head"}},
-            [Entry(EntryKind.APPEAL, 0, ("supervisor",))],
+            alert(level=1, **DECIDED),
+            HEAD_AND_SUPERVISOR,
+            [Entry(DECISION, 0, ("head", "supervisor", "office"))],
             1,
             True,
         ),
-        # Appealed at once: its own people have not received of it yet.
-        (alert(**APPEALED), {}, [Entry(EntryKind.APPEAL, 0, ("supervisor",)), FIRST], 1, True),
-        (
-            alert(level=1, **APPEALED),
-            {EntryKind.RUNG: {"head"}, EntryKind.APPEAL: {"supervisor"}},
-            [Entry(EntryKind.RUNG, 1, ("supervisor",))],
-            2,
-            True,
-        ),
-        (
-            alert(level=1, **APPEALED, appeal_decided_at=NOW),
-            {EntryKind.RUNG: {"head"}, EntryKind.APPEAL: {"supervisor"}},
-            [Entry(EntryKind.DECISION, 0, ("head", "supervisor", "office"))],
-            1,
-            True,
-        ),
-        (
-            alert(level=1, **APPEALED, appeal_decided_at=NOW, withdrawn_at=NOW),
-            {EntryKind.RUNG: {"head"}},
-            [Entry(EntryKind.DECISION, 0, ("head", "office"))],
-            1,
-            False,
-        ),
+        (alert(level=1, **DECIDED, withdrawn_at=NOW), HEAD, [Entry(DECISION, 0, ("head", "office"))], 1, False),
         # A person who has left the directory cannot be notified.
-        (
-            alert(withdrawn_at=NOW, level=1),
-            {EntryKind.RUNG: {"gone", "head"}},
-            [Entry(EntryKind.WITHDRAWN, 0, ("head",))],
-            1,
-            False,
-        ),
+        (alert(withdrawn_at=NOW, level=1), {RUNG: {"gone", "head"}}, [WITHDRAWAL], 1, False),
     ],
 )
 def test_the_next_entries(of: Alert, notified: Notified, entries: list[Entry], level: int, escalates: bool) -> None:
