@@ -19,7 +19,7 @@ class CommitmentState(StrEnum):
     """How far a commitment has come."""
 
     WAITING = "waiting"
-    """Its beginning, owner or limits are unknown: a step waits for others, or the acceptance has not arrived."""
+    """It has no due dates yet: a step waits for others, the acceptance has not arrived, or the rules have no limit."""
     OPEN = "open"
     PAUSED = "paused"
     """Its time is suspended."""
@@ -35,6 +35,7 @@ class CommitmentEvent(StrEnum):
     RESUMED = "resumed"
     ENDED = "ended"
     REOPENED = "reopened"
+    REOPENED_WITHOUT_LIMIT = "reopened without a limit"
 
 
 MOVES: Moves[CommitmentState] = {
@@ -52,6 +53,7 @@ MOVES: Moves[CommitmentState] = {
     (CommitmentState.PAUSED, CommitmentEvent.ENDED): CommitmentState.ENDED,
     # A department reports that a special procedure, which it reported as ended, goes on.
     (CommitmentState.ENDED, CommitmentEvent.REOPENED): CommitmentState.OPEN,
+    (CommitmentState.ENDED, CommitmentEvent.REOPENED_WITHOUT_LIMIT): CommitmentState.WAITING,
 }
 """The life of a commitment. Its states follow from the facts (`state_of`)."""
 

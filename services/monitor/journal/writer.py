@@ -7,6 +7,7 @@ clock is set back.
 """
 
 import json
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -118,26 +119,15 @@ class JournalWriter:
         for row in ended:
             last_hash = await journal.block_hash(connection, row.region, row.last)
             root = Root(row.region, row.day, row.first, row.last, int(row.entries), last_hash)
-            values = {"region": root.region, "day": root.day, "first": root.first, "last": root.last}
-            values |= {"entries": root.entries, "hash": root.hash}
-            values |= {"key": self._public_key, "signature": self._key.sign(root.signed)}
-            await journal.add_root(connection, values)
+            signature = {"key": self._public_key, "signature": self._key.sign(root.signed)}
+            await journal.add_root(connection, asdict(root) | signature)
         return len(ended)
 
 
 async def _chain(connection: AsyncConnection, entries: list[JournalEntry]) -> list[Block]:
     heads = await journal.heads(connection, sorted({entry.region for entry in entries}))
     blocks = chain_entries(entries, heads)
-    rows = [
-        {
-            "region": block.region,
-            "number": block.number,
-            "day": block.day,
-            "previous": block.previous,
-            "hash": block.hash,
-            "entries": list(block.entries),
-        }
-        for block in blocks
-    ]
-    await journal.add_blocks(connection, rows)
+    await journal.add_blocks(
+        connection, [asdict(block) | {"hash": block.hash, "entries": list(block.entries)} for block in blocks]
+    )
     return blocks

@@ -81,8 +81,8 @@ _TALLIES = text("""
     SELECT CASE tracked ->> 'key' WHEN 'case' THEN 'case' ELSE 'step' END AS kind,
         tracked ->> 'owner' AS owner,
         matter,
-        CAST(opened_at AT TIME ZONE :zone AS date) AS opened_on,
-        CAST(ended_at AT TIME ZONE :zone AS date) AS ended_on,
+        CAST(opened_at AT TIME ZONE :zone AS date) - DATE '0001-01-01' + 1 AS opened_on,
+        CAST(ended_at AT TIME ZONE :zone AS date) - DATE '0001-01-01' + 1 AS ended_on,
         count(*) AS accepted,
         count(*) FILTER (WHERE ended_at > CAST(
             coalesce(tracked -> 'due' ->> 'committed', tracked -> 'due' ->> 'yellow') AS timestamptz)) AS late,
@@ -105,23 +105,7 @@ async def statistics(connection: AsyncConnection, terms: CountingRules) -> AllSt
     hours = terms.hours
     standing = {rung.value: _STANDING.format(rung) for rung in Rung}
     rows = await connection.execute(_TALLIES, {"zone": hours.zone, **standing})
-    tallies = [
-        Tally(
-            row.kind,
-            row.owner,
-            row.matter,
-            row.opened_on.toordinal(),
-            row.ended_on.toordinal() if row.ended_on else None,
-            row.accepted,
-            row.late,
-            row.warned,
-            row.yellow,
-            row.red,
-            row.oversight,
-        )
-        for row in rows
-    ]
-    return tabulate(tallies, terms.calendar, hours)
+    return tabulate([Tally(*row) for row in rows], terms.calendar, hours)
 
 
 def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> AllStatistics:

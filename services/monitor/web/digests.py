@@ -89,14 +89,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
                 deliveries.setdefault(row.digest, []).append(DeliveryView.model_validate(row))
         return DigestPage(
             digests=[
-                DigestView(
-                    number=row.number,
-                    person=row.person,
-                    opened_at=row.opened_at,
-                    built_at=row.built_at,
-                    subject=row.subject,
-                    deliveries=deliveries.get(row.number, []),
-                )
+                DigestView.model_validate(row._asdict() | {"deliveries": deliveries.get(row.number, [])})
                 for row in page
             ],
             next=page[-1].number if len(rows) > wanted.limit else None,

@@ -4,8 +4,9 @@ from typing import assert_never
 
 from contracts.core import Rejected
 from contracts.envelope import Message
-from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertWithdrawn, AppealDecided, Rung
+from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from services.monitor.core.alerts import appeals
+from services.monitor.core.alerts.lifecycle import withdrawal
 from services.monitor.core.alerts.records import Acknowledgement, RaisedRung
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import MonitoredCase
@@ -49,16 +50,7 @@ def apply_action(
         case AppealDecided():
             changed = appeals.decide(fired, action)
             if changed.overturned:
-                out.append(
-                    AlertWithdrawn(
-                        commitment=commitment.key,
-                        rung=fired.rung,
-                        reason=APPEAL_UPHELD,
-                        withdrawn_at=max(action.decided_at, fired.raised_at),
-                        occurrence=fired.occurrence,
-                        region=state.region,
-                    )
-                )
+                out.append(withdrawal(state, commitment, fired, APPEAL_UPHELD, action.decided_at))
         case _:
             assert_never(action)
     if changed is fired:

@@ -25,6 +25,8 @@ class AlertEvent(StrEnum):
     """Changes that are not a message of their own."""
 
     RAISED_LATE = "AlertRaised after the answer"
+    REOPENED = "its procedure goes on"
+    REOPENED_ACKNOWLEDGED = "its procedure goes on, acknowledged"
 
 
 MOVES: Moves[AlertState] = {
@@ -37,6 +39,9 @@ MOVES: Moves[AlertState] = {
     (AlertState.RAISED, AlertWithdrawn): AlertState.WITHDRAWN,
     (AlertState.ACKNOWLEDGED, AlertWithdrawn): AlertState.WITHDRAWN,
     (AlertState.CLOSED, AlertWithdrawn): AlertState.WITHDRAWN,
+    # A department reports that a special procedure, which it reported as ended, goes on.
+    (AlertState.CLOSED, AlertEvent.REOPENED): AlertState.RAISED,
+    (AlertState.CLOSED, AlertEvent.REOPENED_ACKNOWLEDGED): AlertState.ACKNOWLEDGED,
 }
 """The life of one occurrence of a rung. Its states follow from the facts (`state_of`)."""
 
@@ -69,17 +74,7 @@ def raise_due(
         for index, fired in enumerate(raised):
             if not fired.withdrawn and (reason := _withdrawal_reason(state, fired, commitment, ended_at)):
                 raised[index] = fired.replace(withdrawn=True)
-                at = max(received_at, fired.raised_at)
-                out.append(
-                    AlertWithdrawn(
-                        commitment=commitment.key,
-                        rung=fired.rung,
-                        reason=reason,
-                        withdrawn_at=at,
-                        occurrence=fired.occurrence,
-                        region=state.region,
-                    )
-                )
+                out.append(withdrawal(state, commitment, fired, reason, received_at))
         settled = settled_rungs(raised)
         for rung, due_at in due:
             if rung in settled:
@@ -104,6 +99,20 @@ def raise_due(
         if tuple(raised) != commitment.raised:
             state = state.with_commitment(commitment.replace(raised=tuple(raised)))
     return state, out
+
+
+def withdrawal(
+    state: MonitoredCase, commitment: TrackedCommitment, fired: RaisedRung, reason: str, at: datetime
+) -> AlertWithdrawn:
+    """The message that withdraws an alert, not earlier than it was raised."""
+    return AlertWithdrawn(
+        commitment=commitment.key,
+        rung=fired.rung,
+        reason=reason,
+        withdrawn_at=max(at, fired.raised_at),
+        occurrence=fired.occurrence,
+        region=state.region,
+    )
 
 
 def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
