@@ -130,7 +130,8 @@ limit_ends = st.one_of(st.integers(0, 6), moments)
 @st.composite
 def histories(draw: st.DrawFn, *, finished: bool = False) -> list[At]:
     """Possible histories of a case: each event at one moment, reported in messages of that moment or later."""
-    of = business(*(limits(draw(limit_ends), draw(limit_ends)) for _ in range(3)))
+    whole, licence, tax = (limits(draw(limit_ends), draw(limit_ends)) for _ in range(3))
+    of = business(whole, licence, tax)
     step_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
     messages: list[At] = [(of.accepted(MONDAY), MONDAY), (of.delivered("licence", MONDAY), MONDAY)]
     answered = finished or draw(st.booleans())
