@@ -100,9 +100,9 @@ class Rollout(Generic[S]):
             claimed = lane is not None
             if lane is None:
                 return
-            loaded = await cases.load_open(driver, lane.reached, lane.until, limit)
+            loaded, last = await cases.load_open(driver, lane.reached, lane.until, limit)
             self._reduce(loaded, number, result)
-            count, last = len(loaded.rows), next(reversed(loaded.rows), None)
+            count = len(loaded.rows)
             await rollouts.advance(driver, kind, number, lane, last, count, len(result.changed), done=count < limit)
 
         await processor.commit(reduce, locking=True)
@@ -113,7 +113,7 @@ class Rollout(Generic[S]):
         processor = self._processor
         now = processor.clock.now()
         result.case_ids = list(loaded.rows)
-        for case_id, row in loaded.rows.items():
+        for case_id, row in sorted(loaded.rows.items()):  # as `cases.save` wants them
             if case_id in loaded.blocked:
                 continue  # it follows with its next message, since the parked ones may change all of it
             known = processor.decode(row)

@@ -8,6 +8,7 @@ the case, so a process that holds version n holds the row as it was written.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -66,8 +67,8 @@ _RETRY_DUE = f"""
 """
 
 _OPEN = f"""
-    SELECT {_COLUMNS}, {_IS_BLOCKED} FROM cases AS wanted
-    WHERE case_id > $1 AND case_id <= $2 AND closed_at IS NULL ORDER BY case_id LIMIT $3
+    SELECT {_COLUMNS}, {_IS_BLOCKED}, ordinal FROM cases AS wanted
+    WHERE ordinal > $1 AND ordinal <= $2 AND closed_at IS NULL ORDER BY ordinal LIMIT $3
 """
 
 _NEXT_TIMERS = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases)"
@@ -146,15 +147,16 @@ async def load_due(driver: Driver, now: datetime, machine_now: datetime | None, 
     return _loaded(found)
 
 
-async def load_open(driver: Driver, after: str, until: str, limit: int) -> LoadedRows:
-    """Load the first open cases with numbers after ``after`` up to and including ``until``, ordered by number.
+async def load_open(driver: Driver, after: int, until: int, limit: int) -> tuple[LoadedRows, int | None]:
+    """Load the first open cases with ordinals after ``after`` up to and including ``until``; also the last ordinal.
 
     Nothing is locked, since locking a row writes it: `save` detects a write in between.
     """
-    return _loaded(await driver.fetch(_OPEN, after, until, limit))
+    found = await driver.fetch(_OPEN, after, until, limit)
+    return _loaded(columns for *columns, _ in found), found[-1]["ordinal"] if found else None
 
 
-def _loaded(records: Iterable[asyncpg.Record]) -> LoadedRows:
+def _loaded(records: Iterable[Iterable[Any]]) -> LoadedRows:
     rows: dict[str, CaseRow] = {}
     blocked: set[str] = set()
     for case_id, version, *columns, is_blocked in records:

@@ -116,7 +116,7 @@ _PUT_SHIPPED = """
         RETURNING kind, number
     )
     INSERT INTO rollout_lanes (kind, number, lane, reached, until, began_at, done_at)
-    SELECT kind, number, 1, '', '', now(), now() FROM made
+    SELECT kind, number, 1, 0, 0, now(), now() FROM made
 """
 
 # PostgreSQL takes a statement's locks before its snapshot: a batch that is being saved is waited for, and one that is
