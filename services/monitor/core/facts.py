@@ -52,24 +52,15 @@ def procedure_record(message: TaskSuspended) -> SuspensionRecord:
     )
 
 
-def suspension_record(message: CaseSuspended) -> SuspensionRecord:
-    """A suspension of the case that staff recorded at intake."""
+def suspension_record(message: CaseSuspended | CaseHeld) -> SuspensionRecord:
+    """A suspension of the case, recorded by staff at intake or as a supervisor's hold."""
+    if isinstance(message, CaseHeld):
+        name, kind = f"{HOLD}{message.hold}", SuspensionKind.HOLD
+    else:
+        name, kind = message.suspension, message.kind
     return SuspensionRecord(
-        suspension=message.suspension,
-        kind=message.kind,
-        reason=message.reason,
-        article=message.article,
-        since=message.since,
-        until=message.until,
-        recorded_at=message.recorded_at,
-    )
-
-
-def hold_record(message: CaseHeld) -> SuspensionRecord:
-    """A supervisor's hold, which suspends the case."""
-    return SuspensionRecord(
-        suspension=f"{HOLD}{message.hold}",
-        kind=SuspensionKind.HOLD,
+        suspension=name,
+        kind=kind,
         reason=message.reason,
         article=message.article,
         since=message.since,

@@ -132,7 +132,7 @@ def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tup
             return case.record_change(message.change_id).suspend(facts.suspension_record(message)), []
         case CaseHeld():
             published = message.replace(region=case.region)
-            return case.suspend(facts.hold_record(message)), [published]
+            return case.suspend(facts.suspension_record(message)), [published]
         case CaseExtended():
             extension = ExtensionRecord(
                 days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at

@@ -54,6 +54,15 @@ LADDERS = (
 RULES = Rules(1, rule_set(SHIPPED.replace(ladder=(*SHIPPED.ladder, *LADDERS)), [LOCAL_HOLIDAY]))
 
 
+class Killed(Exception):
+    """Stands for the kill of a process."""
+
+
+async def kill(*_: object, **__: object) -> None:
+    """Takes the place of a function before which the process is killed."""
+    raise Killed
+
+
 def number(n: int) -> str:
     """A case number."""
     return f"0000-0000-{n:04}-1"

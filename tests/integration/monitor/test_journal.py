@@ -22,10 +22,11 @@ from onedoor.cli import app
 from services.monitor.journal.blocks import signing_key
 from services.monitor.journal.verify import verify
 from services.monitor.journal.writer import MIN_AGE_S, JournalWriter
+from services.monitor.store import journal
 from services.monitor.store.journal import JOURNALED_UNTIL
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
-from tests.integration.monitor.monitor_process import alert_raised
+from tests.integration.monitor.monitor_process import Killed, alert_raised, kill
 from tests.support.messages import CASE_ID
 from tests.support.scenario import enveloped
 
@@ -156,14 +157,8 @@ async def test_the_outbox_keeps_messages_until_they_are_journaled(database: Asyn
 async def test_a_killed_writer_leaves_no_partial_block(database: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     await publish(database, alert(), ago=timedelta(days=1))
 
-    class Killed(Exception):
-        pass
-
-    async def die(*_: object) -> int:
-        raise Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(JournalWriter, "_sign", die)
+        patch.setattr(journal, "set_reached", kill)
         with pytest.raises(Killed):
             await JournalWriter(database, KEY, 0.0).run_once()
     assert await rows(database, "SELECT * FROM journal") == []

@@ -58,7 +58,7 @@ class NotificationJobs:
         self.sender = self.another_sender()
 
     def another_sender(self) -> DigestSender:
-        return DigestSender(self.database, self.settings.channels, 5.0)
+        return DigestSender(self.database, self.settings.channels, timeout_s=30.0)
 
     def collector(self) -> DigestCollector:
         return DigestCollector(self.database, self.clock)

@@ -16,7 +16,8 @@ from contracts.messages.alerts import Rung
 from services.monitor.notifications import digest_sender
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
-from tests.integration.monitor.monitor_process import number
+from services.monitor.store.notifications import digest_deliveries
+from tests.integration.monitor.monitor_process import Killed, kill, number
 from tests.integration.monitor.notifications.jobs import DIRECTORY, SECRET, NotificationJobs
 
 # -- several replicas, and crashes -------------------------------------------------------------------------------------
@@ -53,14 +54,8 @@ async def test_a_crash_before_the_commit_repeats_a_delivery_with_the_same_id(
     await jobs.collect()
     await jobs.builder().run_once()
 
-    class Killed(Exception):
-        pass
-
-    async def die(*_: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(DigestSender, "_mark_sent", die)
+        patch.setattr(digest_deliveries, "mark_sent", kill)
         with pytest.raises(Killed):
             await jobs.sender.run_once()
     await jobs.sender.run_once()
