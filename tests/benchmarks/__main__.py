@@ -1,5 +1,8 @@
 """All measurements, or those named, one after another: ``python -m tests.benchmarks [NAME[:COUNT] ...]``.
 
+``load/`` has throughput, latency and cost of cases under load; ``volume/`` has measurements with very many stored
+cases.
+
 The figures are merged into ``build/bench.json`` after each measurement, so that an interrupted run keeps the earlier
 ones. ``dbos`` and ``latency`` use the rate that ``cases`` measured in this run, or else the last one in the file. The
 exit status is 1 if a measurement failed; a missed target is no failure.
@@ -61,22 +64,22 @@ async def _with_our_rate(module: Any, count: int | None) -> list[Figure]:
     return figures
 
 
-MEASUREMENTS: dict[str, Run] = {
-    "folds": _with_count,
-    "deadlines": _with_count,
-    "cases": _with_folder,
-    "dbos": _with_our_rate,
-    "latency": _with_full_load,
-    "case_cost": _with_count,
-    "stored": _with_count,
-    "memory": _with_count,
-    "timer_scan": _with_count,
-    "due": _with_count,
-    "calendar_change": _with_count,
-    "scaling": _with_default_count,
-    "audit": _with_folder,
+MEASUREMENTS: dict[str, tuple[str, Run]] = {
+    "folds": ("folds", _with_count),
+    "deadlines": ("deadlines", _with_count),
+    "cases": ("load.cases", _with_folder),
+    "dbos": ("load.dbos", _with_our_rate),
+    "latency": ("load.latency", _with_full_load),
+    "case_cost": ("load.case_cost", _with_count),
+    "stored": ("volume.stored", _with_count),
+    "memory": ("volume.memory", _with_count),
+    "timer_scan": ("volume.timer_scan", _with_count),
+    "due": ("volume.due", _with_count),
+    "calendar_change": ("volume.calendar_change", _with_count),
+    "scaling": ("load.scaling", _with_default_count),
+    "audit": ("volume.audit", _with_folder),
 }
-"""Measurements by the name of their module, in the order in which they run."""
+"""Name -> the module, and the way to run it. They run in this order."""
 
 
 def chosen(arguments: Sequence[str]) -> dict[str, int | None]:
@@ -89,7 +92,7 @@ def chosen(arguments: Sequence[str]) -> dict[str, int | None]:
         if name not in MEASUREMENTS:
             raise ValueError(f"{name!r} is no measurement: {', '.join(MEASUREMENTS)}")
         if colon and (not count.isdecimal() or int(count) == 0):
-            raise ValueError(f"{argument!r}: say {name}:COUNT, with a count above 0")
+            raise ValueError(f"{argument!r}: use {name}:COUNT, with a count above 0")
         wanted[name] = int(count) if colon else None
     return wanted
 
@@ -103,13 +106,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     measured: list[Figure] = []
     failed: list[str] = []
-    for name, run in MEASUREMENTS.items():
+    for name, (module, run) in MEASUREMENTS.items():
         if name not in wanted:
             continue
         print(f"\n=== {name}", flush=True)
         began = time.monotonic()
         try:
-            figures = asyncio.run(run(import_module(f"tests.benchmarks.{name}"), wanted[name]))
+            figures = asyncio.run(run(import_module(f"tests.benchmarks.{module}"), wanted[name]))
         except Exception:
             traceback.print_exc()
             failed.append(name)

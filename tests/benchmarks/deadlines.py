@@ -1,9 +1,9 @@
 """Deadlines a second in one process, beside other libraries for working days.
 
-``python -m tests.benchmarks.deadlines``. All have the same starts and limits: 1 to 45 working days from moments of the
-years 2022 and 2023, the last that all of them know. Onedoor computes from instant to instant, with zones and closing
+All have the same starts and limits: 1 to 45 working days from moments of the years 2022 and 2023, the last that all of
+them know. Onedoor computes from instant to instant, with zones and closing
 times; the others, in their favour, from date to date. ``business-duration`` counts the days between two dates and finds
-no deadlines, so onedoor counts as well beside it. Figures also say which share of the other deadlines is lawful.
+no deadlines, so onedoor counts as well beside it. A figure gives the share of the other deadlines that is lawful.
 """
 
 import time
@@ -23,7 +23,7 @@ from contracts.working_time import (
 )
 from contracts.working_time.deadlines import working_days_between
 from contracts.working_time.explain import explain
-from tests.benchmarks.figures import Figure, figure, save_and_print
+from tests.benchmarks.figures import Figure, figure
 
 TARGET = 500_000.0
 SEED = 11
@@ -150,12 +150,3 @@ def _count_ratio(made: Sequence[tuple[datetime, int]]) -> float:
         return len(naive)
 
     return rate(ours) / rate(theirs)
-
-
-def main() -> None:
-    """Measure and print; the figures go to ``build/bench.json``."""
-    save_and_print(measure())
-
-
-if __name__ == "__main__":
-    main()

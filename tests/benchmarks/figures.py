@@ -67,12 +67,6 @@ def save(news: Sequence[Figure], output: Path = OUTPUT) -> list[Figure]:
     return figures
 
 
-def save_and_print(figures: Sequence[Figure]) -> None:
-    """Save and print the figures of a measurement that runs by itself."""
-    save(figures)
-    print("\n" + table(figures))
-
-
 def table(figures: Iterable[Figure]) -> str:
     """The figures for a person to read, with targets met or missed."""
     lines = []

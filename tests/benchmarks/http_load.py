@@ -1,12 +1,11 @@
 """A load of applications over HTTP from a cheap client, which prepares its bytes and reuses connections."""
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from random import Random
 
-from onedoor.applicants import person
+from tests.support.cases.simulated_case import application
 
 CONNECTIONS = 96
 
@@ -16,14 +15,7 @@ def build_requests(count: int, seed: int = 11) -> list[bytes]:
     random = Random(seed)
     made = []
     for number in range(count):
-        application = {
-            "bundle": "three-departments",
-            "region": "450103",
-            "channel": "web",
-            "applicant": person(random, "450103"),
-            "materials": ["identity"],
-        }
-        body = json.dumps(application).encode()
+        body = application(random)
         head = (
             "POST /cases HTTP/1.1\r\nHost: intake\r\nContent-Type: application/json\r\n"
             f"Idempotency-Key: bench-{seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -13,7 +13,7 @@ from deploy.local.platform import Platform
 from deploy.local.postgres import Postgres
 from deploy.local.wiring import Options
 from services.registry import default_systems
-from tests.support.simulated_case import CATALOGUE
+from tests.support.cases.simulated_case import CATALOGUE
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()

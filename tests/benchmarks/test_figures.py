@@ -7,10 +7,11 @@ import pytest
 
 from services.registry import CORE_SERVICES, default_systems
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import case_cost, latency
 from tests.benchmarks.figures import figure, meets_target, merge, quantile, save, table
-from tests.support import stored_cases
-from tests.support.simulated_case import CASE_ID, simulate, three_departments_plan
+from tests.benchmarks.load import case_cost, latency
+from tests.support.cases import stored_cases
+from tests.support.cases.simulated_case import simulate, three_departments_plan
+from tests.support.messages import CASE_ID
 
 
 def test_a_quantile_is_the_nearest_rank() -> None:
@@ -57,9 +58,7 @@ def test_statements_are_read_from_the_servers_log() -> None:
 
 def test_every_message_of_a_case_has_its_reason() -> None:
     life = simulate(three_departments_plan(), answered=True)
-    assert {envelope.type for published in life.published.values() for envelope in published} <= set(
-        case_cost.WHY_MESSAGE
-    )
+    assert {envelope.type for envelope in life.published} <= set(case_cost.WHY_MESSAGE)
 
 
 def test_arrivals_of_an_open_loop_have_the_requested_rate() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos import report
+from tests.chaos.faults.schedule import FULL_MINUTES, draw_faults
 from tests.chaos.run import Run
-from tests.chaos.schedule import FULL_MINUTES, draw_faults
 from tests.chaos.testbed import ENGINES, running
 
 OUTPUT = Path("build") / "chaos"

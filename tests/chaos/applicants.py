@@ -1,7 +1,6 @@
 """A steady load of applications by HTTP. Each is retried with the same Idempotency-Key until it is accepted."""
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,10 +11,7 @@ from random import Random
 import httpx2
 
 from deploy.local.processes import until
-from onedoor.applicants import person
-
-BUNDLE = "three-departments"
-REGION = "450103"
+from tests.support.cases.simulated_case import application
 
 MAX_WAITING = 300
 """Applicants without an answer at one time. While there are so many, no new application is sent."""
@@ -67,7 +63,7 @@ class Applicants:
                 if self.paused or self.waiting >= MAX_WAITING:
                     continue
                 self.waiting += 1
-                group.create_task(self._apply(client, f"chaos-{self.seed}-{number}", _body(random), number))
+                group.create_task(self._apply(client, f"chaos-{self.seed}-{number}", application(random), number))
                 number += 1
 
     async def all_answered(self, seconds: float) -> bool:
@@ -101,14 +97,3 @@ class Applicants:
                 await asyncio.sleep(RETRY_S if status else RETRY_S / 4)
         finally:
             self.waiting -= 1
-
-
-def _body(random: Random) -> bytes:
-    application = {
-        "bundle": BUNDLE,
-        "region": REGION,
-        "channel": "web",
-        "applicant": person(random, REGION),
-        "materials": ["identity"],
-    }
-    return json.dumps(application).encode()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.applicants import Applicants
-from tests.chaos.check import BEGINNING, CheckRequest, find_violations
-from tests.chaos.fault import Fault, FaultPeriod
+from tests.chaos.checks.check import BEGINNING, CheckRequest, find_violations
+from tests.chaos.faults.fault import Fault, FaultPeriod
 from tests.chaos.progress import SERVICES, Progress
 from tests.chaos.testbed import Testbed
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from tests.chaos import report
 from tests.chaos.applicants import RequestOutcome
-from tests.chaos.fault import FaultPeriod
-from tests.chaos.outages import DepartmentOutage, WipedKafka
+from tests.chaos.faults.fault import FaultPeriod
+from tests.chaos.faults.outages import DepartmentOutage, WipedKafka
 from tests.chaos.run import Outcome, Run
 
 RATE = 50.0

@@ -17,13 +17,15 @@ from deploy.local.processes import HOST, kept_port
 from deploy.local.wiring import Options
 from services.registry import default_systems
 from services.runtime.clock import FileClock
-from tests.chaos.proxies import Proxy, advertise_proxy
+from tests.chaos.faults.proxies import Proxy, advertise_proxy
+from tests.support.cases.simulated_case import CATALOGUE
 
 SYSTEMS = default_systems()
 
 BEGINS = datetime(2026, 3, 2, 16, 35, tzinfo=ZoneInfo("Asia/Shanghai"))
 """A Monday, less than an hour before the close of business: a step of an hour makes what is open late."""
 
+FILING = "department: tax\n    kind: filing\n    limits: {committed: 0, statutory: 1}"
 REPLICAS = 2
 ENGINES = ("kafka", "postgres")
 DISK_MB = 6000
@@ -155,6 +157,19 @@ def _proxies(folder: Path) -> list[Proxy]:
     ]
 
 
+def _catalogue(folder: Path) -> Path:
+    """The measured catalogue, in which tax must decide on the spot: a clock that steps past the close of business makes
+    it late."""
+    text = CATALOGUE.read_text(encoding="utf-8")
+    before, item, after = text.partition(
+        "department: tax\n    kind: committed\n    limits: {committed: 2, statutory: 10}"
+    )
+    assert item
+    file = folder / "catalogue.yaml"
+    file.write_text(before + FILING + after, encoding="utf-8")
+    return file
+
+
 def _environments(folder: Path, proxies: dict[str, Proxy]) -> dict[str, dict[str, str]]:
     """Settings that direct each service to the proxies instead of its dependencies, with short timeouts."""
     postgres = Postgres(folder / "postgres", lambda _: None)
@@ -172,7 +187,7 @@ def _environments(folder: Path, proxies: dict[str, Proxy]) -> dict[str, dict[str
         }
         for name in ("intake", "routing", "monitor", *SYSTEMS)
     }
-    extra["intake"]["ONEDOOR_CATALOGUE"] = str(Path(__file__).with_name("catalogue.yaml"))
+    extra["intake"]["ONEDOOR_CATALOGUE"] = str(_catalogue(folder))
     extra["tax"] |= {"ONEDOOR_TAX_URL": f"http://{HOST}:{proxies['tax'].port}", "ONEDOOR_TAX_TIMEOUT_S": "4"}
     extra["land"] |= {"ONEDOOR_LAND_PORT": str(proxies["land"].port), "ONEDOOR_LAND_TIMEOUT_S": "4"}
     extra["commerce"] |= {

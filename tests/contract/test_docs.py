@@ -1,4 +1,4 @@
-"""What the documentation says of the code is so: links, commands, files, settings, metrics, generated parts."""
+"""The documentation agrees with the code: links, commands, files, settings, metrics, generated parts."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ documents = pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 
 
 def code(document: Path) -> str:
-    """What stands in code font."""
+    """All text in code font."""
     return "\n".join(CODE.findall(document.read_text(encoding="utf-8")))
 
 
@@ -57,12 +57,12 @@ def test_every_command_exists_with_its_options(document: Path) -> None:
     for line in COMMAND.findall(code(document)):
         command: Any = typer.main.get_command(app)
         options = []
-        for word in line.split("#")[0].split():
-            if word.startswith("--"):
-                options.append(word.partition("=")[0])
+        for part in line.split("#")[0].split():
+            if part.startswith("--"):
+                options.append(part.partition("=")[0])
             elif hasattr(command, "commands"):
-                assert word in command.commands, f"onedoor {line}: no such command"
-                command = command.commands[word]
+                assert part in command.commands, f"onedoor {line}: no such command"
+                command = command.commands[part]
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         assert known | {"--help"} >= set(options), f"onedoor {line}: no such option"
 
@@ -87,7 +87,7 @@ def test_every_setting_and_metric_exists(document: Path) -> None:
 
 
 def metrics() -> set[str]:
-    """The names of our metrics, as they are asked for in Prometheus."""
+    """The names of our metrics, as Prometheus knows them."""
     ours = [one for one in vars(telemetry).values() if isinstance(one, Counter | Gauge | Histogram)]
     families = [family for one in ours for family in one.describe()]
     return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}

@@ -47,8 +47,8 @@ def test_each_schema_is_one(message: type) -> None:
 
 @pytest.mark.parametrize("service", [intake, monitor, routing], ids=lambda service: service.name)
 def test_services_hear_what_the_flows_say(service: Service[Any]) -> None:
-    heard = {message for message, route in REGISTRY.items() if service.name in route.consumers}
-    assert heard == set(service.consumes)
+    consumed = {message for message, route in REGISTRY.items() if service.name in route.consumers}
+    assert consumed == set(service.consumes)
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
@@ -68,8 +68,8 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
         node = document
         for name in reference.removeprefix("#/").split("/"):
             node = node[name]
-    said = {r for name, o in document["operations"].items() if o["action"] == "send" for r in references(o["messages"])}
-    assert {reference.split("/")[-1] for reference in said} == {message.type for message in REGISTRY}
+    sent = {r for name, o in document["operations"].items() if o["action"] == "send" for r in references(o["messages"])}
+    assert {reference.split("/")[-1] for reference in sent} == {message.type for message in REGISTRY}
 
 
 # -- golden records: one of each message as it was first written ------------------------------------------------------
@@ -121,7 +121,7 @@ NAME = "onedoor.task.done.v1"
 
 
 def planted(change: Change) -> list[str]:
-    """What `breaks` says of the contracts after this change of one schema."""
+    """The faults that `breaks` finds after this change of one schema."""
     old = schemas.message_schemas()
     new = deepcopy(old)
     change(new[NAME])
@@ -158,7 +158,7 @@ def renamed(schema: dict[str, Any]) -> None:
             lambda schema: schema["properties"].update(traceparent={"type": "string", "default": ""}),
             id="new extension attribute",
         ),
-        pytest.param(field("step", title="Other", description="Said better.", examples=["x"]), id="words"),
+        pytest.param(field("step", title="Other", description="Put better.", examples=["x"]), id="descriptions"),
         pytest.param(lambda schema: schema["$defs"].update(Unused={"type": "object"}), id="definition not in use"),
     ],
 )

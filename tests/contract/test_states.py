@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from contracts.core import Core
-from contracts.envelope import Envelope, Message, TimerFired, envelop
+from contracts.envelope import Envelope, Message, TimerFired
 from contracts.values import Value
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.departments.sdk.core import handle as departments
@@ -26,10 +25,11 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.rule_store import shipped
 from services.routing.core import handle as routing
 from services.routing.core.state import RoutedCase
+from tests.support.messages import at
+from tests.support.scenario import enveloped
 
 STATES = Path(__file__).parent / "states"
 PLACES = RegionalRules(almanac())
-CASE_ID = "K7Q2-9MXF-4TBA-3"
 
 CORES: dict[str, tuple[Core[Any], type[Value]]] = {
     "intake": (partial(intake.handle, PLACES), Case),
@@ -43,9 +43,8 @@ def stored(service: str) -> Any:
     return CORES[service][1].model_validate_json((STATES / f"{service}.json").read_bytes())
 
 
-def woken() -> Envelope[Message]:
-    time = datetime(2026, 3, 10, 2, 1, tzinfo=UTC)
-    return envelop(TimerFired(), id=UUID(int=1), source="/test", subject=CASE_ID, time=time)
+def timer_fired() -> Envelope[Message]:
+    return enveloped(TimerFired(), at("2026-03-10 10:01"))
 
 
 @pytest.mark.parametrize("service", CORES)
@@ -56,27 +55,27 @@ def test_nothing_of_a_stored_state_is_lost(service: str) -> None:
 
 def test_intake_goes_on_from_a_stored_state() -> None:
     case = stored("intake")
-    step = intake.handle(PLACES, case, woken())
+    step = intake.handle(PLACES, case, timer_fired())
     assert step.out == (case.accepted,)
     assert step.state.attempts == case.attempts + 1 == 3
 
 
 def test_routing_goes_on_from_a_stored_state() -> None:
-    step = routing.handle(stored("routing"), woken())
+    step = routing.handle(stored("routing"), timer_fired())
     assert [message.step for message in step.out] == ["licence", "premises"]  # type: ignore[attr-defined]
     assert step.state.attempts == 3
 
 
 def test_a_department_goes_on_from_a_stored_state() -> None:
     tasks = stored("departments")
-    step = departments.handle(tasks, woken())
+    step = departments.handle(tasks, timer_fired())
     assert step.call == Submit(task=tasks.tasks[0].request)
     assert step.call_after == timedelta(hours=1)
 
 
 def test_monitor_goes_on_from_a_stored_state() -> None:
     case = stored("monitor")
-    step = monitor.handle(shipped(), case, woken())
+    step = monitor.handle(shipped(), case, timer_fired())
     assert [type(message).__name__ for message in step.out] == ["CaseStateRequested"]
     assert step.state.query_count == case.query_count + 1 == 2
     assert step.timer_at == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What two suites share stands in ``tests/support``, and tests use public members only."""
+"""Code that suites share stands in ``tests/support``, and tests use public members only."""
 
 import ast
 from collections.abc import Iterator

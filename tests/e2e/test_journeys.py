@@ -19,8 +19,8 @@ from contracts.registry import REGISTRY, topics_for
 from services.departments.sandbox.behaviour import Behaviour
 from services.load import load
 from services.registry import default_systems
+from tests.support.cases.known_outcomes import application, key_for, person, plan_of
 from tests.support.centre import ZONE, Answer, Centre, named_in_logs, running
-from tests.support.known_outcomes import application, key_for, person, plan_of
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
@@ -300,5 +300,5 @@ async def dead_letters_are(centre: Centre, service: str, count: int) -> bool:
 
 
 async def test_no_personal_data_is_in_any_log(centre: Centre) -> None:
-    """Runs after all tests above, and looks for refused applicants as well as accepted ones."""
+    """Runs after all tests above, and searches for refused applicants as well as accepted ones."""
     assert named_in_logs(centre.platform.folder, PERSONS) == []

@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
+from tests.support.cases.known_outcomes import application, person
 from tests.support.centre import ZONE, Answer, Centre, running
-from tests.support.known_outcomes import application, person
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,7 +54,7 @@ def closing(moment: str) -> datetime:
 
 
 def typhoon(file: Path, day: str) -> Path:
-    """A notice that closes the offices of Guangxi on that day."""
+    """A notice that closes all departments of Guangxi on that day."""
     notice: dict[str, Any] = {
         "year": 2026,
         "region": "CN-45",
@@ -125,11 +125,11 @@ async def test_suspended_time_is_shown_to_the_applicant_and_explained_to_supervi
     number = receipt["number"]
     before = closing(receipt["due"]["committed"])
 
-    async def asked() -> bool:
+    async def requested() -> bool:
         query = "SELECT FROM up_pro_accept WHERE project_no = $1"
         return bool(await centre.rows("sandbox_commerce", query, f"{number}/licence"))
 
-    await eventually(asked, 20, "the department has been given the case")
+    await eventually(requested, 20, "the department has been given the case")
     # It holds a hearing, by an entry in the exchange tables: two days of the limit.
     begins = before.replace(hour=10, minute=0)
     row = "'g', $1, '1', 'I', 'b', now(), '1', '听证', '涉及重大公共利益', $2, $3"

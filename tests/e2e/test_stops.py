@@ -1,4 +1,4 @@
-"""The program that starts everything is killed, or asked to stop."""
+"""The program that starts everything is killed or stopped."""
 
 import asyncio
 import re

@@ -54,7 +54,7 @@ Content = tuple[str, bytes, bytes]
 
 @dataclass
 class ServiceCounts:
-    """What one service did with the bad records."""
+    """The effects of the bad records on one service."""
 
     sent_to: int = 0
     """Bad records on topics that it reads."""
@@ -84,7 +84,7 @@ class AttackResult:
     """Number of rows of cases that were decided before the attack."""
     changed: list[str]
     ledger_faults: list[str]
-    """What the ledger checks find wrong with the cases handled during the attack."""
+    """Faults that the ledger checks find in the cases handled during the attack."""
     baseline_s: list[float]
     """Seconds from application to decision, before the attack."""
     latencies_s: list[float]
@@ -362,7 +362,7 @@ async def _decided_rows(centre: Centre, numbers: Sequence[str]) -> dict[tuple[st
 
 
 async def _ledger_faults(centre: Centre, numbers: set[str]) -> list[str]:
-    """What the ledger checks find wrong with these cases."""
+    """Faults that the ledger checks find in these cases."""
     async with ledger_checks.opened(centre.platform.engines.database_url) as tables:
         found = await ledger_checks.faults(tables, numbers)
     return [

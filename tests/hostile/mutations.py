@@ -301,9 +301,9 @@ class BadRecordMaker:
         return json.dumps(document, ensure_ascii=False).encode()
 
     def _number(self) -> str:
-        """The number of a case that does not exist: no real one begins with the letter U."""
-        letters = "".join(self._random.choices("0123456789ABCDEFGHJKMNPQRSTVWXYZ", k=12))
-        return f"U{letters[1:4]}-{letters[4:8]}-{letters[8:]}-{letters[0]}"
+        """The number of a case that does not exist: no real one begins with U."""
+        random = "".join(self._random.choices("0123456789ABCDEFGHJKMNPQRSTVWXYZ", k=12))
+        return f"U{random[1:4]}-{random[4:8]}-{random[8:]}-{random[0]}"
 
     def _key_of(self, value: bytes) -> bytes:
         found = SUBJECT.search(value)

@@ -18,7 +18,7 @@ from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
-from tests.support.toy import TOPIC, case, instruction, toy
+from tests.support.runtime.toy import TOPIC, case, instruction, toy
 
 T = TypeVar("T")
 

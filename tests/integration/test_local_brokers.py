@@ -18,9 +18,9 @@ from aiokafka.errors import KafkaError
 from deploy.local.engines import Engines
 from deploy.local.kafka import Kafka, WrongBrokerCount
 from tests.support.installation import OnedoorUp, all_end, run_onedoor
-from tests.support.topics import ensure_topics
-from tests.support.toy import settings
-from tests.support.toy_conversation import conversation
+from tests.support.runtime.topics import ensure_topics
+from tests.support.runtime.toy import settings
+from tests.support.runtime.toy_conversation import conversation
 from tests.support.waiting import eventually
 
 TOPIC = "onedoor.requests"

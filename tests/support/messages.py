@@ -19,16 +19,23 @@ from contracts.messages.cases import (
     SuspensionKind,
 )
 from contracts.messages.plans import Limit, Limits, Outcome, Plan, PlanStep
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, task_id
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
 
 CASE_ID = "K7Q2-9MXF-4TBA-3"
-OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
+REFERENCE = "4403-1"
+"""The number of each task at its department."""
+
+ZONE = ZoneInfo("Asia/Shanghai")
 APPLICANT = Applicant(kind="person", name="Li Hua", id_number="11010519491231002X")
 
 
 def at(text: str) -> datetime:
-    """The instant, in UTC, of a moment on the wall clock of an office: ``2026-03-02 10:00``."""
-    return datetime.fromisoformat(text).replace(tzinfo=OFFICE_ZONE).astimezone(UTC)
+    """The instant, in UTC, of a moment on a wall clock in China: ``2026-03-02 10:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZONE).astimezone(UTC)
+
+
+MONDAY = at("2026-03-02 10:00")
+"""The moment at which most cases of the tests are accepted."""
 
 
 def limit(end: int | datetime) -> Limit:
@@ -42,7 +49,7 @@ def limits(committed: int | datetime, statutory: int | datetime) -> Limits:
 
 
 def plan_step(step: str, *, department: str = "Tax", system: str = "tax", **fields: Any) -> PlanStep:
-    """A step that asks one department for the item of the same name."""
+    """A step at one department, for the item of the same name."""
     return PlanStep(
         **{"step": step, "item": step, "item_name": step, "department": department, "system": system} | fields
     )
@@ -105,20 +112,27 @@ class CaseMessages:
         defaults = {"plan": self.plan, "region": self.region, "channel": Channel.WEB, "applicant": APPLICANT}
         return CaseAccepted(**defaults | {"accepted_at": moment} | fields)
 
+    def requested(self, step: str, moment: datetime, **fields: Any) -> TaskRequested:
+        """The request by routing."""
+        planned = self._planned(step)
+        defaults = {"item": planned.item, "item_name": planned.item_name, "region": self.region}
+        return TaskRequested(**self._task(step) | defaults | {"requested_at": moment} | fields)
+
     def delivered(self, step: str, moment: datetime, **fields: Any) -> TaskDelivered:
         """The receipt of the department that the plan names, for a task requested at the same moment."""
-        return TaskDelivered(**self._task(step) | {"requested_at": moment, "delivered_at": moment} | fields)
+        defaults = {"reference": REFERENCE, "requested_at": moment, "delivered_at": moment}
+        return TaskDelivered(**self._task(step) | defaults | fields)
 
     def suspended(self, step: str, procedure: str, since: datetime, **fields: Any) -> TaskSuspended:
         """A special procedure that the department reported at once, when it opened or when it ended."""
-        of_task = {name: value for name, value in self._task(step).items() if name != "reference"}
         defaults = {"procedure": procedure, "name": "检验", "reason": "需要检验", "since": since}
         defaults["reported_at"] = fields.get("until") or since
-        return TaskSuspended(**of_task | defaults | fields)
+        return TaskSuspended(**self._task(step) | defaults | fields)
 
     def done(self, step: str, moment: datetime, **fields: Any) -> TaskDone:
         """The approval of the department, for a task delivered an hour before."""
-        defaults = {"delivered_at": moment - timedelta(hours=1), "outcome": Outcome.APPROVED, "decided_at": moment}
+        defaults = {"reference": REFERENCE, "delivered_at": moment - timedelta(hours=1), "decided_at": moment}
+        defaults["outcome"] = Outcome.APPROVED
         return TaskDone(**self._task(step) | defaults | fields)
 
     def reported(self, *steps: StepReport) -> CaseReported:
@@ -130,12 +144,10 @@ class CaseMessages:
         """The decision on the case as a whole."""
         return CaseDecided(outcome=outcome, decided_at=moment, steps=steps)
 
+    def _planned(self, step: str) -> PlanStep:
+        return next(one for one in self.plan.steps if one.step == step)
+
     def _task(self, step: str) -> dict[str, Any]:
-        planned = next(one for one in self.plan.steps if one.step == step)
-        return {
-            "task_id": task_id(self.case_id, step),
-            "step": step,
-            "department": planned.department,
-            "system": planned.system,
-            "reference": "4403-1",
-        }
+        planned = self._planned(step)
+        of_plan = {"step": step, "department": planned.department, "system": planned.system}
+        return of_plan | {"task_id": task_id(self.case_id, step)}

@@ -32,10 +32,10 @@ from services.operator.audit.checks.ladder_checks import rungs
 from services.operator.audit.invariants import Moments
 from services.operator.audit.targets import Connections, Targets
 from services.runtime.clock import FileClock
-from tests.support import stored_cases
+from tests.support.cases import stored_cases
+from tests.support.cases.routing_responder import routing_responder
+from tests.support.cases.simulated_case import one_commitment_plan, simulate
 from tests.support.partial_platform import Connection, PartialPlatform
-from tests.support.routing_responder import routing_responder
-from tests.support.simulated_case import one_commitment_plan, simulate
 from tests.support.waiting import eventually
 
 DEADLINES = 100_000

@@ -7,8 +7,8 @@ from stdnum.cn import uscc
 from stdnum.iso7064 import mod_11_2
 
 
-def citizen_number(born: date = date(1990, 1, 1), sequence: int = 1) -> str:
-    body = f"110105{born:%Y%m%d}{sequence:03}"
+def citizen_number(born: date = date(1990, 1, 1), sequence: int = 1, region: str = "110105") -> str:
+    body = f"{region}{born:%Y%m%d}{sequence:03}"
     return body + mod_11_2.calc_check_digit(body)
 
 

@@ -10,7 +10,7 @@ import pytest
 from contracts.core import Core, InvalidMessage, Transition
 from contracts.envelope import Envelope, Message, envelop
 from contracts.values import Value
-from tests.support.messages import CASE_ID
+from tests.support.messages import CASE_ID, MONDAY
 
 S = TypeVar("S", bound=Value)
 M = TypeVar("M", bound=Message)
@@ -48,6 +48,7 @@ class Scenario(Generic[S]):
         self.published: list[Message] = []
         self._case_id = case_id
         self._last: Transition[S] | None = None
+        self._now = MONDAY
 
     @property
     def case(self) -> S:
@@ -61,20 +62,33 @@ class Scenario(Generic[S]):
         assert self._last is not None
         return self._last
 
-    def given(self, *messages: At) -> Self:
+    def given(self, *messages: At | Message) -> Self:
         """Process these messages."""
-        for message, time in messages:
+        for one in messages:
+            message, time = (one, None) if isinstance(one, Message) else one
             self.when(message, time)
         return self
 
-    def when(self, message: Message, time: datetime) -> tuple[Message, ...]:
-        """Process one more message; the messages that the core publishes because of it."""
-        self._last = self.core(self.state, enveloped(message, time, self._case_id))
+    def when(self, message: Message, time: datetime | None = None) -> tuple[Message, ...]:
+        """Process one more message, without a time at that of the message before; what the core publishes because of
+        it."""
+        self._now = time or self._now
+        self._last = self.core(self.state, enveloped(message, self._now, self._case_id))
         self.state = self._last.state
         self.published.extend(self._last.out)
         return self._last.out
 
-    def refuses(self, message: Message, time: datetime, reason: str, error: type[Exception] = InvalidMessage) -> None:
-        """Assert that the core refuses the message, for a reason that the expression matches; the state stays."""
-        with pytest.raises(error, match=reason):
-            self.core(self.state, enveloped(message, time, self._case_id))
+    def refuses(
+        self,
+        message: Message,
+        time: datetime | None = None,
+        reason: str | None = None,
+        error: type[Exception] = InvalidMessage,
+    ) -> Exception:
+        """Assert that the core refuses the message, for a reason that the expression matches; the state stays.
+
+        Returns the error.
+        """
+        with pytest.raises(error, match=reason) as refused:
+            self.core(self.state, enveloped(message, time or self._now, self._case_id))
+        return refused.value

@@ -1,8 +1,8 @@
 """Records: what is read, and what is refused with which reason."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from contracts.codec import InvalidRecord, decode, encode
 from contracts.core import backoff
-from contracts.envelope import derive_id, envelop
+from contracts.envelope import TimerFired, derive_id, follow
 from contracts.messages.cases import CaseStateRequested
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topics_for
+from tests.support.messages import CASE_ID, MONDAY
+from tests.support.scenario import enveloped
 
-CASE = "K7Q2-9MXF-4TBA-3"
-AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+KEY = CASE_ID.encode()
 
 
 def record() -> bytes:
-    return encode(envelop(CaseStateRequested(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT))
+    return encode(enveloped(CaseStateRequested(), MONDAY))
 
 
 def changed(**attributes: object) -> bytes:
@@ -28,38 +29,38 @@ def changed(**attributes: object) -> bytes:
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
-    event = envelop(CaseStateRequested(), id=uuid4(), source="/onedoor/monitor", subject=CASE, time=AT, cause=uuid4())
-    assert decode(encode(event), CASE.encode(), "onedoor.requests") == event
+    event = follow(CaseStateRequested(), enveloped(TimerFired(), MONDAY), "/onedoor/monitor", 0)
+    assert decode(encode(event), KEY, "onedoor.requests") == event
 
 
 def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
     event = json.loads(record())
     assert event["specversion"] == "1.0"
     assert event["type"] == "onedoor.case.state-requested.v1"
-    assert event["subject"] == CASE
-    assert event["time"] == "2026-03-02T01:00:00Z"
+    assert event["subject"] == CASE_ID
+    assert event["time"] == "2026-03-02T02:00:00Z"
 
 
 @pytest.mark.parametrize(
     ("value", "key", "topic", "reason"),
     [
-        (None, CASE.encode(), "onedoor.requests", "empty"),
-        (b"x" * (MAX_RECORD_BYTES + 1), CASE.encode(), "onedoor.requests", "bytes; at most"),
-        (b"\xff\x00", CASE.encode(), "onedoor.requests", "no JSON"),
-        (b'{"a": ', CASE.encode(), "onedoor.requests", "no JSON"),
-        (b"[]", CASE.encode(), "onedoor.requests", "no CloudEvent"),
-        (b"7", CASE.encode(), "onedoor.requests", "no CloudEvent"),
-        (b"{}", CASE.encode(), "onedoor.requests", "no CloudEvent of a type"),
-        (changed(type="onedoor.case.state-requested.v2"), CASE.encode(), "onedoor.requests", "of a type and version"),
-        (changed(type="com.example.other"), CASE.encode(), "onedoor.requests", "of a type and version"),
-        (changed(specversion="0.3"), CASE.encode(), "onedoor.requests", "specversion"),
-        (changed(id=None), CASE.encode(), "onedoor.requests", "id: missing"),
-        (changed(time="2026-03-02T01:00:00"), CASE.encode(), "onedoor.requests", "time: timezone"),
-        (changed(time="0001-01-01T00:00:00+08:00"), CASE.encode(), "onedoor.requests", "time: greater_than_equal"),
-        (changed(subject="case 1"), CASE.encode(), "onedoor.requests", "subject"),
+        (None, KEY, "onedoor.requests", "empty"),
+        (b"x" * (MAX_RECORD_BYTES + 1), KEY, "onedoor.requests", "bytes; at most"),
+        (b"\xff\x00", KEY, "onedoor.requests", "no JSON"),
+        (b'{"a": ', KEY, "onedoor.requests", "no JSON"),
+        (b"[]", KEY, "onedoor.requests", "no CloudEvent"),
+        (b"7", KEY, "onedoor.requests", "no CloudEvent"),
+        (b"{}", KEY, "onedoor.requests", "no CloudEvent of a type"),
+        (changed(type="onedoor.case.state-requested.v2"), KEY, "onedoor.requests", "of a type and version"),
+        (changed(type="com.example.other"), KEY, "onedoor.requests", "of a type and version"),
+        (changed(specversion="0.3"), KEY, "onedoor.requests", "specversion"),
+        (changed(id=None), KEY, "onedoor.requests", "id: missing"),
+        (changed(time="2026-03-02T01:00:00"), KEY, "onedoor.requests", "time: timezone"),
+        (changed(time="0001-01-01T00:00:00+08:00"), KEY, "onedoor.requests", "time: greater_than_equal"),
+        (changed(subject="case 1"), KEY, "onedoor.requests", "subject"),
         (record(), b"AAAA-AAAA-AAAA-A", "onedoor.requests", "key is not the case"),
         (record(), None, "onedoor.requests", "key is not the case"),
-        (record(), CASE.encode(), "onedoor.cases", "does not belong on topic"),
+        (record(), KEY, "onedoor.cases", "does not belong on topic"),
     ],
 )  # fmt: skip
 def test_an_invalid_record_is_refused_with_its_reason(
@@ -72,17 +73,17 @@ def test_an_invalid_record_is_refused_with_its_reason(
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_without_a_crash(value: bytes) -> None:
     with pytest.raises(InvalidRecord):
-        decode(value, CASE.encode(), "onedoor.requests")
+        decode(value, KEY, "onedoor.requests")
 
 
 def test_the_reason_never_repeats_content_of_the_record() -> None:
     with pytest.raises(InvalidRecord) as refused:
-        decode(changed(time="张三 450103199001011234"), CASE.encode(), "onedoor.requests")
+        decode(changed(time="张三 450103199001011234"), KEY, "onedoor.requests")
     assert "张三" not in str(refused.value)
 
 
 def test_unknown_attributes_of_a_newer_writer_are_ignored() -> None:
-    assert decode(changed(traceparent="00-1-2-3"), CASE.encode(), "onedoor.requests").subject == CASE
+    assert decode(changed(traceparent="00-1-2-3"), KEY, "onedoor.requests").subject == CASE_ID
 
 
 @given(st.uuids(), st.integers(0, 1000), st.integers(0, 1000))

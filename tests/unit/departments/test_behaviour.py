@@ -41,26 +41,26 @@ def test_decisions_fall_into_office_hours(start: datetime, days: float) -> None:
 
 
 def test_the_same_task_has_the_same_outcome() -> None:
-    manner = Behaviour(late_share=0.2, refused_share=0.2, mistake_share=0.2)
-    assert simulated_outcome(manner, "task", "item", MONDAY_TEN) == simulated_outcome(
-        manner, "task", "item", MONDAY_TEN
+    behaviour = Behaviour(late_share=0.2, refused_share=0.2, mistake_share=0.2)
+    assert simulated_outcome(behaviour, "task", "item", MONDAY_TEN) == simulated_outcome(
+        behaviour, "task", "item", MONDAY_TEN
     )
 
 
 def test_many_tasks_show_the_shares() -> None:
-    manner = Behaviour(mean_days=5, late_share=0.1, late_days=60, refused_share=0.3, mistake_share=0.5)
-    fates = [simulated_outcome(manner, f"task {number}", "item", MONDAY_TEN) for number in range(4000)]
-    late = [one for one in fates if one.decide_at > MONDAY_TEN + timedelta(days=50)]
-    assert mean(one.outcome is Outcome.REFUSED for one in fates) == pytest.approx(0.3, abs=0.03)
-    assert len(late) / len(fates) == pytest.approx(0.1, abs=0.02)
-    assert mean(one.mistake is not None for one in fates) == pytest.approx(0.5, abs=0.03)
-    assert {one.mistake for one in fates} == {None, *Mistake}
+    behaviour = Behaviour(mean_days=5, late_share=0.1, late_days=60, refused_share=0.3, mistake_share=0.5)
+    outcomes = [simulated_outcome(behaviour, f"task {number}", "item", MONDAY_TEN) for number in range(4000)]
+    late = [one for one in outcomes if one.decide_at > MONDAY_TEN + timedelta(days=50)]
+    assert mean(one.outcome is Outcome.REFUSED for one in outcomes) == pytest.approx(0.3, abs=0.03)
+    assert len(late) / len(outcomes) == pytest.approx(0.1, abs=0.02)
+    assert mean(one.mistake is not None for one in outcomes) == pytest.approx(0.5, abs=0.03)
+    assert {one.mistake for one in outcomes} == {None, *Mistake}
 
 
 def test_items_may_have_mean_days_of_their_own() -> None:
-    manner = Behaviour(mean_days=20, item_days={"quick": 1}, spread=0)
-    assert simulated_outcome(manner, "task", "quick", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(days=1)
-    assert simulated_outcome(manner, "task", "other", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(weeks=4)
+    behaviour = Behaviour(mean_days=20, item_days={"quick": 1}, spread=0)
+    assert simulated_outcome(behaviour, "task", "quick", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(days=1)
+    assert simulated_outcome(behaviour, "task", "other", MONDAY_TEN).decide_at == MONDAY_TEN + timedelta(weeks=4)
 
 
 def test_at_once_decides_on_receipt() -> None:

@@ -1,16 +1,16 @@
 """The core of a department's service, by example and by property."""
 
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.core import InvalidMessage, Transition, UnknownCase
-from contracts.envelope import Message, TimerFired, envelop
+from contracts.envelope import Message, TimerFired
 from contracts.messages.plans import Outcome
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
 from services.departments.sdk.core.handle import BACKOFF, handle
 from services.departments.sdk.core.messages import (
     Answer,
@@ -27,30 +27,23 @@ from services.departments.sdk.core.messages import (
 )
 from services.departments.sdk.core.state import RetryReason, Tasks, TaskState
 from services.departments.sdk.core.task import MAX_PROCEDURES, MOVES
+from tests.support.messages import CASE_ID, MONDAY, CaseMessages, plan, plan_step
+from tests.support.scenario import Scenario, of_type
 
-CASE = "K7Q2-9MXF-4TBA-3"
-AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+CASE = CaseMessages(plan(*(plan_step(step) for step in ("tax", "a", "b"))))
 
 
 def request(step: str = "tax") -> TaskRequested:
-    return TaskRequested(
-        task_id=f"{CASE}/{step}",
-        step=step,
-        item="item-1",
-        item_name="Assessment",
-        department="Tax",
-        system="tax",
-        region="445122",
-        requested_at=AT,
-    )
+    return CASE.requested(step, MONDAY)
 
 
 def receipt(step: str = "tax") -> Receipt:
-    return Receipt(reference=f"number of {step}", delivered_at=AT)
+    return Receipt(reference=f"number of {step}", delivered_at=MONDAY)
 
 
 def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision:
-    return Decision(reference=f"number of {step}", delivered_at=AT, outcome=outcome, decided_at=AT + timedelta(days=2))
+    decided_at = MONDAY + timedelta(days=2)
+    return Decision(reference=f"number of {step}", delivered_at=MONDAY, outcome=outcome, decided_at=decided_at)
 
 
 def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> ProcedureNotified:
@@ -58,40 +51,37 @@ def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> 
         procedure=name,
         name="听证",
         reason="涉及重大公共利益",
-        since=AT,
-        until=AT + timedelta(days=until) if until is not None else None,
-        reported_at=AT + timedelta(days=reported),
+        since=MONDAY,
+        until=MONDAY + timedelta(days=until) if until is not None else None,
+        reported_at=MONDAY + timedelta(days=reported),
     )
     return ProcedureNotified(task_id=request().task_id, procedure=reported_now)
 
 
-def kinds(step: Transition[Tasks]) -> list[str]:
-    return [type(message).__name__ for message in step.out]
-
-
-def process(state: Tasks | None, message: Message, id: UUID | None = None) -> Transition[Tasks]:
-    return handle(state, envelop(message, id=id or uuid4(), source="/test", subject=CASE, time=AT))
-
-
-def after(*messages: Message) -> Transition[Tasks]:
-    """The last step after these messages."""
-    step: Transition[Tasks] | None = None
-    for message in messages:
-        step = process(step.state if step else None, message)
-    assert step is not None
-    return step
-
-
 def submitted(answer: Answer, step: str = "tax") -> Submitted:
-    return Submitted(task_id=f"{CASE}/{step}", answer=answer)
+    return Submitted(task_id=task_id(CASE_ID, step), answer=answer)
 
 
 def failed(step: str = "tax") -> SubmitFailed:
-    return SubmitFailed(task_id=f"{CASE}/{step}", reason="ConnectError")
+    return SubmitFailed(task_id=task_id(CASE_ID, step), reason="ConnectError")
 
 
-def decided(answer: Decision, step: str = "tax") -> DecisionNotified:
-    return DecisionNotified(task_id=f"{CASE}/{step}", decision=answer)
+def notified(answer: Decision, step: str = "tax") -> DecisionNotified:
+    return DecisionNotified(task_id=task_id(CASE_ID, step), decision=answer)
+
+
+def tasks(*messages: Message) -> Scenario[Tasks]:
+    """The tasks of a case, after these messages."""
+    return Scenario(handle).given(*messages)
+
+
+def after(*messages: Message) -> Transition[Tasks]:
+    """The transition by the last of these messages."""
+    return tasks(*messages).last
+
+
+def kinds(messages: tuple[Message, ...]) -> tuple[type[Message], ...]:
+    return tuple(type(message) for message in messages)
 
 
 def test_a_new_task_is_submitted_at_once() -> None:
@@ -104,20 +94,20 @@ def test_a_new_task_is_submitted_at_once() -> None:
 
 def test_a_receipt_is_reported_and_the_task_stays_open() -> None:
     step = after(request(), submitted(receipt()))
-    assert [type(message) for message in step.out] == [TaskDelivered]
+    assert kinds(step.out) == (TaskDelivered,)
     assert step.call == Submit(task=request())
     assert step.call_after == timedelta(hours=1)
 
 
 def test_a_decision_in_the_first_answer_is_reported_once() -> None:
     step = after(request(), submitted(decision()))
-    assert [type(message) for message in step.out] == [TaskDone]
+    assert kinds(step.out) == (TaskDone,)
     assert step.call is None
     assert step.closed
 
 
 def test_a_decision_notified_ends_the_task() -> None:
-    step = after(request(), submitted(receipt()), decided(decision()))
+    step = after(request(), submitted(receipt()), notified(decision()))
     (done,) = step.out
     assert isinstance(done, TaskDone)
     assert (done.task_id, done.reference, done.outcome) == (request().task_id, "number of tax", Outcome.APPROVED)
@@ -126,7 +116,7 @@ def test_a_decision_notified_ends_the_task() -> None:
 
 def test_a_receipt_notified_delivers_the_task() -> None:
     step = after(request(), submitted(Posted()), ReceiptNotified(task_id=request().task_id, receipt=receipt()))
-    assert [type(message) for message in step.out] == [TaskDelivered]
+    assert kinds(step.out) == (TaskDelivered,)
 
 
 def test_a_repeated_request_reports_the_present_state() -> None:
@@ -157,38 +147,32 @@ def test_a_failure_after_delivery_keeps_the_long_wait() -> None:
 
 
 def test_one_task_is_submitted_at_a_time_and_new_ones_first() -> None:
-    both = after(request("a"), request("b"))
-    assert both.call == Submit(task=request("a"))
-    step = process(both.state, submitted(receipt("a"), "a"))
-    assert step.call == Submit(task=request("b"))
-    assert step.call_after == timedelta()
-    assert not process(step.state, submitted(decision("b"), "b")).closed
+    both = tasks(request("a"), request("b"))
+    assert both.last.call == Submit(task=request("a"))
+    both.given(submitted(receipt("a"), "a"))
+    assert both.last.call == Submit(task=request("b"))
+    assert both.last.call_after == timedelta()
+    assert not both.given(submitted(decision("b"), "b")).last.closed
 
 
 def test_a_timer_changes_nothing() -> None:
-    open_case = after(request())
-    assert process(open_case.state, TimerFired()) == open_case
+    assert after(request(), TimerFired()) == after(request())
 
 
 def test_an_outcome_does_not_change() -> None:
-    done = after(request(), submitted(decision()))
-    with pytest.raises(InvalidMessage, match="approved; it cannot become refused"):
-        process(done.state, decided(decision(outcome=Outcome.REFUSED)))
+    refusal = notified(decision(outcome=Outcome.REFUSED))
+    tasks(request(), submitted(decision())).refuses(refusal, reason="approved; it cannot become refused")
 
 
 def test_a_task_has_one_number() -> None:
-    delivered = after(request(), submitted(receipt()))
-    with pytest.raises(InvalidMessage, match="two numbers"):
-        process(delivered.state, submitted(Receipt(reference="another", delivered_at=AT)))
+    another = submitted(Receipt(reference="another", delivered_at=MONDAY))
+    tasks(request(), submitted(receipt())).refuses(another, reason="two numbers")
 
 
 def test_unknown_cases_and_tasks_are_refused() -> None:
-    with pytest.raises(UnknownCase):
-        after(decided(decision()))
-    with pytest.raises(InvalidMessage, match="never been requested"):
-        after(request(), decided(decision("other"), "other"))
-    with pytest.raises(InvalidMessage, match="not for a department"):
-        after(request(), after(request(), submitted(decision())).out[0])
+    tasks().refuses(notified(decision()), error=UnknownCase)
+    tasks(request()).refuses(notified(decision("other"), "other"), reason="never been requested")
+    tasks(request()).refuses(CASE.done("tax", MONDAY), reason="not for a department")
 
 
 def test_no_move_leads_out_of_a_done_task() -> None:
@@ -206,8 +190,8 @@ MESSAGES = [
         submitted(receipt(step), step),
         submitted(decision(step), step),
         failed(step),
-        ReceiptNotified(task_id=f"{CASE}/{step}", receipt=receipt(step)),
-        decided(decision(step), step),
+        ReceiptNotified(task_id=task_id(CASE_ID, step), receipt=receipt(step)),
+        notified(decision(step), step),
     )
 ] + [TimerFired()]
 
@@ -216,74 +200,52 @@ MESSAGES = [
 @given(st.lists(st.sampled_from(MESSAGES), max_size=40))
 def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None:
     """Messages in any order and number end in one state, since a task is submitted until it is decided."""
-    state: Tasks | None = None
-    published: list[Message] = []
+    scenario = tasks()
+    for message in [*messages, *map(request, STEPS)]:
+        with suppress(InvalidMessage):  # parked; the task stays open
+            scenario.when(message)
+    while isinstance(call := scenario.last.call, Submit):
+        scenario.when(submitted(decision(call.task.step), call.task.step))
 
-    def fold(message: Message) -> Transition[Tasks] | None:
-        nonlocal state
-        try:
-            step = process(state, message)
-        except InvalidMessage:  # parked; the task stays open
-            return None
-        state = step.state
-        published.extend(step.out)
-        return step
-
-    for message in messages:
-        fold(message)
-    step: Transition[Tasks] | None = None
-    for name in STEPS:
-        step = fold(request(name)) or step
-    while step is not None and isinstance(step.call, Submit):
-        step = fold(submitted(decision(step.call.task.step), step.call.task.step))
-
-    assert step is not None
-    assert step.closed
-    assert step.call is None
-    assert state is not None
-    assert {task.request.step: (task.state, task.receipt, task.decision, task.attempts) for task in state.tasks} == {
-        name: (TaskState.DONE, None, decision(name), 0) for name in STEPS
-    }
-    assert len({one for one in published if isinstance(one, TaskDone)}) == len(STEPS)
+    assert scenario.last.closed
+    assert scenario.last.call is None
+    ends = {task.request.step: (task.state, task.receipt, task.decision, task.attempts) for task in scenario.case.tasks}
+    assert ends == {name: (TaskState.DONE, None, decision(name), 0) for name in STEPS}
+    assert len(set(of_type(TaskDone, scenario.published))) == len(STEPS)
 
 
 @given(st.lists(st.sampled_from(MESSAGES), max_size=40))
 def test_a_done_task_reports_nothing_but_done(messages: list[Message]) -> None:
-    state = None
-    done: set[str] = set()
+    scenario = tasks()
     for message in messages:
-        try:
-            step = process(state, message)
-        except InvalidMessage:
-            continue
-        state = step.state
-        for one in step.out:
-            assert isinstance(one, TaskDone | TaskDelivered)
-            assert not (isinstance(one, TaskDelivered) and one.task_id in done)
-            if isinstance(one, TaskDone):
-                done.add(one.task_id)
+        with suppress(InvalidMessage):
+            scenario.when(message)
+    done: set[str] = set()
+    for one in scenario.published:
+        assert isinstance(one, TaskDone | TaskDelivered)
+        assert not (isinstance(one, TaskDelivered) and one.task_id in done)
+        if isinstance(one, TaskDone):
+            done.add(one.task_id)
 
 
 def test_a_special_procedure_is_reported_again_on_request_also_after_the_decision() -> None:
-    step = after(request(), submitted(receipt()), procedure())
-    (published,) = step.out
+    scenario = tasks(request(), submitted(receipt()))
+    (published,) = scenario.when(procedure())
     assert isinstance(published, TaskSuspended)
     assert (published.step, published.system, published.name, published.until) == ("tax", "tax", "听证", None)
-    assert kinds(process(step.state, request())) == ["TaskSuspended", "TaskDelivered"]
-    step = process(step.state, decided(decision()))
-    assert kinds(step) == ["TaskDone"]
-    assert kinds(process(step.state, request())) == ["TaskSuspended", "TaskDone"]
+    assert kinds(scenario.when(request())) == (TaskSuspended, TaskDelivered)
+    assert kinds(scenario.when(notified(decision()))) == (TaskDone,)
+    assert kinds(scenario.when(request())) == (TaskSuspended, TaskDone)
 
 
 def test_the_latest_report_of_a_procedure_counts_in_any_order() -> None:
     ended = procedure(reported=3, until=3)
     for messages in ((procedure(), ended), (ended, procedure()), (ended, procedure(), ended)):
-        step = after(request(), submitted(receipt()), *messages)
-        assert step.state.tasks[0].procedures == (ended.procedure,)
-    assert process(step.state, procedure()).out == ()
+        scenario = tasks(request(), submitted(receipt()), *messages)
+        assert scenario.case.tasks[0].procedures == (ended.procedure,)
+    assert scenario.when(procedure()) == ()
 
 
 def test_a_task_has_a_limited_number_of_procedures() -> None:
-    step = after(request(), *(procedure(name=f"P{number}") for number in range(MAX_PROCEDURES)))
-    with pytest.raises(InvalidMessage, match="special procedures already"):
-        process(step.state, procedure(name="one-more"))
+    full = tasks(request(), *(procedure(name=f"P{number}") for number in range(MAX_PROCEDURES)))
+    full.refuses(procedure(name="one-more"), reason="special procedures already")

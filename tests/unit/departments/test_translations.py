@@ -7,13 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.messages.cases import Applicant
-from contracts.messages.plans import Limit, Limits, Outcome
+from contracts.messages.plans import Outcome
 from contracts.messages.tasks import Document, TaskRequested
 from services.departments.commerce import translate as commerce
 from services.departments.land import translate as land
 from services.departments.sdk.adapter import case_of, unparseable
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.tax import translate as tax
+from tests.support.messages import limits
 
 TASK_ID = "K7Q2-9MXF-4TBA-3/licence"
 TAKEN, DECIDED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC), datetime(2026, 3, 4, 8, tzinfo=UTC)
@@ -29,7 +30,7 @@ TASK = TaskRequested(
     applicant=Applicant(kind="organisation", name="好店有限公司", id_number="91350100M000100Y43"),
     materials=("章程",),
     documents=(Document(step="title", number="证1号"),),
-    limits=Limits(committed=Limit(due_at=DECIDED), statutory=Limit(working_days=20)),
+    limits=limits(DECIDED, 20),
     requested_at=TAKEN,
 )
 ANONYMOUS = TASK.model_copy(update={"applicant": None, "limits": None, "documents": ()})

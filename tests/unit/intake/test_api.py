@@ -8,22 +8,19 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.messages.cases import CaseAccepted, StepState
 from services.intake.core.case_numbers import is_valid
+from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
 from tests.support.persons import citizen_number, credit_code
-from tests.unit.intake.cases import at, decided, done, report
-from tests.unit.intake.hosts import APPLICATION, MemoryHost, client_of, post, problem
-
-
-@pytest.fixture
-def process() -> MemoryHost:
-    return MemoryHost()
+from tests.support.runtime.fakes import MemoryHost
+from tests.unit.intake.cases import CASE, after, step_report
+from tests.unit.intake.endpoints import APPLICATION, client_of, intake, post, problem
 
 
 def changed(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in {**APPLICATION, **fields}.items() if value is not None}
 
 
-def test_an_application_is_accepted(process: MemoryHost) -> None:
+def test_an_application_is_accepted(process: MemoryHost[Case]) -> None:
     response = post(process)
     assert response.status_code == 201, response.text
     receipt = response.json()
@@ -55,7 +52,7 @@ def test_an_application_is_accepted(process: MemoryHost) -> None:
     )
 
 
-def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost) -> None:
+def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost[Case]) -> None:
     organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
     body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
     assert post(process, body).status_code == 201
@@ -66,7 +63,7 @@ def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost) -> No
     assert "a letter" in published.materials
 
 
-def test_the_same_key_and_body_is_the_same_case(process: MemoryHost) -> None:
+def test_the_same_key_and_body_is_the_same_case(process: MemoryHost[Case]) -> None:
     first = post(process, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
     again = post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert (first.status_code, again.status_code) == (201, 201)
@@ -74,30 +71,30 @@ def test_the_same_key_and_body_is_the_same_case(process: MemoryHost) -> None:
     assert len(process.published) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(process: MemoryHost) -> None:
+def test_the_same_key_with_another_body_is_refused(process: MemoryHost[Case]) -> None:
     post(process, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     response = post(process, changed(channel="web"), Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")
     assert problem(response, 422)["type"] == "urn:onedoor:problem:idempotency-key-reused"
     assert len(process.published) == 1
 
 
-def test_without_a_key_each_application_is_a_case(process: MemoryHost) -> None:
+def test_without_a_key_each_application_is_a_case(process: MemoryHost[Case]) -> None:
     assert post(process).json()["number"] != post(process).json()["number"]
 
 
 @pytest.mark.parametrize("key", ['""', " "])
-def test_an_empty_key_is_refused(process: MemoryHost, key: str) -> None:
+def test_an_empty_key_is_refused(process: MemoryHost[Case], key: str) -> None:
     assert problem(post(process, Idempotency_Key=key), 422)["errors"][0]["parameter"] == "Idempotency-Key"
 
 
-def test_all_missing_materials_are_named_at_once(process: MemoryHost) -> None:
+def test_all_missing_materials_are_named_at_once(process: MemoryHost[Case]) -> None:
     content = problem(post(process, changed(materials=["sale-contract"])), 422)
     assert content["type"] == "urn:onedoor:problem:materials-missing"
     assert [(fault["pointer"], fault["detail_zh"]) for fault in content["errors"]] == [
         ("#/materials", "缺少：申请人身份证明"),
         ("#/materials", "缺少：不动产权证书"),
     ]
-    assert process.states == {}
+    assert process.rows == {}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +119,7 @@ def test_all_missing_materials_are_named_at_once(process: MemoryHost) -> None:
         ([], {"#"}),
     ],
 )
-def test_each_wrong_field_is_named(process: MemoryHost, body: Any, pointers: set[str]) -> None:
+def test_each_wrong_field_is_named(process: MemoryHost[Case], body: Any, pointers: set[str]) -> None:
     response = post(process, body)
     errors = problem(response, 422)["errors"]
     assert {fault["pointer"] for fault in errors} == pointers
@@ -131,25 +128,25 @@ def test_each_wrong_field_is_named(process: MemoryHost, body: Any, pointers: set
 
 
 def test_a_department_that_is_not_connected() -> None:
-    content = problem(post(MemoryHost(systems=("tax",))), 422)
+    content = problem(post(intake(systems=("tax",))), 422)
     assert content["type"] == "urn:onedoor:problem:department-not-connected"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a": "\\ud800"}', b"[" * 2000])
-def test_a_body_that_is_not_json(process: MemoryHost, body: bytes) -> None:
+def test_a_body_that_is_not_json(process: MemoryHost[Case], body: bytes) -> None:
     response = client_of(process).post("/cases", content=body, headers={"Content-Type": "application/json"})
     assert problem(response, 400)["type"] == "urn:onedoor:problem:not-json"
 
 
-def test_a_body_that_is_not_declared_as_json(process: MemoryHost) -> None:
+def test_a_body_that_is_not_declared_as_json(process: MemoryHost[Case]) -> None:
     problem(client_of(process).post("/cases", data={"bundle": "transfer-property"}), 415)
 
 
-def test_a_body_that_is_too_large(process: MemoryHost) -> None:
+def test_a_body_that_is_too_large(process: MemoryHost[Case]) -> None:
     problem(post(process, changed(materials=["x" * 70_000])), 413)
 
 
-def test_a_body_that_is_too_large_without_a_declared_length(process: MemoryHost) -> None:
+def test_a_body_that_is_too_large_without_a_declared_length(process: MemoryHost[Case]) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(5):
             yield b" " * 16_384
@@ -158,11 +155,8 @@ def test_a_body_that_is_too_large_without_a_declared_length(process: MemoryHost)
     problem(response, 413)
 
 
-def test_overload_is_answered_with_429(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def overloaded(*_: object, **__: object) -> None:
-        raise Overloaded
-
-    monkeypatch.setattr(process, "command", overloaded)
+def test_overload_is_answered_with_429(process: MemoryHost[Case]) -> None:
+    process.fault = Overloaded()
     response = post(process)
     problem(response, 429)
     assert response.headers["retry-after"] == "1"
@@ -171,32 +165,24 @@ def test_overload_is_answered_with_429(process: MemoryHost, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("refused")]
 )
-def test_an_unavailable_database_is_answered_with_503(
-    process: MemoryHost, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_an_unavailable_database_is_answered_with_503(process: MemoryHost[Case], error: Exception) -> None:
     receipt = post(process).json()
-
-    async def unavailable(_: str) -> None:
-        raise error
-
-    monkeypatch.setattr(process, "read", unavailable)
+    process.fault = error
     response = client_of(process).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]})
     problem(response, 503)
     assert response.headers["retry-after"] == "1"
 
 
-def test_an_internal_error_reveals_nothing(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("the inside")
-
-    monkeypatch.setattr(process, "command", broken)
+def test_an_internal_error_reveals_nothing(process: MemoryHost[Case]) -> None:
+    process.fault = RuntimeError("the inside")
     assert "inside" not in str(problem(post(process), 500))
 
 
-async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
+async def test_a_case_is_shown_with_its_secret(process: MemoryHost[Case]) -> None:
     receipt = post(process).json()
     number, secret = receipt["number"], receipt["secret"]
-    await process.command(number, done("taxes", 20).replace(task_id=f"{number}/taxes"))
+    done = CASE.done("taxes", after(20), document="Z1", requested_at=after(1), task_id=f"{number}/taxes")
+    await process.command(number, done)
     client = client_of(process)
     response = client.get(f"/cases/{number}", headers={"Case-Secret": secret})
     assert response.status_code == 200
@@ -218,17 +204,17 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost) -> None:
     assert "王小明" not in response.text
 
 
-async def test_a_decided_case_is_shown_as_decided(process: MemoryHost) -> None:
+async def test_a_decided_case_is_shown_as_decided(process: MemoryHost[Case]) -> None:
     receipt = post(process).json()
-    await process.command(receipt["number"], decided(30, report("title", StepState.DONE, 30)))
+    await process.command(receipt["number"], CASE.decided(after(30), step_report("title", StepState.DONE, 30)))
     case = client_of(process).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
     assert (case["state"], case["outcome"]) == ("decided", "approved")
-    assert case["decided_at"] == at(30).isoformat().replace("+00:00", "Z")
+    assert case["decided_at"] == after(30).isoformat().replace("+00:00", "Z")
     assert case["history"][-1]["event_zh"] == "办结：准予"
 
 
-def test_a_wrong_secret_and_an_unknown_number_have_the_same_answer(process: MemoryHost) -> None:
-    known, other = post(process).json(), MemoryHost()
+def test_a_wrong_secret_and_an_unknown_number_have_the_same_answer(process: MemoryHost[Case]) -> None:
+    known, other = post(process).json(), intake()
     unknown = post(other).json()
     client = client_of(process)
     answers = {
@@ -245,7 +231,7 @@ def test_a_wrong_secret_and_an_unknown_number_have_the_same_answer(process: Memo
     problem(client.get(f"/cases/{known['number']}"), 404)
 
 
-def test_the_catalogue_is_public(process: MemoryHost) -> None:
+def test_the_catalogue_is_public(process: MemoryHost[Case]) -> None:
     response = client_of(process, host="203.0.113.7").get("/catalogue")
     assert response.status_code == 200
     transfer = response.json()["bundles"][1]
@@ -260,14 +246,14 @@ def test_the_catalogue_is_public(process: MemoryHost) -> None:
     assert transfer["fees"][0]["basis"]["zh"]
 
 
-def test_other_errors_are_problems_too(process: MemoryHost) -> None:
+def test_other_errors_are_problems_too(process: MemoryHost[Case]) -> None:
     client = client_of(process)
     problem(client.get("/nowhere"), 404)
     problem(client.delete("/catalogue"), 405)
     assert problem(post(process, Idempotency_Key="k" * 300), 422)["errors"][0]["parameter"] == "Idempotency-Key"
 
 
-def test_the_description_of_the_endpoints_has_no_dangling_references(process: MemoryHost) -> None:
+def test_the_description_of_the_endpoints_has_no_dangling_references(process: MemoryHost[Case]) -> None:
     description = client_of(process).get("/openapi.json").json()
     post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert post_cases["properties"]["applicant"]["properties"]["id_number"]["maxLength"] == 18

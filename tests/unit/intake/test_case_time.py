@@ -1,139 +1,92 @@
 """Changes of the time of a case by staff: recorded, published until confirmed, or refused."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from contracts.core import Rejected, Transition, UnknownCase
+from contracts.core import Rejected, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
-from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Move, Pause
+from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, Move, Pause
+from services.intake.app import SERVICE
 from services.intake.core.case_time import MAX_TIME_CHANGES
 from services.intake.core.state import Case
-from tests.unit.intake.cases import accept, at, commitments, decided, envelope, handle, run
-from tests.unit.intake.hosts import MemoryHost, client_of, post, problem
+from tests.support.messages import case_extended, case_restarted
+from tests.support.runtime.fakes import MemoryHost
+from tests.support.scenario import Scenario
+from tests.unit.intake.cases import CASE, NUMBER, accepted, after, commitments, hold
+from tests.unit.intake.endpoints import client_of, post, problem, send
 
 HOLD = {"kind": "hold", "reason": "等待上级批复", "article": "行政许可法第四十五条"}
 
 
-def suspended(change: str = "c1", until: float | None = None, suspension: str = "s1") -> CaseSuspended:
-    return CaseSuspended(
-        change_id=change,
-        suspension=suspension,
-        kind=SuspensionKind.HOLD,
-        reason="等待上级批复",
-        since=at(1),
-        until=at(until) if until is not None else None,
-        recorded_at=at(until or 1),
-    )
-
-
-def extended(change: str = "e1") -> CaseExtended:
-    return CaseExtended(change_id=change, days=10, reason="案情复杂", notified_at=at(1))
-
-
-def after(step: Transition[Case], message: Message, hours: float = 1) -> Transition[Case]:
-    return handle(step.state, envelope(message, hours))
-
-
-def confirmation(change_ids: tuple[str, ...]) -> CommitmentsOpened:
-    return CommitmentsOpened(commitments=(), change_ids=change_ids)
-
-
 def test_a_change_is_published_again_until_monitor_has_confirmed_it() -> None:
-    step = after(run(envelope(accept())), suspended())
-    assert step.out == (suspended(),)
-    again = after(step, TimerFired())
-    assert again.out == (again.state.accepted, suspended())
-    assert after(after(again, confirmation(())), TimerFired()).out[1:] == (suspended(),)
-    answered = after(again, confirmation(("c1", "of-another-case")))
-    assert answered.state.confirmed_changes == ("c1",)
-    assert after(answered, TimerFired()).out == (answered.state.accepted,)
+    scenario = accepted()
+    assert scenario.when(hold(), after(1)) == (hold(),)
+    assert scenario.when(TimerFired()) == (scenario.case.accepted, hold())
+    scenario.given(commitments())
+    assert scenario.when(TimerFired())[1:] == (hold(),)
+    scenario.given(commitments(change_ids=("s1-begin", "of-another-case")))
+    assert scenario.case.confirmed_changes == ("s1-begin",)
+    assert scenario.when(TimerFired()) == (scenario.case.accepted,)
 
 
 def test_a_decided_case_is_not_closed_while_a_change_is_unconfirmed() -> None:
-    step = after(run(envelope(accept()), envelope(commitments())), suspended())
-    step = after(step, decided(2), 2)
-    assert (step.closed, step.retry_after is not None) == (False, True)
-    assert after(step, confirmation(("c1",)), 3).closed
+    scenario = accepted(commitments(), hold(), (CASE.decided(after(2)), after(2)))
+    assert (scenario.last.closed, scenario.last.retry_after is not None) == (False, True)
+    scenario.when(commitments(change_ids=("s1-begin",)), after(3))
+    assert scenario.last.closed
 
 
 def test_the_same_change_twice_is_one() -> None:
-    step = after(run(envelope(accept())), suspended())
-    assert after(step, suspended()).state is step.state
+    scenario = accepted(hold())
+    before = scenario.case
+    assert scenario.given(hold()).case is before
 
 
 @pytest.mark.parametrize(
     ("before", "change", "reason"),
     [
-        ((suspended(),), suspended("c2", suspension="s2"), "suspended already"),
-        ((), suspended("c2", until=3), "no such suspension"),
-        ((suspended(), suspended("c2", until=3)), suspended("c3", until=4), "has ended"),
-        ((extended(),), extended("e2"), "once only"),
-        ((decided(1),), suspended(), "decided"),
-        ((decided(1),), CaseRestarted(change_id="r1", reason="重新受理", restarted_at=at(2)), "decided"),
+        ((hold(),), hold("s2"), "suspended already"),
+        ((), hold(until=3), "no such suspension"),
+        ((hold(), hold(until=3)), hold(until=4, change_id="again"), "has ended"),
+        ((case_extended(10, after(1)),), case_extended(10, after(1), "e2"), "once only"),
+        ((CASE.decided(after(1)),), hold(), "decided"),
+        ((CASE.decided(after(1)),), case_restarted(after(2)), "decided"),
     ],
 )
 def test_an_illegal_change_is_refused_with_its_reason_in_both_languages(
     before: tuple[Message, ...], change: Message, reason: str
 ) -> None:
-    step = run(envelope(accept()))
-    for message in before:
-        step = after(step, message)
-    with pytest.raises(Rejected, match=reason) as refused:
-        after(step, change)
-    assert refused.value.why_zh
+    refused = accepted(*before).refuses(change, after(1), reason, Rejected)
+    assert isinstance(refused, Rejected) and refused.why_zh
 
 
 def test_another_suspension_may_begin_after_one_has_ended() -> None:
-    step = run(envelope(accept()))
-    for change in (suspended(), suspended("c2", until=3), suspended("c3", suspension="s2")):
-        step = after(step, change)
-    assert len(step.state.time_changes) == 3
+    assert len(accepted(hold(), hold(until=3), hold("s2")).case.time_changes) == 3
+
+
+def restarts(count: int) -> list[Message]:
+    return [case_restarted(after(number), f"r{number}") for number in range(count)]
 
 
 def test_the_number_of_changes_is_limited() -> None:
-    step = run(envelope(accept()))
-    for number in range(MAX_TIME_CHANGES):
-        step = after(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
-    with pytest.raises(Rejected, match="times already"):
-        after(step, extended())
+    accepted(*restarts(MAX_TIME_CHANGES)).refuses(case_extended(10, after(1)), after(1), "times already", Rejected)
 
 
 def test_a_suspension_may_end_beyond_the_limit() -> None:
-    step = run(envelope(accept()))
-    for number in range(MAX_TIME_CHANGES - 1):
-        step = after(step, CaseRestarted(change_id=f"r{number}", reason="重新受理", restarted_at=at(number)))
-    step = after(after(step, suspended()), suspended("c2", until=3))
-    assert len(step.state.time_changes) == MAX_TIME_CHANGES + 1
+    scenario = accepted(*restarts(MAX_TIME_CHANGES - 1), hold(), hold(until=3))
+    assert len(scenario.case.time_changes) == MAX_TIME_CHANGES + 1
 
 
 def test_the_time_of_an_unknown_case_does_not_change() -> None:
-    with pytest.raises(UnknownCase):
-        handle(None, envelope(suspended()))
+    Scenario(SERVICE.core, NUMBER).refuses(hold(), error=UnknownCase)
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def process() -> MemoryHost:
-    return MemoryHost()
-
-
-@pytest.fixture
-def case(process: MemoryHost) -> str:
-    number: str = post(process).json()["number"]
-    process.published.clear()
-    return number
-
-
-def send(process: MemoryHost, path: str, content: Any, **options: Any) -> Any:
-    return client_of(process, **options).post(path, json=content)
-
-
-def test_a_case_is_put_on_hold_and_resumed(process: MemoryHost, case: str) -> None:
+def test_a_case_is_put_on_hold_and_resumed(process: MemoryHost[Case], case: str) -> None:
     answer = send(process, f"/cases/{case}/suspensions", HOLD)
     assert answer.status_code == 201, answer.text
     suspension = answer.json()["suspension"]
@@ -150,7 +103,7 @@ def test_a_case_is_put_on_hold_and_resumed(process: MemoryHost, case: str) -> No
     assert problem(send(process, f"/cases/{case}/suspensions/other/end", {"reason": "又"}), 404)
 
 
-def test_the_same_request_with_the_same_moment_is_the_same_change(process: MemoryHost, case: str) -> None:
+def test_the_same_request_with_the_same_moment_is_the_same_change(process: MemoryHost[Case], case: str) -> None:
     since = process.clock.now().isoformat()
     first, again = (send(process, f"/cases/{case}/suspensions", HOLD | {"since": since}) for _ in range(2))
     assert first.status_code == again.status_code == 201
@@ -158,7 +111,7 @@ def test_the_same_request_with_the_same_moment_is_the_same_change(process: Memor
     assert len(process.published) == 1
 
 
-def test_an_extension_needs_a_reason_and_the_time_of_notification(process: MemoryHost, case: str) -> None:
+def test_an_extension_needs_a_reason_and_the_time_of_notification(process: MemoryHost[Case], case: str) -> None:
     path, now = f"/cases/{case}/extension", process.clock.now()
     assert problem(send(process, path, {"days": 10, "reason": "案情复杂"}), 422)
     assert problem(send(process, path, {"days": 10, "reason": "", "notified_at": now.isoformat()}), 422)
@@ -168,19 +121,19 @@ def test_an_extension_needs_a_reason_and_the_time_of_notification(process: Memor
     assert [type(published) for published in process.published] == [CaseExtended]
 
 
-def test_a_case_is_restarted(process: MemoryHost, case: str) -> None:
+def test_a_case_is_restarted(process: MemoryHost[Case], case: str) -> None:
     now = process.clock.now().isoformat()
     assert send(process, f"/cases/{case}/restarts", {"reason": "重新受理", "restarted_at": now}).status_code == 201
     assert [type(published) for published in process.published] == [CaseRestarted]
 
 
-def test_only_staff_change_the_time_of_a_case(process: MemoryHost, case: str) -> None:
+def test_only_staff_change_the_time_of_a_case(process: MemoryHost[Case], case: str) -> None:
     for path in ("suspensions", "suspensions/x/end", "extension", "restarts"):
         assert problem(send(process, f"/cases/{case}/{path}", HOLD, host="203.0.113.9"), 403)
     assert process.published == []
 
 
-def test_an_unknown_case_is_not_found(process: MemoryHost) -> None:
+def test_an_unknown_case_is_not_found(process: MemoryHost[Case]) -> None:
     wanted = {"reason": "重新受理", "restarted_at": process.clock.now().isoformat()}
     assert problem(send(process, "/cases/0000-0000-0000-0/restarts", wanted), 404)
 
@@ -189,24 +142,24 @@ def test_an_unknown_case_is_not_found(process: MemoryHost) -> None:
     "moment", ["0001-01-01T00:00:00+08:00", "1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x", 7]
 )
 @pytest.mark.parametrize("path", ["suspensions", "restarts", "extension"])
-def test_impossible_moments_are_refused(process: MemoryHost, case: str, path: str, moment: object) -> None:
+def test_impossible_moments_are_refused(process: MemoryHost[Case], case: str, path: str, moment: object) -> None:
     fields = {"suspensions": {**HOLD, "since": moment}, "restarts": {"reason": "r", "restarted_at": moment}}
     fields["extension"] = {"reason": "r", "days": 10, "notified_at": moment}
     assert problem(send(process, f"/cases/{case}/{path}", fields[path]), 422)
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n", "a\x00b", "x" * 2001])
-def test_a_reason_has_visible_text(process: MemoryHost, case: str, reason: str) -> None:
+def test_a_reason_has_visible_text(process: MemoryHost[Case], case: str, reason: str) -> None:
     assert problem(send(process, f"/cases/{case}/suspensions", HOLD | {"reason": reason}), 422)
 
 
-def test_a_change_before_acceptance_is_refused(process: MemoryHost, case: str) -> None:
+def test_a_change_before_acceptance_is_refused(process: MemoryHost[Case], case: str) -> None:
     before = (process.clock.now() - timedelta(days=1)).isoformat()
     refused = problem(send(process, f"/cases/{case}/suspensions", HOLD | {"since": before}), 409)
     assert "before the case was accepted" in refused["detail"]
 
 
-async def test_a_suspended_case_is_shown_without_the_reason(process: MemoryHost) -> None:
+async def test_a_suspended_case_is_shown_without_the_reason(process: MemoryHost[Case]) -> None:
     receipt = post(process).json()
     number, secret = receipt["number"], receipt["secret"]
     send(process, f"/cases/{number}/suspensions", HOLD)

@@ -7,8 +7,9 @@ from httpx2 import Response
 
 from contracts.messages.cases import CaseAccepted
 from contracts.messages.plans import Limit
-from services.runtime.batch.queue import Unavailable
-from tests.unit.intake.hosts import MemoryHost, client_of
+from services.intake.core.state import Case
+from tests.support.runtime.fakes import MemoryHost
+from tests.unit.intake.endpoints import client_of, intake
 
 ROW: dict[str, Any] = {
     "reference": "case-10011",
@@ -22,21 +23,16 @@ ROW: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def process() -> MemoryHost:
-    return MemoryHost()
-
-
 def row(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in {**ROW, **fields}.items() if value is not None}
 
 
-def post(process: MemoryHost, *rows: Any, host: str = "127.0.0.1", token: str | None = None) -> Response:
+def post(process: MemoryHost[Case], *rows: Any, host: str = "127.0.0.1", token: str | None = None) -> Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return client_of(process, host).post("/imports", json=rows, headers=headers)
 
 
-def test_cases_are_imported_and_rows_rejected_one_by_one(process: MemoryHost) -> None:
+def test_cases_are_imported_and_rows_rejected_one_by_one(process: MemoryHost[Case]) -> None:
     response = post(
         process,
         ROW,
@@ -59,17 +55,17 @@ def test_cases_are_imported_and_rows_rejected_one_by_one(process: MemoryHost) ->
         "#/accepted_at",
         "#",
     ]
-    assert set(process.states) == {answer["number"] for answer in answers[:2]}
+    assert set(process.rows) == {answer["number"] for answer in answers[:2]}
 
 
-def test_a_case_without_a_limit_is_imported_and_never_due(process: MemoryHost) -> None:
+def test_a_case_without_a_limit_is_imported_and_never_due(process: MemoryHost[Case]) -> None:
     post(process, row(due_at=None))
     (accepted,) = process.published
     assert isinstance(accepted, CaseAccepted)
     assert accepted.plan.limits is None
 
 
-def test_the_plan_is_one_step_with_the_given_limit(process: MemoryHost) -> None:
+def test_the_plan_is_one_step_with_the_given_limit(process: MemoryHost[Case]) -> None:
     post(process, ROW, row(reference="case-2", due_at=None, working_days=8))
     pinned, counted = process.published
     assert isinstance(pinned, CaseAccepted)
@@ -85,7 +81,7 @@ def test_the_plan_is_one_step_with_the_given_limit(process: MemoryHost) -> None:
     assert (step.step, step.system, step.department, step.limits) == ("decision", "tax", "General", None)
 
 
-def test_repeating_an_import_changes_nothing(process: MemoryHost) -> None:
+def test_repeating_an_import_changes_nothing(process: MemoryHost[Case]) -> None:
     first = post(process, ROW)
     assert post(process, ROW).json() == first.json()
     assert len(process.published) == 1
@@ -93,24 +89,21 @@ def test_repeating_an_import_changes_nothing(process: MemoryHost) -> None:
     assert answer["errors"][0]["pointer"] == "#/reference"
 
 
-def test_only_operators_import(process: MemoryHost) -> None:
+def test_only_operators_import(process: MemoryHost[Case]) -> None:
     assert post(process, ROW, host="203.0.113.7").status_code == 403
-    guarded = MemoryHost(api_token="a token of the operators")
+    guarded = intake(api_token="a token of the operators")
     assert post(guarded, ROW).status_code == 401
     assert post(guarded, ROW, token="another token of others").status_code == 401
     assert post(guarded, ROW, host="203.0.113.7", token="a token of the operators").status_code == 200
-    assert process.states == {}
+    assert process.rows == {}
 
 
 @pytest.mark.parametrize("rows", [[], [ROW] * 501])
-def test_an_import_has_1_to_500_rows(process: MemoryHost, rows: list[Any]) -> None:
+def test_an_import_has_1_to_500_rows(process: MemoryHost[Case], rows: list[Any]) -> None:
     assert post(process, *rows).status_code == 422
-    assert process.states == {}
+    assert process.rows == {}
 
 
-def test_an_unavailable_database_is_no_fault_of_a_row(process: MemoryHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unavailable(messages: list[Any]) -> list[BaseException]:
-        return [Unavailable("the database is unavailable") for _ in messages]
-
-    monkeypatch.setattr(process, "commands", unavailable)
+def test_an_unavailable_database_is_no_fault_of_a_row(process: MemoryHost[Case]) -> None:
+    process.fault = ConnectionRefusedError()
     assert post(process, ROW).status_code == 503

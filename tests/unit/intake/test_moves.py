@@ -9,10 +9,11 @@ import pytest
 
 from contracts.core import Rejected, UnknownCase
 from contracts.envelope import Message, RulesChanged, TimerFired
-from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, StepState, SuspensionKind
+from contracts.messages.cases import CaseSuspended, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved, Move
 from contracts.messages.side_timers import SideTimer, SideTimersRequested
 from contracts.moves import Moves, Trigger
+from services.intake.app import SERVICE
 from services.intake.core import confirmation, extension, lifecycle, side_timers, suspension
 from services.intake.core.extension import AlreadyExtended
 from services.intake.core.handle import IntakeMessage
@@ -20,19 +21,9 @@ from services.intake.core.lifecycle import AcceptCase, CaseIsDecided, KeyReused
 from services.intake.core.side_timers import EndTimer, StartTimer, TimerEnded, TimerExists, UnknownTimer
 from services.intake.core.state import Case
 from services.intake.core.suspension import AlreadySuspended, SuspensionEnded, SuspensionEvent, UnknownSuspension
-from tests.unit.intake.cases import (
-    accept,
-    at,
-    commitments,
-    decided,
-    delivered,
-    done,
-    envelope,
-    handle,
-    report,
-    reported,
-    run,
-)
+from tests.support.messages import case_extended, case_restarted
+from tests.support.scenario import Scenario
+from tests.unit.intake.cases import CASE, NUMBER, accept, accepted, after, commitments, hold, step_report
 
 CAPABILITIES: Mapping[str, tuple[Moves[Any], Callable[[Case], StrEnum | None]]] = {
     "lifecycle": (lifecycle.MOVES, lifecycle.state_of),
@@ -43,47 +34,37 @@ CAPABILITIES: Mapping[str, tuple[Moves[Any], Callable[[Case], StrEnum | None]]] 
 }
 
 
-def suspended(change: str, suspension: str = "s1", until: float | None = None) -> CaseSuspended:
-    return CaseSuspended(
-        change_id=change,
-        suspension=suspension,
-        kind=SuspensionKind.HOLD,
-        reason="等待上级批复",
-        since=at(1),
-        until=at(until) if until is not None else None,
-        recorded_at=at(until or 1),
-    )
-
-
 def timer(hours: float = 1) -> StartTimer:
-    return StartTimer(timer=SideTimer(commitment="delivery", owner="Land", started_at=at(hours)))
+    return StartTimer(timer=SideTimer(commitment="delivery", owner="Land", started_at=after(hours)))
 
 
-MOVED = Move(commitment=commitments(("case", 100)).commitments[0], committed_before=at(90), statutory_before=at(900))
+MOVED = Move(
+    commitment=commitments(("case", 100)).commitments[0], committed_before=after(90), statutory_before=after(900)
+)
 CHANGES = ("s1-begin", "timers-1", "timers-2")
 
 MESSAGES: Mapping[str, Message] = {
     "same application": accept(),
     "another application": accept("another request"),
-    "delivery to a department": delivered("taxes", 2),
-    "answer of a department": done("taxes", 3),
-    "report of routing": reported(report("taxes", StepState.DONE, 3)),
-    "decision": decided(3),
-    "opened commitments": commitments(("case", 100)).model_copy(update={"change_ids": CHANGES}),
+    "delivery to a department": CASE.delivered("taxes", after(2)),
+    "answer of a department": CASE.done("taxes", after(3)),
+    "report of routing": CASE.reported(step_report("taxes", StepState.DONE, 3)),
+    "decision": CASE.decided(after(3)),
+    "opened commitments": commitments(("case", 100), change_ids=CHANGES),
     "moved commitments": CommitmentsMoved(moves=(MOVED,), cause=Cause.RULES, change_ids=CHANGES),
     "timer of the runtime": TimerFired(),
     "new rules": RulesChanged(),
-    "suspension begins": suspended("s1-begin"),
-    "another suspension begins": suspended("s2-begin", "s2"),
-    "suspension ends": suspended("s1-end", until=2),
-    "suspension ends at another time": suspended("s1-end-later", until=2.5),
-    "extension": CaseExtended(change_id="e1", days=10, reason="案情复杂", notified_at=at(1)),
-    "another extension": CaseExtended(change_id="e2", days=15, reason="案情复杂", notified_at=at(2)),
-    "restart": CaseRestarted(change_id="r1", reason="重新受理", restarted_at=at(1)),
+    "suspension begins": hold(),
+    "another suspension begins": hold("s2"),
+    "suspension ends": hold(until=2),
+    "suspension ends at another time": hold(until=2.5, change_id="s1-end-later"),
+    "extension": case_extended(10, after(1)),
+    "another extension": case_extended(15, after(2), "e2"),
+    "restart": case_restarted(after(1)),
     "timer starts": timer(),
     "timer starts at another time": timer(1.5),
-    "timer ends": EndTimer(commitment="delivery", ended_at=at(2)),
-    "timer ends at another time": EndTimer(commitment="delivery", ended_at=at(2.5)),
+    "timer ends": EndTimer(commitment="delivery", ended_at=after(2)),
+    "timer ends at another time": EndTimer(commitment="delivery", ended_at=after(2.5)),
     "request for the timers": SideTimersRequested(),
 }
 
@@ -135,19 +116,20 @@ REFUSED: Mapping[str, Refusals] = {
     "confirmed": _NO_TIMER | _DECIDED,
     "confirmed, timer running": _RUNNING_TIMER | _DECIDED,
 }
-"""What a person may not ask for, by state. Every other pair changes the case or leaves it as it is."""
+"""The messages that are refused, by state. Every other pair changes the case or leaves it as it is."""
 
 
-def case_in(state: str) -> Case:
-    return run(envelope(accept()), *(envelope(MESSAGES[name], 4) for name in STATES[state])).state
+def scenario_in(state: str) -> Scenario[Case]:
+    return accepted(*((MESSAGES[name], after(4)) for name in STATES[state]))
 
 
-def moves_of(before: Case | None, message: Message) -> dict[str, tuple[StrEnum | None, Trigger, StrEnum]]:
+def moves_of(scenario: Scenario[Case], message: Message) -> dict[str, tuple[StrEnum | None, Trigger, StrEnum]]:
     """The capabilities that the message moves, each with its move."""
-    after = handle(before, envelope(message, 5)).state
+    before = scenario.state
+    scenario.when(message, after(5))
     moved = {}
     for name, (_, state_of) in CAPABILITIES.items():
-        old, new = state_of(before) if before else None, state_of(after)
+        old, new = state_of(before) if before else None, state_of(scenario.case)
         if new is not None and new is not old:
             moved[name] = (old, trigger_of(name, message), new)
     return moved
@@ -161,21 +143,20 @@ def trigger_of(capability: str, message: Message) -> Trigger:
 
 @pytest.mark.parametrize(("state", "name"), [*product(STATES, MESSAGES)])
 def test_each_pair_of_state_and_message_moves_or_is_refused(state: str, name: str) -> None:
-    case, message = case_in(state), MESSAGES[name]
+    scenario, message = scenario_in(state), MESSAGES[name]
     refused = KeyReused if name == "another application" else REFUSED[state].get(name)
     if refused is not None:
-        with pytest.raises(refused):
-            moves_of(case, message)
+        scenario.refuses(message, after(5), error=refused)
         return
-    for capability, (old, trigger, new) in moves_of(case, message).items():
+    for capability, (old, trigger, new) in moves_of(scenario, message).items():
         assert CAPABILITIES[capability][0].get((old, trigger)) is new, "the move stands in the table"
 
 
 def test_each_move_in_a_table_happens() -> None:
-    seen = {(name, *move) for name, move in moves_of(None, accept()).items()}
+    seen = {(name, *move) for name, move in moves_of(Scenario(SERVICE.core, NUMBER), accept()).items()}
     for state, message in product(STATES, MESSAGES):
         if message != "another application" and message not in REFUSED[state]:
-            seen |= {(name, *move) for name, move in moves_of(case_in(state), MESSAGES[message]).items()}
+            seen |= {(name, *move) for name, move in moves_of(scenario_in(state), MESSAGES[message]).items()}
     assert seen == {
         (name, old, trigger, new) for name, (moves, _) in CAPABILITIES.items() for (old, trigger), new in moves.items()
     }
@@ -183,8 +164,7 @@ def test_each_move_in_a_table_happens() -> None:
 
 @pytest.mark.parametrize("name", [name for name, message in MESSAGES.items() if not isinstance(message, AcceptCase)])
 def test_a_case_begins_with_its_acceptance_only(name: str) -> None:
-    with pytest.raises(UnknownCase):
-        handle(None, envelope(MESSAGES[name]))
+    Scenario(SERVICE.core, NUMBER).refuses(MESSAGES[name], error=UnknownCase)
 
 
 def test_the_examples_have_every_message() -> None:

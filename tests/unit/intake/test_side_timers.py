@@ -1,81 +1,79 @@
-"""Timers beside a case: published until monitor has confirmed them, and whenever it asks."""
+"""Timers beside a case: published until monitor has confirmed them, and whenever it requests them."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from contracts.core import Rejected, Transition
+from contracts.core import Rejected
 from contracts.envelope import Message, TimerFired
-from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
-from tests.unit.intake.cases import accept, at, commitments, decided, envelope, handle, run
-from tests.unit.intake.hosts import MemoryHost, client_of, post, problem
+from tests.support.runtime.fakes import MemoryHost
+from tests.support.scenario import Scenario, of_type
+from tests.unit.intake.cases import CASE, accepted, after, commitments
+from tests.unit.intake.endpoints import problem, send
 
 
 def start(commitment: str = "delivery", hours: float = 1) -> StartTimer:
-    return StartTimer(timer=SideTimer(commitment=commitment, owner="Commerce", started_at=at(hours)))
+    return StartTimer(timer=SideTimer(commitment=commitment, owner="Commerce", started_at=after(hours)))
 
 
 def end(commitment: str = "delivery", hours: float = 3) -> EndTimer:
-    return EndTimer(commitment=commitment, ended_at=at(hours))
+    return EndTimer(commitment=commitment, ended_at=after(hours))
 
 
-def after(step: Transition[Case], message: Message, hours: float = 2) -> Transition[Case]:
-    return handle(step.state, envelope(message, hours))
-
-
-def confirmation(*change_ids: str) -> CommitmentsOpened:
-    return CommitmentsOpened(commitments=(), change_ids=change_ids)
-
-
-def report(step: Transition[Case]) -> SideTimersReported:
-    (found,) = (message for message in step.out if isinstance(message, SideTimersReported))
+def report(scenario: Scenario[Case]) -> SideTimersReported:
+    """The timers as the last message made the case report them."""
+    (found,) = of_type(SideTimersReported, scenario.last.out)
     return found
 
 
-def answered() -> Transition[Case]:
+def answered() -> Scenario[Case]:
     """A decided case that monitor has confirmed: it is closed."""
-    step = after(run(envelope(accept()), envelope(commitments())), decided(1), 1)
-    assert step.closed
-    return step
+    scenario = accepted(commitments(), (CASE.decided(after(1)), after(1)))
+    assert scenario.last.closed
+    return scenario
 
 
 def test_a_timer_is_published_until_monitor_has_confirmed_it() -> None:
-    step = after(answered(), start())
-    assert [one.commitment for one in report(step).timers] == ["delivery"]
-    assert not step.closed and step.retry_after is not None
-    assert report(after(step, TimerFired())) == report(step)
-    step = after(step, confirmation(report(step).change_id))
-    assert (step.closed, step.retry_after) == (False, None), "the timer runs, and all is confirmed"
+    scenario = answered().given((start(), after(2)))
+    first = report(scenario)
+    assert [one.commitment for one in first.timers] == ["delivery"]
+    assert not scenario.last.closed and scenario.last.retry_after is not None
+    assert report(scenario.given(TimerFired())) == first
+    confirmed = scenario.given(commitments(change_ids=(first.change_id,))).last
+    assert (confirmed.closed, confirmed.retry_after) == (False, None), "the timer runs, and all is confirmed"
 
 
 def test_the_end_of_a_timer_is_published_and_closes_the_case() -> None:
-    step = after(answered(), start())
-    first = report(step).change_id
-    step = after(after(step, confirmation(first)), end())
-    assert report(step).change_id != first
-    assert [one.ended_at for one in report(step).timers] == [at(3)]
-    assert not after(step, confirmation(first)).closed, "the end is not confirmed"
-    assert after(step, confirmation(first, report(step).change_id)).closed
+    scenario = answered().given((start(), after(2)))
+    first = report(scenario).change_id
+    scenario.given(commitments(change_ids=(first,)), end())
+    last = report(scenario)
+    assert last.change_id != first
+    assert [one.ended_at for one in last.timers] == [after(3)]
+    assert not scenario.given(commitments(change_ids=(first,))).last.closed, "the end is not confirmed"
+    assert scenario.given(commitments(change_ids=(first, last.change_id))).last.closed
 
 
-def test_the_timers_are_published_whenever_monitor_asks() -> None:
-    step = after(run(envelope(accept())), start("complaint/1"))
-    asked = after(step, SideTimersRequested())
-    assert asked.state is step.state
-    assert report(asked) == report(step)
-    assert report(after(run(envelope(accept())), SideTimersRequested())).timers == ()
+def test_the_timers_are_published_whenever_monitor_requests_them() -> None:
+    scenario = accepted(start("complaint/1"))
+    before, published = scenario.case, report(scenario)
+    scenario.given(SideTimersRequested())
+    assert scenario.case is before
+    assert report(scenario) == published
+    assert report(accepted(SideTimersRequested())).timers == ()
 
 
 def test_the_same_command_again_changes_nothing() -> None:
-    step = after(run(envelope(accept())), start())
-    assert after(step, start()).state is step.state
-    ended = after(step, end())
-    assert after(ended, end()).state is ended.state
-    assert after(ended, start()).state is ended.state, "an ended timer does not start again"
+    scenario = accepted(start())
+    started = scenario.case
+    assert scenario.given(start()).case is started
+    ended = scenario.given(end()).case
+    assert scenario.given(end()).case is ended
+    assert scenario.given(start()).case is ended, "an ended timer does not start again"
 
 
 @pytest.mark.parametrize(
@@ -92,40 +90,20 @@ def test_the_same_command_again_changes_nothing() -> None:
 def test_an_illegal_command_is_refused_with_its_reason_in_both_languages(
     before: tuple[Message, ...], command: Message, reason: str
 ) -> None:
-    step = run(envelope(accept()))
-    for message in before:
-        step = after(step, message)
-    with pytest.raises(Rejected, match=reason) as refused:
-        after(step, command)
-    assert refused.value.why_zh
+    refused = accepted(*before).refuses(command, after(2), reason, Rejected)
+    assert isinstance(refused, Rejected) and refused.why_zh
 
 
 def test_other_commitments_are_no_side_timers() -> None:
     for commitment in ("case", "step/licence", "procedure/1", "nonsense"):
         with pytest.raises(ValueError, match=r"commitment|valid Kind|pattern"):
-            SideTimer(commitment=commitment, owner="Commerce", started_at=at(1))
+            SideTimer(commitment=commitment, owner="Commerce", started_at=after(1))
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def process() -> MemoryHost:
-    return MemoryHost()
-
-
-@pytest.fixture
-def case(process: MemoryHost) -> str:
-    number: str = post(process).json()["number"]
-    process.published.clear()
-    return number
-
-
-def send(process: MemoryHost, path: str, content: Any, **options: Any) -> Any:
-    return client_of(process, **options).post(path, json=content)
-
-
-def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost, case: str) -> None:
+def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost[Case], case: str) -> None:
     now = process.clock.now().isoformat()
     request = {"kind": "complaint", "reference": "12", "started_at": now}
     first, again = (send(process, f"/cases/{case}/timers", request) for _ in range(2))
@@ -134,7 +112,9 @@ def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost, case: str
     (published,) = process.published
     assert isinstance(published, SideTimersReported)
     (timer,) = published.timers
-    assert (timer.owner, timer.limits) == (process.states[case].accepted.plan.lead_department, None)
+    state = process.state_of(case)
+    assert state is not None
+    assert (timer.owner, timer.limits) == (state.accepted.plan.lead_department, None)
     done = send(process, f"/cases/{case}/timers/end", {"commitment": "complaint/12", "ended_at": now})
     assert done.status_code == 201, done.text
     assert problem(send(process, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": now}), 409)
@@ -150,18 +130,18 @@ def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost, case: str
         ({"started_at": None}, 422),
     ],
 )
-def test_a_wrong_request_is_refused(process: MemoryHost, case: str, change: dict[str, Any], status: int) -> None:
+def test_a_wrong_request_is_refused(process: MemoryHost[Case], case: str, change: dict[str, Any], status: int) -> None:
     request = {"kind": "complaint", "reference": "12", "started_at": process.clock.now().isoformat()} | change
     assert problem(send(process, f"/cases/{case}/timers", request), status)
 
 
-def test_a_moment_in_the_future_is_refused(process: MemoryHost, case: str) -> None:
+def test_a_moment_in_the_future_is_refused(process: MemoryHost[Case], case: str) -> None:
     later = (process.clock.now() + timedelta(hours=1)).isoformat()
     refused = problem(send(process, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
     assert refused["detail_zh"]
 
 
-def test_only_staff_start_and_end_timers_and_only_of_known_cases(process: MemoryHost, case: str) -> None:
+def test_only_staff_start_and_end_timers_and_only_of_known_cases(process: MemoryHost[Case], case: str) -> None:
     request = {"kind": "delivery", "started_at": process.clock.now().isoformat()}
     for path in ("timers", "timers/end"):
         assert problem(send(process, f"/cases/{case}/{path}", request, host="203.0.113.9"), 403)

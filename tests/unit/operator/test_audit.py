@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -26,7 +26,8 @@ from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
 from services.registry import default_systems
-from tests.support.decided_cases import CASE_MARK, ServiceRows, one_case
+from tests.support.cases.simulated_case import SimulatedCase, simulate, three_departments_plan
+from tests.support.messages import CASE_ID
 
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 NOW = ACCEPTED_AT + timedelta(days=1)
@@ -36,20 +37,25 @@ SYSTEMS = default_systems()
 
 
 @cache
-def services() -> dict[str, ServiceRows]:
-    return one_case(ACCEPTED_AT)
+def case() -> SimulatedCase:
+    return simulate(
+        three_departments_plan(),
+        answered=True,
+        accepted_at=ACCEPTED_AT,
+        answer_after=timedelta(minutes=10),
+        rules_version=0,
+    )
 
 
 def decided() -> CaseRecord:
     """A sound case, decided and closed."""
-    record = CaseRecord(CASE_MARK)
-    for name, service in services().items():
-        text = service.state.model_dump_json(exclude_defaults=True)
-        processed_ids = tuple(
-            UUID(bytes=service.processed_ids[at : at + 16]) for at in range(0, len(service.processed_ids), 16)
-        )
-        record.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, service.closed_at))
-        for envelope in service.published:
+    record = CaseRecord(CASE_ID)
+    for name in case().stored:
+        text = case().last(name).state
+        processed_ids = tuple(envelope.id for envelope in case().received(name))
+        closed_at = case().closed_at(name)
+        record.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, closed_at))
+        for envelope in case().published_by(name):
             value = encode(envelope).decode()
             record.published[name].append(
                 PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
@@ -80,7 +86,7 @@ def open_at_tax(*, will_retry: bool) -> CaseRecord:
     del task["decision"], task["state"]
     del states["routing"]["outcome"], states["routing"]["decided_at"], states["intake"]["decision"]
     for step in (*states["routing"]["steps"], *states["intake"]["steps"]):
-        if "证tax" in step["document"]:
+        if step["document"].startswith("tax"):
             del step["document"], step["outcome"], step["decided_at"]
             step["state"] = "requested"
     for commitment in states["monitor"]["commitments"]:

@@ -1,129 +1,129 @@
 """Routing's core, by examples and properties."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import InvalidMessage, UnknownCase
-from contracts.envelope import Envelope, Message, TimerFired, derive_id, envelop
-from contracts.messages.cases import (
-    CaseAccepted,
-    CaseDecided,
-    CaseReported,
-    CaseStateRequested,
-    StepState,
-)
+from contracts.core import UnknownCase
+from contracts.envelope import Envelope, Message, TimerFired, derive_id
+from contracts.messages.cases import CaseAccepted, CaseDecided, CaseReported, CaseStateRequested, StepState
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from services.routing.core.handle import handle
 from services.routing.core.lifecycle import CaseState, state_of
 from services.routing.core.state import RoutedCase
-from tests.unit.routing.cases import CASE, DAY, T0, accepted, delivered, done, envelope, process, requested
+from tests.support.messages import MONDAY, CaseMessages
+from tests.support.scenario import Scenario, enveloped
+from tests.unit.routing.cases import TUESDAY, case_of, requested, routed
+
+ONE_STEP = case_of(tax=())
+SIDE_BY_SIDE = case_of(tax=(), land=())
+IN_TURN = case_of(licence=(), tax=("licence",))
+"""Tax comes after the licence."""
+DAY = timedelta(days=1)
 
 
 def test_all_steps_that_can_start_are_requested_at_once() -> None:
-    step = handle(None, envelope(accepted(licence=(), land=(), tax=("licence",))))
-    assert requested(list(step.out)) == ["licence", "land"]
+    case = case_of(licence=(), land=(), tax=("licence",))
+    assert requested(routed(case).published) == ["licence", "land"]
 
 
 def test_an_answer_starts_the_steps_that_waited_and_passes_on_its_document() -> None:
-    _, published = process(accepted(licence=(), tax=("licence",)), done("licence"))
-    request = published[-1]
+    (request,) = routed(IN_TURN).when(IN_TURN.done("licence", TUESDAY, document="licence-1"), TUESDAY)
     assert isinstance(request, TaskRequested)
     assert request.step == "tax"
     assert [document.number for document in request.documents] == ["licence-1"]
-    assert request.requested_at == T0 + DAY
+    assert request.requested_at == TUESDAY
 
 
 def test_the_last_answer_decides_the_case_at_the_time_of_the_last_decision() -> None:
-    state, published = process(accepted(tax=(), land=()), done("land", at=T0 + 3 * DAY), done("tax", at=T0 + 2 * DAY))
-    decision = published[-1]
+    late, early = SIDE_BY_SIDE.done("land", MONDAY + 3 * DAY), SIDE_BY_SIDE.done("tax", MONDAY + 2 * DAY)
+    scenario = routed(SIDE_BY_SIDE, late)
+    (decision,) = scenario.when(early)
     assert isinstance(decision, CaseDecided)
     assert decision.outcome is Outcome.APPROVED
-    assert decision.decided_at == T0 + 3 * DAY
-    assert state_of(state) is CaseState.DECIDED
+    assert decision.decided_at == MONDAY + 3 * DAY
+    assert state_of(scenario.case) is CaseState.DECIDED
 
 
 def test_a_refusal_drops_the_steps_that_waited_and_lets_the_others_finish() -> None:
-    state, published = process(
-        accepted(licence=(), tax=("licence",), land=()), done("licence", Outcome.REFUSED), done("land")
-    )
-    assert requested(published) == ["licence", "land"]
-    assert isinstance(published[-1], CaseDecided)
-    assert published[-1].outcome is Outcome.REFUSED
-    assert {step.name: step.state for step in state.steps}["tax"] is StepState.DROPPED
+    case = case_of(licence=(), tax=("licence",), land=())
+    scenario = routed(case, case.done("licence", TUESDAY, outcome=Outcome.REFUSED), case.done("land", TUESDAY))
+    assert requested(scenario.published) == ["licence", "land"]
+    (decision,) = scenario.last.out
+    assert isinstance(decision, CaseDecided)
+    assert decision.outcome is Outcome.REFUSED
+    assert {step.name: step.state for step in scenario.case.steps}["tax"] is StepState.DROPPED
 
 
 def test_unanswered_steps_are_requested_again_at_growing_intervals() -> None:
-    first = handle(None, envelope(accepted(tax=(), land=())))
-    second = handle(first.state, envelope(TimerFired()))
-    third = handle(second.state, envelope(TimerFired()))
-    assert requested(list(second.out)) == ["tax", "land"]
-    assert (
-        first.retry_after is not None
-        and second.retry_after == 2 * first.retry_after
-        and third.retry_after == 4 * first.retry_after
-    )
+    scenario = routed(SIDE_BY_SIDE)
+    first = scenario.last.retry_after
+    assert requested(scenario.when(TimerFired())) == ["tax", "land"]
+    second = scenario.last.retry_after
+    assert requested(scenario.when(TimerFired())) == ["tax", "land"]
+    assert first is not None and second == 2 * first and scenario.last.retry_after == 4 * first
 
 
 def test_the_present_state_is_published_on_request() -> None:
-    _, published = process(accepted(tax=()), delivered("tax"), CaseStateRequested(), done("tax"), accepted(tax=()))
-    report, decision = published[1], published[-1]
+    scenario = routed(ONE_STEP, ONE_STEP.delivered("tax", MONDAY))
+    (report,) = scenario.when(CaseStateRequested())
     assert isinstance(report, CaseReported)
     assert [step.state for step in report.steps] == [StepState.DELIVERED]
+    scenario.given(ONE_STEP.done("tax", TUESDAY))
+    (decision,) = scenario.when(ONE_STEP.accepted(MONDAY))
     assert isinstance(decision, CaseDecided)
 
 
 def test_a_decided_case_requests_nothing() -> None:
-    state, _ = process(accepted(tax=()), done("tax"))
-    step = handle(state, envelope(TimerFired()))
-    assert step.out == () and step.retry_after is None and step.closed
+    scenario = routed(ONE_STEP, ONE_STEP.done("tax", TUESDAY))
+    assert scenario.when(TimerFired()) == ()
+    assert scenario.last.retry_after is None and scenario.last.closed
 
 
-@pytest.mark.parametrize("message", [done("tax"), delivered("tax"), CaseStateRequested(), TimerFired()])
+@pytest.mark.parametrize(
+    "message",
+    [ONE_STEP.done("tax", TUESDAY), ONE_STEP.delivered("tax", MONDAY), CaseStateRequested(), TimerFired()],
+)
 def test_a_message_about_an_unknown_case_is_refused(message: Message) -> None:
-    with pytest.raises(UnknownCase):
-        handle(None, envelope(message))
+    Scenario(handle).refuses(message, error=UnknownCase)
 
 
 def test_an_answer_to_an_unrequested_step_is_invalid() -> None:
-    state, _ = process(accepted(licence=(), tax=("licence",)))
-    with pytest.raises(InvalidMessage, match="no department was asked"):
-        handle(state, envelope(done("tax")))
-    with pytest.raises(InvalidMessage, match="no step"):
-        handle(state, envelope(done("land")))
+    scenario = routed(IN_TURN)
+    scenario.refuses(IN_TURN.done("tax", TUESDAY), reason="no department was asked")
+    scenario.refuses(IN_TURN.done("tax", TUESDAY).replace(step="land"), reason="no step")
 
 
 def test_a_department_cannot_change_its_decision() -> None:
-    state, _ = process(accepted(tax=(), land=()), done("tax"))
-    with pytest.raises(InvalidMessage, match="was approved"):
-        handle(state, envelope(done("tax", Outcome.REFUSED)))
+    scenario = routed(SIDE_BY_SIDE, SIDE_BY_SIDE.done("tax", TUESDAY))
+    scenario.refuses(SIDE_BY_SIDE.done("tax", TUESDAY, outcome=Outcome.REFUSED), reason="was approved")
 
 
-PLANS = [
-    {"licence": (), "tax": ("licence",), "land": ()},
-    {"tax": (), "land": (), "register": ("tax", "land")},
-    {"a": (), "b": ("a",), "c": ("b",), "d": ("a",)},
+CASES = [
+    case_of(licence=(), tax=("licence",), land=()),
+    case_of(tax=(), land=(), register=("tax", "land")),
+    case_of(a=(), b=("a",), c=("b",), d=("a",)),
 ]
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[str, ...]], dict[str, Outcome], list[int]]:
-    shape = draw(st.sampled_from(PLANS))
-    outcomes = {name: draw(st.sampled_from(Outcome)) for name in shape}
-    return shape, outcomes, draw(st.lists(st.integers(0, 10**6), min_size=40, max_size=200))
+def histories(draw: st.DrawFn) -> tuple[CaseMessages, dict[str, Outcome], list[int]]:
+    case = draw(st.sampled_from(CASES))
+    outcomes = {step.step: draw(st.sampled_from(Outcome)) for step in case.plan.steps}
+    return case, outcomes, draw(st.lists(st.integers(0, 10**6), min_size=40, max_size=200))
 
 
 @given(histories())
 def test_any_order_repetition_and_delay_leads_to_the_same_end(
-    history: tuple[dict[str, tuple[str, ...]], dict[str, Outcome], list[int]],
+    history: tuple[CaseMessages, dict[str, Outcome], list[int]],
 ) -> None:
     """Departments answer every request; the network repeats, delays and shuffles all messages."""
-    shape, outcomes, choices = history
-    at = {name: T0 + (index + 1) * DAY for index, name in enumerate(shape)}
-    pending: list[Envelope[Message]] = [envelope(accepted(**shape))]
+    case, outcomes, choices = history
+    decided_at = {name: MONDAY + (index + 1) * DAY for index, name in enumerate(outcomes)}
+    pending: list[Envelope[Message]] = [enveloped(case.accepted(MONDAY), MONDAY)]
     state: RoutedCase | None = None
     decisions: set[CaseDecided] = set()
     requested_steps: list[str] = []
@@ -139,8 +139,9 @@ def test_any_order_repetition_and_delay_leads_to_the_same_end(
             match message:
                 case TaskRequested(step=name):
                     requested_steps.append(name)
-                    for answer in (delivered(name), done(name, outcomes[name], at[name])):
-                        pending.append(envelop(answer, id=answer_id, source="/test", subject=CASE, time=T0))
+                    done = case.done(name, decided_at[name], outcome=outcomes[name], delivered_at=MONDAY)
+                    for answer in (case.delivered(name, MONDAY), done):
+                        pending.append(enveloped(answer, MONDAY, id=answer_id))
                 case CaseDecided():
                     decisions.add(message)
 
@@ -150,19 +151,15 @@ def test_any_order_repetition_and_delay_leads_to_the_same_end(
         for received in list(pending):
             receive(received)
 
-    expected, _ = _in_order(shape, outcomes, at)
+    expected = _in_order(case, outcomes, decided_at)
     assert state.model_copy(update={"attempts": 1}) == expected.model_copy(update={"attempts": 1})
     assert len(decisions) == 1
     assert len(requested_steps) == len(set(requested_steps)), "no step is requested twice without a timer"
 
 
-def _in_order(
-    shape: dict[str, tuple[str, ...]], outcomes: dict[str, Outcome], at: dict[str, datetime]
-) -> tuple[RoutedCase, list[Message]]:
-    messages: list[Message] = [accepted(**shape)]
-    state, published = process(*messages)
-    while state_of(state) is CaseState.OPEN:
-        open_steps = [step.name for step in state.steps if step.state is StepState.REQUESTED]
-        messages.append(done(open_steps[0], outcomes[open_steps[0]], at[open_steps[0]]))
-        state, published = process(*messages)
-    return state, published
+def _in_order(case: CaseMessages, outcomes: dict[str, Outcome], decided_at: dict[str, datetime]) -> RoutedCase:
+    scenario = routed(case)
+    while state_of(scenario.case) is CaseState.OPEN:
+        name = next(step.name for step in scenario.case.steps if step.state is StepState.REQUESTED)
+        scenario.given(case.done(name, decided_at[name], outcome=outcomes[name], delivered_at=MONDAY))
+    return scenario.case

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from contracts.core import InvalidMessage, UnknownCase
+from contracts.core import UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.cases import CaseStateRequested
 from contracts.messages.plans import Outcome
@@ -16,20 +16,22 @@ from services.routing.core.handle import RoutingMessage, handle
 from services.routing.core.lifecycle import CaseState
 from services.routing.core.state import RoutedCase
 from services.routing.core.steps import Prerequisites
-from tests.unit.routing.cases import accepted, delivered, done, envelope, process
+from tests.support.messages import MONDAY
+from tests.support.scenario import Scenario
+from tests.unit.routing.cases import TUESDAY, case_of, routed
 
-PLAN = accepted(licence=(), tax=("licence",))
+CASE = case_of(licence=(), tax=("licence",))
 
 MESSAGES: Mapping[str, Message] = {
-    "acceptance": PLAN,
+    "acceptance": CASE.accepted(MONDAY),
     "request for the state": CaseStateRequested(),
     "timer": TimerFired(),
-    "delivery of the licence": delivered("licence"),
-    "approval of the licence": done("licence"),
-    "refusal of the licence": done("licence", Outcome.REFUSED),
-    "delivery of the tax": delivered("tax"),
-    "approval of the tax": done("tax"),
-    "refusal of the tax": done("tax", Outcome.REFUSED),
+    "delivery of the licence": CASE.delivered("licence", MONDAY),
+    "approval of the licence": CASE.done("licence", TUESDAY),
+    "refusal of the licence": CASE.done("licence", TUESDAY, outcome=Outcome.REFUSED),
+    "delivery of the tax": CASE.delivered("tax", MONDAY),
+    "approval of the tax": CASE.done("tax", TUESDAY),
+    "refusal of the tax": CASE.done("tax", TUESDAY, outcome=Outcome.REFUSED),
 }
 """The tax step comes after the licence."""
 
@@ -56,18 +58,18 @@ INVALID: Mapping[str, set[str]] = {
 """A department answers for a step that nobody requested, or takes its decision back."""
 
 
-def case_in(state: str) -> RoutedCase:
-    return process(PLAN, *(MESSAGES[name] for name in STATES[state]))[0]
+def scenario_in(state: str) -> Scenario[RoutedCase]:
+    return routed(CASE, *(MESSAGES[name] for name in STATES[state]))
 
 
 @pytest.mark.parametrize(("state", "name"), [*product(STATES, MESSAGES)])
 def test_each_pair_of_state_and_message_moves_or_is_invalid(state: str, name: str) -> None:
-    before, message = case_in(state), MESSAGES[name]
+    scenario, message = scenario_in(state), MESSAGES[name]
     if name in INVALID[state]:
-        with pytest.raises(InvalidMessage):
-            handle(before, envelope(message))
+        scenario.refuses(message)
         return
-    after = handle(before, envelope(message)).state
+    before = scenario.case
+    after = scenario.given(message).case
     old, new = lifecycle.state_of(before), lifecycle.state_of(after)
     assert old is new or lifecycle.MOVES[old, type(message)] is new
     triggers = (type(message), *Prerequisites)
@@ -78,12 +80,11 @@ def test_each_pair_of_state_and_message_moves_or_is_invalid(state: str, name: st
 
 @pytest.mark.parametrize("name", [name for name in MESSAGES if name != "acceptance"])
 def test_a_case_begins_with_its_acceptance_only(name: str) -> None:
-    with pytest.raises(UnknownCase):
-        handle(None, envelope(MESSAGES[name]))
+    Scenario(handle).refuses(MESSAGES[name], error=UnknownCase)
 
 
 def test_the_examples_reach_every_state_of_the_tables() -> None:
-    cases = [case_in(state) for state in STATES]
+    cases = [scenario_in(state).case for state in STATES]
     assert {lifecycle.state_of(case) for case in cases} == set(lifecycle.MOVES.values()) == set(CaseState)
     assert {step.state for case in cases for step in case.steps} == set(steps.MOVES.values())
 
@@ -99,5 +100,5 @@ def test_an_illegal_move_names_subject_state_and_trigger() -> None:
 
 
 def test_a_message_that_is_not_for_routing_is_invalid() -> None:
-    with pytest.raises(InvalidMessage, match="not for routing"):
-        handle(None, envelope(lifecycle.report(case_in("tax done"))))
+    report = lifecycle.report(scenario_in("tax done").case)
+    Scenario(handle).refuses(report, reason="not for routing")

@@ -13,11 +13,11 @@ from services.runtime.batch.pacing import BatchPacer
 from services.runtime.batch.queue import BatchQueue, Unavailable
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.store.dead_letters import DeadLetter
-from tests.support.toy import TOPIC, case, instruction, settings
+from tests.support.runtime.toy import TOPIC, case, instruction, settings
 
 
 class Queue:
-    """Stands for the batch queue: notes what it is given; unavailable as often as it is told."""
+    """A fake batch queue: keeps the records, and is unavailable so many times."""
 
     def __init__(self) -> None:
         self.pacer = BatchPacer()

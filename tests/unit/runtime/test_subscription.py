@@ -15,18 +15,18 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
 from services.runtime.kafka.subscription import Handler, RecordBatch, StopReading, Subscription
-from tests.support.toy import settings
+from tests.support.runtime.toy import settings
 
 UNREADABLE = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "the name of a header")
 PARTITION = TopicPartition("onedoor.cases", 0)
 BATCH_SIZE = 2
 
 Read = str | Exception
-"""What one read of the scripted client leads to: records with these letters as values, or this exception."""
+"""One read of the scripted client returns records with these characters as values, or raises this exception."""
 
 
 class Client:
-    """Stands for `AIOKafkaConsumer`: joins at once, answers with the scripted reads, then waits as if none came."""
+    """A fake `AIOKafkaConsumer`: joins at once, answers with the scripted reads, then waits as if none came."""
 
     def __init__(self, reads: tuple[Read, ...]) -> None:
         self._reads = list(reads)
@@ -49,7 +49,7 @@ class Client:
         read = self._reads.pop(0)
         if isinstance(read, Exception):
             raise read
-        return {PARTITION: [record(letter) for letter in read]}
+        return {PARTITION: [record(value) for value in read]}
 
 
 def record(value: str) -> ConsumerRecord[bytes, bytes]:
@@ -119,7 +119,7 @@ def start(service: Service, monkeypatch: pytest.MonkeyPatch) -> Start:
 
 
 def test_faststream_is_the_version_whose_inside_was_read() -> None:
-    """With another one: read docs/decisions/0017, what it says of FastStream's source, and measure again."""
+    """With another version, compare FastStream's source with docs/decisions/0017, and measure again."""
     assert importlib.metadata.version("faststream").split(".")[:2] == ["0", "7"]
 
 
@@ -130,7 +130,7 @@ async def test_a_batch_arrives_as_raw_records_with_the_generation_of_its_read(st
     assert service.pauses == 0, "a full batch is followed by the next one at once"
 
 
-async def test_what_came_during_a_pause_is_gathered(start: Start, service: Service) -> None:
+async def test_records_that_came_during_a_pause_are_gathered(start: Start, service: Service) -> None:
     async with start("a", "b", "c", "d") as client:
         await client.exhausted.wait()
     assert service.batches == ["a", "bc", "d"], "nothing is gathered after a full batch, as no pause follows it"
@@ -138,7 +138,7 @@ async def test_what_came_during_a_pause_is_gathered(start: Start, service: Servi
 
 
 @pytest.mark.parametrize("fault", [KafkaConnectionError(), ConsumerStoppedError(), TimeoutError()])
-async def test_what_has_been_read_is_handled_if_gathering_fails(
+async def test_records_that_were_read_are_handled_if_gathering_fails(
     start: Start, service: Service, fault: Exception
 ) -> None:
     async with start("a", "b", fault) as client:

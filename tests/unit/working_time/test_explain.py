@@ -1,4 +1,4 @@
-"""Derivations: as data, in words, as a picture."""
+"""Explanations of deadlines: as data, as text, as a picture."""
 
 from datetime import timedelta
 from xml.etree import ElementTree
@@ -86,8 +86,8 @@ def test_a_deadline_late_in_december_is_provisional_before_the_next_notice() -> 
     found = due(LimitHistory(days(4), start), BY_DAY)
     assert isinstance(found, Due) and found.provisional
     year = CALENDAR.first_unpublished.year
-    said = f'''{{"year": {year}, "days": [{{"name": "元旦", "date": "{year - 1}-12-30", "isOffDay": true}}]}}'''
-    moved = due(LimitHistory(days(4), start), CountingRules(amend(CALENDAR, read(said))))
+    text = f'''{{"year": {year}, "days": [{{"name": "元旦", "date": "{year - 1}-12-30", "isOffDay": true}}]}}'''
+    moved = due(LimitHistory(days(4), start), CountingRules(amend(CALENDAR, read(text))))
     assert isinstance(moved, Due) and moved.at > found.at and not moved.provisional
 
 
@@ -137,8 +137,8 @@ def test_the_picture_shows_every_day(language: Language) -> None:
     course = LimitHistory(days(10), at("2026-09-28T10:00"), (stay("2026-10-09T09:00", "2026-10-12T09:00"),), extension)
     found = explain(course, BY_DAY)
     picture = ElementTree.fromstring(svg(found, language))
-    words = [element.text or "" for element in picture.iter() if element.tag.endswith("text")]
-    assert words.count("15") >= 1 and any("2026" in word for word in words)
+    texts = [element.text or "" for element in picture.iter() if element.tag.endswith("text")]
+    assert texts.count("15") >= 1 and any("2026" in text for text in texts)
     frames = [element for element in picture.iter() if element.get("stroke") == "#b3261e"]
     assert len(frames) == 1
     assert not [element for element in picture.iter() if "href" in "".join(element.attrib)], "nothing from outside"

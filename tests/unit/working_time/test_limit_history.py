@@ -83,7 +83,7 @@ def test_article_45_while_a_suspension_is_open_nothing_is_due_and_the_rest_is_kn
     assert due(too_late, BY_DAY) == closing("2026-03-09")
 
 
-# 行政许可法第四十二条: extended once, by ten days, and the applicant is told why.
+# 行政许可法第四十二条: extended once, by ten days, with a reason to the applicant.
 def test_article_42_an_extension_adds_days_once() -> None:
     more = Extension(10, "案情复杂", at("2026-03-06T10:00"))
     assert due(LimitHistory(days(20), at("2026-03-02T10:00"), extension=more), BY_DAY) == closing("2026-04-14")
@@ -136,7 +136,7 @@ def test_calendar_days_are_suspended_too_and_never_end_in_a_suspension() -> None
         (60, "2026-03-02T11:30", "2026-03-02T14:00"),  # across the break at noon
         (60, "2026-03-06T17:00", "2026-03-09T09:30"),  # across a weekend
         (60, "2026-03-07T12:00", "2026-03-09T10:00"),  # begun on a Saturday
-        (60, "2026-03-06T16:30", "2026-03-09T09:00"),  # used up at closing: until the office opens, no more passes
+        (60, "2026-03-06T16:30", "2026-03-09T09:00"),  # used up at closing: no more passes until opening time
         (420, "2026-03-02T08:00", "2026-03-03T09:00"),  # seven hours are a day of business
     ],
 )

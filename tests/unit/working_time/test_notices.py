@@ -17,8 +17,8 @@ PUBLISHED = published_calendar()
 beside = pytest.mark.skipif(not SHARED.is_dir(), reason="the published notices are not beside this checkout")
 
 
-def notice(year: int, *said: tuple[str, bool], region: str = "CN", name: str = "春节", **more: Any) -> str:
-    listed = [{"name": name, "date": day, "isOffDay": off} for day, off in said]
+def notice(year: int, *entries: tuple[str, bool], region: str = "CN", name: str = "春节", **more: Any) -> str:
+    listed = [{"name": name, "date": day, "isOffDay": off} for day, off in entries]
     return json.dumps({"year": year, "region": region, "days": listed, **more})
 
 
@@ -30,8 +30,8 @@ def next_notice(calendar: Calendar) -> str:
 @beside
 def test_every_published_notice_is_part_of_the_calendar() -> None:
     for path in sorted(SHARED.glob("20*.json")):
-        said = read(path.read_bytes())
-        assert changes(PUBLISHED, amend(PUBLISHED, said)) == [], path.name
+        published = read(path.read_bytes())
+        assert changes(PUBLISHED, amend(PUBLISHED, published)) == [], path.name
 
 
 @beside
@@ -62,10 +62,10 @@ def test_next_years_notice_publishes_the_year() -> None:
 
 
 def test_the_same_notice_again_changes_nothing() -> None:
-    said = read(next_notice(PUBLISHED))
-    once = amend(PUBLISHED, said)
-    assert changes(once, amend(once, said)) == []
-    assert read(next_notice(PUBLISHED)).version == said.version
+    published = read(next_notice(PUBLISHED))
+    once = amend(PUBLISHED, published)
+    assert changes(once, amend(once, published)) == []
+    assert read(next_notice(PUBLISHED)).version == published.version
 
 
 def test_a_regional_notice_adds_to_the_national_one_in_its_region_only() -> None:

@@ -53,7 +53,7 @@ class EnvironmentAdapter:
     async def _submit(self, task: TaskRequested) -> Answer | Exception:
         try:
             body = await self._request("PUT", "/permits", application(task))
-        except Exception as error:  # no answer: the platform asks again
+        except Exception as error:  # no answer: the platform calls again
             return error
         try:
             return answer(Permit.model_validate_json(body))

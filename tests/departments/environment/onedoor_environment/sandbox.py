@@ -98,6 +98,6 @@ async def running(settings: EnvironmentSandboxSettings, clock: Clock) -> AsyncIt
 
 
 async def serve(settings: EnvironmentSandboxSettings) -> None:
-    """Simulate the department until the process is asked to stop."""
+    """Simulate the department until the process is to stop."""
     async with running(settings, open_clock(settings.clock)):
         await stopped()

@@ -12,7 +12,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Permit(BaseModel):
-    """An application and what has become of it, as the department tells it. ``key`` is our task id."""
+    """An application and its state at the department. ``key`` is our task id."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,0 +1,52 @@
+"""Timers that are due, each fired once by one of the processes."""
+
+import asyncio
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.runtime.batch.processor import BatchProcessor
+from services.runtime.batch.timer_schedule import SUPPRESS_S, RetrySuppression
+from tests.support.runtime.processes import MakeProcessor, record, tally
+from tests.support.runtime.toy import Tally, case
+
+
+async def test_each_due_timer_fires_once_in_one_of_the_processes(process: MakeProcessor, database: AsyncEngine) -> None:
+    processes = [process() for _ in range(3)]
+    await processes[0].run([record("timer 2026-03-02T09:00:00+08:00", n) for n in range(100)])
+    fired = await asyncio.gather(*(one.fire_timers(20) for one in processes for _ in range(4)))
+    assert sum(fired) == 100
+    assert {(await tally(database, n)).fired for n in range(100)} == {1}
+    assert await processes[0].fire_timers(20) == 0
+
+
+async def test_a_timer_that_fails_does_not_hold_up_others(
+    batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    past = "timer 2026-03-02T09:00:00+08:00"
+    await batches.run([record(past), record(past, 2)])
+    await batches.run([record("fail")])
+    assert await batches.fire_timers(10) == 2
+    assert (await tally(database, 2)).fired == 1
+    assert (await tally(database, 1)).fired == 0
+    assert await batches.fire_timers(10) == 0, "it is retried later"
+
+
+async def test_while_messages_are_held_up_timers_fire_and_retries_do_not(
+    batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([record("count")])
+    await batches.run([record("timer 2026-03-02T09:00:00+08:00", 2)])
+    async with database.begin() as connection:
+        await connection.execute(text(f"UPDATE cases SET retry_at = now() WHERE case_id = '{case(1)}'"))
+    now = [1_000_000.0]
+    batches.retry_suppression = RetrySuppression(now=lambda: now[0])
+    batches.retry_suppression.extend()
+    assert await batches.load_next_timers(), "a deadline has come"
+    assert await batches.fire_timers(10) == 1
+    assert [(await tally(database, n)).fired for n in (1, 2)] == [0, 1]
+    assert not await batches.load_next_timers()
+    now[0] += SUPPRESS_S
+    assert await batches.load_next_timers()
+    assert await batches.fire_timers(10) == 1
+    assert (await tally(database, 1)).fired == 1

@@ -1,0 +1,292 @@
+"""A whole service process with the real Kafka and PostgreSQL and a fake external system."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from sqlalchemy import text
+
+from contracts.codec import decode, encode
+from contracts.messages.cases import CaseStateRequested
+from services.runtime.batch.queue import Overloaded
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.jobs.cleaner import Cleaner
+from services.runtime.process import ServiceProcess
+from services.runtime.settings import Settings
+from services.runtime.store import dead_letters
+from tests.support.runtime.processes import Start
+from tests.support.runtime.toy import TOPIC, FakeSystem, Reply, Tally, case, instruction
+from tests.support.waiting import eventually
+
+
+async def send(settings: Settings, *records: tuple[bytes | None, bytes]) -> None:
+    """Publish raw records (key, value) on the topic of the toy."""
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
+        for key, value in records:
+            await producer.send_and_wait(settings.topic_prefix + TOPIC, value, key=key)
+
+
+def raw(reason: str, case_id: str) -> tuple[bytes, bytes]:
+    return case_id.encode(), encode(instruction(reason, case_id))
+
+
+async def command(host: ServiceProcess[Tally], reason: str, numbers: Iterable[int] = (1,)) -> None:
+    """An instruction for each of these cases, all at once."""
+    await asyncio.gather(*(host.command(case(n), instruction(reason, case(n)).data) for n in numbers))
+
+
+async def until(host: ServiceProcess[Tally], condition: Callable[[Tally], bool], numbers: Iterable[int] = (1,)) -> None:
+    """Wait until the condition holds for the state of each of these cases."""
+    for number in numbers:
+
+        async def holds(case_id: str = case(number)) -> bool:
+            tally = await host.read(case_id)
+            return tally is not None and condition(tally)
+
+        await eventually(holds)
+
+
+async def until_parked(host: ServiceProcess[Tally], count: int) -> None:
+    """Wait until there are so many dead letters."""
+
+    async def all_parked() -> bool:
+        return await dead_letters.parked(host.database) == count
+
+    await eventually(all_parked)
+
+
+def answered(tally: Tally) -> bool:
+    """Whether the last call was answered."""
+    return tally.answers[-1:] == ("done",)
+
+
+async def test_records_are_consumed_and_messages_are_published(start: Start) -> None:
+    async with start() as host:
+        await send(host.settings, *(raw("publish 2", case(n)) for n in range(50)))
+        consumer = AIOKafkaConsumer(
+            host.settings.topic_prefix + "onedoor.requests",
+            bootstrap_servers=host.settings.kafka,
+            auto_offset_reset="earliest",
+        )
+        async with consumer, asyncio.timeout(20):
+            events = [await consumer.getone() for _ in range(100)]
+    assert {event.key.decode() for event in events} == {case(n) for n in range(50)}
+    for event in events:
+        assert isinstance(decode(event.value, event.key, "onedoor.requests").data, CaseStateRequested)
+        assert dict(event.headers)["content-type"] == b"application/cloudevents+json"
+
+
+async def test_bad_records_are_parked_with_their_reasons_and_delay_no_other(start: Start) -> None:
+    good, key = encode(instruction("count", case(1))), case(1).encode()
+    bad = {
+        "no JSON": (key, b"{"),
+        "the record is no CloudEvent": (key, b"[1]"),
+        "of a type and version known": (key, good.replace(b"withdrawn.v1", b"withdrawn.v9")),
+        "key is not the case": (case(2).encode(), good),
+        "bytes; at most": (key, good + b" " * 300_000),
+        "does not belong": (
+            key,
+            encode(instruction("count", case(1))).replace(b"alert.withdrawn.v1", b"case.state-requested.v1"),
+        ),
+    }
+    async with start() as host:
+        await send(host.settings, *bad.values(), (key, good))
+        await until(host, lambda tally: tally.instructions == ("count",))
+        await until_parked(host, len(bad))
+        letters = await dead_letters.letters(host.database)
+        for reason, (_, value) in bad.items():
+            assert value in [letter.value for letter in letters if reason in letter.reason], reason
+
+
+async def test_too_many_bad_records_stop_the_consumer_and_lose_nothing(start: Start) -> None:
+    async with start(dead_letters_a_minute=20) as host:
+        await send(host.settings, *[(b"?", b"not json %d" % n) for n in range(100)])
+
+        async def stopped() -> bool:
+            return any("too many dead letters" in fault for fault in await host.faults())
+
+        await eventually(stopped)
+        parked = await dead_letters.parked(host.database)
+        assert parked <= 20
+    async with start(dead_letters_a_minute=1000) as host:
+        await until_parked(host, 100)
+
+
+async def test_a_stopped_process_leaves_its_work_to_the_next(start: Start) -> None:
+    async with start() as first:
+        await send(first.settings, raw("one", case(1)))
+        await until(first, lambda tally: len(tally.instructions) == 1)
+    await send(first.settings, raw("two", case(1)))
+    async with start() as second:
+        await until(second, lambda tally: tally.instructions == ("one", "two"))
+
+
+async def test_two_replicas_share_the_work(start: Start) -> None:
+    async with start(replica="1") as first, start(replica="2") as second:
+        await send(first.settings, *(raw("publish 1", case(n)) for n in range(200)))
+        await until(second, lambda tally: tally.instructions == ("publish 1",), range(200))
+
+
+async def test_concurrent_commands_are_committed_in_groups(start: Start) -> None:
+    async with start() as host:
+        before = await _rows_written(host)
+        states = await asyncio.gather(
+            *(host.command(case(n % 10), instruction(f"n{n}", case(n % 10)).data) for n in range(200))
+        )
+        assert await _rows_written(host) - before < 60
+        assert all(isinstance(state, Tally) for state in states)
+        instructions = [one for n in range(10) for one in (await host.read(case(n))).instructions]
+        assert sorted(instructions) == sorted(f"n{n}" for n in range(200))
+
+
+async def _rows_written(host: ServiceProcess[Tally]) -> int:
+    async with host.database.connect() as connection:
+        return int(await connection.scalar(text("SELECT sum(version) FROM cases")) or 0)
+
+
+async def test_commands_beyond_the_capacity_are_refused_at_once(start: Start) -> None:
+    async with start(batch=5) as host:
+        results = await asyncio.gather(
+            *(host.command(case(n), instruction("count", case(n)).data) for n in range(200)), return_exceptions=True
+        )
+        refused = [result for result in results if isinstance(result, Overloaded)]
+        taken = [result for result in results if isinstance(result, Tally)]
+        assert len(refused) + len(taken) == 200
+        assert len(taken) >= 50 and refused
+
+
+async def test_a_timer_fires_when_it_is_due(start: Start) -> None:
+    async with start() as host:
+        soon = host.clock.now() + timedelta(seconds=0.5)
+        await command(host, f"timer {soon.isoformat()}")
+        assert (await host.read(case(1))).fired == 0
+        await until(host, lambda tally: tally.fired == 1)
+        assert host.clock.now() >= soon
+
+
+async def test_a_call_is_made_and_its_reply_reaches_the_core(start: Start) -> None:
+    system = FakeSystem()
+    async with start(system) as host:
+        await command(host, "call now")
+        await until(host, lambda tally: tally.answers == ("done",))
+    assert system.called == {case(1): 1}
+
+
+async def test_no_more_calls_are_under_way_than_allowed(start: Start) -> None:
+    system = FakeSystem()
+    system.gate.clear()
+    async with start(system, calls=20) as host:
+        await command(host, "call now", range(60))
+
+        async def full() -> bool:
+            return system.under_way == 20
+
+        await eventually(full)
+        system.gate.set()
+        await until(host, lambda tally: tally.answers == ("done",), range(60))
+    assert system.most_under_way == 20
+    assert set(system.called.values()) == {1}
+
+
+async def test_an_outage_of_the_external_system_opens_the_breaker_and_loses_nothing(start: Start) -> None:
+    system = FakeSystem()
+    system.fault = ConnectionError("away")
+    async with start(system) as host:
+        await command(host, "call now", range(20))
+
+        async def open_breaker() -> bool:
+            return host.external_calls is not None and host.external_calls.breaker.open
+
+        await eventually(open_breaker)
+        system.fault = None
+        await until(host, answered, range(20))
+    assert system.done == {case(n) for n in range(20)}
+
+
+async def test_a_call_of_a_dead_process_is_repeated_when_the_lease_ends(start: Start) -> None:
+    dead, alive = FakeSystem(), FakeSystem()
+    dead.gate.clear()
+    async with start(dead, call_timeout_s=0.5) as host:
+        await command(host, "call now")
+
+        async def called() -> bool:
+            return dead.called[case(1)] == 1
+
+        await eventually(called)
+        host.external_calls.cancel()
+    async with start(alive, call_timeout_s=0.5) as host:
+        await until(host, answered)
+
+
+async def test_an_unparseable_reply_is_parked_and_the_call_stays_open(start: Start) -> None:
+    system = FakeSystem()
+    system.fault = UnparseableReply("neither yes nor no", b"<maybe/>")
+    async with start(system) as host:
+        await command(host, "call now")
+        await until_parked(host, 1)
+        system.fault = None
+        await until(host, answered)
+        (letter,) = await dead_letters.letters(host.database)
+        assert (letter.reason, letter.value, letter.case_id) == ("neither yes nor no", b"<maybe/>", case(1))
+
+
+async def test_an_impossible_reply_is_parked_and_the_call_stays_open(start: Start) -> None:
+    system = FakeSystem()
+    system.reply = "impossible"
+    async with start(system) as host:
+        await command(host, "call now")
+        await until_parked(host, 1)
+        system.reply = "done"
+        await until(host, answered)
+
+
+async def test_notifications_are_processed_once_and_acknowledged(start: Start) -> None:
+    system = FakeSystem()
+    system.notifications = {
+        1: Notification(case(1), Reply(text="news"), 1),
+        2: InvalidNotification(UnparseableReply("garbled", b"\xff"), 2),
+        3: Notification(case(3), instruction("impossible", case(3)).data, 3),
+    }
+    async with start(system) as host:
+        await until(host, lambda tally: tally.answers == ("news",))
+
+        async def all_acknowledged() -> bool:
+            return not system.notifications
+
+        await eventually(all_acknowledged)
+        assert {letter.reason for letter in await dead_letters.letters(host.database)} == {
+            "garbled",
+            "impossible for the toy",
+        }
+
+
+async def test_closed_cases_are_deleted_after_the_retention_time_and_open_ones_never(start: Start) -> None:
+    async with start() as host:
+        await host.command(case(1), instruction("close", case(1)).data, time=host.clock.now() - timedelta(days=91))
+        await host.command(case(2), instruction("close", case(2)).data, time=host.clock.now() - timedelta(days=89))
+        await host.command(case(3), instruction("count", case(3)).data, time=host.clock.now() - timedelta(days=91))
+        await Cleaner(host.database, host.clock, host.settings).run_once(100)
+        assert [await host.read(case(n)) is None for n in (1, 2, 3)] == [True, False, False]
+
+
+async def test_old_messages_are_deleted_only_if_they_are_published(start: Start) -> None:
+    async with start() as host:
+        await command(host, "publish 2")
+        await command(host, "publish 1", [2])
+        await host.processor.drain()
+        async with host.database.begin() as connection:
+            old = "created_at = created_at - interval '31 days'"
+            await connection.execute(text(f"UPDATE outbox SET {old}"))
+            (waiting,) = (
+                await connection.execute(text("SELECT * FROM outbox WHERE case_id = :id"), {"id": case(2)})
+            ).all()
+            # This one is still to be published, and is young enough not to be relayed during the test.
+            mark = text("INSERT INTO unpublished VALUES (gen_random_uuid(), :created_at, ARRAY[:id], :messages)")
+            await connection.execute(
+                mark, {"created_at": waiting.created_at, "id": case(2), "messages": [waiting.message_id]}
+            )
+        await Cleaner(host.database, host.clock, host.settings).run_once(100)
+        async with host.database.connect() as connection:
+            kept = (await connection.execute(text("SELECT case_id FROM outbox"))).scalars().all()
+        assert kept == [case(2)]

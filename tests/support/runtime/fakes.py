@@ -1,0 +1,91 @@
+"""The runtime's fakes: a host and a publisher in memory.
+
+`tests/integration/runtime/test_service_host.py` and `test_publisher.py` hold them to the promises of the real ones.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from contracts.envelope import Message, envelop
+from contracts.values import Value
+from services.runtime.batch.queue import Overloaded, Unavailable
+from services.runtime.clock import Clock, FileClock
+from services.runtime.service import Service
+from services.runtime.settings import Settings
+from services.runtime.store.database import is_unavailable, open_database
+from services.runtime.store.outbox import OutboxMessage
+
+S = TypeVar("S", bound=Value)
+
+
+class MemoryHost(Generic[S]):
+    """A `ServiceHost` that keeps cases in memory. Its clock stands still; its database does not exist."""
+
+    def __init__(self, service: Service[S], settings: Settings, at: datetime) -> None:
+        self.service = service
+        self.settings = settings
+        with TemporaryDirectory() as folder:  # the clock keeps its file open
+            self.clock: Clock = FileClock.create(Path(folder) / "clock", at, speed=0)
+        self.database = open_database(settings.database.get_secret_value(), "fake", 1)
+        self.stopping = asyncio.Event()
+        self.rows: dict[str, str] = {}
+        """The states as a database would keep them, by case."""
+        self.published: list[Message] = []
+        self.fault: Exception | None = None
+        """`Overloaded`, an exception of the database, or any other that requests meet from now on."""
+
+    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
+        (result,) = await self.commands([(case_id, message)], time=time)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def commands(
+        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
+    ) -> list[S | BaseException]:
+        if isinstance(self.fault, Overloaded):
+            raise self.fault
+        at = time or self.clock.now()
+        return [self._handle(case_id, message, at) for case_id, message in messages]
+
+    async def read(self, case_id: str) -> S | None:
+        if self.fault is not None and not isinstance(self.fault, Overloaded):
+            raise self.fault
+        return self.state_of(case_id)
+
+    def state_of(self, case_id: str) -> S | None:
+        """The state of a case, whatever the fault."""
+        row = self.rows.get(case_id)
+        return self.service.state.model_validate_json(row) if row is not None else None
+
+    def _handle(self, case_id: str, message: Message, at: datetime) -> S | BaseException:
+        if self.fault is not None:
+            return Unavailable("the database is unavailable") if is_unavailable(self.fault) else self.fault
+        envelope = envelop(message, id=uuid4(), source=f"/onedoor/{self.service.name}", subject=case_id, time=at)
+        try:
+            transition = self.service.core(self.state_of(case_id), envelope)
+        except Exception as error:
+            return error
+        self.rows[case_id] = transition.state.model_dump_json(exclude_defaults=True)
+        self.published += transition.out
+        return transition.state
+
+
+class MemoryPublisher:
+    """A publisher that collects messages, or whose Kafka is away."""
+
+    def __init__(self) -> None:
+        self.published: list[OutboxMessage] = []
+        self.unavailable = False
+
+    async def publish(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+        """The messages, which count as acknowledged, or none."""
+        if self.unavailable:
+            return ()
+        self.published += messages
+        return messages
