@@ -10,6 +10,8 @@ from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRai
 from contracts.messages.cases import CaseHeld
 from contracts.messages.commitments import Cause, CommitmentsMoved
 from services.monitor.core.alerts.actions import APPEAL_UPHELD
+from services.monitor.core.holds import begin_hold, end_hold
+from services.monitor.core.state import MonitoredCase
 from tests.support.messages import at
 from tests.support.monitor_histories import (
     BUSINESS,
@@ -147,6 +149,35 @@ def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:
     assert moved.cause is Cause.RESUMED
     # 4 and 5 March are suspended, and the 6th counts again: two days more.
     assert moved.moves[0].commitment.committed_due == at("2026-03-11 17:30")
+
+
+def test_a_case_is_held_once_at_a_time_and_not_after_its_decision() -> None:
+    def begin(case: MonitoredCase, hold: str, since: datetime = LATER) -> CaseHeld | None:
+        return begin_hold(case, hold, since, "zhou", "等待上级批复", "", LATER)
+
+    def end(case: MonitoredCase, hold: str, until: datetime) -> CaseHeld | None:
+        return end_hold(case, hold, until, "zhou", "已批复", LATER)
+
+    monitor, later = opened(), LATER + timedelta(days=2)
+    assert begin(monitor.case, "h1") == held()
+    with pytest.raises(Rejected, match="before the case was accepted"):
+        begin(monitor.case, "h1", MONDAY - INSTANT)
+    monitor.when(held(), LATER)
+    assert begin(monitor.case, "h1") is None
+    for hold, until, reason in (("h2", later, "no such hold"), ("h1", MONDAY, "before it begins")):
+        with pytest.raises(Rejected, match=reason):
+            end(monitor.case, hold, until)
+    with pytest.raises(Rejected, match="held already"):
+        begin(monitor.case, "h2")
+    ended = end(monitor.case, "h1", later)
+    assert ended is not None and ended.recorded_at > held().recorded_at
+    monitor.when(ended, LATER)
+    assert end(monitor.case, "h1", later) is None
+    with pytest.raises(Rejected, match="has ended"):
+        end(monitor.case, "h1", LATER)
+    monitor.when(BUSINESS.decided(later), later)
+    with pytest.raises(Rejected, match="is decided"):
+        begin(monitor.case, "h3")
 
 
 def test_a_hold_that_arrives_before_the_acceptance_counts() -> None:
