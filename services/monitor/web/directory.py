@@ -21,7 +21,7 @@ class DirectoryView(BaseModel):
     """The directory in force. ``made_at`` is machine time."""
 
     number: int
-    summary: str = Field(description="What was new.")
+    summary: str = Field(description="The changes of this version.")
     made_at: datetime
     directory: DirectoryFile
 

@@ -134,7 +134,7 @@ class _Follower:
         return events
 
     async def wait(self) -> bool:
-        """Whether there are events before the next heartbeat is due."""
+        """Wait for events or for the end of the stream; False if a heartbeat is due before."""
         try:
             async with asyncio.timeout(HEARTBEAT_S):
                 await self.changed.wait()

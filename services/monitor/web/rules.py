@@ -21,7 +21,7 @@ class RulesVersionView(BaseModel):
     """A version of the rules, and how far the open cases follow it. Moments are machine time."""
 
     number: int
-    summary: str = Field(description="What was new.")
+    summary: str = Field(description="The changes of this version.")
     made_at: datetime
     visited: int = Field(description="Open cases that have been recalculated.")
     changed: int = Field(description="Of these, cases in which something changed.")

@@ -100,7 +100,7 @@ def test_any_byte_changed_is_found(data: st.DataObject) -> None:
 @given(st.data())
 def test_any_line_removed_repeated_or_swapped_is_found(data: st.DataObject) -> None:
     lines = export()
-    # What comes after the last root is not signed yet; and a shorter export that ends with a root is an export.
+    # Blocks after the last root are not signed yet, and a shorter export that ends with a root is an export.
     place = data.draw(st.integers(0, len(lines) - 2))
     other = data.draw(st.integers(0, len(lines) - 1).filter(lambda other: other != place))
     removed = [*lines[:place], *lines[place + 1 :]]

@@ -32,7 +32,7 @@ class CommitmentFilter(BaseModel):
     )
     region: str | None = Field(None, pattern=REGION, description="A code of administrative division, or how it begins.")
     item: Code | None = Field(None, description="The matter: an item or a bundle, by its code in the catalogue.")
-    kind: Kind | None = Field(None, description="What the commitment is about.")
+    kind: Kind | None = Field(None, description="The kind of the commitment.")
 
     def given(self) -> dict[str, str]:
         """The given filters, by name."""

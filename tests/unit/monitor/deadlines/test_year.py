@@ -55,7 +55,7 @@ def in_force(time: datetime) -> Rules:
 
 @dataclass
 class History:
-    """What happens to a case, and the messages that report it."""
+    """The events of a case, and the messages that report them."""
 
     region: str
     began_at: datetime
