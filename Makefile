@@ -16,8 +16,8 @@ demo: run-tools ## some hundred cases of three bundles, from application to deci
 up: run-tools ## the whole platform on this machine, for real, with its data in ./data
 	@exec $(BIN)/onedoor up
 
-test: test-tools ## all tests, on the real Apache Kafka and PostgreSQL; TESTS=tests/unit for some, WORKERS=3 side by side
-	@exec $(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadgroup --no-loadscope-reorder) $(TESTS)
+test: test-tools ## all tests, on the real Apache Kafka and PostgreSQL; TESTS=tests/unit for some
+	@exec $(BIN)/python -m tests $(TESTS)
 
 lint: test-tools ## style, types and import rules
 	$(BIN)/ruff check $(CODE)

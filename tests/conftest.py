@@ -1,7 +1,6 @@
 """The real engines, for every test that needs them, and the order in which tests run side by side.
 
-With ``make test WORKERS=3`` several workers share the tests (pytest-xdist). Each worker has one Kafka and one
-PostgreSQL.
+Several workers share the tests (pytest-xdist, ``tests/__main__.py``). Each worker has one Kafka and one PostgreSQL.
 """
 
 import asyncio

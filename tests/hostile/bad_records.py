@@ -21,7 +21,7 @@ from onedoor.applicants import applications
 from services.intake.catalogue.load import sample_catalogue
 from services.load import load
 from services.registry import CORE_SERVICES, default_systems
-from tests.hostile.attacked_centre import attacked_centre, processes
+from tests.hostile.attacked_centre import processes
 from tests.hostile.mutations import BadRecordMaker, Record
 from tests.support import ledger_checks
 from tests.support.centre import Answer, Centre
@@ -108,8 +108,8 @@ class AttackResult:
 class RecordAttack:
     """Makes bad records from the messages of real cases, publishes them, and counts what the services did with them."""
 
-    def __init__(self, folder: Path, records: int, seed: int) -> None:
-        self._folder = folder
+    def __init__(self, centre: Centre, records: int, seed: int) -> None:
+        self._centre = centre
         self._count = records
         self._seed = seed
         self._applications = applications(sample_catalogue(), 1_000_000, seed)
@@ -119,46 +119,46 @@ class RecordAttack:
 
     async def run(self) -> AttackResult:
         """Run the attack."""
-        async with attacked_centre(self._folder) as centre:
-            receipts = [await self._apply(centre) for _ in range(UNTOUCHED + TARGETED)]
-            await self._all_closed(centre, [receipt["number"] for receipt in receipts])
-            untouched = [receipt["number"] for receipt in receipts[:UNTOUCHED]]
-            targeted = [receipt["number"] for receipt in receipts[UNTOUCHED:]]
-            originals = await _published_records(centre.platform.engines.kafka)
-            originals += _rare_records(originals, targeted)
-            maker = BadRecordMaker(self._seed, originals, untouched, targeted)
-            baseline: dict[str, float] = {}
-            async with self._applying(centre, baseline):
-                await asyncio.sleep(BASELINE_S)
+        centre = self._centre
+        receipts = [await self._apply(centre) for _ in range(UNTOUCHED + TARGETED)]
+        await self._all_closed(centre, [receipt["number"] for receipt in receipts])
+        untouched = [receipt["number"] for receipt in receipts[:UNTOUCHED]]
+        targeted = [receipt["number"] for receipt in receipts[UNTOUCHED:]]
+        originals = await _published_records(centre.platform.engines.kafka)
+        originals += _rare_records(originals, targeted)
+        maker = BadRecordMaker(self._seed, originals, untouched, targeted)
+        baseline: dict[str, float] = {}
+        async with self._applying(centre, baseline):
+            await asyncio.sleep(BASELINE_S)
 
-            before = await _decided_rows(centre, untouched)
-            processes_before = processes(centre.platform)
-            read_before = {name: await _read(centre, name) for name in SERVICES}
-            latencies: dict[str, float] = {}
-            began = time.monotonic()
-            async with self._applying(centre, latencies):
-                sent = await self._send(centre.platform.engines.kafka, maker)
-                ends = await _ends(centre.platform.engines.kafka)
-                await self._all_read(centre, ends)
-            seconds = time.monotonic() - began
-            after = await _decided_rows(centre, untouched)
-            numbers = {*untouched, *baseline, *latencies}
-            return AttackResult(
-                sent=sent,
-                services={name: await self._count_records(centre, name, ends, read_before[name]) for name in SERVICES},
-                processes_before=processes_before,
-                processes_after=processes(centre.platform),
-                faults=[fault for name in SERVICES for fault in await _readiness_faults(centre, name)],
-                decided_rows=len(before),
-                changed=[
-                    f"{row}: {before[row]} became {after.get(row)}" for row in before if after.get(row) != before[row]
-                ],
-                ledger_faults=await _ledger_faults(centre, numbers),
-                baseline_s=list(baseline.values()),
-                latencies_s=list(latencies.values()),
-                unexpected_errors=_unexpected_errors(self._folder),
-                seconds=seconds,
-            )
+        before = await _decided_rows(centre, untouched)
+        processes_before = processes(centre.platform)
+        read_before = {name: await _read(centre, name) for name in SERVICES}
+        latencies: dict[str, float] = {}
+        began = time.monotonic()
+        async with self._applying(centre, latencies):
+            sent = await self._send(centre.platform.engines.kafka, maker)
+            ends = await _ends(centre.platform.engines.kafka)
+            await self._all_read(centre, ends)
+        seconds = time.monotonic() - began
+        after = await _decided_rows(centre, untouched)
+        numbers = {*untouched, *baseline, *latencies}
+        return AttackResult(
+            sent=sent,
+            services={name: await self._count_records(centre, name, ends, read_before[name]) for name in SERVICES},
+            processes_before=processes_before,
+            processes_after=processes(centre.platform),
+            faults=[fault for name in SERVICES for fault in await _readiness_faults(centre, name)],
+            decided_rows=len(before),
+            changed=[
+                f"{row}: {before[row]} became {after.get(row)}" for row in before if after.get(row) != before[row]
+            ],
+            ledger_faults=await _ledger_faults(centre, numbers),
+            baseline_s=list(baseline.values()),
+            latencies_s=list(latencies.values()),
+            unexpected_errors=_unexpected_errors(centre.platform.folder),
+            seconds=seconds,
+        )
 
     async def _apply(self, centre: Centre) -> Answer:
         self._applied += 1

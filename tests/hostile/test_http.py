@@ -34,7 +34,7 @@ from tests.hostile.clients import (
 from tests.support.centre import Centre
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.alone]
 
 JSON = "Content-Type: application/json"
 STAFF = f"Authorization: Bearer {TOKEN}"

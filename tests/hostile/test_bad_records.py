@@ -3,33 +3,34 @@
 ``HOSTILE_RECORDS`` is their number; ``HOSTILE_SEED`` draws others: `make hostile`.
 """
 
-import asyncio
 import os
 from collections import Counter
 
 import pytest
+import pytest_asyncio
 
 from tests.hostile.attacked_centre import percentile
 from tests.hostile.bad_records import AttackResult, RecordAttack
+from tests.support.centre import Centre
 
-RECORDS = int(os.environ.get("HOSTILE_RECORDS", "5000"))
+RECORDS = int(os.environ.get("HOSTILE_RECORDS", "3000"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 
-pytestmark = pytest.mark.timeout(120 + RECORDS // 50)
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.alone, pytest.mark.timeout(120 + RECORDS // 50)]
 
 MORE_S = 2.0
 """Seconds that a case may take longer while bad records are parked beside it, on the same two cores."""
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> AttackResult:
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def result(centre: Centre) -> AttackResult:
     print(f"HOSTILE_RECORDS={RECORDS} HOSTILE_SEED={SEED}")
-    result = asyncio.run(RecordAttack(tmp_path_factory.mktemp("attacked"), RECORDS, SEED).run())
+    result = await RecordAttack(centre, RECORDS, SEED).run()
     print(result)
     return result
 
 
-def test_every_bad_record_is_parked_with_a_reason_or_consumed(result: AttackResult) -> None:
+async def test_every_bad_record_is_parked_with_a_reason_or_consumed(result: AttackResult) -> None:
     assert result.sent == RECORDS
     for service, count in result.services.items():
         assert count.unread == 0, service
@@ -39,17 +40,17 @@ def test_every_bad_record_is_parked_with_a_reason_or_consumed(result: AttackResu
         assert count.of_unknown_origin == [], service
 
 
-def test_no_process_dies(result: AttackResult) -> None:
+async def test_no_process_dies(result: AttackResult) -> None:
     assert result.processes_after == result.processes_before
     assert result.faults == []
 
 
-def test_no_decided_case_is_changed(result: AttackResult) -> None:
+async def test_no_decided_case_is_changed(result: AttackResult) -> None:
     assert result.decided_rows, "no rows were compared"
     assert result.changed == []
 
 
-def test_cases_during_the_attack_are_decided_correctly_and_in_time(result: AttackResult) -> None:
+async def test_cases_during_the_attack_are_decided_correctly_and_in_time(result: AttackResult) -> None:
     assert result.ledger_faults == []
     assert len(result.latencies_s) >= 10
     for share in (0.5, 0.95):
@@ -57,5 +58,5 @@ def test_cases_during_the_attack_are_decided_correctly_and_in_time(result: Attac
         assert within < without + MORE_S, f"{share:.0%}: {without:.3f} s without, {within:.3f} s with"
 
 
-def test_no_unexpected_errors_are_logged(result: AttackResult) -> None:
+async def test_no_unexpected_errors_are_logged(result: AttackResult) -> None:
     assert result.unexpected_errors == []

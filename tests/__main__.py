@@ -1,0 +1,31 @@
+"""Runs the tests: ``python -m tests [PYTEST ARGUMENT ...]``.
+
+First all tests side by side, in one process more than there are processors, since many of them wait. Then, with the
+machine to themselves, those marked ``alone``: they measure how long others wait. The exit status is that of pytest.
+"""
+
+import os
+import subprocess
+import sys
+
+PYTEST = (sys.executable, "-m", "pytest")
+NO_TESTS = 5
+"""Exit status of pytest when no test was selected."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run both parts, also if the first one fails."""
+    workers = str((os.cpu_count() or 1) + 1)
+    parts = (
+        ("-m", "not alone", "-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder"),
+        ("-m", "alone"),
+    )
+    statuses = [subprocess.run([*PYTEST, *part, *arguments], check=False).returncode for part in parts]
+    failed = [status for status in statuses if status not in (0, NO_TESTS)]
+    if failed:
+        return failed[0]
+    return NO_TESTS if set(statuses) == {NO_TESTS} else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
