@@ -18,7 +18,7 @@ SYSTEMS = default_systems()
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "10"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 
 NOT_CHECKED = "positive_data_acceptance"
