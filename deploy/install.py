@@ -47,7 +47,7 @@ def _install(requirements: list[Path]) -> None:
     _print("installing packages, Apache Kafka and PostgreSQL")
     # jgo first: it fetches the jars of Kafka while uv fetches everything else.
     _uv("--constraint", RUN, "jgo")
-    jars = subprocess.Popen([BIN / "python", "-m", "deploy.local.jars"], cwd=CHECKOUT)
+    jars = subprocess.Popen([BIN / "python", "-m", "deploy.jars"], cwd=CHECKOUT)
     try:
         _uv(*(part for file in requirements for part in ("--requirement", file)))
         _uv("--no-deps", "--editable", CHECKOUT)
@@ -90,7 +90,7 @@ def _stamp(requirements: Path) -> Path:
 def _fingerprint(requirements: Path) -> str:
     """A key of everything that determines the installation, its path included, which scripts contain."""
     digest = hashlib.sha256(f"{CHECKOUT} {sys.version}".encode())
-    for file in (requirements, INSTALLER, CHECKOUT / "pyproject.toml", CHECKOUT / "deploy" / "local" / "jars.txt"):
+    for file in (requirements, INSTALLER, CHECKOUT / "pyproject.toml", CHECKOUT / "deploy" / "jars.txt"):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from services.operator.calendar import app as calendar
-from services.operator.dead_letters import app as dead_letters
-from services.operator.directory import app as directory
-from services.operator.journal import app as journal
-from services.operator.rules import app as rules
+from services.operator.calendar.command import app as calendar
+from services.operator.dead_letters.command import app as dead_letters
+from services.operator.documents.directory import app as directory
+from services.operator.documents.rules import app as rules
+from services.operator.journal.command import app as journal
+from services.operator.options import Database, DatabaseOptions, Folder, service_name
 
 app = typer.Typer(
-    help="onedoor: one door to the departments.",
+    help="onedoor: one door to the departments. Run its services, and operate them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -28,53 +29,40 @@ app.add_typer(rules, name="rules")
 MAX_REPLICAS = 64
 
 
-def _service_name(name: str) -> str:
-    from services.registry import services
-
-    if name not in services():
-        raise typer.BadParameter(f"{name!r} is not a service: {', '.join(services())}")
-    return name
-
-
 def _replicas(values: list[str]) -> dict[str, int]:
     replicas: dict[str, int] = {}
     for value in values:
         name, _, count = value.partition("=")
         if not count.isdigit() or not 1 <= int(count) <= MAX_REPLICAS:
             raise typer.BadParameter(f"{value!r}: write SERVICE=COUNT, with a count from 1 to {MAX_REPLICAS}")
-        replicas[_service_name(name)] = int(count)
+        service_name(name)
+        replicas[name] = int(count)
     return replicas
 
 
 def _broker_count(count: int) -> int:
     if count not in (1, 3):
-        raise typer.BadParameter(f"{count}: choose 1, or 3, of which one may be lost; of two, none may")
+        raise typer.BadParameter(f"{count}: choose 1, or 3, of which any one may be lost")
     return count
 
 
-Json = Annotated[Path | None, typer.Option(help="Also write the result to this file, as JSON.")]
-Plain = Annotated[bool, typer.Option(help="Print lines of text only, as when the output is not a terminal.")]
-Database = Annotated[
-    str,
-    typer.Option(
-        envvar="ONEDOOR_DATABASE",
-        show_envvar=True,
-        help="Address of the databases; {service} in it stands for a service's name.",
-    ),
-]
+Json = Annotated[Path | None, typer.Option(help="File to write the result to as well, as JSON.")]
+Plain = Annotated[bool, typer.Option(help="Print plain lines, as when the output is not a terminal.")]
 
 
 @app.command()
 def up(
     folder: Annotated[Path, typer.Option(help="Folder that keeps data, logs and addresses.")] = Path("data"),
-    replicas: Annotated[list[str], typer.Option(help="Number of processes of a service, such as monitor=2.")] = [],  # noqa: B006 - typer copies it
+    replicas: Annotated[
+        list[str], typer.Option(help="Number of processes of a service, SERVICE=COUNT: monitor=2.")
+    ] = [],  # noqa: B006 - typer copies it
     brokers: Annotated[
         int, typer.Option(callback=_broker_count, help="Number of Kafka nodes, 1 or 3. Of three, any one may be lost.")
     ] = 1,
     sandboxes: Annotated[bool, typer.Option(help="Start sandboxes in place of the departments' own systems.")] = True,
     plain: Plain = False,
 ) -> None:
-    """Run the whole platform on this machine, with the system's clock and durable data."""
+    """Run the whole platform on this machine, with the system clock and durable data, until Ctrl-C."""
     from deploy.local.up import run
     from deploy.local.wiring import Options
 
@@ -84,10 +72,13 @@ def up(
 @app.command()
 def serve(
     service: Annotated[
-        str, typer.Argument(callback=_service_name, help="intake, routing, monitor, or the system of a department.")
+        str,
+        typer.Argument(
+            callback=service_name, help="Name of the service: intake, routing, monitor, or the system of a department."
+        ),
     ],
 ) -> None:
-    """Run one service by its settings (ONEDOOR_*), against any Kafka and PostgreSQL."""
+    """Run one service with any Kafka and PostgreSQL, as the settings ONEDOOR_* name them."""
     from services import start
 
     with _exit_on_wrong_setting():
@@ -96,21 +87,22 @@ def serve(
 
 @app.command()
 def migrate(
-    services: Annotated[list[str], typer.Argument(help="Services to migrate; all if none is named.")] = [],  # noqa: B006 - typer copies it
+    services: Annotated[list[str], typer.Argument(help="Services to migrate; without a name, all.")] = [],  # noqa: B006 - typer copies it
     database: Database = "",
 ) -> None:
-    """Bring the databases of services up to date. It is safe to repeat, and to run from several places at once."""
-    names = [_service_name(name) for name in services]
+    """Bring the databases of services up to date. It may be repeated, and run in several places at once."""
     from services import start
 
+    for name in services:
+        service_name(name)
     with _exit_on_wrong_setting():
-        for name in start.migrate(names, database):
+        for name in start.migrate(services, database):
             typer.echo(f"{name}: up to date")
 
 
 @app.command()
-def sandbox(system: Annotated[str, typer.Argument(help="The system of a department that has a sandbox.")]) -> None:
-    """Simulate a department's own system, by the settings ONEDOOR_SANDBOX_*."""
+def sandbox(system: Annotated[str, typer.Argument(help="System of a department that has a sandbox.")]) -> None:
+    """Run the sandbox of a department, as the settings ONEDOOR_SANDBOX_* describe it."""
     from services import start
 
     with _exit_on_wrong_setting():
@@ -124,7 +116,7 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep everything running at the end, until Ctrl-C.")] = False,
     plain: Plain = False,
 ) -> None:
-    """Show some hundred cases from application to decision, in fast time."""
+    """Run the whole platform in a temporary folder, and show some hundred cases under a fast clock."""
     from onedoor.demo import run
 
     raise typer.Exit(run(cases, json, stay, plain))
@@ -132,21 +124,31 @@ def demo(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="CSV: case_id, startdate, deadline, enddate, department, channel.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV file with the columns case_id, startdate, deadline, enddate, department, channel."),
+    ],
     json: Json = None,
     limit_days: Annotated[
-        int | None, typer.Option(min=0, max=3650, help="Compute every deadline as so many working days.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=3650,
+            help="Number of working days from which every deadline is computed, instead of the column deadline.",
+        ),
     ] = None,
-    zone: Annotated[str, typer.Option(help="Time zone of moments that have none.")] = "Asia/Shanghai",
+    zone: Annotated[
+        str, typer.Option(help="Time zone of moments without one, a name of the IANA database.")
+    ] = "Asia/Shanghai",
     ladder: Annotated[
-        Path | None, typer.Option(help="Write the rungs that would have fired, and when, to this CSV file.")
+        Path | None, typer.Option(help="CSV file to write the rungs to that would have fired, and when.")
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="Judge by this rule file instead of the rules that onedoor comes with.")
+        Path | None, typer.Option(help="Rule file to apply instead of the rules that onedoor comes with.")
     ] = None,
     plain: Plain = False,
 ) -> None:
-    """Replay another system's cases through the whole platform, in their own time."""
+    """Run the recorded cases of another system through the whole platform, and count those that were late."""
     from onedoor.replay.command import ReplayOptions, run
 
     raise typer.Exit(run(file, ReplayOptions(json, ladder, limit_days, rules), zone, plain))
@@ -154,22 +156,19 @@ def replay(
 
 @app.command()
 def audit(
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of an 'onedoor up'. It takes precedence over an address; the default is 'data'."),
-    ] = None,
+    folder: Folder = None,
     database: Database = "",
-    replay: Annotated[str, typer.Option(help="Number of cases whose messages are replayed, or all.")] = "1000",
+    replay: Annotated[str, typer.Option(help="Number of cases whose messages are replayed, or 'all'.")] = "1000",
     lost_after: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds after which an unprocessed message counts as lost.")
     ] = 60,
     json: Json = None,
 ) -> None:
-    """Check every promise in the databases and the departments' ledgers; exit status 1 if one is broken."""
+    """Check every promise in the databases and the departments' ledgers. Exit status 1: at least one is broken."""
     from services.operator.audit.command import run
 
     with _exit_on_wrong_setting():
-        raise typer.Exit(run(folder, database, replay, lost_after, json))
+        raise typer.Exit(run(DatabaseOptions(database, folder), replay, lost_after, json))
 
 
 @contextmanager

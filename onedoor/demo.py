@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.working_time import published_calendar
-from deploy.local.engine import EngineFailed
 from deploy.local.platform import Platform
-from deploy.local.supervisor import NotReady
-from deploy.local.up import until_asked_to_stop, write_json
+from deploy.local.processes.child import Notify
 from deploy.local.wiring import Options
 from onedoor.applicants import bodies
+from onedoor.temporary_run import RunFailed, run_in_temporary_folder, write_json
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
@@ -36,25 +33,26 @@ BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=ZONE)
 """A Monday morning."""
 
 DAYS_A_SECOND = 0.5
-"""Speed of the demo's clock while applications arrive. Delays of the machine count as office time: with a faster clock,
-the departments would seem slower than they are."""
+"""Speed of the demo's clock while applications arrive. Delays of the machine count as working time: with a faster
+clock, the departments would seem slower than they are."""
 
 LATER_DAYS_A_SECOND = 2.0
-"""Speed of the clock when all but a few cases are decided."""
+"""Speed of the clock when the share of undecided cases is below `FEW`."""
 
 FEW = 0.12
-"""Share of undecided cases below which the clock runs faster."""
+
 ARRIVAL_DAYS = 5
 """Working days on which the applications arrive."""
 
-OFFICE_HOURS = 8
+HOURS_A_DAY = 8
+
 AT_MOST = timedelta(days=180)
 """The demo fails if a case is undecided after this time of its clock."""
 
 COLUMNS = ("accepted", "decided", "on_time", "warned", "yellow", "red")
 
 NEXT = {
-    ".venv/bin/onedoor demo --stay": "the same, and it keeps running, with its pages",
+    ".venv/bin/onedoor demo --stay": "the same, and it keeps running, with its addresses",
     ".venv/bin/onedoor up": "the platform in production, with the system clock",
     ".venv/bin/onedoor replay FILE.csv": "another system's cases, through the whole platform",
 }
@@ -62,18 +60,15 @@ NEXT = {
 Figures = dict[str, Any]
 
 
-class DemoFailed(Exception):
-    """The demo did not finish. The message says why."""
-
-
 @dataclass(slots=True)
 class Progress:
     """The progress of the demo."""
 
     wanted: int
+    began: float = field(default_factory=time.monotonic)
     first_decided_s: float | None = None
     figures: Figures | None = None
-    hurried: bool = False
+    accelerated: bool = False
 
 
 def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
@@ -81,31 +76,26 @@ def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
 
     ``output`` receives the result as JSON. With ``stay`` everything keeps running until Ctrl-C.
     """
-    began = time.monotonic()
+    progress = Progress(cases)
     console = Console(force_terminal=False if plain else None, highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="onedoor-demo-"))
-    try:
-        until_asked_to_stop(_demo(folder, cases, output, stay, console, began))
-    except (DemoFailed, EngineFailed, NotReady) as failure:
-        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
-        return 1
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+
+    async def demo(folder: Path, notify: Notify) -> None:
+        await _demo(folder, progress, output, stay, console, notify)
+
+    return run_in_temporary_folder("demo", console, demo)
 
 
-async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, console: Console, began: float) -> None:
-    def notify(text: str) -> None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, soft_wrap=True)
-
+async def _demo(
+    folder: Path, progress: Progress, output: Path | None, stay: bool, console: Console, notify: Notify
+) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     notify(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
     async with Platform(folder, _options(sample_catalogue(), folder / "clock"), notify) as platform:
-        notify(f"ready; {cases} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
+        notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        progress = Progress(cases)
         async with httpx2.AsyncClient(timeout=30) as client:
             arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
-            await _watch(client, platform.address("monitor"), clock, progress, arriving, console, began)
+            await _follow(client, platform.address("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)
         console.print(_tables(result))
         if output is not None:
@@ -116,9 +106,9 @@ async def _demo(folder: Path, cases: int, output: Path | None, stay: bool, conso
 
 
 def _options(catalogue: Catalogue, clock: Path) -> Options:
-    """Offices that take about a third of what they promised, and now and then far too long."""
+    """Departments that take about a third of the time they promised, and now and then far too long."""
     days = {item.code: max(0.15, item.limits.committed * 0.3) for item in catalogue.items}
-    office = {
+    behaviour = {
         "ONEDOOR_SANDBOX_ITEM_DAYS": json.dumps(days),
         "ONEDOOR_SANDBOX_SPREAD": "0.35",
         "ONEDOOR_SANDBOX_LATE_SHARE": "0.03",
@@ -126,22 +116,23 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
         "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.03",
         "ONEDOOR_SANDBOX_POLL_S": "0.02",
     }
-    offices = {f"sandbox-{system}": office | {"ONEDOOR_SANDBOX_SEED": system} for system in default_systems()}
-    adapters = {system: {"ONEDOOR_POLL_INTERVAL_S": "0.05"} for system in default_systems()}
-    kept = {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}
-    return Options(clock=str(clock), throwaway=True, extra={"*": kept, **offices, **adapters})
+    extra: dict[str, dict[str, str]] = {"*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(2 * AT_MOST.days)}}
+    for system in default_systems():
+        extra[f"sandbox-{system}"] = behaviour | {"ONEDOOR_SANDBOX_SEED": system}
+        extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.05"}
+    return Options(clock=str(clock), throwaway=True, extra=extra)
 
 
 def _arrivals(count: int) -> list[datetime]:
-    """When the applications arrive: evenly over the office hours of the first working days."""
+    """The moments at which applications arrive: evenly over the hours of the first working days."""
     calendar, day = published_calendar(), BEGINS.date()
     days: list[datetime] = []
     while len(days) < ARRIVAL_DAYS:
         if calendar.is_working(day):
             days.append(datetime.combine(day, BEGINS.time(), ZONE))
         day += timedelta(days=1)
-    hours = [number * OFFICE_HOURS * ARRIVAL_DAYS / count for number in range(count)]
-    return [days[int(hour // OFFICE_HOURS)] + timedelta(hours=hour % OFFICE_HOURS) for hour in hours]
+    hours = [number * HOURS_A_DAY * ARRIVAL_DAYS / count for number in range(count)]
+    return [days[int(hour // HOURS_A_DAY)] + timedelta(hours=hour % HOURS_A_DAY) for hour in hours]
 
 
 async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progress: Progress) -> None:
@@ -157,17 +148,17 @@ async def _post(client: httpx2.AsyncClient, intake: str, number: int, body: byte
     headers = {"Content-Type": "application/json", "Idempotency-Key": f"demo-{number}"}
     answer = await client.post(f"{intake}/cases", content=body, headers=headers)
     if answer.status_code != httpx2.codes.CREATED:
-        raise DemoFailed(f"intake answered {answer.status_code}: {answer.text}")
+        raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
 
 
-async def _watch(
+async def _follow(
     client: httpx2.AsyncClient,
     monitor: str,
     clock: FileClock,
     progress: Progress,
     arriving: "asyncio.Task[None]",
     console: Console,
-    began: float,
+    notify: Notify,
 ) -> None:
     """Show the progress until every case is decided and monitor has closed its commitments."""
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -177,18 +168,18 @@ async def _watch(
             progress.figures = (await client.get(f"{monitor}/statistics")).json()
             total = progress.figures["total"]
             if total["decided"] and progress.first_decided_s is None:
-                progress.first_decided_s = round(time.monotonic() - began, 2)
+                progress.first_decided_s = round(time.monotonic() - progress.began, 2)
                 if not console.is_terminal:
-                    console.print(f"{progress.first_decided_s:5.1f} s  the first case is decided")
+                    notify("the first case is decided")
             if console.is_terminal:
                 live.update(_picture(progress, clock.now()), refresh=True)
             if arriving.done() and total["decided"] == progress.wanted:
                 return
-            if arriving.done() and not progress.hurried and total["decided"] >= (1 - FEW) * progress.wanted:
-                progress.hurried = True
+            if arriving.done() and not progress.accelerated and total["decided"] >= (1 - FEW) * progress.wanted:
+                progress.accelerated = True
                 clock.set(clock.now(), LATER_DAYS_A_SECOND * 86_400)
             if clock.now() > BEGINS + AT_MOST:
-                raise DemoFailed(f"after {AT_MOST.days} days {progress.wanted - total['decided']} cases are undecided")
+                raise RunFailed(f"after {AT_MOST.days} days {progress.wanted - total['decided']} cases are undecided")
             await asyncio.sleep(0.1)
 
 
@@ -254,11 +245,11 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
     console.print(f"The first case was decided {first_decided_s} s after the start.")
     if stay:
         console.print("Everything still runs, until Ctrl-C. Look at")
-        console.print(f"  {platform.address('intake')}/catalogue      what can be asked for", soft_wrap=True)
+        console.print(f"  {platform.address('intake')}/catalogue      what applicants may apply for", soft_wrap=True)
         console.print(f"  {platform.address('monitor')}/alerts        the warnings and cards", soft_wrap=True)
         console.print(f"  {platform.address('monitor')}/statistics       the figures above", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)
         return
     console.print("What to try next:")
-    for command, what in NEXT.items():
-        console.print(f"  {command:34} {what}", markup=False, soft_wrap=True)
+    for command, meaning in NEXT.items():
+        console.print(f"  {command:34} {meaning}", markup=False, soft_wrap=True)

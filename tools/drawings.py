@@ -1,4 +1,4 @@
-"""The diagrams in the documentation, drawn from the tables that the code obeys.
+"""The diagrams in the documentation, drawn from the tables by which the code works.
 
 They are Mermaid, which most viewers of Markdown draw. Each stands between two markers: see `redraw`.
 """
@@ -28,19 +28,19 @@ _MARKED = re.compile(r"<!-- drawn: (?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.D
 
 
 class UnknownDrawing(Exception):
-    """The document has a place without a drawing, or none for a drawing."""
+    """A marker in the document names no drawing, or a drawing has no marker."""
 
 
 def write(document: Path = DOCUMENT) -> None:
-    """Draw all diagrams anew in their places. Raises UnknownDrawing."""
+    """Draw all diagrams of the document anew. Raises UnknownDrawing."""
     document.write_text(redraw(document.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def redraw(text: str) -> str:
     """The text with each drawing put anew between ``<!-- drawn: NAME -->`` and ``<!-- end -->``."""
-    places = {match["name"] for match in _MARKED.finditer(text)}
-    if wrong := places ^ DRAWINGS.keys():
-        raise UnknownDrawing(f"places and drawings differ: {', '.join(sorted(wrong))}")
+    markers = {match["name"] for match in _MARKED.finditer(text)}
+    if wrong := markers ^ DRAWINGS.keys():
+        raise UnknownDrawing(f"markers and drawings differ: {', '.join(sorted(wrong))}")
     return _MARKED.sub(
         lambda match: f"<!-- drawn: {match['name']} -->\n```mermaid\n{DRAWINGS[match['name']]()}```\n<!-- end -->", text
     )
@@ -96,12 +96,12 @@ TABLES: Mapping[str, Moves[Any]] = {
     "monitor-appeal": appeals.MOVES,
     "department-task": department_task.MOVES,
 }
-"""Name of a place in the document -> the table of moves that is drawn there."""
+"""Name of a marker in the document -> the table of moves that is drawn there."""
 
 DRAWINGS: Mapping[str, Callable[[], str]] = {name: partial(states, moves) for name, moves in TABLES.items()} | {
     "flows": flows
 }
-"""Name of a place in the document -> the function that draws it."""
+"""Name of a marker in the document -> the function that draws its diagram."""
 
 
 def _names(messages: Iterable[type[Message]]) -> str:

@@ -130,32 +130,32 @@ def _default(field: FieldInfo) -> str:
 
 def _allowed(field: FieldInfo) -> Iterator[str]:
     kind = "comma separated list" if NoDecode in field.metadata else _kind(field.annotation)
-    rules = [words for rule in field.metadata for words in _rules(rule)]
-    if not any(words.startswith(_ONE_OF) for words in rules):
+    rules = [text for rule in field.metadata for text in _rules(rule)]
+    if not any(text.startswith(_ONE_OF) for text in rules):
         yield kind
     yield from rules
 
 
 def _rules(rule: object) -> Iterator[str]:
-    for name, words in _RULES.items():
+    for name, template in _RULES.items():
         bound = getattr(rule, name, None)
         if name == "min_length" and bound == 1:
             yield "not empty"
         elif name == "pattern" and bound is not None:
             yield _pattern(bound)
         elif bound is not None:
-            yield words.format(bound)
+            yield template.format(bound)
 
 
 def _pattern(pattern: str) -> str:
-    """The pattern, or its alternatives if it is a list of words."""
+    """The pattern, or its alternatives if it only lists some."""
     if plain := re.fullmatch(r"\^\(([\w|-]+)\)\$", pattern):
         return _ONE_OF + ", ".join(f"`{choice}`" for choice in plain[1].split("|"))
     return f"`{pattern}`"
 
 
 def _kind(annotation: Any) -> str:
-    """The kind of value, in a word or two."""
+    """The kind of value, as text for people."""
     origin = get_origin(annotation) or annotation
     if origin in (Union, UnionType):
         (only,) = (part for part in get_args(annotation) if part is not NoneType)

@@ -4,17 +4,20 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.local.engine import Engine, EngineFailed
 from deploy.local.engines import Engines
-from deploy.local.preload import preload
-from deploy.local.processes import Notify, kept_port
-from deploy.local.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Specification, Supervised, Supervisor
-from deploy.local.wiring import Options, Wiring
+from deploy.local.engines.engine import Engine, EngineFailed
+from deploy.local.processes.child import Notify
+from deploy.local.processes.supervisor import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    Supervised,
+    Supervisor,
+)
+from deploy.local.wiring import Options, Wiring, preload
 from services.operator.addresses import write_addresses
 
 READY_SECONDS = 90.0
@@ -30,14 +33,11 @@ class Platform:
     def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
         self.folder = folder.resolve()
         self.options = options or Options()
-        self.engines = Engines(self.folder, notify, self.options.brokers)
-        for engine in self.engines.all:
-            engine.throwaway = self.options.throwaway
+        self.engines = Engines(self.folder, notify, self.options.brokers, throwaway=self.options.throwaway)
         self.supervisor = Supervisor(self.folder / "logs", preload(self.options.systems), notify)
         self._notify = notify
         self._keepers: list[asyncio.Task[None]] = []
         self._starting: defaultdict[Engine, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._services: dict[str, Specification] = {}
 
     @property
     def processes(self) -> dict[str, Supervised]:
@@ -54,15 +54,14 @@ class Platform:
             self.supervisor.start()  # preloads modules while the engines start
             await self.engines.start()
             self._keepers = [asyncio.create_task(self._keep_running(engine)) for engine in self.engines.all]
-            wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
+            wiring = self._wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
             write_addresses(self.folder, wiring.addresses())
             self._notify("making the databases")
-            await _gather(self.engines.postgres.create_database(name) for name in wiring.databases(self.options))
+            await _gather(self.engines.postgres.create_database(name) for name in wiring.databases())
             self._notify("bringing the databases up to date")
-            await _gather(self.supervisor.run(task) for task in wiring.migrations())
+            await _gather(self.supervisor.run(wiring.migration(name)) for name in self.options.services)
             self._notify("starting the services")
-            services = wiring.services()
-            self._services = {specification.name: specification for specification in services}
+            services = [replica for name in self.options.services for replica in wiring.replicas(name)]
             for specification in (*wiring.sandboxes(), *services):
                 self.supervisor.keep(specification)
             await self.supervisor.all_ready(READY_SECONDS)
@@ -75,24 +74,12 @@ class Platform:
 
         Returns when superfluous processes have ended. New ones are started, and not waited for.
         """
-        names = [service, *(f"{service}-{number}" for number in range(2, replicas + 1))][:replicas]
-        own = [
-            name
-            for name, process in self.processes.items()
-            if process.specification.arguments == self._services[service].arguments
-        ]
-        await _gather(self.supervisor.drop(name) for name in own if name not in names)
-        for number, name in enumerate(names, 1):
+        wanted = {one.name: one for one in (self._wiring.replica(service, n) for n in range(1, replicas + 1))}
+        own = [name for name, one in self.processes.items() if one.specification.arguments == ("serve", service)]
+        await self.supervisor.drop(*(name for name in own if name not in wanted))
+        for name, specification in wanted.items():
             if name not in own:
-                self.supervisor.keep(self._replica(service, number, name))
-
-    def _replica(self, service: str, number: int, name: str) -> Specification:
-        """Like the service's first process, with another number and address."""
-        if name not in self._services:
-            first, port = self._services[service], kept_port(self.folder / "addresses" / f"{name}.port")
-            own = {"ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
-            self._services[name] = replace(first, name=name, environment={**first.environment, **own}, port=port)
-        return self._services[name]
+                self.supervisor.keep(specification)
 
     @asynccontextmanager
     async def without(self, engine: Engine) -> AsyncIterator[None]:

@@ -1,10 +1,47 @@
-"""Ports, secrets, keys and folders of the processes on this machine, kept so that they are the same after a restart."""
+"""The site: a folder of this machine with its lock, and the ports, secrets and keys kept there across restarts."""
 
+import contextlib
+import fcntl
+import os
+import random
 import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local.processes import HOST, kept_port, secret
+from services.operator.addresses import write_private
+
+HOST = "127.0.0.1"
+"""Everything that is started here listens on this machine only."""
+
+
+class FolderInUse(Exception):
+    """Another onedoor runs in this folder. Stop it, or choose another folder."""
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(f"{folder} is in use by process {pid or '(unknown)'}: stop it, or choose another --folder")
+
+
+class FolderLock:
+    """Locks a folder for one process. The operating system releases the lock when the process ends, in any way."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            pid = self._file.read().strip()
+            self._file.close()
+            raise FolderInUse(folder, pid) from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Release the folder."""
+        self._file.close()
 
 
 class Site:
@@ -24,7 +61,7 @@ class Site:
         return self._ports[name]
 
     def secret(self, name: str) -> str:
-        return secret(self._folder / name, lambda: secrets.token_urlsafe(32))
+        return kept_secret(self._folder / name)
 
     def ssh_key(self, name: str) -> Path:
         key = self._folder / name
@@ -38,3 +75,48 @@ class Site:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def kept_secret(file: Path) -> str:
+    """The secret in the file, which only its owner can read: 43 random characters, drawn at the first call."""
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(32))
+    return file.read_text()
+
+
+def kept_port(file: Path) -> int:
+    """The port in the file while it is free, else a new one, written there: addresses survive a restart."""
+    with contextlib.suppress(OSError, ValueError):
+        port = int(file.read_text())
+        if is_free(port):
+            return port
+    port = free_port()
+    file.write_text(f"{port}\n")
+    return port
+
+
+def free_port() -> int:
+    """A free port below those of outgoing connections, which could take it while the server restarts."""
+    last = _first_ephemeral_port() - 1
+    while not is_free(port := random.randint(10_000, last)):
+        pass
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _first_ephemeral_port() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        if first > 12_000:
+            return first
+    return 32_768

@@ -1,7 +1,6 @@
-"""``onedoor up``: runs the platform on this machine until it is asked to stop."""
+"""``onedoor up``: runs the platform on this machine until a signal stops it."""
 
 import asyncio
-import json
 import signal
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -10,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from deploy.local.engine import EngineFailed
+from deploy.local.engines.engine import EngineFailed
 from deploy.local.platform import Platform
-from deploy.local.processes import FolderInUse
-from deploy.local.supervisor import NotReady
+from deploy.local.processes.supervisor import NotReady
+from deploy.local.site import FolderInUse
 from deploy.local.wiring import Options
 
 _REFRESH_SECONDS = 0.5
@@ -43,11 +42,6 @@ async def _until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         if not stopping:
             raise
-
-
-def write_json(file: Path, result: object) -> None:
-    """Write a result for other programs to read."""
-    file.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def run(folder: Path, options: Options, plain: bool) -> int:

@@ -1,15 +1,14 @@
-"""The processes of onedoor on one machine, and the environment of each."""
+"""The processes of onedoor on one machine, the environment of each, and the modules that they share."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import HOST
-from deploy.local.site import Site
-from deploy.local.supervisor import Specification
+from deploy.local.processes.supervisor import Specification
+from deploy.local.site import HOST, Site
 from services import registry
-from services.departments.sdk.declaration import Department, Environment, Sandbox
+from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
 from services.operator.addresses import Addresses
 
 
@@ -48,60 +47,60 @@ class Wiring:
     def __init__(self, folder: Path, kafka: str, database_url: Callable[[str], str], options: Options) -> None:
         self._site = Site(folder / "addresses", database_url)
         self._kafka = kafka
-        self._database_url = database_url
         self._options = options
+        departments = map(registry.department, options.systems)
+        self._simulated = {one.system: one for one in departments if options.sandboxes}
 
-    @staticmethod
-    def databases(options: Options) -> tuple[str, ...]:
+    @property
+    def _ledgers(self) -> Mapping[str, str]:
+        """System -> the name of the database of its ledger, for the departments that are simulated here."""
+        return {system: one.ledger.database for system, one in self._simulated.items() if one.ledger is not None}
+
+    def databases(self) -> tuple[str, ...]:
         """The databases that are needed: one for each service, and one for the ledger of each sandbox."""
-        return (*(f"onedoor_{name}" for name in options.services), *_ledgers(options).values())
+        return (*(f"onedoor_{name}" for name in self._options.services), *self._ledgers.values())
 
     def addresses(self) -> Addresses:
-        """Where operators' commands find these databases."""
+        """The addresses of these databases, for operators' commands."""
         return Addresses(
-            services={name: self._database_url(f"onedoor_{name}") for name in self._options.services},
-            ledgers={system: self._database_url(name) for system, name in _ledgers(self._options).items()},
+            services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
+            ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
         )
 
-    def migrations(self) -> list[Specification]:
-        """The tasks that migrate the services' databases."""
-        return [
-            Specification(f"migrate-{name}", ("migrate", name), self._environment(name, self._service(name)))
-            for name in self._options.services
-        ]
+    def migration(self, service: str) -> Specification:
+        """The task that migrates a service's database."""
+        return Specification(
+            f"migrate-{service}", ("migrate", service), self._environment(service, self._service(service))
+        )
 
-    def services(self) -> list[Specification]:
-        """The services, with all replicas."""
-        wanted = ((name, replica) for name in self._options.services for replica in range(1, self._replicas(name) + 1))
-        return [self._replica(name, replica) for name, replica in wanted]
+    def replicas(self, service: str) -> list[Specification]:
+        """The processes of a service, in the number that the options give."""
+        return [self.replica(service, number) for number in range(1, self._options.replicas.get(service, 1) + 1)]
+
+    def replica(self, service: str, number: int) -> Specification:
+        """A process of a service by its number, from 1. Those after the first are called ``monitor-2``."""
+        name = service if number == 1 else f"{service}-{number}"
+        port = self._site.port(name)
+        own = {**self._service(service), "ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
+        return Specification(name, ("serve", service), self._environment(service, own), port)
 
     def sandboxes(self) -> list[Specification]:
         """The sandboxes of the departments."""
-        declared = [registry.department(system) for system in self._options.systems] if self._options.sandboxes else []
         return [
             Specification(
-                f"sandbox-{one.system}",
-                ("sandbox", one.system),
-                self._environment(f"sandbox-{one.system}", self._sandbox(one, one.sandbox)),
+                f"sandbox-{system}",
+                ("sandbox", system),
+                self._environment(f"sandbox-{system}", self._sandbox(department, department.sandbox)),
             )
-            for one in declared
-            if one.sandbox is not None
+            for system, department in self._simulated.items()
+            if department.sandbox is not None
         ]
-
-    def _replicas(self, name: str) -> int:
-        return self._options.replicas.get(name, 1)
-
-    def _replica(self, name: str, replica: int) -> Specification:
-        process = name if replica == 1 else f"{name}-{replica}"
-        port = self._site.port(process)
-        own = {**self._service(name), "ONEDOOR_REPLICA": str(replica), "ONEDOOR_PORT": str(port)}
-        return Specification(process, ("serve", name), self._environment(name, own), port)
 
     def _service(self, name: str) -> Environment:
         return {
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
-            "ONEDOOR_DATABASE": self._database_url(f"onedoor_{name}"),
+            "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),
             # Enough for four replicas of a service. Each more costs every consumer CPU time with every fetch.
             "ONEDOOR_PARTITIONS": "4",
             "ONEDOOR_REPLICATION": str(self._options.brokers),
@@ -110,16 +109,13 @@ class Wiring:
             "ONEDOOR_SECRET_KEY": self._site.secret("secret-key"),
             "ONEDOOR_SYSTEMS": ",".join(self._options.systems),
             # The addresses of the departments' own systems, where there is no sandbox, are set by the caller.
-            **(self._adapter(name) if self._options.sandboxes else {}),
+            **(self._simulated[name].environment(self._site) if name in self._simulated else {}),
         }
-
-    def _adapter(self, name: str) -> Environment:
-        return registry.department(name).environment(self._site) if name in self._options.systems else {}
 
     def _sandbox(self, department: Department, sandbox: Sandbox) -> Environment:
         common = {"ONEDOOR_SANDBOX_CLOCK": self._options.clock}
         if department.ledger is not None:
-            common["ONEDOOR_SANDBOX_DATABASE"] = self._database_url(department.ledger.database)
+            common["ONEDOOR_SANDBOX_DATABASE"] = self._site.database_url(department.ledger.database)
         return {**common, **sandbox.environment(self._site)}
 
     def _environment(self, name: str, own: Environment) -> Environment:
@@ -127,7 +123,27 @@ class Wiring:
         return {**os.environ, **own, **extra.get("*", {}), **extra.get(name, {})}
 
 
-def _ledgers(options: Options) -> Mapping[str, str]:
-    """System -> the name of the database of its ledger, for the departments that are simulated here."""
-    declared = [registry.department(system) for system in options.systems] if options.sandboxes else []
-    return {one.system: one.ledger.database for one in declared if one.ledger is not None}
+_ALWAYS = (
+    # uvicorn and SQLAlchemy import these by name, and only when they start.
+    "uvicorn.loops.uvloop",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.httptools_impl",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "asyncpg",
+    "alembic.command",
+    "services.runtime.process",
+    "services.runtime.store.tables",
+    "services.start",
+    "onedoor.cli",
+)
+"""Modules that every installation needs."""
+
+
+def preload(systems: Iterable[str]) -> Iterator[str]:
+    """The modules that the fork server imports: those of the core services, adapters and sandboxes of these systems."""
+    yield from _ALWAYS
+    yield from (f"services.{name}.app" for name in registry.CORE_SERVICES)
+    for department in map(registry.department, systems):
+        yield from (module_of(department.adapter), module_of(department.settings))
+        if department.sandbox is not None:
+            yield module_of(department.sandbox.serve)

@@ -1,8 +1,5 @@
 """Runs a replay, from the file to the printed result."""
 
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,15 +10,14 @@ import httpx2
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from deploy.local.engine import EngineFailed
 from deploy.local.platform import Platform
-from deploy.local.supervisor import NotReady
-from deploy.local.up import until_asked_to_stop, write_json
+from deploy.local.processes.child import Notify
 from deploy.local.wiring import Options
 from onedoor.replay.history import History, UnreadableHistory, read
 from onedoor.replay.monitor import put_rules_in_force
-from onedoor.replay.player import CREEP, STEP, Player, ReplayFailed
+from onedoor.replay.player import CREEP, STEP, Player
 from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
+from onedoor.temporary_run import run_in_temporary_folder, write_json
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
 from services.departments.recorded.ledger import RecordedLedger
@@ -49,37 +45,30 @@ class ReplayOptions:
 
 
 def run(file: Path, options: ReplayOptions, zone: str, plain: bool) -> int:
-    """Replay a file; the exit status."""
+    """Replay a file; gives the exit status."""
     console = Console(force_terminal=False if plain else None, highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="onedoor-replay-"))
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             history = read(lines, ZoneInfo(zone))
         if not history.cases:
             raise UnreadableHistory("no row of the file is a case that can be replayed")
         rules = rule_set(rule_store.read(options.rules)) if options.rules is not None else None
-        until_asked_to_stop(_replay(history, options, rules, folder, console))
     except InvalidFile as faults:
         console.print(f"{options.rules}: {faults}", markup=False, soft_wrap=True)
         return 1
     except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
         console.print(f"{file}: {failure}", markup=False, soft_wrap=True)
         return 1
-    except (ReplayFailed, EngineFailed, NotReady) as failure:
-        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
-        return 1
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+
+    async def replay(folder: Path, notify: Notify) -> None:
+        await _replay(history, options, rules, folder, console, notify)
+
+    return run_in_temporary_folder("replay", console, replay)
 
 
 async def _replay(
-    history: History, options: ReplayOptions, rules: RuleSet | None, folder: Path, console: Console
+    history: History, options: ReplayOptions, rules: RuleSet | None, folder: Path, console: Console, notify: Notify
 ) -> None:
-    began = time.monotonic()
-
-    def notify(message: str) -> None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {message}", markup=False, soft_wrap=True)
-
     starts = min(case.started_at for case in history.cases) - STEP
     clock = FileClock.create(folder / "clock", starts, CREEP)
     department_clock = FileClock.create(folder / "department-clock", starts, CREEP)

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from onedoor.replay.history import History, RecordedCase
 from onedoor.replay.monitor import case_counts, pending_deadlines
 from onedoor.replay.report import Report
+from onedoor.temporary_run import RunFailed
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.ledger import RecordedLedger
 from services.runtime.clock import FileClock
@@ -41,12 +42,8 @@ STUCK_S = 120.0
 """Machine seconds without any progress after which the replay gives up."""
 
 
-class ReplayFailed(Exception):
-    """The replay did not come to its end; the message says why."""
-
-
 class Player:
-    """The course of one replay. ``intake`` and ``monitor`` are the addresses of these services."""
+    """One replay. ``intake`` and ``monitor`` are the addresses of these services."""
 
     def __init__(
         self,
@@ -74,7 +71,7 @@ class Player:
         """Reference -> case number."""
 
     async def run(self, console: Console) -> None:
-        """Replay everything from the first case to the end of the history. Raises ReplayFailed."""
+        """Replay everything from the first case to the end of the history. Raises RunFailed."""
         await self._ledger.create()
         await self._ledger.write((case.reference, case.ended_at) for case in self._history.cases)
         waiting = sorted(self._history.cases, key=lambda case: case.started_at)
@@ -94,10 +91,10 @@ class Player:
     async def _import(self, cases: Sequence[RecordedCase]) -> None:
         answer = await self._client.post(f"{self._intake}/imports", json=[self._row(case) for case in cases])
         if answer.status_code != httpx2.codes.OK:
-            raise ReplayFailed(f"intake answered {answer.status_code}: {answer.text}")
+            raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
         for case, row in zip(cases, answer.json(), strict=True):
             if "number" not in row:
-                raise ReplayFailed(f"line {case.line}: intake refuses the case: {row['errors']}")
+                raise RunFailed(f"line {case.line}: intake refuses the case: {row['errors']}")
             self._numbers[case.reference] = row["number"]
 
     def _row(self, case: RecordedCase) -> dict[str, Any]:
@@ -133,14 +130,14 @@ class Player:
         return pending == 0, pending
 
     async def report(self) -> Report:
-        """How every case went, as monitor shows it. Raises ReplayFailed if a case drew a rung twice."""
+        """The result of every case, as monitor shows it. Raises RunFailed if a case drew a rung twice."""
         rungs: dict[str, dict[str, str]] = defaultdict(dict)
         report = Report()
         async for alert in self._alerts():
             if alert["withdrawn_at"]:
                 report.withdrawn += 1
             elif alert["rung"] in rungs[alert["case_id"]]:
-                raise ReplayFailed(f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}")
+                raise RunFailed(f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}")
             else:
                 rungs[alert["case_id"]][alert["rung"]] = alert["due_at"]
         for cases in _chunks(self._history.cases, VIEWS_AT_ONCE):
@@ -163,7 +160,7 @@ class Player:
     async def _get(self, path: str, **query: object) -> dict[str, Any]:
         answer = await self._client.get(f"{self._monitor}{path}", params={k: str(v) for k, v in query.items()})
         if answer.status_code != httpx2.codes.OK:
-            raise ReplayFailed(f"monitor answered {answer.status_code} to {path}: {answer.text}")
+            raise RunFailed(f"monitor answered {answer.status_code} to {path}: {answer.text}")
         content: dict[str, Any] = answer.json()
         return content
 
@@ -183,7 +180,7 @@ def _chunks(cases: Sequence[RecordedCase], size: int) -> Iterator[Sequence[Recor
 
 
 async def _until(condition: Callable[[], Awaitable[tuple[bool, object]]], goal: str) -> None:
-    """Wait until the condition holds. Raises ReplayFailed when its progress has not changed for ``STUCK_S``."""
+    """Wait until the condition holds. Raises RunFailed when its progress has not changed for ``STUCK_S``."""
     before: object = None
     deadline = time.monotonic() + STUCK_S
     while True:
@@ -193,5 +190,5 @@ async def _until(condition: Callable[[], Awaitable[tuple[bool, object]]], goal: 
         if progress != before:
             before, deadline = progress, time.monotonic() + STUCK_S
         elif time.monotonic() > deadline:
-            raise ReplayFailed(f"no progress for {STUCK_S:.0f} s while waiting for {goal} ({progress})")
+            raise RunFailed(f"no progress for {STUCK_S:.0f} s while waiting for {goal} ({progress})")
         await asyncio.sleep(0.01)

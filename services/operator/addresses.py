@@ -1,6 +1,6 @@
-"""The file in which operators' commands find the databases of an ``onedoor up``.
+"""The file with the addresses of the databases, which ``onedoor up`` writes into its folder for operators' commands.
 
-``onedoor up`` writes it into its folder. It holds passwords, so that only its owner may read it.
+It contains passwords, so only its owner can read it.
 """
 
 import json
@@ -33,12 +33,17 @@ class Addresses:
 
 
 def write_addresses(folder: Path, addresses: Addresses) -> None:
-    """Write the file of this folder, completely or not at all."""
-    partial = folder / f"{FILE_NAME}.partial"
+    """Write the file of this folder."""
+    write_private(folder / FILE_NAME, json.dumps(asdict(addresses), indent=1))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, completely or not at all."""
+    partial = file.with_name(f"{file.name}.partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
-        json.dump(asdict(addresses), output, indent=1)
-    partial.replace(folder / FILE_NAME)
+        output.write(text)
+    partial.replace(file)
 
 
 def read_addresses(folder: Path) -> Addresses:

@@ -1,4 +1,4 @@
-"""The databases of a command: those of an ``onedoor up``, or those of an address."""
+"""Finds the databases of a command, those of an ``onedoor up`` or those of an address, and runs work on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.operator.addresses import NoAddresses, read_addresses
-from services.operator.monitor_commands import stop
+from services.operator.options import DatabaseOptions, stop
 from services.registry import CORE_SERVICES, default_systems
 
 T = TypeVar("T")
@@ -25,19 +25,20 @@ PLACE = "{service}"
 
 
 class WrongChoice(Exception):
-    """The options do not determine a database. The message says what to name."""
+    """The options do not determine a database. The message names the option to give."""
 
 
 class Unreachable(Exception):
     """The database cannot be used. The message names it, without its password."""
 
 
-def chosen(service: str | None, address: str, folder: Path | None) -> dict[str, str]:
+def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
     """Service -> address of its database; of all services if none is named.
 
     A folder takes precedence over an address, which may come from the environment. Without both, the default folder
     of ``onedoor up`` is meant. Raises WrongChoice.
     """
+    address, folder = options
     if address and folder is None:
         _check(address)
         if PLACE in address:
@@ -88,14 +89,18 @@ def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def on_monitor(address: str, folder: Path | None, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    """Do it on monitor's database. A wrong choice of databases, or one that is away, ends the command."""
+def on_service(service: str | None, options: DatabaseOptions, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    """Run the work on the database of one service. It ends the command if there is not exactly one, or no access."""
     try:
-        return on(next(iter(chosen("monitor", address, folder).values())), work)
+        databases = chosen(service, options)
     except WrongChoice as wrong:
         raise typer.BadParameter(str(wrong)) from None
-    except Unreachable as away:
-        raise stop(str(away)) from None
+    if len(databases) > 1:
+        raise typer.BadParameter(f"name one of the services: {', '.join(databases)}", param_hint="--service")
+    try:
+        return on(*databases.values(), work)
+    except Unreachable as error:
+        raise stop(str(error)) from None
 
 
 def _why(error: Exception) -> str:

@@ -9,8 +9,8 @@ from typing import Self
 
 import asyncpg
 
+from deploy.local.engines.postgres import Postgres
 from deploy.local.platform import Platform
-from deploy.local.postgres import Postgres
 from deploy.local.wiring import Options
 from services.registry import default_systems
 from tests.support.cases.simulated_case import CATALOGUE

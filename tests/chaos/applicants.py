@@ -10,7 +10,7 @@ from random import Random
 
 import httpx2
 
-from deploy.local.processes import until
+from deploy.local.processes.child import until
 from tests.support.cases.simulated_case import application
 
 MAX_WAITING = 300

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from deploy.local.processes import until
+from deploy.local.processes.child import until
 from services.registry import CORE_SERVICES, default_systems
 
 SERVICES = (*CORE_SERVICES, *default_systems())

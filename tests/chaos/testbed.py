@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from deploy.local.engine import Engine
+from deploy.local.engines.engine import Engine
+from deploy.local.engines.postgres import Postgres
 from deploy.local.platform import Platform
-from deploy.local.postgres import Postgres
-from deploy.local.processes import HOST, kept_port
+from deploy.local.site import HOST, kept_port
 from deploy.local.wiring import Options
 from services.registry import default_systems
 from services.runtime.clock import FileClock

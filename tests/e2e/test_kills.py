@@ -125,7 +125,9 @@ class KillRun:
         platform = self.centre.platform
         if name == "forkserver":
             children = psutil.Process().children()
-            return next((child.pid for child in children if "deploy.local.forkserver" in child.cmdline()), None)
+            return next(
+                (child.pid for child in children if "deploy.local.processes.forkserver" in child.cmdline()), None
+            )
         for engine in platform.engines.all:
             if engine.name == name:
                 return engine.process.pid if engine.process and engine.running else None

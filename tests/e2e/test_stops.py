@@ -11,8 +11,8 @@ import httpx2
 import psutil
 import pytest
 
-from deploy.local.postgres import USER
-from deploy.local.processes import is_free
+from deploy.local.engines.postgres import USER
+from deploy.local.site import is_free
 from onedoor.applicants import applications
 from services.intake.catalogue.load import sample_catalogue
 from tests.support import ledger_checks

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.processes import kept_port
+from deploy.local.site import kept_port
 from tests.support.installation import COMMAND
 from tests.support.waiting import eventually
 
@@ -39,7 +39,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
 
 
 def answer(address: str, path: str) -> tuple[int, str]:
-    """Status and body; 0 while nobody listens."""
+    """Status and body; status 0 while no process listens."""
     try:
         with urllib.request.urlopen(address + path, timeout=5) as response:
             return response.status, response.read().decode()
@@ -62,9 +62,7 @@ def wait_for_answer(address: str, path: str, status: int, text: str = "") -> str
     return body
 
 
-def test_it_says_when_it_is_ready_and_leaves_in_good_order(
-    database_url: str, kafka_address: str, tmp_path: Path
-) -> None:
+def test_it_answers_when_it_is_ready_and_stops_in_order(database_url: str, kafka_address: str, tmp_path: Path) -> None:
     migrated = subprocess.run([*COMMAND, "migrate", "routing", "--database", database_url], check=False)
     assert migrated.returncode == 0
     with serving(database_url, kafka_address, tmp_path) as (process, address, log):
@@ -78,7 +76,7 @@ def test_it_says_when_it_is_ready_and_leaves_in_good_order(
     assert {line["service"] for line in lines} == {"routing"}
 
 
-def test_a_database_that_is_not_up_to_date_is_named_with_what_to_do(
+def test_a_database_that_is_not_up_to_date_is_reported_with_the_command_to_run(
     database_url: str, kafka_address: str, tmp_path: Path
 ) -> None:
     with serving(database_url, kafka_address, tmp_path) as (process, address, _):
@@ -88,7 +86,7 @@ def test_a_database_that_is_not_up_to_date_is_named_with_what_to_do(
         assert process.wait(timeout=10) == 0
 
 
-def test_without_kafka_it_waits_and_says_so(database_url: str, tmp_path: Path) -> None:
+def test_without_kafka_it_is_not_ready(database_url: str, tmp_path: Path) -> None:
     with serving(database_url, "127.0.0.1:1", tmp_path) as (process, address, _):
         wait_for_answer(address, "/health/ready", 503, "not a member of the consumer group")
         process.send_signal(signal.SIGTERM)

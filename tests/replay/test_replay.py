@@ -1,9 +1,7 @@
-"""Recorded histories on the whole platform: processes, Kafka, PostgreSQL, and a department that answers as recorded."""
+"""Recorded histories on the whole platform, with a department that answers as recorded."""
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from contracts.working_time import OfficeHours, due_after, published_calendar
 from services.monitor.store.rule_store import SHIPPED
+from tests.support.installation import run_onedoor
 
 ZONE = ZoneInfo("Asia/Shanghai")
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
@@ -22,8 +21,7 @@ MUNICIPALITY = Path(__file__).parents[3] / "shared/data/event-log/receipt-cases.
 
 def replay(file: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
     output = tmp_path / "result.json"
-    command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain", "--json", str(output), *options]
-    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    completed = run_onedoor("replay", str(file), "--plain", "--json", str(output), *options)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     result: dict[str, Any] = json.loads(output.read_text())
     return result
@@ -113,8 +111,7 @@ def test_by_other_rules_other_rungs_fire(tmp_path: Path) -> None:
 def test_a_file_without_a_history_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "cases.csv"
     file.write_text("a,b\n1,2\n")
-    command = [sys.executable, "-m", "onedoor.cli", "replay", str(file), "--plain"]
-    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    completed = run_onedoor("replay", str(file), "--plain")
     assert completed.returncode == 1
     assert "no column case_id" in completed.stdout
     assert "Traceback" not in completed.stdout + completed.stderr

@@ -35,7 +35,7 @@ class OnedoorUp:
 
         async def complete() -> bool:
             assert self.process.poll() is None, self.output
-            return "land http" in self.output
+            return "\ntax http" in self.output
 
         await eventually(complete, READY_WITHIN_S, "onedoor up is ready")
 

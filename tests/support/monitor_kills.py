@@ -24,7 +24,7 @@ from contracts.codec import decode
 from contracts.envelope import EARLIEST
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.registry import REGISTRY
-from deploy.local.supervisor import Supervised
+from deploy.local.processes.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.monitor.core.state import MonitoredCase
 from services.operator.audit.case_record import case_records

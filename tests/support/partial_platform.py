@@ -1,6 +1,5 @@
-"""The engines and a few services alone, for tests and measurements that need no whole platform."""
+"""The engines and a few services, for tests and measurements that do not need the whole platform."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,28 +8,24 @@ from typing import Self
 import asyncpg
 
 from deploy.local.engines import Engines
-from deploy.local.preload import preload
-from deploy.local.supervisor import Supervised, Supervisor
-from deploy.local.wiring import Options, Wiring
+from deploy.local.processes.supervisor import Supervised, Supervisor
+from deploy.local.wiring import Options, Wiring, preload
 from services.registry import default_systems
 
 SYSTEMS = default_systems()
 READY_S = 90.0
 
-
 Connection = asyncpg.Connection
 
 
 class PartialPlatform:
-    """The engines, and some services on them. ``async with Stage(folder) as stage``."""
+    """The engines, and some services on them. ``async with PartialPlatform(folder) as platform``."""
 
-    def __init__(self, place: Path, options: Options | None = None, *, throwaway: bool = True) -> None:
+    def __init__(self, folder: Path, options: Options | None = None, *, throwaway: bool = True) -> None:
         self.options = options or Options(sandboxes=False)
-        self.engines = Engines(place)
-        for engine in self.engines.all:
-            engine.throwaway = throwaway
-        self._place = place
-        self._supervisor = Supervisor(place / "logs", preload(SYSTEMS), print)
+        self.engines = Engines(folder, throwaway=throwaway)
+        self._folder = folder
+        self._supervisor = Supervisor(folder / "logs", preload(SYSTEMS), print)
         self._wiring: Wiring | None = None
 
     @property
@@ -42,9 +37,7 @@ class PartialPlatform:
     async def database(self, service: str) -> None:
         """Create the database of a service, with its tables."""
         await self.engines.postgres.create_database(f"onedoor_{service}")
-        for task in self.wiring.migrations():
-            if task.name == f"migrate-{service}":
-                await self._supervisor.run(task)
+        await self._supervisor.run(self.wiring.migration(service))
 
     async def connect(self, service: str) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection to a service's database. The caller closes it."""
@@ -52,25 +45,19 @@ class PartialPlatform:
 
     async def serve(self, service: str, *, ready: bool = True) -> list[Supervised]:
         """Start the service's replicas, and wait until they are ready."""
-        own = [one for one in self.wiring.services() if one.arguments == ("serve", service)]
-        started = [self._supervisor.keep(specification) for specification in own]
+        started = [self._supervisor.keep(replica) for replica in self.wiring.replicas(service)]
         if ready:
             await self._supervisor.all_ready(READY_S)
         return started
 
     async def restart(self, process: Supervised) -> Supervised:
-        """Start a killed process at once: its keeper would wait longer each time."""
+        """Start a killed process at once: the supervisor would pause longer each time."""
         await self._supervisor.drop(process.specification.name)
         return self._supervisor.keep(process.specification)
 
     async def stop(self, processes: Sequence[Supervised]) -> None:
         """Stop these processes gracefully."""
-        for process in processes:
-            if process.keeper is not None:
-                process.keeper.cancel()
-        await asyncio.gather(*(one.forked.stop(10) for one in processes if one.forked is not None))
-        for process in processes:
-            del self._supervisor.processes[process.specification.name]
+        await self._supervisor.drop(*(process.specification.name for process in processes))
 
     async def __aenter__(self) -> Self:
         try:
@@ -79,7 +66,7 @@ class PartialPlatform:
         except BaseException:
             await self._leave()
             raise
-        self._wiring = Wiring(self._place, self.engines.kafka, self.engines.database_url, self.options)
+        self._wiring = Wiring(self._folder, self.engines.kafka, self.engines.database_url, self.options)
         return self
 
     async def __aexit__(

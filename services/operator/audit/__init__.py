@@ -1,4 +1,4 @@
-"""``onedoor audit``: does the platform keep its promises? The databases and the departments' ledgers alone show it.
+"""``onedoor audit``: checks from the databases and the departments' ledgers whether every promise is kept.
 
 In file order: ``targets`` finds the databases. ``checksum_compare`` reads each of them once with the statements of
 ``queries`` and yields the cases that may be wrong. ``case_record`` collects everything on record of such a case.

@@ -1,4 +1,4 @@
-"""Everything on record of a case, in every database, as plain rows and JSON."""
+"""Reads everything on record of a case, in every database, as plain rows and JSON."""
 
 import json
 from collections import defaultdict
@@ -82,7 +82,7 @@ class CaseRecord:
     """A case.
 
     ``ledgers`` has no entry for a department whose ledger was not read. ``rules`` has the versions of monitor's rules
-    by number, if they were asked for.
+    by number, if they were read.
     """
 
     case_id: str
@@ -98,7 +98,7 @@ class CaseRecord:
         return rows[0] if rows else None
 
     def messages(self, service: str, kind: str) -> list[PublishedMessage]:
-        """The messages of this kind that this service is the source of: dead letters handed back have another."""
+        """The messages of this kind that this service is the source of: a replayed dead letter may have another."""
         source = f"/onedoor/{service}"
         return [m for m in self.published.get(service, ()) if m.kind == kind and m.event["source"] == source]
 

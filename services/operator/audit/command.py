@@ -12,6 +12,7 @@ from services.operator.audit.run import AuditOptions, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import Unreachable, WrongChoice
+from services.operator.options import DatabaseOptions
 from services.runtime.configuration import read
 
 BROKEN = 1
@@ -25,13 +26,13 @@ _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """A database goes away while it is read, or has other tables than expected."""
 
 
-def run(folder: Path | None, database: str, replay: str, lost_after_s: float, json: Path | None) -> int:
+def run(options: DatabaseOptions, replay: str, lost_after_s: float, json: Path | None) -> int:
     """Examine, print and write; gives the exit status. Raises `WrongSetting`."""
     try:
-        databases = targets(folder, database, read(AuditSettings))
-        options = AuditOptions(_number(replay), lost_after_s)
+        databases = targets(options, read(AuditSettings))
         # Progress goes to stderr, so that it does not mix with the result.
-        report = asyncio.run(audit(databases, options, Console(stderr=True, highlight=False)))
+        console = Console(stderr=True, highlight=False)
+        report = asyncio.run(audit(databases, AuditOptions(_number(replay), lost_after_s), console))
     except (WrongChoice, Unreachable) as reason:
         typer.echo(str(reason), err=True)
         return NOT_DONE

@@ -1,4 +1,4 @@
-"""The promises that are examined, and what a broken one looks like."""
+"""The promises that are examined, and the form of a fault."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Invariant(StrEnum):
-    """The promises that are examined. The value names each in files."""
+    """The promises that are examined. The values are their names in files."""
 
     DECIDED = "decided"
     TASKS = "tasks"

@@ -1,4 +1,4 @@
-"""Checks cases singly, and again until a fault is explained or stays."""
+"""Checks single cases, and repeats the check until a fault is explained or stays."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ REPLAY_BATCH = 100
 """The same for a replay, which reads no ledger and makes a model of every message."""
 
 MAX_PENDING = 20_000
-"""Most cases with faults that are checked again together. It bounds the memory of an audit that finds many."""
+"""Number of faulty cases that are checked again together. It bounds the memory of an audit that finds many."""
 
 FIRST_PAUSE_S = 1.0
 """The databases are read one after another. A second later the others have caught up with one that was ahead."""

@@ -12,7 +12,7 @@ from rich.table import Table
 from services.operator.audit.invariants import TITLES, Fault, Invariant
 
 SHOWN = 10
-"""Most faults that are printed for each invariant: those of the smallest numbers."""
+"""Number of faults of each invariant that are printed: those of the smallest case numbers."""
 
 
 @dataclass(slots=True)
@@ -22,12 +22,12 @@ class Finding:
     examined: int = 0
     broken: int = 0
     first: list[tuple[str, str]] = field(default_factory=list)
-    """Case number and what is wrong, in order of the numbers."""
+    """Case number and fault, in order of the numbers."""
 
 
 @dataclass(slots=True)
 class Report:
-    """The whole result. ``notes`` says what was not examined, and why."""
+    """The whole result. ``notes`` names the parts that were not examined, with the reason."""
 
     findings: dict[Invariant, Finding] = field(default_factory=lambda: {each: Finding() for each in Invariant})
     notes: list[str] = field(default_factory=list)
@@ -41,19 +41,19 @@ class Report:
     def broken(self) -> bool:
         return any(finding.broken for finding in self.findings.values())
 
-    def add_broken(self, invariant: Invariant, number: str, whats: list[str]) -> None:
-        """Count one case (or row) that breaks this invariant; ``whats`` says how."""
+    def add_broken(self, invariant: Invariant, number: str, faults: list[str]) -> None:
+        """Count one case (or row) that breaks this invariant in these ways."""
         finding = self.findings[invariant]
         finding.broken += 1
-        finding.first = nsmallest(SHOWN, [*finding.first, (number, "; ".join(whats))])
+        finding.first = nsmallest(SHOWN, [*finding.first, (number, "; ".join(faults))])
 
     def add(self, faults: list[Fault]) -> None:
         """Add all faults of one case. The case counts once for each invariant that it breaks."""
         by_invariant: dict[Invariant, list[str]] = {}
         for fault in faults:
             by_invariant.setdefault(fault.invariant, []).append(fault.what)
-        for invariant, whats in by_invariant.items():
-            self.add_broken(invariant, faults[0].case_id, whats)
+        for invariant, texts in by_invariant.items():
+            self.add_broken(invariant, faults[0].case_id, texts)
 
     def document(self) -> dict[str, Any]:
         """The result as a JSON document."""
@@ -81,7 +81,7 @@ def write(report: Report, file: Path) -> None:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the result: a table, what is broken, what was not examined."""
+    """Print the result: a table, the broken promises, and the parts that were not examined."""
     table = Table("invariant / 准则", "examined / 检查", "broken / 违反", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

@@ -17,7 +17,9 @@ class AuditSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
     systems: Annotated[tuple[System, ...], NoDecode] = Field(
-        (), description="The department systems of the installation, comma separated. Known of an 'onedoor up'."
+        (),
+        description="The department systems of the installation, comma separated. "
+        "Not needed with the folder of an 'onedoor up'.",
     )
     clock: str = Field("system", description="'system', or the path of the clock file that the services read.")
     closed_retention_days: int = Field(90, ge=2, description="As the services have it.")

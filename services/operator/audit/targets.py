@@ -14,6 +14,7 @@ from services.operator.addresses import read_addresses
 from services.operator.audit.queries import case_queries
 from services.operator.audit.settings import AuditSettings
 from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
+from services.operator.options import DatabaseOptions
 from services.registry import CORE_SERVICES, department, departments
 from services.runtime.clock import Clock, open_clock
 
@@ -67,11 +68,12 @@ class Targets:
         return self.clock.now() if incomplete else since
 
 
-def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targets:
+def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
     """The databases of a folder of ``onedoor up``, or of an address in which ``{service}`` stands for the name.
 
-    Raises `WrongChoice` with what to set.
+    Raises `WrongChoice`, which names the setting to change.
     """
+    address, folder = options
     if address and folder is None and PLACE not in address:
         raise WrongChoice("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
     local = folder or (None if address else DEFAULT_FOLDER)
@@ -79,9 +81,10 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
     if not systems:
         raise WrongChoice("ONEDOOR_SYSTEMS is not set: name the department systems, comma separated")
     names = (*CORE_SERVICES, *systems)
-    services = {name: found for name in names for found in chosen(name, address, folder).values()}
+    services = {name: found for name in names for found in chosen(name, options).values()}
     if unknown := sorted({*settings.audit_ledgers, *settings.audit_queries} - {*systems}):
         raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
+    local_ledgers = read_addresses(local).ledgers if local else {}
     ledgers, unread = {}, {}
     for system in systems:
         declared = department(system).ledger if system in departments() else None
@@ -95,11 +98,8 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
                     f"ONEDOOR_AUDIT_LEDGERS: {system} must be like postgresql+asyncpg://user:password@host/name"
                 )
             ledgers[system] = LedgerQuery(found, query)
-        elif local is not None:
-            if found := read_addresses(local).ledgers.get(system, ""):
-                ledgers[system] = LedgerQuery(found, query)
-            else:
-                unread[system] = "not named in ONEDOOR_AUDIT_LEDGERS"
+        elif system in local_ledgers:
+            ledgers[system] = LedgerQuery(local_ledgers[system], query)
         else:
             unread[system] = "not named in ONEDOOR_AUDIT_LEDGERS"
     try:
@@ -119,7 +119,7 @@ def targets(folder: Path | None, address: str, settings: AuditSettings) -> Targe
 
 def _systems_of(folder: Path) -> tuple[str, ...]:
     """The department systems of an ``onedoor up``: every service that is not a core one."""
-    return tuple(name for name in chosen(None, "", folder) if name not in CORE_SERVICES)
+    return tuple(name for name in chosen(None, DatabaseOptions("", folder)) if name not in CORE_SERVICES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,6 @@ async def measure(count: int, folder: Path) -> list[Figure]:
         platform_rate = count / seconds
         print(f"platform: {platform_rate:.0f} cases/s ({accepted:.0f}/s accepted)")
         spent = {name: after - before[name] for name, after in _processor_seconds(platform).items()}
-        for process in list(platform.processes.values()):
-            if process.keeper:
-                process.keeper.cancel()
         await platform.supervisor.stop()
         floor_rate = await _floor(platform, count)
         print(f"floor:    {floor_rate:.0f} cases/s")

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from deploy.local.engines.postgres import Postgres
 from deploy.local.platform import Platform
-from deploy.local.postgres import Postgres
 from services.registry import default_systems
 from tests.benchmarks import measured_platform, resources
 from tests.benchmarks.figures import Figure, figure, quantile

@@ -19,9 +19,8 @@ from contracts.envelope import Envelope, Message
 from contracts.messages.cases import CaseAccepted
 from contracts.registry import REGISTRY, topic_of, topics_for
 from deploy.local.engines import Engines
-from deploy.local.preload import preload
-from deploy.local.supervisor import Supervised, Supervisor
-from deploy.local.wiring import Options, Wiring
+from deploy.local.processes.supervisor import Supervised, Supervisor
+from deploy.local.wiring import Options, Wiring, preload
 from services.registry import default_systems
 from services.runtime.settings import Settings
 from tests.benchmarks import measured_platform, resources
@@ -76,9 +75,7 @@ class Testbed:
     def __init__(self, path: Path, brokers: int) -> None:
         self._place = path
         self._brokers = brokers
-        self._engines = Engines(path, brokers=brokers)
-        for engine in self._engines.all:
-            engine.throwaway = True
+        self._engines = Engines(path, brokers=brokers, throwaway=True)
         self._supervisor = Supervisor(path / "logs", preload(SYSTEMS), print)
         received = simulate(three_departments_plan(), answered=True).received("routing")
         self._acceptances = [one for one in received if isinstance(one.data, CaseAccepted)]
@@ -111,9 +108,7 @@ class Testbed:
             sandboxes=False, brokers=self._brokers, replicas={"routing": trial.replicas}, extra={"routing": own}
         )
         wiring = Wiring(self._place, self._engines.kafka, self._engines.database_url, options)
-        for task in wiring.migrations():
-            if task.name == "migrate-routing":
-                await self._supervisor.run(task)
+        await self._supervisor.run(wiring.migration("routing"))
         await ensure_topics(
             Settings(
                 service="routing",
@@ -127,17 +122,12 @@ class Testbed:
             ),
             topics_for(REGISTRY, SYSTEMS),
         )
-        replicas = [
-            self._supervisor.keep(specification)
-            for specification in wiring.services()
-            if specification.arguments == ("serve", "routing")
-        ]
+        replicas = [self._supervisor.keep(replica) for replica in wiring.replicas("routing")]
         await self._supervisor.all_ready(READY_S)
         try:
             return await self._measure(replicas, prefix, database, cases)
         finally:
-            for process in replicas:
-                await self._supervisor.drop(process.specification.name)
+            await self._supervisor.drop(*(process.specification.name for process in replicas))
 
     async def _measure(self, replicas: Sequence[Supervised], prefix: str, database: str, cases: int) -> Result:
         pids = {process.specification.name: process.pid for process in replicas if process.pid is not None}

@@ -11,7 +11,7 @@ import asyncpg
 import psutil
 
 from contracts.messages.tasks import TaskDone
-from deploy.local.postgres import Postgres
+from deploy.local.engines.postgres import Postgres
 from services.departments.sandbox.ledger import Ledger
 from services.load import load
 from services.registry import default_systems

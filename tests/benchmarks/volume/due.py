@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.registry import REGISTRY
-from deploy.local.supervisor import Supervised
+from deploy.local.processes.supervisor import Supervised
 from deploy.local.wiring import Options
 from services.runtime.clock import FileClock
 from tests.benchmarks import measured_platform, resources

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.codec import CONTENT_TYPE_HEADER, encode
 from contracts.envelope import Envelope, Message
 from contracts.registry import REGISTRY, topic_of, topics_for
-from deploy.local.supervisor import answers_ready
+from deploy.local.processes.supervisor import answers_ready
 from deploy.local.wiring import Options
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.settings import Settings
@@ -146,7 +146,7 @@ async def _peak_mb(platform: PartialPlatform, service: str, seconds: float, catc
 @asynccontextmanager
 async def _own_process(platform: PartialPlatform, service: str) -> AsyncIterator[int]:
     """The service in a process of its own; its process id."""
-    (own,) = [one for one in platform.wiring.services() if one.arguments == ("serve", service)]
+    own = platform.wiring.replica(service, 1)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "onedoor.cli", *own.arguments, env=own.environment, stdout=asyncio.subprocess.DEVNULL
     )

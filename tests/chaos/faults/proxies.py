@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Self
 
-from deploy.local.processes import HOST
+from deploy.local.site import HOST
 
 CHUNK_BYTES = 64 * 1024
 _SIZE = struct.Struct(">i")

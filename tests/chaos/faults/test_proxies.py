@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deploy.local.processes import HOST
+from deploy.local.site import HOST
 from tests.chaos.faults.proxies import Proxy, ProxyMode, advertise_proxy
 from tests.support.waiting import eventually
 

@@ -48,12 +48,12 @@ def test_a_directory_is_checked_applied_and_shown(database_url: str, file: Path)
     assert "孙晴" in onedoor(database_url, "diff", str(file)), "the changes that the file would make"
     assert len(onedoor(database_url, "history").splitlines()) == 2, "a comparison puts nothing in force"
 
-    who = ("who", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
-    output = onedoor(database_url, *who, "yellow", "--at", "2026-03-02").splitlines()
+    recipients = ("recipients", "--owner", "Tax (税务局)", "--region", "450103", "--rung")
+    output = onedoor(database_url, *recipients, "yellow", "--at", "2026-03-02").splitlines()
     assert [line.split("  ")[-1].strip() for line in output] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
     assert output[0].startswith("at once") and output[2].startswith("after 8 working hours")
-    assert "none of warning, yellow" in onedoor(database_url, *who, "blue", status=2)
-    assert "2026-03-02" in onedoor(database_url, *who, "red", "--at", "tomorrow", status=2)
+    assert "none of warning, yellow" in onedoor(database_url, *recipients, "blue", status=2)
+    assert "2026-03-02" in onedoor(database_url, *recipients, "red", "--at", "tomorrow", status=2)
 
 
 def test_a_faulty_directory_is_refused_and_the_one_in_force_stays(database_url: str, file: Path) -> None:

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.engines import Engines
-from deploy.local.kafka import Kafka
+from deploy.local.engines.kafka import Kafka
 from services.runtime.kafka.topics import Topics, TopicsNotCreated
 from tests.support.runtime.topics import ensure_topics
 from tests.support.runtime.toy import settings

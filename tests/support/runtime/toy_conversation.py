@@ -14,7 +14,7 @@ from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
 from contracts.values import Value
-from deploy.local.postgres import Postgres
+from deploy.local.engines.postgres import Postgres
 from services.runtime.process import ServiceProcess
 from services.runtime.service import Service
 from services.runtime.store import tables

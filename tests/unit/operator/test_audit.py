@@ -25,6 +25,7 @@ from services.operator.audit.report import SHOWN, Report
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
+from services.operator.options import DatabaseOptions
 from services.registry import default_systems
 from tests.support.cases.simulated_case import SimulatedCase, simulate, three_departments_plan
 from tests.support.messages import CASE_ID
@@ -99,11 +100,11 @@ def open_at_tax(*, will_retry: bool) -> CaseRecord:
     return changed(record, "tax", state=states["tax"], call_due_at=later, closed_at=None)
 
 
-def whats(record: CaseRecord, moments: Moments = MOMENTS) -> list[str]:
+def faults(record: CaseRecord, moments: Moments = MOMENTS) -> list[str]:
     return [fault.what for fault in check_case(record, moments)]
 
 
-def test_a_sound_case_is_judged_sound() -> None:
+def test_a_sound_case_has_no_fault() -> None:
     assert check_case(decided(), MOMENTS) == []
 
 
@@ -112,18 +113,18 @@ def test_its_messages_lead_to_its_states() -> None:
 
 
 def test_an_open_case_is_sound_while_services_will_retry() -> None:
-    assert whats(open_at_tax(will_retry=True)) == []
-    found = " | ".join(whats(open_at_tax(will_retry=False)))
+    assert faults(open_at_tax(will_retry=True)) == []
+    found = " | ".join(faults(open_at_tax(will_retry=False)))
     for expected in ("open at intake, and nothing", "open at routing, and nothing", "open at tax, and no call"):
         assert expected in found
 
 
-def test_a_department_that_has_yet_to_be_reached_is_no_fault() -> None:
+def test_a_task_on_its_way_to_a_department_is_no_fault() -> None:
     record = open_at_tax(will_retry=True)
     del record.rows["tax"]
-    assert whats(record) == []
+    assert faults(record) == []
     changed(record, "routing", retry_at=None)
-    assert any("unknown to tax, and routing will not request it again" in what for what in whats(record))
+    assert any("unknown to tax, and routing will not request it again" in what for what in faults(record))
 
 
 def test_a_decision_that_monitor_missed_is_a_fault_only_when_it_cannot_be_in_transit() -> None:
@@ -138,24 +139,24 @@ def test_a_decision_that_monitor_missed_is_a_fault_only_when_it_cannot_be_in_tra
     assert check_case(changed(record, "monitor", timer_at=NOW), early) == []
 
 
-def test_what_may_be_deleted_is_not_missed() -> None:
+def test_deleted_rows_are_not_missed() -> None:
     record = decided()
     record.published.clear()
     del record.rows["intake"]
     later = Moments(NOW, NOW, kept_since=NOW, closed_since=NOW)
-    assert whats(record, later) == []
-    assert whats(record) != []
+    assert faults(record, later) == []
+    assert faults(record) != []
     assert replay(record, later) == (0, [])
 
 
-def test_a_card_that_is_due_waits_for_routings_answer_and_no_longer() -> None:
+def test_a_card_that_is_due_waits_only_for_the_answer_of_routing() -> None:
     late = ACCEPTED_AT + timedelta(days=90)
     moments = Moments(late, late + timedelta(hours=1), LONG_AGO, LONG_AGO)
-    assert whats(changed(open_at_tax(will_retry=True), "monitor", timer_at=late), moments) == []
+    assert faults(changed(open_at_tax(will_retry=True), "monitor", timer_at=late), moments) == []
     asking = changed(open_at_tax(will_retry=True), "monitor", retry_at=late + timedelta(minutes=30))
-    assert whats(asking, moments) == []
+    assert faults(asking, moments) == []
     without_timer = changed(open_at_tax(will_retry=True), "monitor", timer_at=late + timedelta(days=1), retry_at=None)
-    assert {what.split(",")[0] for what in whats(without_timer, moments)} == {
+    assert {what.split(",")[0] for what in faults(without_timer, moments)} == {
         f"{key}: {rung} is due" for key in ("case", "step/assessment") for rung in ("warning", "yellow", "red")
     }
 
@@ -165,16 +166,16 @@ def test_a_rung_must_be_listed_and_published_and_late() -> None:
     state = deepcopy(record.rows["monitor"][0].state)
     state["commitments"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
     changed(record, "monitor", state=state)
-    assert sorted(whats(record)) == [
+    assert sorted(faults(record)) == [
         "case: warning has been published 0 times",
         "case: warning is listed 0 times",
         "case: warning stands, and the answer was in time",
     ]
     record.alerts = [Alert("case", "warning", 1, withdrawn=True)]
-    assert "case: warning is withdrawn in the list or at monitor, and not in both" in whats(record)
+    assert "case: warning is withdrawn in the list or at monitor, and not in both" in faults(record)
 
 
-def test_processed_ids_that_were_dropped_or_made_up_are_noticed() -> None:
+def test_missing_and_invented_processed_ids_are_detected() -> None:
     for service in ("intake", "routing", "monitor", *SYSTEMS):
         processed_ids = decided().rows[service][0].processed_ids
         forged = changed(decided(), service, processed_ids=(*processed_ids, uuid4()))
@@ -215,26 +216,26 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
         ("postgresql+asyncpg://u:p@h/{service}", {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
     ],
 )
-def test_a_wrong_choice_says_what_to_set(address: str, settings: dict[str, Any], expected: str) -> None:
+def test_a_wrong_choice_names_the_setting(address: str, settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(WrongChoice, match=expected):
-        targets(None, address, AuditSettings(**{"systems": SYSTEMS, **settings}))
+        targets(DatabaseOptions(address, None), AuditSettings(**{"systems": SYSTEMS, **settings}))
 
 
 def test_a_ledger_that_is_not_named_is_not_examined() -> None:
-    found = targets(None, "postgresql+asyncpg://u:p@h/{service}", AuditSettings(systems=SYSTEMS))
+    found = targets(DatabaseOptions("postgresql+asyncpg://u:p@h/{service}", None), AuditSettings(systems=SYSTEMS))
     assert set(found.unread_ledgers) == set(SYSTEMS) and found.ledgers == {}
 
 
-def test_it_ends_with_two_where_it_cannot_examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path / "nothing", "", "10", 1, None) == 2
+def test_the_exit_status_is_two_if_it_cannot_examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(DatabaseOptions("", tmp_path / "nothing"), "10", 1, None) == 2
     assert "no folder of 'onedoor up'" in capsys.readouterr().err
-    assert run(tmp_path, "", "many", 1, None) == 2
+    assert run(DatabaseOptions("", tmp_path), "many", 1, None) == 2
 
 
 def test_an_unreachable_database_is_named_without_its_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ONEDOOR_SYSTEMS", "tax")
-    assert run(None, "postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", "10", 1, None) == 2
+    assert run(DatabaseOptions("postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", None), "10", 1, None) == 2
     errors = capsys.readouterr().err
     assert "the database of intake at 127.0.0.1:1/onedoor_intake" in errors and "hidden" not in errors

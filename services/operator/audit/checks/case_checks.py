@@ -1,7 +1,7 @@
 """Faults of a case: its acceptance and its decision.
 
 A pending next step explains a difference: a service that owes an answer has an external call due, a service that
-needs one has a timer, and a message is marked until it is published. A fault is what no such step explains.
+needs one has a timer, and a message is marked until it is published. Any other difference is a fault.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from services.operator.audit.invariants import Fault, Invariant, Moments, moment
 
 
 def check_case(case: CaseRecord, moments: Moments) -> list[Fault]:
-    """Everything that is wrong with this case."""
+    """All faults of this case."""
     return [*decided(case, moments), *tasks(case, moments), *commitments(case, moments), *rungs(case, moments)]
 
 

@@ -121,9 +121,9 @@ def rungs(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
     tracked = monitor.state.get("commitments", [])
     case_ended = next((optional_moment(one.get("ended_at")) for one in tracked if one["key"] == "case"), None)
     slow = [span for commitment in tracked if (span := _slow_delivery(commitment)) is not None]
-    whats = [what for commitment in tracked for what in _fired(monitor, commitment, case_ended, slow, moments)]
-    whats += _listed_and_published(case, tracked, moments)
-    yield from (Fault(Invariant.RUNGS, case.case_id, what) for what in whats)
+    texts = [what for commitment in tracked for what in _fired(monitor, commitment, case_ended, slow, moments)]
+    texts += _listed_and_published(case, tracked, moments)
+    yield from (Fault(Invariant.RUNGS, case.case_id, what) for what in texts)
 
 
 def _slow_delivery(commitment: Json) -> tuple[datetime, datetime] | None:

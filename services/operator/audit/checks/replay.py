@@ -57,7 +57,7 @@ class Incomplete(Exception):
 
 
 def replay(case: CaseRecord, moments: Moments) -> tuple[int, list[Fault]]:
-    """How many of the case's states could be replayed, and what is wrong with them."""
+    """The number of the case's states that could be replayed, and their faults."""
     published = {message.message_id: message for messages in case.published.values() for message in messages}
     examined, faults = 0, []
     for service in case.rows:
@@ -77,7 +77,7 @@ def replay(case: CaseRecord, moments: Moments) -> tuple[int, list[Fault]]:
 def _difference(
     case: CaseRecord, service: str, row: StoredCase, published: Mapping[UUID, PublishedMessage], moments: Moments
 ) -> str | None:
-    """What is wrong, without repeating any content. Raises `Incomplete`."""
+    """The fault of a state, without any of its content; None if it has none. Raises `Incomplete`."""
     if len(row.processed_ids) >= MAX_PROCESSED_IDS:
         raise Incomplete
     left_out = _NOT_IN_MESSAGES.get(service, _NOT_IN_DEPARTMENT_MESSAGES)

@@ -17,12 +17,12 @@ def tasks(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
         for step in (routing.state["steps"] if routing else ())
         if "requested_at" in step
     }
-    whats = [
+    texts = [
         *_requested(case, requested, routing, moments),
         *(what for system in _systems(case) for what in _at_department(case, system, requested, moments)),
         *(what for task_id, step in requested.items() for what in _handed_over(case, task_id, step, routing, moments)),
     ]
-    yield from (Fault(Invariant.TASKS, case.case_id, what) for what in whats)
+    yield from (Fault(Invariant.TASKS, case.case_id, what) for what in texts)
 
 
 def _systems(case: CaseRecord) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the checks compare: answers, contents of messages, and whether a case may have been deleted."""
+"""Values that the checks share: answers, contents of messages, and whether a case may have been deleted."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -59,7 +59,7 @@ OVERDUE_UNPUBLISHED = """
         < clock_timestamp() - interval '1 minute'
     GROUP BY u.case_id ORDER BY u.case_id
 """
-"""A dead letter that was handed back counts from then on, whatever its mark says."""
+"""For a replayed dead letter the minute begins with its replay, at any time of its mark."""
 PARKED_COUNT = "SELECT count(*) FROM dead_letters WHERE status = 'parked'"
 PARKED_WITHOUT_REASON = """
     SELECT case_id, number FROM dead_letters WHERE status = 'parked' AND coalesce(btrim(reason), '') = '' ORDER BY 1, 2

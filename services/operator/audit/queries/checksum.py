@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Fact(StrEnum):
-    """What two tables must agree on."""
+    """A fact on which two tables must agree."""
 
     KNOWN_TO_ROUTING = "known_to_routing"
     KNOWN_TO_MONITOR = "known_to_monitor"
@@ -90,7 +90,7 @@ def _lanes(column: str, width: int) -> str:
 
 
 MAX_DUPLICATES = 1000
-"""Most duplicate hashes that a statement reports."""
+"""Number of duplicate hashes that a statement reports at most."""
 
 _PARAMETERS = "(SELECT $1::bigint, $2::text, $3::timestamptz, $4::text, $5::timestamptz) AS parameters"
 """PostgreSQL needs the type of each parameter, also of one that a statement does not use."""

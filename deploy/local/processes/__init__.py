@@ -1,0 +1,1 @@
+"""Child processes: the fork server, what it starts, and their supervisor."""

@@ -1,0 +1,46 @@
+"""Runs a demonstration or a replay: the platform in a temporary folder, with its progress on the terminal."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local.engines.engine import EngineFailed
+from deploy.local.processes.child import Notify
+from deploy.local.processes.supervisor import NotReady
+from deploy.local.up import until_asked_to_stop
+
+
+class RunFailed(Exception):
+    """The run did not come to its end. The message says why."""
+
+
+def run_in_temporary_folder(
+    name: str, console: Console, work: Callable[[Path, Notify], Coroutine[None, None, None]]
+) -> int:
+    """Run the work with the folder and a function that prints its steps; gives the exit status.
+
+    After RunFailed, EngineFailed, NotReady or OSError the folder stays, for its logs.
+    """
+    began = time.monotonic()
+
+    def notify(text: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, soft_wrap=True)
+
+    folder = Path(tempfile.mkdtemp(prefix=f"onedoor-{name}-"))
+    try:
+        until_asked_to_stop(work(folder, notify))
+    except (RunFailed, EngineFailed, NotReady, OSError) as failure:
+        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def write_json(file: Path, result: object) -> None:
+    """Write a result for other programs."""
+    file.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""``onedoor calendar``: due dates, their explanation, and notices of holidays."""

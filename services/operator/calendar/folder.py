@@ -1,0 +1,56 @@
+"""The folder of the notices of holidays that are in force: a file for each year and region.
+
+A notice is replaced by a whole file in one step, and a copy of the old file is kept in ``replaced/``. So a reader sees
+one or the other at any moment, and the earlier notices stay readable.
+"""
+
+from pathlib import Path
+
+from contracts.working_time import Calendar, published_calendar
+from contracts.working_time.notices import InvalidNotice, Notice, in_force, read
+
+REPLACED = "replaced"
+
+
+def notices(folder: Path) -> list[Notice]:
+    """All notices of a folder; none if it does not exist. Raises `InvalidNotice`, which names the file."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidNotice(f"{folder} is not a folder")
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            notice = read(path.read_bytes())
+        except OSError as fault:
+            raise InvalidNotice(f"{path}: {fault.strerror}") from None
+        except InvalidNotice as fault:
+            raise InvalidNotice(f"{path}: {fault}") from None
+        if path.name != _name(notice):
+            raise InvalidNotice(
+                f"{path} contains the notice of {notice.region} for {notice.year}: name it {_name(notice)}"
+            )
+        found.append(notice)
+    return found
+
+
+def calendar(folder: Path, region: str) -> Calendar:
+    """The calendar of a region by the notices of a folder. Raises `InvalidNotice`."""
+    return in_force(published_calendar(), notices(folder), region)
+
+
+def put(folder: Path, notice: Notice) -> Path:
+    """Put a notice in force. Returns its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _name(notice)
+    partial = path.with_suffix(".partial")
+    partial.write_text(notice.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    if path.exists():
+        old = path.read_bytes()
+        kept = folder / REPLACED / f"{path.stem} {read(old).version.rsplit(' ', 1)[1]}.json"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(old)
+    partial.replace(path)
+    return path
+
+
+def _name(notice: Notice) -> str:
+    return f"{notice.region} {notice.year}.json"

@@ -1,0 +1,148 @@
+"""Computes and explains a limit as it was typed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfoNotFoundError
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from contracts.messages.plans import Limit
+from contracts.working_time import (
+    CountingMethod,
+    CountingRules,
+    Due,
+    Extension,
+    LimitHistory,
+    OfficeHours,
+    Suspended,
+    Suspension,
+    due,
+)
+from contracts.working_time.explain import explain
+from contracts.working_time.hours import parse_session
+from contracts.working_time.notices import InvalidNotice
+from contracts.working_time.svg import svg
+from contracts.working_time.wording import Language, amount, moment, text
+from services.operator.calendar import folder
+from services.operator.calendar.options import CountingOptions, LimitOptions
+from services.operator.options import file_errors
+
+
+def print_due(limit: LimitOptions, counting: CountingOptions, *, as_json: bool) -> None:
+    """Print when a limit ends."""
+    rules = counting_rules(counting)
+    history = _history(limit, rules)
+    with _range_errors():
+        end = due(history, rules)
+    typer.echo(_as_json(end, rules) if as_json else _as_text(end, rules))
+
+
+def print_explanation(
+    limit: LimitOptions, counting: CountingOptions, language: Language, *, as_json: bool, picture: Path | None
+) -> None:
+    """Print the days of a limit, and draw them into the file ``picture``."""
+    rules = counting_rules(counting)
+    history = _history(limit, rules)
+    with _range_errors():
+        explanation = explain(history, rules)
+        drawing = svg(explanation, language) if picture is not None else ""
+    typer.echo(explanation.model_dump_json(indent=1) if as_json else text(explanation, language))
+    if picture is not None:
+        with file_errors():
+            picture.write_text(drawing, encoding="utf-8")
+
+
+def counting_rules(options: CountingOptions) -> CountingRules:
+    """The calendar, hours and method that the options name."""
+    try:
+        calendar = folder.calendar(options.calendars, options.region)
+        sessions = tuple(parse_session(part) for part in options.hours.split(","))
+        rules = CountingRules(calendar, OfficeHours(options.zone, sessions), CountingMethod(options.rule))
+    except (InvalidNotice, ValueError) as fault:
+        raise typer.BadParameter(str(fault)) from None
+    except (ZoneInfoNotFoundError, OSError):
+        raise typer.BadParameter(f"{options.zone!r} is no time zone: write Asia/Shanghai, for example") from None
+    if calendar.region != options.region:
+        typer.echo(
+            f"no notice of {options.region} is in force in {options.calendars}; the nation's calendar counts", err=True
+        )
+    return rules
+
+
+def parse_moment(text: str, rules: CountingRules) -> datetime:
+    """A moment as it was typed: local time of the place unless it has a zone; a day alone means its beginning."""
+    at = datetime.fromisoformat(text.strip())
+    return at if at.tzinfo else at.replace(tzinfo=rules.hours.tz)
+
+
+def suspension(since: str, until: str, rules: CountingRules) -> Suspension:
+    """A suspension from its two moments; the second is empty while it lasts."""
+    return Suspension(parse_moment(since, rules), parse_moment(until, rules) if until.strip() else None)
+
+
+def _history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
+    if options.start is None:
+        raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
+    try:
+        began_at = parse_moment(options.start, rules)
+        return LimitHistory(
+            Limit(
+                working_days=options.days,
+                calendar_days=options.calendar_days,
+                months=options.months,
+                working_minutes=options.minutes,
+            ),
+            began_at,
+            tuple(_period(one, rules) for one in options.suspend or ()),
+            Extension(options.extend, "as asked", began_at) if options.extend is not None else None,
+            parse_moment(options.restart, rules) if options.restart is not None else None,
+        )
+    except ValidationError:
+        raise typer.BadParameter("give one of --days, --calendar-days, --months and --minutes") from None
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault)) from None
+
+
+def _period(text: str, rules: CountingRules) -> Suspension:
+    since, dots, until = text.partition("..")
+    if not dots:
+        raise ValueError(f"{text!r}: write FROM..TO, or FROM.. if it lasts")
+    return suspension(since, until, rules)
+
+
+@contextmanager
+def _range_errors() -> Iterator[None]:
+    """End the command if a moment lies beyond those that can be computed."""
+    try:
+        yield
+    except (OverflowError, ValueError):
+        raise typer.BadParameter("the limit ends beyond the year 9999") from None
+
+
+def _as_text(end: Due | Suspended, rules: CountingRules) -> str:
+    zone = rules.hours.zone
+    if not isinstance(end, Due):
+        return f"suspended since {moment(end.since, zone, 'en')}, {amount(end.left, end.unit, 'en')} left"
+    note = f"  provisional: holidays from {rules.calendar.provisional_from} on are not yet published"
+    return moment(end.at, zone, "en") + (note if end.provisional else "")
+
+
+def _as_json(end: Due | Suspended, rules: CountingRules) -> str:
+    document: dict[str, object] = {
+        "rule": rules.method,
+        "region": rules.calendar.region,
+        "calendar": rules.calendar.version,
+    }
+    if isinstance(end, Due):
+        document |= {
+            "due_at": end.at.astimezone(rules.hours.tz),
+            "provisional": end.provisional,
+            "provisional_from": rules.calendar.provisional_from if end.provisional else None,
+        }
+    else:
+        document |= {"due_at": None, "suspended_since": end.since, "left": end.left, "unit": end.unit}
+    return to_json(document).decode()

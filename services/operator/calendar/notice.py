@@ -1,0 +1,62 @@
+"""Puts a notice of holidays in force: at monitor and intake, and in the folder of notices on this machine."""
+
+import json
+from pathlib import Path
+
+import typer
+
+from contracts.working_time import published_calendar
+from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force, read
+from services.operator.calendar import folder
+from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
+from services.operator.options import DatabaseOptions, file_errors, stop
+
+
+def load_notice(file: Path, region: str | None, calendars: Path, options: DatabaseOptions, *, yes: bool) -> None:
+    """Print the changes of a notice, ask for confirmation unless ``yes``, and put it in force.
+
+    ``region`` is that of a notice whose file names none. ``calendars`` is the folder of notices.
+    """
+    try:
+        notice = _read(file, region)
+        # The notices in force at monitor count; a folder on this machine may lack some.
+        at_monitor = in_force_here(options)
+        if at_monitor is not None:
+            published, known = at_monitor[1].almanac.published.calendar(), list(at_monitor[1].notices)
+        else:
+            published, known = published_calendar(), folder.notices(calendars)
+        others = [one for one in known if (one.region, one.year) != (notice.region, notice.year)]
+        before = in_force(published, known, notice.region)
+        after = in_force(published, [*others, notice], notice.region)
+    except InvalidNotice as faults:
+        lines = "".join(f"\n  {fault}" for fault in str(faults).splitlines())
+        raise stop(f"{file} is not put in force, and nothing has changed:{lines}") from None
+    found = changes(before, after)
+    shipped = notice.region == NATION and notice.year < before.first_unpublished.year and not found
+    if shipped or notice.version in before.version.split(", "):
+        typer.echo(f"{notice.version} is in force already; nothing changes")
+        return
+    for line in day_lines(found) if found else ["no day is counted in another way"]:
+        typer.echo(line)
+    if not yes and not typer.confirm(f"Put {notice.version} in force?"):
+        typer.echo("nothing has changed")
+        raise typer.Exit(1)
+    # Monitor first: if its database cannot be reached, nothing has changed.
+    if at_monitor is not None:
+        apply_notices(options, at_monitor, [*others, notice])
+    with file_errors():
+        typer.echo(f"stored as {folder.put(calendars, notice)}")
+    if at_monitor is None:
+        typer.echo("it is not in force at monitor: name its database, or run 'onedoor rules apply' where it is")
+
+
+def _read(file: Path, region: str | None) -> Notice:
+    """The notice in a file, for this region if the file names none. Raises `InvalidNotice`."""
+    with file_errors():
+        content = file.read_bytes()
+    notice = read(content)
+    if region is None:
+        return notice
+    if "region" in json.loads(content) and notice.region != region:
+        raise typer.BadParameter(f"the notice names its region: {notice.region}")
+    return notice.replace(region=region)

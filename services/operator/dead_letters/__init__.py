@@ -1,0 +1,1 @@
+"""``onedoor dead-letters``: the records that services could not process."""

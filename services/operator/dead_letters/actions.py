@@ -1,0 +1,138 @@
+"""Lists, shows, replays and drops dead letters."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
+from services.operator.dead_letters.text import as_utf8, detail, table
+from services.operator.options import DatabaseOptions, stop
+from services.runtime.store import dead_letters
+from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
+
+LETTERS_AT_ONCE = 1000
+"""Number of letters of one case that one command settles at most."""
+
+PIPED_WIDTH = 240
+"""Columns of a table that goes into a file or another program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The result of a command. ``refused`` has a line for each letter that stays as it is."""
+
+    numbers: tuple[int, ...]
+    refused: tuple[str, ...]
+    more: bool = False
+    """Whether the case may have more letters."""
+
+
+def list_letters(
+    service: str | None, options: DatabaseOptions, case_id: str | None, status: str | None, limit: int
+) -> bool:
+    """Print the letters of one service, or of all. Returns whether a database could not be read."""
+    try:
+        databases = chosen(service, options)
+    except WrongChoice as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+    found: list[tuple[str, ParkedLetter]] = []
+    failed = False
+    for name, address in databases.items():
+        try:
+            rows = on(address, lambda engine: dead_letters.letters(engine, status=status, case_id=case_id, limit=limit))
+        except Unreachable as failure:
+            typer.echo(str(failure), err=True)
+            failed = True
+            continue
+        found += [(name, row) for row in rows]
+        if len(rows) == limit:
+            typer.echo(f"{name or 'this service'} may have more than {limit}: raise --limit", err=True)
+    if found:
+        console = Console()
+        console.width = console.width if console.is_terminal else PIPED_WIDTH
+        console.print(table(found))
+    elif not failed:
+        typer.echo("none")
+    return failed
+
+
+def show_letter(number: int, service: str | None, options: DatabaseOptions) -> None:
+    """Print everything about one letter."""
+    found = on_service(service, options, lambda engine: dead_letters.letters(engine, status=None, number=number))
+    if not found:
+        raise stop(f"letter {number} does not exist here")
+    typer.echo("This may contain personal data: do not copy it anywhere.", err=True)
+    for line in detail(found[0]):
+        typer.echo(line)
+
+
+def settle(
+    done: str,
+    work: Callable[[AsyncEngine, Sequence[int], str | None], Awaitable[Settled]],
+    numbers: list[int] | None,
+    case_id: str | None,
+    service: str | None,
+    options: DatabaseOptions,
+) -> bool:
+    """Replay or drop letters, and print the result. Returns whether some stay as they are."""
+    if bool(numbers) == bool(case_id):
+        raise typer.BadParameter("name either numbers of letters or a --case")
+    settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id))
+    typer.echo(f"{done}: {', '.join(map(str, settled.numbers)) or 'none'}")
+    for line in settled.refused:
+        typer.echo(line, err=True)
+    if settled.more:
+        typer.echo("the case may have more: run the same command again", err=True)
+    return bool(settled.refused)
+
+
+async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
+    """Replay letters in the order in which they were parked. Those that cannot be replayed stay parked."""
+    found, missing, more = await _wanted(database, numbers, case_id)
+    obstacles = {letter.number: why for letter in found if (why := obstacle(letter)) is not None}
+    good = tuple(letter.number for letter in found if letter.number not in obstacles)
+    await dead_letters.replay(database, good)
+    return Settled(good, (*missing, *(f"letter {number} {why}" for number, why in obstacles.items())), more)
+
+
+async def drop(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
+    """Drop letters. They remain on record."""
+    found, missing, more = await _wanted(database, numbers, case_id)
+    good = tuple(letter.number for letter in found if letter.status == "parked")
+    settled = tuple(f"letter {one.number} has been {one.status} already" for one in found if one.status != "parked")
+    await dead_letters.drop(database, good)
+    return Settled(good, (*missing, *settled), more)
+
+
+async def _wanted(
+    database: AsyncEngine, numbers: Sequence[int], case_id: str | None
+) -> tuple[list[ParkedLetter], list[str], bool]:
+    """The letters, a line for each number that does not exist, and whether the case may have more."""
+    if case_id is not None:
+        of_case = await dead_letters.letters(database, case_id=case_id, limit=LETTERS_AT_ONCE)
+        missing = [] if of_case else [f"case {case_id} has no parked letter here"]
+        return of_case, missing, len(of_case) == LETTERS_AT_ONCE
+    found, missing = [], []
+    for number in sorted(set(numbers)):
+        letters = await dead_letters.letters(database, status=None, number=number)
+        found += letters
+        missing += [] if letters else [f"letter {number} does not exist here"]
+    return found, missing, False
+
+
+def obstacle(letter: ParkedLetter) -> str | None:
+    """Why this letter cannot be replayed; None if it can."""
+    if letter.status != "parked":
+        return f"has been {letter.status} already"
+    if letter.topic == EXTERNAL:
+        return "is an answer of a department's system: the call is repeated by itself, so drop the letter"
+    if not letter.case_id:
+        return "names no case, so it has no place in any order: correct its producer, then drop it"
+    if letter.value is None:
+        return "is empty: drop it"
+    if as_utf8(letter.value) is None or b"\0" in letter.value:
+        return "is not text in UTF-8, so not a message of a service: drop it"
+    return None

@@ -1,0 +1,1 @@
+"""``onedoor journal``: exports of monitor's journal, and their check."""

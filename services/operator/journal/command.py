@@ -1,0 +1,69 @@
+"""Declares ``onedoor journal``: export monitor's journal, and check an export."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.operator.options import Database, DatabaseOptions, Folder
+
+app = typer.Typer(help="Export the journal of monitor's decisions, and check an export.", no_args_is_help=True)
+
+Region = Annotated[str, typer.Option(help="Code of the county, six digits.")]
+First = Annotated[str | None, typer.Option(help="First day, such as 2026-03-02; without it, from the beginning.")]
+Last = Annotated[str | None, typer.Option(help="Last day; without it, to the end.")]
+
+
+@app.command()
+def export(
+    region: Region,
+    out: Annotated[Path, typer.Option(help="File to write the export to.")],
+    since: First = None,
+    until: Last = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Write the journal of a county to a file."""
+    from services.operator.journal.export import export_journal
+
+    first, last = _day(since, "--since"), _day(until, "--until")
+    count = export_journal(DatabaseOptions(database, folder), region, first, last, out)
+    typer.echo(f"{count} blocks written to {out}")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="File of an export.")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="Public key, 64 hexadecimal digits, from somebody you trust; else that in the file."),
+    ] = None,
+) -> None:
+    """Check an export. Exit status 1: something was changed, removed, added or moved."""
+    from services.monitor.journal.verify import main
+
+    raise typer.Exit(main([str(file), *(("--key", key) if key else ())]))
+
+
+@app.command()
+def verifier() -> None:
+    """Print the program that checks an export, for receivers who do not have onedoor."""
+    from services.monitor.journal import verify
+
+    typer.echo(Path(verify.__file__).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def key(database: Database = "", folder: Folder = None) -> None:
+    """Print the public key that days are signed with. Send it separately from the export."""
+    from services.operator.journal.export import print_public_key
+
+    print_public_key(DatabaseOptions(database, folder))
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter("give a day as 2026-03-02", param_hint=option) from None
