@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -78,15 +79,11 @@ def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
     """
     progress = Progress(cases)
     console = Console(force_terminal=False if plain else None, highlight=False)
-
-    async def demo(folder: Path, notify: Notify) -> None:
-        await _demo(folder, progress, output, stay, console, notify)
-
-    return run_in_temporary_folder("demo", console, demo)
+    return run_in_temporary_folder("demo", console, partial(_demo, progress, output, stay, console))
 
 
 async def _demo(
-    folder: Path, progress: Progress, output: Path | None, stay: bool, console: Console, notify: Notify
+    progress: Progress, output: Path | None, stay: bool, console: Console, folder: Path, notify: Notify
 ) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     notify(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")

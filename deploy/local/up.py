@@ -63,8 +63,8 @@ async def _up(folder: Path, options: Options, console: Console) -> None:
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
         if not console.is_terminal:
-            for line in _lines(platform):
-                notify(line)
+            for name, _, address, *_ in _rows(platform):
+                notify(f"{name} {address}".rstrip())
             await asyncio.Event().wait()
         with Live(_table(platform), console=console, auto_refresh=False) as live:
             while True:
@@ -72,20 +72,18 @@ async def _up(folder: Path, options: Options, console: Console) -> None:
                 live.update(_table(platform), refresh=True)
 
 
-def _lines(platform: Platform) -> Iterator[str]:
-    for engine in platform.engines.all:
-        yield f"{engine.name} {engine.address}"
-    for process in platform.processes.values():
-        yield f"{process.specification.name} {process.specification.address}".rstrip()
-
-
 def _table(platform: Platform) -> Table:
     table = Table("process", "state", "address", "pid", "restarts")
-    for engine in platform.engines.all:
-        state = "ready" if engine.running else "down"
-        table.add_row(engine.name, state, engine.address, str(engine.process.pid if engine.process else ""), "")
-    for process in platform.processes.values():
-        specification = process.specification
-        pid = str(process.pid or "")
-        table.add_row(specification.name, process.phase, specification.address, pid, str(process.restarts))
+    for row in _rows(platform):
+        table.add_row(*row)
     return table
+
+
+def _rows(platform: Platform) -> Iterator[tuple[str, str, str, str, str]]:
+    """Name, state, address, process number and number of restarts of each process."""
+    for engine in platform.engines.all:
+        pid = str(engine.process.pid) if engine.process else ""
+        yield engine.name, "ready" if engine.running else "down", engine.address, pid, ""
+    for process in platform.processes.values():
+        name, address, pid = process.specification.name, process.specification.address, str(process.pid or "")
+        yield name, process.phase, address, pid, str(process.restarts)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -59,15 +60,11 @@ def run(file: Path, options: ReplayOptions, zone: str, plain: bool) -> int:
     except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
         console.print(f"{file}: {failure}", markup=False, soft_wrap=True)
         return 1
-
-    async def replay(folder: Path, notify: Notify) -> None:
-        await _replay(history, options, rules, folder, console, notify)
-
-    return run_in_temporary_folder("replay", console, replay)
+    return run_in_temporary_folder("replay", console, partial(_replay, history, options, rules, console))
 
 
 async def _replay(
-    history: History, options: ReplayOptions, rules: RuleSet | None, folder: Path, console: Console, notify: Notify
+    history: History, options: ReplayOptions, rules: RuleSet | None, console: Console, folder: Path, notify: Notify
 ) -> None:
     starts = min(case.started_at for case in history.cases) - STEP
     clock = FileClock.create(folder / "clock", starts, CREEP)

@@ -9,17 +9,15 @@ import typer
 
 from contracts.messages.plans import Limit
 from contracts.working_time import CountingRules, Due, LimitHistory, due
-from services.operator.calendar.limit import counting_rules, parse_moment, suspension
-from services.operator.calendar.options import CountingOptions
+from services.operator.calendar.limit import parse_moment, suspension
 from services.operator.options import file_errors
 
 
-def add_due_dates(file: Path, out: Path | None, counting: CountingOptions) -> int:
+def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
     """Write the rows with their due dates, to ``out`` or to the terminal. Returns 1 if a row has a fault, else 0.
 
     Faults are printed with their lines. ``out`` is written completely or not at all, and may be the file that is read.
     """
-    rules = counting_rules(counting)
     try:
         with file_errors(), file.open(encoding="utf-8-sig", newline="") as rows:
             reader = csv.DictReader(rows)

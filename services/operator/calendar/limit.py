@@ -28,25 +28,20 @@ from contracts.working_time.notices import InvalidNotice
 from contracts.working_time.svg import svg
 from contracts.working_time.wording import Language, amount, moment, text
 from services.operator.calendar import folder
-from services.operator.calendar.options import CountingOptions, LimitOptions
 from services.operator.options import file_errors
 
 
-def print_due(limit: LimitOptions, counting: CountingOptions, *, as_json: bool) -> None:
+def print_due(history: LimitHistory, rules: CountingRules, *, as_json: bool) -> None:
     """Print when a limit ends."""
-    rules = counting_rules(counting)
-    history = _history(limit, rules)
     with _range_errors():
         end = due(history, rules)
     typer.echo(_as_json(end, rules) if as_json else _as_text(end, rules))
 
 
 def print_explanation(
-    limit: LimitOptions, counting: CountingOptions, language: Language, *, as_json: bool, picture: Path | None
+    history: LimitHistory, rules: CountingRules, language: Language, *, as_json: bool, picture: Path | None
 ) -> None:
     """Print the days of a limit, and draw them into the file ``picture``."""
-    rules = counting_rules(counting)
-    history = _history(limit, rules)
     with _range_errors():
         explanation = explain(history, rules)
         drawing = svg(explanation, language) if picture is not None else ""
@@ -56,20 +51,18 @@ def print_explanation(
             picture.write_text(drawing, encoding="utf-8")
 
 
-def counting_rules(options: CountingOptions) -> CountingRules:
-    """The calendar, hours and method that the options name."""
+def counting_rules(region: str, method: str, hours: str, zone: str, calendars: Path) -> CountingRules:
+    """The calendar, hours and method by which time is counted."""
     try:
-        calendar = folder.calendar(options.calendars, options.region)
-        sessions = tuple(parse_session(part) for part in options.hours.split(","))
-        rules = CountingRules(calendar, OfficeHours(options.zone, sessions), CountingMethod(options.rule))
+        calendar = folder.calendar(calendars, region)
+        sessions = tuple(parse_session(part) for part in hours.split(","))
+        rules = CountingRules(calendar, OfficeHours(zone, sessions), CountingMethod(method))
     except (InvalidNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
     except (ZoneInfoNotFoundError, OSError):
-        raise typer.BadParameter(f"{options.zone!r} is no time zone: write Asia/Shanghai, for example") from None
-    if calendar.region != options.region:
-        typer.echo(
-            f"no notice of {options.region} is in force in {options.calendars}; the nation's calendar counts", err=True
-        )
+        raise typer.BadParameter(f"{zone!r} is no time zone: write Asia/Shanghai, for example") from None
+    if calendar.region != region:
+        typer.echo(f"no notice of {region} is in force in {calendars}; the nation's calendar counts", err=True)
     return rules
 
 
@@ -84,22 +77,28 @@ def suspension(since: str, until: str, rules: CountingRules) -> Suspension:
     return Suspension(parse_moment(since, rules), parse_moment(until, rules) if until.strip() else None)
 
 
-def _history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
-    if options.start is None:
+def history(
+    rules: CountingRules,
+    start: str | None,
+    days: int | None,
+    calendar_days: int | None,
+    months: int | None,
+    minutes: int | None,
+    suspensions: list[str] | None,
+    extension: int | None,
+    restart: str | None,
+) -> LimitHistory:
+    """The history of a limit from its options."""
+    if start is None:
         raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
     try:
-        began_at = parse_moment(options.start, rules)
+        began_at = parse_moment(start, rules)
         return LimitHistory(
-            Limit(
-                working_days=options.days,
-                calendar_days=options.calendar_days,
-                months=options.months,
-                working_minutes=options.minutes,
-            ),
+            Limit(working_days=days, calendar_days=calendar_days, months=months, working_minutes=minutes),
             began_at,
-            tuple(_period(one, rules) for one in options.suspend or ()),
-            Extension(options.extend, "as asked", began_at) if options.extend is not None else None,
-            parse_moment(options.restart, rules) if options.restart is not None else None,
+            tuple(_period(one, rules) for one in suspensions or ()),
+            Extension(extension, "by option", began_at) if extension is not None else None,
+            parse_moment(restart, rules) if restart is not None else None,
         )
     except ValidationError:
         raise typer.BadParameter("give one of --days, --calendar-days, --months and --minutes") from None

@@ -39,234 +39,123 @@ class Planted(NamedTuple):
     expected: str
 
 
-PLANTED = [
-    # decided
-    Planted(Invariant.DECIDED, "onedoor_intake", f"DELETE FROM cases WHERE {CLOSED}", "not to intake"),
-    Planted(Invariant.DECIDED, "onedoor_intake", f"DELETE FROM cases WHERE {OPEN}", "not to intake"),
-    Planted(
-        Invariant.DECIDED, "onedoor_intake", f"DELETE FROM outbox WHERE {CLOSED}", "acceptance has not been published"
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_intake",
-        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {CLOSED}",
-        "accepted in 2 different ways",
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_intake",
-        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}",
-        "nothing will move it",
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_intake",
-        f'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\') WHERE {CERTIFIED}',
-        "intake shows refused",
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_intake",
-        f"UPDATE cases SET state = replace(state, '\"证', '\"假') WHERE {CERTIFIED}",
-        "intake shows other answers",
-    ),
-    Planted(Invariant.DECIDED, "onedoor_routing", f"DELETE FROM cases WHERE {CLOSED}", "unknown to routing"),
-    Planted(
-        Invariant.DECIDED, "onedoor_routing", f"DELETE FROM outbox WHERE {DECISION}", "decision has not been published"
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_routing",
-        f"{AGAIN} replace(event, '证', '假') FROM outbox WHERE {DECISION}",
-        "decided in 2 different ways",
-    ),
-    Planted(
-        Invariant.DECIDED,
-        "onedoor_routing",
-        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}",
-        "nothing will move it",
-    ),
-    Planted(
-        Invariant.DECIDED, "onedoor_routing", f"UPDATE cases SET closed_at = NULL WHERE {CLOSED}", "still open there"
-    ),
-    # tasks
-    Planted(
-        Invariant.TASKS,
-        "onedoor_routing",
-        f"DELETE FROM outbox WHERE {FIRST_OF_TAX}",
-        "has not been requested",
-    ),
-    Planted(
-        Invariant.TASKS,
-        "onedoor_routing",
-        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {FIRST_OF_TAX}",
-        "requested in different ways",
-    ),
-    Planted(Invariant.TASKS, "onedoor_tax", f"DELETE FROM cases WHERE {CLOSED}", "unknown to tax"),
-    Planted(Invariant.TASKS, "onedoor_land", f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}", "no call is due"),
-    Planted(
-        Invariant.TASKS,
-        "onedoor_land",
-        f"{AGAIN} replace(event, '地受', '另受') FROM outbox WHERE {CLOSED}",
-        "under 2 numbers",
-    ),
-    Planted(Invariant.TASKS, "onedoor_land", f"DELETE FROM outbox WHERE {CLOSED}", "has not reported it"),
-    Planted(
-        Invariant.TASKS,
-        "onedoor_commerce",
-        f'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\') WHERE {CERTIFIED}',
-        "answered otherwise by commerce",
-    ),
-    Planted(Invariant.TASKS, "sandbox_tax", f"DELETE FROM ledger WHERE {APPROVED}", "not in the ledger of tax"),
-    Planted(
-        Invariant.TASKS,
-        "sandbox_tax",
+_FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
+    (Invariant.DECIDED, "onedoor_intake"): {
+        f"DELETE FROM cases WHERE {CLOSED}": "not to intake",
+        f"DELETE FROM cases WHERE {OPEN}": "not to intake",
+        f"DELETE FROM outbox WHERE {CLOSED}": "acceptance has not been published",
+        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {CLOSED}": "accepted in 2 different ways",
+        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}": "nothing will move it",
+        'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\')'
+        f" WHERE {CERTIFIED}": "intake shows refused",
+        f"UPDATE cases SET state = replace(state, '\"证', '\"假') WHERE {CERTIFIED}": "intake shows other answers",
+    },
+    (Invariant.DECIDED, "onedoor_routing"): {
+        f"DELETE FROM cases WHERE {CLOSED}": "unknown to routing",
+        f"DELETE FROM outbox WHERE {DECISION}": "decision has not been published",
+        f"{AGAIN} replace(event, '证', '假') FROM outbox WHERE {DECISION}": "decided in 2 different ways",
+        f"UPDATE cases SET timer_at = NULL, retry_at = NULL WHERE {OPEN}": "nothing will move it",
+        f"UPDATE cases SET closed_at = NULL WHERE {CLOSED}": "still open there",
+    },
+    (Invariant.TASKS, "onedoor_routing"): {
+        f"DELETE FROM outbox WHERE {FIRST_OF_TAX}": "has not been requested",
+        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {FIRST_OF_TAX}": "requested in different ways",
+    },
+    (Invariant.TASKS, "onedoor_tax"): {
+        f"DELETE FROM cases WHERE {CLOSED}": "unknown to tax",
+    },
+    (Invariant.TASKS, "onedoor_land"): {
+        f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}": "no call is due",
+        f"{AGAIN} replace(event, '地受', '另受') FROM outbox WHERE {CLOSED}": "under 2 numbers",
+        f"DELETE FROM outbox WHERE {CLOSED}": "has not reported it",
+    },
+    (Invariant.TASKS, "onedoor_commerce"): {
+        'UPDATE cases SET state = replace(state, \'"outcome":"approved"\', \'"outcome":"refused"\')'
+        f" WHERE {CERTIFIED}": "answered otherwise by commerce",
+    },
+    (Invariant.TASKS, "sandbox_tax"): {
+        f"DELETE FROM ledger WHERE {APPROVED}": "not in the ledger of tax",
         "INSERT INTO ledger SELECT system, task_id, number || 'b', received_at, decide_at, outcome FROM ledger"
-        f" WHERE {APPROVED}",
-        "in the ledger of tax 2 times",
-    ),
-    Planted(
-        Invariant.TASKS,
-        "sandbox_tax",
-        f"UPDATE ledger SET task_id = '0000-0000-0000-0/taxes' WHERE {APPROVED}",
-        "its service does not know it",
-    ),
-    Planted(Invariant.TASKS, "sandbox_commerce", f"UPDATE ledger SET number = 'x' WHERE {APPROVED}", "another number"),
-    Planted(
-        Invariant.TASKS, "sandbox_land", f"UPDATE ledger SET outcome = 'refused' WHERE {APPROVED}", "another outcome"
-    ),
-    # commitments
-    Planted(Invariant.COMMITMENTS, "onedoor_monitor", f"DELETE FROM cases WHERE {CLOSED}", "unknown to monitor"),
-    Planted(
-        Invariant.COMMITMENTS,
-        "onedoor_monitor",
-        f"UPDATE cases SET state = replace(state, '\"ended_at\"', '\"x\"'), closed_at = NULL WHERE {CLOSED}",
-        "monitor will not receive it",
-    ),
-    Planted(
-        Invariant.COMMITMENTS,
-        "onedoor_monitor",
-        f'UPDATE cases SET state = replace(state, \'"key":"case"\', \'"key":"step/x"\') WHERE {CLOSED}',
-        "other commitments|against what it holds",
-    ),
-    Planted(
-        Invariant.COMMITMENTS,
-        "onedoor_monitor",
+        f" WHERE {APPROVED}": "in the ledger of tax 2 times",
+        f"UPDATE ledger SET task_id = '0000-0000-0000-0/taxes' WHERE {APPROVED}": "its service does not know it",
+    },
+    (Invariant.TASKS, "sandbox_commerce"): {
+        f"UPDATE ledger SET number = 'x' WHERE {APPROVED}": "another number",
+    },
+    (Invariant.TASKS, "sandbox_land"): {
+        f"UPDATE ledger SET outcome = 'refused' WHERE {APPROVED}": "another outcome",
+    },
+    (Invariant.COMMITMENTS, "onedoor_monitor"): {
+        f"DELETE FROM cases WHERE {CLOSED}": "unknown to monitor",
+        "UPDATE cases SET state = replace(state, '\"ended_at\"', '\"x\"'), closed_at = NULL"
+        f" WHERE {CLOSED}": "monitor will not receive it",
+        'UPDATE cases SET state = replace(state, \'"key":"case"\', \'"key":"step/x"\')'
+        f" WHERE {CLOSED}": "other commitments|against what it holds",
         f'{AGAIN} regexp_replace(event, \'"opened_at":"20\', \'"opened_at":"19\') FROM outbox'
-        f" WHERE topic = 'onedoor.commitments' AND {CLOSED}",
-        "opened 2 times",
-    ),
-    Planted(
-        Invariant.COMMITMENTS,
-        "onedoor_monitor",
-        f"DELETE FROM outbox WHERE topic = 'onedoor.commitments' AND {CLOSED}",
-        "not been published as open",
-    ),
-    # rungs
-    Planted(
-        Invariant.RUNGS, "onedoor_monitor", f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1", "been published 2 times"
-    ),
-    Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM outbox WHERE {ALERT}", "been published 0 times"),
-    Planted(
-        Invariant.RUNGS,
-        "onedoor_monitor",
-        f"INSERT INTO alerts ({LISTED}) SELECT {LISTED} FROM alerts LIMIT 1",
-        "listed 2 times",
-    ),
-    Planted(Invariant.RUNGS, "onedoor_monitor", f"DELETE FROM alerts WHERE {FIRST_ALERT}", "listed 0 times"),
-    Planted(
-        Invariant.RUNGS,
-        "onedoor_monitor",
-        f"UPDATE cases SET state = regexp_replace(state, ',\"raised\":\\[[^]]*\\]', '', 'g') WHERE {ALERTED}",
-        "has not fired, and the answer was late",
-    ),
-    Planted(
-        Invariant.RUNGS,
-        "onedoor_monitor",
-        f"UPDATE cases SET state = regexp_replace(state, '{RED}', '{EARLY_RED}', 'g') WHERE {CLOSED}",
-        "red has not fired, and the answer was late",
-    ),
-    Planted(
-        Invariant.RUNGS,
-        "onedoor_monitor",
+        f" WHERE topic = 'onedoor.commitments' AND {CLOSED}": "opened 2 times",
+        f"DELETE FROM outbox WHERE topic = 'onedoor.commitments' AND {CLOSED}": "not been published as open",
+    },
+    (Invariant.RUNGS, "onedoor_monitor"): {
+        f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1": "been published 2 times",
+        f"DELETE FROM outbox WHERE {ALERT}": "been published 0 times",
+        f"INSERT INTO alerts ({LISTED}) SELECT {LISTED} FROM alerts LIMIT 1": "listed 2 times",
+        f"DELETE FROM alerts WHERE {FIRST_ALERT}": "listed 0 times",
+        "UPDATE cases SET state = regexp_replace(state, ',\"raised\":\\[[^]]*\\]', '', 'g')"
+        f" WHERE {ALERTED}": "has not fired, and the answer was late",
+        f"UPDATE cases SET state = regexp_replace(state, '{RED}', '{EARLY_RED}', 'g')"
+        f" WHERE {CLOSED}": "red has not fired, and the answer was late",
         'UPDATE cases SET state = regexp_replace(state, \'"warning":"[0-9T:.Z-]*"\','
         f" '\"warning\":\"2026-01-01T00:00:00Z\"', 'g'), timer_at = NULL, retry_at = NULL"
-        f" WHERE {OPEN} AND state NOT LIKE '%raised%'",
-        "no timer will fire it",
-    ),
-    # published, parked
-    Planted(
-        Invariant.PUBLISHED,
-        "onedoor_land",
+        f" WHERE {OPEN} AND state NOT LIKE '%raised%'": "no timer will fire it",
+    },
+    (Invariant.PUBLISHED, "onedoor_land"): {
         "INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids) SELECT gen_random_uuid(),"
-        " now() - interval '61 seconds', array[case_id], array[message_id] FROM outbox LIMIT 1",
-        "unpublished for more than a minute",
-    ),
-    Planted(
-        Invariant.PARKED,
-        "onedoor_monitor",
+        " now() - interval '61 seconds', array[case_id], array[message_id]"
+        " FROM outbox LIMIT 1": "unpublished for more than a minute",
+    },
+    (Invariant.PARKED, "onedoor_monitor"): {
         "INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin)"
-        " VALUES ('', gen_random_uuid(), false, ' ', 'onedoor.cases', 'partition 1, offset 2')",
-        "letter 1 of monitor has no reason",
-    ),
-    # the ledger
-    Planted(
-        Invariant.LEDGER,
-        "onedoor_routing",
-        f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}",
-        "has processed nothing",
-    ),
-    Planted(
-        Invariant.LEDGER,
-        "onedoor_intake",
+        " VALUES ('', gen_random_uuid(), false, ' ', 'onedoor.cases', 'partition 1, offset 2'"
+        ")": "letter 1 of monitor has no reason",
+    },
+    (Invariant.LEDGER, "onedoor_routing"): {
+        f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}": "has processed nothing",
+        "UPDATE cases SET processed_ids = processed_ids || decode(repeat('ab', 16), 'hex')"
+        f" WHERE {CLOSED}": "routing: it has processed a message that no service published",
+    },
+    (Invariant.LEDGER, "onedoor_intake"): {
         f"UPDATE cases SET state = replace(state, '{WEB}', '\"channel\":\"post\"') WHERE case_id ="
-        f" (SELECT min(case_id) FROM cases WHERE state LIKE '%{WEB}%')",
-        "intake: its messages lead to another 'accepted'",
-    ),
-    Planted(
-        Invariant.LEDGER,
-        "onedoor_monitor",
-        f"UPDATE cases SET processed_ids = substring(processed_ids FROM 17) WHERE {CLOSED}",
-        "monitor: its messages lead to another",
-    ),
-    Planted(
-        Invariant.LEDGER,
-        "onedoor_routing",
-        f"UPDATE cases SET processed_ids = processed_ids || decode(repeat('ab', 16), 'hex') WHERE {CLOSED}",
-        "routing: it has processed a message that no service published",
-    ),
-    Planted(
-        Invariant.LEDGER,
-        "onedoor_tax",
-        f'UPDATE cases SET state = replace(state, \'"opinion":"同意"\', \'"opinion":"好"\') WHERE {CERTIFIED}',
-        "tax: its messages lead to another 'tasks'",
-    ),
-    # unique
-    Planted(
-        Invariant.UNIQUE,
-        "onedoor_intake",
-        f"INSERT INTO cases SELECT * FROM cases WHERE {CLOSED}",
-        "the number 2 times",
-    ),
-    Planted(
-        Invariant.UNIQUE,
-        "sandbox_land",
-        "UPDATE ledger SET number = (SELECT min(number) FROM ledger) WHERE task_id = (SELECT max(task_id) FROM ledger)",
-        "is in the ledger of land 2 times",
-    ),
-    Planted(
-        Invariant.UNIQUE,
-        "onedoor_land",
-        'UPDATE cases SET state = regexp_replace(state, \'"document":"[^"]*"\', \'"document":"证X"\')'
-        " WHERE case_id IN (SELECT case_id FROM cases WHERE state LIKE '%\"document\"%' ORDER BY case_id LIMIT 2)",
-        "证X is in land 2 times",
-    ),
-    Planted(
-        Invariant.UNIQUE,
-        "onedoor_intake",
+        " (SELECT min(case_id) FROM cases"
+        f" WHERE state LIKE '%{WEB}%')": "intake: its messages lead to another 'accepted'",
+    },
+    (Invariant.LEDGER, "onedoor_monitor"): {
+        "UPDATE cases SET processed_ids = substring(processed_ids FROM 17)"
+        f" WHERE {CLOSED}": "monitor: its messages lead to another",
+    },
+    (Invariant.LEDGER, "onedoor_tax"): {
+        'UPDATE cases SET state = replace(state, \'"opinion":"同意"\', \'"opinion":"好"\')'
+        f" WHERE {CERTIFIED}": "tax: its messages lead to another 'tasks'",
+    },
+    (Invariant.UNIQUE, "onedoor_intake"): {
+        f"INSERT INTO cases SELECT * FROM cases WHERE {CLOSED}": "the number 2 times",
         "UPDATE cases SET state = replace(state, '\"fees\":[{', '\"fees\":[' || (regexp_match(state,"
         " '\"fees\":\\[(\\{[^}]*\\})'))[1] || ',{') WHERE case_id = (SELECT min(case_id) FROM cases"
-        " WHERE state LIKE '%\"fees\":[{%')",
-        "fee .* is there 2 times",
-    ),
+        " WHERE state LIKE '%\"fees\":[{%')": "fee .* is there 2 times",
+    },
+    (Invariant.UNIQUE, "sandbox_land"): {
+        "UPDATE ledger SET number = (SELECT min(number) FROM ledger)"
+        " WHERE task_id = (SELECT max(task_id) FROM ledger)": "is in the ledger of land 2 times",
+    },
+    (Invariant.UNIQUE, "onedoor_land"): {
+        'UPDATE cases SET state = regexp_replace(state, \'"document":"[^"]*"\', \'"document":"证X"\')'
+        " WHERE case_id IN (SELECT case_id"
+        " FROM cases WHERE state LIKE '%\"document\"%' ORDER BY case_id LIMIT 2)": "证X is in land 2 times",
+    },
+}
+"""Invariant and database -> statements that break the invariant there, each with the fault that the audit reports."""
+
+PLANTED = [
+    Planted(invariant, database, statement, expected)
+    for (invariant, database), faults in _FAULTS.items()
+    for statement, expected in faults.items()
 ]
