@@ -2,21 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from deploy.local.engines import Engines
 from deploy.local.engines.engine import Engine, EngineFailed
-from deploy.local.processes.child import Notify
-from deploy.local.processes.supervisor import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    Supervised,
-    Supervisor,
-)
+from deploy.local.processes.child import Notify, run_together
+from deploy.local.processes.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
 from deploy.local.wiring import Options, Wiring, preload
 from services.operator.addresses import write_addresses
 
@@ -57,9 +52,9 @@ class Platform:
             wiring = self._wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
             write_addresses(self.folder, wiring.addresses())
             self._notify("making the databases")
-            await _gather(self.engines.postgres.create_database(name) for name in wiring.databases())
+            await run_together(self.engines.postgres.create_database(name) for name in wiring.databases())
             self._notify("bringing the databases up to date")
-            await _gather(self.supervisor.run(wiring.migration(name)) for name in self.options.services)
+            await run_together(self.supervisor.run(wiring.migration(name)) for name in self.options.services)
             self._notify("starting the services")
             services = [replica for name in self.options.services for replica in wiring.replicas(name)]
             for specification in (*wiring.sandboxes(), *services):
@@ -124,13 +119,3 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-
-
-async def _gather(work: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Await all. The first failure cancels the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(item) for item in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

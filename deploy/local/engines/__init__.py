@@ -8,7 +8,7 @@ from typing import Self
 from deploy.local.engines.engine import Engine
 from deploy.local.engines.kafka import Kafka
 from deploy.local.engines.postgres import Postgres
-from deploy.local.processes.child import Notify
+from deploy.local.processes.child import Notify, run_together
 from deploy.local.site import FolderLock
 
 
@@ -54,12 +54,7 @@ class Engines:
         """Start all at the same time and return when all are ready."""
         self._lock = FolderLock(self.folder)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for engine in self.all:
-                    tasks.create_task(engine.start())
-        except BaseExceptionGroup as failures:
-            await self.stop()
-            raise failures.exceptions[0] from None  # the first failure has cancelled the other starts
+            await run_together(engine.start() for engine in self.all)
         except BaseException:
             await self.stop()
             raise

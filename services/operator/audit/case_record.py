@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,6 +102,21 @@ class CaseRecord:
         source = f"/onedoor/{service}"
         return [m for m in self.published.get(service, ()) if m.kind == kind and m.event["source"] == source]
 
+    def may_be_deleted(self, closed_since: datetime) -> bool:
+        """Whether all services that know the case closed it before this moment, so that others may have deleted it."""
+        rows = [row for rows in self.rows.values() for row in rows]
+        return bool(rows) and all(row.closed_at is not None and row.closed_at < closed_since for row in rows)
+
+
+def answer(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """The answer to a step: outcome, document and time, empty where there is none."""
+    return tuple(step.get(name) or "" for name in ("outcome", "document", "decided_at"))
+
+
+def contents(messages: Iterable[PublishedMessage]) -> set[str]:
+    """The different contents of these messages."""
+    return {message.text.split('"data":', 1)[1] for message in messages}
+
 
 async def case_records(
     tables: Connections,
@@ -118,7 +133,7 @@ async def case_records(
     found = {case_id: CaseRecord(case_id) for case_id in case_ids}
     if with_ledgers:
         for system, connection in tables.ledgers.items():
-            query = case_queries.LEDGER_ROWS.replace("%ledger%", targets.ledgers[system].query)
+            query = targets.ledgers[system].statement(case_queries.LEDGER_ROWS)
             for record in found.values():
                 record.ledgers[system] = []
             for row in await connection.fetch(query, list(found)):

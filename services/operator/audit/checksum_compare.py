@@ -22,13 +22,6 @@ MAX_BUCKETS = 1 << 17
 """A checksum over so many takes a megabyte. With a million cases, eight share a bucket."""
 MIN_BUCKETS = 1 << 12
 
-_SESSION = "SET LOCAL work_mem = '96MB'; SET LOCAL effective_io_concurrency = 0"
-"""For one statement at a time in each database. What exceeds the memory goes to PostgreSQL's temporary files.
-
-Whole tables are read from front to back: the operating system reads ahead, and a page that the statement's own process
-reads is in its CPU's cache. Reading by other processes, PostgreSQL 18's default, adds a tenth to the time.
-"""
-
 _IN_TRANSIT = timedelta(seconds=5)
 """Answers younger than this are not compared with the ledgers: the service may not have them yet."""
 
@@ -102,7 +95,7 @@ async def compare(tables: Connections, targets: Targets, kept_since: datetime, o
     async with AsyncExitStack() as stack:
         for connection, _, _ in work:
             await stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
-            await connection.execute("SELECT")  # takes the snapshot
+            await connection.execute(checksum_queries.TAKE_SNAPSHOT)
         async with asyncio.TaskGroup() as tasks:
             for connection, database, of_database in work:
                 tasks.create_task(_read(connection, database, of_database, arguments, slots, add))
@@ -134,7 +127,7 @@ async def _read(
     """Run the statements of one database, one after another."""
     for checksum, statement in of_database:
         async with slots:
-            await connection.execute(_SESSION)
+            await connection.execute(checksum_queries.SESSION)
             row = await connection.fetchrow(statement, *arguments)
         add(database, checksum, row)
 
@@ -158,7 +151,7 @@ def _statements(tables: Connections, targets: Targets) -> list[tuple[Connection,
         of_department = (checksum_queries.DEPARTMENT_CASES, checksum_queries.DEPARTMENT_OUTBOX)
         work.append((tables.services[system], system, [(checksum, checksum.statement) for checksum in of_department]))
     for system, connection in tables.ledgers.items():
-        statement = checksum_queries.LEDGER.statement.replace("%ledger%", targets.ledgers[system].query)
+        statement = targets.ledgers[system].statement(checksum_queries.LEDGER.statement)
         work.append((connection, system, [(checksum_queries.LEDGER, statement)]))
     return work
 
@@ -173,7 +166,7 @@ async def suspects(tables: Connections, targets: Targets, comparison: Comparison
         for name, connection in tables.services.items()
     ]
     queries += [
-        (connection, case_queries.LEDGER_SUSPECTS.replace("%ledger%", targets.ledgers[system].query))
+        (connection, targets.ledgers[system].statement(case_queries.LEDGER_SUSPECTS))
         for system, connection in tables.ledgers.items()
     ]
     async with AsyncExitStack() as stack:

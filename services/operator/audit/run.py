@@ -138,7 +138,7 @@ async def _check_duplicates(tables: Connections, targets: Targets, comparison: C
 
 def _lookup(duplicate: Duplicate, tables: Connections, targets: Targets) -> tuple[str, Connection]:
     if duplicate.in_ledger:
-        query = case_queries.LEDGER_ROWS_WITH_NUMBER.replace("%ledger%", targets.ledgers[duplicate.system].query)
+        query = targets.ledgers[duplicate.system].statement(case_queries.LEDGER_ROWS_WITH_NUMBER)
         return query, tables.ledgers[duplicate.system]
     column = "document" if duplicate.column == "document_hash" else "reference"
     return case_queries.tasks_with(column), tables.services[duplicate.system]

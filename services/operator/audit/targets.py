@@ -34,6 +34,10 @@ class LedgerQuery:
     address: str
     query: str
 
+    def statement(self, template: str) -> str:
+        """A statement that reads the ledger, from one that has ``%ledger%`` in place of the query."""
+        return template.replace("%ledger%", self.query)
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -147,7 +151,7 @@ async def opened(targets: Targets) -> AsyncIterator[Connections]:
         for system, ledger in targets.ledgers.items():
             try:
                 connection = await stack.enter_async_context(_connection(ledger.address))
-                await connection.fetchrow(f"SELECT * FROM ({ledger.query}) AS ledger LIMIT 0")
+                await connection.fetchrow(ledger.statement(case_queries.LEDGER_COLUMNS))
                 ledgers[system] = connection
             except (OSError, asyncpg.PostgresError) as error:
                 unread[system] = f"{_shown(ledger.address)}: {error}"

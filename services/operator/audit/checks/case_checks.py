@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from services.operator.audit.case_record import CaseRecord, Json, StoredCase
+from services.operator.audit.case_record import CaseRecord, Json, StoredCase, answer, contents
 from services.operator.audit.checks.ladder_checks import commitments, rungs
 from services.operator.audit.checks.task_checks import tasks
-from services.operator.audit.checks.values import answer, contents, may_be_deleted
 from services.operator.audit.invariants import Fault, Invariant, Moments, moment, optional_moment
 
 
@@ -32,7 +31,9 @@ def decided(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
     intake, routing = case.row("intake"), case.row("routing")
     accepted = case.messages("intake", "case.accepted")
     if intake is None:
-        if not may_be_deleted(case, moments) and (holders := [name for name in case.rows if case.rows[name]]):
+        if not case.may_be_deleted(moments.closed_since) and (
+            holders := [name for name in case.rows if case.rows[name]]
+        ):
             yield fault(f"known to {', '.join(holders)}, and not to intake")
         elif not case.rows and any(moment(one.data["accepted_at"]) > moments.kept_since for one in accepted):
             yield fault("accepted, and no service knows it")
@@ -46,7 +47,7 @@ def decided(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
     yield from (fault(what) for what in _at_intake(intake))
     if routing is None:
         in_transit = intake.has_timer or any(message.unpublished for message in accepted)
-        if not in_transit and not may_be_deleted(case, moments):
+        if not in_transit and not case.may_be_deleted(moments.closed_since):
             yield fault("unknown to routing, and no service will publish it again", in_transit=True)
         return
     yield from (fault(what) for what in _at_routing(case, routing, moments))

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from services.operator.audit.case_record import CaseRecord, Json, LedgerRow, PublishedMessage, StoredCase
-from services.operator.audit.checks.values import answer, contents, may_be_deleted
+from services.operator.audit.case_record import (
+    CaseRecord,
+    Json,
+    LedgerRow,
+    PublishedMessage,
+    StoredCase,
+    answer,
+    contents,
+)
 from services.operator.audit.invariants import Fault, Invariant, Moments, moment
 
 CORE = ("intake", "routing", "monitor")
@@ -89,7 +96,7 @@ def _at_department(case: CaseRecord, system: str, requested: dict[str, Json], mo
         if not waits and stored.call_due_at is not None:
             yield f"answered at {system}, with a call left"
     for task_id, task in held.items():
-        if task_id not in requested and (case.row("routing") or not may_be_deleted(case, moments)):
+        if task_id not in requested and (case.row("routing") or not case.may_be_deleted(moments.closed_since)):
             yield f"{task_id} is held by {system}, and nobody requested it"
         yield from _reported(case, system, task_id, task, moments)
         if system in case.ledgers:

@@ -22,6 +22,7 @@ ALERTS = """
     SELECT case_id, commitment, rung, occurrence, withdrawn_at IS NOT NULL AS withdrawn FROM alerts
     WHERE case_id = ANY($1)
 """
+LEDGER_COLUMNS = "SELECT * FROM (%ledger%) AS ledger LIMIT 0"
 LEDGER_ROWS = """
     SELECT split_part(task_id, '/', 1) AS case_id, task_id, number, outcome, received_at, decided_at
     FROM (%ledger%) AS ledger WHERE split_part(task_id, '/', 1) = ANY($1)
