@@ -24,6 +24,8 @@ Calendars = Annotated[Path, typer.Option(help="Folder of the notices of holidays
 
 CALENDARS = Path("data") / "calendars"
 
+DAY = "%Y-%m-%d"
+
 
 class DatabaseOptions(NamedTuple):
     """The databases of a command as they were named: by an address, by the folder of an ``onedoor up``, or not."""

@@ -1,18 +1,20 @@
 """Declares ``onedoor journal``: export monitor's journal, and check an export."""
 
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder
+from services.operator.options import DAY, Database, DatabaseOptions, Folder
 
 app = typer.Typer(help="Export the journal of monitor's decisions, and check an export.", no_args_is_help=True)
 
 Region = Annotated[str, typer.Option(help="Code of the county, six digits.")]
-First = Annotated[str | None, typer.Option(help="First day, such as 2026-03-02; without it, from the beginning.")]
-Last = Annotated[str | None, typer.Option(help="Last day; without it, to the end.")]
+First = Annotated[
+    datetime | None, typer.Option(formats=[DAY], help="First day, such as 2026-03-02; without it, from the beginning.")
+]
+Last = Annotated[datetime | None, typer.Option(formats=[DAY], help="Last day; without it, to the end.")]
 
 
 @app.command()
@@ -27,7 +29,7 @@ def export(
     """Write the journal of a county to a file."""
     from services.operator.journal.export import export_journal
 
-    first, last = _day(since, "--since"), _day(until, "--until")
+    first, last = (day.date() if day is not None else None for day in (since, until))
     count = export_journal(DatabaseOptions(database, folder), region, first, last, out)
     typer.echo(f"{count} blocks written to {out}")
 
@@ -60,10 +62,3 @@ def key(database: Database = "", folder: Folder = None) -> None:
     from services.operator.journal.export import print_public_key
 
     print_public_key(DatabaseOptions(database, folder))
-
-
-def _day(text: str | None, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise typer.BadParameter("give a day as 2026-03-02", param_hint=option) from None

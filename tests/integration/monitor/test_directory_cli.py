@@ -52,8 +52,8 @@ def test_a_directory_is_checked_applied_and_shown(database_url: str, file: Path)
     output = onedoor(database_url, *recipients, "yellow", "--at", "2026-03-02").splitlines()
     assert [line.split("  ")[-1].strip() for line in output] == ["李强 (li)", "周宁 (zhou)", "吴桐 (wu)"]
     assert output[0].startswith("at once") and output[2].startswith("after 8 working hours")
-    assert "none of warning, yellow" in onedoor(database_url, *recipients, "blue", status=2)
-    assert "2026-03-02" in onedoor(database_url, *recipients, "red", "--at", "tomorrow", status=2)
+    assert "'blue' is not one of" in onedoor(database_url, *recipients, "blue", status=2)
+    assert "%Y-%m-%d" in onedoor(database_url, *recipients, "red", "--at", "tomorrow", status=2)
 
 
 def test_a_faulty_directory_is_refused_and_the_one_in_force_stays(database_url: str, file: Path) -> None:
