@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,60 +43,48 @@ STUCK_S = 120.0
 """Machine seconds without any progress after which the replay gives up."""
 
 
+@dataclass(slots=True)
 class Player:
     """One replay. ``intake`` and ``monitor`` are the addresses of these services."""
 
-    def __init__(
-        self,
-        history: History,
-        limit_days: int | None,
-        *,
-        client: httpx2.AsyncClient,
-        intake: str,
-        monitor: str,
-        clock: FileClock,
-        department_clock: FileClock,
-        ledger: RecordedLedger,
-        monitor_database: AsyncEngine,
-    ) -> None:
-        self._history = history
-        self._limit_days = limit_days
-        self._client = client
-        self._intake = intake
-        self._monitor = monitor
-        self._clock = clock
-        self._department_clock = department_clock
-        self._ledger = ledger
-        self._monitor_database = monitor_database
-        self._numbers: dict[str, str] = {}
-        """Reference -> case number."""
+    history: History
+    limit_days: int | None
+    client: httpx2.AsyncClient
+    intake: str
+    monitor: str
+    clock: FileClock
+    department_clock: FileClock
+    ledger: RecordedLedger
+    monitor_database: AsyncEngine
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Reference -> case number."""
 
     async def run(self, console: Console) -> None:
         """Replay everything from the first case to the end of the history. Raises RunFailed."""
-        await self._ledger.create()
-        await self._ledger.write((case.reference, case.ended_at) for case in self._history.cases)
-        waiting = sorted(self._history.cases, key=lambda case: case.started_at)
+        await self.ledger.create()
+        await self.ledger.write((case.reference, case.ended_at) for case in self.history.cases)
+        waiting = sorted(self.history.cases, key=lambda case: case.started_at)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("", total=len(waiting))
-            for until in _steps(waiting[0].started_at, self._history.ends):
-                self._department_clock.set(until, CREEP)
+            for until in _steps(waiting[0].started_at, self.history.ends):
+                self.department_clock.set(until, CREEP)
                 arrived = [case for case in waiting if case.started_at <= until]
                 waiting = waiting[len(arrived) :]
                 for cases in _chunks(arrived, IMPORT_ROWS):
                     await self._import(cases)
                 await _until(self._all_processed, f"monitor to process everything until {until:%Y-%m-%d}")
-                self._clock.set(until, CREEP)
+                self.clock.set(until, CREEP)
                 await _until(self._all_judged, f"monitor to judge the deadlines until {until:%Y-%m-%d}")
-                progress.update(task, completed=len(self._numbers), description=f"{until:%Y-%m-%d}")
+                progress.update(task, completed=len(self.numbers), description=f"{until:%Y-%m-%d}")
 
     async def _import(self, cases: Sequence[RecordedCase]) -> None:
-        answer = await self._client.post(f"{self._intake}/imports", json=[self._row(case) for case in cases])
+        answer = await self.client.post(f"{self.intake}/imports", json=[self._row(case) for case in cases])
         if answer.status_code != httpx2.codes.OK:
             raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
         for case, row in zip(cases, answer.json(), strict=True):
             if "number" not in row:
                 raise RunFailed(f"line {case.line}: intake refuses the case: {row['errors']}")
-            self._numbers[case.reference] = row["number"]
+            self.numbers[case.reference] = row["number"]
 
     def _row(self, case: RecordedCase) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -107,26 +96,26 @@ class Player:
             "channel": case.channel,
             "accepted_at": case.started_at.isoformat(),
         }
-        if self._limit_days is not None:
-            row["working_days"] = self._limit_days
+        if self.limit_days is not None:
+            row["working_days"] = self.limit_days
         elif case.deadline is not None:
             row["due_at"] = case.deadline.isoformat()
         return row
 
     async def _all_processed(self) -> tuple[bool, object]:
         """Whether monitor has opened every case imported so far and closed every case answered by now."""
-        now = self._department_clock.now()
+        now = self.department_clock.now()
         decided = sum(
             case.ended_at is not None and case.ended_at <= now
-            for case in self._history.cases
-            if case.reference in self._numbers
+            for case in self.history.cases
+            if case.reference in self.numbers
         )
-        opened, closed = await case_counts(self._monitor_database)
-        return opened == len(self._numbers) and closed == decided, (opened, closed)
+        opened, closed = await case_counts(self.monitor_database)
+        return opened == len(self.numbers) and closed == decided, (opened, closed)
 
     async def _all_judged(self) -> tuple[bool, object]:
         """Whether monitor has processed every deadline that has passed."""
-        pending = await pending_deadlines(self._monitor_database, self._clock.now())
+        pending = await pending_deadlines(self.monitor_database, self.clock.now())
         return pending == 0, pending
 
     async def report(self) -> Report:
@@ -140,11 +129,11 @@ class Player:
                 raise RunFailed(f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}")
             else:
                 rungs[alert["case_id"]][alert["rung"]] = alert["due_at"]
-        for cases in _chunks(self._history.cases, VIEWS_AT_ONCE):
-            numbers = [self._numbers[case.reference] for case in cases]
+        for cases in _chunks(self.history.cases, VIEWS_AT_ONCE):
+            numbers = [self.numbers[case.reference] for case in cases]
             views = await asyncio.gather(*(self._get(f"/commitments/{number}") for number in numbers))
             for case, number, view in zip(cases, numbers, views, strict=True):
-                report.add(case, view, rungs[number], self._history.ends)
+                report.add(case, view, rungs[number], self.history.ends)
         report.ladder.sort(key=lambda fired: (datetime.fromisoformat(fired.due_at), fired))
         return report
 
@@ -158,7 +147,7 @@ class Player:
                 return
 
     async def _get(self, path: str, **query: object) -> dict[str, Any]:
-        answer = await self._client.get(f"{self._monitor}{path}", params={k: str(v) for k, v in query.items()})
+        answer = await self.client.get(f"{self.monitor}{path}", params={k: str(v) for k, v in query.items()})
         if answer.status_code != httpx2.codes.OK:
             raise RunFailed(f"monitor answered {answer.status_code} to {path}: {answer.text}")
         content: dict[str, Any] = answer.json()

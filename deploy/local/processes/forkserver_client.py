@@ -109,9 +109,9 @@ class ForkServer:
         """
         trim_log(log)
         number = next(self._request_numbers)
-        started = self._starting[number] = asyncio.get_running_loop().create_future()
         command = {"entry": entry, "arguments": list(arguments), "log": str(log), "environment": dict(environment)}
         self.send({"start": number, **command})
+        started = self._starting[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(_STARTUP_SECONDS):
                 return await started

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from services.operator.audit.case_record import CaseRecord, case_records
@@ -32,29 +33,23 @@ MAX_QUERY_INTERVAL = timedelta(hours=1)
 """Machine time within which monitor repeats its query for a card."""
 
 
+@dataclass(frozen=True, slots=True)
 class Recheck:
     """Checks cases. A message not processed after ``lost_after_s`` machine seconds counts as lost.
 
     With ``replay``, their messages are replayed instead, without the ledgers.
     """
 
-    def __init__(
-        self,
-        tables: Connections,
-        targets: Targets,
-        moments: Moments,
-        report: Report,
-        lost_after_s: float,
-        *,
-        replay: bool = False,
-    ) -> None:
-        self._tables = tables
-        self._targets = targets
-        self._moments = moments
-        self._report = report
-        self._lost_after_s = lost_after_s
-        self._replay = replay
-        self._batch_size = REPLAY_BATCH if replay else BATCH
+    tables: Connections
+    targets: Targets
+    moments: Moments
+    report: Report
+    lost_after_s: float
+    replay: bool = False
+
+    @property
+    def _batch_size(self) -> int:
+        return REPLAY_BATCH if self.replay else BATCH
 
     async def check(self, case_ids: AsyncIterator[str], on_progress: Callable[[int], None]) -> None:
         """Check these cases and report the faults that stay. ``on_progress`` gets the number of cases checked."""
@@ -88,7 +83,7 @@ class Recheck:
         while pending:
             await asyncio.sleep(pause)
             rechecks, pause = rechecks + 1, min(2 * pause, MAX_PAUSE_S)
-            lost = time.monotonic() - began >= self._lost_after_s
+            lost = time.monotonic() - began >= self.lost_after_s
             left: dict[str, set[Fault]] = {}
             ordered = sorted(pending)
             for first in range(0, len(ordered), self._batch_size):
@@ -104,27 +99,27 @@ class Recheck:
             pending = left
         for case_id in sorted(found):
             if faults_of_case := found[case_id]:
-                self._report.add(sorted(set(faults_of_case), key=lambda fault: (fault.invariant, fault.what)))
+                self.report.add(sorted(set(faults_of_case), key=lambda fault: (fault.invariant, fault.what)))
 
     async def _check_batch(self, case_ids: Sequence[str], *, count: bool = False) -> dict[str, set[Fault]]:
         """Check these cases once; the faulty ones with their faults. With ``count`` they count as examined."""
-        now = self._targets.clock.now()
+        now = self.targets.clock.now()
         soon = datetime.now(UTC) + MAX_QUERY_INTERVAL
-        moments = Moments(now, soon, self._moments.kept_since, self._moments.closed_since)
+        moments = Moments(now, soon, self.moments.kept_since, self.moments.closed_since)
         wrong = {}
         found = await case_records(
-            self._tables, self._targets, case_ids, with_ledgers=not self._replay, with_rules=self._replay
+            self.tables, self.targets, case_ids, with_ledgers=not self.replay, with_rules=self.replay
         )
         for case_id, record in found.items():
-            faults = self._replayed(record, moments, count) if self._replay else check_case(record, moments)
+            faults = self._replayed(record, moments, count) if self.replay else check_case(record, moments)
             if faults:
                 wrong[case_id] = set(faults)
-        if count and not self._replay:
-            self._report.checked_singly += len(case_ids)
+        if count and not self.replay:
+            self.report.checked_singly += len(case_ids)
         return wrong
 
     def _replayed(self, record: CaseRecord, moments: Moments, count: bool) -> list[Fault]:
         examined, faults = replay(record, moments)
         if count:
-            self._report.findings[Invariant.LEDGER].examined += examined
+            self.report.findings[Invariant.LEDGER].examined += examined
         return faults

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -124,9 +125,16 @@ class OperatedDocument(Generic[D]):
     def put(self, options: DatabaseOptions, known: int, before: D | None, after: D, *, wait: bool) -> None:
         """Put a version in force that was made from the version ``known``, 0 for none."""
         summary = self.summary(before, after)
-        number = self._put(options, self.service, self.document, after, summary, known)
+        put = partial(documents.put, document=self.document, content=after, summary=summary, after=known)
+        try:
+            number = self._on(options, self.service, put)
+        except Superseded:
+            raise stop(
+                f"another version of the {self.kind} came into force meanwhile: check the changes again"
+            ) from None
         for copy in self.copies(after):
-            self._put(options, copy.service, copy.document, copy.content, summary)
+            put = partial(documents.put, document=copy.document, content=copy.content, summary=summary)
+            self._on(options, copy.service, put)
         if number is None:
             typer.echo("in force already; nothing changes")
             return
@@ -171,24 +179,6 @@ class OperatedDocument(Generic[D]):
             return self.document.parse(number, body)
         except UnusableVersion as fault:
             raise stop(str(fault)) from None
-
-    def _put(
-        self,
-        options: DatabaseOptions,
-        service: str,
-        document: VersionedDocument[Any],
-        content: BaseModel,
-        summary: str,
-        after: int | None = None,
-    ) -> int | None:
-        try:
-            return self._on(
-                options, service, lambda connection: documents.put(connection, document, content, summary, after=after)
-            )
-        except Superseded:
-            raise stop(
-                f"another version of the {self.kind} came into force meanwhile: check the changes again"
-            ) from None
 
     def _history(self, options: DatabaseOptions) -> list[Progress]:
         return self._on(options, self.service, lambda connection: rollouts.history(connection, self.kind, LISTED))

@@ -51,8 +51,8 @@ class Run:
     targets: Targets
     meanwhile: list[Report] = field(default_factory=list)
 
-    async def audit(self, where: Targets | None = None, replay: int | None = None) -> Report:
-        return await audit(where or self.targets, AuditOptions(replay, LOST_AFTER_S), QUIET)
+    async def audit(self, targets: Targets | None = None, replay: int | None = None) -> Report:
+        return await audit(targets or self.targets, AuditOptions(replay, LOST_AFTER_S), QUIET)
 
     def with_database(self, name: str, copy: str) -> Targets:
         """The same targets with another database in place of this one."""
@@ -156,9 +156,9 @@ async def findings(run: Run) -> list[Report]:
     # A database can be copied only while nothing reads it, so all are copied first.
     copies = [await plant(run, one.database, one.statement, f"planted_{number}") for number, one in enumerate(PLANTED)]
 
-    async def found(one: Planted, where: Targets) -> Report:
+    async def found(one: Planted, targets: Targets) -> Report:
         async with slots:
-            return await run.audit(where, replay=None if one.invariant is Invariant.LEDGER else 0)
+            return await run.audit(targets, replay=None if one.invariant is Invariant.LEDGER else 0)
 
     reports = await asyncio.gather(*(found(*pair) for pair in zip(PLANTED, copies, strict=True)))
     for number in range(len(PLANTED)):
