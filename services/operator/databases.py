@@ -98,7 +98,7 @@ def on_service(service: str | None, options: DatabaseOptions, work: Callable[[As
     if len(databases) > 1:
         raise typer.BadParameter(f"name one of the services: {', '.join(databases)}", param_hint="--service")
     try:
-        return on(*databases.values(), work)
+        return on(next(iter(databases.values())), work)
     except Unreachable as error:
         raise stop(str(error)) from None
 

@@ -111,7 +111,8 @@ class ForkServer:
         number = next(self._request_numbers)
         command = {"entry": entry, "arguments": list(arguments), "log": str(log), "environment": dict(environment)}
         self.send({"start": number, **command})
-        started = self._starting[number] = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self._starting[number] = started
         try:
             async with asyncio.timeout(_STARTUP_SECONDS):
                 return await started
