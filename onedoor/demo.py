@@ -38,14 +38,16 @@ DAYS_A_SECOND = 0.5
 clock, the departments would seem slower than they are."""
 
 LATER_DAYS_A_SECOND = 2.0
-"""Speed of the clock when the share of undecided cases is below `FEW`."""
+"""Speed of the clock when few cases are undecided."""
 
-FEW = 0.12
+FEW_SHARE = 0.12
+"""Share of all cases that counts as few."""
 
 ARRIVAL_DAYS = 5
 """Working days on which the applications arrive."""
 
 HOURS_A_DAY = 8
+"""Hours of a working day in which applications arrive."""
 
 AT_MOST = timedelta(days=180)
 """The demo fails if a case is undecided after this time of its clock."""
@@ -172,7 +174,7 @@ async def _follow(
                 live.update(_picture(progress, clock.now()), refresh=True)
             if arriving.done() and total["decided"] == progress.wanted:
                 return
-            if arriving.done() and not progress.accelerated and total["decided"] >= (1 - FEW) * progress.wanted:
+            if arriving.done() and not progress.accelerated and total["decided"] >= (1 - FEW_SHARE) * progress.wanted:
                 progress.accelerated = True
                 clock.set(clock.now(), LATER_DAYS_A_SECOND * 86_400)
             if clock.now() > BEGINS + AT_MOST:

@@ -60,7 +60,7 @@ def made_from(file: Path | None, calendars: Path) -> Callable[[RuleSet | None], 
         rules = written or (before.rules if before is not None else rule_store.read(rule_store.SHIPPED))
         try:
             made = rule_set(rules, notices(calendars))
-            Rules(0, made)
+            Rules(0, made)  # raises for content that monitor cannot apply
         except InvalidNotice as fault:
             raise stop(f"{fault}\nnothing has changed") from None
         return made
