@@ -81,7 +81,7 @@ class Envelope(Value, Generic[D]):
 
 @cache
 def envelope_class(message: type[M]) -> type[Envelope[M]]:
-    """The class of envelopes for this type of message only, told apart by the ``type`` attribute."""
+    """The class of the envelopes of this type of message."""
     tag: Any = Literal[message.type]
     base: Any = Envelope[message]  # type: ignore[valid-type]
     return cast(type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base, type=(tag, message.type)))

@@ -10,7 +10,7 @@ CORE_SERVICES = ("intake", "routing", "monitor")
 
 
 class DepartmentError(Exception):
-    """The installed departments cannot be used as they are. The message says which, and why."""
+    """The installed departments cannot be used as they are. The message names them and the reason."""
 
 
 def services() -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class AlertWithdrawn(Message):
 
 
 class AlertClosed(Message):
-    """A commitment with alerts was answered, so nobody needs to be notified of them any more."""
+    """A commitment with alerts was met or ended, so that no more people are notified of them."""
 
     type: ClassVar[str] = "onedoor.alert.closed.v1"
 

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.fields import Article, PersonId, Reason, Region, check_period
+from contracts.messages.fields import Article, PersonId, Reason, Region, SuspendedPeriod
 from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Outcome, Plan
 from contracts.values import Value
 
@@ -48,7 +48,7 @@ ChangeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """The id of one change to the time of a case, so that it counts once however often it is published."""
 
 
-class CaseSuspended(Message):
+class CaseSuspended(SuspendedPeriod, Message):
     """The time of the case stops counting, or counts again.
 
     Published again until monitor confirms the ``change_id``. Of one suspension the latest ``recorded_at`` holds.
@@ -59,14 +59,7 @@ class CaseSuspended(Message):
     change_id: ChangeId
     suspension: Code
     kind: SuspensionKind
-    reason: Reason
-    article: Article = ""
-    since: Instant
-    until: Instant | None = None
-    """The moment from which time counts again; None while it does not."""
     recorded_at: Instant
-
-    _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class CaseExtended(Message):
@@ -149,22 +142,15 @@ class CaseDecided(Message):
     steps: Annotated[tuple[StepReport, ...], Field(max_length=MAX_STEPS)]
 
 
-class CaseHeld(Message):
+class CaseHeld(SuspendedPeriod, Message):
     """A supervisor stops the time of a case, or lets it run again. Of one hold the latest ``recorded_at`` is valid."""
 
     type: ClassVar[str] = "onedoor.case.held.v1"
 
     hold: ChangeId
     by: PersonId
-    reason: Reason
-    article: Article = ""
-    since: Instant
-    until: Instant | None = None
-    """The moment from which time counts again; None while it does not."""
     recorded_at: Instant
     region: Region | None = None
-
-    _period_is_valid = model_validator(mode="after")(check_period)
 
 
 class CaseStateRequested(Message):

@@ -75,8 +75,8 @@ ChangeIds = Annotated[tuple[ChangeId, ...], Field(max_length=MAX_COMMITMENTS)]
 
 
 Sequence = Annotated[int, Field(ge=0)]
-"""Counts monitor's messages about the deadlines of a case. Of two messages the higher sequence is the newer one; their
-times are those of their causes and say nothing about it."""
+"""Counts monitor's messages about the deadlines of a case. Of two messages the one with the higher sequence is newer:
+their times are those of their causes."""
 
 
 class CommitmentsOpened(Message):

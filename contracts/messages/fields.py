@@ -1,11 +1,11 @@
-"""Field types that several messages share."""
+"""Fields that several messages share."""
 
-from datetime import datetime
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from contracts.envelope import Code
+from contracts.envelope import Code, Instant
+from contracts.values import Value
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
 """A county's code of administrative division (GB/T 2260), six digits."""
@@ -19,22 +19,21 @@ Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 """The article of a law that allows something, such as 行政许可法第四十五条."""
 
 
-class _Period(Protocol):
-    @property
-    def since(self) -> datetime: ...
-    @property
-    def until(self) -> datetime | None: ...
-
-
-T = TypeVar("T", bound=_Period)
-
-
-def check_period(period: T) -> T:
-    """Validate that ``until`` is not before ``since``. Raises `ValueError`."""
-    if period.until is not None and period.until < period.since:
-        raise ValueError("until lies before since")
-    return period
-
-
 PersonId = Code
 """The id of a person in the directory."""
+
+
+class SuspendedPeriod(Value):
+    """A period that does not count, with the reason and the article that allows it."""
+
+    reason: Reason
+    article: Article = ""
+    since: Instant
+    until: Instant | None = None
+    """The moment from which time counts again; None while it does not."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until is not None and self.until < self.since:
+            raise ValueError("until lies before since")
+        return self

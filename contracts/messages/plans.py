@@ -71,7 +71,7 @@ class Fee(Value):
 
 
 class PlanStep(Value):
-    """One item asked of one department, and the steps that must be done before it can start."""
+    """One item requested from one department, and the steps that must be done before it can start."""
 
     step: Code
     item: Code

@@ -2,11 +2,11 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import Applicant
-from contracts.messages.fields import Article, Reason, Region, check_period
+from contracts.messages.fields import Region, SuspendedPeriod
 from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Limits, Outcome, PlanStep
 from contracts.values import Value
 
@@ -41,54 +41,44 @@ class TaskRequested(Message):
     requested_at: Instant
 
 
-class TaskDelivered(Message):
-    """The department's own system has taken the task under a number of its own: proof of receipt (送达)."""
-
-    type: ClassVar[str] = "onedoor.task.delivered.v1"
+class TaskReport(Message):
+    """A report of a department about one of its tasks."""
 
     task_id: TaskId
     step: Code
     department: Name
     system: Code
+
+
+class TaskDelivered(TaskReport):
+    """The department's own system has taken the task under a number of its own: proof of receipt (送达)."""
+
+    type: ClassVar[str] = "onedoor.task.delivered.v1"
+
     reference: Name
     requested_at: Instant | None = None
     """Copied from the request, for consumers that do not receive the request."""
     delivered_at: Instant
 
 
-class TaskSuspended(Message):
+class TaskSuspended(SuspendedPeriod, TaskReport):
     """The department has opened a special procedure, whose time does not count, or reports on its course (特别程序,
     Administrative Licensing Law, article 45). Published with every change; the latest ``reported_at`` holds."""
 
     type: ClassVar[str] = "onedoor.task.suspended.v1"
 
-    task_id: TaskId
-    step: Code
-    department: Name
-    system: Code
     procedure: Code
     """The department's own id of the procedure."""
     name: Name
     """Its kind: hearing, tender, auction, inspection, testing, quarantine, appraisal, expert review."""
-    reason: Reason
-    article: Article = ""
-    since: Instant
-    until: Instant | None = None
-    """The moment from which time counts again; None while the procedure lasts."""
     reported_at: Instant
 
-    _period_is_valid = model_validator(mode="after")(check_period)
 
-
-class TaskDone(Message):
+class TaskDone(TaskReport):
     """The department has decided. ``decided_at`` is the time of its decision, not that of the message."""
 
     type: ClassVar[str] = "onedoor.task.done.v1"
 
-    task_id: TaskId
-    step: Code
-    department: Name
-    system: Code
     reference: Name
     requested_at: Instant | None = None
     delivered_at: Instant
@@ -103,10 +93,7 @@ def task_id(case_id: str, step: Code) -> TaskId:
     return f"{case_id}/{step}"
 
 
-def is_assigned(answer: TaskDelivered | TaskDone, case_id: str, step: PlanStep) -> bool:
-    """Whether the answer comes from the department and system to which the plan assigns the step."""
-    return (
-        answer.task_id == task_id(case_id, step.step)
-        and answer.system == step.system
-        and answer.department == step.department
-    )
+def is_assigned(report: TaskReport, case_id: str, step: PlanStep) -> bool:
+    """Whether the report comes from the department and system to which the plan assigns the step."""
+    assigned = task_id(case_id, step.step), step.department, step.system
+    return (report.task_id, report.department, report.system) == assigned

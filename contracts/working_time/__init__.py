@@ -5,7 +5,13 @@ a library, and notices of holidays are data that amend it.
 """
 
 from contracts.working_time.calendar import Calendar, Day
-from contracts.working_time.deadlines import due, due_after, resolve, working_days_before, working_days_between
+from contracts.working_time.deadlines import (
+    due,
+    due_after,
+    due_uninterrupted,
+    working_days_before,
+    working_days_between,
+)
 from contracts.working_time.hours import OfficeHours
 from contracts.working_time.limit_history import (
     CountingMethod,
@@ -31,8 +37,8 @@ __all__ = [
     "Suspension",
     "due",
     "due_after",
+    "due_uninterrupted",
     "published_calendar",
-    "resolve",
     "working_days_before",
     "working_days_between",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
-TURN_OF_THE_YEAR = timedelta(days=3)
+NEW_YEAR_MARGIN = timedelta(days=3)
 """Days before New Year that the notice for the next year may change."""
 
 
@@ -14,7 +14,7 @@ class Day(NamedTuple):
 
     off: bool
     name: str
-    """The festival, in the words of the notice: 春节."""
+    """The festival as the notice names it: 春节."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class Calendar:
 
         Next year's notice may also name days before New Year. The earliest so far was 29 December.
         """
-        return self.first_unpublished - TURN_OF_THE_YEAR
+        return self.first_unpublished - NEW_YEAR_MARGIN
 
     def notice_day(self, day: date) -> Day | None:
         """The entry of a notice for this day, or None."""

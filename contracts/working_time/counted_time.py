@@ -1,4 +1,4 @@
-"""Counted time as a number: where a limit ends on it, and what suspensions take away.
+"""Counted time as a number: where a limit ends, and how suspensions defer the end.
 
 Each unit of limits and each counting method has its own mapping between moments and numbers. On the numbers all limits
 are computed alike.
@@ -77,27 +77,27 @@ def used_until(time: CountedTime, until: int) -> int:
     return min(used, time.amount)
 
 
-def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
+def counted_time(history: LimitHistory, rules: CountingRules) -> CountedTime:
     """The counted time of this limit."""
-    limit, calendar, hours = course.limit, terms.calendar, terms.hours
-    more = course.extension.days if course.extension else 0
-    start = hours.local(course.starts_at)
+    limit, calendar, hours = history.limit, rules.calendar, rules.hours
+    more = history.extension.days if history.extension else 0
+    start = hours.local(history.starts_at)
     if limit.working_minutes is not None:
         clock = WorkingClock(calendar, hours, within_hours=True)
-        return _to_the_second(course, clock, 60 * SECOND * limit.working_minutes + more * clock.day)
+        return _to_the_second(history, clock, 60 * SECOND * limit.working_minutes + more * clock.day)
     if limit.working_days == 0 and not more:
-        return _filing(start, terms)
-    if terms.method is CountingMethod.SECOND:
+        return _filing(start, rules)
+    if rules.method is CountingMethod.SECOND:
         if limit.working_days is not None:
             clock = WorkingClock(calendar, hours, within_hours=False)
-            return _to_the_second(course, clock, (limit.working_days + more) * DAY)
-        return _to_the_second(course, WallClock(hours), (_calendar_days(limit, start) + more) * DAY)
+            return _to_the_second(history, clock, (limit.working_days + more) * DAY)
+        return _to_the_second(history, WallClock(hours), (_calendar_days(limit, start) + more) * DAY)
     if limit.working_days is not None:
         first = calendar.rank(start.toordinal())
-        spans = _day_spans(course, hours, calendar.rank)
+        spans = _day_spans(history, hours, calendar.rank)
         moment = _closing_of(hours, calendar.ordinal_of)
         return CountedTime(first, limit.working_days + more, spans, moment, calendar.rank, Unit.WORKING_DAYS)
-    spans = _day_spans(course, hours, _identity)
+    spans = _day_spans(history, hours, _identity)
 
     def on_a_working_day(ordinal: int) -> int | None:
         """If the last day is a day off, the next working day is the last (Civil Code, article 203)."""
@@ -115,9 +115,9 @@ def counted_time(course: LimitHistory, terms: CountingRules) -> CountedTime:
     )
 
 
-def _filing(start: datetime, terms: CountingRules) -> CountedTime:
+def _filing(start: datetime, rules: CountingRules) -> CountedTime:
     """A filing (备案) must be completed on the spot. It takes no time, so nothing suspends it."""
-    calendar, hours = terms.calendar, terms.hours
+    calendar, hours = rules.calendar, rules.hours
     rank = filing_rank(start, calendar, hours)
     return CountedTime(rank, 0, (), _closing_of(hours, calendar.ordinal_of), calendar.rank, Unit.WORKING_DAYS)
 
@@ -153,10 +153,10 @@ def _calendar_days(limit: Limit, start: datetime) -> int:
     return last.toordinal() - start.toordinal()
 
 
-def _day_spans(course: LimitHistory, hours: OfficeHours, number: Callable[[int], int]) -> tuple[SuspendedSpan, ...]:
+def _day_spans(history: LimitHistory, hours: OfficeHours, number: Callable[[int], int]) -> tuple[SuspendedSpan, ...]:
     """Suspensions in whole days: from the day of the suspension to the day before the resumption."""
-    start = number(hours.local(course.starts_at).toordinal())
-    return _spans(course, start, lambda at: number(hours.local(at).toordinal() - 1))
+    start = number(hours.local(history.starts_at).toordinal())
+    return _spans(history, start, lambda at: number(hours.local(at).toordinal() - 1))
 
 
 class WallClock:
@@ -220,17 +220,17 @@ class WorkingClock:
         return self._calendar.rank(ordinal) * self.day
 
 
-def _to_the_second(course: LimitHistory, clock: WallClock | WorkingClock, amount: int) -> CountedTime:
-    start = clock.position(course.starts_at)
-    spans = _spans(course, start, clock.position)
+def _to_the_second(history: LimitHistory, clock: WallClock | WorkingClock, amount: int) -> CountedTime:
+    start = clock.position(history.starts_at)
+    spans = _spans(history, start, clock.position)
     return CountedTime(start, amount, spans, clock.moment, clock.at_end_of, Unit.MICROSECONDS)
 
 
-def _spans(course: LimitHistory, start: int, position: Callable[[datetime], int]) -> tuple[SuspendedSpan, ...]:
+def _spans(history: LimitHistory, start: int, position: Callable[[datetime], int]) -> tuple[SuspendedSpan, ...]:
     """The suspensions in order, without what lies before the start, and without what another has taken already."""
     found = [
         SuspendedSpan(max(start, position(one.since)), None if one.until is None else position(one.until), one)
-        for one in course.suspensions
+        for one in history.suspensions
     ]
     kept: list[SuspendedSpan] = []
     reached = start

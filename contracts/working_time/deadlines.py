@@ -10,48 +10,47 @@ from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.counted_time import counted_time, end_of_limit, filing_rank, used_until
 from contracts.working_time.hours import OfficeHours
-from contracts.working_time.limit_history import CountingRules, Due, LimitHistory, Suspended
+from contracts.working_time.limit_history import CountingMethod, CountingRules, Due, LimitHistory, Suspended
 
 
-def due(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
+def due(history: LimitHistory, rules: CountingRules) -> Due | Suspended:
     """The end of the limit. A moment fixed by another party never moves, and applies if it is the earlier one.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
     """
-    pinned = course.limit.due_at
-    if not course.limit.counted:
+    pinned = history.limit.due_at
+    if not history.limit.counted:
         if pinned is None:
             raise ValueError("a limit without a length and a moment")
         return Due(pinned, provisional=False)
-    counted = _counted(course, terms)
+    counted = _counted(history, rules)
     if pinned is None:
         return counted
     if isinstance(counted, Suspended):
         return Due(pinned, provisional=False)
     if pinned <= counted.at:
         # The counted end may still move before the fixed moment, unless all days up to that moment are final.
-        return Due(pinned, counted.provisional and terms.hours.local(pinned).date() >= terms.calendar.provisional_from)
+        return Due(pinned, counted.provisional and rules.hours.local(pinned).date() >= rules.calendar.provisional_from)
     return counted
 
 
-def resolve(limit: Limit, start: datetime, calendar: Calendar, hours: OfficeHours) -> Due:
-    """The end of a limit, counted by the day, that began at ``start`` without suspension, restart or extension."""
-    if limit.working_days is not None and limit.due_at is None:
-        return due_after(start, limit.working_days, calendar, hours)
-    found = due(LimitHistory(limit, start), CountingRules(calendar, hours))
-    if isinstance(found, Suspended):
-        raise AssertionError("a limit without suspensions is suspended")
+def due_uninterrupted(limit: Limit, start: datetime, rules: CountingRules) -> Due:
+    """The end of a limit without suspension, restart or extension. Raises what `due` raises."""
+    if limit.working_days is not None and limit.due_at is None and rules.method is CountingMethod.DAY:
+        return due_after(start, limit.working_days, rules.calendar, rules.hours)
+    found = due(LimitHistory(limit, start), rules)
+    assert isinstance(found, Due), "a limit without suspensions has an end"
     return found
 
 
-def _counted(course: LimitHistory, terms: CountingRules) -> Due | Suspended:
-    time = counted_time(course, terms)
+def _counted(history: LimitHistory, rules: CountingRules) -> Due | Suspended:
+    time = counted_time(history, rules)
     found = end_of_limit(time)
     if found is None:
         span = time.spans[-1]
         return Suspended(span.suspension.since, time.amount - used_until(time, span.begins), time.unit)
     at, ordinal = found
-    return Due(at, ordinal >= terms.calendar.provisional_from.toordinal())
+    return Due(at, ordinal >= rules.calendar.provisional_from.toordinal())
 
 
 def due_after(start: datetime, working_days: int, calendar: Calendar, hours: OfficeHours) -> Due:

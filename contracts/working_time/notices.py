@@ -56,7 +56,7 @@ class Notice(Value):
             if day.date in places:
                 faults.append(f"day {place}: {day.date} is the same as day {places[day.date]}")
             places[day.date] = place
-            # A holiday at the turn of the year may have make-up days in December, or last into January.
+            # A holiday around New Year may have make-up days in December, or last into January.
             if not date(self.year - 1, 12, 1) <= day.date <= date(self.year + 1, 1, 31):
                 faults.append(f"day {place}: {day.date} does not belong to the year {self.year}")
         if faults:

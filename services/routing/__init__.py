@@ -1,1 +1,1 @@
-"""Routing asks all departments concerned at the same moment (抄告相关), and joins their answers to a decision."""
+"""Routing requests all steps that can start at the same moment (抄告相关), and joins the answers to a decision."""

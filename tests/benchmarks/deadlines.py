@@ -18,11 +18,11 @@ from contracts.working_time import (
     OfficeHours,
     Suspension,
     due,
+    due_uninterrupted,
     published_calendar,
-    resolve,
 )
 from contracts.working_time.deadlines import working_days_between
-from contracts.working_time.explain import explain
+from contracts.working_time.explanation.explain import explain
 from tests.benchmarks.figures import Figure, figure
 
 TARGET = 500_000.0
@@ -59,7 +59,7 @@ def measure() -> list[Figure]:
 
     def ours() -> int:
         for start, limit in limited:
-            resolve(limit, start, _CALENDAR, _HOURS)
+            due_uninterrupted(limit, start, _RULES)
         return len(limited)
 
     def suspended() -> int:

@@ -7,7 +7,7 @@ and run them all.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from contracts.messages.cases import Applicant
 from contracts.messages.plans import Limit, Limits
@@ -15,7 +15,7 @@ from contracts.messages.tasks import Document, TaskRequested
 from services.departments.sandbox.behaviour import Behaviour, Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sdk.adapter import Adapter
-from services.departments.sdk.core.messages import Answer, Decision, DecisionNotified, Posted, Receipt
+from services.departments.sdk.core.messages import Answer, Decision, Notified, Posted, Procedure, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -23,6 +23,8 @@ START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 LATER = START + timedelta(days=365)
 """A moment at which every case is decided."""
+
+A = TypeVar("A", bound=Receipt | Decision)
 
 TIMEOUT_S = 20.0
 POLL_S = 0.02
@@ -71,6 +73,11 @@ def task(number: int, *, applicant: bool = True) -> TaskRequested:
     )
 
 
+def content_of(one: Notification | InvalidNotification) -> Receipt | Procedure | Decision | None:
+    """The content of a valid notification; None for an invalid one."""
+    return one.message.content if isinstance(one, Notification) and isinstance(one.message, Notified) else None
+
+
 async def submitted_twice_has_one_number(site: Site) -> None:
     one = task(1)
     first, second = await _reference(site, one), await _reference(site, one)
@@ -94,13 +101,9 @@ async def decision_is_reported_until_acknowledged(site: Site) -> None:
     site.set_clock(LATER)
     await _decisions(site, [one, other])
     again = await _decisions(site, [one, other])  # nothing has been acknowledged
-    decided = {
-        task_id: one.message.decision for task_id, one in again.items() if isinstance(one.message, DecisionNotified)
-    }
-    _must(
-        {task_id: decision.reference for task_id, decision in decided.items()} == taken,
-        "a decision under another number",
-    )
+    decided = {task_id: decision for task_id, one in again.items() if isinstance(decision := content_of(one), Decision)}
+    numbers = {task_id: decision.reference for task_id, decision in decided.items()}
+    _must(numbers == taken, "a decision under another number")
     for decision in decided.values():
         in_order = decision.delivered_at <= decision.decided_at <= LATER
         _must(in_order, "decided before it was received, or in the future")
@@ -135,11 +138,8 @@ async def decision_reported_twice_is_the_same(site: Site) -> None:
     decisions: list[Decision] = []
 
     async def twice() -> bool:
-        decisions[:] = [
-            one.message.decision
-            for one in await site.adapter.poll(10)
-            if isinstance(one, Notification) and isinstance(one.message, DecisionNotified)
-        ]
+        polled = await site.adapter.poll(10)
+        decisions[:] = [decision for one in polled if isinstance(decision := content_of(one), Decision)]
         return len(decisions) > 1
 
     await _until(twice, "a decision reported twice was not received twice")
@@ -226,29 +226,25 @@ async def _submit(site: Site, tasks: Sequence[TaskRequested]) -> Sequence[Answer
 
 async def _reference(site: Site, one: TaskRequested) -> str:
     """Submit until there is a number."""
-    answers: list[Receipt | Decision] = []
-
-    async def answered() -> bool:
-        (answer,) = await _submit(site, [one])
-        if isinstance(answer, Receipt | Decision):
-            answers.append(answer)
-        return bool(answers)
-
-    await _until(answered, "repeated submissions gave no number")
-    return answers[0].reference
+    return (await _answered(site, one, (Receipt, Decision), "repeated submissions gave no number")).reference
 
 
 async def _decided(site: Site, one: TaskRequested) -> Decision:
     """Submit until there is a decision."""
-    answers: list[Decision] = []
+    return await _answered(site, one, (Decision,), "repeated submissions gave no decision")
+
+
+async def _answered(site: Site, one: TaskRequested, kinds: tuple[type[A], ...], otherwise: str) -> A:
+    """Submit until the answer is of one of these kinds."""
+    answers: list[A] = []
 
     async def answered() -> bool:
         (answer,) = await _submit(site, [one])
-        if isinstance(answer, Decision):
+        if isinstance(answer, kinds):
             answers.append(answer)
         return bool(answers)
 
-    await _until(answered, "repeated submissions gave no decision")
+    await _until(answered, otherwise)
     return answers[0]
 
 
@@ -260,8 +256,9 @@ async def _decisions(site: Site, tasks: Sequence[TaskRequested]) -> Mapping[str,
     async def all_reported() -> bool:
         found.clear()
         for one in await site.adapter.poll(10 * len(tasks) + 10):
-            if isinstance(one, Notification) and isinstance(one.message, DecisionNotified):
-                found[one.message.task_id] = one
+            match one:
+                case Notification(message=Notified(task_id=task_id, content=Decision())):
+                    found[task_id] = one
         return wanted <= found.keys()
 
     await _until(all_reported, "a decision was not reported")

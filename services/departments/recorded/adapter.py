@@ -60,5 +60,5 @@ def _decision(entry: RecordedEntry) -> Decision:
         delivered_at=entry.delivered_at,
         outcome=Outcome.APPROVED,
         decided_at=entry.decided_at,
-        opinion="as recorded; the record does not say how it was decided",
+        opinion="as recorded; the record has no outcome",
     )

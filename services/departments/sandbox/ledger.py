@@ -6,8 +6,9 @@ Tests and the audit compare it with the services: how often each task was submit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.messages.plans import Outcome
@@ -134,13 +135,13 @@ class Ledger:
         }
         async with self._database.begin() as connection:
             rows = await connection.execute(_TAKE, values)
-        return {row.task_id: _entry(*row) for row in rows}
+        return {row.task_id: _entry(row) for row in rows}
 
     async def unreported(self, now: datetime, limit: int) -> list[LedgerEntry]:
         """Applications decided by now whose decision has not been reported."""
         async with self._database.connect() as connection:
             rows = await connection.execute(_UNREPORTED, {"system": self._system, "now": now, "limit": limit})
-            return [_entry(*row) for row in rows]
+            return [_entry(row) for row in rows]
 
     async def mark_reported(self, task_ids: Sequence[str], now: datetime) -> None:
         """Note that the decisions on these tasks have been reported."""
@@ -151,7 +152,7 @@ class Ledger:
         """All entries by task id."""
         async with self._database.connect() as connection:
             rows = await connection.execute(_ALL, {"system": self._system})
-            return {row.task_id: _entry(*row) for row in rows}
+            return {row.task_id: _entry(row) for row in rows}
 
 
 def _nothing_to_report(drawn: SimulatedOutcome, now: datetime) -> bool:
@@ -159,15 +160,6 @@ def _nothing_to_report(drawn: SimulatedOutcome, now: datetime) -> bool:
     return drawn.mistake is Mistake.LOST or (drawn.decide_at <= now and drawn.mistake not in _IN_FIRST_ANSWER)
 
 
-def _entry(
-    task_id: str,
-    number: str,
-    received_at: datetime,
-    decide_at: datetime,
-    outcome: str,
-    mistake: str | None,
-    submissions: int,
-) -> LedgerEntry:
-    return LedgerEntry(
-        task_id, number, received_at, decide_at, Outcome(outcome), Mistake(mistake) if mistake else None, submissions
-    )
+def _entry(row: Row[Any]) -> LedgerEntry:
+    outcome, mistake = Outcome(row.outcome), Mistake(row.mistake) if row.mistake else None
+    return LedgerEntry(row.task_id, row.number, row.received_at, row.decide_at, outcome, mistake, row.submissions)

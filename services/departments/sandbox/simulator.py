@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import fields
 from typing import Annotated
 
 import structlog
@@ -52,18 +53,7 @@ class SimulatorSettings(BaseSettings):
     poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two looks for new applications.")
 
     def behaviour(self) -> Behaviour:
-        return Behaviour(
-            mean_days=self.mean_days,
-            item_days=self.item_days,
-            spread=self.spread,
-            late_share=self.late_share,
-            late_days=self.late_days,
-            refused_share=self.refused_share,
-            mistake_share=self.mistake_share,
-            mistakes=self.mistakes,
-            at_once=self.at_once,
-            seed=self.seed,
-        )
+        return Behaviour(**{field.name: getattr(self, field.name) for field in fields(Behaviour)})
 
 
 class Simulator:

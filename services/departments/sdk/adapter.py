@@ -8,15 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import CaseId
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.core.messages import (
-    Answer,
-    Decision,
-    DecisionNotified,
-    Procedure,
-    ProcedureNotified,
-    Receipt,
-    ReceiptNotified,
-)
+from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
@@ -52,10 +44,7 @@ class Adapter(Protocol):
         """
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        """At most ``limit`` notifications: `ReceiptNotified`, `ProcedureNotified`, `DecisionNotified`.
-
-        Each is returned again until it is acknowledged.
-        """
+        """At most ``limit`` notifications, made by `notification`. Each is returned again until it is acknowledged."""
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         """Note that notifications have been processed. ``receipts`` are those that `poll` returned."""
@@ -71,12 +60,7 @@ def case_of(task_id: str) -> str:
 
 def notification(task_id: str, content: Receipt | Procedure | Decision, receipt: Any) -> Notification:
     """A notification for the runtime. Raises `ValueError` for a task id without a case number."""
-    case_id = case_of(task_id)
-    if isinstance(content, Decision):
-        return Notification(case_id, DecisionNotified(task_id=task_id, decision=content), receipt)
-    if isinstance(content, Procedure):
-        return Notification(case_id, ProcedureNotified(task_id=task_id, procedure=content), receipt)
-    return Notification(case_id, ReceiptNotified(task_id=task_id, receipt=content), receipt)
+    return Notification(case_of(task_id), Notified(task_id=task_id, content=content), receipt)
 
 
 def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:

@@ -1,40 +1,29 @@
 """Makes an adapter an external system of the runtime."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from contracts.envelope import Message
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Submit, SubmitFailed, Submitted
-from services.runtime.external_system import ExternalCall, InvalidNotification, Notification
+from services.runtime.external_system import ExternalCall
 
 
 class DepartmentSystem:
     """Calls and polls one department through its adapter."""
 
     def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
+        self._submit = adapter.submit
         self.batch_size = adapter.batch_size
-
-    async def open(self) -> None:
-        await self._adapter.open()
-
-    async def close(self) -> None:
-        await self._adapter.close()
+        self.open, self.close = adapter.open, adapter.close
+        self.poll, self.acknowledge = adapter.poll, adapter.acknowledge
 
     async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
         tasks = [_submit_of(call).task for call in calls]
-        answers = await self._adapter.submit(tasks)
+        answers = await self._submit(tasks)
         return [
             answer if isinstance(answer, Exception) else Submitted(task_id=task.task_id, answer=answer)
             for task, answer in zip(tasks, answers, strict=True)
         ]
-
-    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
-        return await self._adapter.poll(limit)
-
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        await self._adapter.acknowledge(receipts)
 
 
 def submit_failed(call: ExternalCall, error: Exception) -> SubmitFailed:

@@ -36,7 +36,7 @@ KEPT_BYTES = 64 * 1024
 
 
 class TaxAway(Exception):
-    """The interface did not answer with success; the status says why."""
+    """The interface answered with this status and not with success."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the tax department answered {status}")

@@ -91,7 +91,7 @@ class Feed(_Body):
 
 
 def application(task: TaskRequested) -> Application:
-    """A task as the tax department's interface wants it."""
+    """A task as the tax department's interface expects it."""
     who = task.applicant
     committed = task.limits.committed if task.limits else None
     return Application(

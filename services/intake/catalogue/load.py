@@ -1,6 +1,5 @@
 """Reading a catalogue file, with all its faults reported at once."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +13,6 @@ from services.intake.core.catalogue.models import Catalogue
 from services.runtime.yaml_file import InvalidFile, line_of, load_yaml
 
 SAMPLE = Path(__file__).with_name("sample.yaml")
-
-_PART = re.compile(r"([^.\[\]]+)|\[([^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def load_catalogue(file: Path) -> Catalogue:
         faults = error.errors(include_url=False, include_context=False)
         raise CatalogueInvalid([Fault(file.name, _place(content, one["loc"]), one["msg"]) for one in faults]) from None
     if findings := lint(catalogue):
-        raise CatalogueInvalid([Fault(file.name, _with_line(content, place), reason) for place, reason in findings])
+        raise CatalogueInvalid([Fault(file.name, _place(content, one.path), one.reason) for one in findings])
     return catalogue
 
 
@@ -58,28 +55,6 @@ def load_catalogue(file: Path) -> Catalogue:
 def sample_catalogue() -> Catalogue:
     """The catalogue that comes with onedoor: three bundles of three departments."""
     return load_catalogue(SAMPLE)
-
-
-def _with_line(content: Any, place: str) -> str:
-    """The place of a finding, such as ``items[code].field``, with its line."""
-    path: list[int | str] = []
-    node = content
-    for name, code in _PART.findall(place):
-        part = name or _index(node, code)
-        path.append(part)
-        node = _child(node, part)
-    return f"line {line_of(content, tuple(path))}: {place}"
-
-
-def _index(entries: Any, code: str) -> int:
-    """The place of the last entry with this code: of two, the second is the fault."""
-    named = entries if isinstance(entries, list) else []
-    places = [place for place, entry in enumerate(named) if code in _names(entry)]
-    return places[-1] if places else len(named)
-
-
-def _names(entry: Any) -> tuple[Any, ...]:
-    return (entry.get("code"), entry.get("step")) if isinstance(entry, dict) else (entry,)
 
 
 def _place(content: Any, path: tuple[int | str, ...]) -> str:
@@ -90,8 +65,7 @@ def _place(content: Any, path: tuple[int | str, ...]) -> str:
         if isinstance(part, str):
             place += f".{part}" if place else part
         else:
-            named = node if isinstance(node, dict) else {}
-            place += f"[{named.get('code', named.get('step', part))}]"
+            place += f"[{_code(node) or part}]"
     return f"line {line_of(content, path)}: {place}" if place else place
 
 
@@ -100,3 +74,9 @@ def _child(node: Any, part: int | str) -> Any:
         return node[part]
     except (KeyError, IndexError, TypeError):  # The path of a missing field ends where there is nothing.
         return None
+
+
+def _code(entry: Any) -> Any:
+    if isinstance(entry, dict):
+        return entry.get("code", entry.get("step"))
+    return entry if isinstance(entry, str) else None

@@ -13,7 +13,7 @@ from stdnum.iso7064 import mod_37_36
 from contracts.envelope import CaseId
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: without I, L, O and U, which are easily mistaken when read or heard."""
+"""Crockford's base 32: without I, L, O and U, which are easily mistaken for others."""
 
 _SHAPE = re.compile(rf"[{_CROCKFORD}]{{4}}-[{_CROCKFORD}]{{4}}-[{_CROCKFORD}]{{4}}-[0-9A-Z]")
 

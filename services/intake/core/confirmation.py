@@ -1,4 +1,4 @@
-"""Capability: intake publishes until the other services have confirmed ("ask until answered").
+"""Capability: intake publishes until the other services have confirmed.
 
 Routing confirms the acceptance with its decision, monitor with the deadlines that it holds. Monitor also confirms each
 change of time and each report of timers by its id. Until then everything unconfirmed is published again, at growing
@@ -66,7 +66,7 @@ def confirm(case: Case, confirmed: ChangeIds) -> Case:
 
 
 def publish(case: Case, message: Message) -> Transition[Case]:
-    """A changed case and the message that says so, with the count of attempts begun anew."""
+    """A changed case and the message about the change, with the count of attempts begun anew."""
     return transition(case.replace(attempts=1), message)
 
 

@@ -44,7 +44,7 @@ _MESSAGES = frozenset(IntakeMessage.__args__)
 
 
 def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]) -> Transition[Case]:
-    """Process one message of one case. ``rules`` say how time counts in each region.
+    """Process one message of one case. ``rules``: how time counts in each region.
 
     Raises `UnknownCase` for a case that was not accepted here, `KeyReused` for a second application under one case
     number, `Rejected` for a command that the state of the case does not allow, and `InvalidMessage` for a message

@@ -12,7 +12,7 @@ from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, Chann
 from contracts.messages.fields import Region
 from contracts.messages.plans import Plan
 from contracts.moves import Moves
-from contracts.working_time import CountingRules, resolve
+from contracts.working_time import CountingRules, due_uninterrupted
 from services.intake.core.state import Case, CaseDue, Decision, StepProgress
 
 
@@ -110,8 +110,8 @@ def _order(decision: Decision) -> tuple[datetime, str]:
 def _due(plan: Plan, accepted_at: datetime, rules: CountingRules) -> CaseDue | None:
     if plan.limits is None:
         return None
-    committed = resolve(plan.limits.committed, accepted_at, rules.calendar, rules.hours)
-    statutory = resolve(plan.limits.statutory, accepted_at, rules.calendar, rules.hours)
+    committed = due_uninterrupted(plan.limits.committed, accepted_at, rules)
+    statutory = due_uninterrupted(plan.limits.statutory, accepted_at, rules)
     return CaseDue(
         committed=committed.at,
         statutory=statutory.at,

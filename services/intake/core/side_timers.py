@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import ClassVar
 
 from contracts.core import Rejected
-from contracts.envelope import Instant, Message
+from contracts.envelope import Instant, Message, Name
 from contracts.messages.commitments import CommitmentKey
+from contracts.messages.plans import Limits
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported
 from contracts.moves import Moves
 from services.intake.core.lifecycle import BeforeAcceptance
@@ -16,11 +17,15 @@ from services.intake.core.state import Case
 
 
 class StartTimer(Message):
-    """Command: start a timer."""
+    """Command: start a timer. The lead department answers for it unless another ``owner`` is named."""
 
     type: ClassVar[str] = "onedoor.intake.start-timer.v1"
 
-    timer: SideTimer
+    commitment: CommitmentKey
+    owner: Name | None = None
+    limits: Limits | None = None
+    """None where the rules in force define the limit."""
+    started_at: Instant
 
 
 class EndTimer(Message):
@@ -30,9 +35,6 @@ class EndTimer(Message):
 
     commitment: CommitmentKey
     ended_at: Instant
-
-
-TimerCommand = StartTimer | EndTimer
 
 
 class TimerState(StrEnum):
@@ -101,7 +103,12 @@ def start(case: Case, command: StartTimer) -> Case:
 
     Raises `TimerExists`, `BeforeAcceptance` or `TooManyTimers`.
     """
-    timer = command.timer
+    timer = SideTimer(
+        commitment=command.commitment,
+        owner=command.owner or case.accepted.plan.lead_department,
+        limits=command.limits,
+        started_at=command.started_at,
+    )
     known = timer_of(case, timer.commitment)
     if known is not None:
         if known.replace(ended_at=None) != timer:

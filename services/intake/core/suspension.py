@@ -93,7 +93,7 @@ def end(
         reason=reason,
         article=article,
         until=until,
-        # Of two records the one recorded later holds, so it must be later than the beginning, whatever the clocks say.
+        # Of two records the later one holds, so this one must be later than the beginning also if a clock was set back.
         recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
     )
 

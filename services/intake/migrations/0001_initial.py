@@ -1,8 +1,4 @@
-"""The runtime's tables, and the versions of the almanac.
-
-Revision ID: 0001
-Revises:
-"""
+"""The runtime's tables, and the versions of the almanac."""
 
 from alembic import op
 
@@ -10,8 +6,6 @@ from services.runtime.store.tables import create_documents, create_runtime_table
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

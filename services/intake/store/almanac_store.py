@@ -1,7 +1,7 @@
 """The almanac by which intake calculates due dates, as a versioned document.
 
-Operators apply it together with monitor's rules, of which it is a part: what intake tells an applicant at once agrees
-with what monitor holds.
+Operators apply it together with monitor's rules, of which it is a part: the due date in the answer to an
+application agrees with the deadline that monitor holds.
 """
 
 from functools import partial

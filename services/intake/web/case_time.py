@@ -43,7 +43,7 @@ class ResumptionRequest(_TimeChangeRequest):
 
 
 class ExtensionRequest(_TimeChangeRequest):
-    """The limit is extended, once; the applicant has been told why (Administrative Licensing Law, article 42)."""
+    """The limit is extended once, and the applicant was notified (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
     notified_at: Timestamp = Field(description="The moment at which the applicant was notified.")

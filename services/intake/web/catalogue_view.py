@@ -3,19 +3,12 @@
 from pydantic import BaseModel, ConfigDict
 
 from contracts.messages.plans import Fen
-from services.intake.core.catalogue.models import BilingualText, Bundle, Catalogue, FeeEntry, LimitDays
+from services.intake.core.catalogue.models import BilingualText, Bundle, Catalogue, FeeEntry, LimitDays, Material
 from services.intake.core.catalogue.plans import Matter, items_of, required_materials
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class MaterialView(_Part):
-    """A material to hand in."""
-
-    code: str
-    name: BilingualText
 
 
 class MatterView(_Part):
@@ -27,7 +20,7 @@ class MatterView(_Part):
     departments: tuple[str, ...]
     limits: LimitDays
     legal_basis: tuple[BilingualText, ...]
-    materials: tuple[MaterialView, ...]
+    materials: tuple[Material, ...]
     fees: tuple[FeeEntry, ...]
     fees_total_fen: Fen
 
@@ -60,7 +53,7 @@ def _matter_view(catalogue: Catalogue, matter: Matter) -> MatterView:
         departments=tuple(dict.fromkeys(names[item.department] for item in items)),
         limits=matter.limits,
         legal_basis=matter.legal_basis,
-        materials=tuple(MaterialView(code=one.code, name=one.name) for one in required_materials(catalogue, matter)),
+        materials=required_materials(catalogue, matter),
         fees=fees,
         fees_total_fen=sum(fee.amount_fen for fee in fees),
     )

@@ -5,11 +5,9 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
-from contracts.messages.side_timers import SideTimer
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
 from services.intake.web.requests import SingleLine
@@ -71,17 +69,10 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     @router.post("/timers", status_code=201)
     async def start(number: Number, request: TimerRequest) -> TimerAnswer:
         started_at = not_in_future("started_at", request.started_at, host.clock.now())
-        case = await host.read(number)
-        if case is None:
-            raise UnknownCase(number)
-        timer = SideTimer(
-            commitment=request.commitment,
-            owner=request.owner or case.accepted.plan.lead_department,
-            limits=request.limits,
-            started_at=started_at,
-        )
-        await host.command(number, StartTimer(timer=timer))
-        return TimerAnswer(commitment=timer.commitment)
+        commitment, owner, limits = request.commitment, request.owner, request.limits
+        command = StartTimer(commitment=commitment, owner=owner, limits=limits, started_at=started_at)
+        await host.command(number, command)
+        return TimerAnswer(commitment=commitment)
 
     @router.post("/timers/end", status_code=201)
     async def end(number: Number, request: TimerEndRequest) -> TimerAnswer:

@@ -13,7 +13,7 @@ from contracts.messages.commitments import (
 )
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
-from contracts.working_time.explain import Explanation, explain
+from contracts.working_time.explanation.explain import Explanation, explain
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.ladder import due_dates
 from services.monitor.core.rules import LimitKind, Rules

@@ -19,7 +19,7 @@ from contracts.working_time import (
     Suspension,
     due,
     due_after,
-    resolve,
+    due_uninterrupted,
     working_days_before,
 )
 from services.monitor.core.rules import LadderTerms, LimitKind, RungRule
@@ -178,8 +178,8 @@ def _due_dates(limits: Limits, history: ClockHistory, ladder_terms: LadderTerms)
 
 
 def _end(limit: Limit, history: ClockHistory, terms: CountingRules) -> Due | Suspended:
-    if history.is_uninterrupted and terms.method is CountingMethod.DAY:
-        return resolve(limit, history.began_at, terms.calendar, terms.hours)
+    if history.is_uninterrupted:
+        return due_uninterrupted(limit, history.began_at, terms)
     return due(history.course(limit), terms)
 
 

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import Commitment, CommitmentKey
 from contracts.messages.fields import Region
-from contracts.working_time.explain import Explanation
-from contracts.working_time.svg import svg
-from contracts.working_time.wording import Language
-from contracts.working_time.wording import text as in_words
+from contracts.working_time.explanation.explain import Explanation
+from contracts.working_time.explanation.svg import svg
+from contracts.working_time.explanation.wording import Language
+from contracts.working_time.explanation.wording import text as in_words
 from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.commitment import CASE
 from services.monitor.core.deadlines import explanation

@@ -22,11 +22,11 @@ from contracts.working_time import (
     Suspension,
     due,
 )
-from contracts.working_time.explain import explain
+from contracts.working_time.explanation.explain import explain
+from contracts.working_time.explanation.svg import svg
+from contracts.working_time.explanation.wording import Language, amount, moment, text
 from contracts.working_time.hours import parse_session
 from contracts.working_time.notices import InvalidNotice
-from contracts.working_time.svg import svg
-from contracts.working_time.wording import Language, amount, moment, text
 from services.operator.calendar import folder
 from services.operator.options import file_errors
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import typer
 
 from contracts.working_time.almanac import RegionalRules
-from contracts.working_time.festivals import english
+from contracts.working_time.explanation.wording import day_name
 from contracts.working_time.notices import NATION, CalendarChange, InvalidNotice, Notice, changes
-from contracts.working_time.wording import day_name
+from contracts.working_time.published import festival_in_english
 from services.intake.store.almanac_store import ALMANAC
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
@@ -37,7 +37,7 @@ def differences(before: RuleSet | None, after: RuleSet) -> list[str]:
 def day_lines(found: Sequence[CalendarChange]) -> Iterator[str]:
     """Changes of a calendar, a line each."""
     for change in found:
-        name = f"{change.name} ({english(change.name)})" if change.name else ""
+        name = f"{change.name} ({festival_in_english(change.name)})" if change.name else ""
         yield f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip()
 
 

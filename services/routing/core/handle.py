@@ -49,7 +49,7 @@ def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Transition[
 
 
 def _open(case_id: CaseId, accepted: CaseAccepted) -> Transition[RoutedCase]:
-    """Every department whose step can start is asked in one commit (抄告相关)."""
+    """Request every step that can start, all in one commit (抄告相关)."""
     case = lifecycle.open_case(accepted)
     return _transition(
         case, *(_request(case_id, case, step) for step in case.steps if step.state is StepState.REQUESTED)
@@ -78,7 +78,7 @@ def _started(before: Steps, after: Steps) -> list[RoutedStep]:
 
 
 def _request_again(case_id: CaseId, case: RoutedCase) -> Transition[RoutedCase]:
-    """After a silence, ask every department again that owes an answer."""
+    """Repeat every request that has no answer yet."""
     unanswered = [step for step in case.steps if step.state in steps.OPEN]
     if not unanswered:
         return _transition(case)
@@ -110,7 +110,7 @@ def _request(case_id: CaseId, case: RoutedCase, step: RoutedStep) -> TaskRequest
 
 
 def _transition(case: RoutedCase, *out: Message) -> Transition[RoutedCase]:
-    """The transition to this case: closed when decided, otherwise retried after a silence."""
+    """The transition to this case: closed when decided, otherwise retried if no answer comes."""
     if lifecycle.state_of(case) is CaseState.DECIDED:
         return Transition(case, out, closed=True)
     return Transition(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))

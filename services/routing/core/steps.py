@@ -14,7 +14,7 @@ from services.routing.core.state import RoutedCase, RoutedStep, Steps
 
 
 class Prerequisites(StrEnum):
-    """What the answers to earlier steps mean for a step that waits for them."""
+    """The effect of the answers to earlier steps on a step that waits for them."""
 
     APPROVED = "all prerequisites approved"
     REFUSED = "a prerequisite refused"
@@ -30,7 +30,7 @@ MOVES: Moves[StepState] = {
 }
 
 OPEN = frozenset({StepState.REQUESTED, StepState.DELIVERED})
-"""The department has been asked and has not answered."""
+"""The step was requested and is not answered."""
 
 ENDED = frozenset({StepState.DONE, StepState.DROPPED})
 """No move leads out of these."""
@@ -111,7 +111,7 @@ def _find(case_id: CaseId, case: RoutedCase, message: TaskDelivered | TaskDone) 
             if not is_assigned(message, case_id, step.plan):
                 raise InvalidMessage(f"step {step.name} is assigned to {step.plan.system}, under another task")
             if step.state in (StepState.WAITING, StepState.DROPPED):
-                raise InvalidMessage(f"step {step.name} is {step.state}: no department was asked")
+                raise InvalidMessage(f"step {step.name} is {step.state}: it has not been requested")
             return step
     raise InvalidMessage(f"the case has no step {message.step}")
 

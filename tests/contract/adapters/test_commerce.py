@@ -10,15 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
-from services.departments.conformance.suite import task
+from services.departments.conformance.suite import content_of, task
 from services.departments.sandbox.behaviour import Behaviour
-from services.departments.sdk.core.messages import (
-    Answer,
-    Decision,
-    DecisionNotified,
-    ProcedureNotified,
-    ReceiptNotified,
-)
+from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
 from services.runtime.external_system import InvalidNotification, Notification
 from tests.support.adapter_sites import CommerceSite
 
@@ -50,8 +44,12 @@ async def decide(connection: AsyncConnection, number: int, operation: str = "I")
 
 
 async def decisions(site: CommerceSite) -> dict[str, Notification]:
-    found = [one for one in await site.adapter.poll(10) if isinstance(one, Notification)]
-    return {one.message.task_id: one for one in found if isinstance(one.message, DecisionNotified)}
+    found: dict[str, Notification] = {}
+    for one in await site.adapter.poll(10):
+        match one:
+            case Notification(message=Notified(task_id=task_id, content=Decision())):
+                found[task_id] = one
+    return found
 
 
 async def test_a_row_committed_late_is_read(site: CommerceSite, exchange: AsyncEngine) -> None:
@@ -111,8 +109,8 @@ async def test_a_special_procedure_is_reported_again_when_it_changes(site: Comme
         return one
 
     first = await notified("I", 3, 10)
-    assert isinstance(first.message, ProcedureNotified)
-    procedure = first.message.procedure
+    procedure = content_of(first)
+    assert isinstance(procedure, Procedure)
     assert (procedure.name, procedure.article) == ("听证", "行政许可法第四十五条")
     assert (procedure.since, procedure.until) == (
         datetime(2026, 3, 3, 2, tzinfo=UTC),
@@ -121,9 +119,10 @@ async def test_a_special_procedure_is_reported_again_when_it_changes(site: Comme
     # It changes its end before the first report is acknowledged.
     second = await notified("U", 5, 12)
     await site.adapter.acknowledge([first.receipt])
-    assert isinstance(second.message, ProcedureNotified)
-    assert second.message.procedure.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
-    assert second.message.procedure.procedure == procedure.procedure
+    changed = content_of(second)
+    assert isinstance(changed, Procedure)
+    assert changed.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
+    assert changed.procedure == procedure.procedure
     assert await site.adapter.poll(10) == [second]
     await site.adapter.acknowledge([second.receipt])
     assert await site.adapter.poll(10) == []
@@ -135,10 +134,8 @@ async def test_receipts_come_before_decisions(site: CommerceSite, exchange: Asyn
         await connection.execute(text("UPDATE up_pro_process SET fetched_at = NULL"))
         await decide(connection, 1)
     received, decided = await site.adapter.poll(10)
-    assert isinstance(received, Notification)
-    assert isinstance(received.message, ReceiptNotified)
-    assert isinstance(decided, Notification)
-    assert isinstance(decided.message, DecisionNotified)
+    assert isinstance(content_of(received), Receipt)
+    assert isinstance(content_of(decided), Decision)
 
 
 async def submitted_with_a_long_wait(site: CommerceSite) -> Answer | Exception:

@@ -6,13 +6,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from services.departments.conformance.suite import task
+from services.departments.conformance.suite import content_of, task
 from services.departments.land.adapter import LandAdapter
 from services.departments.land.translate import Standing, file_of
 from services.departments.sandbox.behaviour import Behaviour
-from services.departments.sdk.core.messages import Decision, Receipt, ReceiptNotified
+from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.ssh_keys import ensure_key
-from services.runtime.external_system import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification
 from tests.support.adapter_sites import LandSite
 
 TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])
@@ -85,8 +85,7 @@ async def test_a_file_still_being_written_is_not_read(site: LandSite, outbox: Pa
     part.write_bytes(TAKEN)
     part.rename(outbox / "1.jsonl")
     (one,) = await site.adapter.poll(10)
-    assert isinstance(one, Notification)
-    assert isinstance(one.message, ReceiptNotified)
+    assert isinstance(content_of(one), Receipt)
 
 
 async def test_a_file_moves_away_once_it_is_acknowledged_completely(site: LandSite, outbox: Path) -> None:

@@ -15,12 +15,10 @@ from services.departments.sdk.core.handle import BACKOFF, handle
 from services.departments.sdk.core.messages import (
     Answer,
     Decision,
-    DecisionNotified,
+    Notified,
     Posted,
     Procedure,
-    ProcedureNotified,
     Receipt,
-    ReceiptNotified,
     Submit,
     SubmitFailed,
     Submitted,
@@ -46,7 +44,7 @@ def decision(step: str = "tax", outcome: Outcome = Outcome.APPROVED) -> Decision
     return Decision(reference=f"number of {step}", delivered_at=MONDAY, outcome=outcome, decided_at=decided_at)
 
 
-def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> ProcedureNotified:
+def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> Notified:
     reported_now = Procedure(
         procedure=name,
         name="听证",
@@ -55,7 +53,7 @@ def procedure(reported: int = 0, until: int | None = None, name: str = "P1") -> 
         until=MONDAY + timedelta(days=until) if until is not None else None,
         reported_at=MONDAY + timedelta(days=reported),
     )
-    return ProcedureNotified(task_id=request().task_id, procedure=reported_now)
+    return Notified(task_id=request().task_id, content=reported_now)
 
 
 def submitted(answer: Answer, step: str = "tax") -> Submitted:
@@ -66,8 +64,8 @@ def failed(step: str = "tax") -> SubmitFailed:
     return SubmitFailed(task_id=task_id(CASE_ID, step), reason="ConnectError")
 
 
-def notified(answer: Decision, step: str = "tax") -> DecisionNotified:
-    return DecisionNotified(task_id=task_id(CASE_ID, step), decision=answer)
+def notified(answer: Decision, step: str = "tax") -> Notified:
+    return Notified(task_id=task_id(CASE_ID, step), content=answer)
 
 
 def tasks(*messages: Message) -> Scenario[Tasks]:
@@ -115,7 +113,7 @@ def test_a_decision_notified_ends_the_task() -> None:
 
 
 def test_a_receipt_notified_delivers_the_task() -> None:
-    step = after(request(), submitted(Posted()), ReceiptNotified(task_id=request().task_id, receipt=receipt()))
+    step = after(request(), submitted(Posted()), Notified(task_id=request().task_id, content=receipt()))
     assert kinds(step.out) == (TaskDelivered,)
 
 
@@ -190,7 +188,7 @@ MESSAGES = [
         submitted(receipt(step), step),
         submitted(decision(step), step),
         failed(step),
-        ReceiptNotified(task_id=task_id(CASE_ID, step), receipt=receipt(step)),
+        Notified(task_id=task_id(CASE_ID, step), content=receipt(step)),
         notified(decision(step), step),
     )
 ] + [TimerFired()]
@@ -242,7 +240,7 @@ def test_the_latest_report_of_a_procedure_counts_in_any_order() -> None:
     ended = procedure(reported=3, until=3)
     for messages in ((procedure(), ended), (ended, procedure()), (ended, procedure(), ended)):
         scenario = tasks(request(), submitted(receipt()), *messages)
-        assert scenario.case.tasks[0].procedures == (ended.procedure,)
+        assert scenario.case.tasks[0].procedures == (ended.content,)
     assert scenario.when(procedure()) == ()
 
 

@@ -117,9 +117,9 @@ def test_faults_of_meaning_are_reported_with_file_entry_and_field(tmp_path: Path
     for expected in [
         "departments[commerce]: the code is used twice",
         "materials[identity]: the code is used twice",
-        "items and bundles[company-registration]: the code is used twice",
+        "bundles[company-registration]: the code is used twice",
         "items[company-registration].department: there is no department none",
-        "items[company-registration].materials: there is no material none",
+        "items[company-registration].materials[none]: there is no material none",
         "items[company-registration].materials[identity]: the code is used twice",
         "items[company-registration].produces: there is no material nothing",
         "items[tax-registration].limits.committed: longer than the statutory limit of 8 working days",

@@ -6,9 +6,12 @@ from contracts.core import UnknownCase
 from contracts.envelope import TimerFired
 from contracts.messages.cases import CaseAccepted, CaseStateRequested, StepState
 from contracts.messages.plans import Outcome
+from contracts.working_time import CountingMethod
+from contracts.working_time.almanac import almanac
 from services.intake.app import SERVICE
 from services.intake.core import lifecycle
 from services.intake.core.lifecycle import CaseState, KeyReused
+from services.intake.store.almanac_store import core_for
 from tests.support.messages import MONDAY, at
 from tests.support.scenario import Scenario
 from tests.unit.intake.cases import ALL_DONE, CASE, NUMBER, accept, accepted, after, commitments, step_report
@@ -31,6 +34,14 @@ def test_its_deadlines_are_known_at_once() -> None:
     assert due.committed == at("2026-03-09 17:30")  # Monday 2 March and 5 working days
     assert due.statutory == at("2026-04-14 17:30")
     assert not due.provisional
+
+
+def test_its_deadlines_are_counted_by_the_method_of_the_rules() -> None:
+    by_the_second = core_for(1, almanac(counting=CountingMethod.SECOND))
+    scenario = Scenario(by_the_second, case_id=NUMBER).given(accept())
+    due = scenario.case.due_at_acceptance
+    assert due is not None
+    assert due.committed == MONDAY + timedelta(days=7)  # 5 working days
 
 
 def test_the_same_request_again_publishes_nothing_and_keeps_the_case() -> None:

@@ -11,7 +11,7 @@ from contracts.core import Rejected, UnknownCase
 from contracts.envelope import Message, RulesChanged, TimerFired
 from contracts.messages.cases import CaseSuspended, StepState
 from contracts.messages.commitments import Cause, CommitmentsMoved, Move
-from contracts.messages.side_timers import SideTimer, SideTimersRequested
+from contracts.messages.side_timers import SideTimersRequested
 from contracts.moves import Moves, Trigger
 from services.intake.app import SERVICE
 from services.intake.core import confirmation, extension, lifecycle, side_timers, suspension
@@ -35,7 +35,7 @@ CAPABILITIES: Mapping[str, tuple[Moves[Any], Callable[[Case], StrEnum | None]]] 
 
 
 def timer(hours: float = 1) -> StartTimer:
-    return StartTimer(timer=SideTimer(commitment="delivery", owner="Land", started_at=after(hours)))
+    return StartTimer(commitment="delivery", owner="Land", started_at=after(hours))
 
 
 MOVED = Move(

@@ -17,7 +17,7 @@ from tests.unit.intake.endpoints import problem, send
 
 
 def start(commitment: str = "delivery", hours: float = 1) -> StartTimer:
-    return StartTimer(timer=SideTimer(commitment=commitment, owner="Commerce", started_at=after(hours)))
+    return StartTimer(commitment=commitment, owner="Commerce", started_at=after(hours))
 
 
 def end(commitment: str = "delivery", hours: float = 3) -> EndTimer:

@@ -93,7 +93,7 @@ def test_a_message_about_an_unknown_case_is_refused(message: Message) -> None:
 
 def test_an_answer_to_an_unrequested_step_is_invalid() -> None:
     scenario = routed(IN_TURN)
-    scenario.refuses(IN_TURN.done("tax", TUESDAY), reason="no department was asked")
+    scenario.refuses(IN_TURN.done("tax", TUESDAY), reason="has not been requested")
     scenario.refuses(IN_TURN.done("tax", TUESDAY).replace(step="land"), reason="no step")
 
 

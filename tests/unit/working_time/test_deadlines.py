@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 
 from contracts.messages.plans import Limit
 from contracts.working_time import (
+    CountingMethod,
+    CountingRules,
     Due,
     OfficeHours,
     due_after,
+    due_uninterrupted,
     published_calendar,
-    resolve,
     working_days_before,
     working_days_between,
 )
 
 CALENDAR = published_calendar()
 HOURS = OfficeHours()
+RULES = CountingRules(CALENDAR, HOURS)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 INSTANTS = st.timedeltas(timedelta(), timedelta(days=365 * 31)).map(
     lambda passed: datetime(2005, 1, 1, tzinfo=UTC) + passed
@@ -84,8 +87,10 @@ def test_a_limit_is_never_negative_and_a_start_has_a_zone() -> None:
 
 def test_a_limit_is_resolved_by_counting_or_by_its_fixed_moment() -> None:
     start, pinned = local(2026, 3, 2), local(2031, 3, 8, 3)
-    assert resolve(Limit(working_days=1), start, CALENDAR, HOURS) == due_after(start, 1, CALENDAR, HOURS)
-    assert resolve(Limit(due_at=pinned), start, CALENDAR, HOURS) == Due(pinned, provisional=False)
+    assert due_uninterrupted(Limit(working_days=1), start, RULES) == due_after(start, 1, CALENDAR, HOURS)
+    assert due_uninterrupted(Limit(due_at=pinned), start, RULES) == Due(pinned, provisional=False)
+    by_the_second = CountingRules(CALENDAR, HOURS, CountingMethod.SECOND)
+    assert due_uninterrupted(Limit(working_days=1), start, by_the_second) == Due(local(2026, 3, 3), provisional=False)
 
 
 @pytest.mark.parametrize(

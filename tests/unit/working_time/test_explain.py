@@ -19,10 +19,10 @@ from contracts.working_time import (
     due,
 )
 from contracts.working_time.counted_time import counted_time
-from contracts.working_time.explain import DayKind, explain
+from contracts.working_time.explanation.explain import DayKind, explain
+from contracts.working_time.explanation.svg import svg
+from contracts.working_time.explanation.wording import Language, text
 from contracts.working_time.notices import amend, read
-from contracts.working_time.svg import svg
-from contracts.working_time.wording import Language, text
 from tests.unit.working_time.test_limit_history import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
 
 

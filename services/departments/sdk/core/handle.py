@@ -12,18 +12,7 @@ from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages import tasks as contract
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core import task as capability
-from services.departments.sdk.core.messages import (
-    Answer,
-    Decision,
-    DecisionNotified,
-    Procedure,
-    ProcedureNotified,
-    Receipt,
-    ReceiptNotified,
-    Submit,
-    SubmitFailed,
-    Submitted,
-)
+from services.departments.sdk.core.messages import Answer, Notified, Procedure, Submit, SubmitFailed, Submitted
 from services.departments.sdk.core.state import RetryReason, Task, Tasks, TaskState
 
 BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
@@ -33,9 +22,7 @@ BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
 }
 """Machine time before a task is submitted again: the first wait, which doubles, and the longest."""
 
-DepartmentMessage = (
-    TaskRequested | Submitted | SubmitFailed | ReceiptNotified | ProcedureNotified | DecisionNotified | TimerFired
-)
+DepartmentMessage = TaskRequested | Submitted | SubmitFailed | Notified | TimerFired
 
 _MESSAGES = frozenset(DepartmentMessage.__args__)
 
@@ -58,12 +45,8 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
             return _submitted(state, message.task_id, message.answer)
         case SubmitFailed():
             return _failed(state, message.task_id)
-        case ReceiptNotified():
-            return _notified(state, message.task_id, message.receipt)
-        case ProcedureNotified():
-            return _suspended(state, message.task_id, message.procedure)
-        case DecisionNotified():
-            return _notified(state, message.task_id, message.decision)
+        case Notified():
+            return _notified(state, message)
         case TimerFired():
             return _transition(state)
         case _:
@@ -104,14 +87,15 @@ def _failed(state: Tasks, task_id: str) -> Transition[Tasks]:
     return _changed(state, before, _retry_later(before, reason, before))
 
 
-def _notified(state: Tasks, task_id: str, answer: Receipt | Decision) -> Transition[Tasks]:
-    before = _find(state, task_id)
-    return _changed(state, before, capability.answer(before, answer))
+def _notified(state: Tasks, notified: Notified) -> Transition[Tasks]:
+    before = _find(state, notified.task_id)
+    if isinstance(notified.content, Procedure):
+        return _suspended(state, before, notified.content)
+    return _changed(state, before, capability.answer(before, notified.content))
 
 
-def _suspended(state: Tasks, task_id: str, procedure: Procedure) -> Transition[Tasks]:
+def _suspended(state: Tasks, before: Task, procedure: Procedure) -> Transition[Tasks]:
     """Report a special procedure: monitor decides what it means for the time limits."""
-    before = _find(state, task_id)
     after = capability.suspend(before, procedure)
     if after is before:
         return _transition(state)

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from contracts.envelope import Code, Instant, Message, Name
-from contracts.messages.fields import Article, Reason, check_period
+from contracts.messages.fields import SuspendedPeriod
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskId, TaskRequested
 from contracts.values import Value
@@ -46,18 +46,14 @@ class Decision(Value):
     decided_at: DepartmentTime
 
 
-class Procedure(Value):
+class Procedure(SuspendedPeriod):
     """The present state of a special procedure (特别程序). ``reported_at`` is when the department reported it."""
 
     procedure: Code
     name: Name
-    reason: Reason
-    article: Article = ""
     since: DepartmentTime
     until: DepartmentTime | None = None
     reported_at: DepartmentTime
-
-    _ends_after_it_begins = model_validator(mode="after")(check_period)
 
 
 Answer = Posted | Receipt | Decision
@@ -90,28 +86,10 @@ class SubmitFailed(Message):
     reason: Annotated[str, Field(max_length=500)]
 
 
-class ReceiptNotified(Message):
-    """The department reports that it has received a task."""
+class Notified(Message):
+    """The department reports on its own that it has received a task, has suspended it, or has decided."""
 
-    type: ClassVar[str] = "onedoor.department.received.v1"
-
-    task_id: TaskId
-    receipt: Receipt
-
-
-class DecisionNotified(Message):
-    """The department reports its decision on a task."""
-
-    type: ClassVar[str] = "onedoor.department.decided.v1"
+    type: ClassVar[str] = "onedoor.department.notified.v1"
 
     task_id: TaskId
-    decision: Decision
-
-
-class ProcedureNotified(Message):
-    """The department reports the state of a special procedure."""
-
-    type: ClassVar[str] = "onedoor.department.suspended.v1"
-
-    task_id: TaskId
-    procedure: Procedure
+    content: Receipt | Procedure | Decision

@@ -3,9 +3,11 @@
 Answers merge: a repeated or late answer changes nothing, and a contradictory one raises `InvalidMessage`.
 """
 
+from typing import Any
+
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskReport, TaskRequested, TaskSuspended
 from contracts.moves import Moves
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task, TaskState
@@ -56,45 +58,23 @@ def reports(task: Task) -> tuple[Message, ...]:
 
 def state_reports(task: Task) -> tuple[Message, ...]:
     """The message that the task is delivered or done; none while it is requested."""
-    request, receipt, decision = task.request, task.receipt, task.decision
-    if decision is not None:
-        done = TaskDone(
-            task_id=request.task_id,
-            step=request.step,
-            department=request.department,
-            system=request.system,
-            reference=decision.reference,
-            requested_at=request.requested_at,
-            delivered_at=decision.delivered_at,
-            outcome=decision.outcome,
-            document=decision.document,
-            opinion=decision.opinion,
-            decided_at=decision.decided_at,
-        )
-        return (done,)
-    if receipt is not None:
-        delivered = TaskDelivered(
-            task_id=request.task_id,
-            step=request.step,
-            department=request.department,
-            system=request.system,
-            reference=receipt.reference,
-            requested_at=request.requested_at,
-            delivered_at=receipt.delivered_at,
-        )
-        return (delivered,)
+    requested_at = task.request.requested_at
+    if task.decision is not None:
+        return (TaskDone(**_assignment(task), requested_at=requested_at, **dict(task.decision)),)
+    if task.receipt is not None:
+        return (TaskDelivered(**_assignment(task), requested_at=requested_at, **dict(task.receipt)),)
     return ()
 
 
 def suspension(task: Task, procedure: Procedure) -> TaskSuspended:
     """The message about a special procedure."""
-    return TaskSuspended(
-        task_id=task.request.task_id,
-        step=task.request.step,
-        department=task.request.department,
-        system=task.request.system,
-        **dict(procedure),
-    )
+    return TaskSuspended(**_assignment(task), **dict(procedure))
+
+
+def _assignment(task: Task) -> dict[str, Any]:
+    """The fields that every report about the task has in common."""
+    request = task.request
+    return {name: getattr(request, name) for name in TaskReport.model_fields}
 
 
 def _check_agreement(task: Task, answer: Answer) -> None:

@@ -1,8 +1,4 @@
-"""The runtime's tables; a department's service has none of its own.
-
-Revision ID: 0001
-Revises:
-"""
+"""The runtime's tables; a department's service has none of its own."""
 
 from alembic import op
 
@@ -10,8 +6,6 @@ from services.runtime.store.tables import create_runtime_tables
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

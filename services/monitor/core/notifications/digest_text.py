@@ -8,7 +8,7 @@ from typing import NamedTuple
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.values import Value
-from contracts.working_time.wording import Language, moment
+from contracts.working_time.explanation.wording import Language, moment
 from services.monitor.core.notifications.policy import EntryKind
 
 MAX_LINES = 50

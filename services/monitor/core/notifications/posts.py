@@ -10,7 +10,7 @@ from contracts.envelope import Code, Name
 from contracts.messages.fields import PersonId
 from contracts.values import StrictValue
 from contracts.working_time.almanac import RegionPrefix
-from contracts.working_time.wording import Language
+from contracts.working_time.explanation.wording import Language
 
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
 

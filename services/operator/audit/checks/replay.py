@@ -17,14 +17,7 @@ from contracts.codec import InvalidRecord, decode
 from contracts.core import Core, InvalidMessage
 from contracts.envelope import Envelope, Message, envelop
 from contracts.messages.side_timers import SideTimer, SideTimersReported
-from services.departments.sdk.core.messages import (
-    Decision,
-    DecisionNotified,
-    Procedure,
-    ProcedureNotified,
-    Receipt,
-    ReceiptNotified,
-)
+from services.departments.sdk.core.messages import Decision, Notified, Procedure, Receipt
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.load import load
@@ -50,6 +43,13 @@ _NOT_IN_MESSAGES: Mapping[str, Any] = {
 """Fields that no message determines, by service. ``due_at_acceptance`` follows from the calendar of that day."""
 
 _NOT_IN_DEPARTMENT_MESSAGES: Mapping[str, Any] = {"tasks": {"__all__": {"retry_reason", "attempts"}}}
+
+_NOTIFIED: Mapping[str, type[Receipt | Procedure | Decision]] = {
+    "task.delivered": Receipt,
+    "task.suspended": Procedure,
+    "task.done": Decision,
+}
+"""The content of the notification that a department's service has published in such a message."""
 
 
 class Incomplete(Exception):
@@ -198,7 +198,7 @@ def _side_timers(case: CaseRecord) -> Iterator[Envelope[Message]]:
         report = cast(SideTimersReported, _decoded(case, message).data)
         for timer in report.timers:
             if timer.commitment not in known:
-                yield _command(case, "intake", StartTimer(timer=timer.replace(ended_at=None)), message)
+                yield _command(case, "intake", StartTimer(**dict(timer)), message)
             if timer.ended_at is not None and known.get(timer.commitment) != timer:
                 end = EndTimer(commitment=timer.commitment, ended_at=timer.ended_at)
                 yield _command(case, "intake", end, message)
@@ -212,20 +212,9 @@ def _decoded(case: CaseRecord, message: PublishedMessage) -> Envelope[Message]:
 def _notifications(case: CaseRecord, service: str) -> Iterator[Envelope[Message]]:
     """The notifications from the department's system, from the messages that its service published about them."""
     for message in case.published.get(service, ()):
-        data = message.data
-        notification: Message | None = None
-        if message.kind == "task.delivered":
-            notification = ReceiptNotified(task_id=data["task_id"], receipt=_part(Receipt, data))
-        elif message.kind == "task.suspended":
-            notification = ProcedureNotified(task_id=data["task_id"], procedure=_part(Procedure, data))
-        elif message.kind == "task.done":
-            notification = DecisionNotified(task_id=data["task_id"], decision=_part(Decision, data))
-        if notification is not None:
-            yield _command(case, service, notification, message)
-
-
-def _part(kind: Any, data: Mapping[str, Any]) -> Any:
-    return kind.model_validate_json(json.dumps(data))
+        if (content := _NOTIFIED.get(message.kind)) is not None:
+            notified = content.model_validate_json(json.dumps(message.data))
+            yield _command(case, service, Notified(task_id=message.data["task_id"], content=notified), message)
 
 
 def _command(case: CaseRecord, service: str, content: Message, cause: PublishedMessage) -> Envelope[Message]:

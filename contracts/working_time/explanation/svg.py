@@ -5,9 +5,9 @@ from datetime import date
 from html import escape
 from zoneinfo import ZoneInfo
 
-from contracts.working_time.explain import DayKind, ExplainedDay, Explanation
-from contracts.working_time.festivals import english
-from contracts.working_time.wording import Language, summary
+from contracts.working_time.explanation.explain import DayKind, ExplainedDay, Explanation
+from contracts.working_time.explanation.wording import Language, summary
+from contracts.working_time.published import festival_in_english
 
 CELL, HEAD, MARGIN, GAP = 44, 46, 16, 24
 ACROSS = 3
@@ -89,7 +89,7 @@ def _cell(day: date, x: int, y: int, known: ExplainedDay | None, due: bool, lang
 
 def _mark(day: ExplainedDay, language: Language) -> str:
     if day.name and day.kind is DayKind.HOLIDAY:
-        return day.name[:4] if language == "zh" else english(day.name)[:6]
+        return day.name[:4] if language == "zh" else festival_in_english(day.name)[:6]
     if day.counted and day.total < 10_000:
         return str(day.total)
     return _MARKS[language].get(day.kind, "")

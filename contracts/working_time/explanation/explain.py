@@ -80,74 +80,68 @@ class Explanation(Value):
     days: tuple[ExplainedDay, ...]
 
 
-def explain(course: LimitHistory, terms: CountingRules) -> Explanation:
+def explain(history: LimitHistory, rules: CountingRules) -> Explanation:
     """The explanation of a limit. A moment that another party fixed has no days. Raises what `due` raises."""
-    found = due(course, terms)
-    hours = terms.hours
-    if not course.limit.counted:
-        return Explanation(
-            began_at=course.began_at,
-            starts_at=course.starts_at,
-            amount=0,
-            unit=Unit.WORKING_DAYS,
-            rule=terms.method,
-            region=terms.calendar.region,
-            calendar=terms.calendar.version,
-            zone=hours.zone,
-            due_at=course.limit.due_at,
-            pinned=True,
-            articles=(),
-            days=(),
-        )
-    time = counted_time(course, terms)
+    found = due(history, rules)
+    limit = Explanation(
+        began_at=history.began_at,
+        starts_at=history.starts_at,
+        amount=0,
+        unit=Unit.WORKING_DAYS,
+        rule=rules.method,
+        region=rules.calendar.region,
+        calendar=rules.calendar.version,
+        zone=rules.hours.zone,
+        due_at=history.limit.due_at,
+        pinned=True,
+        articles=(),
+        days=(),
+    )
+    if not history.limit.counted:
+        return limit
+    time = counted_time(history, rules)
     suspended = found if isinstance(found, Suspended) else None
-    first = hours.local(course.starts_at).toordinal()
-    at = None if isinstance(found, Suspended) else found.at
-    pinned = at is not None and at == course.limit.due_at
-    end = hours.local(at).toordinal() if pinned and at is not None else _last_day(time, terms)
+    at = found.at if isinstance(found, Due) else None
+    pinned = at is not None and at == history.limit.due_at
+    first = rules.hours.local(history.starts_at).toordinal()
+    end = rules.hours.local(at).toordinal() if pinned and at is not None else _last_day(time, rules)
     last = min(max(first, end), first + MAX_DAYS)
-    days = _days(course, time, first, last, terms)
-    return Explanation(
-        began_at=course.began_at,
-        starts_at=course.starts_at,
+    return limit.replace(
         amount=time.amount,
-        extended_by=course.extension.days if course.extension else 0,
+        extended_by=history.extension.days if history.extension else 0,
         unit=time.unit,
-        rule=terms.method,
-        region=terms.calendar.region,
-        calendar=terms.calendar.version,
-        zone=hours.zone,
         due_at=at,
         pinned=pinned,
         truncated=last < end,
-        provisional_from=terms.calendar.provisional_from if isinstance(found, Due) and found.provisional else None,
+        provisional_from=rules.calendar.provisional_from if isinstance(found, Due) and found.provisional else None,
         suspended_since=suspended.since if suspended else None,
         left=suspended.left if suspended else None,
-        articles=tuple(_articles(course, time)),
-        days=days,
+        articles=tuple(_articles(history, time)),
+        days=_days(history, time, first, last, rules),
     )
 
 
-def _last_day(time: CountedTime, terms: CountingRules) -> int:
+def _last_day(time: CountedTime, rules: CountingRules) -> int:
     if (found := end_of_limit(time)) is not None:
         return found[1]
     # Up to the first day of the open suspension.
-    return terms.hours.local(time.spans[-1].suspension.since).toordinal()
+    return rules.hours.local(time.spans[-1].suspension.since).toordinal()
 
 
 def _days(
-    course: LimitHistory, time: CountedTime, first: int, last: int, terms: CountingRules
+    history: LimitHistory, time: CountedTime, first: int, last: int, rules: CountingRules
 ) -> tuple[ExplainedDay, ...]:
-    calendar = terms.calendar
     days = []
     total = 0
     for ordinal in range(first, last + 1):
         day = date.fromordinal(ordinal)
         counted = used_until(time, time.at_end_of(ordinal)) - used_until(time, time.at_end_of(ordinal - 1))
         total += counted
-        entry = calendar.notice_day(day)
-        suspension = None if counted else _suspension(course.suspensions, day, time.unit, terms.hours)
-        kind = _kind(time, day, counted, total, first, calendar, suspension)
+        entry = rules.calendar.notice_day(day)
+        suspension = None if counted else _suspension(history.suspensions, day, time.unit, rules.hours)
+        kind = _kind(time, day, counted, total, ordinal == first, rules.calendar, suspension)
+        if kind is not DayKind.SUSPENDED:
+            suspension = None
         days.append(
             ExplainedDay(
                 day=day,
@@ -155,9 +149,9 @@ def _days(
                 counted=counted,
                 total=total,
                 name=entry.name if entry and kind in (DayKind.HOLIDAY, DayKind.MAKEUP) else "",
-                reason=suspension.reason if suspension and kind is DayKind.SUSPENDED else "",
-                article=suspension.article if suspension and kind is DayKind.SUSPENDED else "",
-                provisional=day >= calendar.provisional_from,
+                reason=suspension.reason if suspension else "",
+                article=suspension.article if suspension else "",
+                provisional=day >= rules.calendar.provisional_from,
             )
         )
     return tuple(days)
@@ -177,14 +171,14 @@ def _kind(
     day: date,
     counted: int,
     total: int,
-    first: int,
+    is_first: bool,
     calendar: Calendar,
     suspension: Suspension | None,
 ) -> DayKind:
     entry = calendar.notice_day(day)
     if counted:
         return DayKind.MAKEUP if entry and not entry.off else DayKind.COUNTED
-    if day.toordinal() == first and time.unit is not Unit.MICROSECONDS:
+    if is_first and time.unit is not Unit.MICROSECONDS:
         return DayKind.EVENT
     if suspension is not None and (total < time.amount or time.unit is Unit.CALENDAR_DAYS):
         return DayKind.SUSPENDED
@@ -193,15 +187,15 @@ def _kind(
     return DayKind.ROLLED if total >= time.amount else DayKind.EVENT
 
 
-def _articles(course: LimitHistory, time: CountedTime) -> list[str]:
+def _articles(history: LimitHistory, time: CountedTime) -> list[str]:
     articles = []
     if time.unit is not Unit.MICROSECONDS:
         articles += [f"{CIVIL_CODE}第二百零一条", f"{CIVIL_CODE}第二百零三条"]
-    if course.limit.months is not None:
+    if history.limit.months is not None:
         articles.append(f"{CIVIL_CODE}第二百零二条")
     if time.unit is Unit.WORKING_DAYS:
         articles.append(f"{LICENSING_LAW}第八十二条")
-    if course.extension is not None:
+    if history.extension is not None:
         articles.append(f"{LICENSING_LAW}第四十二条")
-    articles += [one.article for one in course.suspensions if one.article]
+    articles += [one.article for one in history.suspensions if one.article]
     return list(dict.fromkeys(articles))

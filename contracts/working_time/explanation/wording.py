@@ -5,9 +5,9 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from contracts.working_time.counted_time import SECOND
-from contracts.working_time.explain import DayKind, ExplainedDay, Explanation
-from contracts.working_time.festivals import english
+from contracts.working_time.explanation.explain import DayKind, ExplainedDay, Explanation
 from contracts.working_time.limit_history import Unit
+from contracts.working_time.published import festival_in_english
 
 Language = Literal["zh", "en"]
 
@@ -116,7 +116,7 @@ def day_line(one: ExplainedDay, unit: Unit, language: Language) -> str:
         else:
             words.append(f"第{one.total}日" if language == "zh" else f"day {one.total}")
     if one.name:
-        words.append(one.name if language == "zh" else english(one.name))
+        words.append(one.name if language == "zh" else festival_in_english(one.name))
     words += [part for part in (one.reason, one.article) if part]
     if one.provisional:
         words.append("暂定" if language == "zh" else "provisional")
