@@ -5,12 +5,13 @@ import gc
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 from uuid import uuid4
 
 import uvicorn
+import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,7 +36,7 @@ from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
-from services.runtime.service import Service
+from services.runtime.service import Loop, Service
 from services.runtime.settings import Settings
 from services.runtime.store import cases
 from services.runtime.store.database import TRANSACTION_S, open_database
@@ -87,22 +88,20 @@ class ServiceProcess(Generic[S]):
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Receives the exception that ended a background task."""
 
-    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
+    async def command(self, case_id: str, message: Message) -> S:
         """Process one message of the service's own; see `ServiceHost.command`."""
-        (result,) = await self.commands([(case_id, message)], time=time)
+        (result,) = await self.commands([(case_id, message)])
         if isinstance(result, BaseException):
             raise result
         return result
 
-    async def commands(
-        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
-    ) -> list[S | BaseException]:
+    async def commands(self, messages: list[tuple[str, Message]]) -> list[S | BaseException]:
         """Process several messages of the service's own; see `ServiceHost.commands`."""
         if self.queue.full:
             raise Overloaded
-        at = time or self.clock.now()
+        at = self.clock.now()
         received = [
-            InboundMessage(envelop(message, id=uuid4(), source=self.processor.source, subject=case_id, time=at))
+            InboundMessage(envelop(message, id=uuid4(), source=self.service.source, subject=case_id, time=at))
             for case_id, message in messages
         ]
         return cast(list[S | BaseException], await self.queue.submit(received))
@@ -113,7 +112,7 @@ class ServiceProcess(Generic[S]):
         return self.service.state.model_validate_json(state) if state is not None else None
 
     async def faults(self) -> list[str]:
-        """What keeps this replica from doing its work; empty if it is ready."""
+        """The reasons why this replica cannot do its work; none if it is ready."""
         faults = []
         if self.consumer.stopped:
             faults.append(f"consumer stopped: {self.consumer.stopped}")
@@ -141,10 +140,8 @@ class ServiceProcess(Generic[S]):
 
     async def __aenter__(self) -> "ServiceProcess[S]":
         """Start the loops on the database first, and the consumer as soon as Kafka is available."""
-        self._stack.push_async_callback(self.database.dispose)
-        self._stack.push_async_callback(self.publisher.close)
-        self._stack.push_async_callback(self._topics.close)
-        self._stack.push_async_callback(self.processor.drain)
+        for close in (self.database.dispose, self.publisher.close, self._topics.close, self.processor.drain):
+            self._stack.push_async_callback(close)
         settings, processor = self.settings, self.processor
         timers = Timers(processor, settings.batch)
         relay = OutboxRelay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
@@ -168,20 +165,18 @@ class ServiceProcess(Generic[S]):
         self._start("timers", run_periodically("timers", timers.run_once, timers.pause, processor.schedule.changed))
         if isinstance(self.clock, FileClock):
             self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
-        self._start("flush", run_periodically("flush", flush, lambda: FLUSH_S))
-        self._start("relay", run_periodically("relay", run_relay, lambda: settings.relay_age_s / 2))
+        self._start_loop(Loop("flush", flush, FLUSH_S))
+        self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
+        self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S))
         for loop in self.service.background(self) if self.service.background is not None else ():
-            self._start(loop.name, run_periodically(loop.name, loop.run_once, partial(float, loop.pause_s)))
+            self._start_loop(loop)
         if self.service.rules is not None:
             rollout = Rollout(processor, lambda: self.queue.busy)
             self._start("rollout", run_periodically("rollout", rollout.run_once, rollout.pause))
-        self._start(
-            "retention", run_periodically("retention", lambda: cleaner.run_once(settings.batch), lambda: RETENTION_S)
-        )
         if self.service.external_system is not None:
             await self._open_external_system(self.service.external_system)
         self._start("consumer", self._consume())
-        self._start("topics", run_periodically("topics", self._topics.run_once, lambda: TOPICS_S))
+        self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -196,27 +191,16 @@ class ServiceProcess(Generic[S]):
         await self._stack.aclose()
 
     async def _open_external_system(self, make: Callable[["ServiceProcess[S]"], ExternalSystem]) -> None:
-        service, settings = self.service, self.settings
+        settings = self.settings
         system = make(self)
         await system.open()
         self._stack.push_async_callback(system.close)
-        calls = self.external_calls = ExternalCalls(
-            service,
-            system,
-            self.processor,
-            self.queue,
-            self.clock,
-            settings.calls,
-            timedelta(seconds=settings.call_timeout_s),
-        )
+        timeout = timedelta(seconds=settings.call_timeout_s)
+        calls = self.external_calls = ExternalCalls(system, self.processor, self.queue, settings.calls, timeout)
         self._start(
             "calls", run_periodically("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
         )
-
-        async def poll() -> bool:
-            return await calls.poll_once(settings.batch)
-
-        self._start("poll", run_periodically("poll", poll, lambda: settings.poll_interval_s))
+        self._start_loop(Loop("poll", partial(calls.poll_once, settings.batch), settings.poll_interval_s))
 
     async def _consume(self) -> None:
         """Join the consumer group as soon as Kafka and its topics are available."""
@@ -228,6 +212,9 @@ class ServiceProcess(Generic[S]):
             except (KafkaError, OSError) as error:
                 log.warning("Kafka unavailable; retrying", error=repr(error))
                 await asyncio.sleep(0.5)
+
+    def _start_loop(self, loop: Loop) -> None:
+        self._start(loop.name, run_periodically(loop.name, loop.run_once, lambda: loop.pause_s))
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -282,12 +269,6 @@ def run(service: Service[S], settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await serve(service, settings, stop)
-
-    _run_with_uvloop(main)
-
-
-def _run_with_uvloop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

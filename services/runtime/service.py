@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -51,20 +50,17 @@ class ServiceHost(Protocol[S]):
     stopping: asyncio.Event
     """Set when the process is to end: endless answers, such as streams, end then."""
 
-    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
-        """Handle one message of the service's own and return the state of the case after the commit.
+    async def command(self, case_id: str, message: Message) -> S:
+        """Process one message of the service's own, and return the state of the case after the commit.
 
-        ``time`` is the moment at which it happened, now if there is none. Raises what the core raises,
-        `queue.Overloaded` if too many requests are waiting, and `queue.Unavailable` if the
+        Raises what the core raises, `queue.Overloaded` if too many requests are waiting, and `queue.Unavailable` if the
         database is unavailable.
         """
 
-    async def commands(
-        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
-    ) -> list[S | BaseException]:
-        """Handle several: for each, the state of its case after the commit, or the exception that it met.
+    async def commands(self, messages: list[tuple[str, Message]]) -> list[S | BaseException]:
+        """Process several: for each, the state of its case after the commit, or the exception that it met.
 
-        Raises `queue.Overloaded` at once, before any is taken, if too much is waiting.
+        Raises `queue.Overloaded` at once, before any is taken, if too many requests are waiting.
         """
 
     async def read(self, case_id: str) -> S | None:
@@ -75,12 +71,12 @@ class ServiceHost(Protocol[S]):
 class Service(Generic[S]):
     """The declaration of a service: a pure core, and its connections to the world.
 
-    ``name`` names its database, its consumer group and its CloudEvents source.
+    ``name`` names its database and its consumer group.
     ``state`` is the type of the core's state; ``consumes`` lists the messages that the core accepts from Kafka.
     ``migrations`` is the folder of its migration history.
     ``pending_request`` gives the request to the external system that a case in this state has open. It must agree with
     the ``call`` of the core's steps.
-    ``call_failed`` gives the message that tells the core of a failed call.
+    ``call_failed`` gives the message about a failed call for the core.
     ``external_system`` and ``routes`` make the port to the external system and the HTTP routes.
     ``projection`` gives the statements that write the service's read models.
     ``background`` gives loops of the service's own, beside those of the runtime.
@@ -104,6 +100,11 @@ class Service(Generic[S]):
     documents: tuple[VersionedDocument[Any], ...] = ()
 
     @property
+    def source(self) -> str:
+        """The CloudEvents source of the service's messages."""
+        return f"/onedoor/{self.name}"
+
+    @property
     def rules(self) -> VersionedDocument[Any] | None:
-        """The document that cases follow, if there is one."""
+        """The document that cases follow, if any."""
         return next((document for document in self.documents if document.core_for is not None), None)

@@ -1,7 +1,7 @@
 """A message on its way into the core."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contracts.envelope import Envelope, Message
 from contracts.values import Value
@@ -32,5 +32,5 @@ class InboundMessage:
     def dead_letter(self, reason: str, *, blocking: bool) -> DeadLetter:
         """The dead letter of this message, which must have come from Kafka."""
         case_id = self.envelope.subject
-        letter = make_dead_letter(reason, self.topic, self.origin, case_id.encode(), self.raw, case_id, blocking)
-        return replace(letter, message_id=self.envelope.id)
+        key, message_id = case_id.encode(), self.envelope.id
+        return make_dead_letter(reason, self.topic, self.origin, key, self.raw, case_id, blocking, message_id)

@@ -30,7 +30,7 @@ from services.runtime import telemetry
 from services.runtime.batch.case_cache import CaseCache
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.publications import Publications, Publish
-from services.runtime.batch.reducer import CallScheduler, CaseReducer
+from services.runtime.batch.reducer import CaseReducer
 from services.runtime.batch.result import BatchResult, LoadedCase
 from services.runtime.batch.timer_schedule import NEVER, RetrySuppression, TimerSchedule
 from services.runtime.clock import Clock, machine_now
@@ -82,20 +82,6 @@ class BatchProcessor(Generic[S]):
         self._cache: CaseCache[S] = CaseCache()
 
     @property
-    def source(self) -> str:
-        """The CloudEvents source of this service's messages."""
-        return self.reducer.source
-
-    @property
-    def call_scheduler(self) -> CallScheduler | None:
-        """The scheduler of external calls, if the service has an external system."""
-        return self.reducer.call_scheduler
-
-    @call_scheduler.setter
-    def call_scheduler(self, scheduler: CallScheduler) -> None:
-        self.reducer.call_scheduler = scheduler
-
-    @property
     def busy_s(self) -> float:
         """Machine seconds for which the present batch or query has been running; 0 without one."""
         return time.monotonic() - self._busy_since if self._busy_since is not None else 0.0
@@ -144,7 +130,7 @@ class BatchProcessor(Generic[S]):
             for case_id, row in sorted(due.rows.items()):
                 loaded = self.decode(row)
                 id = _timer_message_id(case_id, row.version)
-                envelope = envelop(TimerFired(), id=id, source=self.source, subject=case_id, time=now)
+                envelope = envelop(TimerFired(), id=id, source=self.service.source, subject=case_id, time=now)
                 if not self.reducer.reduce(case_id, loaded, [InboundMessage(envelope)], result):
                     # The failed timer is retried later, so that it does not hold up the timers of other cases.
                     retry_at = machine_now() + FAILED_TIMER_RETRY
@@ -271,8 +257,8 @@ class BatchProcessor(Generic[S]):
                         batch_id = await self._save(driver, result, messages, statements, published)
                     break
                 except BaseException as error:
-                    if self.call_scheduler is not None:
-                        self.call_scheduler.release(result.leased_calls)
+                    if (scheduler := self.reducer.call_scheduler) is not None:
+                        scheduler.release(result.leased_calls)
                     self._cache.forget(result.case_ids)  # the cached versions may be the stale ones
                     if not isinstance(error, VersionConflict):
                         raise
@@ -325,8 +311,8 @@ class BatchProcessor(Generic[S]):
             )
         telemetry.DUPLICATES.inc(result.duplicates)
         self.schedule.bring_forward(min(result.timers, default=NEVER), min(result.retries, default=NEVER))
-        if self.call_scheduler is not None and result.leased_calls:
-            self.call_scheduler.start(result.leased_calls)
+        if (scheduler := self.reducer.call_scheduler) is not None and result.leased_calls:
+            scheduler.start(result.leased_calls)
         if result.planned_calls:
             self.call_due.set()
         for reply, outcome in result.replies:

@@ -151,7 +151,7 @@ class BatchQueue:
 
 @dataclass(slots=True)
 class _Submission:
-    """Messages and dead letters for one commit, and the future that tells their sender of it."""
+    """Messages and dead letters for one commit, and the future that reports it to their sender."""
 
     received: Sequence[InboundMessage]
     letters: Sequence[DeadLetter] = ()

@@ -46,7 +46,7 @@ class CaseReducer(Generic[S]):
         self.core = service.core
         """The core that applies the rules in force."""
         self._topics = topics
-        self.source = f"/onedoor/{service.name}"
+        self._source = service.source
         self.call_scheduler: CallScheduler | None = None
 
     def reduce(
@@ -85,7 +85,7 @@ class CaseReducer(Generic[S]):
                 processed.add(envelope.id.bytes)
                 processed_ids += envelope.id.bytes
             result.messages.extend(
-                follow(message, envelope, self.source, index) for index, message in enumerate(transition.out)
+                follow(message, envelope, self._source, index) for index, message in enumerate(transition.out)
             )
             if one.reply is not None:
                 result.replies.append((one.reply, transition.state))

@@ -3,7 +3,7 @@
 Values of the request are never repeated, since they may be personal data.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -146,68 +146,34 @@ def pointer(path: Iterable[int | str]) -> str:
 
 def install(app: FastAPI) -> None:
     """Make every error of this application a problem."""
-    app.exception_handler(Problem)(_on_problem)
-    app.exception_handler(RequestValidationError)(_on_invalid)
-    app.exception_handler(HTTPException)(_on_http)
-    app.exception_handler(InvalidMessage)(_on_invalid_message)
-    app.exception_handler(UnknownCase)(_on_unknown_case)
-    app.exception_handler(Rejected)(_on_rejected)
-    app.exception_handler(Overloaded)(_on_overloaded)
-    app.exception_handler(Unavailable)(_on_unavailable)
-    app.exception_handler(ClientDisconnect)(_on_disconnect)
-    app.exception_handler(NoConnectionFree)(_on_unavailable)
-    app.exception_handler(DBAPIError)(_on_database_error)
-    app.exception_handler(OSError)(_on_database_error)
-    app.exception_handler(Exception)(_on_exception)
+    for kind, problem_of in _PROBLEMS.items():
+        app.exception_handler(kind)(_handler(problem_of))
 
 
-async def _on_problem(_: Request, error: Problem) -> JSONResponse:
-    return error.response()
+def _handler(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def handle(_: Request, error: Exception) -> JSONResponse:
+        return problem_of(error).response()
+
+    return handle
 
 
-async def _on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    return wrong_fields([_request_fault(fault) for fault in error.errors()]).response()
+def _invalid_request(error: RequestValidationError) -> Problem:
+    return wrong_fields([_request_fault(fault) for fault in error.errors()])
 
 
-async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
-    return _plain(error.status_code, str(error.detail), error.headers).response()
-
-
-async def _on_invalid_message(_: Request, error: Exception) -> JSONResponse:
-    return _plain(409, str(error)).response()
-
-
-async def _on_unknown_case(_: Request, error: Exception) -> JSONResponse:
-    return NO_SUCH_CASE.response()
-
-
-async def _on_rejected(_: Request, error: Rejected) -> JSONResponse:
+def _rejected(error: Rejected) -> Problem:
     title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
-    return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh).response()
+    return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh)
 
 
-async def _on_overloaded(_: Request, error: Exception) -> JSONResponse:
-    return _plain(429, str(type(error).__doc__), {"Retry-After": "1"}).response()
+def _unavailable(_: Exception) -> Problem:
+    return _plain(503, str(Unavailable.__doc__), _RETRY)
 
 
-async def _on_unavailable(_: Request, error: Exception) -> JSONResponse:
-    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
-
-
-async def _on_disconnect(_: Request, error: Exception) -> JSONResponse:
-    # The client disconnected while sending. The response is not read, and the log needs no entry.
-    return _plain(400).response()
-
-
-async def _on_database_error(_: Request, error: Exception) -> JSONResponse:
+def _database_error(error: Exception) -> Problem:
     # Queries do not go through the batch queue, which logs this itself.
     log.warning("database unavailable", error=repr(error))
-    return _plain(503, str(Unavailable.__doc__), {"Retry-After": "1"}).response()
-
-
-async def _on_exception(_: Request, error: Exception) -> JSONResponse:
-    # The server logs the exception after this response. The client must not see it.
-    return _plain(500).response()
+    return _unavailable(error)
 
 
 def _plain(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
@@ -233,3 +199,23 @@ def _detail_zh(fault: Mapping[str, Any]) -> str:
     """The Chinese description that comes with an error of our own, else that of pydantic's type of error."""
     own = fault.get("ctx", {}).get("zh")
     return str(own) if own else _DETAILS_ZH.get(fault["type"], "填写不正确")
+
+
+_RETRY = {"Retry-After": "1"}
+
+_PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    Problem: lambda error: error,
+    RequestValidationError: _invalid_request,
+    HTTPException: lambda error: _plain(error.status_code, str(error.detail), error.headers),
+    InvalidMessage: lambda error: _plain(409, str(error)),
+    UnknownCase: lambda _: NO_SUCH_CASE,
+    Rejected: _rejected,
+    Overloaded: lambda error: _plain(429, str(type(error).__doc__), _RETRY),
+    Unavailable: _unavailable,
+    ClientDisconnect: lambda _: _plain(400),  # The response is not read, and the log needs no entry.
+    NoConnectionFree: _unavailable,
+    DBAPIError: _database_error,
+    OSError: _database_error,
+    Exception: lambda _: _plain(500),  # The server logs the exception after this response. The client must not see it.
+}
+"""The problem of each exception."""

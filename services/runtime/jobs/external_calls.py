@@ -1,6 +1,6 @@
 """Calls to the external system: under a lease, outside any transaction, a bounded number at a time.
 
-The row of a case says when its external call is due. Claiming the call moves that time to the end of a lease. If the
+The row of a case holds when its external call is due. Claiming the call moves that time to the end of a lease. If the
 process dies, the lease ends and any replica makes the call again, so the external system must tolerate repetition. A
 new call is leased in the commit that opens it, as long as there is room. After several failures in a row the circuit
 breaker opens: nothing is claimed for a while, then one call is tried.
@@ -20,7 +20,7 @@ from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue
-from services.runtime.clock import Clock, machine_now
+from services.runtime.clock import machine_now
 from services.runtime.external_system import (
     ExternalCall,
     ExternalSystem,
@@ -29,7 +29,6 @@ from services.runtime.external_system import (
     UnparseableReply,
 )
 from services.runtime.jobs.circuit_breaker import CircuitBreaker
-from services.runtime.service import Service
 from services.runtime.store.database import TRANSACTION_S, transaction, try_lock
 from services.runtime.store.dead_letters import EXTERNAL, make_dead_letter
 
@@ -49,11 +48,9 @@ class ExternalCalls(Generic[S]):
 
     def __init__(
         self,
-        service: Service[S],
         system: ExternalSystem,
         processor: BatchProcessor[S],
         queue: BatchQueue,
-        clock: Clock,
         slots: int,
         timeout: timedelta,
     ) -> None:
@@ -61,21 +58,21 @@ class ExternalCalls(Generic[S]):
 
         Raises `TypeError` for a service without ``call_failed``.
         """
+        service = processor.service
         if service.call_failed is None:
             raise TypeError(f"{service.name} has an external system, so it needs call_failed")
         self._call_failed = service.call_failed
-        self._source = f"/onedoor/{service.name}"
+        self._source = service.source
         self._system = system
         self._processor = processor
         self._queue = queue
-        self._clock = clock
         self._free_slots = slots
         self._turned_away = False
         """Whether calls are due for which there was no room."""
         self._timeout = timeout
         self.breaker = CircuitBreaker()
         self._tasks: set[asyncio.Task[None]] = set()
-        processor.call_scheduler = self
+        processor.reducer.call_scheduler = self
 
     def reserve(self) -> datetime | None:
         """Reserve room for one call; see `CallScheduler`."""
@@ -166,7 +163,7 @@ class ExternalCalls(Generic[S]):
             return reply
         if isinstance(reply, UnparseableReply):
             telemetry.CALLS.labels("unparseable").inc()
-            await self._park(reply, call.case_id)
+            await self._park(str(reply), reply.raw, call.case_id)
         else:
             self.breaker.failed(time.monotonic())
             telemetry.CALLS.labels("failed").inc()
@@ -181,7 +178,7 @@ class ExternalCalls(Generic[S]):
         ]
         for call, result, outcome in zip(calls, results, await self._queue.submit(messages), strict=True):
             if isinstance(outcome, InvalidMessage):
-                await self._park(UnparseableReply(str(outcome), result.model_dump_json().encode()), call.case_id)
+                await self._park(str(outcome), result.model_dump_json().encode(), call.case_id)
                 failed = self._inbound(call.case_id, self._call_failed(call, outcome), is_call_result=True)
                 await self._queue.submit([failed])
             elif isinstance(outcome, BaseException):
@@ -191,21 +188,21 @@ class ExternalCalls(Generic[S]):
         """Bring one notification to the core. Returns whether it can be acknowledged."""
         if isinstance(one, InvalidNotification):
             telemetry.CALLS.labels("unparseable").inc()
-            await self._park(one.error, one.case_id or "")
+            await self._park(str(one.error), one.error.raw, one.case_id or "")
             return True
         (outcome,) = await self._queue.submit([self._inbound(one.case_id, one.message)])
         if isinstance(outcome, InvalidMessage):
-            await self._park(UnparseableReply(str(outcome), one.message.model_dump_json().encode()), one.case_id)
+            await self._park(str(outcome), one.message.model_dump_json().encode(), one.case_id)
         elif isinstance(outcome, BaseException):
             log.warning("notification not processed; it is polled again", error=repr(outcome))
             return False
         telemetry.CALLS.labels("notified").inc()
         return True
 
-    async def _park(self, error: UnparseableReply, case_id: str) -> None:
-        letter = make_dead_letter(str(error), EXTERNAL, self._source, case_id.encode(), error.raw, case_id)
+    async def _park(self, reason: str, raw: bytes, case_id: str) -> None:
+        letter = make_dead_letter(reason, EXTERNAL, self._source, case_id.encode(), raw, case_id)
         await self._processor.run([], [letter])
 
     def _inbound(self, case_id: str, message: Message, *, is_call_result: bool = False) -> InboundMessage:
-        envelope = envelop(message, id=uuid4(), source=self._source, subject=case_id, time=self._clock.now())
+        envelope = envelop(message, id=uuid4(), source=self._source, subject=case_id, time=self._processor.clock.now())
         return InboundMessage(envelope, is_call_result=is_call_result)

@@ -16,8 +16,8 @@ from services.runtime.store.database import transaction
 REPUBLISHED = timedelta(minutes=5)
 """Age up to which messages are published again when Kafka has lost its log, since a consumer may not have read them.
 
-For a consumer that was further behind, services that lack an answer ask again. More repetition would delay new
-messages.
+For a consumer that was further behind, services that lack an answer repeat their requests. Republishing more would
+delay new messages.
 """
 
 BATCHES = 20

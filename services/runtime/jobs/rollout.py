@@ -43,7 +43,7 @@ log = telemetry.logger(__name__)
 class Rollout(Generic[S]):
     """Recalculates the open cases of one service.
 
-    ``busy`` tells whether messages arrive. ``stretch``: most cases of one transaction.
+    ``busy``: whether messages arrive. ``stretch``: most cases of one transaction.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Rollout(Generic[S]):
                 continue  # it follows with its next message, since the parked ones may change all of it
             known = processor.decode(row)
             cause = UUID(bytes=blake2b(b"%b/rules %d" % (case_id.encode(), number), digest_size=16).digest())
-            envelope = envelop(RulesChanged(), id=cause, source=processor.source, subject=case_id, time=now)
+            envelope = envelop(RulesChanged(), id=cause, source=processor.service.source, subject=case_id, time=now)
             taken = processor.reducer.reduce(case_id, known, [InboundMessage(envelope)], result)
             if taken and result.changed[-1].state is known.state:
                 result.changed.pop()

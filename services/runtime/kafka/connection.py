@@ -1,4 +1,4 @@
-"""How clients of Kafka reach the cluster and authenticate."""
+"""The connection of every Kafka client: addresses and authentication."""
 
 from typing import Any
 

@@ -63,7 +63,7 @@ class Consumer:
         """Committed to the database, not yet acknowledged to Kafka: the next offset of each partition."""
         self._generation = 0
         """The generation of these offsets. In another one they may be of a former log of the partition, and to
-        acknowledge them would skip records that nobody has read."""
+        acknowledge them would skip records that have not been read."""
         self.subscription = Subscription(
             settings,
             [self._prefix + topic for topic in topics],
@@ -150,7 +150,7 @@ class Consumer:
         """The subscription has stopped by itself: leave the records in Kafka and wait for a person."""
         self.stopped = reason
         telemetry.CONSUMER_STOPPED.set(1)
-        log.critical("the consumer has stopped; mend the cause and restart the service", reason=reason)
+        log.critical("the consumer has stopped; remove the cause and restart the service", reason=reason)
 
 
 def _case_of(key: bytes | None) -> str:

@@ -20,7 +20,7 @@ from services.runtime.settings import Settings
 from services.runtime.store.outbox import OutboxMessage
 
 TOPIC_TIMEOUT_S = 1.0
-"""Machine seconds within which Kafka must say how many partitions a topic has."""
+"""Machine seconds within which Kafka must report how many partitions a topic has."""
 
 AWAY_S = 2.0
 """Machine seconds for which nothing is sent after Kafka has failed to acknowledge."""
@@ -58,8 +58,8 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._sending = asyncio.Lock()
-        """Held while messages are handed to the producer, each partition in turn. A later call would otherwise overtake
-        in another partition, and publish a case's later messages before its earlier ones."""
+        """Held while messages are handed to the producer, one partition after another: otherwise a later call could
+        publish a case's later messages before its earlier ones, in another partition."""
         self._away_until = 0.0
         self._last_offsets: dict[tuple[str, int], int] = {}
         """The highest acknowledged offset, by topic and partition."""

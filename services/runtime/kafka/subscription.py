@@ -89,8 +89,8 @@ class Handler:
     """The callbacks of a subscription.
 
     ``handle`` handles a batch. ``pause`` waits after a batch that was not full, so that more records gather.
-    ``revoke`` runs before partitions are given up. ``fail`` is told, once, why the subscription stops by itself:
-    the records of the failed batch, and all after it, stay unacknowledged.
+    ``revoke`` runs before partitions are given up. ``fail`` receives, once, the
+    reason why the subscription stops by itself: the failed batch and all records after it stay unacknowledged.
     """
 
     handle: Callable[[RecordBatch], Awaitable[None]]
@@ -103,7 +103,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads topics as a member of the service's consumer group.
 
     A failure, be it of the client or of the handler, stops the subscription: to read on would acknowledge past records
-    that nobody has handled.
+    that have not been handled.
     """
 
     def __init__(self, settings: Settings, topics: Sequence[str], handler: Handler) -> None:
@@ -114,7 +114,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._handler = handler
         self._batch_size = settings.batch
         self._paused = False
-        """Whether records may have come while nobody was reading."""
+        """Whether records may have come while none were read."""
         self._stopping: asyncio.Task[None] | None = None
         self.broker = KafkaBroker(
             connection.addresses(settings),

@@ -156,17 +156,6 @@ async def load_open(driver: Driver, after: int, until: int, limit: int) -> tuple
     return _loaded(columns for *columns, _ in found), found[-1]["ordinal"] if found else None
 
 
-def _loaded(records: Iterable[Iterable[Any]]) -> LoadedRows:
-    rows: dict[str, CaseRow] = {}
-    blocked: set[str] = set()
-    for case_id, version, *columns, is_blocked in records:
-        if version is not None:
-            rows[case_id] = CaseRow(case_id, version, *columns)
-        if is_blocked:
-            blocked.add(case_id)
-    return LoadedRows(rows, blocked)
-
-
 async def next_timers(driver: Driver) -> tuple[datetime | None, datetime | None]:
     """When the next timer is due, by the settable clock, and the next retry, in machine time."""
     timer_at, retry_at = await driver.fetchrow(_NEXT_TIMERS)
@@ -230,3 +219,14 @@ async def delete_closed(connection: AsyncConnection, before: datetime, limit: in
     """Delete at most ``limit`` cases closed before that moment. Returns how many."""
     result = await connection.execute(_DELETE_CLOSED, {"before": before, "limit": limit})
     return int(result.rowcount)
+
+
+def _loaded(records: Iterable[Iterable[Any]]) -> LoadedRows:
+    rows: dict[str, CaseRow] = {}
+    blocked: set[str] = set()
+    for case_id, version, *columns, is_blocked in records:
+        if version is not None:
+            rows[case_id] = CaseRow(case_id, version, *columns)
+        if is_blocked:
+            blocked.add(case_id)
+    return LoadedRows(rows, blocked)

@@ -18,6 +18,47 @@ from services.runtime.store.database import Driver
 EXTERNAL = "external"
 """The topic of dead letters that are replies or notifications of an external system."""
 
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be processed, with all that is needed to process it later."""
+
+    letter_id: UUID
+    case_id: str
+    reason: str
+    topic: str
+    origin: str
+    key: bytes | None
+    value: bytes | None
+    blocking: bool = False
+    message_id: UUID | None = None
+    """The id of the message, for the log, if the record could be decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedLetter:
+    """A dead letter with its place in the list and its status."""
+
+    number: int
+    status: str
+    parked_at: datetime
+    case_id: str
+    blocking: bool
+    topic: str
+    origin: str
+    reason: str
+    key: bytes | None
+    value: bytes | None
+
+
+_PARK = """
+    INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin, key, value)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+        $8::bytea[])
+    ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
+        reason = excluded.reason, origin = excluded.origin, settled_at = NULL
+"""
+
 _LIST = text("""
     SELECT number, status, parked_at, case_id, blocking, topic, origin, reason, key, value FROM dead_letters
     WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
@@ -50,20 +91,38 @@ _DROP = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedLetter:
-    """A dead letter with its place in the list and its status."""
+def make_dead_letter(
+    reason: str,
+    topic: str,
+    origin: str,
+    key: bytes | None,
+    value: bytes | None,
+    case_id: str = "",
+    blocking: bool = False,
+    message_id: UUID | None = None,
+) -> DeadLetter:
+    """A dead letter whose id is a digest of the record, so that the same record parked twice is one letter."""
+    digest = blake2b(digest_size=16)
+    for part in (topic.encode(), key or b"", value or b""):
+        digest.update(len(part).to_bytes(4, "big") + part)
+    letter_id = UUID(bytes=digest.digest())
+    return DeadLetter(letter_id, case_id, reason, topic, origin, key, value, blocking, message_id)
 
-    number: int
-    status: str
-    parked_at: datetime
-    case_id: str
-    blocking: bool
-    topic: str
-    origin: str
-    reason: str
-    key: bytes | None
-    value: bytes | None
+
+async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
+    """Store dead letters. A letter that is parked again, or twice in one batch, stays one letter."""
+    letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
+    await driver.execute(
+        _PARK,
+        [letter.case_id for letter in letters],
+        [letter.letter_id for letter in letters],
+        [letter.blocking for letter in letters],
+        [letter.reason for letter in letters],
+        [letter.topic for letter in letters],
+        [letter.origin for letter in letters],
+        [letter.key for letter in letters],
+        [letter.value for letter in letters],
+    )
 
 
 async def letters(
@@ -99,60 +158,3 @@ async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:
     """Mark parked letters as dropped. Returns how many. They remain on record."""
     async with database.begin() as connection:
         return int((await connection.execute(_DROP, {"numbers": list(numbers)})).rowcount)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that could not be processed, with all that is needed to process it later."""
-
-    letter_id: UUID
-    case_id: str
-    reason: str
-    topic: str
-    origin: str
-    key: bytes | None
-    value: bytes | None
-    blocking: bool = False
-    message_id: UUID | None = None
-    """The id of the message, for the log, if the record could be decoded."""
-
-
-_PARK = """
-    INSERT INTO dead_letters (case_id, letter_id, blocking, reason, topic, origin, key, value)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-        $8::bytea[])
-    ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
-        reason = excluded.reason, origin = excluded.origin, settled_at = NULL
-"""
-
-
-async def park(driver: Driver, letters: Sequence[DeadLetter]) -> None:
-    """Store dead letters. A letter that is parked again, or twice in one batch, stays one letter."""
-    letters = list({(letter.case_id, letter.letter_id): letter for letter in letters}.values())
-    await driver.execute(
-        _PARK,
-        [letter.case_id for letter in letters],
-        [letter.letter_id for letter in letters],
-        [letter.blocking for letter in letters],
-        [letter.reason for letter in letters],
-        [letter.topic for letter in letters],
-        [letter.origin for letter in letters],
-        [letter.key for letter in letters],
-        [letter.value for letter in letters],
-    )
-
-
-def make_dead_letter(
-    reason: str,
-    topic: str,
-    origin: str,
-    key: bytes | None,
-    value: bytes | None,
-    case_id: str = "",
-    blocking: bool = False,
-) -> DeadLetter:
-    """A dead letter whose id is a digest of the record, so that the same record parked twice is one letter."""
-    digest = blake2b(digest_size=16)
-    for part in (topic.encode(), key or b"", value or b""):
-        digest.update(len(part).to_bytes(4, "big") + part)
-    return DeadLetter(UUID(bytes=digest.digest()), case_id, reason, topic, origin, key, value, blocking)

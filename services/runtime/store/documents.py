@@ -42,7 +42,7 @@ SHIPPED = "what onedoor shipped with"
 
 
 class DocumentVersion(NamedTuple):
-    """One version of a document as it is stored. ``made_at`` is machine time, ``summary`` tells people what is new."""
+    """One version of a document as it is stored. ``made_at`` is machine time, ``summary`` describes it for people."""
 
     number: int
     body: str
@@ -139,7 +139,7 @@ async def in_force(connection: AsyncConnection, kind: str) -> DocumentVersion | 
 
 
 async def body(connection: AsyncConnection, kind: str, number: int) -> str | None:
-    """The content of a version as it is stored; None if there is no such version."""
+    """The content of a version as it is stored; None for an unknown number."""
     found: str | None = await connection.scalar(_BODY, {"kind": kind, "number": number})
     return found
 

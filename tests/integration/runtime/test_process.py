@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from contracts.codec import decode, encode
 from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.queue import Overloaded
+from services.runtime.clock import FileClock
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
@@ -261,13 +263,16 @@ async def test_notifications_are_processed_once_and_acknowledged(start: Start) -
         }
 
 
-async def test_closed_cases_are_deleted_after_the_retention_time_and_open_ones_never(start: Start) -> None:
+async def test_closed_cases_are_deleted_after_the_retention_time_and_open_ones_never(
+    start: Start, tmp_path: Path
+) -> None:
     async with start() as host:
-        await host.command(case(1), instruction("close", case(1)).data, time=host.clock.now() - timedelta(days=91))
-        await host.command(case(2), instruction("close", case(2)).data, time=host.clock.now() - timedelta(days=89))
-        await host.command(case(3), instruction("count", case(3)).data, time=host.clock.now() - timedelta(days=91))
-        await Cleaner(host.database, host.clock, host.settings).run_once(100)
-        assert [await host.read(case(n)) is None for n in (1, 2, 3)] == [True, False, False]
+        await host.command(case(1), instruction("close", case(1)).data)
+        await host.command(case(2), instruction("count", case(2)).data)
+        for days, closed_is_deleted in ((89, False), (91, True)):
+            later = FileClock.create(tmp_path / f"clock{days}", host.clock.now() + timedelta(days=days))
+            await Cleaner(host.database, later, host.settings).run_once(100)
+            assert [await host.read(case(n)) is None for n in (1, 2)] == [closed_is_deleted, False]
 
 
 async def test_old_messages_are_deleted_only_if_they_are_published(start: Start) -> None:

@@ -18,7 +18,7 @@ from services.runtime.service import ServiceHost
 from services.runtime.store.database import DATABASE_ERRORS
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.runtime.processes import Start
-from tests.support.runtime.toy import AT, Tally, case, handle, instruction, settings, toy
+from tests.support.runtime.toy import Tally, case, handle, instruction, settings, toy
 
 BATCH = 5
 NOWHERE = "postgresql+asyncpg://127.0.0.1:1/none"
@@ -111,10 +111,8 @@ async def test_a_case_without_messages_is_unknown(subject: Subject) -> None:
     assert await subject.host.read(case(2)) is None
 
 
-async def test_a_command_happens_at_the_given_time_or_now(subject: Subject) -> None:
+async def test_a_command_happens_now(subject: Subject) -> None:
     before = subject.host.clock.now()
-    tally = await subject.host.command(case(1), message("then"), time=AT)
-    assert tally.answers == (AT.isoformat(),)
     tally = await subject.host.command(case(1), message("now"))
     assert before <= datetime.fromisoformat(tally.answers[-1]) <= subject.host.clock.now()
 

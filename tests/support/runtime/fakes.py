@@ -39,19 +39,16 @@ class MemoryHost(Generic[S]):
         self.fault: Exception | None = None
         """`Overloaded`, an exception of the database, or any other that requests meet from now on."""
 
-    async def command(self, case_id: str, message: Message, *, time: datetime | None = None) -> S:
-        (result,) = await self.commands([(case_id, message)], time=time)
+    async def command(self, case_id: str, message: Message) -> S:
+        (result,) = await self.commands([(case_id, message)])
         if isinstance(result, BaseException):
             raise result
         return result
 
-    async def commands(
-        self, messages: list[tuple[str, Message]], *, time: datetime | None = None
-    ) -> list[S | BaseException]:
+    async def commands(self, messages: list[tuple[str, Message]]) -> list[S | BaseException]:
         if isinstance(self.fault, Overloaded):
             raise self.fault
-        at = time or self.clock.now()
-        return [self._handle(case_id, message, at) for case_id, message in messages]
+        return [self._handle(case_id, message) for case_id, message in messages]
 
     async def read(self, case_id: str) -> S | None:
         if self.fault is not None and not isinstance(self.fault, Overloaded):
@@ -63,10 +60,11 @@ class MemoryHost(Generic[S]):
         row = self.rows.get(case_id)
         return self.service.state.model_validate_json(row) if row is not None else None
 
-    def _handle(self, case_id: str, message: Message, at: datetime) -> S | BaseException:
+    def _handle(self, case_id: str, message: Message) -> S | BaseException:
         if self.fault is not None:
             return Unavailable("the database is unavailable") if is_unavailable(self.fault) else self.fault
-        envelope = envelop(message, id=uuid4(), source=f"/onedoor/{self.service.name}", subject=case_id, time=at)
+        now = self.clock.now()
+        envelope = envelop(message, id=uuid4(), source=self.service.source, subject=case_id, time=now)
         try:
             transition = self.service.core(self.state_of(case_id), envelope)
         except Exception as error:

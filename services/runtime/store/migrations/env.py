@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 LOCK = 0x0D00A
-"""Advisory lock held while a database is migrated, so that replicas starting together take turns."""
+"""Advisory lock held while a database is migrated, so that replicas starting together migrate one after another."""
 
 
 def _upgrade(connection: Connection) -> None:
