@@ -9,8 +9,9 @@ import uvloop
 from services import registry
 from services.departments.sdk.declaration import resolve
 from services.load import load
+from services.runtime.clock import open_clock
 from services.runtime.configuration import WrongSetting, read
-from services.runtime.process import run
+from services.runtime.process import run, stop_signal
 from services.runtime.settings import Settings
 from services.runtime.store import tables
 
@@ -47,5 +48,11 @@ def sandbox(system: str) -> None:
     declared = registry.department(system).sandbox if system in registry.sandboxes() else None
     if declared is None:
         raise WrongSetting(f"{system!r} has no sandbox; these have: {', '.join(registry.sandboxes())}")
+    settings = read(resolve(declared.settings))
+
+    async def main() -> None:
+        async with resolve(declared.running)(settings, open_clock(settings.clock)):
+            await stop_signal().wait()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(resolve(declared.serve)(read(resolve(declared.settings))))
+        runner.run(main())

@@ -146,4 +146,4 @@ def preload(systems: Iterable[str]) -> Iterator[str]:
     for department in map(registry.department, systems):
         yield from (module_of(department.adapter), module_of(department.settings))
         if department.sandbox is not None:
-            yield module_of(department.sandbox.serve)
+            yield module_of(department.sandbox.running)

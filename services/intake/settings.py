@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.intake.catalogue.load import CatalogueInvalid, load_catalogue
+from services.intake.catalogue.load import load_catalogue
+from services.runtime.yaml_file import InvalidFile
 
 
 def _readable(file: Path) -> Path:
@@ -14,7 +15,7 @@ def _readable(file: Path) -> Path:
         load_catalogue(file)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-    except CatalogueInvalid as error:
+    except InvalidFile as error:
         raise ValueError(f"is no valid catalogue:\n{error}") from None
     return file
 

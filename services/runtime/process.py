@@ -264,11 +264,15 @@ def run(service: Service[S], settings: Settings) -> None:
     gc.set_threshold(50_000, 20, 20)
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await serve(service, settings, stop)
+        await serve(service, settings, stop_signal())
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that is set when the process receives SIGTERM or SIGINT. Call it in the event loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -4,6 +4,7 @@ YAML 1.2: ``no`` and ``on`` are text. A date stays text as well, so that the mod
 impossible one.
 """
 
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any, TypeVar
 
@@ -53,12 +54,31 @@ def load_yaml(content: bytes) -> Any:
 
 def read_yaml(model: type[M], content: bytes) -> M:
     """The content of a file as a value of this model. Raises `InvalidFile`."""
-    loaded = load_yaml(content)
+    return check_yaml(model, load_yaml(content))
+
+
+def check_yaml(model: type[M], loaded: Any, name_fields: Sequence[str] = ()) -> M:
+    """Loaded content as a value of this model. Raises `InvalidFile`; ``name_fields`` as for `describe_fault`."""
     try:
         return model.model_validate(loaded)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        raise InvalidFile("\n".join(_fault(loaded, one["loc"], one["msg"]) for one in faults)) from None
+        raise InvalidFile("\n".join(describe_fault(loaded, f["loc"], f["msg"], name_fields) for f in faults)) from None
+
+
+def describe_fault(loaded: Any, path: Path, reason: str, name_fields: Sequence[str] = ()) -> str:
+    """The line and the place of a fault, and the reason.
+
+    An entry of a list is named by the first of the ``name_fields`` that it has, or by itself if it is a text; without
+    ``name_fields`` by its number.
+    """
+    place, node = "", loaded
+    for part in path:
+        node = _child(node, part)
+        place += f".{part}" if isinstance(part, str) else f"[{_name(node, name_fields) or part + 1}]"
+    reason = reason.removeprefix("Value error, ")
+    where = f"line {line_of(loaded, path)}"
+    return f"{where}: {place.removeprefix('.')}: {reason}" if place else f"{where}: {reason}"
 
 
 def write_yaml(value: BaseModel) -> str:
@@ -93,8 +113,14 @@ def _first_line(loaded: Any) -> int:
     return loaded.lc.line + 1 if isinstance(loaded, CommentedMap | CommentedSeq) else 1
 
 
-def _fault(loaded: Any, path: Path, reason: str) -> str:
-    place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    reason = reason.removeprefix("Value error, ")
-    where = f"line {line_of(loaded, path)}"
-    return f"{where}: {place}: {reason}" if place else f"{where}: {reason}"
+def _child(node: Any, part: int | str) -> Any:
+    try:
+        return node[part]
+    except (KeyError, IndexError, TypeError):  # the path of a missing field ends where there is nothing
+        return None
+
+
+def _name(entry: Any, name_fields: Sequence[str]) -> str | None:
+    if isinstance(entry, CommentedMap):
+        return next((str(entry[field]) for field in name_fields if field in entry), None)
+    return str(entry) if name_fields and isinstance(entry, str) else None

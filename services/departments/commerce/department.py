@@ -22,7 +22,7 @@ DEPARTMENT = Department(
     environment=_environment,
     sandbox=Sandbox(
         settings="services.departments.commerce.settings:CommerceSandboxSettings",
-        serve="services.departments.commerce.sandbox:serve",
+        running="services.departments.commerce.sandbox:running",
         environment=_sandbox_environment,
     ),
     ledger=_LEDGER,

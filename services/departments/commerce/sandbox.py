@@ -15,10 +15,9 @@ from services.departments.commerce.tables import create_tables, insert
 from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, REPEATED, local
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator, stopped, working
+from services.departments.sandbox.simulator import Simulator, working
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
-from services.runtime.clock import open_clock
 
 BATCH_SIZE = 1000
 """The most rows that are processed together."""
@@ -214,9 +213,3 @@ async def running(settings: CommerceSandboxSettings, clock: Clock) -> AsyncItera
         await listener.close()
         await exchange.dispose()
         await simulator.close()
-
-
-async def serve(settings: CommerceSandboxSettings) -> None:
-    """Simulate the commerce department's system until the process is asked to stop."""
-    async with running(settings, open_clock(settings.clock)):
-        await stopped()

@@ -34,7 +34,7 @@ DEPARTMENT = Department(
     environment=_environment,
     sandbox=Sandbox(
         settings="services.departments.land.settings:LandSandboxSettings",
-        serve="services.departments.land.sandbox:serve",
+        running="services.departments.land.sandbox:running",
         environment=_sandbox_environment,
     ),
     ledger=simulator_ledger("land"),

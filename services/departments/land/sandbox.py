@@ -16,10 +16,9 @@ from services.departments.land.settings import LandSandboxSettings
 from services.departments.land.translate import DENIED, GRANTED, Application, Standing, digits, file_of, lines_of
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator, stopped, working
+from services.departments.sandbox.simulator import Simulator, working
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.ssh_keys import ensure_key
-from services.runtime.clock import open_clock
 
 BATCH_SIZE = 1000
 """The most decisions in one file."""
@@ -185,9 +184,3 @@ async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[
             connection.abort()
         await server.wait_closed()
         await simulator.close()
-
-
-async def serve(settings: LandSandboxSettings) -> None:
-    """Simulate the land department's system until the process is asked to stop."""
-    async with running(settings, open_clock(settings.clock)):
-        await stopped()

@@ -1,7 +1,6 @@
 """The common part of the simulators of departments' systems: settings, ledger, work loop."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -130,12 +129,3 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived
                     await arrived.wait()
         elif (rest := started + min(poll_s, FIRST_INTERVAL_S) - time.monotonic()) > 0:
             await asyncio.sleep(rest)
-
-
-async def stopped() -> None:
-    """Wait until the process is asked to stop (SIGTERM or SIGINT)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

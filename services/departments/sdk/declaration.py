@@ -64,8 +64,8 @@ class Sandbox:
 
     settings: Reference
     """Its settings, a subclass of `SimulatorSettings`."""
-    serve: Reference
-    """A coroutine function that takes the settings and runs until the process is asked to stop."""
+    running: Reference
+    """An asynchronous context manager that takes the settings and the clock. The simulator works inside it."""
     environment: Callable[[LocalSite], Environment]
     """Its settings on a local site. The ledger's database and the clock are set by the platform."""
 

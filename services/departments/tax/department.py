@@ -29,7 +29,7 @@ DEPARTMENT = Department(
     environment=_environment,
     sandbox=Sandbox(
         settings="services.departments.tax.settings:TaxSandboxSettings",
-        serve="services.departments.tax.sandbox:serve",
+        running="services.departments.tax.sandbox:running",
         environment=_sandbox_environment,
     ),
     ledger=simulator_ledger("tax"),

@@ -29,11 +29,10 @@ from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.group_commit import GroupCommit
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator, stopped
+from services.departments.sandbox.simulator import Simulator
 from services.departments.sdk.adapter import Clock
 from services.departments.tax.settings import TaxSandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
-from services.runtime.clock import open_clock
 from services.runtime.http.server import Server
 
 NONSENSE = "<html>系统繁忙</html>"
@@ -208,9 +207,3 @@ async def running(settings: TaxSandboxSettings, clock: Clock) -> AsyncIterator[s
             server.should_exit = True
             await task
             await simulator.close()
-
-
-async def serve(settings: TaxSandboxSettings) -> None:
-    """Simulate the tax department's system until the process is asked to stop."""
-    async with running(settings, open_clock(settings.clock)):
-        await stopped()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
-from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
@@ -53,7 +52,7 @@ def test_a_declaration_names_what_there_is(system: str, monkeypatch: pytest.Monk
         (resolve(declared.settings), dict(declared.environment(Site())))
     ]
     if declared.sandbox is not None and declared.ledger is not None:
-        assert iscoroutinefunction(resolve(declared.sandbox.serve))
+        assert callable(resolve(declared.sandbox.running))
         own = {"ONEDOOR_SANDBOX_DATABASE": Site().database_url(declared.ledger.database)}
         settings.append((resolve(declared.sandbox.settings), own | dict(declared.sandbox.environment(Site()))))
         assert issubclass(settings[1][0], SimulatorSettings)

@@ -26,7 +26,7 @@ DEPARTMENT = Department(
     environment=_environment,
     sandbox=Sandbox(
         settings="onedoor_environment.settings:EnvironmentSandboxSettings",
-        serve="onedoor_environment.sandbox:serve",
+        running="onedoor_environment.sandbox:running",
         environment=_sandbox_environment,
     ),
     ledger=simulator_ledger("environment"),

@@ -17,9 +17,8 @@ from aiohttp.typedefs import Handler
 from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator, stopped
+from services.departments.sandbox.simulator import Simulator
 from services.departments.sdk.adapter import Clock
-from services.runtime.clock import open_clock
 
 from .settings import EnvironmentSandboxSettings
 
@@ -95,9 +94,3 @@ async def running(settings: EnvironmentSandboxSettings, clock: Clock) -> AsyncIt
     finally:
         await runner.cleanup()
         await simulator.close()
-
-
-async def serve(settings: EnvironmentSandboxSettings) -> None:
-    """Simulate the department until the process is to stop."""
-    async with running(settings, open_clock(settings.clock)):
-        await stopped()
