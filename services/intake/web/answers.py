@@ -5,14 +5,14 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 
 from contracts.envelope import CaseId
-from contracts.messages.cases import Channel, StepState
+from contracts.messages.cases import Channel, StepReport
 from contracts.messages.commitments import Commitment
-from contracts.messages.plans import Outcome, PlanStep
+from contracts.messages.plans import Outcome
 from contracts.working_time import OfficeHours
 from services.intake.core import lifecycle
 from services.intake.core.catalogue.models import BilingualText
 from services.intake.core.lifecycle import CaseState
-from services.intake.core.state import Case, CaseDue, StepProgress
+from services.intake.core.state import Case, CaseDue
 from services.intake.web.history import HistoryEvent, history
 
 _STATE_NAMES = {
@@ -52,18 +52,11 @@ class Receipt(AnswerPart):
     """Materials received."""
 
 
-class StepView(AnswerPart):
-    """One step of a case."""
+class StepView(StepReport):
+    """One step of a case: the reports of it, its department and its deadline."""
 
-    step: str
     item: str
     department: str
-    state: StepState
-    requested_at: datetime | None
-    delivered_at: datetime | None
-    decided_at: datetime | None
-    outcome: Outcome | None
-    document: str | None
     due: CaseDue | None
     """None while the step waits for another, or has no limit of its own."""
 
@@ -127,25 +120,15 @@ def case_view(number: CaseId, case: Case) -> CaseView:
         accepted_at=accepted.accepted_at,
         due=due.get("case", case.due_at_acceptance),
         steps=tuple(
-            _step_view(planned, progress, due.get(f"step/{planned.step}"))
+            StepView(
+                item=planned.item_name,
+                department=planned.department,
+                due=due.get(f"step/{planned.step}"),
+                **dict(progress),
+            )
             for planned, progress in zip(plan.steps, case.steps, strict=True)
         ),
         history=history(case),
-    )
-
-
-def _step_view(planned: PlanStep, progress: StepProgress, due: CaseDue | None) -> StepView:
-    return StepView(
-        step=planned.step,
-        item=planned.item_name,
-        department=planned.department,
-        state=progress.state,
-        requested_at=progress.requested_at,
-        delivered_at=progress.delivered_at,
-        decided_at=progress.decided_at,
-        outcome=progress.outcome,
-        document=progress.document,
-        due=due,
     )
 
 
