@@ -42,7 +42,7 @@ def fastest_us(do: Callable[[Any], object], samples: Iterable[Any]) -> float:
 
 
 def _core_figures(role: str, case: SimulatedCase) -> list[Figure]:
-    names = SYSTEMS if role == "departments" else (role,)
+    names = [name for name in case.stored if name in SYSTEMS] if role == "departments" else [role]
     core, state = core_of(names[0]), load(names[0]).state
     folds = [one for name in names for one in case.stored[name]]
     states = [one.step.state for one in folds]

@@ -14,7 +14,8 @@ from contracts.messages.tasks import TaskDone
 from deploy.local.engines.postgres import Postgres
 from services.departments.sandbox.ledger import Ledger
 from services.load import load
-from services.registry import default_systems
+from services.operator.addresses import Addresses, write_addresses
+from services.registry import CORE_SERVICES, default_systems
 from services.runtime.store import tables
 from services.runtime.store.database import open_database
 from tests.benchmarks.figures import Figure, figure
@@ -38,6 +39,7 @@ async def measure(cases: int, folder: Path) -> list[Figure]:
         began = time.perf_counter()
         await _make_cases(postgres, cases)
         made = time.perf_counter() - began
+        write_addresses(folder, _addresses(postgres))
         before = _processor_seconds(postgres)
         seconds, peak, report = await _run_audit(folder)
         spent = _processor_seconds(postgres) - before
@@ -53,6 +55,12 @@ async def measure(cases: int, folder: Path) -> list[Figure]:
         figure("processor time of the audit, database included", spent, "s"),
         figure("peak memory of the audit", peak / 1e6, "MB"),
     ]
+
+
+def _addresses(postgres: Postgres) -> Addresses:
+    """The databases as ``onedoor up`` would write them down."""
+    services = {name: postgres.url(f"onedoor_{name}") for name in (*CORE_SERVICES, *SYSTEMS)}
+    return Addresses(services, {name: postgres.url(f"sandbox_{name}") for name in SYSTEMS})
 
 
 def _processor_seconds(postgres: Postgres) -> float:

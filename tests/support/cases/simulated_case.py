@@ -33,8 +33,8 @@ CATALOGUE = Path(__file__).with_name("three_departments.yaml")
 BUNDLE = "three-departments"
 REGION = "450103"
 
-REFERENCE = f"{REGION}-000123"
-"""The number that each department gives to the case."""
+NUMBER = "-000123"
+"""The end of the numbers that each department gives to the case and to its document."""
 
 ACCEPTED_AT = datetime(2026, 3, 2, 1, 30, 0, 123456, tzinfo=UTC)
 """A Monday morning in Nanning."""
@@ -185,13 +185,13 @@ def _source(name: str) -> str:
 
 
 def _answer(system: str, at: datetime, *, answered: bool) -> Answer:
-    reference = f"{system}-{REFERENCE}"
+    reference = f"{system}-{REGION}{NUMBER}"
     if not answered:
         return Receipt(reference=reference, delivered_at=at)
     return Decision(
         reference=reference,
         delivered_at=at,
         outcome=Outcome.APPROVED,
-        document=f"{system}-2026-000123",
+        document=f"{system}-2026{NUMBER}",
         decided_at=at,
     )

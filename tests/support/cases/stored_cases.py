@@ -14,7 +14,7 @@ from contracts.codec import encode
 from contracts.envelope import Envelope, Message
 from contracts.registry import topic_of
 from services.monitor.core.state import MonitoredCase
-from tests.support.cases.simulated_case import REFERENCE, REGION, StoredCase
+from tests.support.cases.simulated_case import NUMBER, StoredCase
 from tests.support.messages import CASE_ID
 
 NUMBER_FACTOR = 379_362_610_509
@@ -70,15 +70,14 @@ def first_rungs(kept: StoredCase) -> tuple[datetime, datetime]:
 
 
 def copies(first: int, count: int) -> str:
-    """The FROM clause that gives ``n``, the case number ``id`` and the department's ``reference`` of so many copies."""
-    reference = f"'{REGION}-' || lpad(n::text, 7, '0')"
+    """The FROM clause that gives ``n``, the case number ``id`` and the department's ``number`` of so many copies."""
     numbers = f"generate_series({first}, {first + count - 1}) AS n"
-    return f"FROM (SELECT n, {case_number()} AS id, {reference} AS reference FROM {numbers}) AS copies"
+    return f"FROM (SELECT n, {case_number()} AS id, '-' || lpad(n::text, 7, '0') AS number FROM {numbers}) AS copies"
 
 
 def copied(text: str) -> str:
     """An SQL expression that gives the copy of a text about the simulated case."""
-    return f"replace(replace({text}, '{CASE_ID}', id), '{REFERENCE}', reference)"
+    return f"replace(replace({text}, '{CASE_ID}', id), '{NUMBER}', number)"
 
 
 async def insert_cases(
