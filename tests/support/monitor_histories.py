@@ -19,10 +19,9 @@ from services.monitor.core.rules import RuleFile, Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.runtime.yaml_file import read_yaml
-from tests.support.messages import CaseMessages, at, limits, plan, plan_step, report
+from tests.support.messages import MONDAY, CaseMessages, at, limits, plan, plan_step, report
 from tests.support.scenario import At, Scenario, of_type
 
-MONDAY = at("2026-03-02 10:00")
 STEP_WARNING, STEP_YELLOW, STEP_RED = at("2026-03-03 09:00"), at("2026-03-03 17:30"), at("2026-03-05 17:30")
 CASE_WARNING, CASE_YELLOW, CASE_RED = at("2026-03-05 09:00"), at("2026-03-09 17:30"), at("2026-03-16 17:30")
 """When the rungs of `BUSINESS` fall due, accepted on Monday."""

@@ -32,8 +32,8 @@ from services.runtime.settings import Settings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
 from services.runtime.store.outbox import OutboxMessage
-from tests.support.messages import limits
-from tests.support.monitor_histories import MONDAY, business
+from tests.support.messages import MONDAY, limits
+from tests.support.monitor_histories import business
 from tests.support.scenario import enveloped
 
 LOCAL_HOLIDAY = Notice(

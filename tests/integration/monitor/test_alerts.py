@@ -11,15 +11,8 @@ from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import StepState
 from services.monitor.store.projection import project
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
-from tests.support.messages import at, report
-from tests.support.monitor_histories import (
-    BUSINESS,
-    CASE_RED,
-    INSTANT,
-    MONDAY,
-    REPORTED_OPEN,
-    STEP_YELLOW,
-)
+from tests.support.messages import MONDAY, at, report
+from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_YELLOW
 from tests.support.scenario import enveloped
 
 GOOD, LATE, WITHDRAWN, OPEN = map(number, range(1, 5))

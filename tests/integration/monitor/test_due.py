@@ -20,8 +20,8 @@ from tests.integration.monitor.monitor_process import (
     keys,
     number,
 )
-from tests.support.messages import at, case_extended, case_suspended, report
-from tests.support.monitor_histories import BUSINESS, CASE_YELLOW, INSTANT, MONDAY
+from tests.support.messages import MONDAY, at, case_extended, case_suspended, report
+from tests.support.monitor_histories import BUSINESS, CASE_YELLOW, INSTANT
 from tests.support.scenario import At
 
 DELIVERED = BUSINESS.delivered("licence", MONDAY)

@@ -2,8 +2,8 @@
 
 from contracts.messages.cases import StepState
 from tests.integration.monitor.monitor_process import NANNING, SHENZHEN, MonitorProcess, begun, keys, number
-from tests.support.messages import at, report
-from tests.support.monitor_histories import BUSINESS, MONDAY, REPORTED_OPEN
+from tests.support.messages import MONDAY, at, report
+from tests.support.monitor_histories import BUSINESS, REPORTED_OPEN
 
 COMMERCE, MARKET = "Commerce", "Market office"
 LATER = at("2026-03-30 10:00")

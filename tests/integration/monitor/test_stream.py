@@ -29,7 +29,7 @@ from services.monitor.web import followers
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
-from tests.support.monitor_histories import MONDAY
+from tests.support.messages import MONDAY
 from tests.support.waiting import eventually
 
 TIMEOUT_S = 10.0

@@ -12,7 +12,7 @@ from contracts.messages.commitments import CommitmentsOpened
 from contracts.messages.plans import Limits, Outcome
 from services.monitor.core.alerts.lifecycle import ANSWERED_IN_TIME
 from services.monitor.core.state import MonitoredCase
-from tests.support.messages import at, limits, report
+from tests.support.messages import MONDAY, at, limits, report
 from tests.support.monitor_histories import (
     BUSINESS,
     CASE_RED,
@@ -20,7 +20,6 @@ from tests.support.monitor_histories import (
     CASE_YELLOW,
     INSTANT,
     LICENCE_OPEN,
-    MONDAY,
     REPORTED_OPEN,
     STEP_RED,
     STEP_WARNING,

@@ -11,9 +11,8 @@ from contracts.messages.cases import CaseStateRequested
 from contracts.messages.commitments import CommitmentKey
 from services.monitor.core.commitment import CASE
 from services.monitor.core.state import MonitoredCase
-from tests.support.messages import limits
+from tests.support.messages import MONDAY, limits
 from tests.support.monitor_histories import (
-    MONDAY,
     REPORTED_OPEN,
     Monitor,
     business,

@@ -20,9 +20,8 @@ from services.monitor.core.alerts import appeals, lifecycle
 from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.state import MonitoredCase
 from services.monitor.core.suspensions import procedure_key
-from tests.support.messages import at, case_suspended, limits
+from tests.support.messages import MONDAY, at, case_suspended, limits
 from tests.support.monitor_histories import (
-    MONDAY,
     STEP_WARNING,
     Monitor,
     business,

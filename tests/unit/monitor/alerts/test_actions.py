@@ -12,11 +12,10 @@ from contracts.messages.commitments import Cause, CommitmentsMoved
 from services.monitor.core.alerts.actions import APPEAL_UPHELD
 from services.monitor.core.holds import begin_hold, end_hold
 from services.monitor.core.state import MonitoredCase
-from tests.support.messages import at
+from tests.support.messages import MONDAY, at
 from tests.support.monitor_histories import (
     BUSINESS,
     INSTANT,
-    MONDAY,
     REPORTED_OPEN,
     STEP_RED,
     STEP_YELLOW,
@@ -78,10 +77,8 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
     ],
 )
 def test_an_action_that_is_not_possible_is_refused_in_both_languages(action: Message, why: str) -> None:
-    monitor = carded()
-    with pytest.raises(Rejected, match=why) as refused:
-        monitor.when(action, LATER)
-    assert refused.value.why_zh
+    refused = carded().refuses(action, LATER, why, Rejected)
+    assert isinstance(refused, Rejected) and refused.why_zh
 
 
 @pytest.mark.parametrize("action", [acknowledged(), appealed(), decided(True), held()], ids=lambda one: one.type)

@@ -10,12 +10,11 @@ from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, 
 from contracts.messages.cases import CaseReported, CaseStateRequested, StepState
 from services.monitor.core.alerts.lifecycle import DELIVERED_LATE
 from services.monitor.core.alerts.verification import MAX_QUERIES
-from tests.support.messages import at, report
+from tests.support.messages import MONDAY, at, report
 from tests.support.monitor_histories import (
     BUSINESS,
     INSTANT,
     LICENCE_OPEN,
-    MONDAY,
     REPORTED_OPEN,
     STEP_RED,
     STEP_YELLOW,

@@ -10,12 +10,11 @@ from contracts.messages.commitments import Cause, CommitmentsMoved, CommitmentsO
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
 from services.monitor.core.rules import Rules
-from tests.support.messages import at, case_extended, case_restarted, limits
+from tests.support.messages import MONDAY, at, case_extended, case_restarted, limits
 from tests.support.monitor_histories import (
     BUSINESS,
     CASE_YELLOW,
     INSTANT,
-    MONDAY,
     REPORTED_OPEN,
     STEP_WARNING,
     STEP_YELLOW,

@@ -16,16 +16,8 @@ from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey,
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from services.monitor.core.alerts.verification import MAX_QUERIES
 from services.monitor.core.suspensions import procedure_key
-from tests.support.messages import at, limits
-from tests.support.monitor_histories import (
-    BUSINESS,
-    INSTANT,
-    MONDAY,
-    REPORTED_OPEN,
-    Monitor,
-    changed_rules,
-    opened,
-)
+from tests.support.messages import MONDAY, at, limits
+from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, Monitor, changed_rules, opened
 from tests.support.scenario import At, of_type, only
 
 TUESDAY, FRIDAY = at("2026-03-03 10:00"), at("2026-03-06 10:00")

@@ -13,18 +13,8 @@ from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, 
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
 from services.monitor.core.suspensions import MAX_SUSPENSIONS
-from tests.support.messages import at, case_extended, case_restarted, case_suspended, limits, report
-from tests.support.monitor_histories import (
-    BUSINESS,
-    INSTANT,
-    MONDAY,
-    REPORTED_OPEN,
-    STEP_RED,
-    Monitor,
-    business,
-    facts,
-    opened,
-)
+from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
+from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, STEP_RED, Monitor, business, facts, opened
 from tests.support.scenario import At, of_type, only
 
 TUESDAY, WEDNESDAY, THURSDAY = (at(f"2026-03-0{day} 10:00") for day in (3, 4, 5))
