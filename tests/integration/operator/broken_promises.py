@@ -7,23 +7,36 @@ from services.operator.audit.invariants import Invariant
 KEYS = {"cases": ("cases_pkey",), "alerts": ("alerts_pkey",), "ledger": ("ledger_pkey", "ledger_number_key")}
 """Keys that would refuse some of the planted rows."""
 
-CLOSED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL)"
-OPEN = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NULL)"
-CERTIFIED = (
-    "case_id = (SELECT min(case_id) FROM cases"
-    """ WHERE closed_at IS NOT NULL AND state LIKE '%"证%' AND state NOT LIKE '%"outcome":"refused"%')"""
-)
-"""A case with a document in which no department refused."""
+CASES = {
+    "a closed case": "SELECT case_id FROM cases WHERE closed_at IS NOT NULL ORDER BY case_id",
+    "an open case": "SELECT case_id FROM cases WHERE closed_at IS NULL AND state NOT LIKE '%\"raised\"%'"
+    " ORDER BY case_id",
+    # No department refused: a case in which one did is refused as a whole.
+    "a case with a document": "SELECT case_id FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"证%'"
+    ' AND state NOT LIKE \'%"outcome":"refused"%\' ORDER BY case_id',
+    "a case from the web": 'SELECT case_id FROM cases WHERE state LIKE \'%"channel":"web"%\' ORDER BY case_id',
+    "a case with an alert": "SELECT case_id FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%'"
+    " ORDER BY case_id",
+    # Cases that another department refused earlier never come to tax.
+    "a case of tax": "SELECT case_id FROM outbox WHERE topic = 'onedoor.tasks.tax' ORDER BY ctid",
+    # The one decided first: its service has the answer.
+    "an approved case": "SELECT split_part(task_id, '/', 1) FROM ledger WHERE outcome = 'approved' ORDER BY decide_at",
+}
+"""Which case a fault is planted in -> the numbers of such cases, in the order in which they are to be taken."""
+
+CLOSED = "case_id = '<a closed case>'"
+OPEN = "case_id = '<an open case>'"
+CERTIFIED = "case_id = '<a case with a document>'"
+ALERTED = "case_id = '<a case with an alert>'"
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
-FIRST_OF_TAX = "ctid = (SELECT min(ctid) FROM outbox WHERE topic = 'onedoor.tasks.tax')"
-"""The first task requested of tax. Cases that another department refused earlier never come to tax."""
+OF_TAX = "topic = 'onedoor.tasks.tax' AND case_id = '<a case of tax>'"
 FIRST_ALERT = "ctid = (SELECT min(ctid) FROM alerts)"
+APPROVED = (
+    "task_id = (SELECT min(task_id) FROM ledger WHERE task_id LIKE '<an approved case>/%' AND outcome = 'approved')"
+)
 LISTED = "case_id, commitment, rung, owner, matter, region, due_at, raised_at, withdrawn_at, reason"
 AGAIN = "INSERT INTO outbox (case_id, message_id, topic, event) SELECT case_id, gen_random_uuid(), topic,"
-APPROVED = "task_id = (SELECT task_id FROM ledger WHERE outcome = 'approved' ORDER BY decide_at LIMIT 1)"
-"""The one decided first: its service has the answer."""
-ALERTED = "case_id = (SELECT min(case_id) FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%')"
 
 WEB = '"channel":"web"'
 RED = '"red":"[0-9T:.Z-]*"'
@@ -58,8 +71,8 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f"UPDATE cases SET closed_at = NULL WHERE {CLOSED}": "still open there",
     },
     (Invariant.TASKS, "onedoor_routing"): {
-        f"DELETE FROM outbox WHERE {FIRST_OF_TAX}": "has not been requested",
-        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {FIRST_OF_TAX}": "requested in different ways",
+        f"DELETE FROM outbox WHERE {OF_TAX}": "has not been requested",
+        f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {OF_TAX}": "requested in different ways",
     },
     (Invariant.TASKS, "onedoor_tax"): {
         f"DELETE FROM cases WHERE {CLOSED}": "unknown to tax",
@@ -106,7 +119,7 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f" WHERE {CLOSED}": "red has not fired, and the answer was late",
         'UPDATE cases SET state = regexp_replace(state, \'"warning":"[0-9T:.Z-]*"\','
         f" '\"warning\":\"2026-01-01T00:00:00Z\"', 'g'), timer_at = NULL, retry_at = NULL"
-        f" WHERE {OPEN} AND state NOT LIKE '%raised%'": "no timer will fire it",
+        f" WHERE {OPEN}": "no timer will fire it",
     },
     (Invariant.PUBLISHED, "onedoor_land"): {
         "INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids) SELECT gen_random_uuid(),"
@@ -124,9 +137,8 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f" WHERE {CLOSED}": "routing: it has processed a message that no service published",
     },
     (Invariant.LEDGER, "onedoor_intake"): {
-        f"UPDATE cases SET state = replace(state, '{WEB}', '\"channel\":\"post\"') WHERE case_id ="
-        " (SELECT min(case_id) FROM cases"
-        f" WHERE state LIKE '%{WEB}%')": "intake: its messages lead to another 'accepted'",
+        f"UPDATE cases SET state = replace(state, '{WEB}', '\"channel\":\"post\"')"
+        " WHERE case_id = '<a case from the web>'": "intake: its messages lead to another 'accepted'",
     },
     (Invariant.LEDGER, "onedoor_monitor"): {
         "UPDATE cases SET processed_ids = substring(processed_ids FROM 17)"
@@ -139,7 +151,7 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
     (Invariant.UNIQUE, "onedoor_intake"): {
         f"INSERT INTO cases SELECT * FROM cases WHERE {CLOSED}": "the number 2 times",
         "UPDATE cases SET state = replace(state, '\"fees\":[{', '\"fees\":[' || (regexp_match(state,"
-        " '\"fees\":\\[(\\{[^}]*\\})'))[1] || ',{') WHERE case_id = (SELECT min(case_id) FROM cases"
+        " '\"fees\":\\[(\\{[^}]*\\})'))[1] || ',{') WHERE case_id = (SELECT max(case_id) FROM cases"
         " WHERE state LIKE '%\"fees\":[{%')": "fee .* is there 2 times",
     },
     (Invariant.UNIQUE, "sandbox_land"): {
@@ -149,7 +161,7 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
     (Invariant.UNIQUE, "onedoor_land"): {
         'UPDATE cases SET state = regexp_replace(state, \'"document":"[^"]*"\', \'"document":"证X"\')'
         " WHERE case_id IN (SELECT case_id"
-        " FROM cases WHERE state LIKE '%\"document\"%' ORDER BY case_id LIMIT 2)": "证X is in land 2 times",
+        " FROM cases WHERE state LIKE '%\"document\"%' ORDER BY case_id DESC LIMIT 2)": "证X is in land 2 times",
     },
 }
 """Invariant and database -> statements that break the invariant there, each with the fault that the audit reports."""
@@ -159,3 +171,15 @@ PLANTED = [
     for (invariant, database), faults in _FAULTS.items()
     for statement, expected in faults.items()
 ]
+
+
+def rounds() -> list[list[Planted]]:
+    """The faults in groups that are planted together: in each at most one a database."""
+    found: list[list[Planted]] = []
+    for one in PLANTED:
+        free = (group for group in found if all(other.database != one.database for other in group))
+        group = next(free, None)
+        if group is None:
+            found.append(group := [])
+        group.append(one)
+    return found

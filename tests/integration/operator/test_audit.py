@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from services.operator.audit.targets import LedgerQuery, Targets, targets
 from services.operator.options import DatabaseOptions
 from services.registry import default_systems
 from services.runtime.clock import FileClock
-from tests.integration.operator.broken_promises import KEYS, PLANTED, Planted
+from tests.integration.operator.broken_promises import CASES, KEYS, PLANTED, Planted, rounds
 from tests.support.centre import Answer, Centre, running
 from tests.support.installation import run_onedoor
 from tests.support.waiting import eventually
@@ -40,6 +40,8 @@ BEHAVIOUR = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_shar
 DAYS_A_SECOND = 1.5
 LOST_AFTER_S = 3.0
 AT_ONCE = 4
+MEANWHILE = 8
+"""Most audits while cases move."""
 QUIET = Console(quiet=True)
 
 
@@ -54,17 +56,18 @@ class Run:
     async def audit(self, targets: Targets | None = None, replay: int | None = None) -> Report:
         return await audit(targets or self.targets, AuditOptions(replay, LOST_AFTER_S), QUIET)
 
-    def with_database(self, name: str, copy: str) -> Targets:
-        """The same targets with another database in place of this one."""
+    def with_database(self, name: str, copy: str, targets: Targets) -> Targets:
+        """These targets with another database in place of this one."""
         address = self.centre.platform.engines.database_url(copy)
         if name.startswith("sandbox_"):
-            return self.with_ledger(name.removeprefix("sandbox_"), address)
-        return replace(self.targets, services={**self.targets.services, name.removeprefix("onedoor_"): address})
+            return with_ledger(targets, name.removeprefix("sandbox_"), address)
+        return replace(targets, services={**targets.services, name.removeprefix("onedoor_"): address})
 
-    def with_ledger(self, system: str, address: str) -> Targets:
-        """The same targets with another address of one department's ledger."""
-        ledgers = self.targets.ledgers
-        return replace(self.targets, ledgers={**ledgers, system: replace(ledgers[system], address=address)})
+
+def with_ledger(targets: Targets, system: str, address: str) -> Targets:
+    """These targets with another address of one department's ledger."""
+    ledgers = targets.ledgers
+    return replace(targets, ledgers={**ledgers, system: replace(ledgers[system], address=address)})
 
 
 def settings(centre: Centre) -> AuditSettings:
@@ -93,7 +96,7 @@ async def _all_decided(run: Run) -> None:
             receipts.append(await run.centre.apply(application, f"audited-{number}"))
 
     async def audit_again_and_again() -> None:
-        while True:
+        for _ in range(MEANWHILE):
             run.meanwhile.append(await run.audit())
 
     async with asyncio.TaskGroup() as tasks:
@@ -134,48 +137,61 @@ async def test_it_finds_nothing_at_rest_with_open_cases(run: Run) -> None:
     assert not [note for note in report.notes if "not examined" in note]
 
 
-async def plant(run: Run, database: str, statement: str, copy: str) -> Targets:
-    """The targets with a copy of one database, on which the statement was executed."""
-    await run.centre.platform.engines.postgres.create_database(copy, template=database)
-    connection = await run.centre.platform.engines.postgres.connect(copy)
-    try:
-        for table, keys in KEYS.items():
-            for key in keys:
-                await connection.execute(f"ALTER TABLE IF EXISTS {table} DROP CONSTRAINT {key}")
-        done = await connection.execute(statement)
+async def plant(run: Run, faults: Sequence[Planted], number: int) -> tuple[Targets, list[str]]:
+    """The targets with a copy of each database in which a fault is planted, and the names of the copies.
+
+    Each fault has a case of its own, so that none hides another.
+    """
+    postgres, targets, copies, taken = run.centre.platform.engines.postgres, run.targets, [], set[str]()
+    for one in faults:
+        copies.append(f"planted_{number}_{one.database}")
+        await postgres.create_database(copies[-1], template=one.database)
+        connection = await postgres.connect(copies[-1])
+        try:
+            for table, keys in KEYS.items():
+                for key in keys:
+                    await connection.execute(f"ALTER TABLE IF EXISTS {table} DROP CONSTRAINT {key}")
+            statement = one.statement
+            for which in set(re.findall(r"<(an? [a-z ]+)>", statement)):
+                case_id = next(row[0] for row in await connection.fetch(CASES[which]) if row[0] not in taken)
+                taken.add(case_id)
+                statement = statement.replace(f"<{which}>", case_id)
+            done = await connection.execute(statement)
+        finally:
+            await connection.close()
         assert not done.endswith(" 0"), f"{done}: nothing was planted by {statement}"
-    finally:
-        await connection.close()
-    return run.with_database(database, copy)
+        targets = run.with_database(one.database, copies[-1], targets)
+    return targets, copies
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def findings(run: Run) -> list[Report]:
-    """The reports after each of `PLANTED`. Several audits run at a time, since each mostly waits for its rechecks."""
+async def findings(run: Run) -> dict[Planted, Report]:
+    """The report on each of `PLANTED`. Several audits run at a time, since each mostly waits for its rechecks."""
     slots = asyncio.Semaphore(AT_ONCE)
     # A database can be copied only while nothing reads it, so all are copied first.
-    copies = [await plant(run, one.database, one.statement, f"planted_{number}") for number, one in enumerate(PLANTED)]
+    groups = [(group, *await plant(run, group, number)) for number, group in enumerate(rounds())]
 
-    async def found(one: Planted, targets: Targets) -> Report:
+    async def found(group: Sequence[Planted], targets: Targets) -> dict[Planted, Report]:
         async with slots:
-            return await run.audit(targets, replay=None if one.invariant is Invariant.LEDGER else 0)
+            ledger = any(one.invariant is Invariant.LEDGER for one in group)
+            return dict.fromkeys(group, await run.audit(targets, replay=None if ledger else 0))
 
-    reports = await asyncio.gather(*(found(*pair) for pair in zip(PLANTED, copies, strict=True)))
-    for number in range(len(PLANTED)):
-        await run.centre.platform.engines.postgres.drop_database(f"planted_{number}")
-    return reports
+    reports = await asyncio.gather(*(found(group, targets) for group, targets, _ in groups))
+    for _, _, copies in groups:
+        for copy in copies:
+            await run.centre.platform.engines.postgres.drop_database(copy)
+    return {one: report for of_group in reports for one, report in of_group.items()}
 
 
-@pytest.mark.parametrize("number", range(len(PLANTED)))
-async def test_each_planted_fault_is_found(findings: list[Report], number: int) -> None:
-    one = PLANTED[number]
-    found = findings[number].findings[one.invariant].first
-    assert any(re.search(one.expected, what) for _, what in found), (one, broken(findings[number]))
+@pytest.mark.parametrize("one", PLANTED, ids=lambda one: one.expected)
+async def test_each_planted_fault_is_found(findings: dict[Planted, Report], one: Planted) -> None:
+    found = findings[one].findings[one.invariant].first
+    assert any(re.search(one.expected, what) for _, what in found), (one, broken(findings[one]))
 
 
 async def test_a_ledger_that_cannot_be_read_is_named_in_a_note(run: Run) -> None:
     address = run.centre.platform.engines.database_url("sandbox_missing")
-    report = await run.audit(run.with_ledger("tax", address))
+    report = await run.audit(with_ledger(run.targets, "tax", address))
     assert broken(report) == {}
     (note,) = (note for note in report.notes if "not examined" in note)
     assert re.match(r"the ledger of tax is not examined: .*sandbox_missing.* does not exist", note)
