@@ -143,11 +143,11 @@ async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) ->
 
 
 async def test_the_outbox_keeps_messages_until_they_are_journaled(database: AsyncEngine) -> None:
-    await publish(database, alert(), ago=timedelta(days=40))
+    await publish(database, alert(), ago=timedelta(hours=30))
 
     async def forget() -> int:
         async with database.begin() as connection:
-            return await outbox.delete_published(connection, timedelta(days=30), 100, JOURNALED_UNTIL)
+            return await outbox.delete_published(connection, timedelta(days=1), 100, JOURNALED_UNTIL)
 
     assert await forget() == 0
     await write(database)
