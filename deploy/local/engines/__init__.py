@@ -32,11 +32,6 @@ class Engines:
         self._lock: FolderLock | None = None
 
     @property
-    def broker(self) -> Kafka:
-        """The first broker."""
-        return self.brokers[0]
-
-    @property
     def kafka(self) -> str:
         """The addresses of the brokers: ``host:port``, comma separated."""
         return ",".join(broker.address for broker in self.brokers)

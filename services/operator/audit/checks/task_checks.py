@@ -97,7 +97,7 @@ def _at_department(case: CaseRecord, system: str, requested: dict[str, Json], mo
             yield f"answered at {system}, with a call left"
     for task_id, task in held.items():
         if task_id not in requested and (case.row("routing") or not case.may_be_deleted(moments.closed_since)):
-            yield f"{task_id} is held by {system}, and nobody requested it"
+            yield f"{task_id} is held by {system}, and no service requested it"
         yield from _reported(case, system, task_id, task, moments)
         if system in case.ledgers:
             yield from _in_ledger(system, task_id, task, ledger.get(task_id, []), moments)
