@@ -124,7 +124,7 @@ def case_view(number: CaseId, case: Case) -> CaseView:
                 item=planned.item_name,
                 department=planned.department,
                 due=due.get(f"step/{planned.step}"),
-                **dict(progress),
+                **vars(progress),
             )
             for planned, progress in zip(plan.steps, case.steps, strict=True)
         ),

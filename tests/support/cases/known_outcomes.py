@@ -14,18 +14,20 @@ from contracts.messages.plans import Outcome, Plan, PlanStep
 from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.case_numbers import number_for_key
-from services.intake.core.catalogue.plans import matter_of, plan_for, required_materials
+from services.intake.core.catalogue.offers import Offers
+from services.registry import default_systems
 from tests.support.centre import BEGINS
 from tests.support.persons import citizen_number
 
 REGION = "450102"
+OFFERS = Offers(sample_catalogue(), default_systems())
 
 
 def plan_of(matter: str) -> Plan:
     """The plan of a bundle or an item of the sample catalogue."""
-    found = matter_of(sample_catalogue(), matter)
-    assert found is not None
-    return plan_for(sample_catalogue(), found)
+    offer = OFFERS.bundle(matter) or OFFERS.item(matter)
+    assert offer is not None
+    return offer.plan
 
 
 def key_for(
@@ -60,8 +62,7 @@ def person(number: int) -> dict[str, str]:
 
 def application(matter: str, applicant: dict[str, str]) -> dict[str, Any]:
     """A complete application for a bundle or an item of the sample catalogue."""
-    found = matter_of(sample_catalogue(), matter)
-    assert found is not None
-    kind = "bundle" if found in sample_catalogue().bundles else "item"
-    materials = [material.code for material in required_materials(sample_catalogue(), found)]
+    kind, offer = ("bundle", offered) if (offered := OFFERS.bundle(matter)) else ("item", OFFERS.item(matter))
+    assert offer is not None
+    materials = [material.code for material in offer.required]
     return {kind: matter, "applicant": applicant, "materials": materials, "region": REGION, "channel": "web"}

@@ -19,7 +19,7 @@ from contracts.values import Value
 from onedoor.applicants import person
 from services.departments.sdk.core.messages import Answer, Decision, Receipt, Submit, Submitted
 from services.intake.catalogue.load import load_catalogue
-from services.intake.core.catalogue.plans import matter_of, plan_for
+from services.intake.core.catalogue.offers import Offers
 from services.intake.core.lifecycle import AcceptCase
 from services.load import load
 from services.registry import CORE_SERVICES, default_systems
@@ -119,11 +119,9 @@ def application(random: Random) -> bytes:
 
 def three_departments_plan() -> Plan:
     """The plan of the case that is measured: three departments, four commitments."""
-    catalogue = load_catalogue(CATALOGUE)
-    matter = matter_of(catalogue, BUNDLE)
-    if matter is None:
-        raise LookupError("the measured catalogue has no such bundle")
-    return plan_for(catalogue, matter)
+    offer = Offers(load_catalogue(CATALOGUE), SYSTEMS).bundle(BUNDLE)
+    assert offer is not None
+    return offer.plan
 
 
 def one_commitment_plan() -> Plan:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from contracts.messages.plans import Limit, Limits
 from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
 from services.intake.catalogue.schema import SCHEMA, schema_text
-from services.intake.core.catalogue.plans import Matter, matter_of, plan_for, required_materials
+from services.intake.core.catalogue.plans import Matter, plan_for, required_materials
 from services.runtime.yaml_file import InvalidFile
 
 
@@ -52,7 +52,6 @@ def test_the_sample_has_three_bundles_of_three_departments() -> None:
     assert {department.system for department in catalogue.departments} == {"commerce", "tax", "land"}
     matters: tuple[Matter, ...] = (*catalogue.bundles, *catalogue.items)
     for matter in matters:
-        assert matter_of(catalogue, matter.code) is matter
         assert plan_for(catalogue, matter).matter == matter.code
 
 

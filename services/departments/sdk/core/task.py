@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskReport, TaskRequested, TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
 from contracts.moves import Moves
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task, TaskState
@@ -60,21 +60,26 @@ def state_reports(task: Task) -> tuple[Message, ...]:
     """The message that the task is delivered or done; none while it is requested."""
     requested_at = task.request.requested_at
     if task.decision is not None:
-        return (TaskDone(**_assignment(task), requested_at=requested_at, **dict(task.decision)),)
+        return (TaskDone(**_assignment(task), requested_at=requested_at, **vars(task.decision)),)
     if task.receipt is not None:
-        return (TaskDelivered(**_assignment(task), requested_at=requested_at, **dict(task.receipt)),)
+        return (TaskDelivered(**_assignment(task), requested_at=requested_at, **vars(task.receipt)),)
     return ()
 
 
 def suspension(task: Task, procedure: Procedure) -> TaskSuspended:
     """The message about a special procedure."""
-    return TaskSuspended(**_assignment(task), **dict(procedure))
+    return TaskSuspended(**_assignment(task), **vars(procedure))
 
 
 def _assignment(task: Task) -> dict[str, Any]:
     """The fields that every report about the task has in common."""
     request = task.request
-    return {name: getattr(request, name) for name in TaskReport.model_fields}
+    return {
+        "task_id": request.task_id,
+        "step": request.step,
+        "department": request.department,
+        "system": request.system,
+    }
 
 
 def _check_agreement(task: Task, answer: Answer) -> None:

@@ -16,12 +16,6 @@ Matter = Item | Bundle
 """The subject of an application."""
 
 
-def matter_of(catalogue: Catalogue, code: str) -> Matter | None:
-    """The item or bundle with this code; None if there is none."""
-    matters: tuple[Matter, ...] = (*catalogue.bundles, *catalogue.items)
-    return next((matter for matter in matters if matter.code == code), None)
-
-
 def steps_of(matter: Matter) -> tuple[BundleStep, ...]:
     """The steps of a bundle. A single item is one step with the name of the item."""
     return matter.steps if isinstance(matter, Bundle) else (BundleStep(step=matter.code, item=matter.code),)
