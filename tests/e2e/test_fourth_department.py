@@ -119,10 +119,6 @@ class EnvironmentSite(BaseSite):
 
     name = "environment"
 
-    def __init__(self, database: str, folder: Path) -> None:
-        super().__init__(database, folder)
-        self._port = 0
-
     async def start(self) -> None:
         settings = import_module("onedoor_environment.settings")
         sandbox = import_module("onedoor_environment.sandbox")
@@ -136,10 +132,8 @@ class EnvironmentSite(BaseSite):
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[EnvironmentSite]:
-    site = EnvironmentSite(database_url, tmp_path)
-    await site.open()
-    yield site
-    await site.close()
+    async with EnvironmentSite(database_url, tmp_path) as site:
+        yield site
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

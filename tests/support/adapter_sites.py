@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -31,7 +31,7 @@ SECRET = "a secret of the tests"
 
 
 class BaseSite:
-    """The common part of all sites."""
+    """The common part of all sites. Use as an asynchronous context manager."""
 
     adapter: Adapter
     name: str
@@ -42,14 +42,17 @@ class BaseSite:
         self.clock = FileClock.create(folder / "clock", START, speed=0)
         self.away_from: datetime | None = None
         self.poll_s = 0.01
+        self._port = 0
+        """The port of the system, kept when it starts again."""
         self._behaviour = Behaviour()
         self._system = AsyncExitStack()
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         await self.start()
         await self.adapter.open()
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.adapter.close()
         await self.stop()
 
@@ -82,11 +85,7 @@ class BaseSite:
 
 class TaxSite(BaseSite):
     name = "tax"
-
-    def __init__(self, database: str, folder: Path) -> None:
-        super().__init__(database, folder)
-        self._port = 0
-        self.url = ""
+    url: str
 
     async def start(self) -> None:
         settings = TaxSandboxSettings(**self.simulator_settings(), port=self._port, client_secret=SECRET, silent_s=3)
@@ -115,8 +114,8 @@ class CommerceSite(BaseSite):
         await super().stop()
         await self._admit(allowed=False)
 
-    async def close(self) -> None:
-        await super().close()
+    async def __aexit__(self, *_: object) -> None:
+        await super().__aexit__()
         await self._admit(allowed=True)
 
     async def _admit(self, *, allowed: bool) -> None:
@@ -134,7 +133,6 @@ class LandSite(BaseSite):
 
     def __init__(self, database: str, folder: Path) -> None:
         super().__init__(database, folder)
-        self._port = 0
         self.key = folder / "client_key"
         self.public_key = ensure_key(self.key)
 

@@ -25,10 +25,8 @@ RESULT = text("""
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[CommerceSite]:
-    site = CommerceSite(database_url, tmp_path)
-    await site.open()
-    yield site
-    await site.close()
+    async with CommerceSite(database_url, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture

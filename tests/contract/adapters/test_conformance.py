@@ -11,10 +11,8 @@ from tests.support.adapter_sites import SITES, BaseSite
 
 @pytest.fixture(params=SITES, ids=lambda site: site.name)
 async def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> AsyncIterator[BaseSite]:
-    site: BaseSite = request.param(database_url, tmp_path)
-    await site.open()
-    yield site
-    await site.close()
+    async with request.param(database_url, tmp_path) as site:
+        yield site
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

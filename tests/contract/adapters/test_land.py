@@ -20,10 +20,8 @@ TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[LandSite]:
-    site = LandSite(database_url, tmp_path)
-    await site.open()
-    yield site
-    await site.close()
+    async with LandSite(database_url, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture

@@ -18,10 +18,8 @@ from tests.support.adapter_sites import SECRET, TaxSite
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[TaxSite]:
-    site = TaxSite(database_url, tmp_path)
-    await site.open()
-    yield site
-    await site.close()
+    async with TaxSite(database_url, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
