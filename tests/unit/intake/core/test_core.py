@@ -14,7 +14,7 @@ from services.intake.core.lifecycle import CaseState, KeyReused
 from services.intake.store.almanac_store import core_for
 from tests.support.messages import MONDAY, at
 from tests.support.scenario import Scenario
-from tests.unit.intake.cases import ALL_DONE, CASE, NUMBER, accept, accepted, after, commitments, step_report
+from tests.unit.intake.core.cases import ALL_DONE, CASE, NUMBER, accept, accepted, after, commitments, step_report
 
 
 def test_a_case_is_accepted_and_published() -> None:

@@ -12,8 +12,8 @@ from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
 from tests.support.persons import citizen_number, credit_code
 from tests.support.runtime.fakes import MemoryHost
-from tests.unit.intake.cases import CASE, after, step_report
-from tests.unit.intake.endpoints import APPLICATION, client_of, intake, post, problem
+from tests.unit.intake.core.cases import CASE, after, step_report
+from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post, problem
 
 
 def changed(**fields: Any) -> dict[str, Any]:

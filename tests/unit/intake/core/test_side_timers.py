@@ -1,8 +1,5 @@
 """Timers beside a case: published until monitor has confirmed them, and whenever it requests them."""
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
 
 from contracts.core import Rejected
@@ -10,10 +7,8 @@ from contracts.envelope import Message, TimerFired
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported, SideTimersRequested
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
-from tests.support.runtime.fakes import MemoryHost
 from tests.support.scenario import Scenario, of_type
-from tests.unit.intake.cases import CASE, accepted, after, commitments
-from tests.unit.intake.endpoints import problem, send
+from tests.unit.intake.core.cases import CASE, accepted, after, commitments
 
 
 def start(commitment: str = "delivery", hours: float = 1) -> StartTimer:
@@ -98,52 +93,3 @@ def test_other_commitments_are_no_side_timers() -> None:
     for commitment in ("case", "step/licence", "procedure/1", "nonsense"):
         with pytest.raises(ValueError, match=r"commitment|valid Kind|pattern"):
             SideTimer(commitment=commitment, owner="Commerce", started_at=after(1))
-
-
-# -- over HTTP ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost[Case], case: str) -> None:
-    now = process.clock.now().isoformat()
-    request = {"kind": "complaint", "reference": "12", "started_at": now}
-    first, again = (send(process, f"/cases/{case}/timers", request) for _ in range(2))
-    assert first.status_code == again.status_code == 201, first.text
-    assert first.json() == again.json() == {"commitment": "complaint/12"}
-    (published,) = process.published
-    assert isinstance(published, SideTimersReported)
-    (timer,) = published.timers
-    state = process.state_of(case)
-    assert state is not None
-    assert (timer.owner, timer.limits) == (state.accepted.plan.lead_department, None)
-    done = send(process, f"/cases/{case}/timers/end", {"commitment": "complaint/12", "ended_at": now})
-    assert done.status_code == 201, done.text
-    assert problem(send(process, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": now}), 409)
-
-
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
-        ({"reference": None}, 422),
-        ({"kind": "case"}, 422),
-        ({"reference": "a/b"}, 422),
-        ({"started_at": "later"}, 422),
-        ({"started_at": None}, 422),
-    ],
-)
-def test_a_wrong_request_is_refused(process: MemoryHost[Case], case: str, change: dict[str, Any], status: int) -> None:
-    request = {"kind": "complaint", "reference": "12", "started_at": process.clock.now().isoformat()} | change
-    assert problem(send(process, f"/cases/{case}/timers", request), status)
-
-
-def test_a_moment_in_the_future_is_refused(process: MemoryHost[Case], case: str) -> None:
-    later = (process.clock.now() + timedelta(hours=1)).isoformat()
-    refused = problem(send(process, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
-    assert refused["detail_zh"]
-
-
-def test_only_staff_start_and_end_timers_and_only_of_known_cases(process: MemoryHost[Case], case: str) -> None:
-    request = {"kind": "delivery", "started_at": process.clock.now().isoformat()}
-    for path in ("timers", "timers/end"):
-        assert problem(send(process, f"/cases/{case}/{path}", request, host="203.0.113.9"), 403)
-    assert problem(send(process, "/cases/0000-0000-0000-0/timers", request), 404)
-    assert process.published == []

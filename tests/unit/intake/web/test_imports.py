@@ -9,7 +9,7 @@ from contracts.messages.cases import CaseAccepted
 from contracts.messages.plans import Limit
 from services.intake.core.state import Case
 from tests.support.runtime.fakes import MemoryHost
-from tests.unit.intake.endpoints import client_of, intake
+from tests.unit.intake.web.endpoints import client_of, intake
 
 ROW: dict[str, Any] = {
     "reference": "case-10011",

@@ -4,7 +4,7 @@ import pytest
 
 from services.intake.core.state import Case
 from tests.support.runtime.fakes import MemoryHost
-from tests.unit.intake.endpoints import intake, post
+from tests.unit.intake.web.endpoints import intake, post
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contracts.messages.plans import Outcome
 from services.intake.core.state import Case
 from services.intake.web.answers import case_view
 from tests.support.scenario import At
-from tests.unit.intake.cases import CASE, NUMBER, STEPS, accept, accepted, after, commitments, step_report
+from tests.unit.intake.core.cases import CASE, NUMBER, STEPS, accept, accepted, after, commitments, step_report
 
 step_names = st.sampled_from(STEPS)
 hours = st.integers(2, 40).map(float)

@@ -23,7 +23,7 @@ from services.intake.core.state import Case
 from services.intake.core.suspension import AlreadySuspended, SuspensionEnded, SuspensionEvent, UnknownSuspension
 from tests.support.messages import case_extended, case_restarted
 from tests.support.scenario import Scenario
-from tests.unit.intake.cases import CASE, NUMBER, accept, accepted, after, commitments, hold, step_report
+from tests.unit.intake.core.cases import CASE, NUMBER, accept, accepted, after, commitments, hold, step_report
 
 CAPABILITIES: Mapping[str, tuple[Moves[Any], Callable[[Case], StrEnum | None]]] = {
     "lifecycle": (lifecycle.MOVES, lifecycle.state_of),
