@@ -16,7 +16,7 @@ from deploy.local.up import until_asked_to_stop
 
 
 class RunFailed(Exception):
-    """The run did not come to its end. The message says why."""
+    """The run did not come to its end. The message gives the reason."""
 
 
 def run_in_temporary_folder(

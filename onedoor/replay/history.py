@@ -1,4 +1,4 @@
-"""Reads another system's cases from a CSV file. Pure: turns rows into cases, or into reasons for rejecting them."""
+"""Reads another system's cases from a CSV file. Pure: each row becomes a case, or the reason why it is rejected."""
 
 import csv
 from collections.abc import Iterable

@@ -41,7 +41,7 @@ async def restarted(process: Supervised) -> None:
     await eventually(ready_again, DEADLINE)
 
 
-async def test_a_process_is_ready_when_it_answers_so(supervisor: Supervisor) -> None:
+async def test_a_process_is_ready_when_its_health_endpoint_answers(supervisor: Supervisor) -> None:
     port = free_port()
     process = supervisor.keep(child("web", str(port), port=port))
     await supervisor.all_ready(DEADLINE)
@@ -93,7 +93,7 @@ async def test_with_the_fork_server_all_processes_end_and_are_started_again(supe
     await eventually(gone, DEADLINE)
 
 
-async def test_processes_are_asked_to_stop_and_killed_if_they_do_not(
+async def test_processes_that_ignore_sigterm_are_killed_after_the_grace_period(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervising, "STOP_SECONDS", 0.5)

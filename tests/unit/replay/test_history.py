@@ -1,4 +1,4 @@
-"""Another system's cases: what is read, what is rejected with which reason, and what is only odd."""
+"""Another system's cases: rows that are read, rows that are rejected with a reason, and rows that are only odd."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ def history(*rows: str) -> list[str]:
     return [HEAD, *rows]
 
 
-def test_a_case_is_read_with_what_it_has() -> None:
+def test_a_case_is_read_with_the_columns_that_it_has() -> None:
     found = read(history("c1,2011-10-11T13:42:22.688+02:00,2011-12-06T13:41:31+01:00,,General,Internet,x"), ZONE)
     (case,) = found.cases
     assert case.reference == "c1"
@@ -53,7 +53,7 @@ def test_a_row_that_cannot_be_replayed_is_rejected_with_its_reason_and_the_other
     assert reason in rejected.reason and rejected.line == 2
 
 
-def test_a_case_that_stands_twice_is_rejected_the_second_time() -> None:
+def test_a_repeated_case_is_rejected() -> None:
     found = read(history("c1,2026-03-02,,,General,Desk,", "c1,2026-03-03,,,General,Desk,"), ZONE)
     assert len(found.cases) == 1
     assert "line 2 already" in found.rejected[0].reason
@@ -78,6 +78,6 @@ def test_a_file_without_the_columns_is_refused_by_their_names() -> None:
 @pytest.mark.parametrize(
     ("label", "channel"), [("Desk", Channel.WINDOW), ("e-mail", Channel.EMAIL), ("fax", Channel.OTHER)]
 )
-def test_channels_of_other_systems_have_their_place_here(label: str, channel: Channel) -> None:
+def test_channels_of_other_systems_are_mapped(label: str, channel: Channel) -> None:
     (case,) = read(history(f"c1,2026-03-02,,,General,{label},"), ZONE).cases
     assert case.channel is channel
