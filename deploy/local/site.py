@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from services.operator.addresses import write_private
+from services.operator.files import PRIVATE, complete_file
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""
@@ -80,7 +80,8 @@ class Site:
 def kept_secret(file: Path) -> str:
     """The secret in the file, which only its owner can read: 43 random characters, drawn at the first call."""
     if not file.exists():
-        write_private(file, secrets.token_urlsafe(32))
+        with complete_file(file, PRIVATE) as output:
+            output.write(secrets.token_urlsafe(32))
     return file.read_text()
 
 

@@ -4,10 +4,11 @@ It contains passwords, so only its owner can read it.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from services.operator.files import PRIVATE, complete_file
 
 FILE_NAME = "databases.json"
 
@@ -34,16 +35,8 @@ class Addresses:
 
 def write_addresses(folder: Path, addresses: Addresses) -> None:
     """Write the file of this folder."""
-    write_private(folder / FILE_NAME, json.dumps(asdict(addresses), indent=1))
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, completely or not at all."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
-        output.write(text)
-    partial.replace(file)
+    with complete_file(folder / FILE_NAME, PRIVATE) as file:
+        json.dump(asdict(addresses), file, indent=1)
 
 
 def read_addresses(folder: Path) -> Addresses:

@@ -10,7 +10,7 @@ import typer
 from contracts.messages.plans import Limit
 from contracts.working_time import CountingRules, Due, LimitHistory, due
 from services.operator.calendar.limit import parse_moment, suspension
-from services.operator.options import file_errors
+from services.operator.files import complete_file, file_errors
 
 
 def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
@@ -24,11 +24,8 @@ def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
             columns = _columns(file, reader)
             if out is None:
                 return _write(reader, csv.DictWriter(sys.stdout, columns, lineterminator="\n"), rules)
-            partial = out.with_name(f"{out.name}.partial")
-            with partial.open("w", encoding="utf-8", newline="") as written:
-                status = _write(reader, csv.DictWriter(written, columns, lineterminator="\n"), rules)
-            partial.replace(out)
-            return status
+            with complete_file(out) as written:
+                return _write(reader, csv.DictWriter(written, columns, lineterminator="\n"), rules)
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{file} is not UTF-8") from None
     except csv.Error as fault:

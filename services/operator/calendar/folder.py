@@ -8,6 +8,7 @@ from pathlib import Path
 
 from contracts.working_time import Calendar, published_calendar
 from contracts.working_time.notices import InvalidNotice, Notice, in_force, read
+from services.operator.files import complete_file
 
 REPLACED = "replaced"
 
@@ -41,14 +42,13 @@ def put(folder: Path, notice: Notice) -> Path:
     """Put a notice in force. Returns its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(notice)
-    partial = path.with_suffix(".partial")
-    partial.write_text(notice.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
-    if path.exists():
-        old = path.read_bytes()
-        kept = folder / REPLACED / f"{path.stem} {read(old).version.rsplit(' ', 1)[1]}.json"
-        kept.parent.mkdir(exist_ok=True)
-        kept.write_bytes(old)
-    partial.replace(path)
+    with complete_file(path) as file:
+        file.write(notice.model_dump_json(by_alias=True, indent=1))
+        if path.exists():
+            old = path.read_bytes()
+            kept = folder / REPLACED / f"{path.stem} {read(old).version.rsplit(' ', 1)[1]}.json"
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_bytes(old)
     return path
 
 

@@ -28,7 +28,7 @@ from contracts.working_time.explanation.wording import Language, amount, moment,
 from contracts.working_time.hours import parse_session
 from contracts.working_time.notices import InvalidNotice
 from services.operator.calendar import folder
-from services.operator.options import file_errors
+from services.operator.files import file_errors
 
 
 def print_due(history: LimitHistory, rules: CountingRules, *, as_json: bool) -> None:

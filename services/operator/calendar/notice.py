@@ -9,7 +9,8 @@ from contracts.working_time import published_calendar
 from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force, read
 from services.operator.calendar import folder
 from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.files import file_errors
+from services.operator.options import DatabaseOptions, stop
 
 
 def load_notice(file: Path, region: str | None, calendars: Path, options: DatabaseOptions, *, yes: bool) -> None:

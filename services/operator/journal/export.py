@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.monitor.journal.blocks import export_head, export_lines
 from services.operator.databases import on_service
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.files import complete_file, file_errors
+from services.operator.options import DatabaseOptions, stop
 from services.operator.store import journal
 
 
@@ -20,15 +21,8 @@ def print_public_key(options: DatabaseOptions) -> None:
 
 def export_journal(options: DatabaseOptions, region: str, since: date | None, until: date | None, out: Path) -> int:
     """Write a region's journal to a file, completely or not at all, and give the number of its blocks."""
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        with file_errors():
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                count = on_service("monitor", options, lambda engine: _export(engine, region, since, until, file))
-            partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+    with file_errors(), complete_file(out) as file:
+        return on_service("monitor", options, lambda engine: _export(engine, region, since, until, file))
 
 
 async def _public_key(engine: AsyncEngine) -> str:

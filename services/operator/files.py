@@ -1,0 +1,35 @@
+"""Files that commands read and write. Cheap to import."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+PRIVATE = 0o600
+"""The mode of a file that only its owner can read."""
+
+
+@contextmanager
+def complete_file(file: Path, mode: int = 0o666) -> Iterator[TextIO]:
+    """Open a text file that replaces ``file`` when the body has ended without an error, and only then."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as output:
+            yield output
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """End the command with one line if a file cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
