@@ -1,7 +1,8 @@
 """Runs the tests: ``python -m tests [PYTEST ARGUMENT ...]``.
 
-First all tests side by side, in one process more than there are processors, since many of them wait. Then, with the
-machine to themselves, those marked ``alone``: they measure how long others wait. The exit status is that of pytest.
+First all tests side by side, as many files at a time as there are processors; the tests of one file share a platform.
+Then, with the machine to themselves, those marked ``alone``: they measure how long others wait. The exit status is that
+of pytest.
 """
 
 import os
@@ -15,9 +16,9 @@ NO_TESTS = 5
 
 def main(arguments: list[str]) -> int:
     """Run both parts, also if the first one fails."""
-    workers = str((os.cpu_count() or 1) + 1)
+    workers = str(os.cpu_count() or 1)
     parts = (
-        ("-m", "not alone", "-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder"),
+        ("-m", "not alone", "-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"),
         ("-m", "alone"),
     )
     statuses = [subprocess.run([*PYTEST, *part, *arguments], check=False).returncode for part in parts]

@@ -1,6 +1,6 @@
 """The real engines, for every test that needs them, and the order in which tests run side by side.
 
-Several workers share the tests (pytest-xdist, ``tests/__main__.py``). Each worker has one Kafka and one PostgreSQL.
+Several workers share the files of tests (pytest-xdist, ``tests/__main__.py``). Each has one Kafka and one PostgreSQL.
 """
 
 import asyncio
@@ -17,30 +17,14 @@ ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and keep those in one worker that share a running platform."""
-    items.sort(key=_place)  # stable: the order within a file stays
-    for item in items:
-        if (group := _shared_platform(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Order the rooms. The order within a room stays."""
+    items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
     room = item.path.relative_to(Path(__file__).parent).parts[0]
     return ROOMS.index(room) if room in ROOMS else len(ROOMS)
-
-
-def _shared_platform(item: pytest.Item) -> str | None:
-    """The module or package whose tests run in one event loop, and so on one platform."""
-    marker = item.get_closest_marker("asyncio")
-    match marker.kwargs.get("loop_scope") if marker is not None else None:
-        case "module":
-            return str(item.path)
-        case "package":
-            return str(item.path.parent)
-        case _:
-            return None
 
 
 @pytest.fixture(scope="session")
