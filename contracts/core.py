@@ -7,13 +7,14 @@ from contracts.envelope import Envelope, Message
 from contracts.values import Value
 
 S = TypeVar("S", bound=Value)
+Wait = TypeVar("Wait", float, timedelta)
 
 
 class Transition(NamedTuple, Generic[S]):
     """The result of a core for one message: the new state of the case, and what happens next.
 
-    There are two kinds of time. Deadlines (``timer_at``) are moments of the clock that all services share, which may
-    be set or sped up. Retries (``retry_after``, ``call_after``) are machine time, counted from now whatever that clock
+    There are two kinds of time. Deadlines (``timer_at``) are moments of the shared clock of all services, which may be
+    set or sped up. Retries (``retry_after``, ``call_after``) are machine time, counted from now whatever that clock
     shows.
 
     ``out``: messages to publish, in this order, in the same commit as the state.
@@ -32,8 +33,8 @@ class Transition(NamedTuple, Generic[S]):
     closed: bool = False
 
 
-def backoff(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
-    """How long to wait for an answer after so many attempts: ``first``, doubling up to ``longest``."""
+def backoff(attempts: int, first: Wait, longest: Wait) -> Wait:
+    """How long to wait after so many attempts: ``first``, doubling up to ``longest``."""
     doublings = max(0, attempts - 1)
     return longest if doublings > 30 else min(longest, first * 2**doublings)
 

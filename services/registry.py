@@ -24,7 +24,7 @@ def departments() -> tuple[str, ...]:
 
 
 def default_systems() -> tuple[str, ...]:
-    """The systems that run on a local site unless others are named: those of departments that are so declared."""
+    """The systems that run on a local site unless others are named: those of departments with ``default=True``."""
     return tuple(system for system in departments() if department(system).default)
 
 

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from services.intake.catalogue import schema as catalogue
-from tools import drawings, schemas, settings_table
+from tools import catalogue_schema, drawings, schemas, settings_table
 
 
 def _schemas() -> Path:
@@ -27,8 +26,8 @@ def _settings() -> Path:
 
 
 def _catalogue() -> Path:
-    catalogue.SCHEMA.write_text(catalogue.schema_text(), encoding="utf-8")
-    return catalogue.SCHEMA
+    catalogue_schema.SCHEMA.write_text(catalogue_schema.schema_text(), encoding="utf-8")
+    return catalogue_schema.SCHEMA
 
 
 WRITERS: Mapping[str, Callable[[], Path]] = {

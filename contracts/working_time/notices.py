@@ -20,7 +20,7 @@ from contracts.working_time.calendar import Calendar, Day
 
 NATION = "CN"
 
-Region = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
+Province = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
 """The country, or one of its provinces by ISO 3166-2:CN: ``CN-45`` is Guangxi."""
 
 
@@ -44,7 +44,7 @@ class Notice(Value):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     year: Annotated[int, Field(ge=2000, le=2299)]
-    region: Region = NATION
+    region: Province = NATION
     papers: tuple[str, ...] = ()
     days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.intake.store.almanac_store import ALMANAC
+from services.intake.documents import ALMANAC
 from services.monitor.core.rules import RuleSet
 from services.monitor.store.rule_store import RULES
 from services.runtime.store import documents

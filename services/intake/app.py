@@ -1,4 +1,4 @@
-"""The intake service, as the host runs it."""
+"""The declaration of the intake service."""
 
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.intake.core.handle import handle
 from services.intake.core.state import Case
-from services.intake.store.almanac_store import ALMANAC
+from services.intake.documents import ALMANAC
 from services.intake.web.api import routes
 from services.runtime.service import Service
 

@@ -1,4 +1,4 @@
-"""The routing service, as the host runs it."""
+"""The declaration of the routing service."""
 
 from pathlib import Path
 

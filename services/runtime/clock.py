@@ -1,7 +1,7 @@
-"""The clock that all services of one installation share: the system clock, or one that can be set and sped up.
+"""The shared clock of all services of one installation: the system clock, or a clock file that can be set and sped up.
 
-A settable clock is a small file that its readers share: an anchor in machine time, the moment shown at that anchor, and
-a speed. It serves demonstrations, replays and tests. Nothing else in the services depends on the kind of clock.
+A clock file holds an anchor in machine time, the moment shown at that anchor, and a speed. It serves demonstrations,
+replays and tests. Nothing else in the services depends on the kind of clock.
 """
 
 import mmap
@@ -16,7 +16,7 @@ _LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor
 
 
 def machine_now() -> datetime:
-    """The time of the machine's own clock, in UTC. Retries and leases use it, whatever the settable clock shows."""
+    """The time of the machine's own clock, in UTC. Retries and leases use it, whatever the shared clock shows."""
     return datetime.now(UTC)
 
 
@@ -34,7 +34,7 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return machine_now()
 
     def machine_seconds(self, until: datetime) -> float:
         return (until - self.now()).total_seconds()

@@ -157,7 +157,7 @@ class ServiceProcess(Generic[S]):
 
         async def run_relay() -> bool:
             more = await relay.run_once()
-            if relay.busy or (relay.waiting and self.publisher.away):
+            if relay.busy or (relay.waiting and self.publisher.unavailable):
                 processor.retry_suppression.extend()
             return more
 

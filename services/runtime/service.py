@@ -46,9 +46,10 @@ class ServiceHost(Protocol[S]):
     settings: Settings
     clock: Clock
     database: AsyncEngine
-    """The database of this service, for reading and for its own tables. Cases are written by `command` alone."""
+    """The database of this service, for reading and for its own tables. Cases are written by `command` and
+    `commands` alone."""
     stopping: asyncio.Event
-    """Set when the process is to end: endless answers, such as streams, end then."""
+    """Set when the process is to end: endless responses, such as streams, end then."""
 
     async def command(self, case_id: str, message: Message) -> S:
         """Process one message of the service's own, and return the state of the case after the commit.
@@ -75,7 +76,7 @@ class Service(Generic[S]):
     ``state`` is the type of the core's state; ``consumes`` lists the messages that the core accepts from Kafka.
     ``migrations`` is the folder of its migration history.
     ``pending_request`` gives the request to the external system that a case in this state has open. It must agree with
-    the ``call`` of the core's steps.
+    the ``call`` of the core's transitions.
     ``call_failed`` gives the message about a failed call for the core.
     ``external_system`` and ``routes`` make the port to the external system and the HTTP routes.
     ``projection`` gives the statements that write the service's read models.
@@ -106,5 +107,5 @@ class Service(Generic[S]):
 
     @property
     def rules(self) -> VersionedDocument[Any] | None:
-        """The document that cases follow, if any."""
+        """The document that cases follow, if any. For the runtime its content is the rules."""
         return next((document for document in self.documents if document.core_for is not None), None)

@@ -45,7 +45,7 @@ def _core_figures(role: str, case: SimulatedCase) -> list[Figure]:
     names = [name for name in case.stored if name in SYSTEMS] if role == "departments" else [role]
     core, state = core_of(names[0]), load(names[0]).state
     folds = [one for name in names for one in case.stored[name]]
-    states = [one.step.state for one in folds]
+    states = [one.transition.state for one in folds]
     stored = [one.state for one in folds]
     return [
         figure(f"{role}: messages of one case", len(folds), "messages"),

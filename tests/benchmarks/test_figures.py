@@ -75,8 +75,8 @@ def test_every_copy_has_a_number_of_its_own() -> None:
 
 def test_a_simulated_case_is_closed_everywhere_or_open_everywhere() -> None:
     closed, still_open = (simulate(three_departments_plan(), answered=answered) for answered in (True, False))
-    assert all(closed.last(name).step.closed for name in closed.stored)
-    assert not any(still_open.last(name).step.closed for name in still_open.stored)
+    assert all(closed.last(name).transition.closed for name in closed.stored)
+    assert not any(still_open.last(name).transition.closed for name in still_open.stored)
     assert set(closed.stored) == set(CORE_SERVICES) | set(default_systems())
 
 

@@ -46,7 +46,7 @@ def test_each_schema_is_one(message: type) -> None:
 
 
 @pytest.mark.parametrize("service", [intake, monitor, routing], ids=lambda service: service.name)
-def test_services_hear_what_the_flows_say(service: Service[Any]) -> None:
+def test_services_consume_what_the_registry_lists(service: Service[Any]) -> None:
     consumed = {message for message, route in REGISTRY.items() if service.name in route.consumers}
     assert consumed == set(service.consumes)
 
@@ -224,7 +224,7 @@ def test_a_change_inside_a_list_and_behind_a_second_reference_is_found() -> None
     ]
 
 
-def test_the_promise_holds_without_words() -> None:
+def test_the_promise_does_not_depend_on_descriptions() -> None:
     old = schemas.message_schemas()
     bare = {name: schemas.shape(schema) for name, schema in old.items()}
     assert schemas.breaks(bare, old) == schemas.breaks(old, bare) == []

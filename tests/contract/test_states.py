@@ -55,27 +55,27 @@ def test_nothing_of_a_stored_state_is_lost(service: str) -> None:
 
 def test_intake_goes_on_from_a_stored_state() -> None:
     case = stored("intake")
-    step = intake.handle(PLACES, case, timer_fired())
-    assert step.out == (case.accepted,)
-    assert step.state.attempts == case.attempts + 1 == 3
+    transition = intake.handle(PLACES, case, timer_fired())
+    assert transition.out == (case.accepted,)
+    assert transition.state.attempts == case.attempts + 1 == 3
 
 
 def test_routing_goes_on_from_a_stored_state() -> None:
-    step = routing.handle(stored("routing"), timer_fired())
-    assert [message.step for message in step.out] == ["licence", "premises"]  # type: ignore[attr-defined]
-    assert step.state.attempts == 3
+    transition = routing.handle(stored("routing"), timer_fired())
+    assert [message.step for message in transition.out] == ["licence", "premises"]  # type: ignore[attr-defined]
+    assert transition.state.attempts == 3
 
 
 def test_a_department_goes_on_from_a_stored_state() -> None:
     tasks = stored("departments")
-    step = departments.handle(tasks, timer_fired())
-    assert step.call == Submit(task=tasks.tasks[0].request)
-    assert step.call_after == timedelta(hours=1)
+    transition = departments.handle(tasks, timer_fired())
+    assert transition.call == Submit(task=tasks.tasks[0].request)
+    assert transition.call_after == timedelta(hours=1)
 
 
 def test_monitor_goes_on_from_a_stored_state() -> None:
     case = stored("monitor")
-    step = monitor.handle(shipped(), case, timer_fired())
-    assert [type(message).__name__ for message in step.out] == ["CaseStateRequested"]
-    assert step.state.query_count == case.query_count + 1 == 2
-    assert step.timer_at == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)
+    transition = monitor.handle(shipped(), case, timer_fired())
+    assert [type(message).__name__ for message in transition.out] == ["CaseStateRequested"]
+    assert transition.state.query_count == case.query_count + 1 == 2
+    assert transition.timer_at == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)

@@ -96,7 +96,7 @@ class TaxSite(BaseSite):
 
 
 class CommerceSite(BaseSite):
-    """The exchange tables are in the ledger's database. Stopping the system makes the database unreachable too."""
+    """The exchange tables are in the ledger's database. Stopping the system makes the database unavailable too."""
 
     name = "commerce"
 

@@ -1,1 +1,1 @@
-"""The catalogue file: reading it, its JSON Schema, and the sample that comes with onedoor."""
+"""The catalogue file: reading it, its JSON Schema (``python -m tools`` writes it), and the sample of onedoor."""

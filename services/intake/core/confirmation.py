@@ -80,7 +80,7 @@ def publish_again(case: Case) -> Transition[Case]:
 def transition(case: Case, *out: Message) -> Transition[Case]:
     """The transition to this case: retry while confirmation is awaited, close when no timer runs either."""
     if state_of(case) is ConfirmationState.CONFIRMED:
-        # A confirmed case does not depend on how often it had to be published.
+        # Reset the count, so that the final state is the same however often the case was published.
         case = case if case.attempts == 0 else case.replace(attempts=0)
         return Transition(case, out, closed=all(timer.ended_at is not None for timer in case.timers))
     return Transition(case, out, retry_after=backoff(case.attempts, FIRST_RETRY, LONGEST_RETRY))

@@ -1,5 +1,6 @@
 """Endpoints for staff that change the time of a case: suspend, resume, extend, restart."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
@@ -69,19 +70,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
 
     @router.post("/suspensions", status_code=201)
     async def suspend(number: Number, request: SuspensionRequest) -> TimeChangeAnswer:
-        now = host.clock.now()
-        since = not_in_future("since", request.since, now)
-        identity = derive_change_id(number, "suspension", request.kind, since)
-        change = CaseSuspended(
-            change_id=identity,
-            suspension=identity,
-            kind=request.kind,
-            reason=request.reason,
-            article=request.article,
-            since=since,
-            recorded_at=now,
-        )
-        return await _record(number, change)
+        return await _record(host, number, _suspension(number, request, host.clock.now()))
 
     @router.post("/suspensions/{suspension_id}/end", status_code=201)
     async def resume(
@@ -91,48 +80,74 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         case = await host.read(number)
         if case is None:
             raise UnknownCase(number)
-        until = not_in_future("until", request.until, now)
-        try:
-            change = suspension.end(
-                case,
-                suspension_id,
-                change_id=derive_change_id(number, "resumption", suspension_id, until),
-                reason=request.reason,
-                article=request.article,
-                until=until,
-                now=now,
-            )
-        except UnknownSuspension:
-            title, title_zh = "The case has no such suspension", "该办件没有此项中止"
-            raise Problem(404, "no-such-suspension", title, title_zh) from None
-        return await _record(number, change)
+        return await _record(host, number, _resumption(number, case, suspension_id, request, now))
 
     @router.post("/extension", status_code=201)
     async def extend(number: Number, request: ExtensionRequest) -> TimeChangeAnswer:
-        notified_at = not_in_future("notified_at", request.notified_at, host.clock.now())
-        change = CaseExtended(
-            change_id=derive_change_id(number, "extension", str(request.days), notified_at),
-            days=request.days,
-            reason=request.reason,
-            article=request.article,
-            notified_at=notified_at,
-        )
-        return await _record(number, change)
+        return await _record(host, number, _extension(number, request, host.clock.now()))
 
     @router.post("/restarts", status_code=201)
     async def restart(number: Number, request: RestartRequest) -> TimeChangeAnswer:
-        restarted_at = not_in_future("restarted_at", request.restarted_at, host.clock.now())
-        change = CaseRestarted(
-            change_id=derive_change_id(number, "restart", "", restarted_at),
-            reason=request.reason,
-            article=request.article,
-            restarted_at=restarted_at,
-        )
-        return await _record(number, change)
-
-    async def _record(number: CaseId, change: TimeChange) -> TimeChangeAnswer:
-        await host.command(number, change)
-        of = change.suspension if isinstance(change, CaseSuspended) else None
-        return TimeChangeAnswer(change_id=change.change_id, suspension=of)
+        return await _record(host, number, _restart(number, request, host.clock.now()))
 
     return router
+
+
+async def _record(host: ServiceHost[Case], number: CaseId, change: TimeChange) -> TimeChangeAnswer:
+    await host.command(number, change)
+    of = change.suspension if isinstance(change, CaseSuspended) else None
+    return TimeChangeAnswer(change_id=change.change_id, suspension=of)
+
+
+def _suspension(number: CaseId, request: SuspensionRequest, now: datetime) -> CaseSuspended:
+    since = not_in_future("since", request.since, now)
+    identity = derive_change_id(number, "suspension", request.kind, since)
+    return CaseSuspended(
+        change_id=identity,
+        suspension=identity,
+        kind=request.kind,
+        reason=request.reason,
+        article=request.article,
+        since=since,
+        recorded_at=now,
+    )
+
+
+def _resumption(
+    number: CaseId, case: Case, suspension_id: Code, request: ResumptionRequest, now: datetime
+) -> CaseSuspended:
+    until = not_in_future("until", request.until, now)
+    try:
+        return suspension.end(
+            case,
+            suspension_id,
+            change_id=derive_change_id(number, "resumption", suspension_id, until),
+            reason=request.reason,
+            article=request.article,
+            until=until,
+            now=now,
+        )
+    except UnknownSuspension:
+        title, title_zh = "The case has no such suspension", "该办件没有此项中止"
+        raise Problem(404, "no-such-suspension", title, title_zh) from None
+
+
+def _extension(number: CaseId, request: ExtensionRequest, now: datetime) -> CaseExtended:
+    notified_at = not_in_future("notified_at", request.notified_at, now)
+    return CaseExtended(
+        change_id=derive_change_id(number, "extension", str(request.days), notified_at),
+        days=request.days,
+        reason=request.reason,
+        article=request.article,
+        notified_at=notified_at,
+    )
+
+
+def _restart(number: CaseId, request: RestartRequest, now: datetime) -> CaseRestarted:
+    restarted_at = not_in_future("restarted_at", request.restarted_at, now)
+    return CaseRestarted(
+        change_id=derive_change_id(number, "restart", "", restarted_at),
+        reason=request.reason,
+        article=request.article,
+        restarted_at=restarted_at,
+    )

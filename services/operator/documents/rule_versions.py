@@ -9,7 +9,7 @@ from contracts.working_time.almanac import RegionalRules
 from contracts.working_time.explanation.wording import day_name
 from contracts.working_time.notices import NATION, CalendarChange, InvalidNotice, Notice, changes
 from contracts.working_time.published import festival_in_english
-from services.intake.store.almanac_store import ALMANAC
+from services.intake.documents import ALMANAC
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.operator.calendar.folder import notices

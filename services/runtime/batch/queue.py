@@ -56,7 +56,7 @@ class BatchQueue:
 
     @property
     def full(self) -> bool:
-        """Whether ten batches are waiting. Requests are refused then; records and call results are not."""
+        """Whether `FULL_BATCHES` are waiting. Requests are refused then; records and call results are not."""
         return self._messages >= FULL_BATCHES * self._limit
 
     async def submit(self, received: Sequence[InboundMessage]) -> list[Value | BaseException]:

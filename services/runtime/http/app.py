@@ -30,7 +30,7 @@ def application(service: Service[S], host: ServiceHost[S], faults: Callable[[], 
     """The HTTP application of a service. ``faults`` lists the reasons why this replica cannot do its work."""
     app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     problems.install(app)
-    # The routes of the service come first and are not nested in a router: routing tries them in order at every request.
+    # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
     if service.routes is not None:
         app.router.routes.extend(service.routes(host).routes)
 

@@ -46,7 +46,7 @@ CHUNK_BYTES = 1024
 earlier response."""
 
 MAX_HELD_BYTES = 1024 * 1024
-"""Unparsed bytes behind them."""
+"""Most bytes that are kept unparsed behind those requests."""
 
 
 class SharedState(ServerState):
@@ -217,7 +217,7 @@ class Connection(HttpToolsProtocol):
         elif self._receiving:
             self._reject(408, "too slow")
         else:
-            self.abort("silent")
+            self.abort("idle")
 
     def abort(self, reason: str) -> None:
         """Close the connection without a response."""

@@ -1,5 +1,7 @@
 """A circuit breaker: stop calling a system that keeps failing, and try it again after a while."""
 
+from contracts.core import backoff
+
 
 class CircuitBreaker:
     """Opens after ``failures`` failures in a row, for ``first_s`` machine seconds.
@@ -30,8 +32,8 @@ class CircuitBreaker:
         self._failures += 1
         # Failures of calls that were under way when the breaker opened are no news.
         if self.open and now >= self._open_until:
-            self._open_until = now + min(self._longest_s, self._first_s * 2 ** min(self._trials, 16))
             self._trials += 1
+            self._open_until = now + backoff(self._trials, self._first_s, self._longest_s)
 
     @property
     def open(self) -> bool:

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from contracts.core import backoff
 from services.runtime import telemetry
 
-LONGEST_BACKOFF_S = 2.0
-"""Longest machine seconds between two attempts of a failing job.
-
-An attempt costs little, and the end of an outage should be noticed soon.
-"""
-
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.2, 2.0
+"""Machine seconds after the first failure of a job, and after any later one: an attempt costs little, and the end of an
+outage should be noticed soon."""
 
 log = telemetry.logger(__name__)
 
@@ -35,9 +33,9 @@ async def run_periodically(
             failures = 0
         except Exception:
             failures += 1
-            backoff = min(LONGEST_BACKOFF_S, 0.1 * 2**failures)
-            log.exception("loop failed; retrying", loop=name, failures=failures, backoff_s=backoff)
-            await asyncio.sleep(backoff)
+            backoff_s = backoff(failures, FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
+            log.exception("loop failed; retrying", loop=name, failures=failures, backoff_s=backoff_s)
+            await asyncio.sleep(backoff_s)
             continue
         if more:
             continue

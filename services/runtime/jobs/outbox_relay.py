@@ -21,7 +21,7 @@ delay new messages.
 """
 
 BATCHES = 20
-"""Batches published at once: ten thousand messages if all are full."""
+"""Most batches published at once: ten thousand messages if all are full."""
 
 log = telemetry.logger(__name__)
 
@@ -36,10 +36,10 @@ class OutboxRelay:
         self.waiting = self.busy = False
         """Whether the latest run found waiting messages, and whether it published some of them."""
 
-    async def run_once(self, limit: int = BATCHES) -> bool:
-        """Publish at most ``limit`` waiting batches. Returns whether there may be more."""
+    async def run_once(self) -> bool:
+        """Publish some of the waiting batches. Returns whether there may be more."""
         async with transaction(self._database) as connection:
-            waiting = await outbox.claim_unpublished(connection, self._age, limit)
+            waiting = await outbox.claim_unpublished(connection, self._age, BATCHES)
             self.waiting, self.busy = bool(waiting), False
             if not waiting:
                 return False
@@ -53,7 +53,7 @@ class OutboxRelay:
         self.busy = bool(published)
         telemetry.RELAYED.inc(len(acknowledged))
         log.info("relayed", messages=len(acknowledged), waiting=len(messages))
-        return len(published) == limit
+        return len(published) == BATCHES
 
     async def republish(self) -> None:
         """Publish recent messages again after Kafka has lost its log. Consumers drop those that they have processed."""

@@ -3,8 +3,8 @@
 Batches apply the newest version from the moment it is in force (`documents.put`). Cases without a message of their own
 are recalculated here, in the background, in bounded transactions, and all replicas share in the work (`rollouts`).
 
-The roll-out yields to the load: while messages arrive it takes small stretches and pauses nineteen times as long
-after each of them. In an idle service it runs at full speed.
+The roll-out yields to the load: while messages arrive its transactions are small, and it pauses nineteen times as
+long after each of them. In an idle service it runs at full speed.
 """
 
 import time
@@ -26,16 +26,16 @@ from services.runtime.store.database import Driver
 S = TypeVar("S", bound=Value)
 
 CHECK_S = 1.0
-"""Machine seconds between two looks for a new version of the rules."""
+"""Machine seconds between two checks for a new version of the rules."""
 
-STRETCH = 1000
+CASES_PER_TRANSACTION = 1000
 """Cases of one transaction in an idle service. Messages that arrive meanwhile wait for it."""
 
-BUSY_STRETCH = 100
+BUSY_CASES_PER_TRANSACTION = 100
 """Cases of one transaction while messages arrive."""
 
 BUSY_PAUSE = 19.0
-"""Pause after a stretch while messages arrive, in durations of the stretch: the roll-out takes 5% of the time."""
+"""Pause after a transaction while messages arrive, in durations of the transaction: it takes 5% of the time."""
 
 log = telemetry.logger(__name__)
 
@@ -43,18 +43,21 @@ log = telemetry.logger(__name__)
 class Rollout(Generic[S]):
     """Recalculates the open cases of one service.
 
-    ``busy``: whether messages arrive. ``stretch``: most cases of one transaction.
+    ``busy``: whether messages arrive.
     """
 
     def __init__(
-        self, processor: BatchProcessor[S], busy: Callable[[], bool] = lambda: False, stretch: int = STRETCH
+        self,
+        processor: BatchProcessor[S],
+        busy: Callable[[], bool] = lambda: False,
+        cases_per_transaction: int = CASES_PER_TRANSACTION,
     ) -> None:
         self._processor = processor
         self._busy = busy
-        self._stretch = stretch
+        self._cases_per_transaction = cases_per_transaction
         self._pause_s = CHECK_S
         self._under_way = False
-        """Whether open cases did not follow the rules in force yet when this process last looked."""
+        """Whether open cases did not follow the rules in force yet at the last check of this process."""
 
     def pause(self) -> float:
         """Machine seconds to wait after `run_once` has returned False."""
@@ -78,9 +81,8 @@ class Rollout(Generic[S]):
         if not behind:
             return False
         busy = self._busy()
-        more, took_s = await self._recalculate(
-            document.kind, number, min(self._stretch, BUSY_STRETCH) if busy else self._stretch
-        )
+        limit = min(self._cases_per_transaction, BUSY_CASES_PER_TRANSACTION) if busy else self._cases_per_transaction
+        more, took_s = await self._recalculate(document.kind, number, limit)
         if busy and more:
             self._pause_s = BUSY_PAUSE * took_s
             return False
@@ -113,7 +115,7 @@ class Rollout(Generic[S]):
         processor = self._processor
         now = processor.clock.now()
         result.case_ids = list(loaded.rows)
-        for case_id, row in sorted(loaded.rows.items()):  # as `cases.save` wants them
+        for case_id, row in sorted(loaded.rows.items()):  # the order that `cases.save` requires
             if case_id in loaded.blocked:
                 continue  # it follows with its next message, since the parked ones may change all of it
             known = processor.decode(row)

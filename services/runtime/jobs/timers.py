@@ -12,7 +12,7 @@ MIN_PAUSE_S = 0.01
 """Shortest machine seconds between two checks: another replica may have locked the due cases."""
 
 CLOCK_CHECK_S = 0.02
-"""Machine seconds between two checks of a settable clock."""
+"""Machine seconds between two checks of a clock file."""
 
 
 class Timers:

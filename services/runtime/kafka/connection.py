@@ -13,11 +13,11 @@ RETRY_MS = 500
 that Kafka needs to start."""
 
 TIMEOUT_S = 5.0
-"""Machine seconds after which a request of the publisher, or about topics, fails and Kafka counts as away."""
+"""Machine seconds after which a request of the publisher, or about topics, fails and Kafka counts as unavailable."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """Return the arguments with which any aiokafka client reaches the cluster of these settings."""
+    """The arguments with which any aiokafka client reaches the cluster of these settings."""
     return {
         "bootstrap_servers": addresses(settings),
         "client_id": client_id(settings),
@@ -26,17 +26,17 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def addresses(settings: Settings) -> list[str]:
-    """Return the bootstrap addresses. A list, because FastStream takes a string for a single address."""
+    """The bootstrap addresses. A list, because FastStream takes a string for a single address."""
     return [address.strip() for address in settings.kafka.split(",")]
 
 
 def client_id(settings: Settings) -> str:
-    """Return the name of this process in the cluster's logs."""
+    """The name of this process in the cluster's logs."""
     return f"onedoor-{settings.service}-{settings.replica}"
 
 
 def security(settings: Settings) -> BaseSecurity:
-    """Return how this process authenticates to the cluster, and whether the connection is encrypted."""
+    """How this process authenticates to the cluster, and whether the connection is encrypted."""
     ssl = create_ssl_context(cafile=settings.kafka_ca_file) if settings.kafka_security.endswith("SSL") else None
     if settings.kafka_username is None or settings.kafka_password is None:
         return BaseSecurity(ssl_context=ssl)

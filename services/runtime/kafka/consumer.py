@@ -4,23 +4,24 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.codec import InvalidRecord, decode
+from contracts.core import backoff
 from contracts.envelope import CaseId, Message
 from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.queue import BatchQueue, Unavailable
-from services.runtime.jobs.loop import LONGEST_BACKOFF_S
 from services.runtime.kafka.subscription import Handler, RecordBatch, Records, StopReading, Subscription
 from services.runtime.settings import Settings
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
-FIRST_BACKOFF_S = 0.1
-"""Machine seconds before the first retry while the database is away. The wait doubles with each."""
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
+"""Machine seconds before the first retry while the database is unavailable, and before any later one."""
 
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
@@ -35,7 +36,7 @@ class DeadLetterLimit:
         self._times: deque[float] = deque()
 
     def exceeded(self, dead_letters: int, now: float) -> bool:
-        """Add so many dead letters at machine time ``now``; return whether the last minute has too many."""
+        """Add so many dead letters at machine time ``now``. Returns whether the last minute has too many."""
         self._times.extend([now] * dead_letters)
         while self._times and self._times[0] <= now - 60:
             self._times.popleft()
@@ -46,7 +47,7 @@ class Consumer:
     """Takes batches of records from Kafka to the batch queue.
 
     Records are acknowledged some time after their commit. After a crash some are therefore read again, and their cases
-    drop them as duplicates. While the database is away, the consumer keeps its batch and retries.
+    drop them as duplicates. While the database is unavailable, the consumer keeps its batch and retries.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Consumer:
         )
 
     async def start(self) -> None:
-        """Join the group. Raises `KafkaError` when the cluster is away."""
+        """Join the group. Raises `KafkaError` when the cluster is unavailable."""
         await self.subscription.start()
 
     async def stop(self) -> None:
@@ -108,15 +109,14 @@ class Consumer:
         received, dead_letters = self._decode(batch.records)
         if self._limit.exceeded(len(dead_letters), time.monotonic()):
             raise StopReading(f"too many dead letters within a minute, {len(dead_letters)} of them in the last batch")
-        backoff_s = FIRST_BACKOFF_S
-        while True:
+        for attempt in count(1):
             try:
                 await self._queue.submit_records(received, dead_letters)
                 break
             except Unavailable:
-                log.warning("the database is away; trying again", records=len(batch.records), backoff_s=backoff_s)
+                backoff_s = backoff(attempt, FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
+                log.warning("database unavailable; retrying", records=len(batch.records), backoff_s=backoff_s)
                 await asyncio.sleep(backoff_s)
-                backoff_s = min(LONGEST_BACKOFF_S, backoff_s * 2)
         self._note(batch)
 
     def _decode(self, records: Records) -> tuple[list[InboundMessage], list[DeadLetter]]:

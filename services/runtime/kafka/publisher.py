@@ -22,7 +22,7 @@ from services.runtime.store.outbox import OutboxMessage
 TOPIC_TIMEOUT_S = 1.0
 """Machine seconds within which Kafka must report how many partitions a topic has."""
 
-AWAY_S = 2.0
+UNAVAILABLE_S = 2.0
 """Machine seconds for which nothing is sent after Kafka has failed to acknowledge."""
 
 LINGER_MS = 1
@@ -41,14 +41,15 @@ log = telemetry.logger(__name__)
 class Publisher:
     """Sends messages to Kafka and returns those that it acknowledged.
 
-    It does not raise while Kafka is away: messages without acknowledgement keep their mark in the outbox, and the relay
-    sends them later. The producer is aiokafka's plain one, not the idempotent one: consumers drop duplicates, and a
-    producer without sequence numbers still works after a broker has lost its log. Messages are handed over as batches,
-    not by FastStream one by one: that takes seven times the CPU (docs/decisions/0017-faststream-behind-one-file.md).
+    It does not raise while Kafka is unavailable: messages without acknowledgement keep their mark in the outbox, and
+    the relay sends them later. The producer is aiokafka's plain one, not the idempotent one: consumers drop duplicates,
+    and a producer without sequence numbers still works after a broker has lost its log. Messages are handed over as
+    batches, not by FastStream one by one: that takes seven times the CPU
+    (docs/decisions/0017-faststream-behind-one-file.md).
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.away = False
+        self.unavailable = False
         """Whether Kafka failed to acknowledge the latest messages."""
         self.log_lost = False
         """Kafka acknowledged a lower offset than before: its log is a new one, and the records of the old one are gone.
@@ -60,15 +61,15 @@ class Publisher:
         self._sending = asyncio.Lock()
         """Held while messages are handed to the producer, one partition after another: otherwise a later call could
         publish a case's later messages before its earlier ones, in another partition."""
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         self._last_offsets: dict[tuple[str, int], int] = {}
         """The highest acknowledged offset, by topic and partition."""
         self._logs_lost = 0
         """How often the log was found to be a new one."""
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        """Send these messages; return those that were acknowledged."""
-        if time.monotonic() < self._away_until:
+        """Send these messages. Returns those that were acknowledged."""
+        if time.monotonic() < self._unavailable_until:
             return ()
         logs_lost, last_offsets = self._logs_lost, dict(self._last_offsets)  # as of before these are sent
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
@@ -98,7 +99,7 @@ class Publisher:
         if fault is not None:
             await self._disconnect(fault)
         elif sent:
-            self.away = False
+            self.unavailable = False
         return acknowledged
 
     async def close(self) -> None:
@@ -128,7 +129,7 @@ class Publisher:
             return self._producer
 
     async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """Return the number of partitions of a topic; 0 if there is no such topic, which must not delay the others."""
+        """The number of partitions of a topic; 0 if there is no such topic, which must not delay the others."""
         name = self._prefix + topic
         if known := producer.client.cluster.partitions_for_topic(name):
             return len(known)
@@ -152,8 +153,8 @@ class Publisher:
 
     async def _disconnect(self, error: BaseException) -> None:
         """Give up the producer after a failure, so that the next attempt begins with the addresses in the settings."""
-        self.away = True
-        self._away_until = time.monotonic() + AWAY_S
+        self.unavailable = True
+        self._unavailable_until = time.monotonic() + UNAVAILABLE_S
         log.warning("Kafka did not acknowledge; the relay will publish", error=repr(error))
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -174,7 +175,7 @@ class _Batch:
     messages: list[OutboxMessage]
 
     def add(self, message: OutboxMessage, key: bytes) -> bool:
-        """Add a message; return whether there was room for it. There always is for the first."""
+        """Add a message. Returns whether there was room for it. There always is for the first."""
         if self.builder.append(timestamp=None, key=key, value=message.event, headers=CONTENT_TYPE_HEADER) is None:
             return False
         self.messages.append(message)

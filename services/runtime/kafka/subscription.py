@@ -49,7 +49,7 @@ FETCH_BYTES = 4 * 1024 * 1024
 """Most bytes that are read ahead in one request, some thousands of records: catching up with a long backlog takes no
 more memory than keeping up."""
 
-FOREVER_MS = 10 * 366 * 86_400_000
+READ_TIMEOUT_MS = 10 * 366 * 86_400_000
 """Milliseconds for which one read waits for records: ten years.
 
 FastStream sleeps as long again after a read that found nothing. A short wait would delay records by that sleep and wake
@@ -57,12 +57,12 @@ an idle process all the time (measured in decision 0017); with this one, no read
 """
 
 GATHER_MS = 5
-"""Milliseconds within which Kafka answers with what came during a pause. Two are usual."""
+"""Milliseconds within which Kafka answers with what came during a pause. Usually 2 ms."""
 
 COMMIT_TIMEOUT_S = 2.0
 """Machine seconds after which a commit of offsets fails; the next one includes it.
 
-aiokafka itself would retry for as long as Kafka is away or lacks a topic, and meanwhile delay the flush and the
+aiokafka itself would retry for as long as Kafka is unavailable or lacks a topic, and meanwhile delay the flush and the
 rebalance that wait for the commit.
 """
 
@@ -89,8 +89,8 @@ class Handler:
     """The callbacks of a subscription.
 
     ``handle`` handles a batch. ``pause`` waits after a batch that was not full, so that more records gather.
-    ``revoke`` runs before partitions are given up. ``fail`` receives, once, the
-    reason why the subscription stops by itself: the failed batch and all records after it stay unacknowledged.
+    ``revoke`` runs before partitions are given up. ``fail`` receives, once, the reason why the subscription stops by
+    itself: the failed batch and all records after it stay unacknowledged.
     """
 
     handle: Callable[[RecordBatch], Awaitable[None]]
@@ -136,7 +136,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             # A replica that restarts resumes its partitions at once: its former session need not expire first.
             group_instance_id=f"{settings.service}-{settings.replica}",
             batch=True,
-            batch_timeout_ms=FOREVER_MS,
+            batch_timeout_ms=READ_TIMEOUT_MS,
             max_records=self._batch_size,
             fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
             fetch_max_bytes=FETCH_BYTES,
@@ -154,7 +154,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscriber(handler.handle)
 
     async def start(self) -> None:
-        """Join the group. Raises `KafkaError` when the cluster is away."""
+        """Join the group. Raises `KafkaError` when the cluster is unavailable."""
         await self.broker.start()
         for reading in self._subscriber.tasks:
             reading.add_done_callback(self._reading_ended)

@@ -37,7 +37,7 @@ class Topics:
     async def ensure(self) -> None:
         """Create the topics that do not exist.
 
-        Raises `KafkaError`, among them `TopicsNotCreated`, or `OSError` when the cluster refuses or is away.
+        Raises `KafkaError`, among them `TopicsNotCreated`, or `OSError` when the cluster refuses or is unavailable.
         """
         async with self._ensuring:
             try:
@@ -53,7 +53,7 @@ class Topics:
     async def run_once(self) -> bool:
         """Check with one small request, and create what is missing. Returns False: there is never more to do at once.
 
-        A cluster that is away is no fault of this job; the publisher reports it.
+        An unavailable cluster is no fault of this job; the publisher reports it.
         """
         try:
             await self.ensure()
@@ -114,7 +114,7 @@ def _topic(settings: Settings, name: str) -> NewTopic:
         topic_configs={
             "retention.ms": str(settings.topic_retention_days * 86_400_000),
             "max.message.bytes": str(4 * MAX_RECORD_BYTES),
-            # One replica may be lost or away, if there are three or more.
+            # One replica may be lost or unavailable, if there are three or more.
             "min.insync.replicas": str(max(1, settings.replication - 1)),
             # A replica that lacks acknowledged records must not become the leader, whatever the cluster's default is.
             "unclean.leader.election.enable": "false",

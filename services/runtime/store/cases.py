@@ -31,7 +31,7 @@ class VersionConflict(Exception):
 class CaseRow:
     """A row of the table.
 
-    ``timer_at`` is a moment of the settable clock: the next deadline. The others are machine time: the case waits for
+    ``timer_at`` is a moment of the shared clock: the next deadline. The others are machine time: the case waits for
     an answer until ``retry_at``; its external call is due at ``call_due_at`` or, while a process makes it, leased until
     then. Each is None where there is nothing to wait for.
     """
@@ -157,7 +157,7 @@ async def load_open(driver: Driver, after: int, until: int, limit: int) -> tuple
 
 
 async def next_timers(driver: Driver) -> tuple[datetime | None, datetime | None]:
-    """When the next timer is due, by the settable clock, and the next retry, in machine time."""
+    """When the next timer is due, by the shared clock, and the next retry, in machine time."""
     timer_at, retry_at = await driver.fetchrow(_NEXT_TIMERS)
     return timer_at, retry_at
 

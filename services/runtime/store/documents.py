@@ -37,7 +37,7 @@ TABLES = (
     "COMMENT ON COLUMN documents.body IS 'the whole document, JSON'",
 )
 
-SHIPPED = "what onedoor shipped with"
+SHIPPED = "shipped with onedoor"
 """The summary of a first version that no operator has applied."""
 
 
@@ -57,7 +57,7 @@ class Superseded(Exception):
 class UnusableVersion(OSError):
     """This program cannot read the version in force, for example because a newer program has written it.
 
-    An `OSError`, because the service treats it like a database that is away: nothing is lost, and it tries again.
+    An `OSError`, because the service treats it like an unavailable database: nothing is lost, and it tries again.
     """
 
 

@@ -85,7 +85,7 @@ LANES = 36
 """Most lanes of a roll-out: open cases are denser in some than in others, and each is a few small transactions."""
 
 # From the oldest open case to the newest one of now: a case created later has never been under an earlier version.
-_LAY = """
+_CREATE_LANES = """
     INSERT INTO rollout_lanes (kind, number, lane, reached, until)
     SELECT $1, $2, lane, before + (last - before) * (lane - 1) / lanes, before + (last - before) * lane / lanes
     FROM (SELECT coalesce(min(ordinal), 1) - 1, coalesce(max(ordinal), 0) FROM cases WHERE closed_at IS NULL)
@@ -119,7 +119,7 @@ async def state(driver: Driver, kind: str) -> tuple[int, bool]:
         return 0, False
     number, lanes, behind = found
     if lanes == 0:
-        await driver.execute(_LAY, kind, number, LANES)
+        await driver.execute(_CREATE_LANES, kind, number, LANES)
     return number, lanes == 0 or behind > 0
 
 

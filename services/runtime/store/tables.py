@@ -31,7 +31,7 @@ _TABLES = (
     """,
     "COMMENT ON COLUMN cases.state IS 'the state of the core, JSON'",
     "COMMENT ON COLUMN cases.processed_ids IS 'ids of the processed messages, 16 bytes each, oldest first'",
-    "COMMENT ON COLUMN cases.timer_at IS 'when the next timer of the case is due, by the settable clock'",
+    "COMMENT ON COLUMN cases.timer_at IS 'when the next timer of the case is due, by the shared clock'",
     "COMMENT ON COLUMN cases.retry_at IS 'until when the case waits for an answer, by the clock of the machine'",
     "COMMENT ON COLUMN cases.call_due_at IS 'when the external call is due, or its lease ends: machine time'",
     "CREATE INDEX cases_timer ON cases (timer_at) WHERE timer_at IS NOT NULL",

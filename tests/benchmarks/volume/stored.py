@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from contracts.working_time.notices import Notice, NoticeDay
 from deploy.local.platform import Platform
-from services.intake.store.almanac_store import ALMANAC
+from services.intake.documents import ALMANAC
 from services.monitor.core.rules import rule_set
 from services.monitor.store.rule_store import RULES, SHIPPED, read
 from services.registry import CORE_SERVICES, default_systems

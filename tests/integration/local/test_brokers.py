@@ -27,7 +27,7 @@ TOPIC = "onedoor.requests"
 CASES = 600
 A_SECOND = 40
 AWAY_S = 4.0
-"""Seconds for which the lost broker is away: the others must go on by then."""
+"""Seconds for which the lost broker is unavailable: the others must go on by then."""
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -193,7 +193,7 @@ async def test_no_more_calls_are_under_way_than_allowed(start: Start) -> None:
 
 async def test_an_outage_of_the_external_system_opens_the_breaker_and_loses_nothing(start: Start) -> None:
     system = FakeSystem()
-    system.fault = ConnectionError("away")
+    system.fault = ConnectionError("unavailable")
     async with start(system) as host:
         await command(host, "call now", range(20))
 

@@ -30,7 +30,7 @@ def messages(count: int) -> list[OutboxMessage]:
 
 
 @pytest.fixture(params=["fake", "real"])
-async def reachable(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIterator[Publish]:
+async def available(request: pytest.FixtureRequest, kafka_address: str) -> AsyncIterator[Publish]:
     """A publisher whose Kafka answers."""
     if request.param == "fake":
         yield MemoryPublisher().publish
@@ -43,8 +43,8 @@ async def reachable(request: pytest.FixtureRequest, kafka_address: str) -> Async
 
 
 @pytest.fixture(params=["fake", "real"])
-async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
-    """A publisher whose Kafka is away."""
+async def unavailable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
+    """A publisher whose Kafka is unavailable."""
     if request.param == "fake":
         fake = MemoryPublisher()
         fake.unavailable = True
@@ -66,16 +66,16 @@ def in_order(published: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     return sorted(published, key=lambda one: one.message_id)
 
 
-async def test_publish_returns_what_was_acknowledged(reachable: Publish) -> None:
+async def test_publish_returns_what_was_acknowledged(available: Publish) -> None:
     some = messages(200)
-    assert in_order(await reachable(some)) == in_order(some)
-    assert list(await reachable(some[:1])) == some[:1], "the same message may be published again"
-    assert list(await reachable([])) == []
+    assert in_order(await available(some)) == in_order(some)
+    assert list(await available(some[:1])) == some[:1], "the same message may be published again"
+    assert list(await available([])) == []
 
 
-async def test_publish_returns_nothing_and_does_not_raise_while_kafka_is_away(unreachable: Publish) -> None:
-    assert list(await unreachable(messages(3))) == []
-    assert list(await unreachable(messages(1))) == []
+async def test_publish_returns_nothing_and_does_not_raise_while_kafka_is_unavailable(unavailable: Publish) -> None:
+    assert list(await unavailable(messages(3))) == []
+    assert list(await unavailable(messages(1))) == []
 
 
 async def test_acknowledged_messages_are_in_kafka_in_the_partition_of_their_key(kafka_address: str) -> None:
@@ -156,6 +156,6 @@ async def test_a_missing_topic_does_not_delay_the_others(kafka_address: str) -> 
         nowhere, *some = messages(5)
         nowhere = replace(nowhere, topic="onedoor.tasks.nowhere")
         assert in_order(await publisher.publish([nowhere, *some])) == in_order(some)
-        assert in_order(await publisher.publish(some)) == in_order(some), "Kafka does not count as away for it"
+        assert in_order(await publisher.publish(some)) == in_order(some), "Kafka does not count as unavailable for it"
     finally:
         await publisher.close()

@@ -194,9 +194,9 @@ async def test_a_rollout_yields_to_the_load_and_ends_all_the_same(
     processor = with_rules(process)
     await processor.run(records())
     await put(database, a=1)
-    rollout = Rollout(processor, busy=lambda: True, stretch=AT_ONCE)
+    rollout = Rollout(processor, busy=lambda: True, cases_per_transaction=AT_ONCE)
     assert await rollout.run_once() is False
-    assert rollout.pause() > 0 and (await progress(database)).visited <= AT_ONCE, "one stretch, then a pause"
+    assert rollout.pause() > 0 and (await progress(database)).visited <= AT_ONCE, "one transaction, then a pause"
     while (await progress(database)).done_at is None:
         assert await rollout.run_once() is False
     assert set((await instructions(database)).values()) == {("a", "follows 1")}

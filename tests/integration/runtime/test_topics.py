@@ -70,7 +70,7 @@ async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
         assert not {"a-one", "a-two"} & (await topics_of(broker)).keys()
         await eventually(created_again)
         await broker.stop()
-        assert await topics.run_once() is False, "a broker that is away is no fault"
+        assert await topics.run_once() is False, "an unavailable broker is no fault"
         await broker.start()
         await eventually(created_again)
     finally:

@@ -42,11 +42,11 @@ ACCEPTED_AT = datetime(2026, 3, 2, 1, 30, 0, 123456, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """The row of the case at one service after one message, and the step of its core."""
+    """The row of the case at one service after one message, and the transition of its core."""
 
     before: Value | None
     received: Envelope[Message]
-    step: Transition[Any]
+    transition: Transition[Any]
     version: int
     processed_ids: bytes
     """The ids of the messages that came from Kafka."""
@@ -54,7 +54,7 @@ class StoredCase:
     @property
     def state(self) -> str:
         """The state as the runtime writes it."""
-        state: Value = self.step.state
+        state: Value = self.transition.state
         return state.model_dump_json(exclude_defaults=True)
 
 
@@ -83,7 +83,7 @@ class SimulatedCase:
 
     def closed_at(self, name: str) -> datetime | None:
         """When this service closed the case."""
-        return next((one.received.time for one in self.stored[name] if one.step.closed), None)
+        return next((one.received.time for one in self.stored[name] if one.transition.closed), None)
 
 
 @cache
@@ -159,21 +159,21 @@ def simulate(
     while pending:
         name, envelope = pending.popleft()
         before = states.get(name)
-        step = core_of(name, rules_version)(before, envelope)
-        states[name] = step.state
+        transition = core_of(name, rules_version)(before, envelope)
+        states[name] = transition.state
         stored = case.stored.setdefault(name, [])
         processed_ids = stored[-1].processed_ids if stored else b""
         if type(envelope.data) in REGISTRY:
             processed_ids += envelope.id.bytes
-        stored.append(StoredCase(before, envelope, step, len(stored) + 1, processed_ids))
-        for index, message in enumerate(step.out):
+        stored.append(StoredCase(before, envelope, transition, len(stored) + 1, processed_ids))
+        for index, message in enumerate(transition.out):
             published = follow(message, envelope, _source(name), index)
             case.published.append(published)
             pending.extend((consumer, published) for consumer in consumers(message))
-        if isinstance(step.call, Submit) and not step.call_after:
+        if isinstance(transition.call, Submit) and not transition.call_after:
             at = accepted_at + answer_after
-            answer = Submitted(task_id=step.call.task.task_id, answer=_answer(name, at, answered=answered))
-            reply = follow(answer, envelope, _source(name), len(step.out))
+            answer = Submitted(task_id=transition.call.task.task_id, answer=_answer(name, at, answered=answered))
+            reply = follow(answer, envelope, _source(name), len(transition.out))
             pending.append((name, reply.replace(time=at)))
     return case
 

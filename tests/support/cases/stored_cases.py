@@ -94,16 +94,16 @@ async def insert_cases(
     ``timer_at`` is an SQL expression over ``n``; without it, copies that want a timer have one far ahead. Closed copies
     were closed at ``closed_at``, or else now.
     """
-    step = kept.step
+    transition = kept.transition
     columns = {
         "case_id": "id",
         "version": str(kept.version),
         "state": copied("$1"),
         "processed_ids": "$2",
-        "timer_at": timer_at or (FAR_FUTURE if step.timer_at is not None else "NULL"),
-        "retry_at": FAR_FUTURE if step.retry_after is not None else "NULL",
-        "call_due_at": FAR_FUTURE if step.call is not None else "NULL",
-        "closed_at": "coalesce($3::timestamptz, now())" if step.closed else "$3::timestamptz",
+        "timer_at": timer_at or (FAR_FUTURE if transition.timer_at is not None else "NULL"),
+        "retry_at": FAR_FUTURE if transition.retry_after is not None else "NULL",
+        "call_due_at": FAR_FUTURE if transition.call is not None else "NULL",
+        "closed_at": "coalesce($3::timestamptz, now())" if transition.closed else "$3::timestamptz",
     }
     statement = f"INSERT INTO cases ({', '.join(columns)}) SELECT {', '.join(columns.values())} {copies(first, count)}"
     await connection.execute("SET synchronous_commit = off")

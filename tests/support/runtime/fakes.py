@@ -75,7 +75,7 @@ class MemoryHost(Generic[S]):
 
 
 class MemoryPublisher:
-    """A publisher that collects messages, or whose Kafka is away."""
+    """A publisher that collects messages, or whose Kafka is unavailable."""
 
     def __init__(self) -> None:
         self.published: list[OutboxMessage] = []

@@ -55,9 +55,9 @@ def core_for(number: int, content: Rules) -> Core[Tally]:
             return Transition(
                 state.replace(instructions=(*state.instructions, f"follows {number}")), (CaseStateRequested(),)
             )
-        step = handle(state, envelope)
-        *before, last = step.state.instructions
-        return step._replace(state=step.state.replace(instructions=(*before, f"{last} by {number}")))
+        transition = handle(state, envelope)
+        *before, last = transition.state.instructions
+        return transition._replace(state=transition.state.replace(instructions=(*before, f"{last} by {number}")))
 
     return core
 
@@ -95,8 +95,8 @@ async def progress(database: AsyncEngine) -> rollouts.Progress:
 
 
 async def roll_out(processor: BatchProcessor[Tally]) -> bool:
-    """One stretch of the roll-out; whether there may be more."""
-    return await Rollout(processor, stretch=AT_ONCE).run_once()
+    """One transaction of the roll-out; whether there may be more."""
+    return await Rollout(processor, cases_per_transaction=AT_ONCE).run_once()
 
 
 async def follow(*processes: BatchProcessor[Tally]) -> None:

@@ -1,4 +1,4 @@
-"""Two toy services that follow "ask until answered": one repeats its request, one answers every request."""
+"""Two toy services: one repeats its request until it is answered, the other answers every request."""
 
 import asyncio
 from collections.abc import AsyncIterator

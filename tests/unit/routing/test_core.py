@@ -132,9 +132,9 @@ def test_any_order_repetition_and_delay_leads_to_the_same_end(
         nonlocal state
         if state is None and not isinstance(received.data, CaseAccepted):
             return
-        step = handle(state, received)
-        state = step.state
-        for index, message in enumerate(step.out):
+        transition = handle(state, received)
+        state = transition.state
+        for index, message in enumerate(transition.out):
             answer_id = derive_id(received.id, "/test", index)
             match message:
                 case TaskRequested(step=name):

@@ -1,4 +1,4 @@
-"""The settable clock: shared by file, set, sped up, stopped."""
+"""The shared clock as a file: read by several processes, set, sped up, stopped."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -32,7 +32,7 @@ def test_retries_are_not_suppressed_for_ever() -> None:
     assert now[0] + suppression.remaining_s == until
     now[0] = until + 1
     suppression.extend()
-    assert suppression.remaining_s == SUPPRESS_S, "a new stretch begins"
+    assert suppression.remaining_s == SUPPRESS_S, "a new suppression begins"
 
 
 def test_a_batch_signals_only_an_earlier_moment() -> None:

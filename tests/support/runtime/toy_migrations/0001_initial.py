@@ -6,8 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store import documents, rollouts
-from services.runtime.store.tables import create_runtime_tables
+from services.runtime.store.tables import create_documents, create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -17,5 +16,4 @@ depends_on = None
 
 def upgrade() -> None:
     create_runtime_tables(op)
-    for statement in (*documents.TABLES, *rollouts.TABLES):
-        op.execute(statement)
+    create_documents(op)

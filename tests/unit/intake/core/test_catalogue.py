@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from contracts.messages.plans import Limit, Limits
 from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
-from services.intake.catalogue.schema import SCHEMA, schema_text
 from services.intake.core.catalogue.plans import Matter, plan_for, required_materials
 from services.runtime.yaml_file import InvalidFile
+from tools.catalogue_schema import SCHEMA, schema_text
 
 
 def faults(tmp_path: Path, content: Any) -> list[str]:

@@ -11,7 +11,7 @@ from contracts.working_time.almanac import almanac
 from services.intake.app import SERVICE
 from services.intake.core import lifecycle
 from services.intake.core.lifecycle import CaseState, KeyReused
-from services.intake.store.almanac_store import core_for
+from services.intake.documents import core_for
 from tests.support.messages import MONDAY, at
 from tests.support.scenario import Scenario
 from tests.unit.intake.core.cases import ALL_DONE, CASE, NUMBER, accept, accepted, after, commitments, step_report

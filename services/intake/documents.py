@@ -1,6 +1,6 @@
-"""The almanac by which intake calculates due dates, as a versioned document.
+"""The versioned documents of intake: the almanac by which it calculates due dates.
 
-Operators apply it together with monitor's rules, of which it is a part: the due date in the answer to an
+Operators apply the almanac together with monitor's rules, of which it is a part: the due date in the answer to an
 application agrees with the deadline that monitor holds.
 """
 

@@ -1,5 +1,6 @@
-"""The catalogue as it is offered to the public."""
+"""``GET /catalogue``: the catalogue as it is offered to the public."""
 
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from contracts.messages.plans import Fen
@@ -33,8 +34,21 @@ class CatalogueView(_Part):
     items: tuple[MatterView, ...]
 
 
-def catalogue_view(catalogue: Catalogue) -> CatalogueView:
-    """The catalogue as the public sees it."""
+def routes(catalogue: Catalogue) -> APIRouter:
+    """The endpoint for the public."""
+    router = APIRouter(tags=["intake"])
+    content = _catalogue_view(catalogue).model_dump_json()
+
+    @router.get("/catalogue", response_model=CatalogueView)
+    async def show_catalogue() -> Response:
+        """All matters that can be applied for, with materials, limits and fees."""
+        headers = {"Cache-Control": "public, max-age=300"}
+        return Response(content, headers=headers, media_type="application/json")
+
+    return router
+
+
+def _catalogue_view(catalogue: Catalogue) -> CatalogueView:
     return CatalogueView(
         version=catalogue.version,
         bundles=tuple(_matter_view(catalogue, bundle) for bundle in catalogue.bundles),
