@@ -21,7 +21,8 @@ Moves = Mapping[tuple[StateT | None, Trigger], StateT]
 """(state before, trigger) -> state after. ``None`` stands for nothing known yet.
 
 The table holds moves only. A message that adds facts and leaves the state as it is does not stand here. A move may
-have a condition that the table does not show (the last answer decides a case, the others do not).
+have a condition that the table does not show (the last answer decides a case, the others do not). Where the state
+follows from facts, the table is not executed: the tests compare it with the moves that happen.
 """
 
 

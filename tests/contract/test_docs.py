@@ -25,7 +25,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s`/])onedoor ([^\n`]+)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
-PLACE = re.compile(r"`((?:contracts|services|deploy|docs|tests)/[\w./-]*)`")
+PLACE = re.compile(r"`((?:contracts|services|onedoor|deploy|tools|docs|tests)/[\w./-]*)`")
 SETTING = re.compile(r"\bONEDOOR_[A-Z_]*[A-Z]\b(?!_?\*)")
 METRIC = re.compile(r"`(onedoor_[a-z_]+)`")
 
@@ -77,6 +77,26 @@ def test_every_target_of_make_exists(document: Path) -> None:
 def test_every_file_that_is_named_exists(document: Path) -> None:
     for place in PLACE.findall(document.read_text(encoding="utf-8")):
         assert (ROOT / place).exists(), f"{place} is not there"
+
+
+def test_the_map_names_files_by_full_paths_or_beside_the_one_before() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where to find it")[2].partition("## ")[0]
+    for row in re.findall(r"^\| .+ \| (.*`.*) \|$", table, re.MULTILINE):
+        folder = None
+        for place in re.findall(r"`([\w./-]+(?:\.\w+|/))`", row):
+            path = ROOT / place if PLACE.fullmatch(f"`{place}`") else folder / place if folder else None
+            assert path is not None and path.exists(), f"{place} is not there: {row}"
+            folder = path.parent
+
+
+def test_the_layout_names_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(\w+)/", text.partition("## Layout")[2].partition("## ")[0]))
+    rooms = ("", "services", "services/runtime", "services/operator", "services/departments", "services/monitor")
+    for room in (*rooms, "contracts", "onedoor", "deploy", "deploy/local", "tests"):
+        found = {file.parent.name for file in (ROOT / room).glob("*/*.py")}
+        assert found <= named, f"the layout lacks {', '.join(sorted(found - named))}"
 
 
 @documents

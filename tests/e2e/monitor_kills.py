@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,8 +38,6 @@ from tests.support.cases.simulated_case import one_commitment_plan, simulate
 from tests.support.partial_platform import Connection, PartialPlatform
 from tests.support.waiting import eventually
 
-DEADLINES = 100_000
-KILLS = 40
 MONITORS = 2
 BOTH_SHARE = 0.25
 """Share of the kills that kill both monitors at once."""
@@ -67,11 +65,9 @@ class MonitorKills:
     """A run and its results. ``max_batch`` is the largest number of timers that monitor handles in one transaction."""
 
     seed: int
-    deadlines: int = DEADLINES
-    kills: int = KILLS
-    max_batch: int = 500
-    cards: bool = True
-    log: Callable[[str], None] = print
+    deadlines: int
+    kills: int
+    max_batch: int
     killed: Counter[Rung] = field(default_factory=Counter)
     """Kills while rungs of this kind were still to fire."""
     faults: list[str] = field(default_factory=list)
@@ -101,14 +97,12 @@ class MonitorKills:
             await stored_cases.insert_cases(connection, stored_case, self.deadlines, timer_at=timer_at)
             await stored_cases.vacuum_and_checkpoint(connection)
             self._monitors = await platform.serve("monitor")
-            expected = [Rung.WARNING]
             clock.set(warning + timedelta(seconds=1), speed=0)
             await self._kill_until_fired(platform, connection, Rung.WARNING)
-            if self.cards:
-                expected += [rung for rung, _ in cards]
-                async with routing_responder(platform.engines.kafka, clock):
-                    clock.set(cards[-1][1] + timedelta(seconds=1), speed=0)
-                    await self._kill_until_fired(platform, connection, expected[-1])
+            expected = [Rung.WARNING, *(rung for rung, _ in cards)]
+            async with routing_responder(platform.engines.kafka, clock):
+                clock.set(cards[-1][1] + timedelta(seconds=1), speed=0)
+                await self._kill_until_fired(platform, connection, expected[-1])
             await self._all_published(connection)
             await platform.stop(self._monitors)
             self.faults += await _count_faults(connection, platform.engines.kafka, self.deadlines, expected)
@@ -134,7 +128,7 @@ class MonitorKills:
                     self.killed[rung] += killed
             else:
                 await asyncio.sleep(POLL_S)
-        self.log(f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills meanwhile")
+        print(f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills meanwhile")
 
     async def _kill(self, platform: PartialPlatform) -> int:
         """Kill one monitor or both, and start them again; the number of killed processes."""
