@@ -32,7 +32,8 @@ chaos: test-tools ## faults under load for CHAOS_MINUTES (30), drawn from CHAOS_
 	@exec $(BIN)/python -m tests.chaos
 
 rungs: test-tools ## two monitors killed at random while RUNGS (100000) deadlines fall due; RUNGS_SEED repeats an earlier run
-	@RUNGS=$(or $(RUNGS),100000) RUNGS_KILLS=$(or $(RUNGS_KILLS),40) $(BIN)/python -m pytest -s tests/e2e/test_rungs.py
+	@RUNGS=$(or $(RUNGS),100000) RUNGS_KILLS=$(or $(RUNGS_KILLS),40) \
+		$(BIN)/python -m pytest -s -o tmp_path_retention_policy=failed tests/e2e/test_rungs.py
 
 hostile: test-tools ## 100,000 bad records and many more bad requests than `make test` sends; HOSTILE_SEED repeats an earlier run
 	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \

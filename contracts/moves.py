@@ -2,7 +2,7 @@
 
 A service keeps several small machines beside each other instead of one large one, as h11 does for the two sides of an
 HTTP connection. Each capability of a core (a module in ``core/``) has an enum of states and one such table, named
-``MOVES``. ``docs/decisions/0020-moves-by-capability.md`` says how to add one.
+``MOVES``. ``docs/decisions/0020-moves-by-capability.md`` describes how to add one.
 """
 
 from collections.abc import Mapping

@@ -98,7 +98,7 @@ def chosen(arguments: Sequence[str]) -> dict[str, int | None]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the named measurements and print one table; the exit status."""
+    """Run the named measurements and print one table. Returns the exit status."""
     try:
         wanted = chosen(arguments)
     except ValueError as error:

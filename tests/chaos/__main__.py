@@ -22,7 +22,7 @@ OUTPUT = Path("build") / "chaos"
 
 
 async def chaos(folder: Path, seed: int, minutes: float, rate: float, only: tuple[str, ...]) -> bool:
-    """Run the faults on a platform in this folder; whether it recovered from all of them."""
+    """Run the faults on a platform in this folder. Returns whether it recovered from all of them."""
     began = time.monotonic()
 
     def log(text: str) -> None:
@@ -52,7 +52,7 @@ def copy_logs(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run; the exit status is 1 if anything broke or did not recover."""
+    """Run. The exit status is 1 if anything broke or did not recover."""
     seed = int(os.environ.get("CHAOS_SEED") or time.time_ns() % 1_000_000)
     minutes = float(os.environ.get("CHAOS_MINUTES") or FULL_MINUTES)
     rate = float(os.environ.get("CHAOS_RATE") or 50)

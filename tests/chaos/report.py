@@ -15,7 +15,7 @@ BIN_S = 2.0
 
 
 def write(run: Run, folder: Path, minutes: float) -> Path:
-    """Write both files; the path of the Markdown."""
+    """Write both files. Returns the path of the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     _draw(run, folder / PICTURE)
     file = folder / "report.md"

@@ -131,7 +131,7 @@ class MonitorKills:
         print(f"{rung}: {fired} in {time.monotonic() - began:.1f} s, with {self.killed[rung]} kills meanwhile")
 
     async def _kill(self, platform: PartialPlatform) -> int:
-        """Kill one monitor or both, and start them again; the number of killed processes."""
+        """Kill one monitor or both, and start them again. Returns the number of killed processes."""
         drawn = self._monitors if self._random.random() < BOTH_SHARE else [self._random.choice(self._monitors)]
         killed = set()
         for victim in drawn:

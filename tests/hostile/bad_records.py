@@ -209,7 +209,7 @@ class RecordAttack:
         await eventually(closed, WITHIN_S, f"{len(numbers)} cases are closed")
 
     async def _send(self, kafka: str, maker: BadRecordMaker) -> int:
-        """Publish all bad records at a steady pace; their number."""
+        """Publish all bad records at a steady pace. Returns their number."""
         producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=8 * 1024 * 1024, linger_ms=2)
         sent = 0
         async with producer:

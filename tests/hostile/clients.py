@@ -55,8 +55,8 @@ async def stream(
 
 
 async def never_reads(port: int, requests: bytes) -> float:
-    """Send requests for ever and never read an answer; the seconds from the last request that the server still took to
-    the end of the connection."""
+    """Send requests for ever and never read an answer. Returns the seconds from the last request that the server still
+    took to the end of the connection."""
     last_progress = time.monotonic()
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
     try:
@@ -72,7 +72,7 @@ async def never_reads(port: int, requests: bytes) -> float:
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
-    """Read to the end of the connection; the status of the first answer."""
+    """Read to the end of the connection. Returns the status of the first answer."""
     answer = b""
     with suppress(ConnectionError):
         while part := await reader.read(65536):

@@ -42,7 +42,7 @@ class Centre:
     client: httpx2.AsyncClient
 
     async def apply(self, application: Mapping[str, Any], key: str, timeout_s: float = 60) -> Answer:
-        """Send an application until it is answered, each time with the same Idempotency-Key; the receipt."""
+        """Send an application until it is answered, each time with the same Idempotency-Key. Returns the receipt."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -67,7 +67,7 @@ class Centre:
         return await self.client.get(address, headers={"Case-Secret": secret})
 
     async def follow(self, receipt: Answer, seconds: float = 45) -> Answer:
-        """Wait until a case is decided; the case as its applicant sees it then."""
+        """Wait until a case is decided. Returns the case as its applicant sees it then."""
         case: Answer = {}
 
         async def decided() -> bool:

@@ -140,9 +140,9 @@ class CaseMessages:
         waiting = tuple(report(step.step, StepState.WAITING) for step in self.plan.steps)
         return CaseReported(steps=steps or waiting)
 
-    def decided(self, moment: datetime, *steps: StepReport, outcome: Outcome = Outcome.APPROVED) -> CaseDecided:
-        """The decision on the case as a whole."""
-        return CaseDecided(outcome=outcome, decided_at=moment, steps=steps)
+    def decided(self, moment: datetime, *steps: StepReport) -> CaseDecided:
+        """The decision on the case as a whole: approved."""
+        return CaseDecided(outcome=Outcome.APPROVED, decided_at=moment, steps=steps)
 
     def _planned(self, step: str) -> PlanStep:
         return next(one for one in self.plan.steps if one.step == step)

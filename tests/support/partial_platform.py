@@ -43,11 +43,10 @@ class PartialPlatform:
         """A connection to a service's database. The caller closes it."""
         return await self.engines.postgres.connect(f"onedoor_{service}")
 
-    async def serve(self, service: str, *, ready: bool = True) -> list[Supervised]:
+    async def serve(self, service: str) -> list[Supervised]:
         """Start the service's replicas, and wait until they are ready."""
         started = [self._supervisor.keep(replica) for replica in self.wiring.replicas(service)]
-        if ready:
-            await self._supervisor.all_ready(READY_S)
+        await self._supervisor.all_ready(READY_S)
         return started
 
     async def restart(self, process: Supervised) -> Supervised:

@@ -12,8 +12,8 @@ def citizen_number(born: date = date(1990, 1, 1), sequence: int = 1, region: str
     return body + mod_11_2.calc_check_digit(body)
 
 
-def credit_code(organisation: str = "MA0000001", region: str = "110105") -> str:
-    body = f"91{region}{organisation}"
+def credit_code(organisation: str = "MA0000001") -> str:
+    body = f"91110105{organisation}"
     return body + uscc.calc_check_digit(body)
 
 

@@ -70,8 +70,7 @@ class Scenario(Generic[S]):
         return self
 
     def when(self, message: Message, time: datetime | None = None) -> tuple[Message, ...]:
-        """Process one more message, without a time at that of the message before; what the core publishes because of
-        it."""
+        """Process one more message, without a time at that of the message before. Returns what the core publishes."""
         self._now = time or self._now
         self._last = self.core(self.state, enveloped(message, self._now, self._case_id))
         self.state = self._last.state

@@ -107,7 +107,7 @@ async def _step(
     count: int,
     monitors: ResourceMonitor,
 ) -> list[Figure]:
-    """Step past the moment of a rung; its figures, after a check that each alert exists once."""
+    """Step past the moment of a rung. Returns its figures, after a check that each alert exists once."""
     engines = {one.name: one.process.pid for one in platform.engines.all if one.process is not None}
     before = monitors.spent() | resources.processor_seconds(engines)
     clock.set(at + timedelta(seconds=1), speed=1)

@@ -119,7 +119,7 @@ def _plant_fault(file: Path, fault: PlantedFault) -> None:
 
 
 def main() -> None:
-    """Plant the named faults, or all; the exit status is 1 if one was not detected."""
+    """Plant the named faults, or all. The exit status is 1 if one was not detected."""
     names = sys.argv[1:]
     chosen = [fault for fault in (UNCHANGED, *PLANTED_FAULTS) if not names or fault.name in names]
     missed = [fault.name for fault in chosen if not is_detected(fault)]

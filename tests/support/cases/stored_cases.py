@@ -30,9 +30,9 @@ def number_of(n: int) -> str:
     return f"{scattered[:4]}-{scattered[4:8]}-{scattered[8:]}-0"
 
 
-def case_number(n: str = "n") -> str:
+def case_number() -> str:
     """An SQL expression that gives the well-formed case number of a copy: as scattered as real ones, never the same."""
-    scattered = f"upper(lpad(to_hex(({n}::bigint * {NUMBER_FACTOR}) & 281474976710655), 12, '0'))"
+    scattered = f"upper(lpad(to_hex((n::bigint * {NUMBER_FACTOR}) & 281474976710655), 12, '0'))"
     return f"regexp_replace({scattered}, '^(.{{4}})(.{{4}})(.{{4}})$', '\\1-\\2-\\3-0')"
 
 
@@ -116,7 +116,6 @@ async def insert_outbox(
     published: Sequence[Envelope[Message]],
     count: int,
     *,
-    first: int = 0,
     keep_times: bool = False,
 ) -> None:
     """Fill ``outbox`` with copies of the messages that the service published about the case, now or at their times."""
@@ -124,7 +123,7 @@ async def insert_outbox(
         for envelope in published:
             await connection.execute(
                 "INSERT INTO outbox (case_id, message_id, topic, event, created_at)"
-                f" SELECT id, $1, $2, {copied('$3')}, coalesce($4, now()) {copies(first, count)}",
+                f" SELECT id, $1, $2, {copied('$3')}, coalesce($4, now()) {copies(0, count)}",
                 envelope.id,
                 topic_of(envelope.data),
                 encode(envelope).decode(),

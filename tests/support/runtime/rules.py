@@ -83,7 +83,7 @@ def everywhere() -> list[InboundMessage]:
 
 
 async def put(database: AsyncEngine, **content: Any) -> int | None:
-    """Put a version in force; its number, or None if it is no new one."""
+    """Put a version in force. Returns its number, or None if it is no new one."""
     async with transaction(database) as connection:
         return await documents.put(connection, RULES, Rules.model_validate(content), "a test's")
 
@@ -95,7 +95,7 @@ async def progress(database: AsyncEngine) -> rollouts.Progress:
 
 
 async def roll_out(processor: BatchProcessor[Tally]) -> bool:
-    """One transaction of the roll-out; whether there may be more."""
+    """Run one transaction of the roll-out. Returns whether there may be more."""
     return await Rollout(processor, cases_per_transaction=AT_ONCE).run_once()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from contracts.codec import encode
 from contracts.core import InvalidMessage, Transition
@@ -122,10 +122,10 @@ def case(number: int) -> str:
     return f"{number // 10_000:04d}-{number % 10_000:04d}-0000-0"
 
 
-def instruction(reason: str, case_id: str, id: UUID | None = None) -> Envelope[AlertWithdrawn]:
+def instruction(reason: str, case_id: str) -> Envelope[AlertWithdrawn]:
     """A message with an instruction for the toy."""
     data = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason=reason, withdrawn_at=AT)
-    return envelop(data, id=id or uuid4(), source="/test", subject=case_id, time=AT)
+    return envelop(data, id=uuid4(), source="/test", subject=case_id, time=AT)
 
 
 def from_kafka(envelope: Envelope[Message]) -> InboundMessage:
