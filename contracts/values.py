@@ -29,7 +29,7 @@ class Value(BaseModel):
         _set(self, "__pydantic_fields_set__", _NO_FIELDS_SET)
 
     def replace(self, **changes: object) -> Self:
-        """Return a copy in which ``changes`` replace fields of this value: `model_copy`, at half the price.
+        """A copy in which ``changes`` replace fields of this value: `model_copy`, at half the price.
 
         As with `model_copy`, only the names are checked: pass values that come from a validated message. The fields
         are all there is to copy, since a value has no private attributes and no cached properties.

@@ -22,7 +22,7 @@ class TimerSchedule:
 
     def __init__(self) -> None:
         self.next_timer_at = self.next_retry_at = NEVER
-        """The next deadline, by the shared clock, and the next retry, by the clock of the machine."""
+        """The next deadline, by the shared clock, and the next retry, in machine time."""
         self.changed = asyncio.Event()
         """Set when a batch has brought one of the two forward."""
 
