@@ -48,7 +48,9 @@ def definitions(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
     yield from re.findall(r"CREATE TABLE (\w+)", text)
     tree = ast.parse(text)
-    for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))):
+    scopes: list[ast.Module | ast.ClassDef] = [tree]
+    scopes += [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for scope in scopes:
         for node in scope.body:
             match node:
                 case ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):

@@ -21,6 +21,6 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     offers = Offers(in_use, host.settings.systems)
     for frequent in (applications.routes(host, offers), tracking.routes(host), catalogue.routes(in_use)):
         router.routes.extend(frequent.routes)
-    for module in (imports, case_time, side_timers):
-        router.include_router(module.routes(host))
+    for rare in (imports.routes(host), case_time.routes(host), side_timers.routes(host)):
+        router.include_router(rare)
     return router
