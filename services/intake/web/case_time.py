@@ -14,13 +14,12 @@ from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
 from services.intake.core.suspension import UnknownSuspension
+from services.intake.web.requests import Number
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
-
-Number = Annotated[CaseId, Path()]
 
 
 class _TimeChangeRequest(BaseModel):

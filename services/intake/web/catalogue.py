@@ -1,18 +1,14 @@
 """``GET /catalogue``: the catalogue as it is offered to the public."""
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
 
 from contracts.messages.plans import Fen
 from services.intake.core.catalogue.models import BilingualText, Bundle, Catalogue, FeeEntry, LimitDays, Material
 from services.intake.core.catalogue.plans import Matter, items_of, required_materials
+from services.intake.web.answers import AnswerPart
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class MatterView(_Part):
+class MatterView(AnswerPart):
     """An item or bundle."""
 
     code: str
@@ -26,7 +22,7 @@ class MatterView(_Part):
     fees_total_fen: Fen
 
 
-class CatalogueView(_Part):
+class CatalogueView(AnswerPart):
     """All matters that can be applied for."""
 
     version: str

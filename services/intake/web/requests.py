@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
+from fastapi import Path
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -15,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from contracts.envelope import Code
+from contracts.envelope import CaseId, Code
 from contracts.messages.cases import Channel
 from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_MATERIALS
@@ -25,6 +26,9 @@ from services.runtime.http.timestamps import reject_numbers
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
+
+Number = Annotated[CaseId, Path()]
+"""The case number in the path."""
 
 SingleLine = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """Text on one line, without control characters."""

@@ -2,21 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.envelope import CaseId, Code
+from contracts.envelope import Code
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
-from services.intake.web.requests import SingleLine
+from services.intake.web.requests import Number, SingleLine
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
-
-Number = Annotated[CaseId, Path()]
 
 
 class TimerRequest(BaseModel):
