@@ -55,14 +55,14 @@ PLANTED_FAULTS = (
     PlantedFault(
         "offsets are committed before the transaction",
         "services/runtime/kafka/consumer.py",
-        "        backoff_s = FIRST_BACKOFF_S\n",
+        "        for attempt in count(1):\n",
         "        for record in batch.records:\n"
         "            place = {TopicPartition(record.topic, record.partition): record.offset + 1}\n"
         "            try:\n"
         "                await self.subscription.commit(place)\n"
         "            except (KafkaError, TimeoutError):\n"
         "                pass\n"
-        "        backoff_s = FIRST_BACKOFF_S\n",
+        "        for attempt in count(1):\n",
         "power cut",
         r"never processed",
     ),
