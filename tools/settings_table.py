@@ -13,7 +13,7 @@ from pydantic_core import Url
 from pydantic_settings import BaseSettings, NoDecode
 
 from services import registry
-from services.departments.sandbox.simulator import SimulatorSettings
+from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.declaration import resolve
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
@@ -56,7 +56,7 @@ _AFTER_DEPARTMENTS = (
     Group(
         "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
     ),
-    Group("Every sandbox", "Read by each process of `onedoor sandbox`. Not for production.", SimulatorSettings),
+    Group("Every sandbox", "Read by each process of `onedoor sandbox`. Not for production.", SandboxSettings),
 )
 
 
@@ -78,7 +78,7 @@ def _sandboxes() -> Iterator[Group]:
                 f"The {declared.name_en.lower()} sandbox",
                 "Beside those of every sandbox.",
                 resolve(declared.sandbox.settings),
-                SimulatorSettings,
+                SandboxSettings,
             )
 
 

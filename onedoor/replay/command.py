@@ -15,13 +15,13 @@ from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.wiring import Options
 from onedoor.replay.history import History, UnreadableHistory, read
-from onedoor.replay.monitor import put_rules_in_force
 from onedoor.replay.player import CREEP, STEP, Player
 from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
+from onedoor.replay.store import put_rules_in_force
 from onedoor.temporary_run import run_in_temporary_folder, write_json
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
-from services.departments.recorded.ledger import RecordedLedger
+from services.departments.recorded.store import RecordedLedger
 from services.monitor.core.rules import RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.clock import FileClock

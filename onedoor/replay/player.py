@@ -19,11 +19,11 @@ from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from onedoor.replay.history import History, RecordedCase
-from onedoor.replay.monitor import case_counts, pending_deadlines
 from onedoor.replay.report import Report
+from onedoor.replay.store import case_counts, pending_deadlines
 from onedoor.temporary_run import RunFailed
 from services.departments.recorded.department import DEPARTMENT as RECORDED
-from services.departments.recorded.ledger import RecordedLedger
+from services.departments.recorded.store import RecordedLedger
 from services.runtime.clock import FileClock
 
 STEP = timedelta(days=7)

@@ -17,11 +17,11 @@ class ExternalCall:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A message that the external system sent without a call. ``receipt`` is for `ExternalSystem.acknowledge`."""
+    """A message that the external system sent without a call. ``ack_token`` is for `ExternalSystem.acknowledge`."""
 
     case_id: str
     message: Message
-    receipt: Any
+    ack_token: Any
 
 
 class UnparseableReply(Exception):
@@ -40,7 +40,7 @@ class InvalidNotification:
     """A notification that cannot be parsed. ``case_id`` is None unless that much can be read."""
 
     error: UnparseableReply
-    receipt: Any
+    ack_token: Any
     case_id: str | None = None
 
 
@@ -66,5 +66,5 @@ class ExternalSystem(Protocol):
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         """New notifications, at most ``limit``. The same ones are returned until they are acknowledged."""
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         """Confirm that these notifications have been committed and need not be returned again."""

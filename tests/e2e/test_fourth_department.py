@@ -20,6 +20,7 @@ from services.departments.conformance.suite import CHECKS, Site
 from services.runtime.clock import FileClock
 from tests.support.adapter_sites import BaseSite
 from tests.support.centre import BEGINS, DAY_S, Centre
+from tests.support.installation import modules_behind_adapter
 from tools import settings_table
 
 PACKAGE = Path(__file__).parents[1] / "departments" / "environment"
@@ -109,6 +110,12 @@ async def test_its_sandbox_and_its_adapter_name_a_setting_that_is_missing() -> N
     assert (status, "ONEDOOR_ENVIRONMENT_URL is not set" in output) == (2, True), output
 
 
+async def test_its_adapter_imports_nothing_of_its_sandbox() -> None:
+    modules = await asyncio.to_thread(modules_behind_adapter, "environment")
+    assert "onedoor_environment.adapter" in modules
+    assert {module for module in modules if "sandbox" in module} == set()
+
+
 async def test_an_adapter_whose_system_is_not_in_use_does_not_start() -> None:
     status, output = await onedoor("serve", "environment", ONEDOOR_SYSTEMS="tax", **SERVICE)
     assert (status, "must name environment" in output) == (2, True), output
@@ -122,7 +129,7 @@ class EnvironmentSite(BaseSite):
     async def start(self) -> None:
         settings = import_module("onedoor_environment.settings")
         sandbox = import_module("onedoor_environment.sandbox")
-        own = settings.EnvironmentSandboxSettings(**self.simulator_settings(), port=self._port, key=KEY, silent_s=3)
+        own = sandbox.EnvironmentSandboxSettings(**self.sandbox_settings(), port=self._port, key=KEY, no_answer_s=3)
         url = await self._system.enter_async_context(sandbox.running(own, self.clock))
         if not self._port:
             self._port = int(url.rpartition(":")[2])

@@ -13,18 +13,19 @@ from sqlalchemy.pool import NullPool
 
 from services.departments.commerce import sandbox as commerce
 from services.departments.commerce.adapter import CommerceAdapter
-from services.departments.commerce.settings import CommerceSandboxSettings, CommerceSettings
+from services.departments.commerce.settings import CommerceSettings
 from services.departments.conformance.suite import START
 from services.departments.land import sandbox as land
 from services.departments.land.adapter import LandAdapter
-from services.departments.land.settings import LandSandboxSettings, LandSettings
+from services.departments.land.settings import LandSettings
 from services.departments.sandbox.behaviour import Behaviour
-from services.departments.sandbox.ledger import Ledger, LedgerEntry
+from services.departments.sandbox.ledger import LedgerEntry
+from services.departments.sandbox.store import Ledger
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.ssh_keys import ensure_key
 from services.departments.tax import sandbox as tax
 from services.departments.tax.adapter import TaxAdapter
-from services.departments.tax.settings import TaxSandboxSettings, TaxSettings
+from services.departments.tax.settings import TaxSettings
 from services.runtime.clock import FileClock
 
 SECRET = "a secret of the tests"
@@ -74,7 +75,7 @@ class BaseSite:
         engine = create_async_engine(self.database, poolclass=NullPool)
         return await Ledger(engine, self.name, "").entries()
 
-    def simulator_settings(self) -> dict[str, Any]:
+    def sandbox_settings(self) -> dict[str, Any]:
         return {
             "database": self.database,
             "poll_s": self.poll_s,
@@ -88,7 +89,9 @@ class TaxSite(BaseSite):
     url: str
 
     async def start(self) -> None:
-        settings = TaxSandboxSettings(**self.simulator_settings(), port=self._port, client_secret=SECRET, silent_s=3)
+        settings = tax.TaxSandboxSettings(
+            **self.sandbox_settings(), port=self._port, client_secret=SECRET, no_answer_s=3
+        )
         self.url = await self._system.enter_async_context(tax.running(settings, self.clock))
         if not self._port:
             self._port = int(self.url.rpartition(":")[2])
@@ -107,7 +110,7 @@ class CommerceSite(BaseSite):
 
     async def start(self) -> None:
         await self._admit(allowed=True)
-        settings = CommerceSandboxSettings(**self.simulator_settings(), exchange=self.database)
+        settings = commerce.CommerceSandboxSettings(**self.sandbox_settings(), exchange=self.database)
         await self._system.enter_async_context(commerce.running(settings, self.clock))
 
     async def stop(self) -> None:
@@ -137,8 +140,8 @@ class LandSite(BaseSite):
         self.public_key = ensure_key(self.key)
 
     async def start(self) -> None:
-        settings = LandSandboxSettings(
-            **self.simulator_settings(), port=self._port, authorized_key=self.public_key, folder=self.folder / "land"
+        settings = land.LandSandboxSettings(
+            **self.sandbox_settings(), port=self._port, authorized_key=self.public_key, folder=self.folder / "land"
         )
         port = await self._system.enter_async_context(land.running(settings, self.clock))
         if not self._port:

@@ -10,6 +10,16 @@ import psutil
 from tests.support.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "onedoor.cli"]
+IMPORTS_OF_ADAPTER = """
+import sys
+from services import registry, start
+from services.departments.sdk.declaration import resolve
+
+start.load(sys.argv[1])
+department = registry.department(sys.argv[1])
+resolve(department.settings), resolve(department.adapter)
+print(*sys.modules)
+"""
 READY_WITHIN_S = 60.0
 
 
@@ -62,3 +72,9 @@ def run_onedoor(*arguments: str, **environment: str) -> "subprocess.CompletedPro
     return subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
     )
+
+
+def modules_behind_adapter(system: str) -> set[str]:
+    """The modules that ``onedoor serve`` imports for a department."""
+    command = [sys.executable, "-c", IMPORTS_OF_ADAPTER, system]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())

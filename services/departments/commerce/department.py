@@ -1,8 +1,8 @@
 """The commerce department, declared. Its exchange tables and its ledger are in one local database."""
 
-from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, simulator_ledger
+from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, sandbox_ledger
 
-_LEDGER = simulator_ledger("commerce")
+_LEDGER = sandbox_ledger("commerce")
 
 
 def _environment(site: LocalSite) -> Environment:
@@ -21,7 +21,7 @@ DEPARTMENT = Department(
     settings="services.departments.commerce.settings:CommerceSettings",
     environment=_environment,
     sandbox=Sandbox(
-        settings="services.departments.commerce.settings:CommerceSandboxSettings",
+        settings="services.departments.commerce.sandbox:CommerceSandboxSettings",
         running="services.departments.commerce.sandbox:running",
         environment=_sandbox_environment,
     ),

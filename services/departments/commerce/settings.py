@@ -1,9 +1,7 @@
-"""Settings of the commerce adapter (prefix ``ONEDOOR_COMMERCE_``) and of its sandbox."""
+"""Settings of the commerce adapter. Prefix ``ONEDOOR_COMMERCE_``."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from services.departments.sandbox.simulator import SimulatorSettings
 
 
 class CommerceSettings(BaseSettings):
@@ -22,9 +20,3 @@ class CommerceSettings(BaseSettings):
     org_code: str | None = Field(
         None, pattern="^[0-9A-Z]{18}$", description="The department's unified social credit code, put into each row."
     )
-
-
-class CommerceSandboxSettings(SimulatorSettings):
-    """Settings of the sandbox."""
-
-    exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")

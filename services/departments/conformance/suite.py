@@ -86,7 +86,7 @@ async def submitted_twice_has_one_number(site: Site) -> None:
 
 
 async def number_is_kept_when_the_first_answer_is_lost(site: Site) -> None:
-    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.SILENT,)))
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.NO_ANSWER,)))
     one = task(1)
     (first,) = await _submit(site, [one])
     _must(not isinstance(first, Receipt | Decision), "an answer that was never sent was accepted")
@@ -108,7 +108,7 @@ async def decision_is_reported_until_acknowledged(site: Site) -> None:
         in_order = decision.delivered_at <= decision.decided_at <= LATER
         _must(in_order, "decided before it was received, or in the future")
     _must(all(one.case_id == task_id[:16] for task_id, one in again.items()), "a decision for another case")
-    await site.adapter.acknowledge([again[one.task_id].receipt])
+    await site.adapter.acknowledge([again[one.task_id].ack_token])
     left = await _decisions(site, [other])
     _must(one.task_id not in left, "an acknowledged notification is reported again")
     await _acknowledge_all(site)
@@ -275,13 +275,13 @@ async def _invalid_notification(site: Site) -> None:
 
     await _until(some, "an invalid notification was not noticed")
     _must(bool(faults[0].error.raw), "an invalid answer was not kept")
-    await site.adapter.acknowledge([faults[0].receipt])
+    await site.adapter.acknowledge([faults[0].ack_token])
     again = [one for one in await site.adapter.poll(10) if isinstance(one, InvalidNotification)]
     _must(not again, "an acknowledged invalid notification is reported again")
 
 
 async def _acknowledge_all(site: Site) -> None:
-    await site.adapter.acknowledge([one.receipt for one in await site.adapter.poll(100)])
+    await site.adapter.acknowledge([one.ack_token for one in await site.adapter.poll(100)])
 
 
 async def _is_in_ledger(site: Site, one: TaskRequested) -> bool:

@@ -90,11 +90,11 @@ class LandAdapter:
         lines = [line for lines in self._unread.values() for line in lines.values()]
         return lines[:limit]
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         async with self._session() as sftp:
-            for line in receipts:
+            for line in ack_tokens:
                 self._unread.get(line.file, {}).pop(line.number, None)
-            for name in {line.file for line in receipts}:
+            for name in {line.file for line in ack_tokens}:
                 await self._clear(sftp, name)
 
     async def _wait_for(self, sftp: asyncssh.SFTPClient, name: str) -> dict[str, Answer]:

@@ -1,6 +1,6 @@
 """The land department, declared."""
 
-from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, simulator_ledger
+from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, sandbox_ledger
 
 _SANDBOX = "sandbox-land"
 _CLIENT_KEY = "land-key"
@@ -33,9 +33,9 @@ DEPARTMENT = Department(
     settings="services.departments.land.settings:LandSettings",
     environment=_environment,
     sandbox=Sandbox(
-        settings="services.departments.land.settings:LandSandboxSettings",
+        settings="services.departments.land.sandbox:LandSandboxSettings",
         running="services.departments.land.sandbox:running",
         environment=_sandbox_environment,
     ),
-    ledger=simulator_ledger("land"),
+    ledger=sandbox_ledger("land"),
 )

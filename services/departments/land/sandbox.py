@@ -1,4 +1,4 @@
-"""A simulator of the land department's system: an SFTP server, and a simulator that works on its folders.
+"""The sandbox of the land department's system: an SFTP server, and a worker on its folders.
 
 Its one user logs in by key and sees the three folders of the exchange and nothing else.
 """
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import asyncssh
 import structlog
+from pydantic import Field
 
 from contracts.messages.plans import Outcome
-from services.departments.land.settings import LandSandboxSettings
 from services.departments.land.translate import DENIED, GRANTED, Application, Standing, digits, file_of, lines_of
+from services.departments.sandbox.backend import SandboxBackend
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator, working
+from services.departments.sandbox.loop import working
+from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.ssh_keys import ensure_key
 
@@ -26,6 +28,16 @@ BATCH_SIZE = 1000
 NONSENSE = "乱码\n".encode("gb18030")
 
 log = structlog.get_logger(__name__)
+
+
+class LandSandboxSettings(SandboxSettings):
+    """Settings of the sandbox."""
+
+    host: str = Field("127.0.0.1", description="Address the SFTP server listens on.")
+    port: int = Field(2222, ge=0, le=65535, description="Port of the SFTP server; 0 for any that is free.")
+    user: str = Field("onedoor", min_length=1, description="The one user that it accepts.")
+    authorized_key: Path = Field(description="File with that user's public key.")
+    folder: Path = Field(description="Folder of its own, with the host key; the user sees files/ in it.")
 
 
 class ExchangeSftpServer(asyncssh.SFTPServer):
@@ -51,16 +63,16 @@ class ExchangeSshServer(asyncssh.SSHServer):
     """Accepts one user, by key, for SFTP only; drops every connection while the system is out of order."""
 
     def __init__(
-        self, settings: LandSandboxSettings, simulator: Simulator, connections: set[asyncssh.SSHServerConnection]
+        self, settings: LandSandboxSettings, backend: SandboxBackend, connections: set[asyncssh.SSHServerConnection]
     ) -> None:
         self._settings = settings
-        self._simulator = simulator
+        self._backend = backend
         self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._connections.add(conn)
-        if self._simulator.away:
+        if self._backend.away:
             conn.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -75,8 +87,8 @@ class ExchangeSshServer(asyncssh.SSHServer):
 class LandSandbox:
     """Processes the files of the exchange folder."""
 
-    def __init__(self, simulator: Simulator, folder: Path) -> None:
-        self._simulator = simulator
+    def __init__(self, backend: SandboxBackend, folder: Path) -> None:
+        self._backend = backend
         self._inbox = folder / "inbox"
         self._outbox = folder / "outbox"
         for one in (self._inbox, self._outbox, folder / "done"):
@@ -84,7 +96,7 @@ class LandSandbox:
 
     async def work_once(self) -> bool:
         """Answer new files and write one of new decisions. Returns whether there was anything to do."""
-        if self._simulator.away:
+        if self._backend.away:
             return False
         files = sorted(self._inbox.glob("*.jsonl"))
         for file in files:
@@ -93,25 +105,25 @@ class LandSandbox:
         return bool(files) or reported
 
     async def _answer(self, file: Path) -> None:
-        entries = await self._simulator.take({one.ywh: one.sxbm for one in _applications(file)})
-        now = self._simulator.clock.now()
+        entries = await self._backend.take({one.ywh: one.sxbm for one in _applications(file)})
+        now = self._backend.clock.now()
         self._write(file.name, (self._receipt_line(entry, decided=entry.decided(now)) for entry in entries.values()))
         # Last, so that after a crash the file is answered again.
         _remove(file)
 
     def _receipt_line(self, entry: LedgerEntry, *, decided: bool) -> bytes:
-        if entry.makes(Mistake.SILENT):
+        if entry.makes(Mistake.NO_ANSWER):
             return b""
         if entry.makes(Mistake.GARBLED_RECEIPT):
             return NONSENSE
         return file_of([standing(entry, decided=decided)])
 
     async def _report(self) -> bool:
-        entries = await self._simulator.unreported(BATCH_SIZE)
+        entries = await self._backend.unreported(BATCH_SIZE)
         if not entries:
             return False
         self._write(f"decided-{entries[0].number}-{entries[-1].number}.jsonl", map(self._decision_lines, entries))
-        await self._simulator.mark_reported(entry.task_id for entry in entries)
+        await self._backend.mark_reported(entry.task_id for entry in entries)
         return True
 
     def _decision_lines(self, entry: LedgerEntry) -> bytes:
@@ -154,11 +166,11 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
 
 @asynccontextmanager
 async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[int]:
-    """The simulator, answering at the port that is given. Its public key is ``host_key.pub`` in its folder."""
-    simulator = Simulator("land", "地受", settings, clock)
-    await simulator.open()
+    """The sandbox, answering at the port that is given. Its public key is ``host_key.pub`` in its folder."""
+    backend = SandboxBackend("land", "地受", settings, clock)
+    await backend.open()
     folder = settings.folder / "files"
-    sandbox = LandSandbox(simulator, folder)
+    sandbox = LandSandbox(backend, folder)
     host_key = settings.folder / "host_key"
     ensure_key(host_key)
     connections: set[asyncssh.SSHServerConnection] = set()
@@ -166,7 +178,7 @@ async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[
     server = await asyncssh.listen(
         settings.host,
         settings.port,
-        server_factory=lambda: ExchangeSshServer(settings, simulator, connections),
+        server_factory=lambda: ExchangeSshServer(settings, backend, connections),
         server_host_keys=[str(host_key)],
         password_auth=False,
         kbdint_auth=False,
@@ -183,4 +195,4 @@ async def running(settings: LandSandboxSettings, clock: Clock) -> AsyncIterator[
         for connection in tuple(connections):
             connection.abort()
         await server.wait_closed()
-        await simulator.close()
+        await backend.close()

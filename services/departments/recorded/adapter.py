@@ -5,8 +5,8 @@ from typing import Any
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
-from services.departments.recorded.ledger import RecordedEntry, RecordedLedger
 from services.departments.recorded.settings import RecordedSettings
+from services.departments.recorded.store import RecordedEntry, RecordedLedger
 from services.departments.sdk.adapter import Clock, notification
 from services.departments.sdk.core.messages import Answer, Decision, Receipt
 from services.runtime.external_system import InvalidNotification, Notification
@@ -42,8 +42,8 @@ class RecordedAdapter:
         due = await self._ledger.due(self._clock.now(), limit)
         return [notification(entry.task_id, _decision(entry), entry.reference) for entry in due]
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        await self._ledger.mark_reported(receipts)
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        await self._ledger.mark_reported(ack_tokens)
 
 
 def _receipt(entry: RecordedEntry | None) -> Receipt | Exception:

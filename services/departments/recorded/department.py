@@ -2,13 +2,7 @@
 
 from services.departments.sdk.declaration import Department, Environment, Ledger, LocalSite
 
-LEDGER = Ledger(
-    database="recorded",
-    query="""
-        SELECT task_id, reference AS number, 'approved' AS outcome, delivered_at AS received_at, decided_at
-        FROM recorded WHERE task_id IS NOT NULL
-    """,
-)
+LEDGER = Ledger(database="recorded", query="services.departments.recorded.store:AUDITED")
 
 
 def _environment(site: LocalSite) -> Environment:

@@ -1,4 +1,4 @@
-"""How a simulator works: when it decides, with which outcome, and which mistakes it makes. Pure and reproducible.
+"""How a sandbox works: when it decides, with which outcome, and which mistakes it makes. Pure and reproducible.
 
 Every choice is drawn from the task id and a seed, so that the same run has the same outcomes.
 """
@@ -24,7 +24,7 @@ SHORTEST_DAYS = 0.05
 class Mistake(StrEnum):
     """Faults between a department's system and the platform."""
 
-    SILENT = "silent"
+    NO_ANSWER = "no-answer"
     """The application is taken; the first answer never arrives."""
     GARBLED_RECEIPT = "garbled-receipt"
     """The application is taken; the first answer is unreadable."""
@@ -38,7 +38,7 @@ class Mistake(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a simulator works. Days are office days; shares are between 0 and 1."""
+    """How a sandbox works. Days are office days; shares are between 0 and 1."""
 
     mean_days: float = 3.0
     item_days: Mapping[str, float] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def simulated_outcome(behaviour: Behaviour, task_id: str, item: str, received_at
 def after_office_days(start: datetime, days: float) -> datetime:
     """The moment, in UTC, at which so many office days have passed since ``start``.
 
-    An office day is Monday to Friday, 9:00 to 17:00 in China. Simulators know no holidays.
+    An office day is Monday to Friday, 9:00 to 17:00 in China. Sandboxes know no holidays.
     """
     left = OFFICE_DAY * days
     at = start.astimezone(ZONE)

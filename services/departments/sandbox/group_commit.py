@@ -1,10 +1,11 @@
 """Group commit: applications that arrive one by one are entered into the ledger together."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from services.departments.sandbox.ledger import LedgerEntry
-from services.runtime.batch.pacing import BatchPacer
+from services.departments.sandbox.loop import INTERVAL_S
 
 
 class GroupCommit:
@@ -14,7 +15,8 @@ class GroupCommit:
         self._take = take
         self._waiting: list[tuple[str, str, asyncio.Future[LedgerEntry]]] = []
         self._committing = asyncio.Lock()
-        self._pacer = BatchPacer()
+        self._next = 0.0
+        """Machine time before which no group is entered."""
 
     async def put(self, task_id: str, item: str) -> LedgerEntry:
         """Enter one application. Returns its entry after the commit, or raises what the commit raised."""
@@ -22,7 +24,8 @@ class GroupCommit:
         self._waiting.append((task_id, item, future))
         async with self._committing:
             if not future.done():
-                await self._pacer.wait()
+                await asyncio.sleep(max(0.0, self._next - time.monotonic()))
+                self._next = time.monotonic() + INTERVAL_S
                 await self._commit()
         return await future
 

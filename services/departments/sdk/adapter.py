@@ -46,8 +46,8 @@ class Adapter(Protocol):
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         """At most ``limit`` notifications, made by `notification`. Each is returned again until it is acknowledged."""
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """Note that notifications have been processed. ``receipts`` are those that `poll` returned."""
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        """Note that notifications have been processed. ``ack_tokens`` are theirs."""
 
 
 def case_of(task_id: str) -> str:
@@ -58,9 +58,9 @@ def case_of(task_id: str) -> str:
         raise ValueError("the task id does not begin with a case number") from None
 
 
-def notification(task_id: str, content: Receipt | Procedure | Decision, receipt: Any) -> Notification:
+def notification(task_id: str, content: Receipt | Procedure | Decision, ack_token: Any) -> Notification:
     """A notification for the runtime. Raises `ValueError` for a task id without a case number."""
-    return Notification(case_of(task_id), Notified(task_id=task_id, content=content), receipt)
+    return Notification(case_of(task_id), Notified(task_id=task_id, content=content), ack_token)
 
 
 def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:

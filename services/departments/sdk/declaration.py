@@ -50,22 +50,23 @@ class LocalSite(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The department's own record of its cases, as the audit reads it from the local simulator."""
+    """The department's own record of its cases, as the audit reads it from the local sandbox."""
 
     database: str
     """Name of the local database."""
-    query: str
-    """Gives task_id, number, outcome ('approved' or 'refused'), received_at and decided_at of each case."""
+    query: Reference
+    """The SQL query: it gives task_id, number, outcome ('approved' or 'refused'), received_at and decided_at of each
+    case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A simulator of the department's own system, started by ``onedoor sandbox <system>``."""
+    """Simulates the department's own system. ``onedoor sandbox <system>`` starts it."""
 
     settings: Reference
-    """Its settings, a subclass of `SimulatorSettings`."""
+    """Its settings, a subclass of `services.departments.sandbox.settings.SandboxSettings`."""
     running: Reference
-    """An asynchronous context manager that takes the settings and the clock. The simulator works inside it."""
+    """An asynchronous context manager that takes the settings and the clock. The sandbox works inside it."""
     environment: Callable[[LocalSite], Environment]
     """Its settings on a local site. The ledger's database and the clock are set by the platform."""
 
@@ -90,12 +91,9 @@ class Department:
     """Whether ``onedoor up`` runs the department unless other systems are named."""
 
 
-def simulator_ledger(system: str) -> Ledger:
-    """The ledger of a sandbox that is built on `services.departments.sandbox.simulator.Simulator`."""
-    return Ledger(
-        database=f"sandbox_{system}",
-        query="SELECT task_id, number, outcome, received_at, decide_at AS decided_at FROM ledger",
-    )
+def sandbox_ledger(system: str) -> Ledger:
+    """The ledger of a sandbox that is built on `services.departments.sandbox.backend.SandboxBackend`."""
+    return Ledger(database=f"sandbox_{system}", query="services.departments.sandbox.store:AUDITED")
 
 
 def resolve(reference: Reference) -> Any:

@@ -28,7 +28,7 @@ class TaxAdapter:
 
     batch_size = 1
 
-    def __init__(self, settings: TaxSettings, clock: Clock) -> None:
+    def __init__(self, settings: TaxSettings, _: Clock) -> None:
         self._client = TaxClient(settings)
         self._applications = self._client.url("/applications")
 
@@ -49,8 +49,8 @@ class TaxAdapter:
             raise unparseable(error, body) from None
         return [_notification(entry) for entry in feed.entries]
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        body = json.dumps({"entries": list(receipts)}).encode()
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        body = json.dumps({"entries": list(ack_tokens)}).encode()
         await self._client.request("POST", self._client.url("/applications/decided/acknowledged"), body, _JSON)
 
     async def _submit(self, task: TaskRequested) -> Answer | Exception:

@@ -1,6 +1,6 @@
 """The tax department, declared."""
 
-from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, simulator_ledger
+from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, sandbox_ledger
 
 _SANDBOX = "sandbox-tax"
 _CREDENTIALS = "tax-client-secret"
@@ -28,9 +28,9 @@ DEPARTMENT = Department(
     settings="services.departments.tax.settings:TaxSettings",
     environment=_environment,
     sandbox=Sandbox(
-        settings="services.departments.tax.settings:TaxSandboxSettings",
+        settings="services.departments.tax.sandbox:TaxSandboxSettings",
         running="services.departments.tax.sandbox:running",
         environment=_sandbox_environment,
     ),
-    ledger=simulator_ledger("tax"),
+    ledger=sandbox_ledger("tax"),
 )

@@ -1,4 +1,4 @@
-"""A simulator of the tax department's system: an HTTP server that hands out tokens and numbers.
+"""The sandbox of the tax department's system: an HTTP server that hands out tokens and numbers.
 
 POST /oauth/token                          a token, for client credentials (RFC 6749, section 4.4)
 POST /applications                         take an application: 201 the first time, then 200, with its state
@@ -19,19 +19,19 @@ from hashlib import sha256
 from urllib.parse import parse_qs, unquote, unquote_plus
 
 import uvicorn
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.messages.plans import Outcome
+from services.departments.sandbox.backend import SandboxBackend
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.group_commit import GroupCommit
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator
+from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.adapter import Clock
-from services.departments.tax.settings import TaxSandboxSettings
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
 from services.runtime.http.server import Server
 
@@ -39,6 +39,17 @@ NONSENSE = "<html>系统繁忙</html>"
 MOST_ENTRIES = 1000
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class TaxSandboxSettings(SandboxSettings):
+    """Settings of the sandbox."""
+
+    host: str = Field("127.0.0.1", description="Address the sandbox listens on.")
+    port: int = Field(8181, ge=0, le=65535, description="Port the sandbox listens on; 0 for any that is free.")
+    client_id: str = Field("onedoor", min_length=1, description="The OAuth 2 client that it accepts.")
+    client_secret: SecretStr = Field(min_length=16, description="That client's secret.")
+    token_s: float = Field(600.0, gt=0, description="Seconds for which a token is valid.")
+    no_answer_s: float = Field(30.0, gt=0, description="Seconds without an answer in the mistake 'no-answer'.")
 
 
 class Acknowledged(BaseModel):
@@ -69,12 +80,12 @@ class Tokens:
 
 
 class TaxSandbox:
-    """The HTTP interface of the simulator."""
+    """The HTTP interface."""
 
-    def __init__(self, settings: TaxSandboxSettings, simulator: Simulator) -> None:
+    def __init__(self, settings: TaxSandboxSettings, backend: SandboxBackend) -> None:
         self._settings = settings
-        self._simulator = simulator
-        self._group_commit = GroupCommit(simulator.take)
+        self._backend = backend
+        self._group_commit = GroupCommit(backend.take)
         self._tokens = Tokens(settings.token_s)
 
     def application(self) -> Starlette:
@@ -93,7 +104,7 @@ class TaxSandbox:
 
     def _available(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
-            return Response(status_code=503) if self._simulator.away else await handler(request)
+            return Response(status_code=503) if self._backend.away else await handler(request)
 
         return answer
 
@@ -135,18 +146,18 @@ class TaxSandbox:
             return JSONResponse({"faults": ["Idempotency-Key"]}, 422)
         entry = await self._group_commit.put(application.task_id, application.item)
         status = 201 if entry.submissions == 1 else 200
-        if entry.makes(Mistake.SILENT):
-            await asyncio.sleep(self._settings.silent_s)
+        if entry.makes(Mistake.NO_ANSWER):
+            await asyncio.sleep(self._settings.no_answer_s)
         if entry.makes(Mistake.GARBLED_RECEIPT):
             return Response(NONSENSE, status, media_type="text/html")
-        return _json(standing(entry, decided=entry.decided(self._simulator.clock.now())), status)
+        return _json(standing(entry, decided=entry.decided(self._backend.clock.now())), status)
 
     async def decided(self, request: Request) -> Response:
         limit = request.query_params.get("limit", "")
         if not limit.isdecimal():
             return JSONResponse({"faults": ["limit"]}, 422)
         entries: list[FeedEntry] = []
-        for entry in await self._simulator.unreported(min(int(limit), MOST_ENTRIES)):
+        for entry in await self._backend.unreported(min(int(limit), MOST_ENTRIES)):
             garbled = entry.makes(Mistake.GARBLED_DECISION)
             content = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
             entries += [FeedEntry(entry=entry.task_id, standing=content)] * (2 if entry.makes(Mistake.REPEATED) else 1)
@@ -157,7 +168,7 @@ class TaxSandbox:
             body = Acknowledged.model_validate_json(await request.body())
         except ValidationError:
             return JSONResponse({"faults": ["entries"]}, 422)
-        await self._simulator.mark_reported(body.entries)
+        await self._backend.mark_reported(body.entries)
         return Response(status_code=204)
 
 
@@ -193,10 +204,10 @@ def _listener(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def running(settings: TaxSandboxSettings, clock: Clock) -> AsyncIterator[str]:
-    """The simulator, answering at the address that is given."""
-    simulator = Simulator("tax", "税受", settings, clock)
-    await simulator.open()
-    app = TaxSandbox(settings, simulator).application()
+    """The sandbox, answering at the address that is given."""
+    backend = SandboxBackend("tax", "税受", settings, clock)
+    await backend.open()
+    app = TaxSandbox(settings, backend).application()
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     server = Server(config)
     with _listener(settings.host, settings.port) as listener:
@@ -206,4 +217,4 @@ async def running(settings: TaxSandboxSettings, clock: Clock) -> AsyncIterator[s
         finally:
             server.should_exit = True
             await task
-            await simulator.close()
+            await backend.close()

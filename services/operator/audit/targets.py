@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from services.departments.sdk.declaration import resolve
 from services.operator.addresses import read_addresses
 from services.operator.audit.queries import case_queries
 from services.operator.audit.settings import AuditSettings
@@ -92,7 +93,7 @@ def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
     ledgers, unread = {}, {}
     for system in systems:
         declared = department(system).ledger if system in departments() else None
-        query = settings.audit_queries.get(system) or (declared.query if declared else "")
+        query = settings.audit_queries.get(system) or (resolve(declared.query) if declared else "")
         if system in settings.audit_ledgers:
             if not query:
                 raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: there is no query that reads the ledger of {system}")

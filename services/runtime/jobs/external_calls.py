@@ -124,8 +124,8 @@ class ExternalCalls(Generic[S]):
             if not notifications:
                 return False
             done = await asyncio.gather(*(self._process(one) for one in notifications))
-            receipts = [one.receipt for one, is_done in zip(notifications, done, strict=True) if is_done]
-            await self._system.acknowledge(receipts)
+            ack_tokens = [one.ack_token for one, is_done in zip(notifications, done, strict=True) if is_done]
+            await self._system.acknowledge(ack_tokens)
         return len(notifications) >= limit
 
     async def drain(self) -> None:

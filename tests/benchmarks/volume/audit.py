@@ -12,7 +12,7 @@ import psutil
 
 from contracts.messages.tasks import TaskDone
 from deploy.local.engines.postgres import Postgres
-from services.departments.sandbox.ledger import Ledger
+from services.departments.sandbox.store import Ledger
 from services.load import load
 from services.operator.addresses import Addresses, write_addresses
 from services.registry import CORE_SERVICES, default_systems

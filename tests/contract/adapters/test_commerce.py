@@ -57,7 +57,7 @@ async def test_a_row_committed_late_is_read(site: CommerceSite, exchange: AsyncE
         await decide(quick, 2)
         await quick.commit()
         first = await decisions(site)
-        await site.adapter.acknowledge([one.receipt for one in first.values()])
+        await site.adapter.acknowledge([one.ack_token for one in first.values()])
         await slow.commit()
     assert list(first) == [task(2).task_id]
     assert list(await decisions(site)) == [task(1).task_id]
@@ -116,13 +116,13 @@ async def test_a_special_procedure_is_reported_again_when_it_changes(site: Comme
     )
     # It changes its end before the first report is acknowledged.
     second = await notified("U", 5, 12)
-    await site.adapter.acknowledge([first.receipt])
+    await site.adapter.acknowledge([first.ack_token])
     changed = content_of(second)
     assert isinstance(changed, Procedure)
     assert changed.until == datetime(2026, 3, 12, 2, tzinfo=UTC)
     assert changed.procedure == procedure.procedure
     assert await site.adapter.poll(10) == [second]
-    await site.adapter.acknowledge([second.receipt])
+    await site.adapter.acknowledge([second.ack_token])
     assert await site.adapter.poll(10) == []
 
 

@@ -92,10 +92,10 @@ async def test_a_file_moves_away_once_it_is_acknowledged_completely(site: LandSi
     first, second, third = await site.adapter.poll(10)
     assert isinstance(second, InvalidNotification)
     assert second.error.raw == b"nonsense"
-    await site.adapter.acknowledge([first.receipt, third.receipt])
+    await site.adapter.acknowledge([first.ack_token, third.ack_token])
     assert await site.adapter.poll(10) == [second]
     assert file.exists()
-    await site.adapter.acknowledge([second.receipt])
+    await site.adapter.acknowledge([second.ack_token])
     assert not file.exists()
     assert (outbox.parent / "done" / "1.jsonl").exists()
 
@@ -106,7 +106,7 @@ async def test_a_large_file_is_reported_in_parts(site: LandSite, outbox: Path, s
     count = 0
     while lines := await site.adapter.poll(2):
         count += len(lines)
-        await site.adapter.acknowledge([line.receipt for line in lines])
+        await site.adapter.acknowledge([line.ack_token for line in lines])
     assert count == 5
     assert not [name for name in await sftp.listdir("outbox") if name.endswith(".jsonl")]
 

@@ -167,6 +167,6 @@ class FakeSystem:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         return list(self.notifications.values())[:limit]
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        for receipt in receipts:
-            self.notifications.pop(receipt, None)
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        for ack_token in ack_tokens:
+            self.notifications.pop(ack_token, None)

@@ -1,4 +1,4 @@
-"""When and how a simulator decides."""
+"""When and how a sandbox decides."""
 
 from datetime import UTC, datetime, timedelta
 from statistics import mean

@@ -28,7 +28,7 @@ class Counter:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         return ()
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None: ...
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None: ...
 
 
 async def test_answers_go_to_their_tasks() -> None:

@@ -1,4 +1,4 @@
-"""Group commit of simulators."""
+"""Group commit of sandboxes."""
 
 import asyncio
 from collections.abc import Mapping

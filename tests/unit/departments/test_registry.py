@@ -8,7 +8,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from services import registry
-from services.departments.sandbox.simulator import SimulatorSettings
+from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.declaration import GROUP, module_of, resolve
 from services.load import load
 
@@ -55,7 +55,9 @@ def test_a_declaration_names_what_there_is(system: str, monkeypatch: pytest.Monk
         assert callable(resolve(declared.sandbox.running))
         own = {"ONEDOOR_SANDBOX_DATABASE": Site().database_url(declared.ledger.database)}
         settings.append((resolve(declared.sandbox.settings), own | dict(declared.sandbox.environment(Site()))))
-        assert issubclass(settings[1][0], SimulatorSettings)
+        assert issubclass(settings[1][0], SandboxSettings)
+    if declared.ledger is not None:
+        assert "task_id" in resolve(declared.ledger.query)
     for kind, environment in settings:
         with monkeypatch.context() as patch:
             for name, value in environment.items():

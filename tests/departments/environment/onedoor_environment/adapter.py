@@ -22,7 +22,7 @@ class EnvironmentAdapter:
 
     batch_size = 1
 
-    def __init__(self, settings: EnvironmentSettings, clock: Clock) -> None:
+    def __init__(self, settings: EnvironmentSettings, _: Clock) -> None:
         self._settings = settings
         self._session: ClientSession
 
@@ -47,8 +47,8 @@ class EnvironmentAdapter:
             raise unparseable(error, body) from None
         return [_notification(permit) for permit in feed.permits]
 
-    async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        await self._request("POST", "/acknowledged", list(receipts))
+    async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        await self._request("POST", "/acknowledged", list(ack_tokens))
 
     async def _submit(self, task: TaskRequested) -> Answer | Exception:
         try:

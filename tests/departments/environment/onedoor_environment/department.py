@@ -1,6 +1,6 @@
 """The environment department, declared."""
 
-from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, simulator_ledger
+from services.departments.sdk.declaration import Department, Environment, LocalSite, Sandbox, sandbox_ledger
 
 _PORT = "sandbox-environment"
 _KEY = "environment-key"
@@ -25,9 +25,9 @@ DEPARTMENT = Department(
     settings="onedoor_environment.settings:EnvironmentSettings",
     environment=_environment,
     sandbox=Sandbox(
-        settings="onedoor_environment.settings:EnvironmentSandboxSettings",
+        settings="onedoor_environment.sandbox:EnvironmentSandboxSettings",
         running="onedoor_environment.sandbox:running",
         environment=_sandbox_environment,
     ),
-    ledger=simulator_ledger("environment"),
+    ledger=sandbox_ledger("environment"),
 )

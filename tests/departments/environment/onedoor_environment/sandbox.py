@@ -1,4 +1,4 @@
-"""A simulator of the environment department's system.
+"""The sandbox of the environment department's system.
 
 PUT  /permits          takes an application and answers with its state
 GET  /decided?limit=   decided applications that have not been acknowledged
@@ -13,22 +13,31 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from pydantic import Field, SecretStr
 
 from contracts.messages.plans import Outcome
+from services.departments.sandbox.backend import SandboxBackend
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
-from services.departments.sandbox.simulator import Simulator
+from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.adapter import Clock
 
-from .settings import EnvironmentSandboxSettings
+
+class EnvironmentSandboxSettings(SandboxSettings):
+    """Settings of the sandbox."""
+
+    host: str = Field("127.0.0.1", description="Address the sandbox listens on.")
+    port: int = Field(8383, ge=0, le=65535, description="Port the sandbox listens on; 0 for any that is free.")
+    key: SecretStr = Field(min_length=16, description="The API key that it accepts.")
+    no_answer_s: float = Field(30.0, gt=0, description="Seconds without an answer in the mistake 'no-answer'.")
 
 
 class EnvironmentSandbox:
-    """The interface of the simulator."""
+    """The HTTP interface."""
 
-    def __init__(self, settings: EnvironmentSandboxSettings, simulator: Simulator) -> None:
+    def __init__(self, settings: EnvironmentSandboxSettings, backend: SandboxBackend) -> None:
         self._settings = settings
-        self._simulator = simulator
+        self._backend = backend
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
@@ -41,22 +50,22 @@ class EnvironmentSandbox:
         key = self._settings.key.get_secret_value()
         if not hmac.compare_digest(request.headers.get("X-Api-Key", "").encode(), key.encode()):
             raise web.HTTPUnauthorized
-        if self._simulator.away:
+        if self._backend.away:
             raise web.HTTPServiceUnavailable
         return await handler(request)
 
     async def take(self, request: web.Request) -> web.Response:
         content = await request.json()
-        (entry,) = (await self._simulator.take({content["key"]: content["item"]})).values()
-        if entry.makes(Mistake.SILENT):
-            await asyncio.sleep(self._settings.silent_s)
+        (entry,) = (await self._backend.take({content["key"]: content["item"]})).values()
+        if entry.makes(Mistake.NO_ANSWER):
+            await asyncio.sleep(self._settings.no_answer_s)
         if entry.makes(Mistake.GARBLED_RECEIPT):
             return web.Response(text="<html>系统繁忙</html>")
-        return web.json_response(_permit(entry, decided=entry.decided(self._simulator.clock.now())))
+        return web.json_response(_permit(entry, decided=entry.decided(self._backend.clock.now())))
 
     async def decided(self, request: web.Request) -> web.Response:
         permits: list[dict[str, Any]] = []
-        for entry in await self._simulator.unreported(int(request.query["limit"])):
+        for entry in await self._backend.unreported(int(request.query["limit"])):
             permit = _permit(entry, decided=True)
             if entry.makes(Mistake.GARBLED_DECISION):
                 permit["verdict"] = "??"
@@ -64,7 +73,7 @@ class EnvironmentSandbox:
         return web.json_response({"permits": permits})
 
     async def acknowledged(self, request: web.Request) -> web.Response:
-        await self._simulator.mark_reported(await request.json())
+        await self._backend.mark_reported(await request.json())
         return web.Response(status=204)
 
 
@@ -83,14 +92,14 @@ def _permit(entry: LedgerEntry, *, decided: bool) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running(settings: EnvironmentSandboxSettings, clock: Clock) -> AsyncIterator[str]:
-    """The simulator, answering at the address given."""
-    simulator = Simulator("environment", "环受", settings, clock)
-    await simulator.open()
-    runner = web.AppRunner(EnvironmentSandbox(settings, simulator).application(), access_log=None, shutdown_timeout=1)
+    """The sandbox, answering at the address given."""
+    backend = SandboxBackend("environment", "环受", settings, clock)
+    await backend.open()
+    runner = web.AppRunner(EnvironmentSandbox(settings, backend).application(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         yield f"http://{settings.host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-        await simulator.close()
+        await backend.close()

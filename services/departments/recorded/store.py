@@ -10,6 +10,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+AUDITED = """
+    SELECT task_id, reference AS number, 'approved' AS outcome, delivered_at AS received_at, decided_at
+    FROM recorded WHERE task_id IS NOT NULL
+"""
+"""The query by which the audit reads the ledger."""
+
 _TABLE = """
     CREATE TABLE IF NOT EXISTS recorded (
         reference text PRIMARY KEY,

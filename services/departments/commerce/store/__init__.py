@@ -1,0 +1,1 @@
+"""All SQL of the exchange tables: their definition, and what the adapter and the sandbox do with them."""

@@ -1,0 +1,40 @@
+"""Settings that all sandboxes have in common."""
+
+from dataclasses import fields
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.envelope import Instant
+from services.departments.sandbox.behaviour import Behaviour, Mistake
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[float, Field(gt=0, le=3650)]
+
+
+class SandboxSettings(BaseSettings):
+    """How a sandbox works. Prefix ``ONEDOOR_SANDBOX_``: each sandbox is a process with an environment of its own."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True)
+
+    database: SecretStr = Field(description="Database of the ledger: postgresql+asyncpg://user@host/name.")
+    clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    mean_days: Days = Field(3.0, description="Office days until a decision, on average.")
+    item_days: dict[str, Days] = Field({}, description="The same for single items: a JSON object by item code.")
+    spread: Share = Field(0.3, description="Standard deviation of that time, as a share of the mean.")
+    late_share: Share = Field(0.0, description="Share of cases decided only after late_days.")
+    late_days: Days = Field(60.0, description="Office days the late cases take.")
+    refused_share: Share = Field(0.0, description="Share of cases refused.")
+    mistake_share: Share = Field(0.0, description="Share of cases with one of the mistakes.")
+    mistakes: tuple[Mistake, ...] = Field(
+        tuple(Mistake), description="The mistakes it makes, as a JSON list: " + ", ".join(Mistake) + "."
+    )
+    at_once: bool = Field(False, description="Decide on receipt: the decision is in the answer to the application.")
+    seed: str = Field("sandbox", description="Seed of all random choices.")
+    away_from: Instant | None = Field(None, description="From this moment of the clock on the system does not answer.")
+    away_until: Instant | None = Field(None, description="Until this moment; without it, to the end.")
+    poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two polls for new applications.")
+
+    def behaviour(self) -> Behaviour:
+        return Behaviour(**{field.name: getattr(self, field.name) for field in fields(Behaviour)})
