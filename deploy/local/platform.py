@@ -13,7 +13,7 @@ from deploy.local.engines.engine import Engine, EngineFailed
 from deploy.local.processes.child import Notify, run_together
 from deploy.local.processes.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
 from deploy.local.wiring import Options, Wiring, preload
-from services.operator.addresses import write_addresses
+from services.addresses import write_addresses
 
 READY_SECONDS = 90.0
 _POLL_SECONDS = 0.2

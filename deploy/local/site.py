@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from services.operator.files import PRIVATE, complete_file
+from services.files import PRIVATE, complete_file
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""

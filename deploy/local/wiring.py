@@ -9,7 +9,7 @@ from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
 from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
-from services.operator.addresses import Addresses
+from services.addresses import Addresses
 
 
 @dataclass(frozen=True, slots=True)

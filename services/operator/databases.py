@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from services.operator.addresses import NoAddresses, read_addresses
+from services.addresses import NoAddresses, read_addresses
 from services.operator.options import DatabaseOptions, stop
 from services.registry import CORE_SERVICES, default_systems
 

@@ -1,5 +1,7 @@
 """Options that several commands have, and the end of a command that fails. Cheap to import."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -45,3 +47,12 @@ def stop(reason: str) -> typer.Exit:
     """Print the reason for which a command ends. Returns the exception to raise."""
     typer.echo(reason, err=True)
     return typer.Exit(1)
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """End the command with one line if a file cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from services.addresses import read_addresses
 from services.departments.sdk.declaration import resolve
-from services.operator.addresses import read_addresses
 from services.operator.audit.queries import case_queries
 from services.operator.audit.settings import AuditSettings
 from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen

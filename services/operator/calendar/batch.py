@@ -9,8 +9,9 @@ import typer
 
 from contracts.messages.plans import Limit
 from contracts.working_time import CountingRules, Due, LimitHistory, due
+from services.files import complete_file
 from services.operator.calendar.limit import parse_moment, suspension
-from services.operator.files import complete_file, file_errors
+from services.operator.options import file_errors
 
 
 def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:

@@ -27,8 +27,9 @@ from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language, amount, moment, text
 from contracts.working_time.hours import parse_session
 from contracts.working_time.notices import InvalidNotice
-from services.operator.calendar import folder
-from services.operator.files import file_errors
+from services.operator import notice_folder
+from services.operator.calendar.options import LimitOptions
+from services.operator.options import file_errors
 
 
 def print_due(history: LimitHistory, rules: CountingRules, *, as_json: bool) -> None:
@@ -51,18 +52,19 @@ def print_explanation(
             picture.write_text(drawing, encoding="utf-8")
 
 
-def counting_rules(region: str, method: str, hours: str, zone: str, calendars: Path) -> CountingRules:
+def counting_rules(options: LimitOptions) -> CountingRules:
     """The calendar, hours and method by which time is counted."""
     try:
-        calendar = folder.calendar(calendars, region)
-        sessions = tuple(parse_session(part) for part in hours.split(","))
-        rules = CountingRules(calendar, OfficeHours(zone, sessions), CountingMethod(method))
+        calendar = notice_folder.calendar(options.calendars, options.region)
+        sessions = tuple(parse_session(part) for part in options.hours.split(","))
+        rules = CountingRules(calendar, OfficeHours(options.zone, sessions), CountingMethod(options.rule))
     except (InvalidNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
     except (ZoneInfoNotFoundError, OSError):
-        raise typer.BadParameter(f"{zone!r} is no time zone: write Asia/Shanghai, for example") from None
-    if calendar.region != region:
-        typer.echo(f"no notice of {region} is in force in {calendars}; the nation's calendar counts", err=True)
+        raise typer.BadParameter(f"{options.zone!r} is no time zone: write Asia/Shanghai, for example") from None
+    if calendar.region != options.region:
+        where = f"no notice of {options.region} is in force in {options.calendars}"
+        typer.echo(f"{where}; the nation's calendar counts", err=True)
     return rules
 
 
@@ -77,28 +79,23 @@ def suspension(since: str, until: str, rules: CountingRules) -> Suspension:
     return Suspension(parse_moment(since, rules), parse_moment(until, rules) if until.strip() else None)
 
 
-def history(
-    rules: CountingRules,
-    start: str | None,
-    days: int | None,
-    calendar_days: int | None,
-    months: int | None,
-    minutes: int | None,
-    suspensions: list[str] | None,
-    extension: int | None,
-    restart: str | None,
-) -> LimitHistory:
+def history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
     """The history of a limit from its options."""
-    if start is None:
+    if options.start is None:
         raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
     try:
-        began_at = parse_moment(start, rules)
+        began_at = parse_moment(options.start, rules)
         return LimitHistory(
-            Limit(working_days=days, calendar_days=calendar_days, months=months, working_minutes=minutes),
+            Limit(
+                working_days=options.days,
+                calendar_days=options.calendar_days,
+                months=options.months,
+                working_minutes=options.minutes,
+            ),
             began_at,
-            tuple(_period(one, rules) for one in suspensions or ()),
-            Extension(extension, "by option", began_at) if extension is not None else None,
-            parse_moment(restart, rules) if restart is not None else None,
+            tuple(_period(one, rules) for one in options.suspend or ()),
+            Extension(options.extend, "by option", began_at) if options.extend is not None else None,
+            parse_moment(options.restart, rules) if options.restart is not None else None,
         )
     except ValidationError:
         raise typer.BadParameter("give one of --days, --calendar-days, --months and --minutes") from None

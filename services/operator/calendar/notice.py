@@ -7,10 +7,9 @@ import typer
 
 from contracts.working_time import published_calendar
 from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force, read
-from services.operator.calendar import folder
+from services.operator import notice_folder
 from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
-from services.operator.files import file_errors
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions, file_errors, stop
 
 
 def load_notice(file: Path, region: str | None, calendars: Path, options: DatabaseOptions, *, yes: bool) -> None:
@@ -25,7 +24,7 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
         if at_monitor is not None:
             published, known = at_monitor[1].almanac.published.calendar(), list(at_monitor[1].notices)
         else:
-            published, known = published_calendar(), folder.notices(calendars)
+            published, known = published_calendar(), notice_folder.notices(calendars)
         others = [one for one in known if (one.region, one.year) != (notice.region, notice.year)]
         before = in_force(published, known, notice.region)
         after = in_force(published, [*others, notice], notice.region)
@@ -46,7 +45,7 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
     if at_monitor is not None:
         apply_notices(options, at_monitor, [*others, notice])
     with file_errors():
-        typer.echo(f"stored as {folder.put(calendars, notice)}")
+        typer.echo(f"stored as {notice_folder.put(calendars, notice)}")
     if at_monitor is None:
         typer.echo("it is not in force at monitor: name its database, or run 'onedoor rules apply' where it is")
 

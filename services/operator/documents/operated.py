@@ -17,8 +17,7 @@ from rich.progress import Progress as Bar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.operator.databases import PLACE, on_service
-from services.operator.files import file_errors
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions, file_errors, stop
 from services.runtime.store import documents, rollouts
 from services.runtime.store.documents import Superseded, UnusableVersion, VersionedDocument
 from services.runtime.store.rollouts import Progress

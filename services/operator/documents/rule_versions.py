@@ -12,9 +12,9 @@ from contracts.working_time.published import festival_in_english
 from services.intake.documents import ALMANAC
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
-from services.operator.calendar.folder import notices
 from services.operator.databases import WrongChoice, chosen
 from services.operator.documents.operated import Copy, OperatedDocument, file_differences
+from services.operator.notice_folder import notices
 from services.operator.options import DatabaseOptions, stop
 from services.runtime.yaml_file import write_yaml
 

@@ -7,10 +7,10 @@ from typing import TextIO
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.files import complete_file
 from services.monitor.journal.blocks import export_head, export_lines
 from services.operator.databases import on_service
-from services.operator.files import complete_file, file_errors
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions, file_errors, stop
 from services.operator.store import journal
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from onedoor.applicants import applications
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue.load import sample_catalogue
-from services.operator.addresses import read_addresses, write_addresses
+from services.addresses import read_addresses, write_addresses
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
 from services.operator.audit.run import AuditOptions, audit

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from contracts.codec import encode
 from deploy.local.engines import Engines
 from onedoor.cli import app
-from services.operator.addresses import Addresses, write_addresses
+from services.addresses import Addresses, write_addresses
 from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.working_time import Calendar, published_calendar
 from contracts.working_time.notices import InvalidNotice, Notice, in_force, read
-from services.operator.files import complete_file
+from services.files import complete_file
 
 REPLACED = "replaced"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from services.operator.files import PRIVATE, complete_file
+from services.files import PRIVATE, complete_file
 
 FILE_NAME = "databases.json"
 

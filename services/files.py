@@ -1,12 +1,10 @@
-"""Files that commands read and write. Cheap to import."""
+"""Files that are written completely or not at all. Cheap to import."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
-
-import typer
 
 PRIVATE = 0o600
 """The mode of a file that only its owner can read."""
@@ -24,12 +22,3 @@ def complete_file(file: Path, mode: int = 0o666) -> Iterator[TextIO]:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def file_errors() -> Iterator[None]:
-    """End the command with one line if a file cannot be read or written."""
-    try:
-        yield
-    except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
