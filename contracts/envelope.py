@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, create_model
+from pydantic import AwareDatetime, Field, TypeAdapter, create_model
 
 from contracts.values import Value
 
@@ -20,6 +20,9 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 CaseId = Annotated[str, Field(pattern=r"^[0-9A-Z]{4}(-[0-9A-Z]{4}){2}-[0-9A-Z]$")]
 """The public case number, e.g. ``K7Q2-9MXF-4TBA-3``: twelve characters and a check character."""
+
+CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
+"""Validates a case number by itself."""
 
 Code = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """A short identifier, such as that of an item, a step or a system."""

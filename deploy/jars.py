@@ -47,15 +47,15 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
 
-def pinned(file: Path = PINNED) -> tuple[Jar, ...]:
-    """The jars of a pin file: a coordinate and a checksum a line, ``#`` begins a comment."""
-    lines = (line.split("#")[0].split() for line in file.read_text().splitlines())
+def pinned() -> tuple[Jar, ...]:
+    """The pinned jars. The file has a coordinate and a checksum a line, ``#`` begins a comment."""
+    lines = (line.split("#")[0].split() for line in PINNED.read_text().splitlines())
     return tuple(Jar(*line) for line in lines if line)
 
 
-def version(file: Path = PINNED) -> str:
+def version() -> str:
     """A key of the pins, for files that were made with these jars."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(PINNED.read_bytes()).hexdigest()[:12]
 
 
 def cache_folder() -> Path:

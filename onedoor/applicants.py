@@ -1,7 +1,7 @@
 """Sample applications such as a service centre receives: invented and reproducible."""
 
-import json
 from collections.abc import Iterator
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -38,21 +38,27 @@ def applications(catalogue: Catalogue, count: int, seed: int = 7) -> Iterator[di
         }
 
 
-def bodies(catalogue: Catalogue, count: int, seed: int = 7) -> list[bytes]:
-    """The same applications as request bodies."""
-    return [json.dumps(application).encode() for application in applications(catalogue, count, seed)]
-
-
 def person(random: Random, region: str) -> dict[str, str]:
     """A person with a valid citizen number of that region."""
     name = random.choice(SURNAMES) + "".join(random.sample(GIVEN, random.choice((1, 2))))
-    born = f"{random.randrange(1955, 2005)}{random.randrange(1, 13):02d}{random.randrange(1, 29):02d}"
-    digits = f"{region}{born}{random.randrange(1000):03d}"
-    return {"kind": "person", "name": name, "id_number": digits + mod_11_2.calc_check_digit(digits)}
+    born = date(random.randrange(1955, 2005), random.randrange(1, 13), random.randrange(1, 29))
+    return {"kind": "person", "name": name, "id_number": citizen_number(born, random.randrange(1000), region)}
 
 
 def company(random: Random, region: str) -> dict[str, str]:
     """A company with a valid credit code of that region."""
     name = f"南宁市{''.join(random.sample(GIVEN, 2))}{random.choice(TRADES)}有限公司"
-    code = f"91{region}MA5{random.randrange(10**6):06d}"
-    return {"kind": "organisation", "name": name, "id_number": code + uscc.calc_check_digit(code)}
+    organisation = f"MA5{random.randrange(10**6):06d}"
+    return {"kind": "organisation", "name": name, "id_number": credit_code(organisation, region)}
+
+
+def citizen_number(born: date, sequence: int, region: str) -> str:
+    """A citizen number (GB 11643) with its check character."""
+    body = f"{region}{born:%Y%m%d}{sequence:03}"
+    return body + mod_11_2.calc_check_digit(body)
+
+
+def credit_code(organisation: str, region: str) -> str:
+    """The unified social credit code (GB 32100) of a company, with its check character."""
+    body = f"91{region}{organisation}"
+    return body + uscc.calc_check_digit(body)

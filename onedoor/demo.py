@@ -22,7 +22,7 @@ from contracts.working_time import published_calendar
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.wiring import Options
-from onedoor.applicants import bodies
+from onedoor.applicants import applications
 from onedoor.temporary_run import RunFailed, run_in_temporary_folder, write_json
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.catalogue.models import Catalogue
@@ -88,8 +88,10 @@ async def _demo(
     progress: Progress, output: Path | None, stay: bool, console: Console, folder: Path, notify: Notify
 ) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    notify(f"starting Apache Kafka, PostgreSQL, six services and three department systems in {folder}")
-    async with Platform(folder, _options(sample_catalogue(), folder / "clock"), notify) as platform:
+    options = _options(sample_catalogue(), folder / "clock")
+    started = f"{len(options.services)} services and {len(options.systems)} department systems"
+    notify(f"starting Apache Kafka, PostgreSQL, {started} in {folder}")
+    async with Platform(folder, options, notify) as platform:
         notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         async with httpx2.AsyncClient(timeout=30) as client:
@@ -137,15 +139,15 @@ def _arrivals(count: int) -> list[datetime]:
 async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progress: Progress) -> None:
     """Post each application at its time."""
     async with asyncio.TaskGroup() as posts:
-        arrivals = zip(_arrivals(progress.wanted), bodies(sample_catalogue(), progress.wanted), strict=True)
-        for number, (at, body) in enumerate(arrivals):
+        arrivals = zip(_arrivals(progress.wanted), applications(sample_catalogue(), progress.wanted), strict=True)
+        for number, (at, application) in enumerate(arrivals):
             await asyncio.sleep(max(0.0, clock.machine_seconds(at)))
-            posts.create_task(_post(client, intake, number, body))
+            posts.create_task(_post(client, intake, number, application))
 
 
-async def _post(client: httpx2.AsyncClient, intake: str, number: int, body: bytes) -> None:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": f"demo-{number}"}
-    answer = await client.post(f"{intake}/cases", content=body, headers=headers)
+async def _post(client: httpx2.AsyncClient, intake: str, number: int, application: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": f"demo-{number}"}
+    answer = await client.post(f"{intake}/cases", json=application, headers=headers)
     if answer.status_code != httpx2.codes.CREATED:
         raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
 

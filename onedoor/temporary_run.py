@@ -12,7 +12,7 @@ from rich.console import Console
 from deploy.local.engines.engine import EngineFailed
 from deploy.local.processes.child import Notify
 from deploy.local.processes.supervisor import NotReady
-from deploy.local.up import until_asked_to_stop
+from deploy.local.up import run_until_signal
 
 
 class RunFailed(Exception):
@@ -33,7 +33,7 @@ def run_in_temporary_folder(
 
     folder = Path(tempfile.mkdtemp(prefix=f"onedoor-{name}-"))
     try:
-        until_asked_to_stop(work(folder, notify))
+        run_until_signal(work(folder, notify))
     except (RunFailed, EngineFailed, NotReady, OSError) as failure:
         console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
         return 1

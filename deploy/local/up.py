@@ -20,12 +20,12 @@ _REFRESH_SECONDS = 0.5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
+def run_until_signal(work: Coroutine[None, None, None]) -> None:
     """Run the work. Ctrl-C, ``kill`` or the end of the terminal cancels it once; a second signal is ignored."""
-    asyncio.run(_until_asked_to_stop(work))
+    asyncio.run(_run_until_signal(work))
 
 
-async def _until_asked_to_stop(work: Coroutine[None, None, None]) -> None:
+async def _run_until_signal(work: Coroutine[None, None, None]) -> None:
     task = asyncio.create_task(work)
     stopping = False
 
@@ -48,7 +48,7 @@ def run(folder: Path, options: Options, plain: bool) -> int:
     """Run until a stop signal; gives the exit status."""
     console = Console(force_terminal=False if plain else None, highlight=False)
     try:
-        until_asked_to_stop(_up(folder, options, console))
+        run_until_signal(_up(folder, options, console))
     except (FolderInUse, EngineFailed, NotReady) as failure:
         console.print(str(failure), markup=False, soft_wrap=True)
         return 1

@@ -8,8 +8,8 @@ from pathlib import Path
 from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
-from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
 from services.addresses import Addresses
+from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,18 @@
 from ipaddress import ip_address
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Systems = Annotated[tuple[System, ...], NoDecode, BeforeValidator(_split)]
+"""Department systems, comma separated."""
 
 
 class Settings(BaseSettings):
@@ -54,7 +62,7 @@ class Settings(BaseSettings):
     )
 
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
-    systems: Annotated[tuple[System, ...], NoDecode] = Field(
+    systems: Systems = Field(
         min_length=1,
         description="The department systems of the installation, comma separated. The same at every service, but a "
         "department's own, which needs to know itself only.",
@@ -81,11 +89,6 @@ class Settings(BaseSettings):
     def systems_of(self, service: str) -> tuple[str, ...]:
         """The systems whose topics a service consumes: its own if it is the service of one, else all."""
         return (service,) if service in self.systems else self.systems
-
-    @field_validator("systems", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

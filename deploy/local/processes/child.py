@@ -97,9 +97,9 @@ def trim_log(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def log_tail(log: Path, lines: int = 15) -> str:
+def log_tail(log: Path) -> str:
     """The last lines of a log, for an error message."""
     if not log.exists():
         return f"(no log at {log})"
     with log.open(errors="replace") as file:
-        return f"{log}:\n" + "".join(deque(file, maxlen=lines)).rstrip()
+        return f"{log}:\n" + "".join(deque(file, maxlen=15)).rstrip()

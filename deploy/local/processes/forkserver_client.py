@@ -95,11 +95,6 @@ class ForkServer:
         """Whether the fork server lives."""
         return self._socket is not None
 
-    def kill(self) -> None:
-        """Kill the fork server, and with it all its processes."""
-        if self._process is not None:
-            self._process.kill()
-
     async def fork(
         self, entry: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
     ) -> ForkedProcess:

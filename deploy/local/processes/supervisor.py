@@ -92,10 +92,6 @@ class Supervisor:
         self._fork_server.start()
         self._trimming.append(asyncio.create_task(self._trim_logs()))
 
-    def kill_fork_server(self) -> None:
-        """Kill the fork server and with it all processes, for tests."""
-        self._fork_server.kill()
-
     async def run(self, specification: Specification, timeout_seconds: float = 120) -> None:
         """Run a one-time task to its end. Raises NotReady if it fails."""
         log = self._log(specification.name)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from contracts.envelope import CaseId
+from contracts.envelope import CASE_ID
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
-
-_CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
 
 class Clock(Protocol):
@@ -53,7 +51,7 @@ class Adapter(Protocol):
 def case_of(task_id: str) -> str:
     """The case of a task. Raises `ValueError` for an id that does not begin with a case number."""
     try:
-        return _CASE_ID.validate_python(task_id.partition("/")[0])
+        return CASE_ID.validate_python(task_id.partition("/")[0])
     except ValidationError:
         raise ValueError("the task id does not begin with a case number") from None
 

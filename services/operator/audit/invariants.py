@@ -14,7 +14,7 @@ class Invariant(StrEnum):
     RUNGS = "rungs"
     PUBLISHED = "published"
     PARKED = "parked"
-    LEDGER = "ledger"
+    REPLAYED = "replayed"
     UNIQUE = "unique"
 
 
@@ -25,7 +25,7 @@ TITLES = {
     Invariant.RUNGS: "rungs fired once when late, and never in time / 预警级别",
     Invariant.PUBLISHED: "messages published within a minute / 发件箱",
     Invariant.PARKED: "parked messages that have a reason / 死信",
-    Invariant.LEDGER: "states that follow from their messages / 台账重演",
+    Invariant.REPLAYED: "states that follow from their messages / 状态重演",
     Invariant.UNIQUE: "numbers, documents and fees given once / 编号唯一",
 }
 
@@ -47,7 +47,7 @@ class Fault:
 class Moments:
     """The moments that the checks of a case depend on.
 
-    ``now`` is a moment of the clock that the services read. ``soon`` is one of the machine's clock: monitor must
+    ``now`` is a moment of the shared clock. ``soon`` is one of the machine's clock: monitor must
     repeat a query for a card before then. Outboxes and ledgers are complete since ``kept_since``. Cases closed before
     ``closed_since`` may have been deleted.
     """

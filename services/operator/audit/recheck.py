@@ -121,5 +121,5 @@ class Recheck:
     def _replayed(self, record: CaseRecord, moments: Moments, count: bool) -> list[Fault]:
         examined, faults = replay(record, moments)
         if count:
-            self.report.findings[Invariant.LEDGER].examined += examined
+            self.report.findings[Invariant.REPLAYED].examined += examined
         return faults

@@ -3,12 +3,10 @@
 The prefix is ``ONEDOOR_``.
 """
 
-from typing import Annotated
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
-from services.runtime.settings import System
+from services.runtime.settings import System, Systems
 
 
 class AuditSettings(BaseSettings):
@@ -16,7 +14,7 @@ class AuditSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
-    systems: Annotated[tuple[System, ...], NoDecode] = Field(
+    systems: Systems = Field(
         (),
         description="The department systems of the installation, comma separated. "
         "Not needed with the folder of an 'onedoor up'.",
@@ -33,8 +31,3 @@ class AuditSettings(BaseSettings):
         description="For each system the query that reads its ledger as task_id, number, outcome ('approved' or "
         "'refused'), received_at and decided_at; without it, as the department's package declares.",
     )
-
-    @field_validator("systems", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -56,9 +56,9 @@ class Targets:
     outbox_retention: timedelta
 
     async def kept_since(self, tables: "Connections") -> datetime:
-        """The moment of lawful time since when all messages and all cases are on record.
+        """The moment of the shared clock since when all messages and all cases are on record.
 
-        Closed cases are deleted by lawful time, messages by machine time. With the system's clock the two are one.
+        Closed cases are deleted by the shared clock, messages by machine time. With the system's clock the two are one.
         With a clock file, outboxes count as complete while the oldest message is too young to have been deleted.
         """
         since = self.clock.now() - self.closed_retention + MARGIN

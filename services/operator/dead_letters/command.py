@@ -1,7 +1,7 @@
 """Declares ``onedoor dead-letters``: list dead letters, show, replay or drop them."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,29 +54,26 @@ def show(
     show_letter(number, service, DatabaseOptions(database, folder))
 
 
-@app.command()
-def replay(
-    numbers: Numbers = None,
-    case: Case = None,
-    service: Service = None,
-    database: Database = "",
-    folder: Folder = None,
-) -> None:
-    """Publish letters on their topics again, in order. The service does so at once, or at its next start."""
-    from services.operator.dead_letters.actions import replay, settle
+def _settling(action: Literal["replay", "drop"], done: str, help: str) -> None:
+    """Declare a command that settles letters by a function of ``actions``."""
 
-    raise typer.Exit(settle("replayed", replay, numbers, case, service, DatabaseOptions(database, folder)))
+    @app.command(action, help=help)
+    def settle(
+        numbers: Numbers = None,
+        case: Case = None,
+        service: Service = None,
+        database: Database = "",
+        folder: Folder = None,
+    ) -> None:
+        from services.operator.dead_letters import actions
+
+        options = DatabaseOptions(database, folder)
+        raise typer.Exit(actions.settle(done, getattr(actions, action), numbers, case, service, options))
 
 
-@app.command()
-def drop(
-    numbers: Numbers = None,
-    case: Case = None,
-    service: Service = None,
-    database: Database = "",
-    folder: Folder = None,
-) -> None:
-    """Drop letters. They remain on record and cannot be replayed."""
-    from services.operator.dead_letters.actions import drop, settle
-
-    raise typer.Exit(settle("dropped", drop, numbers, case, service, DatabaseOptions(database, folder)))
+_settling(
+    "replay",
+    "replayed",
+    "Publish letters on their topics again, in order. The service does so at once, or at its next start.",
+)
+_settling("drop", "dropped", "Drop letters. They remain on record and cannot be replayed.")

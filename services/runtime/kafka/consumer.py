@@ -8,11 +8,11 @@ from itertools import count
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from contracts.codec import InvalidRecord, decode
 from contracts.core import backoff
-from contracts.envelope import CaseId, Message
+from contracts.envelope import CASE_ID, Message
 from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.queue import BatchQueue, Unavailable
@@ -22,8 +22,6 @@ from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
 """Machine seconds before the first retry while the database is unavailable, and before any later one."""
-
-_CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
 log = telemetry.logger(__name__)
 
@@ -156,6 +154,6 @@ class Consumer:
 def _case_of(key: bytes | None) -> str:
     """The case of a record that cannot be decoded, by its key; empty if the key is no case id."""
     try:
-        return _CASE_ID.validate_json(b'"%b"' % key) if key else ""
+        return CASE_ID.validate_json(b'"%b"' % key) if key else ""
     except ValidationError:
         return ""

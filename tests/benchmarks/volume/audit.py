@@ -12,9 +12,9 @@ import psutil
 
 from contracts.messages.tasks import TaskDone
 from deploy.local.engines.postgres import Postgres
+from services.addresses import Addresses, write_addresses
 from services.departments.sandbox.store import Ledger
 from services.load import load
-from services.addresses import Addresses, write_addresses
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.store import tables
 from services.runtime.store.database import open_database

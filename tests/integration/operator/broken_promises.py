@@ -131,20 +131,20 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         " VALUES ('', gen_random_uuid(), false, ' ', 'onedoor.cases', 'partition 1, offset 2'"
         ")": "letter 1 of monitor has no reason",
     },
-    (Invariant.LEDGER, "onedoor_routing"): {
+    (Invariant.REPLAYED, "onedoor_routing"): {
         f"UPDATE cases SET processed_ids = '' WHERE {CLOSED}": "has processed nothing",
         "UPDATE cases SET processed_ids = processed_ids || decode(repeat('ab', 16), 'hex')"
         f" WHERE {CLOSED}": "routing: it has processed a message that no service published",
     },
-    (Invariant.LEDGER, "onedoor_intake"): {
+    (Invariant.REPLAYED, "onedoor_intake"): {
         f"UPDATE cases SET state = replace(state, '{WEB}', '\"channel\":\"post\"')"
         " WHERE case_id = '<a case from the web>'": "intake: its messages lead to another 'accepted'",
     },
-    (Invariant.LEDGER, "onedoor_monitor"): {
+    (Invariant.REPLAYED, "onedoor_monitor"): {
         "UPDATE cases SET processed_ids = substring(processed_ids FROM 17)"
         f" WHERE {CLOSED}": "monitor: its messages lead to another",
     },
-    (Invariant.LEDGER, "onedoor_tax"): {
+    (Invariant.REPLAYED, "onedoor_tax"): {
         'UPDATE cases SET state = replace(state, \'"opinion":"同意"\', \'"opinion":"好"\')'
         f" WHERE {CERTIFIED}": "tax: its messages lead to another 'tasks'",
     },

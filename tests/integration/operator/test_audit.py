@@ -12,9 +12,9 @@ import pytest_asyncio
 from rich.console import Console
 
 from onedoor.applicants import applications
+from services.addresses import read_addresses, write_addresses
 from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue.load import sample_catalogue
-from services.addresses import read_addresses, write_addresses
 from services.operator.audit.invariants import Invariant
 from services.operator.audit.report import Report
 from services.operator.audit.run import AuditOptions, audit
@@ -173,7 +173,7 @@ async def findings(run: Run) -> dict[Planted, Report]:
 
     async def found(group: Sequence[Planted], targets: Targets) -> dict[Planted, Report]:
         async with slots:
-            ledger = any(one.invariant is Invariant.LEDGER for one in group)
+            ledger = any(one.invariant is Invariant.REPLAYED for one in group)
             return dict.fromkeys(group, await run.audit(targets, replay=None if ledger else 0))
 
     reports = await asyncio.gather(*(found(group, targets) for group, targets, _ in groups))
@@ -224,7 +224,7 @@ async def test_the_command_reports_by_its_status_and_in_a_file(run: Run, tmp_pat
     assert status == 0, output + errors
     written = json.loads(file.read_text(encoding="utf-8"))
     assert written["invariants"]["decided"]["examined"] == FINISHED + LEFT_OPEN
-    assert written["invariants"]["ledger"]["examined"] <= 20 * 6
+    assert written["invariants"]["replayed"]["examined"] <= 20 * 6
     assert f"replayed for 20 of {FINISHED + LEFT_OPEN} cases" in output
     connection = await run.centre.platform.engines.postgres.connect("onedoor_routing")
     try:

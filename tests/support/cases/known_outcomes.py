@@ -11,13 +11,13 @@ from itertools import count
 from typing import Any
 
 from contracts.messages.plans import Outcome, Plan, PlanStep
+from onedoor.applicants import citizen_number
 from services.departments.sandbox.behaviour import Behaviour, simulated_outcome
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.case_numbers import number_for_key
 from services.intake.core.catalogue.offers import Offers
 from services.registry import default_systems
 from tests.support.centre import BEGINS
-from tests.support.persons import citizen_number
 
 REGION = "450102"
 OFFERS = Offers(sample_catalogue(), default_systems())

@@ -1,8 +1,8 @@
 """Replays the messages of a case through the services' cores and compares the result with their states.
 
 This is the only place of the audit that uses the cores: they are under examination. A service keeps the ids of the
-messages it processed, in order; the outboxes of all services have the messages. What no message determines is left
-out: how often a service has retried, and the rungs of the ladder, which the clock decides (`ladder_checks`).
+messages it processed, in order; the outboxes of all services have the messages. Fields that no message determines are
+left out: how often a service has retried, and the rungs of the ladder, which the clock decides (`ladder_checks`).
 Deadlines are computed anew by the version of the rules that they name.
 """
 
@@ -70,7 +70,7 @@ def replay(case: CaseRecord, moments: Moments) -> tuple[int, list[Fault]]:
             continue
         examined += 1
         if what is not None:
-            faults.append(Fault(Invariant.LEDGER, case.case_id, f"{service}: {what}"))
+            faults.append(Fault(Invariant.REPLAYED, case.case_id, f"{service}: {what}"))
     return examined, faults
 
 

@@ -25,7 +25,7 @@ Whole tables are read from front to back: the operating system reads ahead, and 
 reads is in its CPU's cache. Reading by other processes, PostgreSQL 18's default, adds a tenth to the time.
 """
 
-_BILL = """
+_FEE_COUNTS = """
     SELECT array[count(*), count(DISTINCT (s ->> 'step', f ->> 'name'))]
     FROM jsonb_path_query(state::jsonb, '$.accepted.plan.steps[*] ? (exists(@.fees[0]))') AS s,
         jsonb_array_elements(s -> 'fees') AS f
@@ -42,21 +42,21 @@ INTAKE_CASES = Checksum(
         CASE WHEN decided_at > $2 THEN {hashed("case_id", "steps")} END AS shown,
         (closed_at IS NULL) = (timer IS NULL)
             OR (closed_at IS NOT NULL) <> (decided_at <> '' AND monitored)
-            OR coalesce(bill[1] > bill[2], false) AS flag,
-        1 AS cases, coalesce(bill[1], 0) AS fees
+            OR coalesce(fee_counts[1] > fee_counts[2], false) AS flag,
+        1 AS cases, coalesce(fee_counts[1], 0) AS fees
     FROM (
-        SELECT {bucket("case_id")} AS b, case_id, hashtextextended(case_id, 1) AS known, closed_at, timer, bill,
+        SELECT {bucket("case_id")} AS b, case_id, hashtextextended(case_id, 1) AS known, closed_at, timer, fee_counts,
             split_part(rest, '"', 1) AS accepted_at,
             split_part(decision, '"', 1) AS decided_at, split_part(decision, '"', 5) AS outcome,
             replace(split_part(split_part(rest, '"steps":[', 2), '],"', 1), ',"settled":true', '') AS steps,
             split_part(rest, '"monitored":true', 2) <> '' AS monitored
         FROM (
-            SELECT case_id, closed_at, timer, bill, rest,
+            SELECT case_id, closed_at, timer, fee_counts, rest,
                 split_part(rest, '"decision":{{"decided_at":"', 2) AS decision
             FROM (
                 SELECT case_id, closed_at, coalesce(timer_at, retry_at) AS timer,
                     split_part(state, '"accepted_at":"', 2) AS rest,
-                    CASE WHEN strpos(state, '"fees":[{{') > 0 THEN ({_BILL}) END AS bill
+                    CASE WHEN strpos(state, '"fees":[{{') > 0 THEN ({_FEE_COUNTS}) END AS fee_counts
                 FROM cases OFFSET 0
             ) AS found
             OFFSET 0

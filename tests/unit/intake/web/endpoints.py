@@ -12,12 +12,12 @@ from services.intake.core.state import Case
 from services.runtime.http.app import application
 from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
-from tests.support.persons import citizen_number
+from tests.support.persons import CITIZEN_NUMBER
 from tests.support.runtime.fakes import MemoryHost
 
 APPLICATION: dict[str, Any] = {
     "bundle": "transfer-property",
-    "applicant": {"kind": "person", "name": "王小明", "id_number": citizen_number()},
+    "applicant": {"kind": "person", "name": "王小明", "id_number": CITIZEN_NUMBER},
     "materials": ["identity", "房屋买卖合同", "Certificate of title"],
     "region": "110105",
     "channel": "window",

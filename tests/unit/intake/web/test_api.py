@@ -10,7 +10,7 @@ from contracts.messages.cases import CaseAccepted, StepState
 from services.intake.core.case_numbers import is_valid
 from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
-from tests.support.persons import citizen_number, credit_code
+from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE
 from tests.support.runtime.fakes import MemoryHost
 from tests.unit.intake.core.cases import CASE, after, step_report
 from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post, problem
@@ -53,13 +53,13 @@ def test_an_application_is_accepted(process: MemoryHost[Case]) -> None:
 
 
 def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost[Case]) -> None:
-    organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": credit_code().lower()}
+    organisation = {"kind": "organisation", "name": "某某有限公司", "id_number": CREDIT_CODE.lower()}
     body = changed(bundle=None, item="premises-use", applicant=organisation, materials=["premises-proof", "a letter"])
     assert post(process, body).status_code == 201
     (published,) = process.published
     assert isinstance(published, CaseAccepted)
     assert published.applicant is not None
-    assert published.applicant.id_number == credit_code()
+    assert published.applicant.id_number == CREDIT_CODE
     assert "a letter" in published.materials
 
 
@@ -109,11 +109,11 @@ def test_all_missing_materials_are_named_at_once(process: MemoryHost[Case]) -> N
         (changed(region="beijing", channel="pigeon", colour="red"), {"#/region", "#/channel", "#/colour"}),
         (changed(materials=["a\nb", ""]), {"#/materials/0", "#/materials/1"}),
         (
-            changed(applicant={"kind": "person", "name": " ", "id_number": citizen_number()[:-1]}),
+            changed(applicant={"kind": "person", "name": " ", "id_number": CITIZEN_NUMBER[:-1]}),
             {"#/applicant/name", "#/applicant/id_number"},
         ),
         (
-            changed(applicant={"kind": "organisation", "name": "x", "id_number": citizen_number()}),
+            changed(applicant={"kind": "organisation", "name": "x", "id_number": CITIZEN_NUMBER}),
             {"#/applicant/id_number"},
         ),
         ([], {"#"}),
@@ -124,7 +124,7 @@ def test_each_wrong_field_is_named(process: MemoryHost[Case], body: Any, pointer
     errors = problem(response, 422)["errors"]
     assert {fault["pointer"] for fault in errors} == pointers
     assert all(fault["detail"] and fault["detail_zh"] for fault in errors)
-    assert citizen_number()[:-1] not in response.text
+    assert CITIZEN_NUMBER[:-1] not in response.text
 
 
 def test_a_department_that_is_not_connected() -> None:
