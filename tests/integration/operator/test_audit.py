@@ -173,8 +173,8 @@ async def findings(run: Run) -> dict[Planted, Report]:
 
     async def found(group: Sequence[Planted], targets: Targets) -> dict[Planted, Report]:
         async with slots:
-            ledger = any(one.invariant is Invariant.REPLAYED for one in group)
-            return dict.fromkeys(group, await run.audit(targets, replay=None if ledger else 0))
+            replays = any(one.invariant is Invariant.REPLAYED for one in group)
+            return dict.fromkeys(group, await run.audit(targets, replay=None if replays else 0))
 
     reports = await asyncio.gather(*(found(group, targets) for group, targets, _ in groups))
     for _, _, copies in groups:

@@ -1,0 +1,38 @@
+"""Messages of monitor that are in its outbox, and in its journal."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from contracts.codec import encode
+from contracts.envelope import Message
+from contracts.registry import topic_of
+from services.monitor.journal.blocks import signing_key
+from services.monitor.journal.writer import JournalWriter
+from tests.support.messages import CASE_ID
+from tests.support.scenario import enveloped
+
+KEY = signing_key("k" * 32)
+
+_PUBLISHED = text("""
+    INSERT INTO outbox (case_id, message_id, topic, event, created_at)
+    VALUES (:case, :id, :topic, :event, now() - CAST(:ago AS interval))
+""")
+
+
+async def publish(database: AsyncEngine, *messages: Message, ago: timedelta = timedelta()) -> None:
+    """Write these messages to the outbox as a batch does, so long ago."""
+    async with database.begin() as connection:
+        for message in messages:
+            envelope = enveloped(message, datetime.now(UTC))
+            event = encode(envelope).decode()
+            row = {"case": CASE_ID, "id": envelope.id, "topic": topic_of(message), "event": event, "ago": ago}
+            await connection.execute(_PUBLISHED, row)
+
+
+async def write_journal(database: AsyncEngine, min_age_s: float = 0.0) -> None:
+    """Write all messages of this age into the journal."""
+    writer = JournalWriter(database, KEY, min_age_s)
+    while await writer.run_once():
+        pass
