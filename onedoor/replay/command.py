@@ -69,7 +69,7 @@ async def _replay(
     starts = min(case.started_at for case in history.cases) - STEP
     clock = FileClock.create(folder / "clock", starts, CREEP)
     department_clock = FileClock.create(folder / "department-clock", starts, CREEP)
-    notify(f"starting Apache Kafka, PostgreSQL and four services in {folder}")
+    notify(f"starting Apache Kafka, PostgreSQL and the services in {folder}")
     async with Platform(folder, _platform_options(folder), notify) as platform:
         async with _database(platform, "onedoor_monitor") as monitor, _database(platform, LEDGER.database) as ledger:
             if rules is not None:
