@@ -51,10 +51,11 @@ def test_sentences_are_no_sql() -> None:
 
 def _sql(source: str) -> list[int]:
     """The lines on which a text with SQL begins."""
-    return sorted({node.lineno for node in ast.walk(ast.parse(source)) if SQL.search(_text(node))})
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr))
+    return sorted({node.lineno for node in nodes if SQL.search(_text(node))})
 
 
-def _text(node: ast.AST) -> str:
+def _text(node: ast.expr) -> str:
     """The text of a string, also of one with replacement fields; empty for anything else."""
     match node:
         case ast.Constant(value=str(text)):
