@@ -14,11 +14,11 @@ def region_code(value: str | None) -> str | None:
     """Check that an option is the code of a region that may have notices."""
     from pydantic import TypeAdapter, ValidationError
 
-    from contracts.working_time.notices import Region
+    from contracts.working_time.notices import Province
 
     try:
         if value is not None:
-            TypeAdapter(Region).validate_python(value)
+            TypeAdapter(Province).validate_python(value)
     except ValidationError:
         raise typer.BadParameter(f"{value!r}: write CN, or a province such as CN-45") from None
     return value

@@ -145,15 +145,13 @@ async def submitted_with_a_long_wait(site: CommerceSite) -> Answer | Exception:
     return answer
 
 
-async def test_a_simulator_that_seldom_polls_is_notified_of_new_rows(site: CommerceSite) -> None:
+async def test_a_sandbox_that_seldom_polls_is_notified_of_new_rows(site: CommerceSite) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
     assert isinstance(await submitted_with_a_long_wait(site), Decision)
 
 
-async def test_a_simulator_whose_connection_was_lost_is_notified_again(
-    site: CommerceSite, exchange: AsyncEngine
-) -> None:
+async def test_a_sandbox_whose_connection_was_lost_is_notified_again(site: CommerceSite, exchange: AsyncEngine) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
     async with exchange.begin() as connection:

@@ -121,7 +121,7 @@ async def test_a_lost_connection_is_replaced(site: LandSite) -> None:
     assert isinstance(answer, Receipt)
 
 
-async def test_a_simulator_that_seldom_polls_is_notified_of_new_files(site: LandSite) -> None:
+async def test_a_sandbox_that_seldom_polls_is_notified_of_new_files(site: LandSite) -> None:
     site.poll_s = 60.0
     await site.set_behaviour(Behaviour(at_once=True))
     adapter = LandAdapter(site.settings(wait_s=30.0), site.clock)
