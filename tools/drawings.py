@@ -16,7 +16,8 @@ from contracts.registry import REGISTRY
 from services.departments.sdk.core import task as department_task
 from services.intake.core import confirmation, extension, side_timers, suspension
 from services.intake.core import lifecycle as intake_lifecycle
-from services.monitor.core import commitment
+from services.monitor.core import holds
+from services.monitor.core import lifecycle as monitor_lifecycle
 from services.monitor.core.alerts import appeals
 from services.monitor.core.alerts import lifecycle as alert_lifecycle
 from services.routing.core import lifecycle as routing_lifecycle
@@ -91,9 +92,10 @@ TABLES: Mapping[str, Moves[Any]] = {
     "intake-confirmation": confirmation.MOVES,
     "routing-lifecycle": routing_lifecycle.MOVES,
     "routing-steps": steps.MOVES,
-    "monitor-commitment": commitment.MOVES,
+    "monitor-commitment": monitor_lifecycle.MOVES,
     "monitor-alert": alert_lifecycle.MOVES,
     "monitor-appeal": appeals.MOVES,
+    "monitor-hold": holds.MOVES,
     "department-task": department_task.MOVES,
 }
 """Name of a marker in the document -> the table of moves that is drawn there."""

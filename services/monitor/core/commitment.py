@@ -1,61 +1,15 @@
 """One commitment as monitor tracks it: the facts known of it, its due dates and the rungs that have fired. Pure."""
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Self
 
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import Commitment, CommitmentKey, kind_of
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
-from contracts.moves import Moves
 from contracts.values import Value
 from services.monitor.core.alerts.records import RaisedRung, settled_rungs
 from services.monitor.core.ladder import DueDates
-
-
-class CommitmentState(StrEnum):
-    """How far a commitment has come."""
-
-    WAITING = "waiting"
-    """It has no due dates yet: a step waits for others, the acceptance has not arrived, or the rules have no limit."""
-    OPEN = "open"
-    PAUSED = "paused"
-    """Its time is suspended."""
-    ENDED = "ended"
-
-
-class CommitmentEvent(StrEnum):
-    """Changes that follow from the facts, whichever message brings them."""
-
-    KNOWN = "known"
-    BEGUN = "begun"
-    SUSPENDED = "suspended"
-    RESUMED = "resumed"
-    ENDED = "ended"
-    REOPENED = "reopened"
-    REOPENED_WITHOUT_LIMIT = "reopened without a limit"
-
-
-MOVES: Moves[CommitmentState] = {
-    (None, CommitmentEvent.KNOWN): CommitmentState.WAITING,
-    (None, CommitmentEvent.BEGUN): CommitmentState.OPEN,
-    (None, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
-    (None, CommitmentEvent.ENDED): CommitmentState.ENDED,
-    (CommitmentState.WAITING, CommitmentEvent.BEGUN): CommitmentState.OPEN,
-    # It begins while the case is suspended.
-    (CommitmentState.WAITING, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
-    (CommitmentState.WAITING, CommitmentEvent.ENDED): CommitmentState.ENDED,
-    (CommitmentState.OPEN, CommitmentEvent.SUSPENDED): CommitmentState.PAUSED,
-    (CommitmentState.PAUSED, CommitmentEvent.RESUMED): CommitmentState.OPEN,
-    (CommitmentState.OPEN, CommitmentEvent.ENDED): CommitmentState.ENDED,
-    (CommitmentState.PAUSED, CommitmentEvent.ENDED): CommitmentState.ENDED,
-    # A department reports that a special procedure, which it reported as ended, goes on.
-    (CommitmentState.ENDED, CommitmentEvent.REOPENED): CommitmentState.OPEN,
-    (CommitmentState.ENDED, CommitmentEvent.REOPENED_WITHOUT_LIMIT): CommitmentState.WAITING,
-}
-"""The life of a commitment. Its states follow from the facts (`state_of`)."""
 
 CASE: CommitmentKey = "case"
 """The key of the commitment for the case as a whole."""
@@ -105,46 +59,6 @@ class TrackedCommitment(Value):
         """Whether intake, and not routing, knows if it is open."""
         return self.is_beside_plan and kind_of(self.key) in INTAKE_KINDS
 
-    def with_recorded_facts(self, recorded: "TrackedCommitment | None", accepted_at: datetime) -> Self:
-        """This commitment, as the acceptance defines it, with the facts recorded before the acceptance arrived.
-
-        A commitment that waits for no other step begins with the acceptance.
-        """
-        begins_at = None if self.after else accepted_at
-        if recorded is None:
-            return self.with_facts(opened_at=begins_at)
-        known = self.with_facts(
-            opened_at=recorded.opened_at,
-            ended_at=recorded.ended_at,
-            open_at=recorded.open_at,
-            undelivered_at=recorded.undelivered_at,
-            delivered_at=recorded.delivered_at,
-        )
-        return known.with_facts(opened_at=begins_at).replace(raised=recorded.raised)
-
-    def with_facts(
-        self,
-        *,
-        opened_at: datetime | None = None,
-        ended_at: datetime | None = None,
-        open_at: datetime | None = None,
-        undelivered_at: datetime | None = None,
-        delivered_at: datetime | None = None,
-    ) -> Self:
-        """This commitment with these facts merged in; itself if they change nothing."""
-        changes: dict[str, object] = {}
-        if opened_at is not None and (self.opened_at is None or opened_at < self.opened_at):
-            changes["opened_at"] = opened_at
-        if ended_at is not None and (self.ended_at is None or ended_at < self.ended_at):
-            changes["ended_at"] = ended_at
-        if delivered_at is not None and (self.delivered_at is None or delivered_at < self.delivered_at):
-            changes["delivered_at"] = delivered_at
-        if open_at is not None and (self.open_at is None or open_at > self.open_at):
-            changes["open_at"] = open_at
-        if undelivered_at is not None and (self.undelivered_at is None or undelivered_at > self.undelivered_at):
-            changes["undelivered_at"] = undelivered_at
-        return self.replace(**changes) if changes else self
-
     def pending_rungs(self) -> tuple[tuple[Rung, datetime], ...]:
         """The rungs that may still fire, each with the moment at which it falls due."""
         if self.due is None or self.ended_at is not None:
@@ -177,12 +91,3 @@ class TrackedCommitment(Value):
             provisional=self.due.provisional,
             pause=self.due.pause,
         )
-
-
-def state_of(commitment: TrackedCommitment, ended_at: datetime | None) -> CommitmentState:
-    """The state of a commitment that was answered at ``ended_at`` (`MonitoredCase.ended_at`), None if it was not."""
-    if ended_at is not None:
-        return CommitmentState.ENDED
-    if commitment.due is None or commitment.owner is None:
-        return CommitmentState.WAITING
-    return CommitmentState.PAUSED if commitment.due.pause is not None else CommitmentState.OPEN

@@ -2,7 +2,7 @@
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.cases import CaseAccepted, CaseExtended, CaseHeld, CaseRestarted, CaseSuspended
+from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, CaseSuspended
 from contracts.messages.commitments import (
     MAX_OPENED,
     Cause,
@@ -14,7 +14,9 @@ from contracts.messages.commitments import (
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from contracts.working_time.explanation.explain import Explanation, explain
+from services.monitor.core.case_time import clock_history
 from services.monitor.core.commitment import TrackedCommitment
+from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.ladder import due_dates
 from services.monitor.core.rules import LimitKind, Rules
 from services.monitor.core.state import MonitoredCase
@@ -76,7 +78,7 @@ def compute_deadlines(
 def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
     """The days that count towards this limit, and those that do not; None if the commitment is unknown or not begun."""
     commitment = state.commitment(key)
-    history = state.clock_history(commitment, rules) if commitment is not None else None
+    history = clock_history(state, commitment, rules) if commitment is not None else None
     if commitment is None or commitment.limits is None or history is None or state.region is None:
         return None
     limit = commitment.limits.committed if kind is LimitKind.COMMITTED else commitment.limits.statutory
@@ -100,18 +102,18 @@ def _has_same_time(
         return False
     if before.is_uninterrupted and case.is_uninterrupted:
         return True
-    return before.clock_history(was, rules) == case.clock_history(commitment, rules)
+    return clock_history(before, was, rules) == clock_history(case, commitment, rules)
 
 
 def _cause(message: Message) -> Cause:
     match message:
-        case (
-            TaskSuspended(until=until, reported_at=changed_at)
-            | CaseSuspended(until=until, recorded_at=changed_at)
-            | CaseHeld(until=until, recorded_at=changed_at)
-        ):
+        case TaskSuspended(until=until, reported_at=changed_at) | CaseSuspended(until=until, recorded_at=changed_at):
             # The end of a suspension may be announced in advance.
             return Cause.SUSPENDED if until is None or until > changed_at else Cause.RESUMED
+        case BeginHold():
+            return Cause.SUSPENDED
+        case EndHold():
+            return Cause.RESUMED
         case CaseExtended():
             return Cause.EXTENDED
         case CaseRestarted():
@@ -130,7 +132,7 @@ def _compute(
     if limits is None:
         return commitment
     try:
-        history = state.clock_history(commitment, rules)
+        history = clock_history(state, commitment, rules)
         if history is None:
             return commitment
         due = due_dates(limits, history, rules.ladder_terms(commitment.key, region, matter))

@@ -1,13 +1,32 @@
 """Merges the content of each message into the facts of a case. Pure."""
 
 from datetime import datetime
+from hashlib import blake2b
 
-from contracts.messages.cases import CaseAccepted, CaseHeld, CaseSuspended, StepReport, StepState, SuspensionKind
+from contracts.core import InvalidMessage
+from contracts.envelope import Code
+from contracts.messages.cases import (
+    CaseAccepted,
+    CaseExtended,
+    CaseHeld,
+    CaseSuspended,
+    ChangeId,
+    StepReport,
+    StepState,
+    SuspensionKind,
+)
+from contracts.messages.commitments import MAX_COMMITMENTS, MAX_KEY_LENGTH, CommitmentKey, Kind
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
+from services.monitor.core.case_time import is_from_requested_system, suspension_end
 from services.monitor.core.commitment import CASE, TrackedCommitment, step_key
-from services.monitor.core.state import MonitoredCase
-from services.monitor.core.suspensions import HOLD, SuspensionRecord, procedure_key
+from services.monitor.core.state import ExtensionRecord, MonitoredCase, SuspensionRecord
+
+HOLD = "hold/"
+"""Prefix of the name of a supervisor's suspension."""
+
+MAX_SUSPENSIONS = 100
+"""Suspensions of one case from one department system, or from all others together: each makes the state longer."""
 
 
 def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -23,16 +42,16 @@ def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredC
             key = step_key(step.step)
             planned[key] = TrackedCommitment(key=key, owner=step.department, limits=step.limits, after=step.after)
     # A step without a limit is no commitment: facts recorded of it before the acceptance are dropped.
-    commitments = [planned[key].with_recorded_facts(state.commitment(key), message.accepted_at) for key in planned]
+    commitments = [_planned(planned[key], state.commitment(key), message.accepted_at) for key in planned]
     commitments += [commitment for commitment in state.commitments if commitment.is_side_timer]
     step_systems = tuple(sorted((step.step, step.system) for step in plan.steps))
     accepted = state.replace(matter=plan.matter, region=message.region, approvals=(), step_systems=step_systems)
     accepted = accepted.replace(commitments=tuple(sorted(commitments, key=lambda commitment: commitment.key)))
     for step_name, approved_at in state.approvals:
-        accepted = accepted.approve_step(step_name, approved_at)
+        accepted = approve_step(accepted, step_name, approved_at)
     for recorded in state.commitments:
         if recorded.is_step and recorded.key not in planned and recorded.ended_at is not None:
-            accepted = accepted.end_step(recorded.key.removeprefix("step/"), recorded.ended_at)
+            accepted = end_step(accepted, recorded.key.removeprefix("step/"), recorded.ended_at)
     return accepted
 
 
@@ -77,21 +96,29 @@ def with_procedures(state: MonitoredCase) -> MonitoredCase:
     if state.is_uninterrupted or not state.accepted:
         return state
     for record in state.suspensions:
-        if record.step is None or record.owner is None or not state.is_from_requested_system(record):
+        if record.step is None or record.owner is None or not is_from_requested_system(state, record):
             continue
         key = procedure_key(record.suspension)
         step = state.commitment(step_key(record.step)) or state.commitment(CASE)
         known = state.commitment(key) or TrackedCommitment(key=key, owner=record.owner)
         open_at = step.open_at if step is not None else None
         state = state.with_commitment(
-            known.replace(opened_at=record.since, ended_at=state.suspension_end(record), open_at=open_at)
+            known.replace(opened_at=record.since, ended_at=suspension_end(state, record), open_at=open_at)
         )
     return state
 
 
+def procedure_key(suspension: str) -> CommitmentKey:
+    """The key of the commitment for the special procedure that this suspension reports."""
+    key = f"{Kind.PROCEDURE}/{suspension}"
+    if len(key) <= MAX_KEY_LENGTH:
+        return key
+    return f"{Kind.PROCEDURE}/{blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
 def record_side_timers(state: MonitoredCase, message: SideTimersReported, known_at: datetime) -> MonitoredCase:
     """Merge intake's report of the side timers, as they were at ``known_at``."""
-    state = state.record_change(message.change_id)
+    state = record_change(state, message.change_id)
     if not state.accepted:
         state = state.replace(matter=message.matter, region=message.region)
     for timer in message.timers:
@@ -100,7 +127,7 @@ def record_side_timers(state: MonitoredCase, message: SideTimersReported, known_
         )
         open_at = known_at if timer.ended_at is None else None
         state = state.with_commitment(
-            known.with_facts(opened_at=timer.started_at, ended_at=timer.ended_at, open_at=open_at)
+            _merge(known, opened_at=timer.started_at, ended_at=timer.ended_at, open_at=open_at)
         )
     return state
 
@@ -121,7 +148,8 @@ def record_facts(
         if state.accepted:
             return state
         commitment = TrackedCommitment(key=key)
-    changed = commitment.with_facts(
+    changed = _merge(
+        commitment,
         opened_at=opened_at,
         ended_at=ended_at,
         open_at=open_at,
@@ -154,7 +182,7 @@ def record_steps(
                 )
             case StepState.DONE | StepState.DROPPED:
                 ended_at = report.decided_at or known_at
-                state = state.end_step(report.step, ended_at)
+                state = end_step(state, report.step, ended_at)
                 state = record_facts(
                     state,
                     key,
@@ -163,3 +191,111 @@ def record_steps(
                     delivered_at=report.delivered_at,
                 )
     return state
+
+
+def end_step(state: MonitoredCase, step: Code, ended_at: datetime) -> MonitoredCase:
+    """This case with the end of a step that has no commitment of its own; its procedures end with it."""
+    if not state.accepted or state.commitment(step_key(step)) is not None:
+        return state
+    known = dict(state.ended_steps)
+    if step in known and known[step] <= ended_at:
+        return state
+    known[step] = ended_at
+    return state.replace(ended_steps=tuple(sorted(known.items())))
+
+
+def approve_step(state: MonitoredCase, step: Code, approved_at: datetime) -> MonitoredCase:
+    """This case with that step approved. A step begins with the last of the approvals that it waits for."""
+    if state.accepted and not any(step in commitment.after for commitment in state.commitments):
+        return state
+    approvals = dict(state.approvals)
+    approvals[step] = min(approvals.get(step, approved_at), approved_at)
+    state = state.replace(approvals=tuple(sorted(approvals.items())))
+    for commitment in state.commitments:
+        if step in commitment.after and approvals.keys() >= set(commitment.after):
+            opened_at = max(approvals[name] for name in commitment.after)
+            state = state.with_commitment(_merge(commitment, opened_at=opened_at))
+    return state
+
+
+def suspend(state: MonitoredCase, reported: SuspensionRecord) -> MonitoredCase:
+    """This case with that suspension, or the newer report of it. Raises `InvalidMessage` for one too many."""
+    known = {record.suspension: record for record in state.suspensions}
+    before = known.get(reported.suspension)
+    known[reported.suspension] = reported.later(before) if before is not None else reported
+    if sum(record.system == reported.system for record in known.values()) > MAX_SUSPENSIONS:
+        raise InvalidMessage(f"the case has been suspended {MAX_SUSPENSIONS} times already")
+    if known[reported.suspension] is before:
+        return state
+    return state.replace(suspensions=tuple(known[name] for name in sorted(known)))
+
+
+def extend(state: MonitoredCase, message: CaseExtended) -> MonitoredCase:
+    """Merge an extension: of several the earliest counts."""
+    reported = ExtensionRecord(
+        days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
+    )
+    known = [record for record in (state.extension, reported) if record is not None]
+    earliest = min(known, key=lambda record: (record.notified_at, record.model_dump_json()))
+    return state if earliest is state.extension else state.replace(extension=earliest)
+
+
+def restart(state: MonitoredCase, restarted_at: datetime) -> MonitoredCase:
+    """This case with its time restarted at that moment, unless a later restart is known."""
+    if state.restarted_at is not None and state.restarted_at >= restarted_at:
+        return state
+    return state.replace(restarted_at=restarted_at)
+
+
+def record_change(state: MonitoredCase, change_id: ChangeId) -> MonitoredCase:
+    """This case with a change reported by intake marked as included. Raises `InvalidMessage` for one too many."""
+    if change_id in state.change_ids:
+        return state
+    if len(state.change_ids) >= MAX_COMMITMENTS:
+        raise InvalidMessage(f"the time of the case has been changed {MAX_COMMITMENTS} times already")
+    return state.replace(change_ids=tuple(sorted((*state.change_ids, change_id))))
+
+
+def _planned(
+    planned: TrackedCommitment, recorded: TrackedCommitment | None, accepted_at: datetime
+) -> TrackedCommitment:
+    """A commitment of the plan with the facts recorded before the acceptance arrived.
+
+    It begins with the acceptance if it waits for no other step.
+    """
+    begins_at = None if planned.after else accepted_at
+    if recorded is None:
+        return _merge(planned, opened_at=begins_at)
+    known = _merge(
+        planned,
+        opened_at=recorded.opened_at,
+        ended_at=recorded.ended_at,
+        open_at=recorded.open_at,
+        undelivered_at=recorded.undelivered_at,
+        delivered_at=recorded.delivered_at,
+    )
+    return _merge(known, opened_at=begins_at).replace(raised=recorded.raised)
+
+
+def _merge(
+    commitment: TrackedCommitment,
+    *,
+    opened_at: datetime | None = None,
+    ended_at: datetime | None = None,
+    open_at: datetime | None = None,
+    undelivered_at: datetime | None = None,
+    delivered_at: datetime | None = None,
+) -> TrackedCommitment:
+    """The commitment with these facts merged in; itself if they change nothing."""
+    changes: dict[str, object] = {}
+    if opened_at is not None and (commitment.opened_at is None or opened_at < commitment.opened_at):
+        changes["opened_at"] = opened_at
+    if ended_at is not None and (commitment.ended_at is None or ended_at < commitment.ended_at):
+        changes["ended_at"] = ended_at
+    if delivered_at is not None and (commitment.delivered_at is None or delivered_at < commitment.delivered_at):
+        changes["delivered_at"] = delivered_at
+    if open_at is not None and (commitment.open_at is None or open_at > commitment.open_at):
+        changes["open_at"] = open_at
+    if undelivered_at is not None and (commitment.undelivered_at is None or undelivered_at > commitment.undelivered_at):
+        changes["undelivered_at"] = undelivered_at
+    return commitment.replace(**changes) if changes else commitment

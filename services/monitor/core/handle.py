@@ -3,7 +3,8 @@
 Messages may arrive in any order, late and repeatedly. Each message is merged into the facts (`facts`). The deadlines
 follow from the facts by the rules (`deadlines`). The alerts follow from facts and deadlines: the rungs that ought to
 have fired, less those that have (`alerts.lifecycle`). Before a card, the owner of the facts is queried
-(`alerts.verification`). Supervisors and departments act on alerts (`alerts.actions`).
+(`alerts.verification`). Supervisors and departments act on alerts (`alerts.actions`), and supervisors hold cases
+(`holds`).
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +17,6 @@ from contracts.messages.cases import (
     CaseAccepted,
     CaseDecided,
     CaseExtended,
-    CaseHeld,
     CaseReported,
     CaseRestarted,
     CaseSuspended,
@@ -25,7 +25,7 @@ from contracts.messages.cases import (
 from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
-from services.monitor.core import facts
+from services.monitor.core import facts, holds
 from services.monitor.core.alerts import actions
 from services.monitor.core.alerts.lifecycle import alerts_closed, raise_due
 from services.monitor.core.alerts.verification import (
@@ -39,9 +39,9 @@ from services.monitor.core.alerts.verification import (
 )
 from services.monitor.core.commitment import CASE, step_key
 from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
+from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
-from services.monitor.core.suspensions import ExtensionRecord
 
 MonitorMessage = (
     TimerFired
@@ -56,7 +56,8 @@ MonitorMessage = (
     | TaskDone
     | CaseReported
     | CaseDecided
-    | CaseHeld
+    | BeginHold
+    | EndHold
     | AlertAcknowledged
     | AlertAppealed
     | AppealDecided
@@ -73,7 +74,7 @@ CONSUMES = (*INTAKE_MESSAGES, *ROUTING_MESSAGES)
 CLOCK_MESSAGES = (TimerFired, RulesChanged)
 """Messages that carry nothing but the present moment of the clock."""
 
-KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, CaseHeld, AlertAcknowledged, AlertAppealed, AppealDecided)
+KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, BeginHold, EndHold, AlertAcknowledged, AlertAppealed, AppealDecided)
 """Messages that are valid only for a case that monitor knows."""
 
 FIRST_BACKOFF = timedelta(seconds=30)
@@ -88,7 +89,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     """Process one message by the rules in force.
 
     Raises `InvalidMessage` for a deadline beyond the calendar or a message that monitor does not consume, `Rejected`
-    for an action on an alert that is not possible, and `UnknownCase` for a message that needs a known case.
+    for an action or a hold that is not possible, and `UnknownCase` for a message that needs a known case.
     """
     if type(envelope.data) not in _MESSAGES:
         raise InvalidMessage(f"{envelope.type} is not for monitor")
@@ -127,19 +128,17 @@ def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tup
             delivered = facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=message.delivered_at)
             return delivered, []
         case TaskSuspended():
-            return case.suspend(facts.procedure_record(message)), []
+            return facts.suspend(case, facts.procedure_record(message)), []
         case CaseSuspended():
-            return case.record_change(message.change_id).suspend(facts.suspension_record(message)), []
-        case CaseHeld():
-            published = message.replace(region=case.region)
-            return case.suspend(facts.suspension_record(message)), [published]
+            return facts.suspend(facts.record_change(case, message.change_id), facts.suspension_record(message)), []
+        case BeginHold():
+            return holds.begin(case, message, time)
+        case EndHold():
+            return holds.end(case, message, time)
         case CaseExtended():
-            extension = ExtensionRecord(
-                days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
-            )
-            return case.record_change(message.change_id).extend(extension), []
+            return facts.extend(facts.record_change(case, message.change_id), message), []
         case CaseRestarted():
-            return case.record_change(message.change_id).restart(message.restarted_at), []
+            return facts.restart(facts.record_change(case, message.change_id), message.restarted_at), []
         case SideTimersReported():
             return record_answer(facts.record_side_timers(case, message, time), by_intake=True), []
         case TaskDone():
@@ -156,7 +155,7 @@ def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tup
 
 
 def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> MonitoredCase:
-    case = case.end_step(message.step, message.decided_at)
+    case = facts.end_step(case, message.step, message.decided_at)
     case = facts.record_facts(
         case,
         step_key(message.step),
@@ -165,7 +164,7 @@ def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> Moni
         delivered_at=message.delivered_at,
     )
     if message.outcome is Outcome.APPROVED:
-        return case.approve_step(message.step, message.decided_at)
+        return facts.approve_step(case, message.step, message.decided_at)
     return case
 
 

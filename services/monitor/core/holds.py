@@ -1,67 +1,165 @@
-"""Holds (暂停计时): a supervisor suspends the time of a case, and resumes it. Pure."""
+"""Capability: a supervisor suspends the time of a case, and resumes it (暂停计时). Pure."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
 
 from contracts.core import Rejected
-from contracts.envelope import Code
+from contracts.envelope import Code, Instant, Message
 from contracts.messages.cases import CaseHeld
-from contracts.messages.fields import PersonId
+from contracts.messages.fields import Article, PersonId, Reason
+from contracts.moves import Moves
+from services.monitor.core import facts
 from services.monitor.core.commitment import CASE
-from services.monitor.core.state import MonitoredCase
-from services.monitor.core.suspensions import HOLD, SuspensionRecord
+from services.monitor.core.facts import HOLD
+from services.monitor.core.state import MonitoredCase, SuspensionRecord
 
 
-def begin_hold(
-    state: MonitoredCase, hold: Code, since: datetime, by: PersonId, reason: str, article: str, now: datetime
-) -> CaseHeld | None:
-    """The message that begins a hold; None if it is known. Raises `Rejected` if the case cannot be held since then."""
-    _check_open(state)
-    holds = _holds(state)
-    if hold in holds:
-        return None
-    if any(known.until is None for known in holds.values()):
-        raise Rejected("the case is held already", "该办件已暂停计时")
-    case = state.commitment(CASE)
-    if case is not None and case.opened_at is not None and since < case.opened_at:
-        raise Rejected("that lies before the case was accepted", "该时间早于受理时间")
-    return CaseHeld(hold=hold, by=by, reason=reason, article=article, since=since, recorded_at=now)
+class BeginHold(Message):
+    """Command: the time of a case is suspended from this moment on."""
+
+    type: ClassVar[str] = "onedoor.monitor.begin-hold.v1"
+
+    hold: Code
+    by: PersonId
+    reason: Reason
+    article: Article = ""
+    since: Instant
 
 
-def end_hold(
-    state: MonitoredCase, hold: Code, until: datetime, by: PersonId, reason: str, now: datetime
-) -> CaseHeld | None:
-    """The message that ends a hold; None if it has ended at that moment. Raises `Rejected` if it cannot end then."""
-    _check_open(state)
-    known = _holds(state).get(hold)
+class EndHold(Message):
+    """Command: the time of a case resumes at this moment."""
+
+    type: ClassVar[str] = "onedoor.monitor.end-hold.v1"
+
+    hold: Code
+    by: PersonId
+    reason: Reason
+    until: Instant
+
+
+class HoldState(StrEnum):
+    """Whether a hold suspends the time of its case."""
+
+    HELD = "held"
+    ENDED = "ended"
+
+
+MOVES: Moves[HoldState] = {
+    # While no other hold of the case lasts.
+    (None, BeginHold): HoldState.HELD,
+    (HoldState.HELD, EndHold): HoldState.ENDED,
+}
+
+
+class CaseIsDecided(Rejected):
+    """The time of a decided case is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the case is decided", "该办件已办结")
+
+
+class AlreadyHeld(Rejected):
+    """Two holds cannot overlap."""
+
+    def __init__(self) -> None:
+        super().__init__("the case is held already", "该办件已暂停计时")
+
+
+class BeforeAcceptance(Rejected):
+    """Before the acceptance there is no time to suspend."""
+
+    def __init__(self) -> None:
+        super().__init__("that lies before the case was accepted", "该时间早于受理时间")
+
+
+class UnknownHold(Rejected):
+    """A hold that never began cannot end."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such hold", "没有此项暂停")
+
+
+class HoldEnded(Rejected):
+    """A hold ends once."""
+
+    def __init__(self) -> None:
+        super().__init__("this hold has ended", "此项暂停已结束")
+
+
+class EndsBeforeBeginning(Rejected):
+    """The end lies before the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__("a hold cannot end before it begins", "暂停的结束不能早于开始")
+
+
+def state_of(hold: SuspensionRecord) -> HoldState:
+    """The state of a hold that has begun."""
+    return HoldState.HELD if hold.until is None else HoldState.ENDED
+
+
+def holds_of(case: MonitoredCase) -> dict[str, SuspensionRecord]:
+    """The holds of a case, by name."""
+    records = (record for record in case.suspensions if record.suspension.startswith(HOLD))
+    return {record.suspension.removeprefix(HOLD): record for record in records}
+
+
+def begin(case: MonitoredCase, command: BeginHold, now: datetime) -> tuple[MonitoredCase, list[Message]]:
+    """The case with this hold, and the message to publish. A repeated command changes nothing.
+
+    Raises `CaseIsDecided`, `AlreadyHeld` or `BeforeAcceptance`.
+    """
+    if case.decided_at is not None:
+        raise CaseIsDecided
+    holds = holds_of(case)
+    if command.hold in holds:
+        return case, []
+    if HoldState.HELD in map(state_of, holds.values()):
+        raise AlreadyHeld
+    whole = case.commitment(CASE)
+    if whole is not None and whole.opened_at is not None and command.since < whole.opened_at:
+        raise BeforeAcceptance
+    return _publish(case, command, now, command.article, command.since)
+
+
+def end(case: MonitoredCase, command: EndHold, now: datetime) -> tuple[MonitoredCase, list[Message]]:
+    """The case with the end of this hold, and the message to publish. A repeated command changes nothing.
+
+    Raises `CaseIsDecided`, `UnknownHold`, `HoldEnded` or `EndsBeforeBeginning`.
+    """
+    if case.decided_at is not None:
+        raise CaseIsDecided
+    known = holds_of(case).get(command.hold)
     if known is None:
-        raise Rejected("there is no such hold", "没有此项暂停")
-    if known.until is not None and known.until != until:
-        raise Rejected("this hold has ended", "此项暂停已结束")
-    if until < known.since:
-        raise Rejected("a hold cannot end before it begins", "暂停的结束不能早于开始")
-    if known.until is not None:
-        return None
-    # The later record counts, so this one must be later than the one before by any clock.
-    recorded_at = max(now, known.recorded_at + timedelta(microseconds=1))
-    return CaseHeld(
-        hold=hold,
-        by=by,
-        reason=reason,
-        article=known.article,
-        since=known.since,
+        raise UnknownHold
+    if known.until == command.until:
+        return case, []
+    if (state_of(known), EndHold) not in MOVES:
+        raise HoldEnded
+    if command.until < known.since:
+        raise EndsBeforeBeginning
+    return _publish(case, command, now, known.article, known.since, command.until)
+
+
+def _publish(
+    case: MonitoredCase,
+    command: BeginHold | EndHold,
+    now: datetime,
+    article: str,
+    since: datetime,
+    until: datetime | None = None,
+) -> tuple[MonitoredCase, list[Message]]:
+    # Of two records the later one counts, so each must be later than those before it also if a clock was set back.
+    recorded = [record.recorded_at + timedelta(microseconds=1) for record in holds_of(case).values()]
+    held = CaseHeld(
+        hold=command.hold,
+        by=command.by,
+        reason=command.reason,
+        article=article,
+        since=since,
         until=until,
-        recorded_at=recorded_at,
+        recorded_at=max([now, *recorded]),
+        region=case.region,
     )
-
-
-def _check_open(state: MonitoredCase) -> None:
-    if state.decided_at is not None:
-        raise Rejected("the case is decided", "该办件已办结")
-
-
-def _holds(state: MonitoredCase) -> dict[str, SuspensionRecord]:
-    return {
-        record.suspension.removeprefix(HOLD): record
-        for record in state.suspensions
-        if record.suspension.startswith(HOLD)
-    }
+    return facts.suspend(case, facts.suspension_record(held)), [held]

@@ -160,6 +160,15 @@ async def test_a_hold_begins_and_ends(monitor: MonitorProcess, http: httpx2.Asyn
         assert refused.status_code == status, (path, refused.text)
 
 
+async def test_of_two_holds_requested_at_the_same_time_one_begins(
+    monitor: MonitorProcess, http: httpx2.AsyncClient
+) -> None:
+    wanted = [{"by": "super", "reason": "x", "since": (LATE + timedelta(hours=n)).isoformat()} for n in (1, 2)]
+    answers = await asyncio.gather(*(http.post(f"/commitments/{CASE}/holds", json=one) for one in wanted))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert await published(monitor, "case.held") == 1
+
+
 async def test_without_a_directory_nobody_has_a_right(monitor: MonitorProcess) -> None:
     refused = await monitor.http.post("/alerts/acknowledgements", json={"by": "head", "reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:onedoor:problem:no-directory")

@@ -10,6 +10,7 @@ from contracts.messages.alerts import AlertRaised, Rung
 from contracts.messages.cases import CaseStateRequested
 from contracts.messages.commitments import CommitmentKey
 from services.monitor.core.commitment import CASE
+from services.monitor.core.delivery import was_delivered
 from services.monitor.core.state import MonitoredCase
 from tests.support.messages import MONDAY, limits
 from tests.support.monitor_histories import (
@@ -35,7 +36,7 @@ def broken(case: MonitoredCase) -> set[tuple[CommitmentKey, Rung, datetime]]:
         found |= {
             (tracked.key, rung, due_at)
             for rung, due_at in tracked.due.ladder()
-            if due_at < ended_at and (rung is Rung.WARNING or case.was_delivered(tracked, due_at))
+            if due_at < ended_at and (rung is Rung.WARNING or was_delivered(case, tracked, due_at))
         }
     return found
 

@@ -1,4 +1,4 @@
-"""Commitments, alerts and appeals make every move of their tables, and no other."""
+"""Commitments, alerts, appeals and holds make every move of their tables, and no other."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,11 +15,14 @@ from contracts.core import Rejected, UnknownCase
 from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from contracts.moves import Moves
-from services.monitor.core import commitment
-from services.monitor.core.alerts import appeals, lifecycle
+from services.monitor.core import holds
+from services.monitor.core import lifecycle as commitments
+from services.monitor.core.alerts import appeals
+from services.monitor.core.alerts import lifecycle as alerts
 from services.monitor.core.alerts.records import RaisedRung
+from services.monitor.core.facts import procedure_key
+from services.monitor.core.holds import AlreadyHeld, BeginHold, EndHold, HoldEnded, UnknownHold
 from services.monitor.core.state import MonitoredCase
-from services.monitor.core.suspensions import procedure_key
 from tests.support.messages import MONDAY, at, case_suspended, limits
 from tests.support.monitor_histories import (
     STEP_WARNING,
@@ -37,6 +40,8 @@ TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (at(f"2026-03-0{day} 10:00") for day in (
 OF = business(tax=limits(2, 4))
 PROCEDURE = OF.suspended("licence", "P1", TUESDAY)
 ALERT: dict[str, Any] = {"commitment": "step/licence", "rung": Rung.WARNING, "by": "li", "reason": "已督促承办人"}
+HOLD = BeginHold(hold="h1", by="zhou", reason="等待上级批复", since=TUESDAY)
+HOLD_END = EndHold(hold="h1", by="zhou", reason="已批复", until=WEDNESDAY)
 
 MESSAGES: Mapping[str, At] = {
     "acceptance": (OF.accepted(MONDAY), MONDAY),
@@ -50,6 +55,10 @@ MESSAGES: Mapping[str, At] = {
     "procedure begins": (PROCEDURE, TUESDAY),
     "procedure ends": (PROCEDURE.replace(until=THURSDAY, reported_at=THURSDAY), THURSDAY),
     "procedure goes on": (PROCEDURE.replace(reported_at=FRIDAY), FRIDAY),
+    "hold begins": (HOLD, TUESDAY),
+    "another hold begins": (HOLD.replace(hold="h2"), WEDNESDAY),
+    "hold ends": (HOLD_END, WEDNESDAY),
+    "hold ends at another time": (HOLD_END.replace(until=THURSDAY), THURSDAY),
     "timer": (TimerFired(), STEP_WARNING),
     "timer of the procedure": (TimerFired(), WEDNESDAY),
     "acknowledgement": (AlertAcknowledged(**ALERT, acknowledged_at=TUESDAY), TUESDAY),
@@ -68,6 +77,8 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "suspended, not accepted": ("suspension begins",),
     "open": OPEN,
     "suspended": (*OPEN, "suspension begins"),
+    "held": (*OPEN, "hold begins"),
+    "held and resumed": (*OPEN, "hold begins", "hold ends"),
     "in a procedure": (*OPEN, "procedure begins"),
     "after a procedure": (*OPEN, "procedure begins", "procedure ends"),
     "after a procedure with a warning": (*WARNED_PROCEDURE, "procedure ends"),
@@ -91,17 +102,23 @@ RULES = {
 Move = tuple[str, StrEnum | None, StrEnum]
 """The capability, and the states before and after."""
 
-TABLES: Mapping[str, Moves[Any]] = {"commitment": commitment.MOVES, "alert": lifecycle.MOVES}
+CAPABILITIES: Mapping[str, Moves[Any]] = {
+    "commitment": commitments.MOVES,
+    "alert": alerts.MOVES,
+    "hold": holds.MOVES,
+}
 
-LEGAL: set[Move] = {(name, was, then) for name, moves in TABLES.items() for (was, _), then in moves.items()}
+LEGAL: set[Move] = {(name, was, then) for name, moves in CAPABILITIES.items() for (was, _), then in moves.items()}
 
 
 def states(case: MonitoredCase | None) -> Iterator[tuple[tuple[str, object], StrEnum]]:
-    """Each commitment and alert of a case with its state."""
+    """Each commitment, alert and hold of a case with its state."""
     for one, ended_at in case.commitment_ends() if case is not None else ():
-        yield ("commitment", one.key), commitment.state_of(one, ended_at)
-        for fired in one.raised:
-            yield ("alert", (one.key, fired.rung, fired.occurrence)), lifecycle.state_of(fired, ended_at)
+        yield ("commitment", one.key), commitments.state_of(one, ended_at)
+        for alert in one.raised:
+            yield ("alert", (one.key, alert.rung, alert.occurrence)), alerts.state_of(alert, ended_at)
+    for name, hold in holds.holds_of(case).items() if case is not None else ():
+        yield ("hold", name), holds.state_of(hold)
 
 
 def moves_of(monitor: Monitor, message: At) -> set[Move]:
@@ -121,6 +138,27 @@ def test_each_move_in_a_table_happens_and_no_other() -> None:
         with suppress(Rejected, UnknownCase):
             seen |= moves_of(monitor, MESSAGES[name])
     assert seen == LEGAL
+
+
+HOLDS_REFUSED: Mapping[tuple[str, str], type[Rejected]] = {
+    ("open", "hold ends"): UnknownHold,
+    ("open", "hold ends at another time"): UnknownHold,
+    ("held", "another hold begins"): AlreadyHeld,
+    ("held and resumed", "hold ends at another time"): HoldEnded,
+}
+"""State and command of each refusal that a table of moves decides. Every other pair moves a hold, or repeats."""
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [*product(("open", "held", "held and resumed"), (name for name in MESSAGES if "hold" in name))],
+)
+def test_a_hold_moves_by_its_table_or_the_command_is_refused(state: str, name: str) -> None:
+    monitor = Monitor().given(*(MESSAGES[message] for message in STATES[state]))
+    if (refused := HOLDS_REFUSED.get((state, name))) is not None:
+        monitor.refuses(*MESSAGES[name], error=refused)
+    else:
+        assert {move for move in moves_of(monitor, MESSAGES[name]) if move[0] == "hold"} <= LEGAL
 
 
 @st.composite

@@ -8,6 +8,7 @@ from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaise
 from contracts.moves import Moves
 from services.monitor.core.alerts.records import RaisedRung, settled_rungs
 from services.monitor.core.commitment import TrackedCommitment
+from services.monitor.core.delivery import was_delivered
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
 
 
@@ -146,7 +147,7 @@ def _withdrawal_reason(
     due_at = commitment.due.of(fired.rung) if commitment.due is not None else None
     if due_at is None or due_at > fired.raised_at:
         return DEADLINE_MOVED
-    if fired.rung is not _WARNING and state.was_delivered(commitment, due_at) is False:
+    if fired.rung is not _WARNING and was_delivered(state, commitment, due_at) is False:
         return DELIVERED_LATE  # an unknown moment of delivery (None) is no reason
     return ANSWERED_IN_TIME if ended_at is not None and ended_at <= due_at else None
 
@@ -171,4 +172,4 @@ def _is_due(
         is_late = now is not None and due_at <= now
     else:
         is_late = commitment.open_at is not None and due_at < commitment.open_at
-    return is_late and (rung is _WARNING or bool(state.was_delivered(commitment, due_at)))
+    return is_late and (rung is _WARNING or bool(was_delivered(state, commitment, due_at)))

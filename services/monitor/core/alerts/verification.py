@@ -7,6 +7,7 @@ from contracts.messages.alerts import CardNotIssued, IssueKind, OperationsAlerte
 from contracts.messages.cases import CaseStateRequested
 from contracts.messages.side_timers import SideTimersRequested
 from services.monitor.core.commitment import CASE, TrackedCommitment
+from services.monitor.core.delivery import late_delivery_at, slow_deliveries, was_delivered, was_delivered_late
 from services.monitor.core.state import CommitmentEnds, MonitoredCase, PlatformIssue
 
 MAX_QUERIES = 6
@@ -77,7 +78,7 @@ def report_platform_issues(state: MonitoredCase, received_at: datetime) -> tuple
     failed = {
         (IssueKind.UNDELIVERED, commitment.key): commitment
         for commitment in state.commitments
-        if state.was_delivered_late(commitment)
+        if was_delivered_late(state, commitment)
     }
     if state.unanswered_queries >= MAX_QUERIES and (
         unverified := state.commitment(CASE) or next(iter(state.commitments), None)
@@ -125,7 +126,7 @@ def unverified_cards(pending: PendingRungs, until: datetime) -> PendingRungs:
 def pending_rungs(state: MonitoredCase, ends: CommitmentEnds) -> PendingRungs:
     """The rungs of open commitments that have not fired, with the first moment at which they may."""
     pending: PendingRungs = []
-    slow = bool(state.slow_deliveries())
+    slow = bool(slow_deliveries(state))
     for commitment, ended_at in ends:
         if commitment.due is None or ended_at is not None:
             continue
@@ -134,7 +135,7 @@ def pending_rungs(state: MonitoredCase, ends: CommitmentEnds) -> PendingRungs:
             if rung is _WARNING:
                 pending.append((commitment, rung, due_at))
             # A commitment that was delivered after a card fell due draws that card no more.
-            elif not may_be_late or state.was_delivered(commitment, due_at) is not False:
+            elif not may_be_late or was_delivered(state, commitment, due_at) is not False:
                 pending.append((commitment, rung, due_at + _INSTANT))
     return pending
 
@@ -153,5 +154,5 @@ def _settled_at(
 ) -> datetime | None:
     """When a failure ended; None while it lasts."""
     if kind is IssueKind.UNDELIVERED and failed:
-        return state.late_delivery_at(commitment) or state.ended_at(commitment)
+        return late_delivery_at(state, commitment) or state.ended_at(commitment)
     return None if failed else received_at

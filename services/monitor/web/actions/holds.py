@@ -11,7 +11,7 @@ from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.fields import Article, PersonId
 from services.monitor.core.commitment import CASE
-from services.monitor.core.holds import begin_hold, end_hold
+from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
@@ -45,33 +45,29 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.post("/commitments/{case_id}/holds", status_code=201)
     async def hold(case_id: Annotated[CaseId, Path()], request: HoldRequest) -> Hold:
         now = host.clock.now()
-        state = await _supervised_case(host, case_id, request.by, now)
+        await _must_supervise_case(host, case_id, request.by, now)
         since = not_in_future("since", request.since, now)
         # A repeated request makes the same hold.
         name = sha256(f"{case_id}/hold/{since.isoformat()}".encode()).hexdigest()[:16]
-        if message := begin_hold(state, name, since, request.by, request.reason, request.article, now):
-            await host.command(case_id, message)
+        command = BeginHold(hold=name, by=request.by, reason=request.reason, article=request.article, since=since)
+        await host.command(case_id, command)
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
     async def end(case_id: Annotated[CaseId, Path()], hold: Annotated[Code, Path()], request: HoldEndRequest) -> Hold:
         now = host.clock.now()
-        state = await _supervised_case(host, case_id, request.by, now)
+        await _must_supervise_case(host, case_id, request.by, now)
         until = not_in_future("until", request.until, now)
-        if message := end_hold(state, hold, until, request.by, request.reason, now):
-            await host.command(case_id, message)
+        await host.command(case_id, EndHold(hold=hold, by=request.by, reason=request.reason, until=until))
         return Hold(hold=hold)
 
     return router
 
 
-async def _supervised_case(
-    host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime
-) -> MonitoredCase:
-    """A case that this person may hold. Raises `Problem` or `UnknownCase`."""
+async def _must_supervise_case(host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime) -> None:
+    """Raise `Problem` unless this person may hold the case, and `UnknownCase` if it has not been accepted."""
     directory, state = await directory_in_force(host), await host.read(case_id)
     case = state.commitment(CASE) if state is not None else None
     if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
         raise UnknownCase(case_id)
     must_supervise(directory, by, case.owner, state.region, state.matter, now)
-    return state

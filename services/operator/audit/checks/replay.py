@@ -16,11 +16,13 @@ from uuid import UUID
 from contracts.codec import InvalidRecord, decode
 from contracts.core import Core, InvalidMessage
 from contracts.envelope import Envelope, Message, envelop
+from contracts.messages.cases import CaseHeld
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from services.departments.sdk.core.messages import Decision, Notified, Procedure, Receipt
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.load import load
+from services.monitor.core.holds import BeginHold, EndHold
 from services.operator.audit.case_record import CaseRecord, PublishedMessage, StoredCase
 from services.operator.audit.invariants import Fault, Invariant, Moments, optional_moment
 from services.registry import services
@@ -148,6 +150,7 @@ def _inputs(
         yield _application(case, row)
         yield from _time_changes(case)
         yield from _side_timers(case)
+    holds = _holds(case)
     for message_id in row.processed_ids:
         message = published.get(message_id)
         if message is None:
@@ -155,9 +158,8 @@ def _inputs(
                 raise _NeverPublished("it has processed a message that no service published")
             raise Incomplete
         yield _decoded(case, message)
-    if service == "monitor":
-        for message in case.messages(service, "case.held"):
-            yield _command(case, service, _decoded(case, message).data, message)
+        if service == "monitor" and message.kind == "case.accepted":
+            yield from holds
     if service not in _NOT_IN_MESSAGES:
         yield from _notifications(case, service)
 
@@ -205,6 +207,19 @@ def _side_timers(case: CaseRecord) -> Iterator[Envelope[Message]]:
             known[timer.commitment] = timer
 
 
+def _holds(case: CaseRecord) -> Iterator[Envelope[Message]]:
+    """The commands of supervisors, which monitor takes between the acceptance and the decision of the case."""
+    published = [(_decoded(case, message).data, message) for message in case.messages("monitor", "case.held")]
+    held: CaseHeld
+    for held, message in sorted(cast(Any, published), key=lambda one: one[0].recorded_at):
+        fields = {"hold": held.hold, "by": held.by, "reason": held.reason}
+        if held.until is None:
+            command: Message = BeginHold(**fields, article=held.article, since=held.since)
+        else:
+            command = EndHold(**fields, until=held.until)
+        yield _command(case, "monitor", command, message, time=held.recorded_at)
+
+
 def _decoded(case: CaseRecord, message: PublishedMessage) -> Envelope[Message]:
     return decode(message.text.encode(), case.case_id.encode(), message.topic)
 
@@ -217,7 +232,9 @@ def _notifications(case: CaseRecord, service: str) -> Iterator[Envelope[Message]
             yield _command(case, service, Notified(task_id=message.data["task_id"], content=notified), message)
 
 
-def _command(case: CaseRecord, service: str, content: Message, cause: PublishedMessage) -> Envelope[Message]:
+def _command(
+    case: CaseRecord, service: str, content: Message, cause: PublishedMessage, time: datetime | None = None
+) -> Envelope[Message]:
     """An input that came from outside, reconstructed from the message that the service published about it."""
-    time = datetime.fromisoformat(cause.event["time"])
+    time = time or datetime.fromisoformat(cause.event["time"])
     return envelop(content, id=cause.message_id, source=f"/onedoor/{service}", subject=case.case_id, time=time)

@@ -10,8 +10,16 @@ from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AlertRai
 from contracts.messages.cases import CaseHeld
 from contracts.messages.commitments import Cause, CommitmentsMoved
 from services.monitor.core.alerts.actions import APPEAL_UPHELD
-from services.monitor.core.holds import begin_hold, end_hold
-from services.monitor.core.state import MonitoredCase
+from services.monitor.core.holds import (
+    AlreadyHeld,
+    BeforeAcceptance,
+    BeginHold,
+    CaseIsDecided,
+    EndHold,
+    EndsBeforeBeginning,
+    HoldEnded,
+    UnknownHold,
+)
 from tests.support.messages import MONDAY, at
 from tests.support.monitor_histories import (
     BUSINESS,
@@ -24,7 +32,7 @@ from tests.support.monitor_histories import (
     changed_rules,
     opened,
 )
-from tests.support.scenario import of_type
+from tests.support.scenario import of_type, only
 
 LATER = at("2026-03-04 10:00")
 LICENCE_CARD = ("step/licence", Rung.YELLOW, STEP_YELLOW)
@@ -48,8 +56,12 @@ def decided(upheld: bool, by: str = "zhou", reason: str = "情况属实") -> App
     )
 
 
-def held(until: datetime | None = None) -> CaseHeld:
-    return CaseHeld(hold="h1", by="zhou", reason="等待上级批复", since=LATER, until=until, recorded_at=until or LATER)
+def begin_hold(hold: str = "h1", since: datetime = LATER) -> BeginHold:
+    return BeginHold(hold=hold, by="zhou", reason="等待上级批复", since=since)
+
+
+def end_hold(until: datetime, hold: str = "h1") -> EndHold:
+    return EndHold(hold=hold, by="zhou", reason="已批复", until=until)
 
 
 # -- acknowledged ------------------------------------------------------------------------------------------------------
@@ -81,7 +93,9 @@ def test_an_action_that_is_not_possible_is_refused_in_both_languages(action: Mes
     assert isinstance(refused, Rejected) and refused.why_zh
 
 
-@pytest.mark.parametrize("action", [acknowledged(), appealed(), decided(True), held()], ids=lambda one: one.type)
+@pytest.mark.parametrize(
+    "action", [acknowledged(), appealed(), decided(True), begin_hold(), end_hold(LATER)], ids=lambda one: one.type
+)
 def test_an_action_on_an_unknown_case_is_refused(action: Message) -> None:
     Monitor().refuses(action, LATER, "unknown", UnknownCase)
 
@@ -136,50 +150,56 @@ def test_a_withdrawn_alert_is_neither_acknowledged_nor_appealed_against() -> Non
 
 
 def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:
-    monitor = opened()
-    published = monitor.when(held(), LATER)
-    assert held().replace(region=BUSINESS.region) in published
+    monitor, end_at = opened(), LATER + timedelta(days=2)
+    published = monitor.when(begin_hold(), LATER)
+    held = only(CaseHeld, of_type(CaseHeld, published))
+    assert held == CaseHeld(
+        hold="h1", by="zhou", reason="等待上级批复", since=LATER, recorded_at=LATER, region=BUSINESS.region
+    )
     (moved,) = of_type(CommitmentsMoved, published)
     assert (moved.cause, moved.moves[0].commitment.key) == (Cause.SUSPENDED, "case")
     assert moved.moves[0].commitment.pause is not None
-    (moved,) = of_type(CommitmentsMoved, monitor.when(held(until=LATER + timedelta(days=2)), LATER))
+    published = monitor.when(end_hold(end_at), end_at)
+    ended = held.replace(reason="已批复", until=end_at, recorded_at=end_at)
+    assert of_type(CaseHeld, published) == [ended]
+    (moved,) = of_type(CommitmentsMoved, published)
     assert moved.cause is Cause.RESUMED
     # 4 and 5 March are suspended, and the 6th counts again: two days more.
     assert moved.moves[0].commitment.committed_due == at("2026-03-11 17:30")
 
 
 def test_a_case_is_held_once_at_a_time_and_not_after_its_decision() -> None:
-    def begin(case: MonitoredCase, hold: str, since: datetime = LATER) -> CaseHeld | None:
-        return begin_hold(case, hold, since, "zhou", "等待上级批复", "", LATER)
-
-    def end(case: MonitoredCase, hold: str, until: datetime) -> CaseHeld | None:
-        return end_hold(case, hold, until, "zhou", "已批复", LATER)
-
     monitor, later = opened(), LATER + timedelta(days=2)
-    assert begin(monitor.case, "h1") == held()
-    with pytest.raises(Rejected, match="before the case was accepted"):
-        begin(monitor.case, "h1", MONDAY - INSTANT)
-    monitor.when(held(), LATER)
-    assert begin(monitor.case, "h1") is None
-    for hold, until, reason in (("h2", later, "no such hold"), ("h1", MONDAY, "before it begins")):
-        with pytest.raises(Rejected, match=reason):
-            end(monitor.case, hold, until)
-    with pytest.raises(Rejected, match="held already"):
-        begin(monitor.case, "h2")
-    ended = end(monitor.case, "h1", later)
-    assert ended is not None and ended.recorded_at > held().recorded_at
-    monitor.when(ended, LATER)
-    assert end(monitor.case, "h1", later) is None
-    with pytest.raises(Rejected, match="has ended"):
-        end(monitor.case, "h1", LATER)
+    monitor.refuses(begin_hold(since=MONDAY - INSTANT), LATER, "before the case was accepted", BeforeAcceptance)
+    monitor.refuses(end_hold(later), later, "no such hold", UnknownHold)
+    monitor.when(begin_hold(), LATER)
+    assert monitor.when(begin_hold(), LATER) == ()
+    monitor.refuses(end_hold(later, "h2"), later, "no such hold", UnknownHold)
+    monitor.refuses(end_hold(MONDAY), later, "before it begins", EndsBeforeBeginning)
+    monitor.refuses(begin_hold("h2", LATER + INSTANT), LATER, "held already", AlreadyHeld)
+    # A clock that was set back: the later of two records counts all the same.
+    (ended,) = of_type(CaseHeld, monitor.when(end_hold(later), LATER))
+    assert ended.recorded_at > LATER
+    assert monitor.when(end_hold(later), LATER) == ()
+    monitor.refuses(end_hold(LATER), later, "has ended", HoldEnded)
+    assert monitor.when(begin_hold(), later) == (), "a request that arrives again begins no second hold"
+    assert of_type(CaseHeld, monitor.when(begin_hold("h2", later), later)), "and then another one"
     monitor.when(BUSINESS.decided(later), later)
-    with pytest.raises(Rejected, match="is decided"):
-        begin(monitor.case, "h3")
+    for command in (begin_hold("h3"), end_hold(later, "h2")):
+        monitor.refuses(command, later, "is decided", CaseIsDecided)
+
+
+@pytest.mark.parametrize(
+    "error", [AlreadyHeld, BeforeAcceptance, CaseIsDecided, EndsBeforeBeginning, HoldEnded, UnknownHold]
+)
+def test_a_hold_is_refused_with_a_reason_in_both_languages(error: type[Rejected]) -> None:
+    refusal = error()  # type: ignore[call-arg]
+    assert refusal.why and refusal.why_zh
 
 
 def test_a_hold_that_arrives_before_the_acceptance_counts() -> None:
     accepted, delivered = (BUSINESS.accepted(MONDAY), MONDAY), (BUSINESS.delivered("licence", MONDAY), MONDAY)
-    hold = (held(), LATER)
+    hold = (begin_hold(), LATER)
     orders = ((accepted, hold), (delivered, hold, accepted))
     first, other = (Monitor().given(*order).case.commitment("case") for order in orders)
     assert first is not None and other is not None and first.due == other.due

@@ -15,7 +15,7 @@ from contracts.messages.cases import CaseStateRequested
 from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey, CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
 from services.monitor.core.alerts.verification import MAX_QUERIES
-from services.monitor.core.suspensions import procedure_key
+from services.monitor.core.facts import procedure_key
 from tests.support.messages import MONDAY, at, limits
 from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, Monitor, changed_rules, opened
 from tests.support.scenario import At, of_type, only

@@ -12,7 +12,7 @@ from contracts.messages.cases import StepState
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
-from services.monitor.core.suspensions import MAX_SUSPENSIONS
+from services.monitor.core.facts import MAX_SUSPENSIONS
 from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
 from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, STEP_RED, Monitor, business, facts, opened
 from tests.support.scenario import At, of_type, only

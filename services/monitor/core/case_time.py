@@ -1,0 +1,54 @@
+"""How the time of each commitment has run, by what has suspended, extended or restarted it. Pure."""
+
+from datetime import datetime
+
+from contracts.working_time import Extension, Suspension
+from services.monitor.core.commitment import CASE, TrackedCommitment, step_key
+from services.monitor.core.ladder import ClockHistory
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase, SuspensionRecord
+
+
+def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rules) -> ClockHistory | None:
+    """How the time of this commitment has run; None before it has begun.
+
+    Extension and restart concern the case as a whole. Changes after the commitment was answered do not count. A
+    department's procedure counts for a step that this department was requested to do, until the step has ended.
+    """
+    if commitment.opened_at is None:
+        return None
+    if case.is_uninterrupted:
+        return ClockHistory(commitment.opened_at)
+    ended_at = case.ended_at(commitment)
+    suspensions = []
+    for record in case.suspensions:
+        until = suspension_end(case, record)
+        if not is_from_requested_system(case, record) or (until is not None and until < record.since):
+            continue
+        if (ended_at is None or record.since < ended_at) and rules.suspends(record.kind, record.step, commitment.key):
+            suspensions.append(Suspension(record.since, until, record.reason, record.article))
+    if commitment.key != CASE:
+        return ClockHistory(commitment.opened_at, tuple(suspensions))
+    granted, restarted_at = case.extension, case.restarted_at
+    extension = None
+    if granted is not None and (ended_at is None or granted.notified_at < ended_at):
+        extension = Extension(granted.days, granted.reason, granted.notified_at)
+    if restarted_at is not None and ended_at is not None and restarted_at >= ended_at:
+        restarted_at = None
+    return ClockHistory(commitment.opened_at, tuple(suspensions), extension, restarted_at)
+
+
+def is_from_requested_system(case: MonitoredCase, record: SuspensionRecord) -> bool:
+    """Whether the plan requests the step from the system that reports this suspension.
+
+    True as long as the plan is unknown, and for a suspension that no department system reported.
+    """
+    return not case.step_systems or record.system is None or (record.step, record.system) in case.step_systems
+
+
+def suspension_end(case: MonitoredCase, record: SuspensionRecord) -> datetime | None:
+    """When a suspension ends: a procedure ends with its step at the latest."""
+    step = record.step or ""
+    commitment = case.commitment(step_key(step))
+    step_ended_at = commitment.ended_at if commitment is not None else dict(case.ended_steps).get(step)
+    return min((end for end in (record.until, step_ended_at) if end is not None), default=None)
