@@ -15,7 +15,7 @@ _COUNTS = text("""
         count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed FROM cases
 """)
 _PENDING = text("""
-    SELECT count(*) FILTER (WHERE timer_at <= :now) + count(*) FILTER (WHERE state LIKE '%"query_count":%') FROM cases
+    SELECT count(*) FILTER (WHERE timer_at <= :now) + count(*) FILTER (WHERE state LIKE '%"request_count":%') FROM cases
 """)
 
 
@@ -27,7 +27,7 @@ async def case_counts(monitor: AsyncEngine) -> tuple[int, int]:
 
 
 async def pending_deadlines(monitor: AsyncEngine, now: datetime) -> int:
-    """How many cases have a deadline that monitor has not processed, or a query about one under way."""
+    """How many cases have a deadline that monitor has not processed, or a request about one under way."""
     async with monitor.connect() as connection:
         pending: int = (await connection.execute(_PENDING, {"now": now})).scalar_one()
     return pending

@@ -77,5 +77,5 @@ def test_monitor_goes_on_from_a_stored_state() -> None:
     case = stored("monitor")
     transition = monitor.handle(shipped(), case, timer_fired())
     assert [type(message).__name__ for message in transition.out] == ["CaseStateRequested"]
-    assert transition.state.query_count == case.query_count + 1 == 2
+    assert transition.state.request_count == case.request_count + 1 == 2
     assert transition.timer_at == datetime(2026, 3, 16, 9, 30, 0, 1, tzinfo=UTC)

@@ -108,9 +108,9 @@ def carded() -> Monitor:
 
 
 def facts(case: MonitoredCase) -> MonitoredCase:
-    """The state without alerts, platform issues and queries, which depend on the order of messages."""
+    """The state without alerts, platform issues and requests, which depend on the order of messages."""
     commitments = tuple(tracked.replace(raised=()) for tracked in case.commitments)
-    changing = {"query_count": 0, "unanswered_queries": 0, "queried_at": None, "sequence": 0}
+    changing = {"request_count": 0, "unanswered_requests": 0, "requested_at": None, "sequence": 0}
     return case.replace(commitments=commitments, platform_issues=(), **changing)
 
 

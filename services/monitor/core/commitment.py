@@ -8,7 +8,7 @@ from contracts.messages.commitments import Commitment, CommitmentKey, kind_of
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
 from contracts.values import Value
-from services.monitor.core.alerts.records import RaisedRung, settled_rungs
+from services.monitor.core.alerts.records import RaisedRung, rungs_not_raised_again
 from services.monitor.core.ladder import DueDates
 
 CASE: CommitmentKey = "case"
@@ -66,15 +66,15 @@ class TrackedCommitment(Value):
         ladder = self.due.ladder()
         if not self.raised:
             return ladder
-        settled = settled_rungs(self.raised)
-        return tuple(rung for rung in ladder if rung[0] not in settled)
+        not_again = rungs_not_raised_again(self.raised)
+        return tuple(rung for rung in ladder if rung[0] not in not_again)
 
     @property
     def limit_without_rung(self) -> datetime | None:
         """When the committed limit ends, if no rung is to fire at that moment and time is not suspended."""
         if self.due is None or self.due.pause is not None:
             return None
-        if self.due.committed is None and self.raised and Rung.YELLOW in settled_rungs(self.raised):
+        if self.due.committed is None and self.raised and Rung.YELLOW in rungs_not_raised_again(self.raised):
             return self.due.yellow  # overturned on appeal; the limit may have moved since
         return self.due.committed
 

@@ -82,7 +82,7 @@ def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules
     if commitment is None or commitment.limits is None or history is None or state.region is None:
         return None
     limit = commitment.limits.committed if kind is LimitKind.COMMITTED else commitment.limits.statutory
-    return explain(history.course(limit), rules.terms(state.region))
+    return explain(history.limit_history(limit), rules.counting_rules(state.region))
 
 
 def _has_same_time(
@@ -135,7 +135,7 @@ def _compute(
         history = clock_history(state, commitment, rules)
         if history is None:
             return commitment
-        due = due_dates(limits, history, rules.ladder_terms(commitment.key, region, matter))
+        due = due_dates(limits, history, rules.counted_ladder(commitment.key, region, matter))
     except (ValueError, OverflowError):
         raise InvalidMessage(f"the deadline of {commitment.key} lies beyond the calendar") from None
     if due is commitment.due or due == commitment.due:

@@ -2,7 +2,7 @@
 
 Messages may arrive in any order, late and repeatedly. Each message is merged into the facts (`facts`). The deadlines
 follow from the facts by the rules (`deadlines`). The alerts follow from facts and deadlines: the rungs that ought to
-have fired, less those that have (`alerts.lifecycle`). Before a card, the owner of the facts is queried
+have fired, less those that have (`alerts.lifecycle`). Before a card, the facts are requested from their owner
 (`alerts.verification`). Supervisors and departments act on alerts (`alerts.actions`), and supervisors hold cases
 (`holds`).
 """
@@ -31,7 +31,7 @@ from services.monitor.core.alerts.lifecycle import alerts_closed, raise_due
 from services.monitor.core.alerts.verification import (
     PendingRungs,
     cards_not_issued,
-    needs_decision_query,
+    needs_decision_request,
     pending_rungs,
     record_answer,
     report_platform_issues,
@@ -80,8 +80,8 @@ KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, BeginHold, EndHold, AlertAcknowledged, A
 FIRST_BACKOFF = timedelta(seconds=30)
 LONGEST_BACKOFF = timedelta(hours=1)
 
-DECISION_QUERY_INTERVAL = timedelta(days=1)
-"""Machine time after which routing is queried about an open case without a pending rung: its decision may have been
+DECISION_REQUEST_INTERVAL = timedelta(days=1)
+"""Machine time after which the state of an open case is requested without a pending rung: its decision may have been
 lost on the way to monitor alone."""
 
 
@@ -107,12 +107,12 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     if with_alerts is not case:
         case, ends = with_alerts, with_alerts.commitment_ends()
     pending = pending_rungs(case, ends)
-    # A change of rules processes a million cases at once: each sends its queries when its own timer fires.
-    query_at = None if isinstance(message, RulesChanged) else now
-    case, queries = verify_cards(case, pending, query_at, first_from_routing)
+    # A change of rules processes a million cases at once: each sends its requests when its own timer fires.
+    request_at = None if isinstance(message, RulesChanged) else now
+    case, requests = verify_cards(case, pending, request_at, first_from_routing)
     case, issues = report_platform_issues(case, envelope.time)
     closed, not_issued = alerts_closed(state, case), cards_not_issued(state, case)
-    out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *queries, *issues)
+    out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *requests, *issues)
     return _transition(case, ends, pending, out, envelope.time)
 
 
@@ -180,17 +180,17 @@ def _transition(
     state: MonitoredCase, ends: CommitmentEnds, pending: PendingRungs, out: tuple[Message, ...], time: datetime
 ) -> Transition[MonitoredCase]:
     # A card that is being verified waits for the answer. Its own moment is past and sets no timer.
-    queried_at = state.queried_at
-    timers = [at for _, rung, at in pending if queried_at is None or at > queried_at or rung is Rung.WARNING]
+    requested_at = state.requested_at
+    timers = [at for _, rung, at in pending if requested_at is None or at > requested_at or rung is Rung.WARNING]
     # The list of what is due soon searches by timers, so there is one at each committed limit.
     for commitment, ended_at in ends:
         if ended_at is None and (limit := commitment.limit_without_rung) is not None and limit > time:
             timers.append(limit)
-    retry = backoff(state.query_count, FIRST_BACKOFF, LONGEST_BACKOFF) if state.query_count else None
+    retry = backoff(state.request_count, FIRST_BACKOFF, LONGEST_BACKOFF) if state.request_count else None
     return Transition(
         state=state,
         out=out,
         timer_at=min(timers, default=None),
-        retry_after=DECISION_QUERY_INTERVAL if needs_decision_query(state, pending) else retry,
+        retry_after=DECISION_REQUEST_INTERVAL if needs_decision_request(state, pending) else retry,
         closed=state.matter is not None and all(ended_at is not None for _, ended_at in ends),
     )

@@ -22,10 +22,10 @@ from contracts.working_time import (
     due_uninterrupted,
     working_days_before,
 )
-from services.monitor.core.rules import LadderTerms, LimitKind, RungRule
+from services.monitor.core.rules import CountedLadder, LimitKind, RungRule
 
 CACHED_DAYS = 4096
-"""Size of the cache of due dates: entries of a day with its limits and ladder terms."""
+"""Size of the cache of due dates: entries of a day with its limits and counted ladder."""
 
 _DAY = 86_400_000_000
 """Microseconds of a day."""
@@ -50,8 +50,8 @@ class ClockHistory:
         """The moment from which time counts."""
         return self.began_at if self.restarted_at is None else max(self.began_at, self.restarted_at)
 
-    def course(self, limit: Limit, more_days: int = 0) -> LimitHistory:
-        """The course of this limit, or of one that is ``more_days`` longer."""
+    def limit_history(self, limit: Limit, more_days: int = 0) -> LimitHistory:
+        """How the time of this limit has run, or of one that is ``more_days`` longer."""
         extension = self.extension
         if more_days:
             days = more_days + (extension.days if extension else 0)
@@ -121,49 +121,49 @@ class DueDates(Value):
         return _known(self.statutory or self.red)
 
 
-def due_dates(limits: Limits, history: ClockHistory, ladder_terms: LadderTerms) -> DueDates:
+def due_dates(limits: Limits, history: ClockHistory, counted_ladder: CountedLadder) -> DueDates:
     """When each rung of a commitment falls due.
 
     Raises `OverflowError` or `ValueError` for a limit that ends beyond the year 9999.
     """
-    committed, statutory, terms = limits.committed, limits.statutory, ladder_terms.terms
+    committed, statutory, rules = limits.committed, limits.statutory, counted_ladder.counting_rules
     if (
         committed.working_days
         and statutory.working_days
         and committed.due_at is None
         and statutory.due_at is None
-        and terms.method is CountingMethod.DAY
+        and rules.method is CountingMethod.DAY
         and history.is_uninterrupted
     ):
-        day = terms.hours.local(history.began_at).toordinal()
-        if found := _of_day(committed.working_days, statutory.working_days, day, ladder_terms):
+        day = rules.hours.local(history.began_at).toordinal()
+        if found := _of_day(committed.working_days, statutory.working_days, day, counted_ladder):
             return found
-    return _due_dates(limits, history, ladder_terms)
+    return _due_dates(limits, history, counted_ladder)
 
 
 @lru_cache(maxsize=CACHED_DAYS)
-def _of_day(committed: int, statutory: int, day: int, ladder_terms: LadderTerms) -> DueDates | None:
+def _of_day(committed: int, statutory: int, day: int, counted_ladder: CountedLadder) -> DueDates | None:
     """The due dates of limits in working days for every beginning on the day with this ordinal.
 
     None if they depend on the time of the day.
     """
     limits = Limits(committed=Limit(working_days=committed), statutory=Limit(working_days=statutory))
-    end_of_day = ladder_terms.terms.hours.at(day, _DAY - 1)
-    found = _due_dates(limits, ClockHistory(end_of_day), ladder_terms)
+    end_of_day = counted_ladder.counting_rules.hours.at(day, _DAY - 1)
+    found = _due_dates(limits, ClockHistory(end_of_day), counted_ladder)
     return found if all(at > end_of_day for _, at in found.ladder()) else None
 
 
-def _due_dates(limits: Limits, history: ClockHistory, ladder_terms: LadderTerms) -> DueDates:
-    terms = ladder_terms.terms
+def _due_dates(limits: Limits, history: ClockHistory, counted_ladder: CountedLadder) -> DueDates:
+    rules = counted_ladder.counting_rules
     ends = {
-        LimitKind.COMMITTED: _end(limits.committed, history, terms),
-        LimitKind.STATUTORY: _end(limits.statutory, history, terms),
+        LimitKind.COMMITTED: _end(limits.committed, history, rules),
+        LimitKind.STATUTORY: _end(limits.statutory, history, rules),
     }
     rungs = {
-        rung: _moment(rule, limits, ends[rule.limit], history, terms) for rung, rule in ladder_terms.ladder.items()
+        rung: _moment(rule, limits, ends[rule.limit], history, rules) for rung, rule in counted_ladder.ladder.items()
     }
     paused = next((end for end in ends.values() if isinstance(end, Suspended)), None)
-    committed, statutory = (_end_if_resumed(end, kind, limits, history, terms) for kind, end in ends.items())
+    committed, statutory = (_end_if_resumed(end, kind, limits, history, rules) for kind, end in ends.items())
     yellow, red = rungs.get(Rung.YELLOW), rungs.get(Rung.RED)
     return DueDates(
         warning=rungs.get(Rung.WARNING),
@@ -177,47 +177,47 @@ def _due_dates(limits: Limits, history: ClockHistory, ladder_terms: LadderTerms)
     )
 
 
-def _end(limit: Limit, history: ClockHistory, terms: CountingRules) -> Due | Suspended:
+def _end(limit: Limit, history: ClockHistory, rules: CountingRules) -> Due | Suspended:
     if history.is_uninterrupted:
-        return due_uninterrupted(limit, history.began_at, terms)
-    return due(history.course(limit), terms)
+        return due_uninterrupted(limit, history.began_at, rules)
+    return due(history.limit_history(limit), rules)
 
 
 def _end_if_resumed(
-    end: Due | Suspended, kind: LimitKind, limits: Limits, history: ClockHistory, terms: CountingRules
+    end: Due | Suspended, kind: LimitKind, limits: Limits, history: ClockHistory, rules: CountingRules
 ) -> Due:
     """The end of a limit as if no suspension were open."""
     if isinstance(end, Due):
         return end
     resumed = replace(history, suspensions=tuple(one for one in history.suspensions if one.until is not None))
     limit = limits.committed if kind is LimitKind.COMMITTED else limits.statutory
-    found = _end(limit, resumed, terms)
+    found = _end(limit, resumed, rules)
     assert isinstance(found, Due), "without an open suspension a limit has an end"
     return found
 
 
 def _moment(
-    rule: RungRule, limits: Limits, end: Due | Suspended, history: ClockHistory, terms: CountingRules
+    rule: RungRule, limits: Limits, end: Due | Suspended, history: ClockHistory, rules: CountingRules
 ) -> datetime | None:
     """When one rung falls due; None if an open suspension lies before it."""
     limit = limits.committed if rule.limit is LimitKind.COMMITTED else limits.statutory
     if rule.is_early:
-        return _early_moment(rule, limit, end, history, terms)
+        return _early_moment(rule, limit, end, history, rules)
     if rule.days_over == 0:
         return end.at if isinstance(end, Due) else None
     if not limit.counted:  # days after a fixed moment
-        return due_after(_known(limit.due_at), rule.days_over, terms.calendar, terms.hours).at
-    found = due(history.course(limit.replace(due_at=None), rule.days_over), terms)
+        return due_after(_known(limit.due_at), rule.days_over, rules.calendar, rules.hours).at
+    found = due(history.limit_history(limit.replace(due_at=None), rule.days_over), rules)
     counted = found.at if isinstance(found, Due) else None
     if limit.due_at is None:
         return counted
     # The limit is the earlier of its length and a fixed moment, and so are the days after it.
-    fixed = due_after(limit.due_at, rule.days_over, terms.calendar, terms.hours).at
+    fixed = due_after(limit.due_at, rule.days_over, rules.calendar, rules.hours).at
     return fixed if counted is None else min(fixed, counted)
 
 
 def _early_moment(
-    rule: RungRule, limit: Limit, end: Due | Suspended, history: ClockHistory, terms: CountingRules
+    rule: RungRule, limit: Limit, end: Due | Suspended, history: ClockHistory, rules: CountingRules
 ) -> datetime | None:
     """When the rule's part of the limit is left, or used.
 
@@ -228,7 +228,7 @@ def _early_moment(
         # A limit of no days leaves no time to warn in. A warning at the opening would warn of every filing, so it
         # falls due with the limit, and warns of the late ones only.
         return end.at
-    found = _early_day(rule, limit, end, history, terms)
+    found = _early_day(rule, limit, end, history, rules)
     if found is None:
         return None
     found = max(found, history.starts_at)
@@ -236,34 +236,34 @@ def _early_moment(
 
 
 def _early_day(
-    rule: RungRule, limit: Limit, end: Due | Suspended, history: ClockHistory, terms: CountingRules
+    rule: RungRule, limit: Limit, end: Due | Suspended, history: ClockHistory, rules: CountingRules
 ) -> datetime | None:
     """When the day begins after which the rule's number of days is left."""
     days = limit.working_days
     if days is not None and limit.due_at is None:
         days += history.extension.days if history.extension else 0
-        used = days - rule.days_before(days) - (terms.method is CountingMethod.SECOND)
+        used = days - rule.days_before(days) - (rules.method is CountingMethod.SECOND)
         if used <= 0:
             return history.starts_at
-        if history.is_uninterrupted and terms.method is CountingMethod.DAY:
-            reached: Due | Suspended = due_after(history.began_at, used, terms.calendar, terms.hours)
+        if history.is_uninterrupted and rules.method is CountingMethod.DAY:
+            reached: Due | Suspended = due_after(history.began_at, used, rules.calendar, rules.hours)
         else:  # ``used`` includes the extension
-            course = LimitHistory(
+            used_history = LimitHistory(
                 Limit(working_days=used), history.began_at, history.suspensions, None, history.restarted_at
             )
-            reached = due(course, terms)
+            reached = due(used_history, rules)
         if isinstance(reached, Suspended):
             return None
-        if terms.method is CountingMethod.SECOND:
+        if rules.method is CountingMethod.SECOND:
             return reached.at
-        return terms.hours.opening(terms.hours.local(reached.at).toordinal())
+        return rules.hours.opening(rules.hours.local(reached.at).toordinal())
     if limit.working_minutes is not None and rule.share_used is not None:
         minutes = max(1, int(limit.working_minutes * rule.share_used))
-        reached = due(history.course(Limit(working_minutes=minutes)), terms)
+        reached = due(history.limit_history(Limit(working_minutes=minutes)), rules)
         return reached.at if isinstance(reached, Due) else None
     if isinstance(end, Suspended):
         return None
-    return working_days_before(end.at, rule.days_before(None), terms.calendar, terms.hours)
+    return working_days_before(end.at, rule.days_before(None), rules.calendar, rules.hours)
 
 
 def _known(at: datetime | None) -> datetime:

@@ -165,11 +165,11 @@ class RuleSet(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LadderTerms:
-    """A ladder, and the terms by which its days are counted. Commitments with the same rules share one object."""
+class CountedLadder:
+    """A ladder, and the rules by which its days are counted. Commitments with the same rules share one object."""
 
     ladder: Ladder
-    terms: CountingRules
+    counting_rules: CountingRules
 
 
 class Rules:
@@ -179,14 +179,14 @@ class Rules:
         """``number`` is the version's number. Raises `contracts.working_time.notices.InvalidNotice`."""
         self.number = number
         self.rule_set = rule_set
-        self._places = RegionalRules(rule_set.almanac)
-        self._ladder_terms: dict[tuple[str, str, str], LadderTerms] = {}
-        self._shared: dict[tuple[int, int], LadderTerms] = {}
-        """By the identities of ladder and terms, which both live as long as these rules."""
+        self._regional_rules = RegionalRules(rule_set.almanac)
+        self._counted_ladders: dict[tuple[str, str, str], CountedLadder] = {}
+        self._shared: dict[tuple[int, int], CountedLadder] = {}
+        """By the identities of ladder and counting rules, which both live as long as these rules."""
 
-    def terms(self, region: str) -> CountingRules:
+    def counting_rules(self, region: str) -> CountingRules:
         """How time is counted in a county, given its code of administrative division."""
-        return self._places.counting_rules(region)
+        return self._regional_rules.counting_rules(region)
 
     def ladder(self, key: CommitmentKey, region: str, item: str) -> Ladder:
         """The rungs of this commitment."""
@@ -194,14 +194,14 @@ class Rules:
         fitting = [rule.rungs for rule in self.rule_set.rules.ladder if rule.fits(kind, region, item)]
         return fitting[-1]
 
-    def ladder_terms(self, key: CommitmentKey, region: str, item: str) -> LadderTerms:
-        """The rungs of this commitment, and the terms by which their days are counted."""
+    def counted_ladder(self, key: CommitmentKey, region: str, item: str) -> CountedLadder:
+        """The rungs of this commitment, and the rules by which their days are counted."""
         kind, _, _ = key.partition("/")
         wanted = kind, region, item
-        if (known := self._ladder_terms.get(wanted)) is None:
-            found = LadderTerms(self.ladder(*wanted), self.terms(region))
-            known = self._shared.setdefault((id(found.ladder), id(found.terms)), found)
-            self._ladder_terms[wanted] = known
+        if (known := self._counted_ladders.get(wanted)) is None:
+            found = CountedLadder(self.ladder(*wanted), self.counting_rules(region))
+            known = self._shared.setdefault((id(found.ladder), id(found.counting_rules)), found)
+            self._counted_ladders[wanted] = known
         return known
 
     def limits(self, key: CommitmentKey, region: str, item: str) -> Limits | None:

@@ -58,9 +58,10 @@ class MonitoredCase(Value):
     ``suspensions``, ``extension``, ``restarted_at``: what has changed the time of the case or of its steps.
     ``change_ids``: the changes reported by intake that are included. ``step_systems``: the plan's steps, each with the
     system that is requested to do it. ``ended_steps``: when those steps ended that have no commitment of their own.
-    ``known_to_routing``: a message showed that routing knows the case, so that routing can be queried about it.
-    ``sequence`` counts the messages published about its deadlines. ``query_count`` counts the attempts of the query
-    that is open now, the last at ``queried_at``; ``unanswered_queries`` the queries since the last complete answer.
+    ``known_to_routing``: a message showed that routing knows the case, so that routing can report its state.
+    ``sequence`` counts the messages published about its deadlines. ``request_count`` counts the requests for
+    the facts that a card awaits, the last at ``requested_at``; ``unanswered_requests`` those since the last complete
+    answer.
     """
 
     matter: Code | None = None
@@ -76,9 +77,9 @@ class MonitoredCase(Value):
     platform_issues: tuple[PlatformIssue, ...] = ()
     known_to_routing: bool = False
     sequence: int = 0
-    query_count: int = 0
-    unanswered_queries: int = 0
-    queried_at: Instant | None = None
+    request_count: int = 0
+    unanswered_requests: int = 0
+    requested_at: Instant | None = None
 
     @property
     def accepted(self) -> bool:

@@ -71,7 +71,7 @@ class JournalWriter:
         self._min_age = timedelta(seconds=min_age_s)
 
     async def run_once(self) -> bool:
-        """Chain the next stretch of time, and sign the days that are over; whether there is more to do at once."""
+        """Chain the next stretch of time, and sign the days that are over. Returns whether there may be more."""
         async with transaction(self._database) as connection:
             row = await journal.lock_reached(connection)
             if row is None:

@@ -46,7 +46,7 @@ class DigestBuilder:
         self._longest = longest
 
     async def run_once(self) -> bool:
-        """Build the next digests that are ready; whether there may be more."""
+        """Build the next digests that are ready. Returns whether there may be more."""
         async with transaction(self._database) as connection:
             ready = await digests.claim_ready(connection, self._quiet, self._longest, MAX_DIGESTS)
             found = await directory_store.latest(connection) if ready else None
@@ -119,6 +119,6 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLin
         matter=row.matter,
         owner=row.owner,
         due_at=due_at,
-        zone=rules.terms(row.region).hours.zone,
+        zone=rules.counting_rules(row.region).hours.zone,
         upheld=row.appeal_upheld,
     )

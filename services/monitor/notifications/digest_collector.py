@@ -38,7 +38,7 @@ class DigestCollector:
         """Alerts are due, no directory is in force, and the log has a line about it."""
 
     async def run_once(self) -> bool:
-        """Collect the next alerts that are due; whether there may be more.
+        """Collect the next alerts that are due. Returns whether there may be more.
 
         Without a directory in force the alerts wait until there is one.
         """
@@ -59,19 +59,19 @@ class DigestCollector:
             # An alert that was just raised has no entries yet.
             changed = [alert for alert in alerts if alert.level or alert.withdrawn_at or alert.appealed_at]
             notified = await digests.notified(connection, changed) if changed else {}
-            steps = [next_entries(alert, notified.get(alert.key, {}), directory, now) for alert in alerts]
-            await _add_entries(connection, alerts, steps, now)
-            await _schedule(connection, alerts, steps, directory, now)
+            reports = [next_entries(alert, notified.get(alert.key, {}), directory, now) for alert in alerts]
+            await _add_entries(connection, alerts, reports, now)
+            await _schedule(connection, alerts, reports, directory, now)
         return len(alerts) == MAX_ALERTS
 
 
 async def _add_entries(
-    connection: AsyncConnection, alerts: Sequence[Alert], steps: Sequence[NextEntries], now: datetime
+    connection: AsyncConnection, alerts: Sequence[Alert], reports: Sequence[NextEntries], now: datetime
 ) -> None:
     entries = [
         digests.NewEntry(alert, entry.kind, entry.level, person)
-        for alert, step in zip(alerts, steps, strict=True)
-        for entry in step.entries
+        for alert, report in zip(alerts, reports, strict=True)
+        for entry in report.entries
         for person in entry.people
     ]
     if entries:
@@ -81,7 +81,7 @@ async def _add_entries(
 async def _schedule(
     connection: AsyncConnection,
     alerts: Sequence[Alert],
-    steps: Sequence[NextEntries],
+    reports: Sequence[NextEntries],
     directory: Directory,
     now: datetime,
 ) -> None:
@@ -89,17 +89,16 @@ async def _schedule(
     rules = await rule_store.in_force(connection)
     moments: dict[tuple[str, Rung], datetime] = {}
     notify_ats: list[datetime | None] = []
-    for alert, step in zip(alerts, steps, strict=True):
+    for alert, report in zip(alerts, reports, strict=True):
         place = alert.region, alert.rung
-        if step.escalates and place not in moments:
+        if report.escalates and place not in moments:
             moments[place] = _after(now, directory.unacknowledged_hours(alert.rung), rules, alert.region)
-        notify_ats.append(moments[place] if step.escalates else None)
-    await alert_table.schedule(connection, alerts, [step.level for step in steps], notify_ats)
+        notify_ats.append(moments[place] if report.escalates else None)
+    await alert_table.schedule(connection, alerts, [report.level for report in reports], notify_ats)
 
 
 def _after(now: datetime, hours: float, rules: Rules, region: str) -> datetime:
-    course = LimitHistory(Limit(working_minutes=round(hours * 60)), now)
-    match due(course, rules.terms(region)):
+    match due(LimitHistory(Limit(working_minutes=round(hours * 60)), now), rules.counting_rules(region)):
         case Due(at, _):
             return at
         case _:

@@ -39,7 +39,7 @@ class DigestSender:
         self._timeout_s = timeout_s
 
     async def run_once(self) -> bool:
-        """Send the deliveries that are due; whether there may be more. Raises if a result cannot be stored."""
+        """Send the deliveries that are due. Returns whether there may be more. Raises if a result cannot be stored."""
         lease = timedelta(seconds=2 * self._timeout_s)
         async with transaction(self._database) as connection:
             claimed = await digest_deliveries.claim_due(connection, lease, MAX_UNDER_WAY)

@@ -97,15 +97,15 @@ _TALLIES = text("""
 _STANDING = 'exists($.raised[*] ? (@.rung == "{}" && !exists(@.withdrawn)))'
 
 
-async def statistics(connection: AsyncConnection, terms: CountingRules) -> AllStatistics:
+async def statistics(connection: AsyncConnection, rules: CountingRules) -> AllStatistics:
     """The results of all stored cases: the open ones, and the closed ones within the retention time.
 
-    ``terms`` count the days of all regions.
+    ``rules`` count the days of all regions.
     """
-    hours = terms.hours
+    hours = rules.hours
     standing = {rung.value: _STANDING.format(rung) for rung in Rung}
     rows = await connection.execute(_TALLIES, {"zone": hours.zone, **standing})
-    return tabulate([Tally(*row) for row in rows], terms.calendar, hours)
+    return tabulate([Tally(*row) for row in rows], rules.calendar, hours)
 
 
 def tabulate(tallies: Iterable[Tally], calendar: Calendar, hours: OfficeHours) -> AllStatistics:

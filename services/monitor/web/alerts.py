@@ -19,7 +19,7 @@ from services.runtime.service import ServiceHost
 
 
 class AlertView(BaseModel):
-    """A rung of a commitment that has fired."""
+    """An alert: a rung of a commitment that has fired."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,7 +37,9 @@ class AlertView(BaseModel):
     reason: str | None = Field(description="Why it was withdrawn.")
     ended_at: datetime | None = Field(description="When the commitment was answered.")
     acknowledged_at: datetime | None
-    acknowledged_by: PersonId | None = Field(description="The person who has taken it in hand; it does not escalate.")
+    acknowledged_by: PersonId | None = Field(
+        description="The person who has acknowledged it, so that it does not escalate."
+    )
     acknowledgement: str | None = Field(description="That person's reason.")
     appealed_at: datetime | None
     appealed_by: PersonId | None

@@ -116,7 +116,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         """Commitments answered on time and late, by department and matter."""
         async with host.database.connect() as connection:
             rules = await rule_store.in_force(connection)
-            return await statistics(connection, rules.terms(""))
+            return await statistics(connection, rules.counting_rules(""))
 
     return router
 

@@ -138,8 +138,8 @@ async def naively_due(monitor: MonitorProcess, days: int) -> set[tuple[str, Comm
         for tracked in state.commitments:
             if tracked.due is None or tracked.due.pause or state.ended_at(tracked) or tracked.due.committed_due < now:
                 continue
-            terms = RULES.terms(state.region or "")
-            left = working_days_between(now, tracked.due.committed_due, terms.calendar, terms.hours)
+            counting = RULES.counting_rules(state.region or "")
+            left = working_days_between(now, tracked.due.committed_due, counting.calendar, counting.hours)
             if left <= days:
                 found.add((case_id, tracked.key, left))
     return found

@@ -35,7 +35,7 @@ RETRY = timedelta(seconds=30)
 
 
 def in_verification() -> Monitor:
-    """The licence is warned of, and routing is queried before its yellow card."""
+    """The licence is warned of, and its state is requested before its yellow card."""
     return opened().given((TimerFired(), STEP_WARNING), (TimerFired(), CARD_AT))
 
 
@@ -138,25 +138,25 @@ def test_a_report_of_an_earlier_moment_or_without_the_step_proves_nothing(
 ) -> None:
     monitor = in_verification()
     assert monitor.when(BUSINESS.reported(*steps), time) == ()
-    assert monitor.last.retry_after == RETRY, "the query stays open"
+    assert monitor.last.retry_after == RETRY, "the request stays open"
 
 
-def test_routing_is_queried_only_about_a_case_that_it_knows() -> None:
+def test_routing_gets_requests_only_for_a_case_that_it_knows() -> None:
     """Otherwise it would answer that there is no such case, until its acceptance arrives."""
     monitor = Monitor().given((BUSINESS.accepted(MONDAY), MONDAY))
     assert rungs(monitor.when(TimerFired(), CARD_AT)) == [("step/licence", Rung.WARNING)]
     assert monitor.last.retry_after == RETRY
     assert monitor.when(BUSINESS.delivered("tax", MONDAY), MONDAY) == (CaseStateRequested(),)
-    assert monitor.when(BUSINESS.delivered("licence", MONDAY), MONDAY) == (), "it has been queried"
+    assert monitor.when(BUSINESS.delivered("licence", MONDAY), MONDAY) == (), "it has been requested"
 
 
-def test_routing_is_queried_after_one_retry_even_if_nothing_shows_that_it_knows_the_case() -> None:
+def test_routing_gets_a_request_after_one_retry_even_if_nothing_shows_that_it_knows_the_case() -> None:
     monitor = Monitor().given((BUSINESS.accepted(MONDAY), MONDAY), (TimerFired(), CARD_AT))
     assert monitor.when(TimerFired(), CARD_AT + INSTANT) == (CaseStateRequested(),)
 
 
-def test_routing_is_queried_daily_about_an_open_case_without_pending_rungs() -> None:
-    """Its decision may have been lost on the way to monitor alone, and is not published again without a query."""
+def test_the_state_of_an_open_case_without_pending_rungs_is_requested_daily() -> None:
+    """Its decision may have been lost on the way to monitor alone, and is not published again without a request."""
     monitor = opened()
     late = CASE_RED + timedelta(days=1)
     assert monitor.when(TimerFired(), late)[-1] == CaseStateRequested()
@@ -167,12 +167,12 @@ def test_routing_is_queried_daily_about_an_open_case_without_pending_rungs() -> 
     assert (monitor.last.timer_at, monitor.last.retry_after) == (None, None)
 
 
-def test_queries_to_routing_back_off() -> None:
+def test_requests_to_routing_back_off() -> None:
     monitor = opened().given((TimerFired(), STEP_WARNING))
     waits = []
     for minute in range(10):
         published = monitor.when(TimerFired(), STEP_YELLOW + timedelta(minutes=minute + 1))
-        # After the sixth query without an answer operations are alerted, once.
+        # After the sixth request without an answer operations are alerted, once.
         assert [type(message).__name__ for message in published] == ["CaseStateRequested", "OperationsAlerted"][
             : 1 + (minute == 5)
         ]
@@ -182,10 +182,10 @@ def test_queries_to_routing_back_off() -> None:
     monitor.when(REPORTED_OPEN, STEP_YELLOW + timedelta(minutes=20))
     assert monitor.when(TimerFired(), CASE_WARNING) != (CaseStateRequested(),)
     monitor.when(TimerFired(), STEP_RED + INSTANT)
-    assert monitor.last.retry_after == RETRY, "a new query starts from the beginning"
+    assert monitor.last.retry_after == RETRY, "a new request starts from the beginning"
 
 
-def test_cards_due_at_the_same_minute_share_one_query() -> None:
+def test_cards_due_at_the_same_minute_share_one_request() -> None:
     monitor = opened(business(whole=limits(1, 1), licence=limits(1, 1))).given((TimerFired(), STEP_WARNING))
     late = STEP_YELLOW + timedelta(seconds=1)
     assert monitor.when(TimerFired(), late) == (CaseStateRequested(),)

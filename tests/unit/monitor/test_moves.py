@@ -193,8 +193,8 @@ CARDS = {
 }
 ACTIONS = {
     AlertAppealed: APPEAL.replace(by="wang"),
-    appeals.Decision.UPHOLD: UPHOLD.replace(by="wu"),
-    appeals.Decision.REJECT: REJECT.replace(by="wu"),
+    appeals.AppealEvent.UPHOLD: UPHOLD.replace(by="wu"),
+    appeals.AppealEvent.REJECT: REJECT.replace(by="wu"),
 }
 
 

@@ -40,20 +40,20 @@ def apply_action(
     index = _index(commitment, action.rung, action.occurrence) if commitment is not None else None
     if commitment is None or index is None:
         raise UnknownAlert
-    fired = commitment.raised[index]
+    alert = commitment.raised[index]
     out: list[Message] = [action.replace(region=state.region)]
     match action:
         case AlertAcknowledged():
-            changed = _acknowledge(fired, action)
+            changed = _acknowledge(alert, action)
         case AlertAppealed():
-            changed = appeals.appeal(fired, action)
+            changed = appeals.appeal(alert, action)
         case AppealDecided():
-            changed = appeals.decide(fired, action)
+            changed = appeals.decide(alert, action)
             if changed.overturned:
-                out.append(withdrawal(state, commitment, fired, APPEAL_UPHELD, action.decided_at))
+                out.append(withdrawal(state, commitment, alert, APPEAL_UPHELD, action.decided_at))
         case _:
             assert_never(action)
-    if changed is fired:
+    if changed is alert:
         return state, []
     raised = (*commitment.raised[:index], changed, *commitment.raised[index + 1 :])
     return state.with_commitment(commitment.replace(raised=raised)), out
@@ -63,17 +63,17 @@ def _index(commitment: TrackedCommitment, rung: Rung, occurrence: int) -> int | 
     return next(
         (
             index
-            for index, fired in enumerate(commitment.raised)
-            if fired.rung is rung and fired.occurrence == occurrence
+            for index, alert in enumerate(commitment.raised)
+            if alert.rung is rung and alert.occurrence == occurrence
         ),
         None,
     )
 
 
-def _acknowledge(fired: RaisedRung, action: AlertAcknowledged) -> RaisedRung:
-    if fired.withdrawn:
+def _acknowledge(alert: RaisedRung, action: AlertAcknowledged) -> RaisedRung:
+    if alert.withdrawn:
         raise WithdrawnAlert
-    if fired.acknowledgement is not None:
-        return fired
+    if alert.acknowledgement is not None:
+        return alert
     acknowledgement = Acknowledgement(by=action.by, reason=action.reason, acknowledged_at=action.acknowledged_at)
-    return fired.replace(acknowledgement=acknowledgement)
+    return alert.replace(acknowledgement=acknowledgement)

@@ -18,7 +18,7 @@ class AppealState(StrEnum):
     REJECTED = "rejected"
 
 
-class Decision(StrEnum):
+class AppealEvent(StrEnum):
     """The two decisions, which both arrive as `AppealDecided`."""
 
     UPHOLD = "AppealDecided: upheld"
@@ -27,8 +27,8 @@ class Decision(StrEnum):
 
 MOVES: Moves[AppealState] = {
     (AppealState.NONE, AlertAppealed): AppealState.APPEALED,
-    (AppealState.APPEALED, Decision.UPHOLD): AppealState.UPHELD,
-    (AppealState.APPEALED, Decision.REJECT): AppealState.REJECTED,
+    (AppealState.APPEALED, AppealEvent.UPHOLD): AppealState.UPHELD,
+    (AppealState.APPEALED, AppealEvent.REJECT): AppealState.REJECTED,
 }
 
 
@@ -74,47 +74,47 @@ class CardWithdrawn(Rejected):
         super().__init__("the card has been withdrawn", "该牌已撤回")
 
 
-def state_of(fired: RaisedRung) -> AppealState:
+def state_of(alert: RaisedRung) -> AppealState:
     """The state of the appeal against this card."""
-    if fired.appeal is None:
+    if alert.appeal is None:
         return AppealState.NONE
-    if fired.appeal.answer is None:
+    if alert.appeal.answer is None:
         return AppealState.APPEALED
-    return AppealState.UPHELD if fired.appeal.answer.upheld else AppealState.REJECTED
+    return AppealState.UPHELD if alert.appeal.answer.upheld else AppealState.REJECTED
 
 
-def appeal(fired: RaisedRung, action: AlertAppealed) -> RaisedRung:
+def appeal(alert: RaisedRung, action: AlertAppealed) -> RaisedRung:
     """The card with this appeal; itself if the appeal is known.
 
     Raises `NoAppealAgainstWarning`, `AlreadyAppealed` or `CardWithdrawn`.
     """
-    known = fired.appeal
+    known = alert.appeal
     if known is not None and (known.by, known.reason) == (action.by, action.reason):
-        return fired
-    if fired.rung is Rung.WARNING:
+        return alert
+    if alert.rung is Rung.WARNING:
         raise NoAppealAgainstWarning
-    if (state_of(fired), AlertAppealed) not in MOVES:
+    if (state_of(alert), AlertAppealed) not in MOVES:
         raise AlreadyAppealed
-    if fired.withdrawn:
+    if alert.withdrawn:
         raise CardWithdrawn
-    return fired.replace(appeal=Appeal(by=action.by, reason=action.reason, appealed_at=action.appealed_at))
+    return alert.replace(appeal=Appeal(by=action.by, reason=action.reason, appealed_at=action.appealed_at))
 
 
-def decide(fired: RaisedRung, action: AppealDecided) -> RaisedRung:
+def decide(alert: RaisedRung, action: AppealDecided) -> RaisedRung:
     """The card with the decision on its appeal; itself if the decision is known.
 
     Raises `NotAppealed`, `OwnAppeal`, `AlreadyDecided` or `CardWithdrawn`.
     """
-    known = fired.appeal
+    known = alert.appeal
     if known is None:
         raise NotAppealed
     if known.by == action.by:
         raise OwnAppeal
     answer = AppealAnswer(by=action.by, upheld=action.upheld, reason=action.reason, decided_at=action.decided_at)
     if known.answer is not None and known.answer.replace(decided_at=action.decided_at) == answer:
-        return fired
-    if (state_of(fired), Decision.UPHOLD if action.upheld else Decision.REJECT) not in MOVES:
+        return alert
+    if (state_of(alert), AppealEvent.UPHOLD if action.upheld else AppealEvent.REJECT) not in MOVES:
         raise AlreadyDecided
-    if fired.withdrawn:
+    if alert.withdrawn:
         raise CardWithdrawn
-    return fired.replace(appeal=known.replace(answer=answer), withdrawn=action.upheld)
+    return alert.replace(appeal=known.replace(answer=answer), withdrawn=action.upheld)

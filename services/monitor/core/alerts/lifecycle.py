@@ -6,7 +6,7 @@ from enum import StrEnum
 from contracts.envelope import Message
 from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaised, AlertWithdrawn, Rung
 from contracts.moves import Moves
-from services.monitor.core.alerts.records import RaisedRung, settled_rungs
+from services.monitor.core.alerts.records import RaisedRung, rungs_not_raised_again
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.delivery import was_delivered
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
@@ -72,19 +72,19 @@ def raise_due(
         if not commitment.raised and not due:
             continue  # nothing to raise and nothing to withdraw
         raised = list(commitment.raised)
-        for index, fired in enumerate(raised):
-            if not fired.withdrawn and (reason := _withdrawal_reason(state, fired, commitment, ended_at)):
-                raised[index] = fired.replace(withdrawn=True)
-                out.append(withdrawal(state, commitment, fired, reason, received_at))
-        settled = settled_rungs(raised)
+        for index, alert in enumerate(raised):
+            if not alert.withdrawn and (reason := _withdrawal_reason(state, alert, commitment, ended_at)):
+                raised[index] = alert.replace(withdrawn=True)
+                out.append(withdrawal(state, commitment, alert, reason, received_at))
+        not_again = rungs_not_raised_again(raised)
         for rung, due_at in due:
-            if rung in settled:
+            if rung in not_again:
                 continue
             # A late message may carry a time before the rung was due. The rung was not raised then.
             at = max(received_at, due_at)
-            occurrence = 1 + sum(fired.rung is rung for fired in raised)
+            occurrence = 1 + sum(alert.rung is rung for alert in raised)
             raised.append(RaisedRung(rung=rung, raised_at=at, occurrence=occurrence))
-            alert = AlertRaised(
+            published = AlertRaised(
                 commitment=commitment.key,
                 rung=rung,
                 owner=commitment.owner,
@@ -96,34 +96,34 @@ def raise_due(
                 open_at=commitment.open_at,
                 ended_at=ended_at,
             )
-            out.append(alert)
+            out.append(published)
         if tuple(raised) != commitment.raised:
             state = state.with_commitment(commitment.replace(raised=tuple(raised)))
     return state, out
 
 
 def withdrawal(
-    state: MonitoredCase, commitment: TrackedCommitment, fired: RaisedRung, reason: str, at: datetime
+    state: MonitoredCase, commitment: TrackedCommitment, alert: RaisedRung, reason: str, at: datetime
 ) -> AlertWithdrawn:
     """The message that withdraws an alert, not earlier than it was raised."""
     return AlertWithdrawn(
         commitment=commitment.key,
-        rung=fired.rung,
+        rung=alert.rung,
         reason=reason,
-        withdrawn_at=max(at, fired.raised_at),
-        occurrence=fired.occurrence,
+        withdrawn_at=max(at, alert.raised_at),
+        occurrence=alert.occurrence,
         region=state.region,
     )
 
 
 def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """`AlertClosed` for each commitment with a standing rung that has been answered since ``before``."""
+    """`AlertClosed` for each commitment with an alert in force that has been answered since ``before``."""
     if before is None or state.region is None:
         return []
     out: list[Message] = []
     for commitment in state.commitments:
         was = before.commitment(commitment.key) if commitment.raised else None
-        if was is None or not was.raised or all(fired.withdrawn for fired in commitment.raised):
+        if was is None or not was.raised or all(alert.withdrawn for alert in commitment.raised):
             continue
         ended_at = state.ended_at(commitment)
         if ended_at is not None and ended_at != before.ended_at(was):
@@ -131,23 +131,23 @@ def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Me
     return out
 
 
-def state_of(fired: RaisedRung, ended_at: datetime | None) -> AlertState:
+def state_of(alert: RaisedRung, ended_at: datetime | None) -> AlertState:
     """The state of an alert whose commitment was answered at ``ended_at``, None if it was not."""
-    if fired.withdrawn:
+    if alert.withdrawn:
         return AlertState.WITHDRAWN
     if ended_at is not None:
         return AlertState.CLOSED
-    return AlertState.RAISED if fired.acknowledgement is None else AlertState.ACKNOWLEDGED
+    return AlertState.RAISED if alert.acknowledgement is None else AlertState.ACKNOWLEDGED
 
 
 def _withdrawal_reason(
-    state: MonitoredCase, fired: RaisedRung, commitment: TrackedCommitment, ended_at: datetime | None
+    state: MonitoredCase, alert: RaisedRung, commitment: TrackedCommitment, ended_at: datetime | None
 ) -> str | None:
     """Why a rung that fired ought not to have, by the facts known now; None if it ought to."""
-    due_at = commitment.due.of(fired.rung) if commitment.due is not None else None
-    if due_at is None or due_at > fired.raised_at:
+    due_at = commitment.due.of(alert.rung) if commitment.due is not None else None
+    if due_at is None or due_at > alert.raised_at:
         return DEADLINE_MOVED
-    if fired.rung is not _WARNING and was_delivered(state, commitment, due_at) is False:
+    if alert.rung is not _WARNING and was_delivered(state, commitment, due_at) is False:
         return DELIVERED_LATE  # an unknown moment of delivery (None) is no reason
     return ANSWERED_IN_TIME if ended_at is not None and ended_at <= due_at else None
 
@@ -160,7 +160,7 @@ def _is_due(
     ended_at: datetime | None,
     now: datetime | None,
 ) -> bool:
-    """Whether this rung ought to have fired.
+    """Whether this rung ought to have alert.
 
     The moment of the answer decides, once there is one. Until then the clock suffices for a warning; a card needs
     routing's report that the commitment was open after its time had run out. A commitment that had not been delivered

@@ -9,7 +9,7 @@ from contracts.values import Value
 
 
 class Acknowledgement(Value):
-    """A person has taken an alert in hand (签收)."""
+    """A person has acknowledged an alert, and takes charge of it (签收)."""
 
     by: PersonId
     reason: Reason
@@ -35,7 +35,7 @@ class Appeal(Value):
 
 
 class RaisedRung(Value):
-    """A rung that has fired. A withdrawn one stays on record: published alerts are not forgotten."""
+    """An alert: a rung that has fired. A withdrawn one stays on record: published alerts are not forgotten."""
 
     rung: Rung
     raised_at: Instant
@@ -50,6 +50,6 @@ class RaisedRung(Value):
         return self.appeal is not None and self.appeal.answer is not None and self.appeal.answer.upheld
 
 
-def settled_rungs(raised: Iterable[RaisedRung]) -> frozenset[Rung]:
-    """The rungs that do not fire again: those that stand, and those overturned on appeal."""
-    return frozenset(fired.rung for fired in raised if not fired.withdrawn or fired.overturned)
+def rungs_not_raised_again(raised: Iterable[RaisedRung]) -> frozenset[Rung]:
+    """The rungs with an alert that is not withdrawn, or that was overturned on appeal."""
+    return frozenset(alert.rung for alert in raised if not alert.withdrawn or alert.overturned)

@@ -1,4 +1,4 @@
-"""Queries routing and intake before a card is issued, and alerts operations of failures of the platform. Pure."""
+"""Requests the facts before a card is issued, and alerts operations of failures of the platform. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -10,8 +10,8 @@ from services.monitor.core.commitment import CASE, TrackedCommitment
 from services.monitor.core.delivery import late_delivery_at, slow_deliveries, was_delivered, was_delivered_late
 from services.monitor.core.state import CommitmentEnds, MonitoredCase, PlatformIssue
 
-MAX_QUERIES = 6
-"""Unanswered queries about one card after which operations are alerted: about half an hour."""
+MAX_REQUESTS = 6
+"""Unanswered requests about one card after which operations are alerted: about half an hour."""
 
 _INSTANT = timedelta(microseconds=1)
 """An answer at the very moment of the limit is in time; one microsecond later is late."""
@@ -26,44 +26,44 @@ PendingRungs = list[tuple[TrackedCommitment, Rung, datetime]]
 def verify_cards(
     state: MonitoredCase, pending: PendingRungs, now: datetime | None, first_from_routing: bool
 ) -> tuple[MonitoredCase, list[Message]]:
-    """Query the owners of the facts before a card is issued, and close the query when no card depends on it any more.
+    """Request the facts from their owners before a card is issued, until no card depends on them any more.
 
-    Routing knows the case and its steps, intake the side timers. The first query to routing waits for a message that
+    Routing knows the case and its steps, intake the side timers. The first request to routing waits for a message that
     shows that routing knows the case, or for the time of one retry: before that, routing would take the case for an
     unknown one.
     """
-    if now is not None and needs_decision_query(state, pending):
+    if now is not None and needs_decision_request(state, pending):
         return state, [CaseStateRequested()]
     if now is not None and (due := unverified_cards(pending, now)):
-        queried = state.replace(
-            query_count=state.query_count + 1, queried_at=now, unanswered_queries=state.unanswered_queries + 1
+        requested = state.replace(
+            request_count=state.request_count + 1, requested_at=now, unanswered_requests=state.unanswered_requests + 1
         )
-        return queried, _queries(due, to_routing=state.known_to_routing or state.query_count > 0)
-    if state.queried_at is None:
+        return requested, _requests(due, to_routing=state.known_to_routing or state.request_count > 0)
+    if state.requested_at is None:
         return state, []
-    if not unverified_cards(pending, state.queried_at):
-        return state.replace(query_count=0, queried_at=None, unanswered_queries=0), []
+    if not unverified_cards(pending, state.requested_at):
+        return state.replace(request_count=0, requested_at=None, unanswered_requests=0), []
     return state, [CaseStateRequested()] if first_from_routing else []
 
 
 def record_answer(state: MonitoredCase, *, by_intake: bool) -> MonitoredCase:
-    """This case after an answer of intake or routing. The queries count as answered unless the other's is missing."""
-    queried_at = state.queried_at
-    if not state.unanswered_queries:
+    """This case after an answer of intake or routing. The requests count as answered unless the other's is missing."""
+    requested_at = state.requested_at
+    if not state.unanswered_requests:
         return state
-    if queried_at is not None:
-        due = unverified_cards(pending_rungs(state, state.commitment_ends()), queried_at)
+    if requested_at is not None:
+        due = unverified_cards(pending_rungs(state, state.commitment_ends()), requested_at)
         if any(commitment.is_side_timer is not by_intake for commitment, _, _ in due):
             return state
-    return state.replace(unanswered_queries=0)
+    return state.replace(unanswered_requests=0)
 
 
 def cards_not_issued(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """`CardNotIssued` for each queried card whose commitment was answered in time, as is known now."""
-    if before is None or before.queried_at is None or state.region is None:
+    """`CardNotIssued` for each card under verification whose commitment was answered in time, as is known now."""
+    if before is None or before.requested_at is None or state.region is None:
         return []
     out: list[Message] = []
-    for was, rung, at in unverified_cards(pending_rungs(before, before.commitment_ends()), before.queried_at):
+    for was, rung, at in unverified_cards(pending_rungs(before, before.commitment_ends()), before.requested_at):
         commitment, due_at = state.commitment(was.key), at - _INSTANT
         ended_at = state.ended_at(commitment) if commitment is not None else None
         if ended_at is not None and ended_at <= due_at:
@@ -80,7 +80,7 @@ def report_platform_issues(state: MonitoredCase, received_at: datetime) -> tuple
         for commitment in state.commitments
         if was_delivered_late(state, commitment)
     }
-    if state.unanswered_queries >= MAX_QUERIES and (
+    if state.unanswered_requests >= MAX_REQUESTS and (
         unverified := state.commitment(CASE) or next(iter(state.commitments), None)
     ):
         failed[IssueKind.UNVERIFIED, unverified.key] = unverified
@@ -113,7 +113,7 @@ def report_platform_issues(state: MonitoredCase, received_at: datetime) -> tuple
     return (state.replace(platform_issues=tuple(issues[key] for key in sorted(issues))) if out else state), out
 
 
-def needs_decision_query(state: MonitoredCase, pending: PendingRungs) -> bool:
+def needs_decision_request(state: MonitoredCase, pending: PendingRungs) -> bool:
     """Whether the case is open without a pending rung, so that no timer would fire for it any more."""
     return not pending and state.accepted and state.decided_at is None
 
@@ -140,13 +140,13 @@ def pending_rungs(state: MonitoredCase, ends: CommitmentEnds) -> PendingRungs:
     return pending
 
 
-def _queries(due: PendingRungs, *, to_routing: bool) -> list[Message]:
-    queries: list[Message] = []
+def _requests(due: PendingRungs, *, to_routing: bool) -> list[Message]:
+    requests: list[Message] = []
     if to_routing and not all(commitment.is_side_timer for commitment, _, _ in due):
-        queries.append(CaseStateRequested())
+        requests.append(CaseStateRequested())
     if any(commitment.is_side_timer for commitment, _, _ in due):
-        queries.append(SideTimersRequested())
-    return queries
+        requests.append(SideTimersRequested())
+    return requests
 
 
 def _settled_at(

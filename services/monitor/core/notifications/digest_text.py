@@ -36,7 +36,7 @@ class AlertCount(NamedTuple):
 
     @property
     def kind(self) -> Rung | EntryKind:
-        """The name under which they are counted: the rung of raised alerts, the kind of other entries."""
+        """The name under which they are counted: the rung of an alert that was raised, the kind of other entries."""
         return self.rung if self.entry_kind is EntryKind.RUNG else self.entry_kind
 
 

@@ -45,8 +45,8 @@ _OPEN = """
         CAST(coalesce(tracked #>> '{{due,statutory}}', tracked #>> '{{due,red}}') AS timestamptz) AS statutory_due,
         coalesce(CAST(tracked #>> '{{due,provisional}}' AS boolean), false) AS provisional,
         ARRAY(
-            SELECT fired ->> 'rung' FROM jsonb_array_elements(tracked -> 'raised') AS fired
-            WHERE fired ->> 'withdrawn' IS DISTINCT FROM 'true'
+            SELECT alert ->> 'rung' FROM jsonb_array_elements(tracked -> 'raised') AS alert
+            WHERE alert ->> 'withdrawn' IS DISTINCT FROM 'true'
         ) AS rungs
     FROM (
         SELECT case_id, state, place_until,
@@ -149,8 +149,8 @@ async def counts(
 
 def days_left(rules: Rules, region: str, now: datetime, due_at: datetime) -> int:
     """Working days of that region after today up to the due day, inclusive; negative once it is over."""
-    terms = rules.terms(region)
-    return working_days_between(now, due_at, terms.calendar, terms.hours)
+    counting = rules.counting_rules(region)
+    return working_days_between(now, due_at, counting.calendar, counting.hours)
 
 
 def _open(filters: CommitmentFilter) -> str:
@@ -178,7 +178,8 @@ def _bounds(rules: Rules, now: datetime, days: int) -> dict[str, Any]:
     regions |= {notice.region.removeprefix(NATION).removeprefix("-") for notice in almanac.notices}
     untils = {}
     for region in sorted(regions):
-        calendar, hours = rules.terms(region).calendar, rules.terms(region).hours
+        counting = rules.counting_rules(region)
+        calendar, hours = counting.calendar, counting.hours
         today = calendar.rank(hours.local(now).toordinal())
         untils[region] = hours.at(calendar.ordinal_of(today + days + 1), 0)
     return {"now": now, "until": max(untils.values()), "prefixes": list(untils), "untils": list(untils.values())}

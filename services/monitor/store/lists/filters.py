@@ -52,16 +52,16 @@ COLUMN = {GroupBy.OWNER: "owner", GroupBy.REGION: "region", GroupBy.ITEM: "matte
 
 
 class Cursor(NamedTuple):
-    """The last row of a page: the inverse of its severity, when it was or is due, and the commitment."""
+    """The last row of a page: its severity, when it was or is due, and the commitment."""
 
-    mildness: int
+    severity: int
     at: datetime
     case_id: str
     commitment: str
 
     def __str__(self) -> str:
         moment = self.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        return f"{self.mildness}~{moment}~{self.case_id}~{self.commitment}"
+        return f"{self.severity}~{moment}~{self.case_id}~{self.commitment}"
 
 
 _CURSOR = re.compile(
@@ -74,8 +74,8 @@ def parse_cursor(text: str) -> Cursor:
     found = _CURSOR.fullmatch(text)
     if found is None:
         raise ValueError("no cursor")
-    mildness, moment, case_id, commitment = found.groups()
-    return Cursor(int(mildness), datetime.fromisoformat(moment), case_id, commitment)
+    severity, moment, case_id, commitment = found.groups()
+    return Cursor(int(severity), datetime.fromisoformat(moment), case_id, commitment)
 
 
 def _is_cursor(text: str) -> str:

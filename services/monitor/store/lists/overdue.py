@@ -12,12 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.messages.alerts import Rung
 from services.monitor.store.lists.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
 
-HEIGHT = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
+SEVERITY = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
 """Ranks the cards; 0 is none."""
 
-RUNGS = {height: rung for rung, height in HEIGHT.items()}
-
-HIGHEST = max(HEIGHT.values())
+RUNGS = {severity: rung for rung, severity in SEVERITY.items()}
 
 _CONDITIONS = {
     "owner": "owner = :owner",
@@ -29,12 +27,12 @@ _CONDITIONS = {
 _OVERDUE = """
     SELECT case_id, commitment, coalesce(cards.owner, platform.owner) AS owner,
         coalesce(cards.matter, platform.matter) AS matter,
-        coalesce(cards.region, platform.region) AS region, coalesce(height, 0) AS height,
-        {highest} - coalesce(height, 0) AS mildness, coalesce(cards.since, platform.since) AS since,
+        coalesce(cards.region, platform.region) AS region, coalesce(severity, 0) AS severity,
+        coalesce(cards.since, platform.since) AS since,
         coalesce(issues, CAST('{{}}' AS text[])) AS issues
     FROM (
         SELECT case_id, commitment, min(owner) AS owner, min(matter) AS matter, min(region) AS region,
-            min(due_at) AS since, max(CASE rung {heights} END) AS height
+            min(due_at) AS since, max(CASE rung {severities} END) AS severity
         FROM alerts WHERE withdrawn_at IS NULL AND ended_at IS NULL AND rung <> 'warning' AND {conditions}
         GROUP BY case_id, commitment
     ) AS cards
@@ -50,7 +48,7 @@ _OVERDUE = """
 # Only the states of the rows on the page are read.
 _IN_ORDER = """
     SELECT overdue.*, opened_at, committed_due, statutory_due
-    FROM ({overdue} ORDER BY mildness, since, case_id, commitment {limit}) AS overdue
+    FROM ({overdue} ORDER BY severity DESC, since, case_id, commitment {limit}) AS overdue
     LEFT JOIN cases USING (case_id)
     LEFT JOIN LATERAL (
         SELECT CAST(tracked ->> 'opened_at' AS timestamptz) AS opened_at,
@@ -60,18 +58,18 @@ _IN_ORDER = """
         FROM jsonb_array_elements(CAST(state AS jsonb) -> 'commitments') AS held (tracked)
         WHERE tracked ->> 'key' = commitment
     ) AS held ON TRUE
-    ORDER BY mildness, since, case_id, commitment
+    ORDER BY severity DESC, since, case_id, commitment
 """
 
 _AFTER = """
-    ({highest} - coalesce(height, 0), coalesce(cards.since, platform.since), case_id, commitment)
-        > (:mildness, :at, :case_id, :commitment)
+    (-coalesce(severity, 0), coalesce(cards.since, platform.since), case_id, commitment)
+        > (-CAST(:severity AS integer), :at, :case_id, :commitment)
 """
 
 _COUNTS = """
-    SELECT {column} AS name, count(*) AS commitments, count(*) FILTER (WHERE height = 1) AS yellow,
-        count(*) FILTER (WHERE height = 2) AS red, count(*) FILTER (WHERE height = 3) AS oversight,
-        count(*) FILTER (WHERE height = 0) AS platform, CAST(sum(count(*)) OVER () AS bigint) AS total
+    SELECT {column} AS name, count(*) AS commitments, count(*) FILTER (WHERE severity = 1) AS yellow,
+        count(*) FILTER (WHERE severity = 2) AS red, count(*) FILTER (WHERE severity = 3) AS oversight,
+        count(*) FILTER (WHERE severity = 0) AS platform, CAST(sum(count(*)) OVER () AS bigint) AS total
     FROM ({overdue}) AS overdue GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit
 """
 
@@ -87,11 +85,11 @@ def everything(filters: CommitmentFilter, rung: Rung | None, after: Cursor | Non
     """The statement for all of them, or for ``limit``, in the same order."""
     overdue = _overdue(filters, rung)
     if after is not None:
-        overdue += " AND " + _AFTER.format(highest=HIGHEST)
+        overdue += " AND " + _AFTER
     query = _IN_ORDER.format(overdue=overdue, limit="" if limit is None else "LIMIT :limit")
     parameters: dict[str, Any] = {**filters.given(), **(after._asdict() if after is not None else {})}
     if rung is not None:
-        parameters["height"] = HEIGHT[rung]
+        parameters["rung_severity"] = SEVERITY[rung]
     if limit is not None:
         parameters["limit"] = limit
     return text(query), parameters
@@ -104,14 +102,13 @@ async def counts(
     query = _COUNTS.format(column=COLUMN[by], overdue=_overdue(filters, rung))
     parameters: dict[str, Any] = {**filters.given(), "limit": limit}
     if rung is not None:
-        parameters["height"] = HEIGHT[rung]
+        parameters["rung_severity"] = SEVERITY[rung]
     return (await connection.execute(text(query), parameters)).all()
 
 
 def _overdue(filters: CommitmentFilter, rung: Rung | None) -> str:
     return _OVERDUE.format(
-        highest=HIGHEST,
-        heights=" ".join(f"WHEN '{rung}' THEN {height}" for rung, height in HEIGHT.items()),
+        severities=" ".join(f"WHEN '{rung}' THEN {severity}" for rung, severity in SEVERITY.items()),
         conditions=" AND ".join(_CONDITIONS[name] for name in filters.given()) or "TRUE",
-        rung="TRUE" if rung is None else "height = :height",
+        rung="TRUE" if rung is None else "severity = :rung_severity",
     )

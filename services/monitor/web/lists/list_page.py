@@ -81,7 +81,7 @@ def next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
         return None
     last = rows[limit - 1]._asdict()
     at = last["since"] if "since" in last else last["committed_due"]
-    return str(Cursor(last.get("mildness", 0), at, last["case_id"], last["commitment"]))
+    return str(Cursor(last.get("severity", 0), at, last["case_id"], last["commitment"]))
 
 
 def total(rows: Sequence[Row[Any]]) -> int:
@@ -113,7 +113,7 @@ async def _parts(
 
 def _cells(view: ListedCommitment, rules: Rules) -> Cells:
     """The row of a file for people to read: moments are local to the office."""
-    hours = rules.terms(view.region).hours
+    hours = rules.counting_rules(view.region).hours
     return [_cell(value, hours) for _, value in view]
 
 

@@ -118,4 +118,4 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
 
 def _view(row: Row[Any], rules: Rules, now: datetime) -> OverdueView:
     over = days_left(rules, row.region, row.committed_due or row.since, now)
-    return OverdueView(**row._asdict(), rung=overdue.RUNGS.get(row.height), working_days_over=max(0, over))
+    return OverdueView(**row._asdict(), rung=overdue.RUNGS.get(row.severity), working_days_over=max(0, over))

@@ -202,7 +202,7 @@ def _is_responsible(
 
 
 def _will_fire(monitor: StoredCase, commitment: Json, rung: str, due_at: datetime, moments: Moments) -> bool:
-    """Whether a timer will fire the rung: now, or when monitor repeats its query to routing about a card."""
+    """Whether a timer will fire the rung: now, or when monitor repeats its request to routing about a card."""
     if "matter" not in monitor.state:
         return True  # its acceptance has yet to be processed; intake retries until it is
     if rung != "warning":

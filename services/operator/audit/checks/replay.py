@@ -34,9 +34,9 @@ _NOT_IN_MESSAGES: Mapping[str, Any] = {
     "intake": {"attempts": True, "due_at_acceptance": True},
     "routing": {"attempts": True},
     "monitor": {
-        "query_count": True,
-        "queried_at": True,
-        "unanswered_queries": True,
+        "request_count": True,
+        "requested_at": True,
+        "unanswered_requests": True,
         "sequence": True,
         "platform_issues": True,
         "commitments": {"__all__": {"raised"}},

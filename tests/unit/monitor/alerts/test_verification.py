@@ -9,7 +9,7 @@ from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertClosed, AlertRaised, AlertWithdrawn, IssueKind, OperationsAlerted, Rung
 from contracts.messages.cases import CaseReported, CaseStateRequested, StepState
 from services.monitor.core.alerts.lifecycle import DELIVERED_LATE
-from services.monitor.core.alerts.verification import MAX_QUERIES
+from services.monitor.core.alerts.verification import MAX_REQUESTS
 from tests.support.messages import MONDAY, at, report
 from tests.support.monitor_histories import (
     BUSINESS,
@@ -55,7 +55,7 @@ def test_a_step_that_was_not_delivered_draws_no_card_and_operations_are_alerted(
     )
     assert cards(monitor) == set()
     assert monitor.when(UNDELIVERED, LATE + timedelta(hours=1)) == (), "operations are alerted once"
-    assert monitor.last.retry_after is not None, "routing is queried again"
+    assert monitor.last.retry_after is not None, "routing gets another request"
 
 
 def test_the_delivery_settles_the_platform_issue_of_the_case() -> None:
@@ -103,7 +103,7 @@ def test_the_cases_own_card_waits_while_one_of_its_steps_is_not_delivered() -> N
     settled = {alert.commitment: alert.settled_at for alert in of_type(OperationsAlerted, published)}
     assert settled["case"] == received_at, "alerted and settled at once"
     timer_at = monitor.last.timer_at
-    assert timer_at is None or timer_at > received_at, "no query for a card that will not be issued"
+    assert timer_at is None or timer_at > received_at, "no request for a card that will not be issued"
 
 
 def test_cards_of_the_case_after_a_late_delivery_are_issued() -> None:
@@ -132,14 +132,14 @@ def test_the_evidence_of_a_card_has_the_moment_at_which_the_step_was_open() -> N
     assert (red.rung, red.ended_at) == (Rung.RED, answered)
 
 
-def test_unanswered_queries_are_repeated_and_operations_are_alerted_until_the_answer() -> None:
+def test_unanswered_requests_are_repeated_and_operations_are_alerted_until_the_answer() -> None:
     monitor, alerts = opened(), []
-    for minute in range(MAX_QUERIES + 3):
+    for minute in range(MAX_REQUESTS + 3):
         published = monitor.when(TimerFired(), STEP_YELLOW + timedelta(minutes=minute + 1))
         assert CaseStateRequested() in published
         alerts += [(minute + 1, alert) for alert in of_type(OperationsAlerted, published)]
     ((minutes, alert),) = alerts
-    assert (minutes, alert.issue, alert.settled_at) == (MAX_QUERIES, IssueKind.UNVERIFIED, None)
+    assert (minutes, alert.issue, alert.settled_at) == (MAX_REQUESTS, IssueKind.UNVERIFIED, None)
     card, settled = monitor.when(REPORTED_OPEN, LATE)
     assert isinstance(card, AlertRaised)
     assert isinstance(settled, OperationsAlerted) and settled.settled_at == LATE
@@ -179,7 +179,7 @@ def test_no_order_of_messages_gives_a_department_a_card_for_a_task_that_it_did_n
 
 def test_routing_that_answers_each_time_is_no_platform_issue() -> None:
     monitor = undelivered()
-    for hour in range(2 * MAX_QUERIES):
+    for hour in range(2 * MAX_REQUESTS):
         time = LATE + timedelta(hours=hour)
         published = (*monitor.when(TimerFired(), time), *monitor.when(UNDELIVERED, time))
         issues = [alert.issue for alert in of_type(OperationsAlerted, published)]

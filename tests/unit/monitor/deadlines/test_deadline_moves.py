@@ -151,7 +151,7 @@ def test_a_later_message_about_a_deadline_has_a_higher_sequence() -> None:
     assert second.sequence > first.sequence > 0
 
 
-def test_a_change_of_rules_queries_nobody_and_withdraws_no_card_without_a_known_delivery() -> None:
+def test_a_change_of_rules_sends_no_request_and_withdraws_no_card_without_a_known_delivery() -> None:
     monitor = carded()
     before = monitor.standing()
     monitor.change("step/licence", delivered_at=None)

@@ -10,14 +10,14 @@ from contracts.messages.alerts import Rung
 from contracts.messages.plans import Limits
 from contracts.working_time import published_calendar
 from services.monitor.core.ladder import ClockHistory, DueDates, due_dates
-from services.monitor.core.rules import LadderTerms, RungRule
+from services.monitor.core.rules import CountedLadder, RungRule
 from services.monitor.store.rule_store import shipped
 from tests.support.messages import at, limits
 
 RULES = shipped()
 LADDER = RULES.ladder("case", "440305", "any")
-SCALE = RULES.ladder_terms("case", "440305", "any")
-EARLY = LadderTerms({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.terms)
+SCALE = RULES.counted_ladder("case", "440305", "any")
+EARLY = CountedLadder({**LADDER, Rung.WARNING: RungRule(days_left=5)}, SCALE.counting_rules)
 """A limit of five days or less is warned of as soon as it begins."""
 
 
@@ -83,7 +83,7 @@ def test_a_deadline_in_an_unpublished_year_is_provisional() -> None:
 )
 def test_cached_due_dates_hold_for_each_moment_of_the_day(opened: datetime, committed: int, more: int) -> None:
     of = limits(committed, committed + more)
-    at_its_end = opened.astimezone(EARLY.terms.hours.tz).replace(hour=23, minute=59, second=59)
+    at_its_end = opened.astimezone(EARLY.counting_rules.hours.tz).replace(hour=23, minute=59, second=59)
     assert due_dates(of, ClockHistory(at_its_end), EARLY).warning  # the day is cached by now
     begun_anew = due_dates(of, ClockHistory(opened, restarted_at=opened), EARLY)  # which is computed by itself
     assert due_dates(of, ClockHistory(opened), EARLY) == begun_anew

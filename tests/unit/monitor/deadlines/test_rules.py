@@ -44,14 +44,14 @@ CARDS = [
 def test_the_shipped_ladder_to_the_second_is_the_provinces(
     key: CommitmentKey, committed: int, statutory: int, expected: dict[Rung, str]
 ) -> None:
-    terms = changed_rules(("counting: day", "counting: second")).ladder_terms(key, "430100", "any")
-    found = due_dates(limits(committed, statutory), ClockHistory(at(START)), terms)
+    ladder = changed_rules(("counting: day", "counting: second")).counted_ladder(key, "430100", "any")
+    found = due_dates(limits(committed, statutory), ClockHistory(at(START)), ladder)
     assert dict(found.ladder()) == {rung: at(f"2018-10-{day} 10:00") for rung, day in expected.items()}
 
 
 def test_the_shipped_ladder_by_the_day_ends_at_close_of_business() -> None:
-    terms = rule_store.shipped().ladder_terms("case", "430100", "any")
-    found = due_dates(limits(7, 10), ClockHistory(at(START)), terms)
+    ladder = rule_store.shipped().counted_ladder("case", "430100", "any")
+    found = due_dates(limits(7, 10), ClockHistory(at(START)), ladder)
     assert dict(found.ladder()) == {
         Rung.WARNING: at("2018-10-22 09:00"),
         Rung.YELLOW: at("2018-10-24 17:30"),
@@ -82,9 +82,9 @@ def test_hours_and_zone_are_those_of_the_longest_region() -> None:
   - {region: "6501", zone: Asia/Shanghai, sessions: ["10:00-18:00"]}
 """
     found = changed_rules(("hours:\n", more))
-    assert found.terms("652300").hours.zone == "Asia/Urumqi"
-    assert str(found.terms("650102").hours.closes) == "18:00:00"
-    assert str(found.terms("450103").hours.closes) == "17:30:00"
+    assert found.counting_rules("652300").hours.zone == "Asia/Urumqi"
+    assert str(found.counting_rules("650102").hours.closes) == "18:00:00"
+    assert str(found.counting_rules("450103").hours.closes) == "17:30:00"
 
 
 def test_a_provinces_notice_counts_there_alone() -> None:
@@ -95,7 +95,7 @@ def test_a_provinces_notice_counts_there_alone() -> None:
     )
     found = changed_rules(notices=[third_of_march])
     friday = ClockHistory(at("2026-04-17 10:00"))
-    elsewhere, there = (found.ladder_terms("case", region, "any") for region in ("440305", "450103"))
+    elsewhere, there = (found.counted_ladder("case", region, "any") for region in ("440305", "450103"))
     assert due_dates(limits(1, 3), friday, elsewhere).yellow == at("2026-04-20 17:30")
     assert due_dates(limits(1, 3), friday, there).yellow == at("2026-04-21 17:30")
 
@@ -118,7 +118,7 @@ def test_a_stored_rule_set_is_the_same() -> None:
 
 
 def test_counting_is_by_the_day_by_default() -> None:
-    assert rule_store.shipped().terms("450103").method is CountingMethod.DAY
+    assert rule_store.shipped().counting_rules("450103").method is CountingMethod.DAY
 
 
 # -- files with faults -------------------------------------------------------------------------------------------------
@@ -169,13 +169,13 @@ def test_every_kind_of_commitment_has_a_ladder() -> None:
 
 
 def test_moments_are_instants_in_utc() -> None:
-    terms = rule_store.shipped().ladder_terms("case", "430100", "any")
-    found = due_dates(limits(7, 10), ClockHistory(at(START)), terms)
+    ladder = rule_store.shipped().counted_ladder("case", "430100", "any")
+    found = due_dates(limits(7, 10), ClockHistory(at(START)), ladder)
     assert all(isinstance(due_at, datetime) and due_at.utcoffset() == timedelta() for _, due_at in found.ladder())
 
 
 def test_days_over_a_fixed_moment_are_counted_from_the_earlier_end() -> None:
     fixed = Limit(working_days=10, due_at=at("2026-03-04 17:30"))
-    terms = rule_store.shipped().ladder_terms("complaint/1", "440305", "any")
-    found = due_dates(Limits(committed=fixed, statutory=fixed), ClockHistory(at("2026-03-02 10:00")), terms)
+    ladder = rule_store.shipped().counted_ladder("complaint/1", "440305", "any")
+    found = due_dates(Limits(committed=fixed, statutory=fixed), ClockHistory(at("2026-03-02 10:00")), ladder)
     assert (found.yellow, found.red) == (at("2026-03-04 17:30"), at("2026-03-05 17:30"))

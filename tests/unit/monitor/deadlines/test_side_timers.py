@@ -14,7 +14,7 @@ from contracts.messages.alerts import AlertClosed, AlertRaised, CardNotIssued, I
 from contracts.messages.cases import CaseStateRequested
 from contracts.messages.commitments import MAX_KEY_LENGTH, Cause, CommitmentKey, CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimer, SideTimersReported, SideTimersRequested
-from services.monitor.core.alerts.verification import MAX_QUERIES
+from services.monitor.core.alerts.verification import MAX_REQUESTS
 from services.monitor.core.facts import procedure_key
 from tests.support.messages import MONDAY, at, limits
 from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, Monitor, changed_rules, opened
@@ -123,7 +123,7 @@ def test_a_decided_case_is_not_closed_while_a_side_timer_runs() -> None:
     assert (monitor.last.closed, monitor.last.timer_at) == (True, None)
 
 
-def test_intake_is_queried_before_a_card_and_routing_is_not() -> None:
+def test_intake_gets_a_request_before_a_card_and_routing_does_not() -> None:
     monitor = decided()
     assert monitor.when(TimerFired(), CARD_AT) == (SideTimersRequested(),)
     assert raised(monitor.when(DELIVERY, CARD_AT)) == [("delivery", Rung.YELLOW)]
@@ -139,7 +139,7 @@ def test_an_answer_in_time_draws_no_card_and_this_is_published() -> None:
 
 
 def test_operations_are_alerted_if_intake_does_not_answer() -> None:
-    monitor = decided().given(*[(TimerFired(), CARD_AT)] * MAX_QUERIES)
+    monitor = decided().given(*[(TimerFired(), CARD_AT)] * MAX_REQUESTS)
     (alert,) = of_type(OperationsAlerted, monitor.last.out)
     assert alert.issue is IssueKind.UNVERIFIED
     (settled,) = of_type(OperationsAlerted, monitor.when(DELIVERY, CARD_AT))
@@ -151,9 +151,9 @@ def test_an_answer_of_routing_does_not_count_for_intake() -> None:
     monitor = opened().given((complaint, MONDAY), (TimerFired(), late), (TimerFired(), late))
     assert {type(one) for one in monitor.last.out} >= {CaseStateRequested, SideTimersRequested}
     monitor.when(complaint, late)
-    assert monitor.case.unanswered_queries == 2, "routing has not answered"
+    assert monitor.case.unanswered_requests == 2, "routing has not answered"
     monitor.when(REPORTED_OPEN, late)
-    assert monitor.case.unanswered_queries == 0
+    assert monitor.case.unanswered_requests == 0
 
 
 # -- before acceptance -------------------------------------------------------------------------------------------------

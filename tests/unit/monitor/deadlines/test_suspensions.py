@@ -221,6 +221,6 @@ def test_any_order_and_repetition_leads_to_the_same_deadlines(data: st.DataObjec
 @given(histories())
 def test_no_rung_stands_that_is_not_due(history: list[At]) -> None:
     for commitment in Monitor().given(*history).case.commitments:
-        for fired in commitment.raised:
-            due_at = commitment.due.of(fired.rung) if commitment.due is not None else None
-            assert fired.withdrawn or (due_at is not None and due_at <= fired.raised_at)
+        for alert in commitment.raised:
+            due_at = commitment.due.of(alert.rung) if commitment.due is not None else None
+            assert alert.withdrawn or (due_at is not None and due_at <= alert.raised_at)

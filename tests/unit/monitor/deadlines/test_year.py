@@ -123,7 +123,7 @@ def _change_time(history: History, random: Random) -> None:
 
 
 def processed(history: History) -> Monitor:
-    """Monitor's view of it at the end: each message at its moment, each timer when it is due, each query answered."""
+    """Monitor's view of it at the end: each message at its moment, each timer when it is due, each request answered."""
     monitor = Monitor(in_force(history.began_at))
     delivered = report(
         "licence", StepState.DELIVERED, history.began_at, delivered_at=history.began_at + timedelta(hours=2)
@@ -144,7 +144,7 @@ def processed(history: History) -> Monitor:
 def expected(history: History, key: CommitmentKey, statutory: bool) -> datetime | None:
     """When the limit ends, counting day by day; None while an open suspension lies before it."""
     rules = in_force(min(history.answered_at or ENDS, ENDS))
-    terms = rules.terms(history.region)
+    counting = rules.counting_rules(history.region)
     days = history.days[key][statutory]
     start = history.began_at
     if key == "case":
@@ -155,7 +155,7 @@ def expected(history: History, key: CommitmentKey, statutory: bool) -> datetime 
         Suspension(one.since, one.until or history.answered_at) if kind is SuspensionKind.PROCEDURE else one
         for kind, one in history.suspensions
     ]
-    return due_by_the_day(start, days, suspensions, terms.calendar, terms.hours)
+    return due_by_the_day(start, days, suspensions, counting.calendar, counting.hours)
 
 
 @pytest.mark.timeout(240)
