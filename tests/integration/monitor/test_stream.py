@@ -25,7 +25,8 @@ from contracts.messages.alerts import (
     OperationsAlerted,
     Rung,
 )
-from services.monitor.web import followers
+from services.monitor.jobs import feed_reader, follower
+from services.monitor.web import stream
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
@@ -38,7 +39,7 @@ COMMERCE = "市场监管局"
 
 @pytest.fixture(autouse=True)
 def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followers, "POLL_S", 0.02)
+    monkeypatch.setattr(feed_reader, "POLL_S", 0.02)
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ class Writers:
 async def test_no_change_is_lost_or_repeated_with_several_writers_and_broken_connections(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(followers, "MAX_READ", 7)
+    monkeypatch.setattr(feed_reader, "MAX_READ", 7)
     random = Random(5)
     writers = Writers(monitor, random, cases=150)
     seen: list[Event] = []
@@ -272,8 +273,8 @@ async def newest(monitor: MonitorProcess) -> str:
 async def test_a_client_that_missed_too_much_gets_a_reset(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(followers, "MAX_READ", 5)
-    monkeypatch.setattr(followers, "MAX_MISSED", 10)
+    monkeypatch.setattr(feed_reader, "MAX_READ", 5)
+    monkeypatch.setattr(feed_reader, "MAX_MISSED", 10)
     await monitor.publish(*((n, raised()) for n in range(30)))
     async with served(monitor) as site:
         async with site.following(last="1.0.1") as events:
@@ -288,8 +289,8 @@ async def test_a_client_that_missed_too_much_gets_a_reset(
 
 
 async def test_too_many_changes_at_once_are_one_reset(monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followers, "MAX_READ", 5)
-    monkeypatch.setattr(followers, "MAX_MISSED", 20)
+    monkeypatch.setattr(feed_reader, "MAX_READ", 5)
+    monkeypatch.setattr(feed_reader, "MAX_MISSED", 20)
     async with served(monitor) as site, site.following(rung="red") as events:
         await monitor.publish(*((n, raised()) for n in range(300)))
         assert [event.name for event in await next_events(events, 1)] == ["reset"]
@@ -300,7 +301,7 @@ async def test_too_many_changes_at_once_are_one_reset(monitor: MonitorProcess, m
 async def test_without_events_a_heartbeat_has_the_position(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(followers, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(follower, "HEARTBEAT_S", 0.05)
     async with served(monitor) as site:
         async with site.following(owner="nobody") as events, asyncio.timeout(TIMEOUT_S):
             await monitor.publish((1, raised()))
@@ -318,7 +319,7 @@ async def test_without_events_a_heartbeat_has_the_position(
 async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(followers, "MAX_WAITING", 20)
+    monkeypatch.setattr(follower, "MAX_WAITING", 20)
     async with served(monitor) as site:
         async with site.following() as slow:
             await monitor.publish(*((n, raised()) for n in range(200)))
@@ -340,10 +341,10 @@ async def test_the_end_of_the_process_ends_streams_at_once(monitor: MonitorProce
 async def test_followers_are_limited_and_share_one_loop(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(followers, "MAX_FOLLOWERS", 2)
+    monkeypatch.setattr(stream, "MAX_FOLLOWERS", 2)
 
     def loops() -> int:
-        return sum(task.get_name() == followers.LOOP for task in asyncio.all_tasks())
+        return sum(task.get_name() == feed_reader.LOOP for task in asyncio.all_tasks())
 
     async def stopped() -> bool:
         return loops() == 0
