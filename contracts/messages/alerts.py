@@ -1,4 +1,4 @@
-"""Messages about alerts: raised, withdrawn and closed by monitor, and the actions of people on them."""
+"""Messages about alerts: raised, withdrawn, closed and reopened by monitor, and the actions of people on them."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -65,6 +65,18 @@ class AlertClosed(Message):
 
     commitment: CommitmentKey
     ended_at: Instant
+    region: Region
+
+
+class AlertReopened(Message):
+    """A commitment with closed alerts goes on: a department reports that a special procedure has not ended after all.
+    Its alerts are in force again."""
+
+    type: ClassVar[str] = "onedoor.alert.reopened.v1"
+
+    commitment: CommitmentKey
+    reopened_at: Instant
+    """When the report arrived."""
     region: Region
 
 

@@ -27,7 +27,7 @@ from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
 from services.monitor.core import facts, holds
 from services.monitor.core.alerts import actions
-from services.monitor.core.alerts.lifecycle import alerts_closed, raise_due
+from services.monitor.core.alerts.lifecycle import alerts_closed_or_reopened, raise_due
 from services.monitor.core.alerts.verification import (
     PendingRungs,
     cards_not_issued,
@@ -111,8 +111,8 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     request_at = None if isinstance(message, RulesChanged) else now
     case, requests = verify_cards(case, pending, request_at, first_from_routing)
     case, issues = report_platform_issues(case, envelope.time)
-    closed, not_issued = alerts_closed(state, case), cards_not_issued(state, case)
-    out = (*deadlines, *recorded, *alerts, *closed, *not_issued, *requests, *issues)
+    ends_changed, not_issued = alerts_closed_or_reopened(state, case, envelope.time), cards_not_issued(state, case)
+    out = (*deadlines, *recorded, *alerts, *ends_changed, *not_issued, *requests, *issues)
     return _transition(case, ends, pending, out, envelope.time)
 
 

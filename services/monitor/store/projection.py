@@ -10,6 +10,7 @@ from contracts.messages.alerts import (
     AlertAppealed,
     AlertClosed,
     AlertRaised,
+    AlertReopened,
     AlertWithdrawn,
     AppealDecided,
     OperationsAlerted,
@@ -55,10 +56,15 @@ _WITHDRAW = f"""
     WHERE {_SAME_ALERT} AND alerts.withdrawn_at IS NULL
 """
 
-_CLOSE = """
-    UPDATE alerts SET ended_at = new.ended_at, changed_xid = pg_current_xact_id(), last_event = 'closed',
-        notify_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN notify_at END
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS new (case_id, commitment, ended_at)
+# One statement for the end of a commitment and its reopening, since the order of the two matters within a batch. A
+# reopened alert that nobody has acknowledged escalates again.
+_CLOSE_OR_REOPEN = """
+    UPDATE alerts SET ended_at = new.ended_at, changed_xid = pg_current_xact_id(),
+        last_event = CASE WHEN new.ended_at IS NULL THEN 'reopened' ELSE 'closed' END,
+        notify_at = CASE WHEN withdrawn_at IS NULL AND acknowledged_at IS NULL AND new.ended_at IS NULL
+            THEN new.reopened_at WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN notify_at END
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+        AS new (case_id, commitment, ended_at, reopened_at)
     WHERE alerts.case_id = new.case_id AND alerts.commitment = new.commitment
 """
 
@@ -90,13 +96,13 @@ _DECIDE = f"""
 
 
 class _Projected(NamedTuple):
-    """How messages of one type are written: the log event, the statement, and its columns beside the case.
+    """How messages are written: the log event, the statement, and its columns beside the case.
 
-    ``key``: of several messages with this key in one batch only the last is written, because a statement cannot
-    update a row twice.
+    ``types``: the messages that the statement writes. ``key``: of several messages with this key in one batch only the
+    last is written, because a statement cannot update a row twice.
     """
 
-    type: type[Any]
+    types: tuple[type[Any], ...]
     event: str
     statement: str
     columns: Callable[[Any], tuple[Any, ...]]
@@ -106,38 +112,44 @@ class _Projected(NamedTuple):
 # The order of execution: within a batch an alert is raised, acknowledged and withdrawn in this order.
 _PROJECTED = (
     _Projected(
-        AlertRaised,
+        (AlertRaised,),
         "alert",
         _RAISE,
         lambda m: (m.commitment, m.rung, m.occurrence, m.owner, m.matter, m.region, m.due_at, m.raised_at, m.ended_at),
     ),
     _Projected(
-        AlertAcknowledged,
+        (AlertAcknowledged,),
         "alert acknowledged",
         _ACKNOWLEDGE,
         lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.acknowledged_at),
     ),
     _Projected(
-        AlertAppealed,
+        (AlertAppealed,),
         "alert appealed",
         _APPEAL,
         lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.appealed_at),
     ),
     _Projected(
-        AppealDecided,
+        (AppealDecided,),
         "appeal decided",
         _DECIDE,
         lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.upheld, m.reason, m.decided_at),
     ),
     _Projected(
-        AlertWithdrawn,
+        (AlertWithdrawn,),
         "alert withdrawn",
         _WITHDRAW,
         lambda m: (m.commitment, m.rung, m.occurrence, m.reason, m.withdrawn_at),
     ),
-    _Projected(AlertClosed, "alert closed", _CLOSE, lambda m: (m.commitment, m.ended_at), lambda m: (m.commitment,)),
     _Projected(
-        OperationsAlerted,
+        (AlertClosed, AlertReopened),
+        "alert closed or reopened",
+        _CLOSE_OR_REOPEN,
+        lambda m: (m.commitment, getattr(m, "ended_at", None), getattr(m, "reopened_at", None)),
+        lambda m: (m.commitment,),
+    ),
+    _Projected(
+        (OperationsAlerted,),
         "platform issue",
         _RECORD_ISSUE,
         lambda m: (m.commitment, m.issue, m.owner, m.matter, m.region, m.raised_at, m.settled_at),
@@ -145,19 +157,22 @@ _PROJECTED = (
     ),
 )
 
+_BY_TYPE = {message: projected for projected in _PROJECTED for message in projected.types}
+
 
 def project(published: Sequence[Envelope[Message]]) -> Sequence[Statement]:
-    """The statements for these messages: at most one for each type, however many messages. Writes the log as well.
+    """The statements for these messages: at most one of each kind, however many messages. Writes the log as well.
 
     The log is written before the commit. If the commit fails, its lines appear once more with the next attempt: the
     table is the record.
     """
-    by_type: dict[type[Any], list[tuple[str, Any]]] = {}
+    messages_of: dict[str, list[tuple[str, Any]]] = {}
     for envelope in published:
-        by_type.setdefault(type(envelope.data), []).append((envelope.subject, envelope.data))
+        if (projected := _BY_TYPE.get(type(envelope.data))) is not None:
+            messages_of.setdefault(projected.event, []).append((envelope.subject, envelope.data))
     statements: list[Statement] = []
     for projected in _PROJECTED:
-        if messages := by_type.get(projected.type):
+        if messages := messages_of.get(projected.event):
             if (key := projected.key) is not None:
                 messages = list({(case_id, *key(m)): (case_id, m) for case_id, m in messages}.values())
             _log(projected.event, messages)

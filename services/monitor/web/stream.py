@@ -80,9 +80,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     ) -> Response:
         """The changes of alerts and platform issues, as server-sent events, without end.
 
-        The event is what happened: raised, acknowledged, appealed, decided, withdrawn or closed, with the alert as in
-        `/alerts`; failed or settled, with the issue as in `/platform-issues`; or reset, if too many changes were
-        missed.
+        The event is what happened: raised, acknowledged, appealed, decided, withdrawn, closed or reopened, with the
+        alert as in `/alerts`; failed or settled, with the issue as in `/platform-issues`; or reset, if too many changes
+        were missed.
         """
         if len(reader.followers) >= MAX_FOLLOWERS or host.stopping.is_set():
             title, title_zh = "The stream has too many followers", "实时订阅人数过多，请稍后再试"

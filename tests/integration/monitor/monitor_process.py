@@ -18,7 +18,7 @@ from contracts.messages.cases import CaseAccepted
 from contracts.messages.commitments import Kind
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.app import SERVICE
-from services.monitor.core.rules import LadderRule, LimitKind, Rules, RungRule, rule_set
+from services.monitor.core.rules import LadderRule, LimitKind, Rules, RuleSet, RungRule, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.monitor.store.projection import project
@@ -116,6 +116,14 @@ class MonitorProcess:
         while await self.batches.fire_timers(500):
             pass
 
+    async def put_rules(self, content: RuleSet) -> None:
+        """Put these rules in force, for open cases too."""
+        async with transaction(self.process.database) as connection:
+            await documents.put(connection, rule_store.RULES, content, "for a test")
+        rollout = Rollout(self.batches)
+        while await rollout.run_once():
+            pass
+
     async def states(self) -> dict[str, MonitoredCase]:
         """The states of all cases."""
         rows = await self.rows("SELECT case_id, state FROM cases")
@@ -179,16 +187,12 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         clock=str(folder / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)
-    async with transaction(process.database) as connection:
-        await documents.put(connection, rule_store.RULES, RULES.rule_set, "for a test")
 
     async def publish(published: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return published
 
     monitor = MonitorProcess(process, clock, BatchProcessor(SERVICE, process.database, clock, publish))
-    rollout = Rollout(monitor.batches)
-    while await rollout.run_once():
-        pass
+    await monitor.put_rules(RULES.rule_set)
     try:
         yield monitor
     finally:

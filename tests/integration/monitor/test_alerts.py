@@ -12,10 +12,11 @@ from contracts.messages.cases import StepState
 from services.monitor.store.projection import project
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
 from tests.support.messages import MONDAY, at, report
-from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_YELLOW
+from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_YELLOW, changed_rules
 from tests.support.scenario import enveloped
 
 GOOD, LATE, WITHDRAWN, OPEN = map(number, range(1, 5))
+PROCEDURE = "procedure/commerce/licence/P1"
 TOKEN = "a token of sixteen or more"
 CARD_AT, LATER = STEP_YELLOW + INSTANT, STEP_YELLOW + timedelta(hours=1)
 
@@ -156,6 +157,37 @@ async def test_a_repeated_alert_is_one_row_and_statements_do_not_grow(monitor: M
     page = await monitor.get("/alerts", limit=1000)
     assert len(page["alerts"]) == 200
     assert all(alert["withdrawn_at"] for alert in page["alerts"])
+
+
+async def test_alerts_of_a_procedure_that_goes_on_are_open_again(monitor: MonitorProcess) -> None:
+    rules = changed_rules(("limits:\n", "limits:\n  - {kinds: [procedure], committed: {working_days: 1}}\n"))
+    await monitor.put_rules(rules.rule_set)
+    began_at, due_at, later = (at(f"2026-03-0{day} 10:00") for day in (3, 4, 6))
+    ended_at = due_at + timedelta(hours=2)
+    procedure = BUSINESS.suspended("licence", "P1", began_at)
+    ended = procedure.replace(until=ended_at, reported_at=ended_at)
+    goes_on = procedure.replace(reported_at=ended_at + INSTANT)
+    await monitor.process_messages(OPEN, BUSINESS.accepted(MONDAY), BUSINESS.delivered("licence", MONDAY))
+    await monitor.process_messages(OPEN, procedure, time=began_at)
+    await monitor.process_messages(OPEN, TimerFired(), time=due_at)
+
+    async def warning() -> Any:
+        (alert,) = await monitor.rows(
+            "SELECT ended_at, last_event, notify_at FROM alerts WHERE commitment = :key", key=PROCEDURE
+        )
+        return alert
+
+    await monitor.process_messages(OPEN, ended, time=ended_at)
+    assert await warning() == (ended_at, "closed", None)
+    await monitor.process_messages(OPEN, goes_on, time=later)
+    assert await warning() == (None, "reopened", later), "it escalates again"
+    (listed,) = [one for one in (await monitor.get("/alerts"))["alerts"] if one["commitment"] == PROCEDURE]
+    assert listed["ended_at"] is None
+    again = ended.replace(reported_at=ended_at + 2 * INSTANT)
+    await monitor.process_messages(
+        OPEN, again, goes_on.replace(reported_at=later), again.replace(reported_at=later + INSTANT)
+    )
+    assert await warning() == (ended_at, "closed", None), "of several in one batch the last counts"
 
 
 async def test_platform_issues_are_listed_until_they_are_settled(monitor: MonitorProcess) -> None:

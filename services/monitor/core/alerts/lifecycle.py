@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from contracts.envelope import Message
-from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaised, AlertWithdrawn, Rung
+from contracts.messages.alerts import AlertAcknowledged, AlertClosed, AlertRaised, AlertReopened, AlertWithdrawn, Rung
 from contracts.moves import Moves
 from services.monitor.core.alerts.records import RaisedRung, rungs_not_raised_again
 from services.monitor.core.commitment import TrackedCommitment
@@ -23,11 +23,10 @@ class AlertState(StrEnum):
 
 
 class AlertEvent(StrEnum):
-    """Changes that are not a message of their own."""
+    """Messages that lead elsewhere under a condition."""
 
     RAISED_LATE = "AlertRaised after the answer"
-    REOPENED = "its procedure goes on"
-    REOPENED_ACKNOWLEDGED = "its procedure goes on, acknowledged"
+    REOPENED_ACKNOWLEDGED = "AlertReopened after its acknowledgement"
 
 
 MOVES: Moves[AlertState] = {
@@ -41,7 +40,7 @@ MOVES: Moves[AlertState] = {
     (AlertState.ACKNOWLEDGED, AlertWithdrawn): AlertState.WITHDRAWN,
     (AlertState.CLOSED, AlertWithdrawn): AlertState.WITHDRAWN,
     # A department reports that a special procedure, which it reported as ended, goes on.
-    (AlertState.CLOSED, AlertEvent.REOPENED): AlertState.RAISED,
+    (AlertState.CLOSED, AlertReopened): AlertState.RAISED,
     (AlertState.CLOSED, AlertEvent.REOPENED_ACKNOWLEDGED): AlertState.ACKNOWLEDGED,
 }
 """The life of one occurrence of a rung. Its states follow from the facts (`state_of`)."""
@@ -116,8 +115,10 @@ def withdrawal(
     )
 
 
-def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Message]:
-    """`AlertClosed` for each commitment with an alert in force that has been answered since ``before``."""
+def alerts_closed_or_reopened(
+    before: MonitoredCase | None, state: MonitoredCase, received_at: datetime
+) -> list[Message]:
+    """`AlertClosed` or `AlertReopened` for each commitment with alerts whose end has changed since ``before``."""
     if before is None or state.region is None:
         return []
     out: list[Message] = []
@@ -126,8 +127,12 @@ def alerts_closed(before: MonitoredCase | None, state: MonitoredCase) -> list[Me
         if was is None or not was.raised or all(alert.withdrawn for alert in commitment.raised):
             continue
         ended_at = state.ended_at(commitment)
-        if ended_at is not None and ended_at != before.ended_at(was):
+        if ended_at == before.ended_at(was):
+            continue
+        if ended_at is not None:
             out.append(AlertClosed(commitment=commitment.key, ended_at=ended_at, region=state.region))
+        else:
+            out.append(AlertReopened(commitment=commitment.key, reopened_at=received_at, region=state.region))
     return out
 
 
