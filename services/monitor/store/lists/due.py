@@ -92,12 +92,12 @@ _COUNTS = """
 
 async def page(
     connection: AsyncConnection,
-    filters: CommitmentFilter,
     rules: Rules,
+    limit: int,
+    filters: CommitmentFilter,
     now: datetime,
     days: int,
     after: Cursor | None,
-    limit: int,
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` commitments with at most ``days`` working days left, soonest first.
 

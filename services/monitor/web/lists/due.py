@@ -16,14 +16,13 @@ from services.monitor.store.lists import due
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
     AS_FILE,
-    DEFAULT_LIMIT,
     MAX_DAYS,
     CountsQuery,
     Form,
     ListedCommitment,
     ListQuery,
     list_file,
-    next_page,
+    list_page,
     problems,
     total,
 )
@@ -90,11 +89,8 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         if wanted.form is Form.CSV:
             query = partial(due.everything, wanted, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit)
             return await list_file("due", DueView, queries, query, view)
-        limit = wanted.limit or DEFAULT_LIMIT
-        async with problems(), queries.query() as connection:
-            rules = await rule_store.in_force(connection)
-            rows = await due.page(connection, wanted, rules, now, wanted.days, wanted.cursor, limit + 1)
-        return DuePage(commitments=[view(row, rules) for row in rows[:limit]], next=next_page(rows, limit))
+        page = partial(due.page, filters=wanted, now=now, days=wanted.days, after=wanted.cursor)
+        return DuePage(**await list_page(queries, wanted.limit, page, view))
 
     @router.get("/due/counts")
     async def due_counts(wanted: Annotated[DueCountsQuery, Query()]) -> DueCounts:

@@ -1,6 +1,6 @@
 """Shared by the lists of due and overdue commitments: queries, pages, files, and refusals under load."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, cast
 from fastapi import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.commitments import CommitmentKey
@@ -75,8 +76,23 @@ class ListedCommitment(BaseModel):
     region: Region
 
 
-def next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
-    """Where the next page begins, if there is one: one row more than the page has been read."""
+View = Callable[[Row[Any], Rules], ListedCommitment]
+"""Makes the view of a row."""
+
+Page = Callable[[AsyncConnection, Rules, int], Awaitable[Sequence[Row[Any]]]]
+"""Reads at most so many rows."""
+
+
+async def list_page(queries: LimitedQueries, limit: int | None, page: Page, view: View) -> dict[str, Any]:
+    """The fields of a page of so many rows. Raises `Problem` (503) under load."""
+    limit = limit or DEFAULT_LIMIT
+    async with problems(), queries.query() as connection:
+        rules = await rule_store.in_force(connection)
+        rows = await page(connection, rules, limit + 1)  # one more, which shows whether there is a next page
+    return {"commitments": [view(row, rules) for row in rows[:limit]], "next": _next_page(rows, limit)}
+
+
+def _next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
     if len(rows) <= limit:
         return None
     last = rows[limit - 1]._asdict()
@@ -87,10 +103,6 @@ def next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
 def total(rows: Sequence[Row[Any]]) -> int:
     """The total that each row of counts repeats."""
     return int(rows[0].total) if rows else 0
-
-
-View = Callable[[Row[Any], Rules], ListedCommitment]
-"""Makes the view of a row."""
 
 
 async def list_file(

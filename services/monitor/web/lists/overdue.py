@@ -11,19 +11,17 @@ from sqlalchemy import Row
 from contracts.messages.alerts import IssueKind, Rung
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import rule_store
 from services.monitor.store.lists import overdue
 from services.monitor.store.lists.due import days_left
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
     AS_FILE,
-    DEFAULT_LIMIT,
     CountsQuery,
     Form,
     ListedCommitment,
     ListQuery,
     list_file,
-    next_page,
+    list_page,
     problems,
     total,
 )
@@ -100,11 +98,8 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         if wanted.form is Form.CSV:
             query = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
             return await list_file("overdue", OverdueView, queries, lambda _: query, view)
-        limit = wanted.limit or DEFAULT_LIMIT
-        async with problems(), queries.query() as connection:
-            rules = await rule_store.in_force(connection)
-            rows = await overdue.page(connection, wanted, wanted.rung, wanted.cursor, limit + 1)
-        return OverduePage(commitments=[view(row, rules) for row in rows[:limit]], next=next_page(rows, limit))
+        page = partial(overdue.page, filters=wanted, rung=wanted.rung, after=wanted.cursor)
+        return OverduePage(**await list_page(queries, wanted.limit, lambda conn, _, most: page(conn, limit=most), view))
 
     @router.get("/overdue/counts")
     async def overdue_counts(wanted: Annotated[OverdueCountsQuery, Query()]) -> OverdueCounts:
