@@ -25,7 +25,7 @@ def merge_delivery(case_id: CaseId, case: Case, delivered: TaskDelivered) -> Cas
         requested_at=delivered.requested_at,
         delivered_at=delivered.delivered_at,
     )
-    return _merge(case, (receipt,), settled=False)
+    return _merge(case, (receipt,), from_routing=False)
 
 
 def merge_answer(case_id: CaseId, case: Case, done: TaskDone) -> Case:
@@ -40,12 +40,12 @@ def merge_answer(case_id: CaseId, case: Case, done: TaskDone) -> Case:
         outcome=done.outcome,
         document=done.document,
     )
-    return _merge(case, (answer,), settled=False)
+    return _merge(case, (answer,), from_routing=False)
 
 
 def merge_reports(case: Case, reports: tuple[StepReport, ...]) -> Case:
     """The case with routing's reports. Raises `InvalidMessage` for a step that the plan does not have."""
-    return _merge(case, reports, settled=True)
+    return _merge(case, reports, from_routing=True)
 
 
 def merge_commitments(case: Case, commitments: tuple[Commitment, ...], sequence: int, reported_at: datetime) -> Case:
@@ -65,40 +65,40 @@ def _check_assigned(case_id: CaseId, case: Case, message: TaskDelivered | TaskDo
             raise InvalidMessage(f"step {step.step} is assigned to {step.system}, under another task")
 
 
-def _merge(case: Case, reports: tuple[StepReport, ...], *, settled: bool) -> Case:
+def _merge(case: Case, reports: tuple[StepReport, ...], *, from_routing: bool) -> Case:
     known = {step.step: step for step in case.steps}
     for report in reports:
         if report.step not in known:
             raise InvalidMessage(f"the plan of this case has no step {report.step}")
-        known[report.step] = _merge_step(known[report.step], report, settled=settled)
+        known[report.step] = _merge_step(known[report.step], report, from_routing=from_routing)
     return case.replace(steps=tuple(known.values()))
 
 
-def _merge_step(step: StepProgress, report: StepReport, *, settled: bool) -> StepProgress:
+def _merge_step(step: StepProgress, report: StepReport, *, from_routing: bool) -> StepProgress:
     """The furthest state, the earliest dates, and one answer as a whole: two answers are never mixed."""
     changes: dict[str, object] = {
         "state": max(step.state, report.state, key=_PROGRESS.__getitem__),
         "requested_at": _earlier(step.requested_at, report.requested_at),
         "delivered_at": _earlier(step.delivered_at, report.delivered_at),
     }
-    if _prevails(step, report, settled=settled):
+    if _prevails(step, report, from_routing=from_routing):
         changes["decided_at"] = report.decided_at
         changes["outcome"] = report.outcome
         changes["document"] = report.document
-        changes["settled"] = settled
+        changes["from_routing"] = from_routing
     return step.replace(**changes)
 
 
-def _prevails(step: StepProgress, report: StepReport, *, settled: bool) -> bool:
+def _prevails(step: StepProgress, report: StepReport, *, from_routing: bool) -> bool:
     """Whether the report brings an answer that prevails over the known one."""
     if report.decided_at is None or step.decided_at is None:
         return report.decided_at is not None
-    return _order_of_answers(report, settled) < _order_of_answers(step, step.settled)
+    return _order_of_answers(report, from_routing) < _order_of_answers(step, step.from_routing)
 
 
-def _order_of_answers(report: StepReport, settled: bool) -> tuple[bool, datetime | None, str, str]:
+def _order_of_answers(report: StepReport, from_routing: bool) -> tuple[bool, datetime | None, str, str]:
     """The first in this order prevails: routing's report before the department's, then the earlier decision."""
-    return not settled, report.decided_at, report.outcome or "", report.document or ""
+    return not from_routing, report.decided_at, report.outcome or "", report.document or ""
 
 
 def _order_of_reports(held: HeldCommitment) -> tuple[int, datetime, str]:

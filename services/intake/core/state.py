@@ -35,7 +35,7 @@ class HeldCommitment(Value):
 class StepProgress(StepReport):
     """All reports of one step, merged."""
 
-    settled: bool = False
+    from_routing: bool = False
     """The answer came from routing, whose report outranks the department's own."""
 
 

@@ -48,7 +48,7 @@ INTAKE_CASES = Checksum(
         SELECT {bucket("case_id")} AS b, case_id, hashtextextended(case_id, 1) AS known, closed_at, timer, fee_counts,
             split_part(rest, '"', 1) AS accepted_at,
             split_part(decision, '"', 1) AS decided_at, split_part(decision, '"', 5) AS outcome,
-            replace(split_part(split_part(rest, '"steps":[', 2), '],"', 1), ',"settled":true', '') AS steps,
+            replace(split_part(split_part(rest, '"steps":[', 2), '],"', 1), ',"from_routing":true', '') AS steps,
             split_part(rest, '"monitored":true', 2) <> '' AS monitored
         FROM (
             SELECT case_id, closed_at, timer, fee_counts, rest,
