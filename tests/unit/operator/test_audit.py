@@ -14,7 +14,10 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from contracts.codec import encode
+from contracts.envelope import Envelope, Message, follow
+from contracts.messages.cases import CaseAccepted, CaseHeld
 from contracts.registry import topic_of
+from services.monitor.core.holds import BeginHold, EndHold
 from services.operator.audit.case_record import Alert, CaseRecord, LedgerRow, PublishedMessage, StoredCase
 from services.operator.audit.checks.case_checks import check_case
 from services.operator.audit.checks.replay import replay
@@ -27,8 +30,9 @@ from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
 from services.operator.options import DatabaseOptions
 from services.registry import default_systems
-from tests.support.cases.simulated_case import SimulatedCase, simulate, three_departments_plan
+from tests.support.cases.simulated_case import SimulatedCase, core_of, simulate, three_departments_plan
 from tests.support.messages import CASE_ID
+from tests.support.scenario import enveloped, of_type
 
 ACCEPTED_AT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 NOW = ACCEPTED_AT + timedelta(days=1)
@@ -56,17 +60,18 @@ def decided() -> CaseRecord:
         processed_ids = tuple(envelope.id for envelope in case().received(name))
         closed_at = case().closed_at(name)
         record.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, closed_at))
-        for envelope in case().published_by(name):
-            value = encode(envelope).decode()
-            record.published[name].append(
-                PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
-            )
+        record.published[name] += [published(envelope) for envelope in case().published_by(name)]
     for system in SYSTEMS:
         for task in record.rows[system][0].state["tasks"]:
             known, task_id = task["decision"], task["request"]["task_id"]
             at = datetime.fromisoformat(known["decided_at"])
             record.ledgers[system] = [LedgerRow(task_id, known["reference"], known["outcome"], at, at)]
     return record
+
+
+def published(envelope: Envelope[Message]) -> PublishedMessage:
+    value = encode(envelope).decode()
+    return PublishedMessage(envelope.id, topic_of(envelope.data), from_json(value), value, envelope.time, False)
 
 
 def changed(record: CaseRecord, service: str, **news: Any) -> CaseRecord:
@@ -110,6 +115,29 @@ def test_a_sound_case_has_no_fault() -> None:
 
 def test_its_messages_lead_to_its_states() -> None:
     assert replay(decided(), MOMENTS) == (6, [])
+
+
+def test_holds_are_replayed_in_the_order_of_their_commands() -> None:
+    """A supervisor holds the case twice within a moment of a clock that stands still; then it is decided."""
+    who: Any = {"by": "zhou", "reason": "等待上级批复"}
+    commands = (
+        BeginHold(hold="h1", since=ACCEPTED_AT, **who),
+        EndHold(hold="h1", until=ACCEPTED_AT, **who),
+        BeginHold(hold="h2", since=ACCEPTED_AT, **who),
+    )
+    record, core = decided(), core_of("monitor", 0)
+    state: Any = None
+    for received in case().received("monitor"):
+        state = core(state, received).state
+        for command in commands if isinstance(received.data, CaseAccepted) else ():
+            envelope = enveloped(command, ACCEPTED_AT)
+            step = core(state, envelope)
+            state = step.state
+            (held,) = of_type(CaseHeld, step.out)
+            record.published["monitor"].insert(0, published(follow(held, envelope, "/onedoor/monitor", 0)))
+    text = state.model_dump_json(exclude_defaults=True)
+    changed(record, "monitor", state=from_json(text), text=text)
+    assert replay(record, MOMENTS) == (6, [])
 
 
 def test_an_open_case_is_sound_while_services_will_retry() -> None:
