@@ -13,7 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# The key makes a rung fire once: a repeated message adds no row. ``notify_at`` is a moment of the settable clock, at
+# The key makes a rung fire once: a repeated message adds no row. ``notify_at`` is a moment of the shared clock, at
 # which the next notification of the alert is due; ``level`` counts its notifications so far. ``changed_xid`` is the
 # transaction that last changed any other column: readers of the change feed miss no change, in whatever order
 # transactions commit.
@@ -130,7 +130,7 @@ _JOURNAL = (
 )
 
 # Entries are collected in one open digest a person. A digest that is built does not change any more, and has a delivery
-# for each of the person's addresses. ``added_at`` is a moment of the settable clock; all others are machine time.
+# for each of the person's addresses. ``added_at`` is a moment of the shared clock; all others are machine time.
 _NOTIFICATIONS = (
     """
     CREATE TABLE digests (
