@@ -145,11 +145,20 @@ def test_a_place_that_nobody_draws_is_refused() -> None:
 
 def test_every_table_of_moves_has_a_diagram() -> None:
     tables = []
-    for file in (ROOT / "services").rglob("core/*.py"):
+    for file in (ROOT / "services").rglob("core/**/*.py"):
         module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
         tables += [module.MOVES] if hasattr(module, "MOVES") else []
-    assert len(tables) >= 8
+    assert len(tables) >= 11
     assert all(any(table is drawn for drawn in drawings.TABLES.values()) for table in tables)
+
+
+def test_the_decision_on_moves_names_the_tables_that_are_executed() -> None:
+    decision = (ROOT / "docs" / "decisions" / "0020-moves-by-capability.md").read_text(encoding="utf-8")
+    table = decision.partition("Not every table is executed")[2].partition("## ")[0]
+    reads = re.compile(r"\b(?:in |\()MOVES\b|\bMOVES\.")
+    code = [*(ROOT / "services").rglob("core/**/*.py")]
+    executed = {str(file.relative_to(ROOT)) for file in code if reads.search(file.read_text(encoding="utf-8"))}
+    assert set(PLACE.findall(table)) == executed
 
 
 def test_a_diagram_shows_every_move() -> None:
