@@ -135,9 +135,7 @@ async def test_a_process_that_is_dropped_while_it_starts_does_not_run(supervisor
     await supervisor.all_ready(DEADLINE)
 
     async def alone() -> bool:
-        (fork_server,) = [
-            one for one in psutil.Process().children() if "deploy.local.processes.forkserver" in one.cmdline()
-        ]
-        return [one.pid for one in fork_server.children()] == [again.pid]
+        fork_server = psutil.Process(again.pid).parent()
+        return fork_server is not None and [one.pid for one in fork_server.children()] == [again.pid]
 
     await eventually(alone, DEADLINE)
