@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from contracts.envelope import Instant, Message, Name
+from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import ChangeId
 from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_STEPS
@@ -39,6 +39,18 @@ class Kind(StrEnum):
 def kind_of(key: CommitmentKey) -> Kind:
     """The kind of the commitment with this key. Raises `ValueError` for an unknown kind."""
     return Kind(key.partition("/")[0])
+
+
+CASE: CommitmentKey = "case"
+"""The key of the commitment for the case as a whole."""
+
+STEP_PREFIX = "step/"
+"""The key of a step's commitment is this and the step."""
+
+
+def step_key(step: Code) -> CommitmentKey:
+    """The key of the commitment for one step."""
+    return STEP_PREFIX + step
 
 
 MAX_COMMITMENTS = MAX_STEPS + 64

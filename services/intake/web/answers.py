@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.envelope import CaseId
 from contracts.messages.cases import Channel, StepReport
-from contracts.messages.commitments import Commitment
+from contracts.messages.commitments import CASE, Commitment, step_key
 from contracts.messages.plans import Outcome
 from contracts.working_time import OfficeHours
 from services.intake.core import lifecycle
@@ -118,12 +118,12 @@ def case_view(number: CaseId, case: Case) -> CaseView:
         region=accepted.region,
         channel=accepted.channel,
         accepted_at=accepted.accepted_at,
-        due=due.get("case", case.due_at_acceptance),
+        due=due.get(CASE, case.due_at_acceptance),
         steps=tuple(
             StepView(
                 item=planned.item_name,
                 department=planned.department,
-                due=due.get(f"step/{planned.step}"),
+                due=due.get(step_key(planned.step)),
                 **vars(progress),
             )
             for planned, progress in zip(plan.steps, case.steps, strict=True)

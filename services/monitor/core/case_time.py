@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from contracts.messages.commitments import CASE, step_key
 from contracts.working_time import Extension, Suspension
-from services.monitor.core.commitment import CASE, TrackedCommitment, step_key
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.ladder import ClockHistory
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase, SuspensionRecord

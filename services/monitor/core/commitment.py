@@ -4,22 +4,12 @@ from datetime import datetime
 
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import Rung
-from contracts.messages.commitments import Commitment, CommitmentKey, kind_of
+from contracts.messages.commitments import CASE, STEP_PREFIX, Commitment, CommitmentKey, kind_of
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import INTAKE_KINDS
 from contracts.values import Value
 from services.monitor.core.alerts.records import RaisedRung, rungs_not_raised_again
 from services.monitor.core.ladder import DueDates
-
-CASE: CommitmentKey = "case"
-"""The key of the commitment for the case as a whole."""
-
-_STEP = "step/"
-
-
-def step_key(step: Code) -> CommitmentKey:
-    """The key of the commitment for one step."""
-    return _STEP + step
 
 
 class TrackedCommitment(Value):
@@ -47,7 +37,7 @@ class TrackedCommitment(Value):
     @property
     def is_step(self) -> bool:
         """Whether it is for one step, and so owed by the department that was requested to do it."""
-        return self.key.startswith(_STEP)
+        return self.key.startswith(STEP_PREFIX)
 
     @property
     def is_beside_plan(self) -> bool:

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from services.monitor.core.commitment import CASE, TrackedCommitment
+from contracts.messages.commitments import CASE
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import MonitoredCase
 
 SLOW_DELIVERY = timedelta(minutes=15)

@@ -15,11 +15,19 @@ from contracts.messages.cases import (
     StepState,
     SuspensionKind,
 )
-from contracts.messages.commitments import MAX_COMMITMENTS, MAX_KEY_LENGTH, CommitmentKey, Kind
+from contracts.messages.commitments import (
+    CASE,
+    MAX_COMMITMENTS,
+    MAX_KEY_LENGTH,
+    STEP_PREFIX,
+    CommitmentKey,
+    Kind,
+    step_key,
+)
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.case_time import is_from_requested_system, suspension_end
-from services.monitor.core.commitment import CASE, TrackedCommitment, step_key
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.state import ExtensionRecord, MonitoredCase, SuspensionRecord
 
 HOLD = "hold/"
@@ -51,7 +59,7 @@ def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredC
         accepted = approve_step(accepted, step_name, approved_at)
     for recorded in state.commitments:
         if recorded.is_step and recorded.key not in planned and recorded.ended_at is not None:
-            accepted = end_step(accepted, recorded.key.removeprefix("step/"), recorded.ended_at)
+            accepted = end_step(accepted, recorded.key.removeprefix(STEP_PREFIX), recorded.ended_at)
     return accepted
 
 

@@ -22,6 +22,7 @@ from contracts.messages.cases import (
     CaseSuspended,
     StepState,
 )
+from contracts.messages.commitments import CASE, step_key
 from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
@@ -37,7 +38,6 @@ from services.monitor.core.alerts.verification import (
     report_platform_issues,
     verify_cards,
 )
-from services.monitor.core.commitment import CASE, step_key
 from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
 from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.rules import Rules

@@ -7,10 +7,10 @@ from typing import ClassVar
 from contracts.core import Rejected
 from contracts.envelope import Code, Instant, Message
 from contracts.messages.cases import CaseHeld
+from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId, Reason
 from contracts.moves import Moves
 from services.monitor.core import facts
-from services.monitor.core.commitment import CASE
 from services.monitor.core.facts import HOLD
 from services.monitor.core.state import MonitoredCase, SuspensionRecord
 

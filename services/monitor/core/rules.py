@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from contracts.envelope import Code, Name
 from contracts.messages.alerts import Rung
 from contracts.messages.cases import SuspensionKind
-from contracts.messages.commitments import CommitmentKey, Kind, kind_of
+from contracts.messages.commitments import CommitmentKey, Kind, kind_of, step_key
 from contracts.messages.plans import Limit, Limits
 from contracts.values import StrictValue, Value
 from contracts.working_time import CountingMethod, CountingRules
@@ -217,7 +217,7 @@ class Rules:
             case Kind.CASE:
                 return Scope.CASE in scopes
             case Kind.STEP:
-                return Scope.STEPS in scopes or (Scope.STEP in scopes and (step is None or key == f"step/{step}"))
+                return Scope.STEPS in scopes or (Scope.STEP in scopes and (step is None or key == step_key(step)))
             case _:
                 return False
 

@@ -6,10 +6,10 @@ from typing import Self
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import IssueKind
 from contracts.messages.cases import ChangeId, SuspensionKind
-from contracts.messages.commitments import CommitmentKey, Kind, kind_of
+from contracts.messages.commitments import CASE, CommitmentKey, Kind, kind_of
 from contracts.messages.fields import Region
 from contracts.values import Value
-from services.monitor.core.commitment import CASE, TrackedCommitment
+from services.monitor.core.commitment import TrackedCommitment
 
 
 class SuspensionRecord(Value):

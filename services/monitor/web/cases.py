@@ -8,14 +8,13 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import CaseId, Code
-from contracts.messages.commitments import Commitment, CommitmentKey
+from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
 from contracts.working_time.explanation.explain import Explanation
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language
 from contracts.working_time.explanation.wording import text as in_words
 from services.monitor.core.alerts.records import RaisedRung
-from services.monitor.core.commitment import CASE
 from services.monitor.core.deadlines import explanation
 from services.monitor.core.rules import LimitKind
 from services.monitor.core.state import MonitoredCase

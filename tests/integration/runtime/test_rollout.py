@@ -62,6 +62,13 @@ async def test_another_process_continues_where_one_died(database: AsyncEngine, p
     assert (await progress(database)).visited == CASES
 
 
+async def assert_followed_once(database: AsyncEngine) -> None:
+    found = await progress(database)
+    assert (found.visited, found.changed) == (len(EVERYWHERE), len(EVERYWHERE))
+    assert found.done_at is not None
+    assert await instructions(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
+
+
 async def test_processes_share_in_one_rollout(database: AsyncEngine, process: MakeProcessor) -> None:
     slow, other = with_rules(process, held=True), with_rules(process)
     await other.run(everywhere())
@@ -74,10 +81,7 @@ async def test_processes_share_in_one_rollout(database: AsyncEngine, process: Ma
         assert found.done_at is None and 0 < found.visited < len(EVERYWHERE)
     assert await working
     await follow(slow, other)
-    found = await progress(database)
-    assert (found.visited, found.changed) == (len(EVERYWHERE), len(EVERYWHERE))
-    assert found.done_at is not None
-    assert await instructions(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
+    await assert_followed_once(database)
 
 
 async def test_another_process_repeats_the_transaction_of_one_that_died(
@@ -94,10 +98,7 @@ async def test_another_process_repeats_the_transaction_of_one_that_died(
         with pytest.raises(DATABASE_ERRORS):
             await working
         await follow(other)
-    found = await progress(database)
-    assert (found.visited, found.changed) == (len(EVERYWHERE), len(EVERYWHERE))
-    assert found.done_at is not None
-    assert await instructions(database) == dict.fromkeys(EVERYWHERE, ("a", "follows 1"))
+    await assert_followed_once(database)
     async with database.connect() as connection:
         published = (await connection.execute(text("SELECT count(*), count(DISTINCT case_id) FROM outbox"))).one()
     assert tuple(published) == (len(EVERYWHERE), len(EVERYWHERE))

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from contracts.envelope import TimerFired
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.messages.cases import CaseStateRequested
-from contracts.messages.commitments import CommitmentKey
-from services.monitor.core.commitment import CASE
+from contracts.messages.commitments import CASE, CommitmentKey
 from services.monitor.core.delivery import was_delivered
 from services.monitor.core.state import MonitoredCase
 from tests.support.messages import MONDAY, limits

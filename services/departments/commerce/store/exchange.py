@@ -1,4 +1,4 @@
-"""What the adapter writes into the exchange tables, and reads from them."""
+"""The SQL of the adapter: it writes tasks into the exchange tables, and reads and marks the answers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

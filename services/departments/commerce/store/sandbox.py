@@ -1,4 +1,4 @@
-"""What the sandbox reads from the exchange tables, and writes into them."""
+"""The SQL of the sandbox: it reads tasks from the exchange tables, and writes the answers."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from contracts.envelope import Message
 from contracts.messages.alerts import CardNotIssued, IssueKind, OperationsAlerted, Rung
 from contracts.messages.cases import CaseStateRequested
+from contracts.messages.commitments import CASE
 from contracts.messages.side_timers import SideTimersRequested
-from services.monitor.core.commitment import CASE, TrackedCommitment
+from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.delivery import late_delivery_at, slow_deliveries, was_delivered, was_delivered_late
 from services.monitor.core.state import CommitmentEnds, MonitoredCase, PlatformIssue
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
+from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId
-from services.monitor.core.commitment import CASE
 from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise

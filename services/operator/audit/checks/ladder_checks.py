@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from contracts.messages.commitments import CASE, STEP_PREFIX, step_key
 from services.operator.audit.case_record import CaseRecord, Json, StoredCase
 from services.operator.audit.invariants import Fault, Invariant, Moments, moment, optional_moment
 
@@ -42,11 +43,11 @@ def commitments(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
 
 def _is_planned(key: str) -> bool:
     """Whether a commitment is the plan's, and not of a side timer."""
-    return key == "case" or key.startswith("step/")
+    return key == CASE or key.startswith(STEP_PREFIX)
 
 
 def _planned(plan: Json) -> set[str]:
-    return {"case", *(f"step/{step['step']}" for step in plan["steps"] if "limits" in step)}
+    return {CASE, *(step_key(step["step"]) for step in plan["steps"] if "limits" in step)}
 
 
 def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator[str]:
@@ -62,9 +63,9 @@ def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator
             yield f"commitment {key} has been opened at another time than monitor holds"
     for commitment in tracked:
         if (
-            commitment["key"] == "case"
+            commitment["key"] == CASE
             and "due" in commitment
-            and "case" not in published
+            and CASE not in published
             and moment(commitment["opened_at"]) > moments.kept_since
         ):
             yield "the case's commitment runs, and has not been published as open"
@@ -77,7 +78,7 @@ def _closed(
         return Fault(Invariant.COMMITMENTS, case.case_id, what, in_transit)
 
     ended = {commitment["key"]: commitment.get("ended_at") for commitment in monitor.state.get("commitments", [])}
-    case_ended = ended.get("case")
+    case_ended = ended.get(CASE)
     runs_on = any(ended_at is None and key.startswith(AFTERWARDS) for key, ended_at in ended.items())
     if (monitor.closed_at is not None) != (case_ended is not None and not runs_on and "matter" in monitor.state):
         yield fault(f"{'open' if monitor.closed_at is None else 'closed'} at monitor against what it holds")
@@ -92,8 +93,9 @@ def _closed(
         if case_ended is not None:
             yield fault("closed at monitor, and not decided")
         for step in routing.state["steps"]:
-            if ended.get(f"step/{step['plan']['step']}") and not _is_answered(case, step):
-                yield fault(f"commitment step/{step['plan']['step']} is closed, and not answered")
+            key = step_key(step["plan"]["step"])
+            if ended.get(key) and not _is_answered(case, step):
+                yield fault(f"commitment {key} is closed, and not answered")
     elif case_ended is None:
         unpublished = any(message.unpublished for message in case.messages("routing", "case.decided"))
         will_retry = monitor.has_timer or (intake is not None and intake.has_timer)
@@ -119,7 +121,7 @@ def rungs(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
     if monitor is None:
         return
     tracked = monitor.state.get("commitments", [])
-    case_ended = next((optional_moment(one.get("ended_at")) for one in tracked if one["key"] == "case"), None)
+    case_ended = next((optional_moment(one.get("ended_at")) for one in tracked if one["key"] == CASE), None)
     slow = [span for commitment in tracked if (span := _slow_delivery(commitment)) is not None]
     texts = [what for commitment in tracked for what in _fired(monitor, commitment, case_ended, slow, moments)]
     texts += _listed_and_published(case, tracked, moments)
@@ -129,7 +131,7 @@ def rungs(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
 def _slow_delivery(commitment: Json) -> tuple[datetime, datetime] | None:
     """The time between the request and the delivery of a step, if it was long."""
     opened_at, delivered_at = optional_moment(commitment.get("opened_at")), _delivered_at(commitment)
-    if not commitment["key"].startswith("step/") or opened_at is None or delivered_at is None:
+    if not commitment["key"].startswith(STEP_PREFIX) or opened_at is None or delivered_at is None:
         return None
     return (opened_at, delivered_at) if delivered_at - opened_at > SLOW else None
 
@@ -193,9 +195,9 @@ def _is_responsible(
     """Whether the department is responsible for this rung, or may become so: the step was delivered in time."""
     if rung == "warning":
         return True
-    if commitment["key"] == "case":
+    if commitment["key"] == CASE:
         return not any(opened_at <= due_at < delivered_at for opened_at, delivered_at in slow)
-    if not commitment["key"].startswith("step/"):
+    if not commitment["key"].startswith(STEP_PREFIX):
         return True
     delivered_at = _delivered_at(commitment)
     return ended is None if delivered_at is None else delivered_at <= due_at
