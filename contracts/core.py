@@ -56,6 +56,14 @@ class UnknownCase(InvalidMessage):
         super().__init__(f"case {case_id} is unknown here")
 
 
+class EarlyRequest(UnknownCase):
+    """A request of another service about a case whose acceptance has not arrived yet.
+
+    It is on another topic than the acceptance, so it may overtake it. It is dropped: its sender repeats it until it is
+    answered, and alerts operations if it never is.
+    """
+
+
 class Rejected(InvalidMessage):
     """A command that is not possible in the present state. Carries the reason in English and in Chinese."""
 

@@ -33,7 +33,7 @@ def quick_departments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDOOR_POLL_INTERVAL_S", "0.2")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("quick_departments")
 async def test_after_a_kill_and_a_restart_every_case_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "data"
@@ -45,12 +45,11 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on(tmp_path: Path) -> 
         async def some_decided() -> bool:
             return await decided(client, up, receipts) >= MIN_DECIDED
 
-        await eventually(some_decided, 40, "some cases are decided")
+        await eventually(some_decided, 60, "some cases are decided")
         ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
         family = up.family()
-        receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES - 1)))
-        receipts.append(await apply(client, up, CASES - 1))
-        assert await decided(client, up, receipts[-1:]) == 0, "the last case was decided before the kill"
+        receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES)))
+        assert await decided(client, up, receipts) < CASES, "all cases were decided before the kill"
         up.process.kill()
         up.process.wait()
     await all_end(family)
@@ -64,10 +63,10 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on(tmp_path: Path) -> 
         async def all_decided() -> bool:
             return await decided(client, up, receipts) == CASES
 
-        await eventually(all_decided, 60, "every case is decided")
+        await eventually(all_decided, 90, "every case is decided")
         again = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
         assert again == receipts
-    await eventually(lambda: nothing_wrong(up, folder, receipts), 20, "the ledger checks find nothing")
+    await eventually(lambda: nothing_wrong(up, folder, receipts), 30, "the ledger checks find nothing")
     family = up.family()
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=30) == 0

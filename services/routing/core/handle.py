@@ -6,7 +6,7 @@ The capabilities have their states and tables of moves in `lifecycle` (the case)
 from datetime import timedelta
 from typing import assert_never, cast
 
-from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
+from contracts.core import EarlyRequest, InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import CaseId, Envelope, Message, TimerFired
 from contracts.messages.cases import CaseAccepted, CaseStateRequested, StepState
 from contracts.messages.tasks import Document, TaskDelivered, TaskDone, TaskRequested, task_id
@@ -25,16 +25,16 @@ _MESSAGES = frozenset(RoutingMessage.__args__)
 def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Transition[RoutedCase]:
     """Process one message of one case.
 
-    Raises `UnknownCase` for a case that was not accepted, and `InvalidMessage` for a message that contradicts the case
-    or is not for routing.
+    Raises `EarlyRequest` for a request about a case that was not accepted, `UnknownCase` for any other message about
+    it, and `InvalidMessage` for a message that contradicts the case or is not for routing.
     """
     if type(envelope.data) not in _MESSAGES:
         raise InvalidMessage(f"{envelope.type} is not for routing")
     message, case_id = cast(RoutingMessage, envelope.data), envelope.subject
     if state is None:
-        if not isinstance(message, CaseAccepted):
-            raise UnknownCase(case_id)
-        return _open(case_id, message)
+        if isinstance(message, CaseAccepted):
+            return _open(case_id, message)
+        raise EarlyRequest(case_id) if isinstance(message, CaseStateRequested) else UnknownCase(case_id)
     match message:
         case TaskDelivered():
             return _deliver(case_id, state, message)

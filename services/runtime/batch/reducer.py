@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from contracts.core import InvalidMessage, Transition
+from contracts.core import EarlyRequest, InvalidMessage, Transition
 from contracts.envelope import Envelope, Message, follow
 from contracts.registry import topic_of
 from contracts.values import Value
@@ -70,6 +70,9 @@ class CaseReducer(Generic[S]):
             try:
                 transition = self.core(state, envelope)
                 self._check_topics(transition.out)
+            except EarlyRequest:
+                log.info("request about a case not accepted yet", case_id=case_id, type=envelope.type)
+                continue
             except InvalidMessage as error:
                 self._reject(one, str(error), result, error=error)
                 continue

@@ -41,6 +41,17 @@ async def test_a_blocked_case_parks_its_later_messages_and_replays_them_in_order
     assert await dead_letters.parked(database) == 0
 
 
+async def test_an_early_request_is_dropped_and_taken_when_it_is_repeated(
+    batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    early = record("early")
+    await batches.run([early, record("count", 2)])
+    assert await dead_letters.letters(database) == []
+    assert await rows(database, "SELECT case_id FROM cases") == [(case(2),)]
+    await batches.run([record("count"), early])
+    assert (await tally(database, 1)).instructions == ("count", "early")
+
+
 async def test_a_letter_that_fails_again_is_parked_again(batches: BatchProcessor[Tally], database: AsyncEngine) -> None:
     message = record("impossible")
     await batches.run([message])

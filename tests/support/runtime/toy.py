@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from contracts.codec import encode
-from contracts.core import InvalidMessage, Transition
+from contracts.core import EarlyRequest, InvalidMessage, Transition
 from contracts.envelope import Envelope, Instant, Message, TimerFired, envelop
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import CaseStateRequested
@@ -69,6 +69,8 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Transition[Tally
             verb, _, argument = instruction.partition(" ")
             if verb == "impossible":
                 raise InvalidMessage("impossible for the toy")
+            if verb == "early" and state is None:
+                raise EarlyRequest(envelope.subject)
             if verb == "fail":
                 raise RuntimeError("a fault in the core")
             if verb == "publish":

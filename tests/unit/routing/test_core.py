@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.core import UnknownCase
+from contracts.core import EarlyRequest, UnknownCase
 from contracts.envelope import Envelope, Message, TimerFired, derive_id
 from contracts.messages.cases import CaseAccepted, CaseDecided, CaseReported, CaseStateRequested, StepState
 from contracts.messages.plans import Outcome
@@ -85,10 +85,14 @@ def test_a_decided_case_requests_nothing() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [ONE_STEP.done("tax", TUESDAY), ONE_STEP.delivered("tax", MONDAY), CaseStateRequested(), TimerFired()],
+    [ONE_STEP.done("tax", TUESDAY), ONE_STEP.delivered("tax", MONDAY), TimerFired()],
 )
 def test_a_message_about_an_unknown_case_is_refused(message: Message) -> None:
-    Scenario(handle).refuses(message, error=UnknownCase)
+    assert type(Scenario(handle).refuses(message)) is UnknownCase
+
+
+def test_a_request_before_the_acceptance_is_an_early_one() -> None:
+    Scenario(handle).refuses(CaseStateRequested(), error=EarlyRequest)
 
 
 def test_an_answer_to_an_unrequested_step_is_invalid() -> None:

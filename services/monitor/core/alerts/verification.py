@@ -30,8 +30,8 @@ def verify_cards(
     """Request the facts from their owners before a card is issued, until no card depends on them any more.
 
     Routing knows the case and its steps, intake the side timers. The first request to routing waits for a message that
-    shows that routing knows the case, or for the time of one retry: before that, routing would take the case for an
-    unknown one.
+    shows that routing knows the case, or for the time of one retry: before that, routing may not have the acceptance
+    and would drop the request.
     """
     if now is not None and needs_decision_request(state, pending):
         return state, [CaseStateRequested()]
