@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -24,7 +25,10 @@ READY_WITHIN_S = 60.0
 
 
 class OnedoorUp:
-    """``onedoor up --plain`` on a folder, with two replicas of monitor. Its output goes to a file."""
+    """``onedoor up --plain`` on a folder, with two replicas of monitor. Its output goes to a file.
+
+    ``with OnedoorUp(folder) as up`` kills it at the end, if the test has not stopped it.
+    """
 
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -35,6 +39,17 @@ class OnedoorUp:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it, and wait for its end. Its processes die with it."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def output(self) -> str:

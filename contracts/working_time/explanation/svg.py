@@ -26,7 +26,7 @@ _COLOURS = {
 
 _MARKS = {
     "zh": {DayKind.EVENT: "起", DayKind.SUSPENDED: "中止", DayKind.ROLLED: "止"},
-    "en": {DayKind.EVENT: "event", DayKind.SUSPENDED: "stayed", DayKind.ROLLED: "end"},
+    "en": {DayKind.EVENT: "event", DayKind.SUSPENDED: "paused", DayKind.ROLLED: "end"},
 }
 
 _HEADS = {"zh": "一二三四五六日", "en": "MTWTFSS"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -32,13 +33,11 @@ AWAY_S = 4.0
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
-async def three(tmp_path: Path) -> AsyncIterator[tuple[Kafka, ...]]:
-    """Three brokers that a test may destroy."""
-    brokers = Kafka.cluster(tmp_path, lambda _: None, 3)
-    async with asyncio.TaskGroup() as starts:
-        for broker in brokers:
-            starts.create_task(broker.start())
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Kafka, ...]]:
+    """Three brokers, each of which a test may kill, with its log or without. It leaves all three running."""
+    brokers = Kafka.cluster(tmp_path_factory.mktemp("three"), lambda _: None, 3)
+    await asyncio.gather(*(broker.start() for broker in brokers))
     yield brokers
     await asyncio.gather(*(broker.stop() for broker in brokers))
 
@@ -76,12 +75,14 @@ async def setting(kafka: str, topic: str, name: str) -> str:
     return str(value)
 
 
-async def leader(kafka: str, brokers: tuple[Kafka, ...]) -> Kafka:
-    """The broker that leads the first partition of the toy's requests, once the others know it."""
+async def leader(brokers: tuple[Kafka, ...], topic: str) -> Kafka:
+    """The broker that leads the first partition of the topic, once the others know it."""
     found: list[int] = []
 
     async def known() -> bool:
-        found[:] = [int(part["leader"]) for part in await partitions(kafka, TOPIC) if part["partition"] == 0]
+        found[:] = [
+            int(part["leader"]) for part in await partitions(addresses(brokers), topic) if part["partition"] == 0
+        ]
         return bool(found) and found[0] > 0
 
     await eventually(known, 15)
@@ -103,12 +104,13 @@ async def all_in_sync(kafka: str) -> None:
     await eventually(lambda: in_sync(kafka), 30)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_acknowledged_records_survive_the_loss_of_their_leader_with_its_disk(three: tuple[Kafka, ...]) -> None:
     kafka = addresses(three)
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka, replication=3, partitions=1)
-    await ensure_topics(of, [TOPIC])
+    await ensure_topics(of, [topic := "onedoor.records"])
     acknowledged: set[bytes] = set()
-    lost = await leader(kafka, three)
+    lost = await leader(three, topic)
     killed = asyncio.Event()
 
     async def produce() -> None:
@@ -118,7 +120,7 @@ async def test_acknowledged_records_survive_the_loss_of_their_leader_with_its_di
             while after < 200:
                 value = b"%d" % (number := number + 1)
                 try:
-                    await producer.send_and_wait(TOPIC, value, partition=0)
+                    await producer.send_and_wait(topic, value, partition=0)
                 except KafkaError:
                     continue
                 acknowledged.add(value)
@@ -131,16 +133,20 @@ async def test_acknowledged_records_survive_the_loss_of_their_leader_with_its_di
         await produce()
     await lost.start()
     await all_in_sync(kafka)
-    (await leader(kafka, three)).kill()  # the lost one has the records of this one again
+    other = await leader(three, topic)
+    other.kill()  # the lost one has the records of this one again
     found: set[bytes] = set()
-    async with AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         async with asyncio.timeout(30):
             while not acknowledged <= found:
                 found |= {
                     record.value for of_one in (await consumer.getmany(timeout_ms=200)).values() for record in of_one
                 }
+    await other.start()
+    await all_in_sync(kafka)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_processing_goes_on_when_one_of_three_brokers_dies_under_load(
     three: tuple[Kafka, ...], engines: Engines
 ) -> None:
@@ -151,7 +157,7 @@ async def test_processing_goes_on_when_one_of_three_brokers_dies_under_load(
             assert {len(part["replicas"]) for part in await partitions(kafka, topic)} == {3}
             assert await setting(kafka, topic, "min.insync.replicas") == "2"
             assert await setting(kafka, topic, "unclean.leader.election.enable") == "false"
-        lost = await leader(kafka, three)
+        lost = await leader(three, TOPIC)
         began, closed = time.monotonic(), await running.closed()
         await lose(lost)
         # More than can have been under way: the two others carry new cases from end to end.
@@ -193,23 +199,23 @@ def test_another_number_of_brokers_is_refused(brokers: str) -> None:
 
 
 async def test_up_keeps_each_of_three_brokers_alive(tmp_path: Path) -> None:
-    up = OnedoorUp(tmp_path / "data", "--brokers", "3")
-    await up.ready()
-    kafka = ",".join(up.address(f"kafka-{node}") for node in (1, 2, 3))
-    assert {len(part["replicas"]) for part in await partitions(kafka, "onedoor.cases")} == {3}
-    family = up.family()
-    (victim,) = [one for one in family if "kafka-2/server.properties" in " ".join(one.cmdline())]
-    victim.send_signal(signal.SIGKILL)
-    psutil.wait_procs([victim])
+    with OnedoorUp(tmp_path / "data", "--brokers", "3") as up:
+        await up.ready()
+        kafka = ",".join(up.address(f"kafka-{node}") for node in (1, 2, 3))
+        assert {len(part["replicas"]) for part in await partitions(kafka, "onedoor.cases")} == {3}
+        family = up.family()
+        (victim,) = [one for one in family if "kafka-2/server.properties" in " ".join(one.cmdline())]
+        victim.send_signal(signal.SIGKILL)
+        psutil.wait_procs([victim])
 
-    async def lost() -> bool:
-        return "kafka-2 ended: starting it again" in up.output and not await in_sync(kafka)
+        async def lost() -> bool:
+            return "kafka-2 ended: starting it again" in up.output and not await in_sync(kafka)
 
-    await eventually(lost, 15)
-    await all_in_sync(kafka)
-    assert "not ready" not in up.output
-    family = up.family()
-    assert sum("kafka.Kafka" in one.cmdline() for one in family) == 3
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(timeout=40) == 0
-    await all_end(family)
+        await eventually(lost, 15)
+        await all_in_sync(kafka)
+        assert "not ready" not in up.output
+        family = up.family()
+        assert sum("kafka.Kafka" in one.cmdline() for one in family) == 3
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(timeout=40) == 0
+        await all_end(family)

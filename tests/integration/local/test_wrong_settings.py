@@ -1,0 +1,30 @@
+"""Wrong settings and arguments of commands, as a person meets them: each command in a process of its own."""
+
+import pytest
+
+from tests.support.installation import run_onedoor
+
+
+def test_a_wrong_setting_stops_a_service_with_its_name_value_and_what_is_allowed() -> None:
+    result = run_onedoor("serve", "intake", ONEDOOR_PORT="99999", ONEDOOR_DATABASE="x", ONEDOOR_SECRET_KEY="too short")
+    assert result.returncode == 2
+    assert "ONEDOOR_PORT = '99999': Input should be less than or equal to 65535" in result.stderr
+    assert "ONEDOOR_SECRET_KEY = (a secret): " in result.stderr
+    assert "too short" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_setting_is_named_with_its_meaning() -> None:
+    result = run_onedoor("sandbox", "tax")
+    assert result.returncode == 2
+    assert "ONEDOOR_SANDBOX_DATABASE is not set. Meaning: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("serve", "nobody"), ("migrate", "intake"), ("up", "--replicas", "monitor=0"), ("up", "--replicas", "x=1")],
+)
+def test_a_wrong_argument_is_refused(arguments: tuple[str, ...]) -> None:
+    result = run_onedoor(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
