@@ -1,0 +1,1 @@
+"""Attacks on a whole installation. A package, so that its platform ends with the last of its tests."""
