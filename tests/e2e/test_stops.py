@@ -34,7 +34,7 @@ def quick_departments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDOOR_POLL_INTERVAL_S", "0.2")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("quick_departments")
 async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_addresses(tmp_path: Path) -> None:
     folder = tmp_path / "data"
@@ -50,7 +50,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
             async def some_decided() -> bool:
                 return len(await decided(client, up, receipts)) >= MIN_DECIDED
 
-            await eventually(some_decided, 60, "some cases are decided")
+            await eventually(some_decided, 40, "some cases are decided")
             ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
             family = up.family()
             receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES)))
@@ -69,11 +69,11 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
             async def all_decided() -> bool:
                 return len(await decided(client, up, receipts)) == CASES
 
-            await eventually(all_decided, 90, "every case is decided")
+            await eventually(all_decided, 60, "every case is decided")
             assert max(await decided(client, up, receipts)) > killed_at, "all cases were decided before the kill"
             again = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
             assert again == receipts
-        await eventually(lambda: nothing_wrong(up, folder, receipts), 30, "the ledger checks find nothing")
+        await eventually(lambda: nothing_wrong(up, folder, receipts), 20, "the ledger checks find nothing")
         family = up.family()
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(timeout=30) == 0

@@ -34,7 +34,9 @@ def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Transition[
     if state is None:
         if isinstance(message, CaseAccepted):
             return _open(case_id, message)
-        raise EarlyRequest(case_id) if isinstance(message, CaseStateRequested) else UnknownCase(case_id)
+        if isinstance(message, CaseStateRequested):
+            raise EarlyRequest(case_id)
+        raise UnknownCase(case_id)
     match message:
         case TaskDelivered():
             return _deliver(case_id, state, message)

@@ -70,9 +70,6 @@ class CaseReducer(Generic[S]):
             try:
                 transition = self.core(state, envelope)
                 self._check_topics(transition.out)
-            except EarlyRequest:
-                log.info("request about a case not accepted yet", case_id=case_id, type=envelope.type)
-                continue
             except InvalidMessage as error:
                 self._reject(one, str(error), result, error=error)
                 continue
@@ -175,10 +172,12 @@ class CaseReducer(Generic[S]):
         blocking: bool = False,
         error: Exception | None = None,
     ) -> None:
-        """Park a Kafka record as a dead letter; reply to a command with the error; log anything else."""
+        """Park a Kafka record as a dead letter, unless its sender repeats it; reply to a command; log anything else."""
         if one.reply is not None:
             result.replies.append((one.reply, error or InvalidMessage(reason)))
-        if one.from_kafka:
+        if isinstance(error, EarlyRequest):
+            log.info("request about a case not accepted yet", case_id=one.envelope.subject, type=one.envelope.type)
+        elif one.from_kafka:
             result.dead_letters.append(one.dead_letter(reason, blocking=blocking))
         elif one.reply is None:
             log.error(

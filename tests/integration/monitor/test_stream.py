@@ -334,7 +334,7 @@ async def test_the_stream_of_a_slow_client_ends_and_it_reconnects(
 async def test_the_end_of_the_process_ends_streams_at_once(monitor: MonitorProcess) -> None:
     async with served(monitor) as site, site.following() as events, site.following() as more:
         site.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(2):
             ends = [[event.comment async for event in each] for each in (events, more)]
         assert ends == [["the service stops; reconnect with your Last-Event-ID"]] * 2
 
