@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import getproxies
 
 Notify = Callable[[str], None]
 
@@ -100,11 +101,16 @@ def _download_one(jar: Jar, folder: Path, staging: Path) -> None:
             break
         except (RequestException, RuntimeError) as failure:
             if attempt == _TRIES - 1:
-                raise JarsUnreachable(f"{jar.coordinate}: {failure}") from failure
+                raise JarsUnreachable(f"{jar.coordinate}, {_way()}: {failure}") from failure
     checksum = _checksum(found)
     if checksum != jar.sha256:
         raise JarRefused(jar, checksum)
     shutil.move(found, folder / jar.file_name)
+
+
+def _way() -> str:
+    proxy = getproxies().get("https")
+    return f"through the proxy {proxy}" if proxy else "without a proxy"
 
 
 def _checksum(file: Path) -> str:

@@ -1,7 +1,9 @@
 """Declares the commands of ``onedoor``. Each imports the code behind it when it runs, so that help is quick."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -186,7 +188,13 @@ def _exit_on_wrong_setting() -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line, with ``sys.argv`` unless arguments are given."""
+    """Run the command line, with ``sys.argv`` unless arguments are given.
+
+    A character that the terminal cannot show is printed as a question mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(arguments)
     except Exception as failure:

@@ -21,9 +21,10 @@ from rich.text import Text
 from contracts.working_time import published_calendar
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
+from deploy.local.terminal import Terminal
 from deploy.local.wiring import Options
 from onedoor.applicants import applications
-from onedoor.temporary_run import RunFailed, run_in_temporary_folder, write_json
+from onedoor.temporary_run import RunFailed, local_client, run_in_temporary_folder, write_json
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
@@ -80,7 +81,7 @@ def run(cases: int, output: Path | None, stay: bool, plain: bool) -> int:
     ``output`` receives the result as JSON. With ``stay`` everything keeps running until Ctrl-C.
     """
     progress = Progress(cases)
-    console = Console(force_terminal=False if plain else None, highlight=False)
+    console = Terminal(plain=plain)
     return run_in_temporary_folder("demo", console, partial(_demo, progress, output, stay, console))
 
 
@@ -94,7 +95,7 @@ async def _demo(
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        async with httpx2.AsyncClient(timeout=30) as client:
+        async with local_client(timeout_s=30) as client:
             arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
             await _follow(client, platform.address("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)

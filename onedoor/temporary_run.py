@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+import httpx2
 from rich.console import Console
 
 from deploy.local.engines.engine import EngineFailed
 from deploy.local.processes.child import Notify
 from deploy.local.processes.supervisor import NotReady
+from deploy.local.terminal import OutputClosed
 from deploy.local.up import run_until_signal
 
 
@@ -24,7 +26,8 @@ def run_in_temporary_folder(
 ) -> int:
     """Run the work with the folder and a function that prints its steps; gives the exit status.
 
-    After RunFailed, EngineFailed, NotReady or OSError the folder stays, for its logs.
+    After a failure the folder stays, for its logs. An unexpected one is raised again. The run ends as well when nobody
+    reads its output any more.
     """
     began = time.monotonic()
 
@@ -34,11 +37,23 @@ def run_in_temporary_folder(
     folder = Path(tempfile.mkdtemp(prefix=f"onedoor-{name}-"))
     try:
         run_until_signal(work(folder, notify))
-    except (RunFailed, EngineFailed, NotReady, OSError) as failure:
-        console.print(f"{failure}\nThe logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
+    except OutputClosed:
+        shutil.rmtree(folder, ignore_errors=True)
+        return 1
+    except Exception as failure:
+        expected = isinstance(failure, RunFailed | EngineFailed | NotReady | OSError)
+        reason = f"{failure}\n" if expected else ""
+        console.print(f"{reason}The logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
+        if not expected:
+            raise
         return 1
     shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def local_client(timeout_s: float) -> httpx2.AsyncClient:
+    """A client for the services of the run. They are on this machine, so no proxy of the environment is used."""
+    return httpx2.AsyncClient(timeout=timeout_s, trust_env=False)
 
 
 def write_json(file: Path, result: object) -> None:

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all. Cheap to import."""
+"""Files that are written completely or not at all, and folders for one account. Cheap to import."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,16 @@ from typing import TextIO
 
 PRIVATE = 0o600
 """The mode of a file that only its owner can read."""
+
+PRIVATE_FOLDER = 0o700
+"""The mode of a folder that only its owner can enter."""
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made if it is missing, and closed to all other accounts whatever the files in it allow."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(PRIVATE_FOLDER)
+    return folder
 
 
 @contextmanager

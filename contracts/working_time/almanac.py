@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from contracts.envelope import Name
 from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
-from contracts.working_time.hours import OfficeHours, parse_session
+from contracts.working_time.hours import OfficeHours, parse_sessions
 from contracts.working_time.limit_history import CountingMethod, CountingRules
 from contracts.working_time.notices import NATION, Notice, in_force
 from contracts.working_time.published import published_calendar
@@ -23,12 +23,12 @@ RegionPrefix = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$")]
 
 
 def _check_session(text: str) -> str:
-    parse_session(text)
+    parse_sessions([text])
     return text
 
 
 SessionText = Annotated[str, AfterValidator(_check_session)]
-"""A period in which an office is open without a break: ``09:00-12:00``."""
+"""A period in which an office is open without a break: ``09:00-12:00``, or past midnight ``22:00-06:00``."""
 
 
 class HoursRule(Value):
@@ -42,7 +42,7 @@ class HoursRule(Value):
 
     def hours(self) -> OfficeHours:
         """These hours for counting. Raises `ValueError` for an unknown zone or impossible hours."""
-        return OfficeHours(self.zone, tuple(parse_session(one) for one in self.sessions))
+        return OfficeHours(self.zone, parse_sessions(self.sessions))
 
     @model_validator(mode="after")
     def _check_zone(self) -> Self:

@@ -6,7 +6,7 @@ are computed alike.
 
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from contracts.messages.plans import Limit
@@ -17,6 +17,8 @@ from contracts.working_time.limit_history import CountingMethod, CountingRules, 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 """By the second, time is counted in whole microseconds, so no moment is rounded."""
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class SuspendedSpan(NamedTuple):
@@ -168,7 +170,7 @@ class WallClock:
     def position(self, at: datetime) -> int:
         """The microseconds since ordinal 0."""
         local = self._hours.local(at)
-        return local.toordinal() * DAY + _microseconds_of(local.time())
+        return local.toordinal() * DAY + _microseconds_of(local)
 
     def moment(self, position: int) -> tuple[datetime, int]:
         """The moment at this position, and the ordinal of its day."""
@@ -188,9 +190,7 @@ class WorkingClock:
         self._hours = hours
         self._sessions: tuple[tuple[int, int], ...] = ((0, DAY),)
         if within_hours:
-            self._sessions = tuple(
-                (_microseconds_of(opens), _microseconds_of(closes)) for opens, closes in hours.sessions
-            )
+            self._sessions = tuple((opens // _MICROSECOND, closes // _MICROSECOND) for opens, closes in hours.sessions)
         self.day = sum(closes - opens for opens, closes in self._sessions)
         """The counted microseconds of one working day."""
 
@@ -201,7 +201,7 @@ class WorkingClock:
         before = self._calendar.rank(ordinal - 1)
         position = before * self.day
         if self._calendar.rank(ordinal) > before:
-            now = _microseconds_of(local.time())
+            now = _microseconds_of(local)
             position += sum(max(0, min(now, closes) - opens) for opens, closes in self._sessions)
         return position
 
@@ -245,8 +245,8 @@ def _spans(history: LimitHistory, start: int, position: Callable[[datetime], int
     return tuple(kept)
 
 
-def _microseconds_of(at: time) -> int:
-    return ((at.hour * 60 + at.minute) * 60 + at.second) * SECOND + at.microsecond
+def _microseconds_of(local: datetime) -> int:
+    return ((local.hour * 60 + local.minute) * 60 + local.second) * SECOND + local.microsecond
 
 
 def filing_rank(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
@@ -255,5 +255,5 @@ def filing_rank(local: datetime, calendar: Calendar, hours: OfficeHours) -> int:
     A filing that comes in on a day off or after closing is received when the office opens next, so that the deadline
     never lies before the event.
     """
-    in_time = calendar.is_working(local) and local.time() <= hours.closes
+    in_time = calendar.is_working(local) and _microseconds_of(local) <= hours.closes // _MICROSECOND
     return calendar.rank(local.toordinal()) + (not in_time)

@@ -1,23 +1,51 @@
 """The hours of business of an office."""
 
+import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-Session = tuple[time, time]
-"""A period in which an office is open without a break."""
+Session = tuple[timedelta, timedelta]
+"""A period in which an office is open without a break: its begin and end by the wall clock, since midnight."""
+
+_MIDNIGHT, _DAY = timedelta(), timedelta(days=1)
+_LAST_MOMENT = _DAY - timedelta(microseconds=1)
+"""A day that is open until 24:00 closes at its last moment: 24:00 is a moment of the next day."""
+
+_SESSION = re.compile(r"\s*(\d\d?):(\d\d)(?::(\d\d))?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::(\d\d))?\s*")
 
 
-def parse_session(text: str) -> Session:
-    """Parse a session such as ``09:00-12:00``. Raises `ValueError`."""
-    try:
-        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-", 1))
-    except ValueError:
-        raise ValueError(f"{text!r} are no hours of business; write for example 09:00-17:30") from None
-    if opens.tzinfo or closes.tzinfo:
-        raise ValueError("hours of business have no zone of their own")
-    return opens, closes
+def parse_sessions(texts: Iterable[str]) -> tuple[Session, ...]:
+    """The sessions of a day, in its order, from texts such as ``09:00-12:00``, ``9:00-17:30`` and ``00:00-24:00``.
+
+    A text that goes past midnight, ``22:00-06:00``, is two sessions of every day: its hours after midnight belong to
+    the day in which they lie. Raises `ValueError`.
+    """
+    return tuple(sorted(session for text in texts for session in _sessions(text)))
+
+
+def _sessions(text: str) -> tuple[Session, ...]:
+    found = _SESSION.fullmatch(unicodedata.normalize("NFKC", text))
+    if found is None:
+        raise ValueError(f"{text!r} are no hours of business; write for example 09:00-17:30")
+    numbers = [int(part or 0) for part in found.groups()]
+    opens, closes = (_since_midnight(text, *numbers[at : at + 3]) for at in (0, 3))
+    if opens == closes:
+        raise ValueError(f"{text!r} have no length; an office that never closes is open 00:00-24:00")
+    if opens < closes:
+        return ((opens, closes),)
+    beyond = ((_MIDNIGHT, closes),) if closes else ()
+    return (*beyond, (opens, _DAY))
+
+
+def _since_midnight(text: str, hours: int, minutes: int, seconds: int) -> timedelta:
+    at = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if at > _DAY or minutes > 59 or seconds > 59:
+        raise ValueError(f"{text!r} are no hours of business: a day goes from 00:00 to 24:00")
+    return at
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +56,14 @@ class OfficeHours:
     """
 
     zone: str = "Asia/Shanghai"
-    sessions: tuple[Session, ...] = ((time(9, 0), time(17, 30)),)
+    sessions: tuple[Session, ...] = ((timedelta(hours=9), timedelta(hours=17, minutes=30)),)
     """In the order of the day, with the breaks between them."""
     tz: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.sessions:
             raise ValueError("an office has to open at least once a day")
-        last = time.min
+        last = _MIDNIGHT
         for opens, closes in self.sessions:
             if opens >= closes:
                 raise ValueError(f"an office cannot open at {opens} and close at {closes}")
@@ -45,13 +73,13 @@ class OfficeHours:
         object.__setattr__(self, "tz", ZoneInfo(self.zone))
 
     @property
-    def opens(self) -> time:
-        """When the day's business begins."""
+    def opens(self) -> timedelta:
+        """When the day's business begins, since midnight."""
         return self.sessions[0][0]
 
     @property
-    def closes(self) -> time:
-        """The close of business."""
+    def closes(self) -> timedelta:
+        """The close of business, since midnight."""
         return self.sessions[-1][1]
 
     def local(self, at: datetime) -> datetime:
@@ -62,18 +90,20 @@ class OfficeHours:
 
     def opening(self, ordinal: int) -> datetime:
         """The opening of business on the day with this proleptic ordinal, in UTC."""
-        return _instant(ordinal, self.opens, self.tz)
+        return _shared_moment(ordinal, self.opens, self.tz)
 
     def closing(self, ordinal: int) -> datetime:
-        """The close of business on the day with this proleptic ordinal, in UTC."""
-        return _instant(ordinal, self.closes, self.tz)
+        """The close of business on the day with this proleptic ordinal, in UTC; the last moment of an endless day."""
+        return _shared_moment(ordinal, min(self.closes, _LAST_MOMENT), self.tz)
 
     def at(self, ordinal: int, microseconds: int) -> datetime:
         """The moment so many microseconds into the day with this proleptic ordinal, by the wall clock, in UTC."""
-        local = datetime.fromordinal(ordinal) + timedelta(microseconds=microseconds)
-        return local.replace(tzinfo=self.tz).astimezone(UTC)
+        return _moment(ordinal, timedelta(microseconds=microseconds), self.tz)
 
 
-@lru_cache(maxsize=4096)  # thousands of cases share a few due moments
-def _instant(ordinal: int, at: time, tz: ZoneInfo) -> datetime:
-    return datetime.combine(datetime.fromordinal(ordinal), at, tz).astimezone(UTC)
+def _moment(ordinal: int, since_midnight: timedelta, tz: ZoneInfo) -> datetime:
+    return (datetime.fromordinal(ordinal) + since_midnight).replace(tzinfo=tz).astimezone(UTC)
+
+
+_shared_moment = lru_cache(maxsize=4096)(_moment)
+"""Thousands of cases share a few moments of opening and closing."""

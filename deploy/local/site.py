@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from services.files import PRIVATE, complete_file
+from services.files import PRIVATE, complete_file, private_folder
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""
@@ -50,8 +50,7 @@ class Site:
     host = HOST
 
     def __init__(self, folder: Path, database_url: Callable[[str], str]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder = private_folder(folder)
         self._ports: dict[str, int] = {}
         self.database_url = database_url
 

@@ -3,9 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -13,6 +13,7 @@ from deploy.local.engines.engine import EngineFailed
 from deploy.local.platform import Platform
 from deploy.local.processes.supervisor import NotReady
 from deploy.local.site import FolderInUse
+from deploy.local.terminal import OutputClosed, Terminal
 from deploy.local.wiring import Options
 
 _REFRESH_SECONDS = 0.5
@@ -46,7 +47,7 @@ async def _run_until_signal(work: Coroutine[None, None, None]) -> None:
 
 def run(folder: Path, options: Options, plain: bool) -> int:
     """Run until a stop signal; gives the exit status."""
-    console = Console(force_terminal=False if plain else None, highlight=False)
+    console = Terminal(plain=plain)
     try:
         run_until_signal(_up(folder, options, console))
     except (FolderInUse, EngineFailed, NotReady) as failure:
@@ -56,9 +57,10 @@ def run(folder: Path, options: Options, plain: bool) -> int:
     return 0
 
 
-async def _up(folder: Path, options: Options, console: Console) -> None:
+async def _up(folder: Path, options: Options, console: Terminal) -> None:
     def notify(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+        with suppress(OutputClosed):  # the platform runs whether somebody reads or not
+            console.print(text, markup=False, soft_wrap=True)
 
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")

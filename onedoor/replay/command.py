@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import httpx2
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
+from deploy.local.terminal import Terminal
 from deploy.local.wiring import Options
 from onedoor.replay.history import History, UnreadableHistory, read
 from onedoor.replay.player import CREEP, STEP, Player
 from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
 from onedoor.replay.store import put_rules_in_force
-from onedoor.temporary_run import run_in_temporary_folder, write_json
+from onedoor.temporary_run import local_client, run_in_temporary_folder, write_json
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
 from services.departments.recorded.store import RecordedLedger
@@ -47,7 +47,7 @@ class ReplayOptions:
 
 def run(file: Path, options: ReplayOptions, zone: str, plain: bool) -> int:
     """Replay a file; gives the exit status."""
-    console = Console(force_terminal=False if plain else None, highlight=False)
+    console = Terminal(plain=plain)
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             history = read(lines, ZoneInfo(zone))
@@ -76,7 +76,7 @@ async def _replay(
                 async with _database(platform, "onedoor_intake") as intake:
                     await put_rules_in_force(monitor, intake, rules)
             notify(f"replaying {len(history.cases)} cases, {starts + STEP:%Y-%m-%d} to {history.ends:%Y-%m-%d}")
-            async with httpx2.AsyncClient(timeout=60) as client:
+            async with local_client(timeout_s=60) as client:
                 player = Player(
                     history,
                     options.limit_days,

@@ -3,12 +3,16 @@
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.messages.cases import Channel
 
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
+
+LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
+"""The time of day at which a day ends."""
 
 CHANNELS = {
     "desk": Channel.WINDOW,
@@ -66,7 +70,11 @@ class History:
 
 
 def read(lines: Iterable[str], zone: ZoneInfo) -> History:
-    """Read a history. Moments without a zone are taken to be in ``zone``. Raises `UnreadableHistory`."""
+    """Read a history. Moments without a zone are taken to be in ``zone``. Raises `UnreadableHistory`.
+
+    A day without a time is the whole day: a case starts with it, a deadline lasts to its end, and a case that ended on
+    it was in time for any deadline of that day.
+    """
     reader = csv.DictReader(lines)
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
@@ -89,23 +97,39 @@ def read(lines: Iterable[str], zone: ZoneInfo) -> History:
     return History(tuple(cases.values()), tuple(rejected), tuple(odd))
 
 
+class _Written(NamedTuple):
+    """A moment as it was written: ``at``, or a whole day that begins then."""
+
+    at: datetime
+    is_day: bool
+
+    @property
+    def end(self) -> datetime:
+        """The moment, or the last one of the day."""
+        return self.at + LAST_MOMENT if self.is_day else self.at
+
+
 def _case(line: int, name: str, row: dict[str, str | None], zone: ZoneInfo) -> RecordedCase:
-    started_at = _moment(row, "startdate", zone)
+    started = _moment(row, "startdate", zone)
     if not name:
         raise ValueError("case_id is empty")
     if len(name) > 200:
         raise ValueError("case_id has more than 200 characters")
-    if started_at is None:
+    if started is None:
         raise ValueError("startdate is empty")
     department = (row["department"] or "").strip()
     if not department:
         raise ValueError("department is empty")
-    ends = {column: _moment(row, column, zone) for column in ("deadline", "enddate")}
+    deadline, ended = (_moment(row, column, zone) for column in ("deadline", "enddate"))
+    ended_at = ended.at if ended else None
+    if ended is not None and ended.is_day and ended.at < started.at <= ended.end:
+        ended_at = started.at  # it ended on the day on which it started
     label = (row["channel"] or "").strip() or "unknown"
-    return RecordedCase(line, name, started_at, ends["deadline"], ends["enddate"], department[:200], label)
+    due_at = deadline.end if deadline else None
+    return RecordedCase(line, name, started.at, due_at, ended_at, department[:200], label)
 
 
-def _moment(row: dict[str, str | None], column: str, zone: ZoneInfo) -> datetime | None:
+def _moment(row: dict[str, str | None], column: str, zone: ZoneInfo) -> _Written | None:
     value = (row[column] or "").strip()
     if not value:
         return None
@@ -116,4 +140,13 @@ def _moment(row: dict[str, str | None], column: str, zone: ZoneInfo) -> datetime
     at = at if at.tzinfo else at.replace(tzinfo=zone)
     if not 1950 <= at.year < 2200:
         raise ValueError(f"{column} lies outside the years 1950 to 2199: {value[:40]}")
-    return at
+    return _Written(at, _is_day(value))
+
+
+def _is_day(value: str) -> bool:
+    """Whether a date was written without a time."""
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from contracts.messages.alerts import Rung
 from onedoor.replay.history import History, RecordedCase, RowRemark
+from services.runtime.http.csv import escape_formula
 
 LISTED = 20
 """Most rows that are printed one by one."""
@@ -108,7 +109,7 @@ def write_ladder(file: Path, report: Report) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(FiredRung._fields)
-        writer.writerows(report.ladder)
+        writer.writerows([escape_formula(cell) for cell in fired] for fired in report.ladder)
 
 
 def ladder_table(report: Report) -> Table:

@@ -33,6 +33,7 @@ SECONDS = 2.0
 
 _CALENDAR = published_calendar()
 _HOURS = OfficeHours()
+_OPENS, _CLOSES = (datetime(2026, 1, 1, hour, minute, tzinfo=UTC).time() for hour, minute in ((9, 0), (17, 30)))
 _RULES = CountingRules(_CALENDAR, _HOURS)
 
 
@@ -146,7 +147,7 @@ def _count_ratio(made: Sequence[tuple[datetime, int]]) -> float:
 
     def theirs() -> int:
         for start, end in naive:
-            businessDuration(start, end, _HOURS.opens, _HOURS.closes, holidaylist=off, unit="hour")
+            businessDuration(start, end, _OPENS, _CLOSES, holidaylist=off, unit="hour")
         return len(naive)
 
     return rate(ours) / rate(theirs)

@@ -41,6 +41,9 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
     with OnedoorUp(folder) as up:
         await up.ready()
         addresses = [up.address(name) for name in ("intake", "kafka", "postgres")]
+        folders = {path.name: path.stat().st_mode for path in folder.iterdir() if path.is_dir()}
+        assert {"kafka", "postgres", "logs", "addresses"} <= folders.keys()
+        assert [name for name, mode in folders.items() if mode & 0o077] == [], "other accounts can enter"
         async with httpx2.AsyncClient(timeout=15) as client:
             for name in ("intake", "monitor", "monitor-2", "tax"):
                 answer = await client.get(f"{up.address(name)}/health/ready")
@@ -135,10 +138,25 @@ class Demo:
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there: calls to this machine use no proxy
     demo = Demo(tmp_path)
     yield demo
     demo.process.kill()
     demo.process.wait()
+
+
+def test_a_demo_whose_output_is_closed_ends_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    demo = subprocess.Popen([*COMMAND, "demo", "--plain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert demo.stdout is not None and demo.stderr is not None
+    assert b"starting Apache Kafka" in demo.stdout.readline()
+    demo.stdout.close()  # as ``head -1`` does
+    assert demo.wait(timeout=60) == 1
+    assert demo.stderr.read() == b""
+    assert left_in(tmp_path) == []
 
 
 def left_in(folder: Path) -> list[str]:

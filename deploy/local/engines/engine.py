@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from deploy.local.processes.child import POLL_SECONDS, Notify, ended, launch, log_tail, stop
 from deploy.local.site import HOST, kept_port
+from services.files import private_folder
 
 ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 """The environment of an engine. A JAVA_TOOL_OPTIONS or PGDATA of the user must not change its behaviour."""
@@ -58,7 +59,7 @@ class Engine(ABC):
 
     async def start(self) -> None:
         """Start it and return when it is ready. Raises EngineFailed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         await self.prepare()
         for _ in range(_ATTEMPTS):  # another program may take the port in between: then it ends at once
             await self.clear_leftovers()
@@ -95,9 +96,9 @@ class Engine(ABC):
             self.process.wait()
 
     async def run(self, *command: str | Path, unprivileged: Path | None = None) -> None:
-        """Run a tool of the engine to its end. Raises EngineFailed with its output."""
+        """Run a tool of the engine to its end, in its folder. Raises EngineFailed with its output."""
         log = self.folder / f"{Path(command[0]).name}.log"
-        process = launch(command, log=log, env=ENVIRONMENT, unprivileged=unprivileged)
+        process = launch(command, log=log, env=ENVIRONMENT, unprivileged=unprivileged, folder=self.folder)
         try:
             await ended(process, _START_SECONDS)
         finally:  # also when the start is cancelled: the tool must not write into a deleted folder

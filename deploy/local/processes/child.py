@@ -27,13 +27,14 @@ def launch(
     parent_death: signal.Signals = signal.SIGKILL,
     unprivileged: Path | None = None,
     inherit: Sequence[int] = (),
+    folder: Path | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a child that gets the signal ``parent_death`` when this process dies.
 
     The child has a session of its own: Ctrl-C in the terminal reaches only this process, which stops its children in
     order. Call it from a thread that outlives the child, because Linux takes the thread for the parent.
     ``unprivileged`` is the folder of a program that refuses to run as root (see ``launch.py``). Both outputs of the
-    child go to ``log``.
+    child go to ``log``. It runs in ``folder``, by default in that of this process.
     """
     trim_log(log)
     options = [str(os.getpid()), str(int(parent_death)), str(unprivileged or "")]
@@ -45,6 +46,7 @@ def launch(
             stderr=subprocess.STDOUT,
             env=None if env is None else dict(env),
             pass_fds=inherit,
+            cwd=folder,
             start_new_session=True,
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from deploy.local.processes.child import Notify, log_tail, trim_log, until
 from deploy.local.processes.forkserver_client import ForkedProcess, ForkServer, ForkServerDied
 from deploy.local.site import HOST
+from services.files import private_folder
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -79,7 +80,7 @@ class Supervisor:
     """Starts the fork server and keeps processes alive. Use it on a thread that outlives them."""
 
     def __init__(self, logs: Path, preload: Iterable[str], notify: Notify) -> None:
-        logs.mkdir(parents=True, exist_ok=True)
+        private_folder(logs)
         self._logs = logs
         self._notify = notify
         self._fork_server = ForkServer(logs / "forkserver.log", preload)

@@ -14,10 +14,10 @@ from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
 from services.intake.core.suspension import UnknownSuspension
-from services.intake.web.requests import Number
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
@@ -68,12 +68,12 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
 
     @router.post("/suspensions", status_code=201)
-    async def suspend(number: Number, request: SuspensionRequest) -> TimeChangeAnswer:
+    async def suspend(number: CaseNumberPath, request: SuspensionRequest) -> TimeChangeAnswer:
         return await _record(host, number, _suspension(number, request, host.clock.now()))
 
     @router.post("/suspensions/{suspension_id}/end", status_code=201)
     async def resume(
-        number: Number, suspension_id: Annotated[Code, Path()], request: ResumptionRequest
+        number: CaseNumberPath, suspension_id: Annotated[Code, Path()], request: ResumptionRequest
     ) -> TimeChangeAnswer:
         now = host.clock.now()
         case = await host.read(number)
@@ -82,11 +82,11 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         return await _record(host, number, _resumption(number, case, suspension_id, request, now))
 
     @router.post("/extension", status_code=201)
-    async def extend(number: Number, request: ExtensionRequest) -> TimeChangeAnswer:
+    async def extend(number: CaseNumberPath, request: ExtensionRequest) -> TimeChangeAnswer:
         return await _record(host, number, _extension(number, request, host.clock.now()))
 
     @router.post("/restarts", status_code=201)
-    async def restart(number: Number, request: RestartRequest) -> TimeChangeAnswer:
+    async def restart(number: CaseNumberPath, request: RestartRequest) -> TimeChangeAnswer:
         return await _record(host, number, _restart(number, request, host.clock.now()))
 
     return router

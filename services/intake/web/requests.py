@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from fastapi import Path
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -16,22 +15,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from contracts.envelope import CaseId, Code
+from contracts.envelope import Code
 from contracts.messages.cases import Channel
 from contracts.messages.fields import Region
 from contracts.messages.plans import MAX_MATERIALS
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_numbers import is_citizen_number, is_credit_code
 from services.runtime.http.timestamps import reject_numbers
+from services.runtime.http.typed_text import SingleLine, typed_id_number
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
-
-Number = Annotated[CaseId, Path()]
-"""The case number in the path."""
-
-SingleLine = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""Text on one line, without control characters."""
 
 CaseInstant = Annotated[AwareDatetime, BeforeValidator(reject_numbers), Field(ge=_EARLIEST, le=_LATEST)]
 """A moment with its time zone, in the years in which cases are accepted and fall due."""
@@ -48,13 +42,12 @@ class ApplicantRequest(RequestPart):
 
     kind: Literal["person", "organisation"]
     name: SingleLine
-    id_number: Annotated[str, Field(repr=False, max_length=18)]
+    id_number: Annotated[str, BeforeValidator(typed_id_number), Field(repr=False, max_length=18)]
     """Citizen number (GB 11643) of a person, unified social credit code (GB 32100) of an organisation."""
 
     @field_validator("id_number")
     @classmethod
     def _checked(cls, number: str, info: ValidationInfo) -> str:
-        number = number.upper()
         kind = info.data.get("kind")
         if kind == "person" and not is_citizen_number(number):
             raise PydanticCustomError("citizen_number", "is no citizen number (GB 11643)", {"zh": "公民身份号码不正确"})

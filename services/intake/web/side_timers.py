@@ -10,9 +10,9 @@ from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
-from services.intake.web.requests import Number, SingleLine
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.typed_text import CaseNumberPath, SingleLine
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
@@ -65,7 +65,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
 
     @router.post("/timers", status_code=201)
-    async def start(number: Number, request: TimerRequest) -> TimerAnswer:
+    async def start(number: CaseNumberPath, request: TimerRequest) -> TimerAnswer:
         started_at = not_in_future("started_at", request.started_at, host.clock.now())
         commitment, owner, limits = request.commitment, request.owner, request.limits
         command = StartTimer(commitment=commitment, owner=owner, limits=limits, started_at=started_at)
@@ -73,7 +73,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         return TimerAnswer(commitment=commitment)
 
     @router.post("/timers/end", status_code=201)
-    async def end(number: Number, request: TimerEndRequest) -> TimerAnswer:
+    async def end(number: CaseNumberPath, request: TimerEndRequest) -> TimerAnswer:
         ended_at = not_in_future("ended_at", request.ended_at, host.clock.now())
         await host.command(number, EndTimer(commitment=request.commitment, ended_at=ended_at))
         return TimerAnswer(commitment=request.commitment)

@@ -9,6 +9,7 @@ from services.intake.core.state import Case
 from services.intake.web.answers import CaseView, case_view
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import Problem
+from services.runtime.http.typed_text import NUMBER_GROUPS, SECRET_GROUPS, typed_groups
 from services.runtime.service import ServiceHost
 
 
@@ -22,9 +23,10 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         number: str, case_secret: Annotated[str, Header()] = "", secret: Annotated[str, Query()] = ""
     ) -> Response:
         """The state of a case. Its secret is in the header ``Case-Secret``, or in the query as ``secret``."""
-        number = number.upper()
+        number = typed_groups(number, NUMBER_GROUPS)
+        shown = typed_groups(case_secret or secret, SECRET_GROUPS)
         case = None
-        if is_valid(number) and is_tracking_secret(secret_key, number, case_secret or secret):
+        if is_valid(number) and is_tracking_secret(secret_key, number, shown):
             case = await host.read(number)
         if case is None:
             # One answer for an unknown number and a wrong secret: two would reveal which numbers exist.

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import CaseId, Code
@@ -23,6 +23,7 @@ from services.monitor.store.statistics import AllStatistics, statistics
 from services.monitor.web.rules import rules_of_version
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
+from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
 
@@ -81,7 +82,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return Summary.model_validate(row._asdict())
 
     @router.get("/commitments/{case_id}", responses=refusals(404))
-    async def commitments(case_id: Annotated[CaseId, Path()]) -> CaseView:
+    async def commitments(case_id: CaseNumberPath) -> CaseView:
         state = await host.read(case_id)
         if state is None:
             raise HTTPException(404, f"monitor knows no case {case_id}")
@@ -92,7 +93,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         responses=refusals(404) | {200: {"content": {"text/plain": {}, "image/svg+xml": {}}}},
         response_model=Explanation,
     )
-    async def explain(case_id: Annotated[CaseId, Path()], wanted: Annotated[ExplanationQuery, Query()]) -> Response:
+    async def explain(case_id: CaseNumberPath, wanted: Annotated[ExplanationQuery, Query()]) -> Response:
         """Why a commitment is due when it is: each day that counts, and each that does not."""
         state = await host.read(case_id)
         commitment = state.commitment(wanted.commitment) if state is not None else None

@@ -25,7 +25,7 @@ from contracts.working_time import (
 from contracts.working_time.explanation.explain import explain
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language, amount, moment, text
-from contracts.working_time.hours import parse_session
+from contracts.working_time.hours import parse_sessions
 from contracts.working_time.notices import InvalidNotice
 from services.operator import notice_folder
 from services.operator.calendar.options import LimitOptions
@@ -56,8 +56,8 @@ def counting_rules(options: LimitOptions) -> CountingRules:
     """The calendar, hours and method by which time is counted."""
     try:
         calendar = notice_folder.calendar(options.calendars, options.region)
-        sessions = tuple(parse_session(part) for part in options.hours.split(","))
-        rules = CountingRules(calendar, OfficeHours(options.zone, sessions), CountingMethod(options.rule))
+        hours = OfficeHours(options.zone, parse_sessions(options.hours.split(",")))
+        rules = CountingRules(calendar, hours, CountingMethod(options.rule))
     except (InvalidNotice, ValueError) as fault:
         raise typer.BadParameter(str(fault)) from None
     except (ZoneInfoNotFoundError, OSError):

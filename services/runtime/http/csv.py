@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
@@ -12,8 +13,9 @@ MEDIA_TYPE = "text/csv"
 BYTE_ORDER_MARK = "\ufeff"
 """Without it spreadsheet programs do not recognise UTF-8 and garble Chinese."""
 
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheet programs evaluate a cell that begins with one of these as a formula."""
+_FORMULA = re.compile(r"[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\0]")
+"""The begin of a cell that a spreadsheet program may evaluate as a formula: ``= + - @``, also in full width, and also
+after white space or NUL, which some programs leave out."""
 
 Cell = str | int | None
 Cells = Sequence[Cell]
@@ -38,9 +40,10 @@ async def _chunks(heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> A
 
 def _lines(rows: Iterable[Cells]) -> str:
     lines = io.StringIO()
-    csv.writer(lines).writerows([_escape(cell) for cell in row] for row in rows)
+    csv.writer(lines).writerows([escape_formula(cell) for cell in row] for row in rows)
     return lines.getvalue()
 
 
-def _escape(cell: Cell) -> Cell:
-    return "'" + cell if isinstance(cell, str) and cell.startswith(FORMULA_PREFIXES) else cell
+def escape_formula(cell: Cell) -> Cell:
+    """The cell, with an apostrophe before a text that a spreadsheet program might evaluate as a formula."""
+    return "'" + cell if isinstance(cell, str) and _FORMULA.match(cell) else cell

@@ -145,3 +145,14 @@ async def test_a_cancelled_start_leaves_no_tool_running(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert [process.cmdline() for process in processes_in(tmp_path)] == []
+
+
+async def test_engines_run_in_a_folder_with_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "数据, 测试 a=b\\u0041#%20"
+    async with Engines(folder) as engines:
+        await publish(engines.kafka, "onedoor.test", b"1")
+        async with connected(engines.database_url("postgres")) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    assert list(folder.glob("kafka/data/onedoor.test-0/*.log")), "its log is in its folder"
+    async with Engines(folder) as engines:
+        assert await first_record(engines.kafka, "onedoor.test") == b"1"

@@ -63,7 +63,7 @@ def test_due_prints_json(folder: Path) -> None:
         (("--from", "2026-09-28T10:00", "--days", "5", "--suspend", "2026-09-29"), "FROM..TO"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--suspend", "2026-09-29..2026-09-28"), "cannot end"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia/Nowhere"), "Asia/Nowhere"),
-        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "17:00-09:00"), "cannot open"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "17:00-17:00"), "have no length"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--region", "Guangxi"), "CN-45"),
         (("--from", "9999-12-28T10:00", "--days", "50"), "9999"),
         (("--batch", "nowhere.csv"), "nowhere.csv: No such file"),
@@ -71,7 +71,7 @@ def test_due_prints_json(folder: Path) -> None:
         (("--batch", "nowhere.csv", "--extend", "3"), "the limits of a batch are in its file"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--out", "x.csv"), "--out goes with --batch"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia"), "no time zone"),
-        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "09:00Z-17:00"), "no zone of their own"),
+        (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "09:00Z-17:00"), "write for example 09:00-17:30"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "nine"), "for example 09:00-17:30"),
     ],
 )

@@ -81,3 +81,22 @@ def test_a_file_without_the_columns_is_refused_by_their_names() -> None:
 def test_channels_of_other_systems_are_mapped(label: str, channel: Channel) -> None:
     (case,) = read(history(f"c1,2026-03-02,,,General,{label},"), ZONE).cases
     assert case.channel is channel
+
+
+def test_a_deadline_that_is_a_day_lasts_to_its_end() -> None:
+    in_time, late = read(
+        history(
+            "c1,2023-01-03 09:00,2023-01-10,2023-01-10 10:00,P,desk,", "c2,2023-01-03,2023-01-10,2023-01-11,P,desk,"
+        ),
+        ZONE,
+    ).cases
+    assert in_time.deadline == late.deadline == datetime(2023, 1, 10, 23, 59, 59, 999999, ZONE)
+    assert in_time.ended_at is not None and late.ended_at is not None
+    assert in_time.ended_at <= datetime(2023, 1, 11, tzinfo=ZONE) <= late.ended_at
+
+
+def test_a_case_that_ends_on_the_day_of_its_start_ends_not_before_it() -> None:
+    found = read(history("c1,2023-01-03 09:00,2023-01-10,2023-01-03,P,desk,"), ZONE)
+    (case,) = found.cases
+    assert case.ended_at == case.started_at
+    assert not found.odd

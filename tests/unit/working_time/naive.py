@@ -29,7 +29,7 @@ def due_by_the_day(
                 return None
             continue
         left -= calendar.is_working(day)
-    return datetime.combine(day, hours.closes, hours.tz).astimezone(UTC)
+    return (datetime.combine(day, time.min) + hours.closes).replace(tzinfo=hours.tz).astimezone(UTC)
 
 
 def elapsed(

@@ -19,6 +19,7 @@ from contracts.working_time import (
     working_days_before,
     working_days_between,
 )
+from contracts.working_time.hours import parse_sessions
 
 CALENDAR = published_calendar()
 HOURS = OfficeHours()
@@ -147,13 +148,13 @@ def test_counted_days_add_up(a: datetime, b: datetime, c: datetime) -> None:
 
 def test_impossible_office_hours_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot open"):
-        OfficeHours(sessions=((time(18), time(9)),))
+        OfficeHours(sessions=((timedelta(hours=18), timedelta(hours=9)),))
     with pytest.raises(ZoneInfoNotFoundError):
         OfficeHours(zone="Asia/Nowhere")
 
 
 def test_another_zone_with_summer_time() -> None:
-    amsterdam = OfficeHours(zone="Europe/Amsterdam", sessions=((time(9), time(17)),))
+    amsterdam = OfficeHours(zone="Europe/Amsterdam", sessions=parse_sessions(["09:00-17:00"]))
     before_the_change = datetime(2026, 3, 27, 12, tzinfo=UTC)
     assert due_after(before_the_change, 1, CALENDAR, amsterdam).at == datetime(2026, 3, 30, 15, tzinfo=UTC)
     assert due_after(before_the_change - timedelta(days=1), 1, CALENDAR, amsterdam).at.hour == 16

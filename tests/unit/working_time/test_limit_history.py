@@ -25,6 +25,7 @@ from contracts.working_time import (
     published_calendar,
 )
 from contracts.working_time.counted_time import SECOND
+from contracts.working_time.hours import parse_sessions
 from contracts.working_time.limit_history import Unit
 from tests.unit.working_time import naive
 
@@ -141,7 +142,7 @@ def test_calendar_days_are_suspended_too_and_never_end_in_a_suspension() -> None
     ],
 )
 def test_minutes_are_counted_within_the_hours_of_business(minutes: int, start: str, ends: str) -> None:
-    hours = OfficeHours(sessions=((time(9), time(12)), (time(13, 30), time(17, 30))))
+    hours = OfficeHours(sessions=parse_sessions(("9:00-12:00", "13:30-17:30")))
     for rule in CountingMethod:
         found = due(LimitHistory(Limit(working_minutes=minutes), at(start)), CountingRules(CALENDAR, hours, rule))
         assert found == Due(at(ends), provisional=False)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from contracts.core import UnknownCase
-from contracts.envelope import CaseId, Code
+from contracts.envelope import Code
 from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId
 from services.monitor.core.holds import BeginHold, EndHold
@@ -16,6 +16,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
 
@@ -43,7 +44,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     router = staff_router(host, "monitor", *ACTION_REFUSALS)
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
-    async def hold(case_id: Annotated[CaseId, Path()], request: HoldRequest) -> Hold:
+    async def hold(case_id: CaseNumberPath, request: HoldRequest) -> Hold:
         now = host.clock.now()
         await _must_supervise_case(host, case_id, request.by, now)
         since = not_in_future("since", request.since, now)
@@ -54,7 +55,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
-    async def end(case_id: Annotated[CaseId, Path()], hold: Annotated[Code, Path()], request: HoldEndRequest) -> Hold:
+    async def end(case_id: CaseNumberPath, hold: Annotated[Code, Path()], request: HoldEndRequest) -> Hold:
         now = host.clock.now()
         await _must_supervise_case(host, case_id, request.by, now)
         until = not_in_future("until", request.until, now)

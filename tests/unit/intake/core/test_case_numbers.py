@@ -70,7 +70,6 @@ def test_a_tracking_secret_belongs_to_one_number() -> None:
     secret = tracking_secret(KEY, number)
     assert len(secret.replace("-", "")) == 20
     assert is_tracking_secret(KEY, number, secret)
-    assert is_tracking_secret(KEY, number, f" {secret.lower()} ")
     assert not is_tracking_secret(KEY, other, secret)
     assert not is_tracking_secret(KEY, number, "")
     assert not is_tracking_secret(KEY, number, "查询码")

@@ -133,7 +133,7 @@ def test_counting_is_by_the_day_by_default() -> None:
         (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "no entry covers delivery in all regions"),
         (("kinds: [delivery]", "kinds: [parcel]"), "Input should be"),
         (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone; write for example Asia/Shanghai"),
-        (("09:00-17:30", "17:30-09:00"), "an office cannot open at 17:30:00 and close at 09:00:00"),
+        (("09:00-17:30", "09:00-09:00"), "have no length; an office that never closes is open 00:00-24:00"),
         (("09:00-17:30", "nine to five"), "are no hours of business"),
         (("  hold: [case, steps]\n", ""), "suspends: no entry for hold"),
         (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must apply to all regions"),

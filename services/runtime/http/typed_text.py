@@ -1,0 +1,69 @@
+"""Text as people type and paste it: a number is understood as it was meant, and a deceiving line is refused."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from contracts.envelope import CaseId
+
+NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
+"""The groups of a case number, and of the secret with which its applicant follows it."""
+
+_DIGITS_MEANT = str.maketrans("ILO", "110")
+"""Letters that case numbers and secrets do not have, because people take digits for them (Crockford's base 32)."""
+
+_TURNS_LINE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text after them (Unicode, UAX 9): what is shown is not what is stored."""
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without a shape."""
+
+
+def typed_code(text: str) -> str:
+    """A number or code as it was meant: in half width and capitals, without white space and invisible characters."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc")).upper()
+
+
+def typed_groups(text: str, sizes: Sequence[int]) -> str:
+    """A case number or a secret as it was meant, in groups of these sizes with hyphens between them.
+
+    A text of another length stays as it is.
+    """
+    characters = "".join(c for c in typed_code(text) if unicodedata.category(c) != "Pd").translate(_DIGITS_MEANT)
+    if len(characters) != sum(sizes):
+        return text
+    ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+    return "-".join(characters[end - size : end] for end, size in zip(ends, sizes, strict=True))
+
+
+def typed_case_number(text: object) -> object:
+    """A case number as it was meant: hyphens may be missing or others, letters small, ``O`` typed for zero."""
+    return typed_groups(text, NUMBER_GROUPS) if isinstance(text, str) else text
+
+
+def typed_id_number(text: object) -> object:
+    """A number that identifies a person or an organisation, as it was meant."""
+    return typed_code(text) if isinstance(text, str) else text
+
+
+def _readable(text: str) -> str:
+    if not _TURNS_LINE.isdisjoint(text):
+        reason = "contains an invisible character that turns the direction of the text; type it again"
+        raise PydanticCustomError("turned_text", reason, {"zh": "含有会改变文字方向的不可见字符，请重新键入"})
+    if all(c in _BLANK or unicodedata.category(c)[0] in "CZM" for c in text):
+        raise PydanticCustomError("blank_text", "has no visible character", {"zh": "没有可见的文字"})
+    return text
+
+
+SingleLine = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_readable)
+]
+"""Text on one line that a person can read: no control characters, and none that hide what is stored."""
+
+CaseNumberPath = Annotated[CaseId, BeforeValidator(typed_case_number), Path()]
+"""The case number in the path, as it was meant."""

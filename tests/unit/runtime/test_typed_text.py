@@ -1,0 +1,77 @@
+"""Numbers as people type them, and lines that would deceive a reader."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from services.runtime.http.typed_text import (
+    SECRET_GROUPS,
+    SingleLine,
+    typed_case_number,
+    typed_groups,
+    typed_id_number,
+)
+
+LINE = TypeAdapter(SingleLine)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "K7Q2-9MXF-4TBA-3",
+        "k7q2-9mxf-4tba-3",
+        "K7Q29MXF4TBA3",
+        " K7Q2 9MXF 4TBA 3 ",
+        "K7Q2–9MXF—4TBA‐3",
+        "Ｋ７Ｑ２－９ＭＸＦ－４ＴＢＡ－３",
+        "\u202dK7Q2-9MXF-4TBA-3\u202c",
+        "K7Q2\u200b-9MXF-\u00a04TBA-3\ufeff",
+    ],
+)
+def test_a_case_number_is_understood(typed: str) -> None:
+    assert typed_case_number(typed) == "K7Q2-9MXF-4TBA-3"
+
+
+def test_letters_that_look_like_digits_are_taken_for_them() -> None:
+    assert typed_case_number("OIL0-0000-0000-o") == "0110-0000-0000-0"
+    assert typed_groups("o1234 56789-abcde fghjk", SECRET_GROUPS) == "01234-56789-ABCDE-FGHJK"
+
+
+@pytest.mark.parametrize("other", ["", "K7Q2", "K7Q2-9MXF-4TBA-33", "编号"])
+def test_a_text_of_another_length_stays_as_it_is(other: str) -> None:
+    assert typed_case_number(other) == other
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "11010519491231002x",
+        "１１０１０５１９４９１２３１００２Ｘ",
+        "110105 19491231 002X",
+        "\u202d11010519491231002X\u202c",
+    ],
+)
+def test_an_identity_number_is_understood(typed: str) -> None:
+    assert typed_id_number(typed) == "11010519491231002X"
+
+
+@pytest.mark.parametrize("name", ["张三", "阿卜杜拉·买买提", "O'Brien 王", "ئابدۇللا", "张\u200d三"])
+def test_a_name_that_can_be_read_stays_as_it_is(name: str) -> None:
+    assert LINE.validate_python(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("\u200b", "blank_text"),
+        ("\u3000\u00a0", "blank_text"),
+        ("\u3164", "blank_text"),
+        ("张\u202e三", "turned_text"),
+        ("\u2066张三\u2069", "turned_text"),
+    ],
+)
+def test_a_name_that_deceives_is_refused_with_the_reason_in_both_languages(name: str, kind: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        LINE.validate_python(name)
+    (fault,) = refused.value.errors()
+    assert fault["type"] == kind
+    assert fault["ctx"]["zh"]
