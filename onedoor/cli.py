@@ -35,7 +35,7 @@ def _replicas(values: list[str]) -> dict[str, int]:
     replicas: dict[str, int] = {}
     for value in values:
         name, _, count = value.partition("=")
-        if not count.isdigit() or not 1 <= int(count) <= MAX_REPLICAS:
+        if not count.isdecimal() or not 1 <= int(count) <= MAX_REPLICAS:
             raise typer.BadParameter(f"{value!r}: write SERVICE=COUNT, with a count from 1 to {MAX_REPLICAS}")
         service_name(name)
         replicas[name] = int(count)

@@ -14,12 +14,7 @@ FILE_NAME = "databases.json"
 
 
 class NoAddresses(Exception):
-    """No ``onedoor up`` has run in this folder."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE"
-        )
+    """The folder has no addresses. The message tells what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +39,15 @@ def read_addresses(folder: Path) -> Addresses:
 
     The file outlives the processes: whether the server runs now shows when a command connects to it.
     """
+    file = folder / FILE_NAME
     try:
-        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Addresses(content["services"], content["ledgers"])
     except (FileNotFoundError, NotADirectoryError):
-        raise NoAddresses(folder) from None
-    return Addresses(content["services"], content["ledgers"])
+        raise NoAddresses(
+            f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE"
+        ) from None
+    except OSError as error:
+        raise NoAddresses(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise NoAddresses(f"{file} is damaged: delete it, and run 'onedoor up' again") from None

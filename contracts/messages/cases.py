@@ -24,13 +24,28 @@ class Channel(StrEnum):
     OTHER = "other"
 
 
+CITIZEN_CARD, CREDIT_CODE, OTHER_PAPER = "111", "001", "099"
+"""Codes of kinds of identity paper."""
+
+IdKindCode = Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+"""A kind of identity paper: of persons by GA/T 517, of organisations by GB/T 39046. Intake has the list."""
+
+
 class Applicant(Value):
     """The applicant. Personal data: it goes to the departments concerned and never into a log."""
 
     kind: Literal["person", "organisation"]
     name: Name
-    id_number: Annotated[str, Field(min_length=1, max_length=18, repr=False)]
-    """Citizen number (GB 11643) or unified social credit code (GB 32100), checked by intake."""
+    id_kind: IdKindCode | None = None
+    """The kind of paper that ``id_number`` is of; `paper` where it is omitted."""
+    id_number: Annotated[str, Field(min_length=1, max_length=40)] | None = Field(None, repr=False)
+    """Checked by intake, as its kind allows; None for an applicant without a number."""
+
+    @property
+    def paper(self) -> str:
+        """The kind of paper: if omitted, the citizen card (GB 11643) of a person, the unified social credit code
+        (GB 32100) of an organisation."""
+        return self.id_kind or (CITIZEN_CARD if self.kind == "person" else CREDIT_CODE)
 
 
 class SuspensionKind(StrEnum):

@@ -5,10 +5,23 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant
+from contracts.faults import fault
 from contracts.values import Value
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
 """A county's code of administrative division (GB/T 2260), six digits."""
+
+_PROVINCES = (
+    *("11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43"),
+    *("44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82"),
+)
+"""The first two digits of all codes of administrative division."""
+
+
+def is_region(prefix: str) -> bool:
+    """Whether a code of administrative division may begin like this: one to six digits. Counties are not looked up,
+    since new ones are made every year."""
+    return any(province.startswith(prefix[:2]) for province in _PROVINCES)
 
 
 Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
@@ -35,5 +48,5 @@ class SuspendedPeriod(Value):
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         if self.until is not None and self.until < self.since:
-            raise ValueError("until lies before since")
+            raise fault("until lies before since", "until 早于 since")
         return self

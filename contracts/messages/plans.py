@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Name
+from contracts.faults import fault
 from contracts.values import Value
 
-Fen = Annotated[int, Field(ge=0)]
+Fen = Annotated[int, Field(ge=0, strict=True)]
 """Money in fen, the hundredth of a yuan."""
 
 
@@ -28,10 +29,10 @@ class Limit(Value):
     `contracts.working_time` defines which days count.
     """
 
-    working_days: Annotated[int, Field(ge=0, le=3650)] | None = None
-    calendar_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    months: Annotated[int, Field(ge=1, le=120)] | None = None
-    working_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 3650)] | None = None
+    working_days: Annotated[int, Field(ge=0, le=3650, strict=True)] | None = None
+    calendar_days: Annotated[int, Field(ge=1, le=3650, strict=True)] | None = None
+    months: Annotated[int, Field(ge=1, le=120, strict=True)] | None = None
+    working_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 3650, strict=True)] | None = None
     """Minutes within the hours of business."""
     due_at: Instant | None = None
 
@@ -48,9 +49,15 @@ class Limit(Value):
     def _has_one_length(self) -> Self:
         lengths = self._lengths()
         if lengths > 1:
-            raise ValueError("a limit has one of working_days, calendar_days, months and working_minutes")
+            raise fault(
+                "a limit has one of working_days, calendar_days, months and working_minutes; give one",
+                "时限只能填写 working_days、calendar_days、months、working_minutes 之一",
+            )
         if not lengths and self.due_at is None:
-            raise ValueError("a limit needs a length or due_at")
+            raise fault(
+                "a limit needs working_days, calendar_days, months, working_minutes or due_at",
+                "时限须填写 working_days、calendar_days、months、working_minutes 或 due_at",
+            )
         return self
 
 

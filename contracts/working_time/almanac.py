@@ -11,6 +11,8 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.envelope import Name
+from contracts.faults import fault
+from contracts.messages.fields import is_region
 from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
 from contracts.working_time.hours import OfficeHours, parse_sessions
@@ -18,7 +20,14 @@ from contracts.working_time.limit_history import CountingMethod, CountingRules
 from contracts.working_time.notices import NATION, Notice, in_force
 from contracts.working_time.published import published_calendar
 
-RegionPrefix = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$")]
+
+def _check_region(prefix: str) -> str:
+    if not is_region(prefix):
+        raise fault(f"no code of administrative division begins with {prefix}", f"没有以 {prefix} 开头的行政区划代码")
+    return prefix
+
+
+RegionPrefix = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$"), AfterValidator(_check_region)]
 """The first digits of a code of administrative division: ``45`` is all of Guangxi, ``450103`` one district."""
 
 
@@ -49,13 +58,16 @@ class HoursRule(Value):
         try:
             self.hours()
         except (OSError, KeyError):  # the name is no file of the time zone database
-            raise ValueError(f"{self.zone!r} is no time zone; write for example Asia/Shanghai") from None
+            raise fault(
+                f"{self.zone!r} is no time zone; write for example Asia/Shanghai",
+                f"{self.zone!r} 不是时区，请填写例如 Asia/Shanghai",
+            ) from None
         return self
 
 
 def _has_default(hours: tuple[HoursRule, ...]) -> tuple[HoursRule, ...]:
     if all(rule.region is not None for rule in hours):
-        raise ValueError("one entry must apply to all regions")
+        raise fault("one entry must apply to all regions, without a region", "须有一项不限区域（不填 region）")
     return hours
 
 

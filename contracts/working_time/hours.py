@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from contracts.faults import fault
+
 Session = tuple[timedelta, timedelta]
 """A period in which an office is open without a break: its begin and end by the wall clock, since midnight."""
 
@@ -30,11 +32,17 @@ def parse_sessions(texts: Iterable[str]) -> tuple[Session, ...]:
 def _sessions(text: str) -> tuple[Session, ...]:
     found = _SESSION.fullmatch(unicodedata.normalize("NFKC", text))
     if found is None:
-        raise ValueError(f"{text!r} are no hours of business; write for example 09:00-17:30")
+        raise fault(
+            f"{text!r} are no hours of business; write for example 09:00-17:30",
+            f"{text!r} 不是办公时间，请填写例如 09:00-17:30",
+        )
     numbers = [int(part or 0) for part in found.groups()]
     opens, closes = (_since_midnight(text, *numbers[at : at + 3]) for at in (0, 3))
     if opens == closes:
-        raise ValueError(f"{text!r} have no length; an office that never closes is open 00:00-24:00")
+        raise fault(
+            f"{text!r} have no length; an office that never closes is open 00:00-24:00",
+            f"{text!r} 没有时长；全天开放请填写 00:00-24:00",
+        )
     if opens < closes:
         return ((opens, closes),)
     beyond = ((_MIDNIGHT, closes),) if closes else ()
@@ -44,7 +52,10 @@ def _sessions(text: str) -> tuple[Session, ...]:
 def _since_midnight(text: str, hours: int, minutes: int, seconds: int) -> timedelta:
     at = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if at > _DAY or minutes > 59 or seconds > 59:
-        raise ValueError(f"{text!r} are no hours of business: a day goes from 00:00 to 24:00")
+        raise fault(
+            f"{text!r} are no hours of business: a day goes from 00:00 to 24:00",
+            f"{text!r} 不是办公时间：一天从 00:00 到 24:00",
+        )
     return at
 
 
@@ -62,13 +73,18 @@ class OfficeHours:
 
     def __post_init__(self) -> None:
         if not self.sessions:
-            raise ValueError("an office has to open at least once a day")
+            raise fault("an office has to open at least once a day", "每天至少须有一段办公时间")
         last = _MIDNIGHT
         for opens, closes in self.sessions:
             if opens >= closes:
-                raise ValueError(f"an office cannot open at {opens} and close at {closes}")
+                raise fault(
+                    f"an office cannot open at {opens} and close at {closes}", f"办公时间不能从 {opens} 到 {closes}"
+                )
             if opens < last:
-                raise ValueError(f"an office that closes at {last} cannot have opened at {opens}")
+                raise fault(
+                    f"an office that closes at {last} cannot have opened at {opens}; let periods not overlap",
+                    f"{opens} 开始的办公时间与 {last} 结束的重叠，请分开填写",
+                )
             last = closes
         object.__setattr__(self, "tz", ZoneInfo(self.zone))
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from contracts.faults import fault
 from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.hours import OfficeHours
@@ -54,7 +55,10 @@ class Suspension:
 
     def __post_init__(self) -> None:
         if self.until is not None and self.until < self.since:
-            raise ValueError(f"a suspension cannot end at {self.until} and begin at {self.since}")
+            raise fault(
+                f"a suspension cannot end at {self.until} and begin at {self.since}",
+                f"中止不能开始于 {self.since} 而结束于 {self.until}",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,9 @@ class Extension:
 
     def __post_init__(self) -> None:
         if self.days < 1:
-            raise ValueError("an extension is of one day or more")
+            raise fault("an extension is of one day or more", "延长期限至少为一天")
         if not self.reason.strip():
-            raise ValueError("an extension needs its reason")
+            raise fault("an extension needs its reason", "延长期限须说明理由")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from datetime import date
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from contracts.envelope import Name
+from contracts.faults import Fault, both, located
 from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
+from contracts.working_time.written import WrittenDate
 
 NATION = "CN"
 
@@ -25,7 +27,7 @@ Province = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
 
 
 class InvalidNotice(ValueError):
-    """A notice that cannot be put in force. The message has one line for each fault."""
+    """A notice that cannot be put in force."""
 
 
 class NoticeDay(Value):
@@ -34,7 +36,7 @@ class NoticeDay(Value):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     name: Name
-    date: date
+    date: WrittenDate
     is_off_day: bool = Field(alias="isOffDay", strict=True)
 
 
@@ -43,7 +45,7 @@ class Notice(Value):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    year: Annotated[int, Field(ge=2000, le=2299)]
+    year: Annotated[int, Field(ge=2000, le=2299, strict=True)]
     region: Province = NATION
     papers: tuple[str, ...] = ()
     days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
@@ -52,15 +54,18 @@ class Notice(Value):
     def _check_days(self) -> Self:
         faults = []
         places: dict[date, int] = {}
-        for place, day in enumerate(self.days, 1):
+        for place, day in enumerate(self.days):
+            path = ("days", place, "date")
             if day.date in places:
-                faults.append(f"day {place}: {day.date} is the same as day {places[day.date]}")
+                first = places[day.date] + 1
+                faults.append(Fault(path, f"{day.date} is the same as day {first}", f"{day.date} 与第 {first} 天重复"))
             places[day.date] = place
             # A holiday around New Year may have make-up days in December, or last into January.
             if not date(self.year - 1, 12, 1) <= day.date <= date(self.year + 1, 1, 31):
-                faults.append(f"day {place}: {day.date} does not belong to the year {self.year}")
+                en, zh = f"does not belong to the year {self.year}", f"不属于 {self.year} 年"
+                faults.append(Fault(path, f"{day.date} {en}", f"{day.date} {zh}"))
         if faults:
-            raise ValueError("\n".join(faults))
+            raise located("notice", faults)
         return self
 
     @property
@@ -71,25 +76,6 @@ class Notice(Value):
         return f"{self.region} {self.year} {sha256(content.encode()).hexdigest()[:8]}"
 
 
-def read(text: str | bytes) -> Notice:
-    """Parse a notice from JSON. Raises `InvalidNotice`."""
-    try:
-        return Notice.model_validate_json(text)
-    except ValidationError as error:
-        faults = [_fault(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        raise InvalidNotice("\n".join(faults)) from None
-
-
-def _fault(where: Sequence[int | str], what: str) -> str:
-    match where:
-        case ("days", int(place), *rest):
-            return f"day {place + 1}: {'.'.join(map(str, rest))}: {what}"
-        case ():
-            return what
-        case _:
-            return f"{'.'.join(map(str, where))}: {what}"
-
-
 def amend(calendar: Calendar, notice: Notice) -> Calendar:
     """The calendar with this notice in force. A national notice replaces its year, a regional one adds to it.
 
@@ -98,14 +84,30 @@ def amend(calendar: Calendar, notice: Notice) -> Calendar:
     days = {day.date: Day(day.is_off_day, day.name) for day in notice.days}
     end = calendar.first_unpublished
     if notice.year < calendar.first_published.year:
-        raise InvalidNotice(f"{notice.year} lies before {calendar.first_published.year}, where this calendar begins")
+        begins = calendar.first_published.year
+        raise InvalidNotice(
+            both(
+                f"{notice.year} lies before {begins}, where this calendar begins",
+                f"{notice.year} 年早于本日历开始的 {begins} 年",
+            )
+        )
     if notice.region == NATION:
         if notice.year > end.year:
-            raise InvalidNotice(f"the notice for {end.year} must come first: that year is unpublished")
+            raise InvalidNotice(
+                both(
+                    f"the notice for {end.year} must come first: that year is unpublished",
+                    f"须先载入 {end.year} 年的通知，该年尚未公布",
+                )
+            )
         kept = {day: known for day, known in calendar.days.items() if _year(day, known.name) != notice.year}
         end = max(end, date(notice.year + 1, 1, 1))
     elif notice.year >= end.year:
-        raise InvalidNotice(f"the nation's notice for {end.year} must come first; a regional one adds to it")
+        raise InvalidNotice(
+            both(
+                f"the nation's notice for {end.year} must come first; a regional one adds to it",
+                f"须先载入国家 {end.year} 年的通知，地方通知在其基础上增补",
+            )
+        )
     else:
         kept = dict(calendar.days)
     return replace(

@@ -10,22 +10,23 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from contracts.faults import both
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.terminal import Terminal
 from deploy.local.wiring import Options
-from onedoor.replay.history import History, UnreadableHistory, read
+from onedoor.replay.history import History, read
 from onedoor.replay.player import CREEP, STEP, Player
-from onedoor.replay.report import Report, ladder_table, remarks, result, tables, write_ladder
+from onedoor.replay.report import Report, ladder_table, rejections, remarks, result, tables, write_ladder
 from onedoor.replay.store import put_rules_in_force
 from onedoor.temporary_run import local_client, run_in_temporary_folder, write_json
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
 from services.departments.recorded.store import RecordedLedger
-from services.monitor.core.rules import RuleSet, rule_set
+from services.monitor.core.rules import RuleFile, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.clock import FileClock
-from services.runtime.yaml_file import InvalidFile
+from services.runtime.files.encoding import InvalidFile, read_text
 
 RETENTION_DAYS = 100_000
 """Months pass in seconds; no case may be deleted before it has been reported."""
@@ -48,19 +49,56 @@ class ReplayOptions:
 def run(file: Path, options: ReplayOptions, zone: str, plain: bool) -> int:
     """Replay a file; gives the exit status."""
     console = Terminal(plain=plain)
+    notify = partial(console.print, markup=False, soft_wrap=True)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            history = read(lines, ZoneInfo(zone))
-        if not history.cases:
-            raise UnreadableHistory("no row of the file is a case that can be replayed")
-        rules = rule_set(rule_store.read(options.rules)) if options.rules is not None else None
-    except InvalidFile as faults:
-        console.print(f"{options.rules}: {faults}", markup=False, soft_wrap=True)
-        return 1
-    except (OSError, UnicodeDecodeError, UnreadableHistory) as failure:
-        console.print(f"{file}: {failure}", markup=False, soft_wrap=True)
+        history = _read_history(file, zone, notify)
+        rules = rule_set(_read_rules(options.rules, notify)) if options.rules is not None else None
+    except _Unusable as reason:
+        notify(str(reason))
         return 1
     return run_in_temporary_folder("replay", console, partial(_replay, history, options, rules, console))
+
+
+class _Unusable(Exception):
+    """An input of the command cannot be used. The message tells which, and why."""
+
+
+def _read_history(file: Path, zone: str, notify: Notify) -> History:
+    try:
+        history = read(_content(file), ZoneInfo(zone))
+    except InvalidFile as faults:
+        raise _Unusable(_placed(file, faults)) from None
+    except (KeyError, ValueError, OSError):  # no file of the time zone database has this name
+        en, zh = f"--zone {zone} is no time zone; write for example Asia/Shanghai", f"{zone} 不是时区"
+        raise _Unusable(both(en, f"{zh}，请填写例如 Asia/Shanghai")) from None
+    for note in history.notes:
+        notify(f"{file}: {note}")
+    if not history.cases:
+        reason = both("no row can be replayed", "没有可以重放的行")
+        raise _Unusable("\n".join([f"{file}: {reason}", *rejections(history)]))
+    return history
+
+
+def _read_rules(file: Path, notify: Notify) -> RuleFile:
+    try:
+        text = read_text(_content(file))
+        rules = rule_store.read(text.text)
+    except InvalidFile as faults:
+        raise _Unusable(_placed(file, faults)) from None
+    if text.note is not None:
+        notify(f"{file}: {text.note}")
+    return rules
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _Unusable(f"{file}: {error.strerror}") from None
+
+
+def _placed(file: Path, faults: InvalidFile) -> str:
+    return "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
 
 
 async def _replay(

@@ -1,15 +1,19 @@
-"""Reads another system's cases from a CSV file. Pure: each row becomes a case, or the reason why it is rejected."""
+"""Reads another system's cases from a table. Pure: each row becomes a case, or the reason why it is rejected."""
 
-import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from contracts.faults import both, fault
 from contracts.messages.cases import Channel
+from contracts.working_time.written import parse_written
+from services.runtime.files.table import Row, Table, cell_fault, in_cell
 
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
+
+MAX_CHARACTERS = 200
+"""Characters of a reference or a name, as intake takes them."""
 
 LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
 """The time of day at which a day ends."""
@@ -23,10 +27,6 @@ CHANNELS = {
     **{channel.value: channel for channel in Channel},
 }
 """Names that other systems give to channels. Any other name counts as `Channel.OTHER`."""
-
-
-class UnreadableHistory(Exception):
-    """The file is not a CSV file with the required columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class RecordedCase:
 
 @dataclass(frozen=True, slots=True)
 class RowRemark:
-    """A remark about a row: why it was rejected, or what is odd about it."""
+    """A remark about a row: why it was rejected, or what is odd about it. ``reason`` names the line."""
 
     line: int
     case_id: str
@@ -57,11 +57,15 @@ class RowRemark:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The content of a file. ``cases`` includes the odd rows and leaves out the rejected ones."""
+    """The content of a file. ``cases`` includes the odd rows and leaves out the rejected ones.
+
+    ``notes`` tell how the file was read, where it is not as files should be.
+    """
 
     cases: tuple[RecordedCase, ...]
     rejected: tuple[RowRemark, ...]
     odd: tuple[RowRemark, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ends(self) -> datetime:
@@ -69,36 +73,63 @@ class History:
         return max(at for case in self.cases for at in (case.started_at, case.ended_at) if at is not None)
 
 
-def read(lines: Iterable[str], zone: ZoneInfo) -> History:
-    """Read a history. Moments without a zone are taken to be in ``zone``. Raises `UnreadableHistory`.
+def read(content: bytes, zone: ZoneInfo) -> History:
+    """Read a history. Moments without a zone are taken to be in ``zone``.
 
     A day without a time is the whole day: a case starts with it, a deadline lasts to its end, and a case that ended on
-    it was in time for any deadline of that day.
+    it was in time for any deadline of that day. Raises `services.runtime.files.encoding.InvalidFile`.
     """
-    reader = csv.DictReader(lines)
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise UnreadableHistory(f"the file has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+    table = Table(content, COLUMNS)
     cases: dict[str, RecordedCase] = {}
     rejected: list[RowRemark] = []
     odd: list[RowRemark] = []
-    for row in reader:
-        name = (row["case_id"] or "").strip()
+    serials: set[str] = set()
+    for row in table.rows():
+        name = row.cells["case_id"]
         try:
-            case = _case(reader.line_num, name, row, zone)
+            case = _case(row, zone, serials)
             if name in cases:
-                raise ValueError(f"case_id stands in line {cases[name].line} already")
+                line = cases[name].line
+                raise in_cell("case_id", fault(f"stands in line {line} already", f"已出现于第 {line} 行"))
         except ValueError as error:
-            rejected.append(RowRemark(reader.line_num, name, str(error)))
+            rejected.append(RowRemark(row.line, name, cell_fault(row.line, error)))
             continue
         cases[name] = case
         if case.ended_at is not None and case.ended_at < case.started_at:
-            odd.append(RowRemark(case.line, name, f"ends at {case.ended_at}, before it starts at {case.started_at}"))
-    return History(tuple(cases.values()), tuple(rejected), tuple(odd))
+            ended, started = case.ended_at, case.started_at
+            early = fault(f"{ended} is before the case starts, at {started}", f"{ended} 早于开始时间 {started}")
+            odd.append(RowRemark(case.line, name, cell_fault(case.line, in_cell("enddate", early))))
+    notes = [table.note] if table.note else []
+    if serials:
+        columns = ", ".join(sorted(serials))
+        en = f"numbers in {columns} are read as Excel's serial numbers of days"
+        notes.append(both(en, f"{columns} 中的数字按 Excel 日期序号读取"))
+    return History(tuple(cases.values()), tuple(rejected), tuple(odd), tuple(notes))
 
 
-class _Written(NamedTuple):
-    """A moment as it was written: ``at``, or a whole day that begins then."""
+def _case(row: Row, zone: ZoneInfo, serials: set[str]) -> RecordedCase:
+    """The case of a row. ``serials`` gets the columns that have serial numbers. Raises `ValueError`."""
+    if row.excess:
+        raise fault("there are more cells than columns; correct the row", "单元格多于列数，请更正该行")
+    for column in ("case_id", "startdate", "department"):
+        if not row.cells[column]:
+            raise in_cell(column, fault("is empty", "不能为空"))
+    name, department, label = (row.cells[column] for column in ("case_id", "department", "channel"))
+    if len(name) > MAX_CHARACTERS:
+        raise in_cell("case_id", fault(f"has more than {MAX_CHARACTERS} characters", f"超过 {MAX_CHARACTERS} 个字符"))
+    started, deadline, ended = (_moment(row, column, zone, serials) for column in ("startdate", "deadline", "enddate"))
+    assert started is not None, "the cell is not empty"
+    due_at = deadline.end if deadline else None
+    if due_at is not None and due_at < started.at:
+        raise in_cell("deadline", fault("lies before startdate; correct one of them", "早于 startdate，请更正其一"))
+    ended_at = ended.at if ended else None
+    if ended is not None and ended.is_day and ended.at < started.at <= ended.end:
+        ended_at = started.at  # it ended on the day on which it started
+    return RecordedCase(row.line, name, started.at, due_at, ended_at, department[:MAX_CHARACTERS], label or "unknown")
+
+
+class _Moment(NamedTuple):
+    """A moment: ``at``, or a whole day that begins then."""
 
     at: datetime
     is_day: bool
@@ -109,44 +140,15 @@ class _Written(NamedTuple):
         return self.at + LAST_MOMENT if self.is_day else self.at
 
 
-def _case(line: int, name: str, row: dict[str, str | None], zone: ZoneInfo) -> RecordedCase:
-    started = _moment(row, "startdate", zone)
-    if not name:
-        raise ValueError("case_id is empty")
-    if len(name) > 200:
-        raise ValueError("case_id has more than 200 characters")
-    if started is None:
-        raise ValueError("startdate is empty")
-    department = (row["department"] or "").strip()
-    if not department:
-        raise ValueError("department is empty")
-    deadline, ended = (_moment(row, column, zone) for column in ("deadline", "enddate"))
-    ended_at = ended.at if ended else None
-    if ended is not None and ended.is_day and ended.at < started.at <= ended.end:
-        ended_at = started.at  # it ended on the day on which it started
-    label = (row["channel"] or "").strip() or "unknown"
-    due_at = deadline.end if deadline else None
-    return RecordedCase(line, name, started.at, due_at, ended_at, department[:200], label)
-
-
-def _moment(row: dict[str, str | None], column: str, zone: ZoneInfo) -> _Written | None:
-    value = (row[column] or "").strip()
-    if not value:
+def _moment(row: Row, column: str, zone: ZoneInfo, serials: set[str]) -> _Moment | None:
+    if not row.cells[column]:
         return None
     try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{column} is no date and time: {value[:40]}") from None
-    at = at if at.tzinfo else at.replace(tzinfo=zone)
-    if not 1950 <= at.year < 2200:
-        raise ValueError(f"{column} lies outside the years 1950 to 2199: {value[:40]}")
-    return _Written(at, _is_day(value))
-
-
-def _is_day(value: str) -> bool:
-    """Whether a date was written without a time."""
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+        found = parse_written(row.cells[column])
+    except ValueError as error:
+        raise in_cell(column, error) from None
+    if found.is_serial:
+        serials.add(column)
+    if not 1950 <= found.at.year < 2200:
+        raise in_cell(column, fault("lies outside the years 1950 to 2199", "不在 1950 至 2199 年之间"))
+    return _Moment(found.at if found.at.tzinfo else found.at.replace(tzinfo=zone), found.is_day)

@@ -83,7 +83,10 @@ class Player:
             raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
         for case, row in zip(cases, answer.json(), strict=True):
             if "number" not in row:
-                raise RunFailed(f"line {case.line}: intake refuses the case: {row['errors']}")
+                faults = "; ".join(
+                    f"{one.get('pointer')} {one['detail']} / {one['detail_zh']}" for one in row["errors"]
+                )
+                raise RunFailed(f"line {case.line}: intake refuses the case: {faults}")
             self.numbers[case.reference] = row["number"]
 
     def _row(self, case: RecordedCase) -> dict[str, Any]:

@@ -119,20 +119,31 @@ def ladder_table(report: Report) -> Table:
         months[fired.due_at[:7]][fired.rung] += 1
     table = Table(title="Rungs by the month in which they fall due", title_justify="left", show_footer=True)
     table.add_column("", footer="all")
-    for rung in Rung:
+    rungs = [rung for rung in Rung if any(count[rung] for count in months.values())]
+    for rung in rungs:
         table.add_column(rung, footer=str(sum(count[rung] for count in months.values())), justify="right")
     for month in sorted(months):
-        table.add_row(month, *(str(months[month][rung]) for rung in Rung))
+        table.add_row(month, *(str(months[month][rung]) for rung in rungs))
     return table
 
 
 def remarks(history: History, report: Report) -> Iterator[str]:
     """Details beside the tables, a line each: late cases with their rungs, and rows that were rejected or odd."""
-    complete = sum(len(rungs) == len(Rung) for rungs in report.alerts.values())
-    yield f"{len(report.alerts)} cases were closed late; {complete} of them drew each rung exactly once."
-    yield f"{len(report.open_alerts)} open cases were late when the log ended, at {history.ends}."
-    yield from _listed("rejected", history.rejected)
+    drawn = Counter(rung for rungs in report.alerts.values() for rung in rungs)
+    rungs = ", ".join(f"{drawn[rung]} {rung}" for rung in Rung if drawn[rung]) or "none"
+    yield f"{_count(len(report.alerts), 'case')} closed late; rungs drawn, each once a case: {rungs}."
+    yield f"{_count(len(report.open_alerts), 'open case')} late when the history ended, at {history.ends}."
+    yield from rejections(history)
     yield from _listed("odd, and replayed all the same", history.odd)
+
+
+def rejections(history: History) -> Iterator[str]:
+    """The rows that were rejected, with their reasons."""
+    yield from _listed("rejected", history.rejected)
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what} was" if number == 1 else f"{number} {what}s were"
 
 
 def _listed(what: str, rows: Iterable[RowRemark]) -> Iterator[str]:
@@ -140,6 +151,6 @@ def _listed(what: str, rows: Iterable[RowRemark]) -> Iterator[str]:
     if found:
         yield f"{len(found)} row{'s' if len(found) > 1 else ''} {what}:"
     for remark in found[:LISTED]:
-        yield f"  line {remark.line}, {remark.case_id or 'no case_id'}: {remark.reason}"
+        yield f"  {remark.case_id or 'no case_id'}: {remark.reason}"
     if len(found) > LISTED:
         yield f"  and {len(found) - LISTED} more; --json lists them all"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.intake.catalogue.load import load_catalogue
-from services.runtime.yaml_file import InvalidFile
+from services.runtime.files.encoding import InvalidFile
 
 
 def _readable(file: Path) -> Path:

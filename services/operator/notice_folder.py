@@ -6,9 +6,12 @@ one or the other at any moment, and the earlier notices stay readable.
 
 from pathlib import Path
 
+from contracts.faults import both
 from contracts.working_time import Calendar, published_calendar
-from contracts.working_time.notices import InvalidNotice, Notice, in_force, read
+from contracts.working_time.notices import InvalidNotice, Notice, in_force
 from services.files import complete_file
+from services.runtime.files.document import read_document
+from services.runtime.files.encoding import InvalidFile
 
 REPLACED = "replaced"
 
@@ -16,18 +19,21 @@ REPLACED = "replaced"
 def notices(folder: Path) -> list[Notice]:
     """All notices of a folder; none if it does not exist. Raises `InvalidNotice`, which names the file."""
     if folder.exists() and not folder.is_dir():
-        raise InvalidNotice(f"{folder} is not a folder")
+        raise InvalidNotice(both(f"{folder} is not a folder; name one", f"{folder} 不是文件夹，请指定文件夹"))
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            notice = read(path.read_bytes())
+            notice = read_document(Notice, path.read_bytes())
         except OSError as fault:
             raise InvalidNotice(f"{path}: {fault.strerror}") from None
-        except InvalidNotice as fault:
-            raise InvalidNotice(f"{path}: {fault}") from None
+        except InvalidFile as faults:
+            raise InvalidNotice("\n".join(f"{path}: {fault}" for fault in str(faults).splitlines())) from None
         if path.name != _name(notice):
             raise InvalidNotice(
-                f"{path} contains the notice of {notice.region} for {notice.year}: name it {_name(notice)}"
+                both(
+                    f"{path} contains the notice of {notice.region} for {notice.year}: name it {_name(notice)}",
+                    f"{path} 的内容是 {notice.region} {notice.year} 年的通知，请命名为 {_name(notice)}",
+                )
             )
         found.append(notice)
     return found
@@ -46,7 +52,7 @@ def put(folder: Path, notice: Notice) -> Path:
         file.write(notice.model_dump_json(by_alias=True, indent=1))
         if path.exists():
             old = path.read_bytes()
-            kept = folder / REPLACED / f"{path.stem} {read(old).version.rsplit(' ', 1)[1]}.json"
+            kept = folder / REPLACED / f"{path.stem} {read_document(Notice, old).version.rsplit(' ', 1)[1]}.json"
             kept.parent.mkdir(exist_ok=True)
             kept.write_bytes(old)
     return path

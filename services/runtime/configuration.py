@@ -1,11 +1,16 @@
 """Reads settings from the environment and describes wrong ones: name, value, and what is allowed."""
 
+import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
+
+from contracts.faults import both
+from services.runtime.fault_text import described
+from services.runtime.files.strict_json import InvalidJson, parse_json
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -17,9 +22,30 @@ class WrongSetting(Exception):
 def read(kind: type[T]) -> T:
     """Read the settings of this class. Raises `WrongSetting`."""
     try:
-        return kind()
+        found = kind()
     except ValidationError as error:
         raise WrongSetting(explain(kind, error)) from None
+    except SettingsError:  # a setting with several values is no JSON
+        raise WrongSetting("\n".join(_json_faults(kind, repeated_only=False))) from None
+    if faults := list(_json_faults(kind, repeated_only=True)):
+        raise WrongSetting("\n".join(faults))
+    return found
+
+
+def _json_faults(kind: type[BaseSettings], *, repeated_only: bool) -> Iterator[str]:
+    """The settings that are no JSON, or in which a name stands twice, a line each, without their values."""
+    prefix = kind.model_config.get("env_prefix", "")
+    for field in kind.model_fields:
+        name = f"{prefix}{field}".upper()
+        text = os.environ.get(name, "").strip()
+        if text[:1] in ("{", "["):
+            try:
+                parse_json(text)
+            except InvalidJson as fault:
+                if fault.path is not None:
+                    yield f"{name}: {'.'.join(map(str, fault.path))} {fault}"
+                elif not repeated_only:
+                    yield f"{name}: {fault}"
 
 
 def wrong_setting(failure: BaseException) -> WrongSetting | None:
@@ -30,16 +56,19 @@ def wrong_setting(failure: BaseException) -> WrongSetting | None:
 def explain(kind: type[BaseSettings], error: ValidationError) -> str:
     """A message with one line for each wrong setting."""
     prefix = kind.model_config.get("env_prefix", "")
-    return "\n".join(
-        _line(kind, prefix, detail["loc"], detail["type"], detail["msg"], detail["input"]) for detail in error.errors()
-    )
+    lines = []
+    for detail in error.errors():
+        for fault in described([detail]):
+            message = both(fault.en, fault.zh) if not fault.zh.endswith(fault.en) else fault.en
+            lines.append(_line(kind, prefix, fault.path, detail["type"], message, detail["input"]))
+    return "\n".join(lines)
 
 
 def _line(
     kind: type[BaseSettings], prefix: str, place: tuple[int | str, ...], fault: str, message: str, value: Any
 ) -> str:
     if not place:  # settings contradict each other; the message names them
-        return f"{prefix}*: {message.removeprefix('Value error, ')}"
+        return f"{prefix}*: {message}"
     field = kind.model_fields.get(str(place[0]))
     name = f"{prefix}{place[0]}".upper()
     meaning = f" Meaning: {field.description}" if field is not None and field.description else ""

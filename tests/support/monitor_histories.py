@@ -18,7 +18,7 @@ from services.monitor.core.handle import handle
 from services.monitor.core.rules import RuleFile, Rules, rule_set
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
-from services.runtime.yaml_file import read_yaml
+from services.runtime.files.document import read_document
 from tests.support.messages import MONDAY, CaseMessages, at, limits, plan, plan_step, report
 from tests.support.scenario import At, Scenario, of_type
 
@@ -56,7 +56,7 @@ def rule_text(*changes: tuple[str, str]) -> str:
 
 def changed_rules(*changes: tuple[str, str], number: int = 1, notices: Iterable[Notice] = ()) -> Rules:
     """The shipped rules with these replacements and notices, under this number."""
-    return Rules(number, rule_set(read_yaml(RuleFile, rule_text(*changes).encode()), notices))
+    return Rules(number, rule_set(read_document(RuleFile, rule_text(*changes).encode()), notices))
 
 
 class Monitor(Scenario[MonitoredCase]):

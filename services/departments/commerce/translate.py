@@ -33,7 +33,6 @@ GRANTED, DENIED = "1", "2"
 _OTHER_FORM = "9"
 _ON_THE_SPOT, _COMMITTED = "1", "2"
 _APPLICANT_KIND = {"person": "1", "organisation": "2"}
-_PAPER = {"person": "111", "organisation": "001"}
 
 ACCEPT_COLUMNS = (
     *("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time", "catalog_code", "task_code"),
@@ -112,7 +111,7 @@ def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datet
         "apply_date": local(task.requested_at),
         "applyer_name": who.name if who else None,
         "applyer_type": _APPLICANT_KIND[who.kind] if who else None,
-        "applyer_page_type": _PAPER[who.kind] if who else None,
+        "applyer_page_type": who.paper if who else None,
         "applyer_page_code": who.id_number if who else None,
         "org_code": org_code,
         "org_name": task.department,

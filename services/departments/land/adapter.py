@@ -21,7 +21,7 @@ import asyncssh
 from contracts.messages.tasks import TaskRequested
 from services.departments.land.settings import LandSettings
 from services.departments.land.translate import Standing, answer, application, file_of, lines_of
-from services.departments.sdk.adapter import Clock, notification, unparseable
+from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
 from services.departments.sdk.polling import pauses
 from services.runtime.external_system import InvalidNotification, Notification
@@ -191,7 +191,7 @@ async def _lines(sftp: asyncssh.SFTPClient, name: str) -> Sequence[bytes] | None
 
 def _answer(line: bytes) -> tuple[str, Receipt | Decision]:
     """The task id of a line and the answer in it. Raises `ValueError` for an invalid line."""
-    standing = Standing.model_validate_json(line)
+    standing = read_reply(Standing, line)
     return standing.ywh, answer(standing)
 
 

@@ -1,10 +1,11 @@
 """Translates between the contracts and the lines of the land department's files. Pure.
 
 A file is JSON lines, UTF-8. Names are the initials of the Chinese terms in pinyin, as land registers have them
-(TD/T 1066): ywh 业务号, sxbm 事项编码, qlrmc 权利人名称, zjh 证件号, slbh 受理编号, slsj 受理时间, bjjg 办结结果,
-bjsj 办结时间, zsbh 证书编号, bjyj 办结意见. Times are fourteen digits, China Standard Time.
+(TD/T 1066): ywh 业务号, sxbm 事项编码, qlrmc 权利人名称, zjzl 证件种类, zjh 证件号, slbh 受理编号, slsj 受理时间,
+bjjg 办结结果, bjsj 办结时间, zsbh 证书编号, bjyj 办结意见. Times are fourteen digits, China Standard Time.
 """
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -20,6 +21,10 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 _TIME = "%Y%m%d%H%M%S"
 
 GRANTED, DENIED = "准予", "不予"
+
+_PAPERS = {"111": "1", "511": "2", "516": "2", "414": "3", "001": "7"}
+"""Kinds of identity paper: from our codes to those of land registers (TD/T 1066, 证件种类)."""
+_OTHER_PAPER = "99"
 
 Number = Annotated[str, Field(min_length=1, max_length=200)]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$")]
@@ -38,6 +43,7 @@ class Application(_Line):
     xzqh: str
     qlrlx: Literal["1", "2"] | None = None
     qlrmc: str | None = None
+    zjzl: str | None = None
     zjh: str | None = Field(None, repr=False)
     clmc: tuple[str, ...] = ()
     qzwj: tuple[tuple[str, str], ...] = ()
@@ -86,6 +92,7 @@ def application(task: TaskRequested) -> Application:
         xzqh=task.region,
         qlrlx=who and ("1" if who.kind == "person" else "2"),
         qlrmc=who and who.name,
+        zjzl=who and _PAPERS.get(who.paper, _OTHER_PAPER),
         zjh=who and who.id_number,
         clmc=task.materials,
         qzwj=tuple((document.step, document.number) for document in task.documents),
@@ -116,5 +123,7 @@ def file_of(lines: Iterable[BaseModel]) -> bytes:
 
 
 def lines_of(file: bytes) -> Sequence[bytes]:
-    """The lines of a file without empty ones."""
+    """The lines of a file without empty ones. Each line is read in its own encoding, except that of UTF-16."""
+    if file.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        file = file.decode("utf-16", "replace").encode()
     return [line for line in file.split(b"\n") if line.strip()]

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.envelope import CASE_ID
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.files.encoding import read_text
+from services.runtime.files.strict_json import parse_json
+
+B = TypeVar("B", bound=BaseModel)
 
 
 class Clock(Protocol):
@@ -59,6 +63,14 @@ def case_of(task_id: str) -> str:
 def notification(task_id: str, content: Receipt | Procedure | Decision, ack_token: Any) -> Notification:
     """A notification for the runtime. Raises `ValueError` for a task id without a case number."""
     return Notification(case_of(task_id), Notified(task_id=task_id, content=content), ack_token)
+
+
+def read_reply(model: type[B], raw: bytes) -> B:
+    """A reply of a department, or a line of its file: JSON in any usual encoding, in which each name stands once.
+
+    Raises `ValueError`.
+    """
+    return model.model_validate(parse_json(read_text(raw).text))
 
 
 def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:

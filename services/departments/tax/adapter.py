@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.adapter import Clock, notification, unparseable
+from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
@@ -44,8 +42,8 @@ class TaxAdapter:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         body = await self._client.request("GET", self._client.url("/applications/decided", limit=limit))
         try:
-            feed = Feed.model_validate_json(body)
-        except ValidationError as error:
+            feed = read_reply(Feed, body)
+        except ValueError as error:
             raise unparseable(error, body) from None
         return [_notification(entry) for entry in feed.entries]
 
@@ -62,9 +60,9 @@ class TaxAdapter:
         except Exception as error:
             return error
         try:
-            standing = Standing.model_validate_json(reply)
+            standing = read_reply(Standing, reply)
             translated = answer(standing)
-        except ValidationError as error:
+        except ValueError as error:
             return unparseable(error, reply)
         if standing.task_id != task.task_id:
             return UnparseableReply("the tax department answered about another task", reply)

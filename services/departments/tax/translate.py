@@ -33,7 +33,9 @@ class Taxpayer(_Body):
 
     kind: Literal["natural", "legal"]
     name: str
-    id_number: str = Field(repr=False)
+    id_type: str
+    """The kind of paper, a code of GA/T 517 or GB/T 39046."""
+    id_number: str | None = Field(None, repr=False)
 
 
 class PriorDocument(_Body):
@@ -100,7 +102,12 @@ def application(task: TaskRequested) -> Application:
         item_name=task.item_name,
         region=task.region,
         taxpayer=who
-        and Taxpayer(kind="natural" if who.kind == "person" else "legal", name=who.name, id_number=who.id_number),
+        and Taxpayer(
+            kind="natural" if who.kind == "person" else "legal",
+            name=who.name,
+            id_type=who.paper,
+            id_number=who.id_number,
+        ),
         materials=task.materials,
         prior_documents=tuple(PriorDocument(issued_in=one.step, number=one.number) for one in task.documents),
         promised_working_days=committed.working_days if committed else None,

@@ -5,7 +5,11 @@ from pathlib import Path
 
 from services.intake.core.catalogue.lint import lint
 from services.intake.core.catalogue.models import Catalogue
-from services.runtime.yaml_file import InvalidFile, check_yaml, describe_fault, load_yaml
+from services.runtime import telemetry
+from services.runtime.files.document import check_document, describe_fault, load_document
+from services.runtime.files.encoding import InvalidFile, read_text
+
+log = telemetry.logger(__name__)
 
 SAMPLE = Path(__file__).with_name("sample.yaml")
 
@@ -16,12 +20,15 @@ _NAME_FIELDS = ("code", "step")
 def load_catalogue(file: Path) -> Catalogue:
     """The catalogue in a YAML file. Raises `InvalidFile` with all faults, and `OSError` for an unreadable file."""
     try:
-        content = load_yaml(file.read_bytes())
-        catalogue = check_yaml(Catalogue, content, _NAME_FIELDS)
+        text = read_text(file.read_bytes())
+        content = load_document(text.text)
+        catalogue = check_document(Catalogue, content, _NAME_FIELDS)
         if findings := lint(catalogue):
-            raise InvalidFile("\n".join(describe_fault(content, *finding, _NAME_FIELDS) for finding in findings))
+            raise InvalidFile("\n".join(describe_fault(content, finding, _NAME_FIELDS) for finding in findings))
     except InvalidFile as error:
         raise InvalidFile("\n".join(f"{file.name}: {fault}" for fault in str(error).splitlines())) from None
+    if text.note:
+        log.info("catalogue", file=str(file), note=text.note)
     return catalogue
 
 

@@ -23,13 +23,17 @@ def is_citizen_number(number: str) -> bool:
     Eighteen characters: the region, a date of birth that exists, a sequence number, and the check character of ISO 7064
     MOD 11-2.
     """
-    if not _CITIZEN_NUMBER.fullmatch(number):
+    if not _CITIZEN_NUMBER.fullmatch(number) or date_of_birth(number) is None:
         return False
+    return bool(mod_11_2.calc_check_digit(number[:17]) == number[17])
+
+
+def date_of_birth(citizen_number: str) -> date | None:
+    """The date of birth in a citizen number; None for a day that does not exist, and for other text."""
     try:
-        date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+        return date(int(citizen_number[6:10]), int(citizen_number[10:12]), int(citizen_number[12:14]))
     except ValueError:
-        return False
-    return mod_11_2.calc_check_digit(number[:17]) == number[17]
+        return None
 
 
 def is_credit_code(code: str) -> bool:

@@ -1,18 +1,20 @@
 """``POST /cases``: an application is checked and accepted."""
 
+from datetime import date
 from secrets import token_bytes
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from contracts.messages.cases import Applicant
 from services.intake.core.case_numbers import fingerprint, number_for_key, number_from, tracking_secret
 from services.intake.core.catalogue.offers import Offer, Offers
 from services.intake.core.lifecycle import AcceptCase, KeyReused
 from services.intake.core.state import Case
 from services.intake.web.answers import Receipt, receipt
 from services.intake.web.body import RawRoute, body_schema, read_json
-from services.intake.web.requests import CaseRequest
+from services.intake.web.requests import TODAY, CaseRequest, applicant
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 from services.runtime.service import ServiceHost
@@ -21,6 +23,8 @@ MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
 
 MAX_KEY_CHARACTERS = 255
+
+_ZONE = ZoneInfo("Asia/Shanghai")
 
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -38,15 +42,16 @@ def routes(host: ServiceHost[Case], offers: Offers) -> APIRouter:
     async def apply(request: Request) -> Response:
         """Accept an application. The same ``Idempotency-Key`` again is the same case."""
         key = _idempotency_key(request.headers.get("idempotency-key"))
-        application = _application(await read_json(request, MAX_BODY_BYTES))
+        now = host.clock.now()
+        application = _application(await read_json(request, MAX_BODY_BYTES), now.astimezone(_ZONE).date())
         offer = _offer(offers, application)
         command = AcceptCase(
             plan=offer.plan,
             region=application.region,
             channel=application.channel,
-            applicant=Applicant(**vars(application.applicant)),
+            applicant=applicant(application.applicant),
             materials=_materials(offers, offer, application),
-            accepted_at=host.clock.now(),
+            accepted_at=now,
             fingerprint=fingerprint(secret_key, application.model_dump_json()),
         )
         number, case = await (_accept_once(host, secret_key, key, command) if key else _accept_new(host, command))
@@ -74,7 +79,9 @@ async def _accept_once(host: ServiceHost[Case], secret_key: bytes, key: str, com
         return number, await host.command(number, command)
     except KeyReused:
         title, title_zh = "This Idempotency-Key was used for another application", "该 Idempotency-Key 已用于另一申请"
-        raise Problem(422, "idempotency-key-reused", title, title_zh) from None
+        detail, detail_zh = "Send another application with a key of its own.", "另一申请请使用新的 Idempotency-Key。"
+        kind = "idempotency-key-reused"
+        raise Problem(422, kind, title, title_zh, detail=detail, detail_zh=detail_zh) from None
 
 
 async def _accept_new(host: ServiceHost[Case], command: AcceptCase) -> tuple[str, Case]:
@@ -104,9 +111,9 @@ def _idempotency_key(header: str | None) -> str | None:
     return key
 
 
-def _application(body: bytes) -> CaseRequest:
+def _application(body: Any, today: date) -> CaseRequest:
     try:
-        return CaseRequest.model_validate_json(body)
+        return CaseRequest.model_validate(body, context={TODAY: today})
     except ValidationError as error:
         raise unreadable(error) from None
 

@@ -1,4 +1,4 @@
-"""Reading the body of a request up to a size limit."""
+"""Reading the body of a request, JSON up to a size limit."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from services.runtime.files.strict_json import InvalidJson, parse_json
 from services.runtime.http.openapi import schema_of
-from services.runtime.http.problems import Problem
+from services.runtime.http.problems import Problem, not_json
 
 
 class RawRoute(APIRoute):
@@ -21,11 +22,12 @@ class RawRoute(APIRoute):
         return self.endpoint
 
 
-async def read_json(request: Request, limit: int) -> bytes:
-    """The body of a request, not yet parsed.
+async def read_json(request: Request, limit: int) -> Any:
+    """The content of the body of a request.
 
-    Raises `Problem` 413 for more than ``limit`` bytes, before all of them are read, and 415 for a body that is not
-    declared as JSON. A form on a foreign page cannot declare JSON, so it cannot make a browser post here.
+    Raises `Problem`: 400 for a body that is no JSON, 422 for one in which a name stands twice, 413 for more than
+    ``limit`` bytes, before all of them are read, and 415 for a body that is not declared as JSON. A form on a foreign
+    page cannot declare JSON, so it cannot make a browser post here.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
@@ -37,7 +39,10 @@ async def read_json(request: Request, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
-    return bytes(body)
+    try:
+        return parse_json(bytes(body))
+    except InvalidJson as error:
+        raise not_json(error) from None
 
 
 def body_schema(body: Any) -> dict[str, Any]:

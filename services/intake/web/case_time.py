@@ -14,6 +14,7 @@ from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
 from services.intake.core.suspension import UnknownSuspension
+from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, not_in_future
@@ -45,7 +46,7 @@ class ResumptionRequest(_TimeChangeRequest):
 class ExtensionRequest(_TimeChangeRequest):
     """The limit is extended once, and the applicant was notified (Administrative Licensing Law, article 42)."""
 
-    days: int = Field(ge=1, le=365, description="Of the kind in which the limit is counted.")
+    days: int = Field(ge=1, le=365, strict=True, description="Of the kind in which the limit is counted.")
     notified_at: Timestamp = Field(description="The moment at which the applicant was notified.")
 
 
@@ -65,7 +66,9 @@ class TimeChangeAnswer(BaseModel):
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, for staff only."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
+    router = json_router(
+        prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
+    )
 
     @router.post("/suspensions", status_code=201)
     async def suspend(number: CaseNumberPath, request: SuspensionRequest) -> TimeChangeAnswer:

@@ -2,6 +2,7 @@
 
 from datetime import UTC
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -13,14 +14,17 @@ from services.intake.core.case_numbers import fingerprint, number_for_reference
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
 from services.intake.web.body import body_schema, read_json
-from services.intake.web.requests import ImportRow
+from services.intake.web.requests import TODAY, ImportRow, applicant
+from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
-from services.runtime.http.problems import FieldFault, faults_of, unreadable
+from services.runtime.http.problems import FieldFault, body_faults, unreadable
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_ROWS = 500
+
+_ZONE = ZoneInfo("Asia/Shanghai")
 
 _IMPORTED = "imported"
 """Matter, item and catalogue version of an imported case, whose own catalogue is not known here."""
@@ -40,7 +44,7 @@ class ImportResult(BaseModel):
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoint, for operators only."""
-    router = APIRouter(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401, 403))
+    router = json_router(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401, 403))
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     @router.post(
@@ -52,7 +56,8 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     async def import_cases(request: Request) -> list[ImportResult]:
         """Import up to 500 cases. Each row succeeds or fails by itself. The same import again changes nothing."""
         rows = _rows(await read_json(request, MAX_BODY_BYTES))
-        checked = [_check(place, row, host.settings.systems) for place, row in enumerate(rows)]
+        context = {TODAY: host.clock.now().astimezone(_ZONE).date()}
+        checked = [_check(place, row, context, host.settings.systems) for place, row in enumerate(rows)]
         valid = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
         commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in valid]
         outcomes = await host.commands([*commands])
@@ -64,22 +69,26 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
     return router
 
 
-def _rows(body: bytes) -> list[Any]:
+def _rows(body: Any) -> list[Any]:
     try:
-        return _ROWS.validate_json(body)
+        return _ROWS.validate_python(body, strict=True)
     except ValidationError as error:
         raise unreadable(error) from None
 
 
-def _check(place: int, row: Any, systems: tuple[Code, ...]) -> ImportRow | ImportResult:
+def _check(place: int, row: Any, context: dict[str, Any], systems: tuple[Code, ...]) -> ImportRow | ImportResult:
     try:
-        checked = ImportRow.model_validate(row)
+        checked = ImportRow.model_validate(row, context=context)
     except ValidationError as error:
         reference = row.get("reference") if isinstance(row, dict) else None
         reference = reference if isinstance(reference, str) else None
-        return ImportResult(row=place, reference=reference, errors=faults_of(error))
+        return ImportResult(row=place, reference=reference, errors=body_faults(error))
     if checked.system not in systems:
-        fault = FieldFault(pointer="#/system", detail="no such system is connected", detail_zh="该系统尚未接入")
+        fault = FieldFault(
+            pointer="#/system",
+            detail=f"is not connected here; connected: {', '.join(systems)}",
+            detail_zh=f"尚未接入；已接入：{'、'.join(systems)}",
+        )
         return ImportResult(row=place, reference=checked.reference, errors=[fault])
     return checked
 
@@ -89,6 +98,7 @@ def _command(secret_key: bytes, row: ImportRow) -> AcceptCase:
         plan=_plan(row),
         region=row.region,
         channel=row.channel,
+        applicant=applicant(row.applicant) if row.applicant else None,
         accepted_at=row.accepted_at.astimezone(UTC),
         fingerprint=fingerprint(secret_key, row.model_dump_json()),
     )

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.envelope import Code
+from contracts.faults import fault
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
 from services.intake.core.side_timers import EndTimer, StartTimer
 from services.intake.core.state import Case
+from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, not_in_future
 from services.runtime.http.typed_text import CaseNumberPath, SingleLine
@@ -34,7 +36,10 @@ class TimerRequest(BaseModel):
     @model_validator(mode="after")
     def _has_reference(self) -> Self:
         if self.kind is not Kind.DELIVERY and self.reference is None:
-            raise ValueError(f"a {self.kind} needs a reference: a case may have several")
+            raise fault(
+                f"a {self.kind} needs a reference, since a case may have several",
+                "须填写编号 reference：同一办件可能有多个",
+            )
         return self
 
     @property
@@ -62,7 +67,9 @@ class TimerAnswer(BaseModel):
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, for staff only. The same request again changes nothing."""
     refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
-    router = APIRouter(prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused)
+    router = json_router(
+        prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
+    )
 
     @router.post("/timers", status_code=201)
     async def start(number: CaseNumberPath, request: TimerRequest) -> TimerAnswer:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Name
+from contracts.faults import Fault, fault, located
 from contracts.messages.alerts import Rung
 from contracts.messages.cases import SuspensionKind
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of, step_key
@@ -38,9 +39,9 @@ class RungRule(StrictValue):
     """
 
     limit: LimitKind = LimitKind.COMMITTED
-    days_left: Annotated[int, Field(ge=0, le=3650)] | None = None
-    share_used: Annotated[float, Field(gt=0, lt=1)] | None = None
-    days_over: Annotated[int, Field(ge=0, le=3650)] = 0
+    days_left: Annotated[int, Field(ge=0, le=3650, strict=True)] | None = None
+    share_used: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
+    days_over: Annotated[int, Field(ge=0, le=3650, strict=True)] = 0
 
     @property
     def is_early(self) -> bool:
@@ -57,7 +58,10 @@ class RungRule(StrictValue):
     @model_validator(mode="after")
     def _is_before_or_after(self) -> Self:
         if self.is_early and self.days_over:
-            raise ValueError("days_over goes with neither days_left nor share_used")
+            raise fault(
+                "days_over goes with neither days_left nor share_used; give one or the other",
+                "days_over 不能与 days_left 或 share_used 同时填写",
+            )
         return self
 
 
@@ -103,7 +107,10 @@ class LimitRule(_Selector):
     @model_validator(mode="after")
     def _is_for_commitments_beside_the_plan(self) -> Self:
         if promised := [kind for kind in self.kinds if kind in (Kind.CASE, Kind.STEP)]:
-            raise ValueError(f"the limits of {', '.join(promised)} stand in the catalogue")
+            raise fault(
+                f"the limits of {', '.join(promised)} stand in the catalogue; leave them out here",
+                f"{'、'.join(promised)} 的时限在事项目录中规定，请勿在此填写",
+            )
         return self
 
 
@@ -145,9 +152,11 @@ class RuleFile(StrictValue):
     def _covers_everything(self) -> Self:
         everywhere = {kind for rule in self.ladder if rule.region is None and not rule.items for kind in rule.kinds}
         if missing := [kind for kind in Kind if kind not in everywhere]:
-            raise ValueError(f"ladder: no entry covers {', '.join(missing)} in all regions, for all items")
+            en = f"no entry covers {', '.join(missing)} in all regions, for all items; add one"
+            raise located("rules", [Fault(("ladder",), en, f"{'、'.join(missing)} 缺少不限区域和事项的一项，请补充")])
         if missing_kinds := [kind for kind in SuspensionKind if kind not in self.suspends]:
-            raise ValueError(f"suspends: no entry for {', '.join(missing_kinds)}")
+            en = f"no entry for {', '.join(missing_kinds)}; add one"
+            raise located("rules", [Fault(("suspends",), en, f"缺少 {'、'.join(missing_kinds)} 的规定，请补充")])
         return self
 
 

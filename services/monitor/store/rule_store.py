@@ -9,22 +9,22 @@ from contracts.core import Core
 from services.monitor.core.handle import handle
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.core.state import MonitoredCase
+from services.runtime.files.document import read_document
 from services.runtime.store import documents
 from services.runtime.store.documents import VersionedDocument
-from services.runtime.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("rules.yaml")
 
 
-def read(file: Path) -> RuleFile:
-    """A rule file. Raises `services.runtime.yaml_file.InvalidFile`, and `OSError`."""
-    return read_yaml(RuleFile, file.read_bytes())
+def read(content: bytes | str) -> RuleFile:
+    """The content of a rule file. Raises `services.runtime.files.encoding.InvalidFile`."""
+    return read_document(RuleFile, content)
 
 
 @cache
 def shipped() -> Rules:
     """The rules that onedoor ships with, under the number 0."""
-    return Rules(0, rule_set(read(SHIPPED)))
+    return Rules(0, rule_set(read(SHIPPED.read_bytes())))
 
 
 def core_for(number: int, content: RuleSet) -> Core[MonitoredCase]:

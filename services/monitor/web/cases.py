@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import CaseId, Code
@@ -23,6 +23,7 @@ from services.monitor.store.statistics import AllStatistics, statistics
 from services.monitor.web.rules import rules_of_version
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
+from services.runtime.http.problems import not_found
 from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
@@ -85,7 +86,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     async def commitments(case_id: CaseNumberPath) -> CaseView:
         state = await host.read(case_id)
         if state is None:
-            raise HTTPException(404, f"monitor knows no case {case_id}")
+            raise not_found(f"monitor knows no case {case_id}", f"监督系统中没有办件 {case_id}")
         return _case_view(case_id, state)
 
     @router.get(
@@ -102,7 +103,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             rules = await rules_of_version(host, commitment.rules_version)
             found = explanation(state, wanted.commitment, wanted.limit, rules)
         if found is None:
-            raise HTTPException(404, f"monitor has no such commitment of case {case_id}")
+            raise not_found(f"monitor has no such commitment of case {case_id}", f"办件 {case_id} 没有此项时限责任")
         match wanted.form:
             case Form.JSON:
                 return Response(found.model_dump_json(), media_type="application/json")

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.messages.fields import PersonId
@@ -12,6 +12,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import digest_deliveries, digests
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
+from services.runtime.http.problems import not_found
 from services.runtime.service import ServiceHost
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -112,6 +113,6 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         async with host.database.begin() as connection:
             repeated = await digest_deliveries.retry(connection, number)
         if not repeated:
-            raise HTTPException(404, f"no delivery of a digest {number} was given up")
+            raise not_found(f"no delivery of a digest {number} was given up", f"汇总通知 {number} 没有已放弃的投递")
 
     return router

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import Code, Instant, Name
@@ -13,6 +13,7 @@ from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import directory_store
 from services.monitor.web.staff_router import staff_router
+from services.runtime.http.problems import Problem, not_found
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.service import ServiceHost
 
@@ -74,5 +75,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     return router
 
 
-def _no_directory() -> HTTPException:
-    return HTTPException(404, "no directory is in force: onedoor directory apply FILE")
+def _no_directory() -> Problem:
+    return not_found(
+        "no directory is in force: onedoor directory apply FILE", "尚无生效的人员名录：onedoor directory apply FILE"
+    )

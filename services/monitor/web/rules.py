@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from services.monitor.core.rules import Rules, RuleSet
@@ -11,6 +11,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
+from services.runtime.http.problems import not_found
 from services.runtime.service import ServiceHost
 from services.runtime.store import rollouts
 
@@ -48,9 +49,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
 
 async def rules_of_version(host: ServiceHost[MonitoredCase], version: int) -> Rules:
-    """The rules of that version. Raises `HTTPException` (404)."""
+    """The rules of that version. Raises `Problem` (404)."""
     async with host.database.connect() as connection:
         found = await rule_store.version(connection, version)
     if found is None:
-        raise HTTPException(404, f"version {version} of the rules is not on record")
+        raise not_found(f"version {version} of the rules is not on record", f"没有规则版本 {version} 的记录")
     return found

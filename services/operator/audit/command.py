@@ -70,6 +70,6 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def _number(replay: str) -> int | None:
     if replay == "all":
         return None
-    if not replay.isdigit():
+    if not replay.isdecimal():
         raise WrongChoice(f"--replay {replay}: give a number of cases, or all")
     return int(replay)

@@ -1,17 +1,28 @@
-"""Adds a column of due dates to a CSV file of limits."""
+"""Adds a column of due dates to a table of limits."""
 
 import csv
 import sys
-from datetime import datetime
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
+from contracts.faults import fault
 from contracts.messages.plans import Limit
 from contracts.working_time import CountingRules, Due, LimitHistory, due
+from contracts.working_time.written import parse_written
 from services.files import complete_file
 from services.operator.calendar.limit import parse_moment, suspension
 from services.operator.options import file_errors
+from services.operator.text_files import read_table, refused
+from services.runtime.files.encoding import InvalidFile
+from services.runtime.files.table import Row, Table, cell_fault, in_cell
+
+T = TypeVar("T")
+
+COLUMNS = ("start", "limit_days")
 
 
 def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
@@ -19,65 +30,63 @@ def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
 
     Faults are printed with their lines. ``out`` is written completely or not at all, and may be the file that is read.
     """
+    table = read_table(file, COLUMNS)
+    columns = table.columns if "due" in table.columns else (*table.columns, "due")
     try:
-        with file_errors(), file.open(encoding="utf-8-sig", newline="") as rows:
-            reader = csv.DictReader(rows)
-            columns = _columns(file, reader)
-            if out is None:
-                return _write(reader, csv.DictWriter(sys.stdout, columns, lineterminator="\n"), rules)
-            with complete_file(out) as written:
-                return _write(reader, csv.DictWriter(written, columns, lineterminator="\n"), rules)
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{file} is not UTF-8") from None
-    except csv.Error as fault:
-        raise typer.BadParameter(f"{file}: {fault}") from None
+        if out is None:
+            return _write(table, csv.DictWriter(sys.stdout, columns, lineterminator="\n"), rules)
+        with file_errors(), complete_file(out) as written:
+            return _write(table, csv.DictWriter(written, columns, lineterminator="\n"), rules)
+    except InvalidFile as faults:
+        raise refused(file, faults) from None
 
 
-def _columns(file: Path, reader: "csv.DictReader[str]") -> list[str]:
-    """The columns to write."""
-    columns = list(reader.fieldnames or ())
-    if missing := {"start", "limit_days"} - set(columns):
-        raise typer.BadParameter(f"{file} lacks the columns {', '.join(sorted(missing))}")
-    if len(set(columns)) < len(columns):
-        raise typer.BadParameter(f"{file} names a column twice")
-    return columns if "due" in columns else [*columns, "due"]
-
-
-def _write(rows: "csv.DictReader[str]", writer: "csv.DictWriter[str]", rules: CountingRules) -> int:
+def _write(table: Table, writer: "csv.DictWriter[str]", rules: CountingRules) -> int:
     status = 0
     writer.writeheader()
-    for row in rows:
-        excess = row.pop(None, None)
+    for row in table.rows():
         try:
-            if excess is not None:
-                raise ValueError("more cells than there are columns")
-            row["due"] = _due(row, rules)
-        except (ValueError, OverflowError) as fault:
-            row["due"] = ""
-            status = 1
-            typer.echo(f"line {rows.line_num}: {fault}", err=True)
-        writer.writerow(row)
+            found = _due(row, rules)
+        except ValueError as error:
+            found, status = "", 1
+            typer.echo(cell_fault(row.line, error), err=True)
+        writer.writerow({**row.cells, "due": found})
     return status
 
 
-def _due(row: dict[str, str], rules: CountingRules) -> str:
-    """The due date of a row, with a zone if the start has one. Raises `ValueError` or `OverflowError`."""
-    start, days = (row["start"] or "").strip(), (row["limit_days"] or "").strip()
+def _due(row: Row, rules: CountingRules) -> str:
+    """The due date of a row, with a zone if the start has one. Raises `ValueError`."""
+    if row.excess:
+        raise fault("there are more cells than columns; correct the row", "单元格多于列数，请更正该行")
+    start, days = row.cells["start"], row.cells["limit_days"]
     if not start:
-        raise ValueError("start is missing")
-    began_at = parse_moment(start, rules)
+        raise in_cell("start", fault("is missing", "缺少此项"))
+    began_at = _read("start", partial(parse_moment, start, rules))
     suspensions = []
     for which in ("", "_2"):
-        since, until = ((row.get(f"suspend_{end}{which}") or "").strip() for end in ("from", "to"))
+        since, until = (row.cells.get(f"suspend_{end}{which}", "") for end in ("from", "to"))
         if since:
-            suspensions.append(suspension(since, until, rules))
+            suspensions.append(_read(f"suspend_from{which}", partial(suspension, since, until, rules)))
         elif until:
-            raise ValueError(f"suspend_to{which} without suspend_from{which}")
-    if not days.isdecimal() or int(days) > 3650:
-        raise ValueError(f"limit_days is {days!r}: write a number of working days from 0 to 3650")
-    end = due(LimitHistory(Limit(working_days=int(days)), began_at, tuple(suspensions)), rules)
+            raise in_cell(f"suspend_from{which}", fault("is missing beside suspend_to", "已填 suspend_to，缺少此项"))
+    if not (days.isascii() and days.isdecimal()) or int(days) > 3650:
+        en = f"{days[:40]!r} is no number of working days from 0 to 3650"
+        raise in_cell("limit_days", fault(en, f"{days[:40]!r} 不是 0 到 3650 的工作日数"))
+    try:
+        end = due(LimitHistory(Limit(working_days=int(days)), began_at, tuple(suspensions)), rules)
+    except (OverflowError, ValueError):
+        raise fault("the limit ends beyond the year 9999", "时限超出 9999 年") from None
     if not isinstance(end, Due):
-        raise ValueError(f"nothing is due: suspended since {end.since.isoformat()}, {end.left} {end.unit} left")
+        en = f"nothing is due: suspended since {end.since.isoformat()}, {end.left} {end.unit} left"
+        raise fault(en, f"尚无到期时间：自 {end.since.isoformat()} 起中止")
     local = end.at.astimezone(rules.hours.tz)
-    has_zone = datetime.fromisoformat(start).tzinfo is not None
+    has_zone = parse_written(start).at.tzinfo is not None
     return (local if has_zone else local.replace(tzinfo=None)).isoformat()
+
+
+def _read(column: str, parse: Callable[[], T]) -> T:
+    """What a cell of this column says. Raises `ValueError`, with the column."""
+    try:
+        return parse()
+    except ValueError as error:
+        raise in_cell(column, error) from None

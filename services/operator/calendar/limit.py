@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from contracts.faults import both_of, fault
 from contracts.messages.plans import Limit
 from contracts.working_time import (
     CountingMethod,
@@ -26,7 +27,7 @@ from contracts.working_time.explanation.explain import explain
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language, amount, moment, text
 from contracts.working_time.hours import parse_sessions
-from contracts.working_time.notices import InvalidNotice
+from contracts.working_time.written import parse_written
 from services.operator import notice_folder
 from services.operator.calendar.options import LimitOptions
 from services.operator.options import file_errors
@@ -58,8 +59,8 @@ def counting_rules(options: LimitOptions) -> CountingRules:
         calendar = notice_folder.calendar(options.calendars, options.region)
         hours = OfficeHours(options.zone, parse_sessions(options.hours.split(",")))
         rules = CountingRules(calendar, hours, CountingMethod(options.rule))
-    except (InvalidNotice, ValueError) as fault:
-        raise typer.BadParameter(str(fault)) from None
+    except ValueError as error:
+        raise typer.BadParameter(both_of(error)) from None
     except (ZoneInfoNotFoundError, OSError):
         raise typer.BadParameter(f"{options.zone!r} is no time zone: write Asia/Shanghai, for example") from None
     if calendar.region != options.region:
@@ -69,8 +70,11 @@ def counting_rules(options: LimitOptions) -> CountingRules:
 
 
 def parse_moment(text: str, rules: CountingRules) -> datetime:
-    """A moment as it was typed: local time of the place unless it has a zone; a day alone means its beginning."""
-    at = datetime.fromisoformat(text.strip())
+    """A moment as it was typed: local time of the place unless it has a zone; a day alone means its beginning.
+
+    Raises `ValueError`.
+    """
+    at = parse_written(text).at
     return at if at.tzinfo else at.replace(tzinfo=rules.hours.tz)
 
 
@@ -82,7 +86,7 @@ def suspension(since: str, until: str, rules: CountingRules) -> Suspension:
 def history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
     """The history of a limit from its options."""
     if options.start is None:
-        raise typer.BadParameter("is missing: 2026-09-28T10:00", param_hint="--from")
+        raise typer.BadParameter("is missing; write for example 2026-09-28T10:00", param_hint="--from")
     try:
         began_at = parse_moment(options.start, rules)
         return LimitHistory(
@@ -99,14 +103,14 @@ def history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
         )
     except ValidationError:
         raise typer.BadParameter("give one of --days, --calendar-days, --months and --minutes") from None
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault)) from None
+    except ValueError as error:
+        raise typer.BadParameter(both_of(error)) from None
 
 
 def _period(text: str, rules: CountingRules) -> Suspension:
     since, dots, until = text.partition("..")
     if not dots:
-        raise ValueError(f"{text!r}: write FROM..TO, or FROM.. if it lasts")
+        raise fault(f"{text!r}: write FROM..TO, or FROM.. if it lasts", f"{text!r}：请填写 起..止，未结束的填写 起..")
     return suspension(since, until, rules)
 
 

@@ -1,15 +1,17 @@
 """Puts a notice of holidays in force: at monitor and intake, and in the folder of notices on this machine."""
 
-import json
 from pathlib import Path
 
 import typer
 
 from contracts.working_time import published_calendar
-from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force, read
+from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force
 from services.operator import notice_folder
 from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
 from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.text_files import read_document_text
+from services.runtime.files.document import check_document, load_document
+from services.runtime.files.encoding import InvalidFile
 
 
 def load_notice(file: Path, region: str | None, calendars: Path, options: DatabaseOptions, *, yes: bool) -> None:
@@ -28,7 +30,7 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
         others = [one for one in known if (one.region, one.year) != (notice.region, notice.year)]
         before = in_force(published, known, notice.region)
         after = in_force(published, [*others, notice], notice.region)
-    except InvalidNotice as faults:
+    except (InvalidNotice, InvalidFile) as faults:
         lines = "".join(f"\n  {fault}" for fault in str(faults).splitlines())
         raise stop(f"{file} is not put in force, and nothing has changed:{lines}") from None
     found = changes(before, after)
@@ -51,12 +53,11 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
 
 
 def _read(file: Path, region: str | None) -> Notice:
-    """The notice in a file, for this region if the file names none. Raises `InvalidNotice`."""
-    with file_errors():
-        content = file.read_bytes()
-    notice = read(content)
+    """The notice in a file, for this region if the file names none. Raises `InvalidFile`."""
+    content = load_document(read_document_text(file))
+    notice = check_document(Notice, content)
     if region is None:
         return notice
-    if "region" in json.loads(content) and notice.region != region:
+    if "region" in content and notice.region != region:
         raise typer.BadParameter(f"the notice names its region: {notice.region}")
     return notice.replace(region=region)

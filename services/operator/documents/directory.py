@@ -13,7 +13,7 @@ from services.operator.options import DAY, Database, DatabaseOptions, Folder, st
 def _load() -> Any:
     from services.monitor.store.notifications import directory_store
     from services.operator.documents.operated import OperatedDocument, file_differences
-    from services.runtime.yaml_file import write_yaml
+    from services.runtime.files.document import write_yaml
 
     return OperatedDocument(
         directory_store.DIRECTORY,

@@ -17,11 +17,12 @@ from rich.progress import Progress as Bar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.operator.databases import PLACE, on_service
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.options import DatabaseOptions, stop
+from services.operator.text_files import read_document_text
+from services.runtime.files.encoding import InvalidFile
 from services.runtime.store import documents, rollouts
 from services.runtime.store.documents import Superseded, UnusableVersion, VersionedDocument
 from services.runtime.store.rollouts import Progress
-from services.runtime.yaml_file import InvalidFile
 
 D = TypeVar("D", bound=BaseModel)
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class OperatedDocument(Generic[D]):
     """A kind of document as operators see it.
 
     ``service``: the service in which it is in force.
-    ``read``: reads a file; raises `InvalidFile` and `OSError`. ``describe``: names the content of a file.
+    ``read``: reads the text of a file; raises `InvalidFile`. ``describe``: names the content of a file.
     ``write``: a version as a file.
     ``differences``: the changes from one version, or from none, to another, a line each.
     ``summary``: these changes in one line, for the history.
@@ -56,7 +57,7 @@ class OperatedDocument(Generic[D]):
 
     document: VersionedDocument[D]
     service: str
-    read: Callable[[Path], Any]
+    read: Callable[[str], Any]
     describe: Callable[[Any], str]
     write: Callable[[D], str]
     differences: Callable[[D | None, D], list[str]]
@@ -72,8 +73,7 @@ class OperatedDocument(Generic[D]):
     def read_file(self, file: Path) -> Any:
         """The content of a file. Its faults end the command."""
         try:
-            with file_errors():
-                return self.read(file)
+            return self.read(read_document_text(file))
         except InvalidFile as faults:
             lines = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
             raise stop(f"{lines}\nnothing has changed") from None

@@ -16,7 +16,7 @@ from services.operator.databases import WrongChoice, chosen
 from services.operator.documents.operated import Copy, OperatedDocument, file_differences
 from services.operator.notice_folder import notices
 from services.operator.options import DatabaseOptions, stop
-from services.runtime.yaml_file import write_yaml
+from services.runtime.files.document import write_yaml
 
 
 def differences(before: RuleSet | None, after: RuleSet) -> list[str]:
@@ -57,7 +57,7 @@ def made_from(file: Path | None, calendars: Path) -> Callable[[RuleSet | None], 
     written: RuleFile | None = RULES.read_file(file) if file is not None else None
 
     def make(before: RuleSet | None) -> RuleSet:
-        rules = written or (before.rules if before is not None else rule_store.read(rule_store.SHIPPED))
+        rules = written or (before.rules if before is not None else rule_store.read(rule_store.SHIPPED.read_bytes()))
         try:
             made = rule_set(rules, notices(calendars))
             Rules(0, made)  # raises for content that monitor cannot apply

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from services.runtime import telemetry
+from services.runtime.http.problems import TITLES_ZH
 
 MAX_CONNECTIONS = 2000
 """Open connections of a process. One more closes the connection whose client has kept the server waiting longest."""
@@ -247,7 +248,9 @@ class Connection(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         telemetry.HTTP_REFUSED.labels(reason).inc()
-        body = json.dumps({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}).encode()
+        title, title_zh = HTTPStatus(status).phrase, TITLES_ZH.get(status, "请求有误")
+        problem = {"type": "about:blank", "title": title, "title_zh": title_zh, "status": status}
+        body = json.dumps(problem, ensure_ascii=False).encode()
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/problem+json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"

@@ -18,41 +18,33 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from contracts.core import InvalidMessage, Rejected, UnknownCase
+from contracts.faults import Fault
 from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
+from services.runtime.fault_text import described, faults_of
+from services.runtime.files.strict_json import InvalidJson
 
 MEDIA_TYPE = "application/problem+json"
 
 log = telemetry.logger(__name__)
 
-_TITLES_ZH = {
+TITLES_ZH = {
     400: "请求有误",
     401: "未通过身份验证",
     403: "没有权限",
     404: "未找到",
     405: "不支持该方法",
+    408: "请求超时",
     409: "与当前状态冲突",
     413: "请求内容过大",
     415: "不支持的内容类型",
     429: "请求过多，请稍后再试",
     422: "填写内容有误",
+    431: "请求头过大",
     500: "系统内部错误",
     503: "系统繁忙，请稍后再试",
 }
-
-_DETAILS_ZH = {
-    "missing": "缺少此项",
-    "extra_forbidden": "不应有此项",
-    "enum": "不在允许的取值之内",
-    "literal_error": "不在允许的取值之内",
-    "string_pattern_mismatch": "格式不正确",
-    "string_too_short": "内容过短",
-    "string_too_long": "内容过长",
-    "too_short": "数量过少",
-    "too_long": "数量过多",
-    "timezone_aware": "时间缺少时区",
-}
-"""The Chinese description of a fault, by pydantic's type of error."""
+"""The Chinese title of each status."""
 
 
 class FieldFault(BaseModel):
@@ -116,6 +108,14 @@ class Problem(Exception):
         return JSONResponse(self.members, self.status, self.headers, MEDIA_TYPE)
 
 
+class InvalidBody(HTTPException):
+    """The body is no JSON, or a name stands twice in it. An `HTTPException`, since FastAPI lets only these through."""
+
+    def __init__(self, fault: InvalidJson) -> None:
+        super().__init__(400)
+        self.fault = fault
+
+
 NO_SUCH_CASE = Problem(404, "no-such-case", "There is no case with this number", "没有该编号的办件")
 
 
@@ -126,17 +126,20 @@ def wrong_fields(errors: Sequence[FieldFault]) -> Problem:
 
 def unreadable(error: ValidationError) -> Problem:
     """The problem of a body that pydantic rejected."""
-    if error.errors(include_input=False)[0]["type"] == "json_invalid":
-        return Problem(400, "not-json", "The body is not JSON", "请求内容不是 JSON")
-    return wrong_fields(faults_of(error))
+    return wrong_fields(body_faults(error))
 
 
-def faults_of(error: ValidationError) -> list[FieldFault]:
+def not_json(error: InvalidJson) -> Problem:
+    """The problem of a body that is no JSON, or in which a name stands twice."""
+    if error.path is not None:
+        return wrong_fields([FieldFault(pointer=pointer(error.path), detail=error.en, detail_zh=error.zh)])
+    title, title_zh = "The body is not JSON", "请求内容不是 JSON"
+    return Problem(400, "not-json", title, title_zh, detail=error.en, detail_zh=error.zh)
+
+
+def body_faults(error: ValidationError) -> list[FieldFault]:
     """The faults that pydantic found in a body."""
-    return [
-        FieldFault(pointer=pointer(fault["loc"]), detail=_detail(fault), detail_zh=_detail_zh(fault))
-        for fault in error.errors(include_url=False, include_input=False)
-    ]
+    return [FieldFault(pointer=pointer(one.path), detail=one.en, detail_zh=one.zh) for one in faults_of(error)]
 
 
 def pointer(path: Iterable[int | str]) -> str:
@@ -158,7 +161,7 @@ def _handler(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Excepti
 
 
 def _invalid_request(error: RequestValidationError) -> Problem:
-    return wrong_fields([_request_fault(fault) for fault in error.errors()])
+    return wrong_fields([_request_fault(fault) for fault in described(error.errors())])
 
 
 def _rejected(error: Rejected) -> Problem:
@@ -166,8 +169,14 @@ def _rejected(error: Rejected) -> Problem:
     return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh)
 
 
+def _overloaded(_: Exception) -> Problem:
+    detail = "Too many requests are waiting, and this one was not accepted: send it again after Retry-After."
+    return _plain(429, detail, "等待处理的请求过多，本次请求未受理：请在 Retry-After 之后重新发送。", _RETRY)
+
+
 def _unavailable(_: Exception) -> Problem:
-    return _plain(503, str(Unavailable.__doc__), _RETRY)
+    detail = "The database is not available now: send the request again after Retry-After."
+    return _plain(503, detail, "数据库暂时不可用：请在 Retry-After 之后重新发送。", _RETRY)
 
 
 def _database_error(error: Exception) -> Problem:
@@ -176,41 +185,39 @@ def _database_error(error: Exception) -> Problem:
     return _unavailable(error)
 
 
-def _plain(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
-    """A problem that is described by its HTTP status alone (RFC 9457 section 4.2.1)."""
+def not_found(detail: str, detail_zh: str) -> Problem:
+    """The problem of a path that leads to nothing on record."""
+    return _plain(404, detail, detail_zh)
+
+
+def _plain(
+    status: int, detail: str | None = None, detail_zh: str | None = None, headers: Mapping[str, str] | None = None
+) -> Problem:
+    """A problem whose kind is its HTTP status alone (RFC 9457 section 4.2.1)."""
     phrase = HTTPStatus(status).phrase
     detail = detail if detail != phrase else None
-    return Problem(status, "", phrase, _TITLES_ZH.get(status, phrase), detail=detail, headers=headers)
+    title_zh = TITLES_ZH.get(status, phrase)
+    return Problem(status, "", phrase, title_zh, detail=detail, detail_zh=detail_zh, headers=headers)
 
 
-def _request_fault(fault: Mapping[str, Any]) -> FieldFault:
-    where, *path = fault["loc"]
-    detail, detail_zh = _detail(fault), _detail_zh(fault)
+def _request_fault(fault: Fault) -> FieldFault:
+    where, *path = fault.path
     if where == "body":
-        return FieldFault(pointer=pointer(path), detail=detail, detail_zh=detail_zh)
-    return FieldFault(parameter=".".join(map(str, path)), detail=detail, detail_zh=detail_zh)
-
-
-def _detail(fault: Mapping[str, Any]) -> str:
-    return str(fault["msg"]).removeprefix("Value error, ")
-
-
-def _detail_zh(fault: Mapping[str, Any]) -> str:
-    """The Chinese description that comes with an error of our own, else that of pydantic's type of error."""
-    own = fault.get("ctx", {}).get("zh")
-    return str(own) if own else _DETAILS_ZH.get(fault["type"], "填写不正确")
+        return FieldFault(pointer=pointer(path), detail=fault.en, detail_zh=fault.zh)
+    return FieldFault(parameter=".".join(map(str, path)), detail=fault.en, detail_zh=fault.zh)
 
 
 _RETRY = {"Retry-After": "1"}
 
 _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
+    InvalidBody: lambda error: not_json(error.fault),
     RequestValidationError: _invalid_request,
-    HTTPException: lambda error: _plain(error.status_code, str(error.detail), error.headers),
+    HTTPException: lambda error: _plain(error.status_code, str(error.detail), headers=error.headers),
     InvalidMessage: lambda error: _plain(409, str(error)),
     UnknownCase: lambda _: NO_SUCH_CASE,
     Rejected: _rejected,
-    Overloaded: lambda error: _plain(429, str(type(error).__doc__), _RETRY),
+    Overloaded: _overloaded,
     Unavailable: _unavailable,
     ClientDisconnect: lambda _: _plain(400),  # The response is not read, and the log needs no entry.
     NoConnectionFree: _unavailable,

@@ -51,7 +51,8 @@ def typed_id_number(text: object) -> object:
     return typed_code(text) if isinstance(text, str) else text
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
+    """The text, if a person sees what is stored. Raises `PydanticCustomError`."""
     if not _TURNS_LINE.isdisjoint(text):
         reason = "contains an invisible character that turns the direction of the text; type it again"
         raise PydanticCustomError("turned_text", reason, {"zh": "含有会改变文字方向的不可见字符，请重新键入"})
@@ -61,7 +62,7 @@ def _readable(text: str) -> str:
 
 
 SingleLine = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_readable)
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(readable)
 ]
 """Text on one line that a person can read: no control characters, and none that hide what is stored."""
 

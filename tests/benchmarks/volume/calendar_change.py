@@ -39,7 +39,7 @@ async def measure(count: int = COMMITMENTS) -> list[Figure]:
     assert region is not None
     typhoon = NoticeDay(name="台风", date=CLOSED_ON, is_off_day=True)
     notice = Notice(year=CLOSED_ON.year, region=f"CN-{region[:2]}", days=(typhoon,))
-    rules = rule_set(read(SHIPPED), [notice])
+    rules = rule_set(read(SHIPPED.read_bytes()), [notice])
     warning, _ = stored_cases.first_rungs(stored_case)
     with measured_platform.folder("revision") as path:
         FileClock.create(path / "clock", warning - timedelta(hours=12), speed=0)

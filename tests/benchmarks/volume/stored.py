@@ -106,7 +106,7 @@ class MeasuredSide:
 
     async def _put_in_force(self, version: int) -> None:
         day = NoticeDay(name="台风", date=date(2026, 3, 3) + timedelta(days=version), is_off_day=True)
-        rules = rule_set(read(SHIPPED), [Notice(year=2026, region=ELSEWHERE, days=(day,))])
+        rules = rule_set(read(SHIPPED.read_bytes()), [Notice(year=2026, region=ELSEWHERE, days=(day,))])
         put: list[tuple[str, VersionedDocument[Any], BaseModel]] = [
             ("monitor", RULES, rules),
             ("intake", ALMANAC, rules.almanac),

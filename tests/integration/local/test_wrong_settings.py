@@ -8,7 +8,7 @@ from tests.support.installation import run_onedoor
 def test_a_wrong_setting_stops_a_service_with_its_name_value_and_what_is_allowed() -> None:
     result = run_onedoor("serve", "intake", ONEDOOR_PORT="99999", ONEDOOR_DATABASE="x", ONEDOOR_SECRET_KEY="too short")
     assert result.returncode == 2
-    assert "ONEDOOR_PORT = '99999': Input should be less than or equal to 65535" in result.stderr
+    assert "ONEDOOR_PORT = '99999': must be 65535 or less / 不得大于 65535" in result.stderr
     assert "ONEDOOR_SECRET_KEY = (a secret): " in result.stderr
     assert "too short" not in result.stderr
     assert "Traceback" not in result.stderr

@@ -43,7 +43,7 @@ LOCAL_HOLIDAY = Notice(
 )
 """A Wednesday on which Guangxi alone is off."""
 
-SHIPPED = rule_store.read(rule_store.SHIPPED)
+SHIPPED = rule_store.read(rule_store.SHIPPED.read_bytes())
 
 LADDERS = (
     LadderRule(kinds=(Kind.STEP,), region="4502", rungs={Rung.RED: RungRule(limit=LimitKind.STATUTORY)}),

@@ -11,7 +11,7 @@ from contracts.messages.plans import Outcome
 from contracts.messages.tasks import Document, TaskRequested
 from services.departments.commerce import translate as commerce
 from services.departments.land import translate as land
-from services.departments.sdk.adapter import case_of, unparseable
+from services.departments.sdk.adapter import case_of, read_reply, unparseable
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.tax import translate as tax
 from tests.support.messages import limits
@@ -41,6 +41,40 @@ DECISION = Decision(
 )
 
 
+PASSPORT = Applicant(kind="person", name="Anna Schmidt", id_kind="414", id_number="E1234567")
+WITHOUT_NUMBER = Applicant(kind="organisation", name="Schmidt GmbH", id_kind="099")
+
+
+@pytest.mark.parametrize(
+    ("applicant", "kind", "land_kind", "number"),
+    [
+        (PASSPORT, "414", "3", "E1234567"),
+        (WITHOUT_NUMBER, "099", "99", None),
+        (Applicant(kind="person", name="李华", id_number="11010519491231002X"), "111", "1", "11010519491231002X"),
+    ],
+)
+def test_every_department_is_told_the_kind_of_a_number(
+    applicant: Applicant, kind: str, land_kind: str, number: str | None
+) -> None:
+    task = TASK.replace(applicant=applicant)
+    row = commerce.accept_row(task, None, "batch 1", TAKEN)
+    assert (row["applyer_page_type"], row["applyer_page_code"]) == (kind, number)
+    taxpayer = tax.application(task).taxpayer
+    assert taxpayer is not None and (taxpayer.id_type, taxpayer.id_number) == (kind, number)
+    line = land.application(task)
+    assert (line.zjzl, line.zjh) == (land_kind, number)
+
+
+def test_a_reply_is_read_in_any_usual_encoding_and_each_name_stands_once() -> None:
+    text = '{"ywh": "K7Q2-9MXF-4TBA-3/x", "slbh": "受1号", "slsj": "20260302093000"}'
+    for codec in ("utf-8", "utf-8-sig", "gb18030", "utf-16"):
+        (line,) = land.lines_of(text.encode(codec))
+        assert land.answer(read_reply(land.Standing, line)) == RECEIPT
+    with pytest.raises(ValueError, match="stands twice, in line 1 and in line 1") as refused:
+        read_reply(land.Standing, text.replace("slsj", "slbh").encode())
+    assert "受1号" not in str(unparseable(refused.value, b""))
+
+
 class TestTax:
     def test_application(self) -> None:
         assert json.loads(tax.application(TASK).model_dump_json(by_alias=True, exclude_none=True)) == {
@@ -48,7 +82,12 @@ class TestTax:
             "item": "item-7",
             "itemName": "设立登记",
             "region": "445122",
-            "taxpayer": {"kind": "legal", "name": "好店有限公司", "idNumber": "91350100M000100Y43"},
+            "taxpayer": {
+                "kind": "legal",
+                "name": "好店有限公司",
+                "idType": "001",
+                "idNumber": "91350100M000100Y43",
+            },
             "materials": ["章程"],
             "priorDocuments": [{"issuedIn": "title", "number": "证1号"}],
             "dueAt": "2026-03-04T16:00:00+08:00",
@@ -115,6 +154,7 @@ class TestLand:
             "xzqh": "445122",
             "qlrlx": "2",
             "qlrmc": "好店有限公司",
+            "zjzl": "7",
             "zjh": "91350100M000100Y43",
             "clmc": ["章程"],
             "qzwj": [["title", "证1号"]],
@@ -152,7 +192,7 @@ def test_the_case_of_a_task() -> None:
 
 def test_an_invalid_reply_names_fields_without_values() -> None:
     with pytest.raises(ValidationError) as caught:
-        tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idNumber": 110105})
+        tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idType": "111", "idNumber": 110105})
     fault = unparseable(caught.value, b"raw")
     assert "idNumber: string_type" in str(fault)
     assert "110105" not in str(fault)

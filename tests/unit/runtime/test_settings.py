@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.configuration import WrongSetting, read
 from services.runtime.settings import Settings
 
 GOOD = {
@@ -59,3 +61,25 @@ def test_an_adapter_reads_its_own_topics_and_the_others_read_all() -> None:
     settings = make(systems="tax,land")
     assert settings.systems_of("tax") == ("tax",)
     assert settings.systems_of("routing") == ("tax", "land")
+
+
+class Several(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_")
+
+    ledgers: dict[str, SecretStr] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"tax": "secret-1",\n "tax": "secret-2"}', "ONEDOOR_LEDGERS: tax stands twice, in line 1 and in line 2"),
+        ('{"tax": "secret-1"', "ONEDOOR_LEDGERS: no JSON: there is a fault in line 1"),
+    ],
+)
+def test_a_setting_of_several_values_has_each_name_once(
+    monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    monkeypatch.setenv("ONEDOOR_LEDGERS", text)
+    with pytest.raises(WrongSetting) as wrong:
+        read(Several)
+    assert reason in str(wrong.value) and "secret" not in str(wrong.value)

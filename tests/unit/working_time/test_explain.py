@@ -22,7 +22,7 @@ from contracts.working_time.counted_time import counted_time
 from contracts.working_time.explanation.explain import DayKind, explain
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language, text
-from contracts.working_time.notices import amend, read
+from contracts.working_time.notices import Notice, amend
 from tests.unit.working_time.test_limit_history import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
 
 
@@ -87,7 +87,7 @@ def test_a_deadline_late_in_december_is_provisional_before_the_next_notice() -> 
     assert isinstance(found, Due) and found.provisional
     year = CALENDAR.first_unpublished.year
     text = f'''{{"year": {year}, "days": [{{"name": "元旦", "date": "{year - 1}-12-30", "isOffDay": true}}]}}'''
-    moved = due(LimitHistory(days(4), start), CountingRules(amend(CALENDAR, read(text))))
+    moved = due(LimitHistory(days(4), start), CountingRules(amend(CALENDAR, Notice.model_validate_json(text))))
     assert isinstance(moved, Due) and moved.at > found.at and not moved.provisional
 
 

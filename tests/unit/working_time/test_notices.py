@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.working_time import Calendar, CountingRules, LimitHistory, due, published_calendar
-from contracts.working_time.notices import InvalidNotice, amend, changes, in_force, read
+from contracts.working_time.notices import InvalidNotice, Notice, amend, changes, in_force
+from services.runtime.files.document import read_document
+from services.runtime.files.encoding import InvalidFile
 from tests.unit.working_time.test_limit_history import days
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "calendars"
@@ -20,6 +22,10 @@ beside = pytest.mark.skipif(not SHARED.is_dir(), reason="the published notices a
 def notice(year: int, *entries: tuple[str, bool], region: str = "CN", name: str = "春节", **more: Any) -> str:
     listed = [{"name": name, "date": day, "isOffDay": off} for day, off in entries]
     return json.dumps({"year": year, "region": region, "days": listed, **more})
+
+
+def read(content: str | bytes) -> Notice:
+    return read_document(Notice, content)
 
 
 def next_notice(calendar: Calendar) -> str:
@@ -85,18 +91,20 @@ def test_a_regional_notice_stays_when_the_national_one_is_amended() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("nonsense", "Invalid JSON"),
-        ("{}", "year: Field required"),
-        (notice(2026), "at least 1 item"),
-        (notice(2026, ("2026-02-30", True)), "day 1: date"),
-        (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), "day 2: 2026-02-17 is the same as day 1"),
-        (notice(2026, ("2024-02-17", True)), "day 1: 2024-02-17 does not belong to the year 2026"),
-        (notice(2026, ("2026-02-17", True), region="Guangxi"), "region"),
-        (notice(2026, ("2026-02-17", "yes")), "day 1: isOffDay"),  # type: ignore[arg-type]
+        ("nonsense", "there are no fields"),
+        ("{}", "year: is missing"),
+        ('{"year": 2026, "year": 2027}', "year stands in line 1 already"),
+        (notice(2026), "days: has 0 entries; at least 1"),
+        (notice(2026, ("2026-02-30", True)), r"days\[1\].date: 2026-02-30 is no day"),
+        (notice(2026, (20, True)), r"days\[1\].date: 20 is no date"),  # type: ignore[arg-type]
+        (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), r"days\[2\].date: 2026-02-17 is the same as day 1"),
+        (notice(2026, ("2024-02-17", True)), r"days\[1\].date: 2024-02-17 does not belong to the year 2026"),
+        (notice(2026, ("2026-02-17", True), region="Guangxi"), "region: must be CN, or a province such as CN-45"),
+        (notice(2026, ("2026-02-17", "yes")), r"days\[1\].isOffDay: must be true or false"),  # type: ignore[arg-type]
     ],
 )
 def test_a_faulty_notice_is_refused_with_place_and_reason(text: str, fault: str) -> None:
-    with pytest.raises(InvalidNotice, match=fault):
+    with pytest.raises(InvalidFile, match=f"^line 1: {fault}.* / "):
         read(text)
 
 

@@ -1,23 +1,15 @@
 """Faults of a catalogue that no single field shows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from contracts.envelope import Code
+from contracts.faults import Fault, Path
 from services.intake.core.catalogue.models import Bundle, Catalogue, Item, ItemKind, LimitDays
 
-Path = tuple[int | str, ...]
-"""Where an entry stands in the catalogue: field names, and places in lists."""
+_LIMITS_ZH = {"committed": "承诺时限", "statutory": "法定时限"}
 
 
-class Finding(NamedTuple):
-    """A fault and its place."""
-
-    path: Path
-    reason: str
-
-
-def lint(catalogue: Catalogue) -> list[Finding]:
+def lint(catalogue: Catalogue) -> list[Fault]:
     """All faults of the catalogue, in the order of the file."""
     # A plan is named by the code of its item or bundle, so that the two may not share one.
     matters = [
@@ -37,34 +29,37 @@ def _placed(path: Path, codes: Sequence[Code]) -> list[tuple[Path, Code]]:
     return [((*path, place), code) for place, code in enumerate(codes)]
 
 
-def _duplicates(codes: Iterable[tuple[Path, Code]]) -> Iterator[Finding]:
+def _duplicates(codes: Iterable[tuple[Path, Code]]) -> Iterator[Fault]:
     seen: set[Code] = set()
     for path, code in codes:
         if code in seen:
-            yield Finding(path, "the code is used twice")
+            yield Fault(path, "the code is used twice; change one", "代码重复，请修改其一")
         seen.add(code)
 
 
-def _item(path: Path, item: Item, catalogue: Catalogue) -> Iterator[Finding]:
+def _item(path: Path, item: Item, catalogue: Catalogue) -> Iterator[Fault]:
     if item.department not in {department.code for department in catalogue.departments}:
-        yield Finding((*path, "department"), f"there is no department {item.department}")
+        yield _unknown((*path, "department"), "department", "部门", item.department)
     known = {material.code for material in catalogue.materials}
     materials = _placed((*path, "materials"), item.materials)
     for place, material in materials:
         if material not in known:
-            yield Finding(place, f"there is no material {material}")
+            yield _unknown(place, "material", "申报材料", material)
     yield from _duplicates(materials)
     if item.produces is not None and item.produces not in known:
-        yield Finding((*path, "produces"), f"there is no material {item.produces}")
+        yield _unknown((*path, "produces"), "material", "申报材料", item.produces)
     yield from _limits(path, item.limits)
     if item.kind is ItemKind.FILING and item.limits.committed > 0:
-        reason = "a filing must be completed on the spot, within 0 working days"
-        yield Finding((*path, "limits", "committed"), reason)
+        yield Fault(
+            (*path, "limits", "committed"),
+            "a filing must be completed on the spot, within 0 working days",
+            "备案须当场办结，承诺时限为 0 个工作日",
+        )
 
 
-def _bundle(path: Path, bundle: Bundle, catalogue: Catalogue) -> Iterator[Finding]:
+def _bundle(path: Path, bundle: Bundle, catalogue: Catalogue) -> Iterator[Fault]:
     if bundle.lead not in {department.code for department in catalogue.departments}:
-        yield Finding((*path, "lead"), f"there is no department {bundle.lead}")
+        yield _unknown((*path, "lead"), "department", "部门", bundle.lead)
     yield from _limits(path, bundle.limits)
     steps = _placed((*path, "steps"), [step.step for step in bundle.steps])
     yield from _duplicates(steps)
@@ -73,20 +68,23 @@ def _bundle(path: Path, bundle: Bundle, catalogue: Catalogue) -> Iterator[Findin
     for (place, _), step in zip(steps, bundle.steps, strict=True):
         for earlier in step.after:
             if earlier not in names:
-                yield Finding((*place, "after"), f"there is no step {earlier}")
+                yield _unknown((*place, "after"), "step", "环节", earlier)
         item = items.get(step.item)
         if item is None:
-            yield Finding((*place, "item"), f"there is no item {step.item}")
+            yield _unknown((*place, "item"), "item", "事项", step.item)
             continue
         for name in ("committed", "statutory"):
             own, whole = getattr(item.limits, name), getattr(bundle.limits, name)
             if own > whole:
-                reason = f"its {name} limit of {own} working days is longer than the bundle's {whole}"
-                yield Finding((*place, "item"), reason)
+                yield Fault(
+                    (*place, "item"),
+                    f"its {name} limit of {own} working days is longer than the bundle's {whole}",
+                    f"该事项的{_LIMITS_ZH[name]}为 {own} 个工作日，长于一件事的 {whole} 个工作日",
+                )
     yield from _order(path, bundle, items)
 
 
-def _order(path: Path, bundle: Bundle, items: dict[Code, Item]) -> Iterator[Finding]:
+def _order(path: Path, bundle: Bundle, items: dict[Code, Item]) -> Iterator[Fault]:
     """Steps that wait for each other, and steps that may start before a document that they need is produced."""
     before: dict[Code, set[Code]] = {}  # step -> all steps that are done when it starts
     steps = {step.step for step in bundle.steps}
@@ -94,18 +92,31 @@ def _order(path: Path, bundle: Bundle, items: dict[Code, Item]) -> Iterator[Find
         for step in ready:
             before[step.step] = {e for a in step.after if a in before for e in (a, *before[a])}
     if stuck := sorted(steps - before.keys()):
-        reason = f"these can never start, each waiting for another: {', '.join(stuck)}"
-        yield Finding((*path, "steps"), reason)
+        yield Fault(
+            (*path, "steps"),
+            f"these can never start, each waiting for another: {', '.join(stuck)}",
+            f"以下环节互相等待，无法开始：{'、'.join(stuck)}",
+        )
     producer = {items[s.item].produces: s.step for s in bundle.steps if s.item in items and items[s.item].produces}
     for place, step in enumerate(bundle.steps):
         needed = items[step.item].materials if step.item in items else ()
         for material in needed:
             if material in producer and step.step in before and producer[material] not in before[step.step]:
-                reason = f"the step needs {material}, which step {producer[material]} produces, and must come after it"
-                yield Finding((*path, "steps", place, "after"), reason)
+                yield Fault(
+                    (*path, "steps", place, "after"),
+                    f"the step needs {material}, which step {producer[material]} produces, and must come after it",
+                    f"该环节需要环节 {producer[material]} 产出的 {material}，须列在其后",
+                )
 
 
-def _limits(path: Path, limits: LimitDays) -> Iterator[Finding]:
+def _limits(path: Path, limits: LimitDays) -> Iterator[Fault]:
     if limits.committed > limits.statutory:
-        reason = f"longer than the statutory limit of {limits.statutory} working days"
-        yield Finding((*path, "limits", "committed"), reason)
+        yield Fault(
+            (*path, "limits", "committed"),
+            f"longer than the statutory limit of {limits.statutory} working days",
+            f"长于法定时限 {limits.statutory} 个工作日",
+        )
+
+
+def _unknown(path: Path, kind: str, kind_zh: str, code: Code) -> Fault:
+    return Fault(path, f"there is no {kind} {code}", f"没有{kind_zh} {code}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.envelope import Code, Name
 from contracts.messages.plans import MAX_STEPS, Fen
 
-WorkingDays = Annotated[int, Field(ge=0, le=3650)]
+WorkingDays = Annotated[int, Field(ge=0, le=3650, strict=True)]
 
 
 class CatalogueEntry(BaseModel):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
 from contracts.envelope import Name
+from contracts.faults import Fault, Path, located
 from contracts.messages.alerts import Rung
 from contracts.values import StrictValue
 from services.monitor.core.notifications.posts import Leave, Person, Post, Role, leave_by_person, present
@@ -25,9 +25,6 @@ DEFAULT_FIRST_RECIPIENTS = {
 }
 
 DEFAULT_UNACKNOWLEDGED_HOURS = {Rung.WARNING: 8.0, Rung.YELLOW: 4.0, Rung.RED: 2.0, Rung.OVERSIGHT: 2.0}
-
-Fault = tuple[tuple[int | str, ...], str]
-"""The place of a fault in the file, and its description."""
 
 
 def _with_default_hours(hours: dict[Rung, float]) -> dict[Rung, float]:
@@ -53,7 +50,7 @@ class DirectoryFile(StrictValue):
     ] = DEFAULT_FIRST_RECIPIENTS
     """The roles that are notified first."""
     unacknowledged_hours: Annotated[
-        dict[Rung, Annotated[float, Field(ge=0.1, le=1000)]], AfterValidator(_with_default_hours)
+        dict[Rung, Annotated[float, Field(ge=0.1, le=1000, strict=True)]], AfterValidator(_with_default_hours)
     ] = DEFAULT_UNACKNOWLEDGED_HOURS
     """Working hours of the place after which an unacknowledged rung escalates."""
 
@@ -61,57 +58,63 @@ class DirectoryFile(StrictValue):
     def _is_consistent(self) -> Self:
         faults = list(_contradictions(self)) or list(_days_without_recipient(self))
         if faults:  # reported together, each with its place
-            raise ValidationError.from_exception_data("directory", [_detail(fault) for fault in faults])
+            raise located("directory", faults)
         return self
-
-
-def _detail(fault: Fault) -> InitErrorDetails:
-    place, description = fault
-    error = PydanticCustomError("directory", "{what}", {"what": description})
-    return InitErrorDetails(type=error, loc=place, input=None)
 
 
 def _contradictions(file: DirectoryFile) -> Iterator[Fault]:
     yield from _repeated(("people",), [person.id for person in file.people])
     yield from _repeated(("escalation",), file.escalation)
     if SUPERVISOR not in file.escalation:
-        yield ("escalation",), f"{SUPERVISOR} is missing: this role is notified of appeals"
+        yield Fault(
+            ("escalation",),
+            f"{SUPERVISOR} is missing: this role is notified of appeals",
+            f"缺少 {SUPERVISOR}：申诉由其处理",
+        )
     people = {person.id for person in file.people}
     for number, person in enumerate(file.people):
         yield from _repeated(("people", number, "addresses"), person.addresses)
     for number, leave in enumerate(file.leave):
         if leave.person not in people:
-            yield ("leave", number, "person"), f"{leave.person} is not among the people"
+            yield _no_person(("leave", number, "person"), leave.person)
         yield from _reversed(("leave", number, "until"), leave.since, leave.until)
     for number, post in enumerate(file.posts):
-        faults = _post_contradictions(post, people, file.escalation)
-        yield from ((("posts", number, *place), description) for place, description in faults)
+        for fault in _post_contradictions(post, people, file.escalation):
+            yield fault._replace(path=("posts", number, *fault.path))
     for rung, roles in file.first_recipients.items():
         for role in roles:
             if role not in file.escalation:
-                yield ("first_recipients", rung.value), f"{role} is no role of escalation"
+                yield _no_role(("first_recipients", rung.value), role)
 
 
 def _post_contradictions(post: Post, people: set[str], roles: Sequence[Role]) -> Iterator[Fault]:
     for name, person in (("person", post.person), ("deputy", post.deputy)):
         if person is not None and person not in people:
-            yield (name,), f"{person} is not among the people"
+            yield _no_person((name,), person)
     if post.deputy == post.person:
-        yield ("deputy",), f"{post.deputy} cannot deputise for themselves"
+        yield Fault(("deputy",), f"{post.deputy} cannot deputise for themselves", f"{post.deputy} 不能代理自己")
     if post.role not in roles:
-        yield ("role",), f"{post.role} is no role of escalation"
+        yield _no_role(("role",), post.role)
     yield from _reversed(("until",), post.since, post.until)
 
 
-def _repeated(place: tuple[int | str, ...], values: Sequence[str]) -> Iterator[Fault]:
+def _no_person(place: Path, person: str) -> Fault:
+    return Fault(place, f"{person} is not among the people", f"people 中没有 {person}")
+
+
+def _no_role(place: Path, role: Role) -> Fault:
+    return Fault(place, f"{role} is no role of escalation", f"escalation 中没有 {role}")
+
+
+def _repeated(place: Path, values: Sequence[str]) -> Iterator[Fault]:
     for number, value in enumerate(values):
         if value in values[:number]:
-            yield (*place, number), f"{value} is listed twice"
+            yield Fault((*place, number), f"{value} is listed twice; keep one", f"{value} 重复，请只保留一处")
 
 
-def _reversed(place: tuple[int | str, ...], since: date | None, until: date | None) -> Iterator[Fault]:
+def _reversed(place: Path, since: date | None, until: date | None) -> Iterator[Fault]:
     if since is not None and until is not None and until < since:
-        yield place, f"it cannot end on {until} and begin on {since}"
+        yield Fault(place, f"it cannot end on {until} and begin on {since}", f"开始于 {since}，不能结束于 {until}")
 
 
 def _days_without_recipient(file: DirectoryFile) -> Iterator[Fault]:
@@ -119,10 +122,11 @@ def _days_without_recipient(file: DirectoryFile) -> Iterator[Fault]:
     highest = file.escalation[-1]
     posts = [post for post in file.posts if post.role == highest and post.is_general]
     if not posts:
-        description = (
-            f"one {highest} must be for all departments, regions and items, so that each alert has a recipient"
+        yield Fault(
+            ("posts",),
+            f"one {highest} must be for all departments, regions and items, so that each alert has a recipient",
+            f"至少一名 {highest} 须不限部门、区域和事项，使每项警示都有接收人",
         )
-        yield ("posts",), description
         return
     leave = leave_by_person(file.leave)
     spans = [(post.since, post.until) for post in posts]
@@ -136,5 +140,11 @@ def _days_without_recipient(file: DirectoryFile) -> Iterator[Fault]:
     changes = {day for day, _ in spans if day} | {day + timedelta(days=1) for _, day in spans if day}
     for day in sorted({date.min} | changes):
         if not any(present(post, day, leave) for post in posts):
-            when = f"on {day}" if day > date.min else f"before {min(changes)}"
-            yield ("posts",), f"{when} no {highest} for all departments, regions and items is present"
+            when, when_zh = (
+                (f"on {day}", f"{day}") if day > date.min else (f"before {min(changes)}", f"{min(changes)} 之前")
+            )
+            yield Fault(
+                ("posts",),
+                f"{when} no {highest} for all departments, regions and items is present",
+                f"{when_zh}没有不限部门、区域和事项的 {highest} 在岗",
+            )

@@ -11,8 +11,9 @@ from contracts.messages.fields import PersonId
 from contracts.values import StrictValue
 from contracts.working_time.almanac import RegionPrefix
 from contracts.working_time.explanation.wording import Language
+from contracts.working_time.written import WrittenDate
 
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
+Day = Annotated[WrittenDate, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
 
 Role = Code
 """The name of a kind of post: ``clerk``, ``head``."""

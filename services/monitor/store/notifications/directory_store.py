@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import DirectoryFile
+from services.runtime.files.document import read_document
 from services.runtime.store import documents
 from services.runtime.store.documents import DocumentVersion, VersionedDocument
-from services.runtime.yaml_file import read_yaml
 
 SAMPLE = Path(__file__).with_name("directory.yaml")
 """A directory to begin with. It is not in force by itself: its people are made up."""
@@ -17,9 +17,9 @@ SAMPLE = Path(__file__).with_name("directory.yaml")
 DIRECTORY = VersionedDocument("directory", DirectoryFile)
 
 
-def read(file: Path) -> DirectoryFile:
-    """A directory file. Raises `services.runtime.yaml_file.InvalidFile`, and `OSError`."""
-    return read_yaml(DirectoryFile, file.read_bytes())
+def read(content: bytes | str) -> DirectoryFile:
+    """The content of a directory file. Raises `services.runtime.files.encoding.InvalidFile`."""
+    return read_document(DirectoryFile, content)
 
 
 async def in_force(connection: AsyncConnection) -> DocumentVersion | None:

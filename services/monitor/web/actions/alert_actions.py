@@ -24,7 +24,9 @@ Number = Annotated[int, Path(ge=1, lt=2**63)]
 class AcknowledgementRequest(ActionRequest):
     """A person takes charge of these alerts, so that they do not escalate."""
 
-    alerts: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(min_length=1, max_length=MAX_ALERTS)]
+    alerts: Annotated[
+        list[Annotated[int, Field(ge=1, lt=2**63, strict=True)]], Field(min_length=1, max_length=MAX_ALERTS)
+    ]
 
 
 class AppealRequest(ActionRequest):
@@ -34,7 +36,7 @@ class AppealRequest(ActionRequest):
 class DecisionRequest(ActionRequest):
     """A supervisor's decision on an appeal."""
 
-    upheld: bool = Field(description="True withdraws the card for good.")
+    upheld: bool = Field(strict=True, description="True withdraws the card for good.")
 
 
 class AcknowledgementResult(BaseModel):

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout
-from pydantic import ValidationError
 
 from contracts.messages.tasks import TaskRequested
-from services.departments.sdk.adapter import Clock, notification, unparseable
+from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer
 from services.runtime.external_system import InvalidNotification, Notification
 
@@ -42,8 +41,8 @@ class EnvironmentAdapter:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         body = await self._request("GET", f"/decided?limit={limit}")
         try:
-            feed = Feed.model_validate_json(body)
-        except ValidationError as error:
+            feed = read_reply(Feed, body)
+        except ValueError as error:
             raise unparseable(error, body) from None
         return [_notification(permit) for permit in feed.permits]
 
@@ -56,7 +55,7 @@ class EnvironmentAdapter:
         except Exception as error:  # no answer: the platform calls again
             return error
         try:
-            return answer(Permit.model_validate_json(body))
+            return answer(read_reply(Permit, body))
         except ValueError as error:
             return unparseable(error, body)
 

@@ -14,7 +14,7 @@ from services.monitor.notifications.digest_collector import DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
 from services.monitor.store.notifications import directory_store
-from services.runtime.yaml_file import read_yaml
+from services.runtime.files.document import read_document
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised
 from tests.integration.monitor.notifications.receivers import HookServer, MailServer
 from tests.support.messages import at
@@ -76,7 +76,7 @@ class NotificationJobs:
     async def directory(self, text: str = DIRECTORY) -> int | None:
         """Put this directory in force."""
         async with self.database.begin() as connection:
-            return await directory_store.put(connection, read_yaml(DirectoryFile, text.encode()), "test")
+            return await directory_store.put(connection, read_document(DirectoryFile, text.encode()), "test")
 
     async def collect(self) -> None:
         while await self.collector().run_once():

@@ -6,8 +6,8 @@ import pytest
 
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.store.notifications import directory_store
+from services.runtime.files.document import read_document
 from services.runtime.store.documents import Superseded
-from services.runtime.yaml_file import read_yaml
 from tests.integration.monitor.notifications.jobs import DIRECTORY, NotificationJobs
 
 
@@ -19,7 +19,7 @@ async def test_staff_see_the_directory_and_the_recipients(jobs: NotificationJobs
     await jobs.directory()
     found = await get("/directory")
     assert (found["number"], found["summary"]) == (1, "test")
-    assert read_yaml(DirectoryFile, DIRECTORY.encode()) == DirectoryFile.model_validate(found["directory"])
+    assert read_document(DirectoryFile, DIRECTORY.encode()) == DirectoryFile.model_validate(found["directory"])
     changes: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["wang"]),
         ({"level": 1}, ["smith"]),
@@ -59,7 +59,7 @@ async def test_only_staff_is_answered(jobs: NotificationJobs) -> None:
 
 
 async def test_a_directory_that_followed_another_one_is_not_put_in_its_place(jobs: NotificationJobs) -> None:
-    content = read_yaml(DirectoryFile, DIRECTORY.encode())
+    content = read_document(DirectoryFile, DIRECTORY.encode())
     async with jobs.database.begin() as connection:
         assert await directory_store.put(connection, content, "first", after=0) == 1
         assert await directory_store.put(connection, content, "again", after=1) is None

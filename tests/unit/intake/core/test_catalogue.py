@@ -12,12 +12,12 @@ from ruamel.yaml import YAML
 from contracts.messages.plans import Limit, Limits
 from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
 from services.intake.core.catalogue.plans import Matter, plan_for, required_materials
-from services.runtime.yaml_file import InvalidFile
+from services.runtime.files.encoding import InvalidFile
 from tools.catalogue_schema import SCHEMA, schema_text
 
 
 def faults(tmp_path: Path, content: Any) -> list[str]:
-    """The faults of a catalogue with this content, without their lines."""
+    """The faults of a catalogue with this content, in English and without their lines."""
     file = tmp_path / "own.yaml"
     if isinstance(content, str):
         file.write_text(content, "utf-8")
@@ -25,7 +25,9 @@ def faults(tmp_path: Path, content: Any) -> list[str]:
         YAML(typ="safe").dump(content, file)
     with pytest.raises(InvalidFile) as caught:
         load_catalogue(file)
-    return [re.sub(r"line \d+: ", "", fault) for fault in str(caught.value).splitlines()]
+    found = [fault.split(" / ") for fault in str(caught.value).splitlines()]
+    assert not any(chinese.isascii() for _, chinese in found)
+    return [re.sub(r"line \d+: ", "", english) for english, _ in found]
 
 
 def content() -> Any:
@@ -97,9 +99,9 @@ def test_faults_of_form_are_reported_with_file_entry_and_field(tmp_path: Path) -
     wrong["items"][1]["limits"]["committed"] = -1
     wrong["bundles"][0]["steps"][0]["wait"] = 3
     assert faults(tmp_path, wrong) == [
-        "own.yaml: items[company-registration].legal_basis: Field required",
-        "own.yaml: items[tax-registration].limits.committed: Input should be greater than or equal to 0",
-        "own.yaml: bundles[start-business].steps[licence].wait: Extra inputs are not permitted",
+        "own.yaml: items[company-registration].legal_basis: is missing",
+        "own.yaml: items[tax-registration].limits.committed: must be 0 or more",
+        "own.yaml: bundles[start-business].steps[licence].wait: there is no such field; check its name",
     ]
 
 
@@ -115,12 +117,12 @@ def test_faults_of_meaning_are_reported_with_file_entry_and_field(tmp_path: Path
     wrong["bundles"][1]["steps"][2] |= {"step": "title"}
     found = faults(tmp_path, wrong)
     for expected in [
-        "departments[commerce]: the code is used twice",
-        "materials[identity]: the code is used twice",
-        "bundles[company-registration]: the code is used twice",
+        "departments[commerce]: the code is used twice; change one",
+        "materials[identity]: the code is used twice; change one",
+        "bundles[company-registration]: the code is used twice; change one",
         "items[company-registration].department: there is no department none",
         "items[company-registration].materials[none]: there is no material none",
-        "items[company-registration].materials[identity]: the code is used twice",
+        "items[company-registration].materials[identity]: the code is used twice; change one",
         "items[company-registration].produces: there is no material nothing",
         "items[tax-registration].limits.committed: longer than the statutory limit of 8 working days",
         "items[invoice-approval].limits.committed: a filing must be completed on the spot, within 0 working days",
@@ -129,7 +131,7 @@ def test_faults_of_meaning_are_reported_with_file_entry_and_field(tmp_path: Path
         "bundles[company-registration].steps[premises].after: there is no step none",
         "bundles[company-registration].steps[tax-registration].item: its committed limit of 9 working days is longer "
         "than the bundle's 3",
-        "bundles[transfer-property].steps[title]: the code is used twice",
+        "bundles[transfer-property].steps[title]: the code is used twice; change one",
     ]:
         assert f"own.yaml: {expected}" in found
 

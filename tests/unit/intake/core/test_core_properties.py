@@ -73,5 +73,5 @@ def test_every_state_can_be_stored_and_shown(history: list[At]) -> None:
     assert Case.model_validate_json(state.model_dump_json()) == state
     shown = case_view(NUMBER, state)
     assert [event.at for event in shown.history] == sorted(event.at for event in shown.history)
-    assert state.accepted.applicant is not None
+    assert state.accepted.applicant is not None and state.accepted.applicant.id_number is not None
     assert state.accepted.applicant.id_number not in shown.model_dump_json()

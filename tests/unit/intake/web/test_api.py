@@ -1,19 +1,26 @@
 """Applications and cases over HTTP."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from contracts.messages.cases import CaseAccepted, StepState
+from onedoor.applicants import citizen_number
 from services.intake.core.case_numbers import is_valid
 from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
-from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE
+from tests.support.messages import MONDAY
+from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE, REGION
 from tests.support.runtime.fakes import MemoryHost
 from tests.unit.intake.core.cases import CASE, after, step_report
 from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post, problem
+
+BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, REGION)
+BORN_1850 = citizen_number(date(1850, 1, 1), 1, REGION)
+FOREIGNER_NUMBER = citizen_number(date(1980, 1, 1), 1, "910000")
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -61,6 +68,70 @@ def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost[Case])
     assert published.applicant is not None
     assert published.applicant.id_number == CREDIT_CODE
     assert "a letter" in published.materials
+
+
+@pytest.mark.parametrize(
+    ("kind", "id_kind", "typed", "number"),
+    [
+        ("person", None, CITIZEN_NUMBER, CITIZEN_NUMBER),
+        ("person", "111", CITIZEN_NUMBER, CITIZEN_NUMBER),
+        ("person", "414", " e1234567 8", "E12345678"),
+        ("person", "511", "01234567", "01234567"),
+        ("person", "511", "0123456789（b）", "0123456789(B)"),
+        ("person", "516", "h12345678", "H12345678"),
+        ("person", "553", "usa110083010101", "USA110083010101"),
+        ("person", "553", FOREIGNER_NUMBER, FOREIGNER_NUMBER),
+        ("person", "099", None, None),
+        ("organisation", None, CREDIT_CODE, CREDIT_CODE),
+        ("organisation", "099", "HRB 12345 Köln", "HRB 12345 Köln"),
+        ("organisation", "099", None, None),
+    ],
+)
+def test_everybody_can_apply_with_the_paper_they_have(
+    process: MemoryHost[Case], kind: str, id_kind: str | None, typed: str | None, number: str | None
+) -> None:
+    applicant = {"kind": kind, "name": "Anna Schmidt", "id_kind": id_kind, "id_number": typed}
+    body = changed(applicant={name: value for name, value in applicant.items() if value is not None})
+    assert post(process, body).status_code == 201
+    (published,) = process.published
+    assert isinstance(published, CaseAccepted) and published.applicant is not None
+    expected = id_kind or {"person": "111", "organisation": "001"}[kind]
+    assert (published.applicant.paper, published.applicant.id_number) == (expected, number)
+
+
+@pytest.mark.parametrize(
+    ("kind", "id_kind", "number", "field", "detail"),
+    [
+        ("person", None, None, "id_number", "is missing; a citizen card has a number"),
+        ("person", "414", None, "id_number", "is missing; a passport has a number"),
+        ("person", "414", "E123?", "id_number", "is no number of a passport"),
+        ("person", "553", CITIZEN_NUMBER, "id_number", "is no number of a permanent residence permit"),
+        ("person", "516", "X12345678", "id_number", "is no number of a mainland travel permit"),
+        ("person", "111", "E12345678", "id_number", "is no number of a citizen card"),
+        ("person", "111", BORN_TOMORROW, "id_number", "has a date of birth that cannot be"),
+        ("person", "111", BORN_1850, "id_number", "has a date of birth that cannot be"),
+        ("person", "001", CREDIT_CODE, "id_kind", "must be 111 (citizen card)"),
+        ("organisation", "414", "E12345678", "id_kind", "must be 001 (unified social credit code)"),
+        ("organisation", None, CITIZEN_NUMBER, "id_number", "is no number of a unified social credit code"),
+        ("person", "777", "1", "id_kind", "must be 111 (citizen card)"),
+        ("person", "099", "a\nb", "id_number", "must be one line"),
+        ("person", "099", "x" * 41, "id_number", "has more than 40 characters"),
+    ],
+)
+def test_the_kind_of_a_number_decides_its_check(
+    process: MemoryHost[Case], kind: str, id_kind: str | None, number: str | None, field: str, detail: str
+) -> None:
+    applicant = {"kind": kind, "name": "Anna Schmidt", "id_kind": id_kind, "id_number": number}
+    response = post(process, changed(applicant=applicant))
+    (fault,) = problem(response, 422)["errors"]
+    assert fault["pointer"] == f"#/applicant/{field}"
+    assert detail in fault["detail"] and not fault["detail_zh"].isascii()
+    assert number is None or len(number) < 5 or number not in response.text
+
+
+def test_a_county_in_no_province_is_refused(process: MemoryHost[Case]) -> None:
+    (fault,) = problem(post(process, changed(region="999999")), 422)["errors"]
+    assert (fault["pointer"], fault["detail_zh"]) == ("#/region", "没有这样开头的行政区划代码，请核对")
 
 
 def test_the_same_key_and_body_is_the_same_case(process: MemoryHost[Case]) -> None:
@@ -256,7 +327,8 @@ def test_other_errors_are_problems_too(process: MemoryHost[Case]) -> None:
 def test_the_description_of_the_endpoints_has_no_dangling_references(process: MemoryHost[Case]) -> None:
     description = client_of(process).get("/openapi.json").json()
     post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert post_cases["properties"]["applicant"]["properties"]["id_number"]["maxLength"] == 18
+    applicant = post_cases["properties"]["applicant"]["properties"]
+    assert applicant["id_number"]["anyOf"][0]["maxLength"] == 40 and "414" in applicant["id_kind"]["anyOf"][0]["enum"]
     assert "#/$defs" not in str(description)
     rows = description["paths"]["/imports"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "accepted_at" in rows["items"]["required"]

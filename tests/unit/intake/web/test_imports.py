@@ -1,5 +1,6 @@
 """Importing cases of another system."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from httpx2 import Response
 
 from contracts.messages.cases import CaseAccepted
 from contracts.messages.plans import Limit
+from onedoor.applicants import citizen_number
 from services.intake.core.state import Case
+from tests.support.persons import REGION
 from tests.support.runtime.fakes import MemoryHost
 from tests.unit.intake.web.endpoints import client_of, intake
 
@@ -56,6 +59,46 @@ def test_cases_are_imported_and_rows_rejected_one_by_one(process: MemoryHost[Cas
         "#",
     ]
     assert set(process.rows) == {answer["number"] for answer in answers[:2]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail"),
+    [
+        ({"due_at": None, "working_days": True}, "#/working_days", "must be a whole number"),
+        ({"due_at": None, "working_days": "5"}, "#/working_days", "must be a whole number"),
+        ({"due_at": None, "working_days": 5.5}, "#/working_days", "must be a whole number"),
+        ({"due_at": "2011-10-11T13:42:22.687+02:00"}, "#/due_at", "lies before accepted_at"),
+        ({"region": "999999"}, "#/region", "no code of administrative division begins like this"),
+        ({"reference": 7}, "#/reference", "must be text"),
+        ({"channel": "pigeon"}, "#/channel", "must be 'window'"),
+        ({"accepted_at": 1318333342}, "#/accepted_at", "is no date and time with a zone"),
+        (
+            {
+                "applicant": {
+                    "kind": "person",
+                    "name": "王小明",
+                    "id_number": citizen_number(date(2099, 1, 1), 1, REGION),
+                }
+            },
+            "#/applicant/id_number",
+            "has a date of birth that cannot be",
+        ),
+    ],
+)
+def test_a_row_that_says_the_impossible_is_rejected(
+    process: MemoryHost[Case], fields: dict[str, Any], pointer: str, detail: str
+) -> None:
+    answers = post(process, row(**fields), row(reference="good")).json()
+    (fault,) = answers[0]["errors"]
+    assert fault["pointer"] == pointer and detail in fault["detail"] and not fault["detail_zh"].isascii()
+    assert "number" in answers[1] and len(process.rows) == 1
+
+
+def test_a_row_may_disclose_its_applicant(process: MemoryHost[Case]) -> None:
+    post(process, row(applicant={"kind": "person", "name": "Anna Schmidt", "id_kind": "414", "id_number": "E1234567"}))
+    (accepted,) = process.published
+    assert isinstance(accepted, CaseAccepted) and accepted.applicant is not None
+    assert (accepted.applicant.paper, accepted.applicant.id_number) == ("414", "E1234567")
 
 
 def test_a_case_without_a_limit_is_imported_and_never_due(process: MemoryHost[Case]) -> None:

@@ -1,7 +1,6 @@
 """Rules as data: the content of a file, the entry that counts, and the shipped rules."""
 
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,16 +13,10 @@ from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.core.ladder import ClockHistory, due_dates
 from services.monitor.core.rules import RuleFile, RuleSet
 from services.monitor.store import rule_store
-from services.runtime.yaml_file import InvalidFile, read_yaml
+from services.runtime.files.document import read_document
+from services.runtime.files.encoding import InvalidFile
 from tests.support.messages import at, limits
 from tests.support.monitor_histories import changed_rules, rule_text
-
-
-def rule_file(tmp_path: Path, text: str) -> Path:
-    file = tmp_path / "rules.yaml"
-    file.write_text(text, encoding="utf-8")
-    return file
-
 
 # -- the province's card rules -----------------------------------------------------------------------------------------
 
@@ -127,45 +120,50 @@ def test_counting_is_by_the_day_by_default() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (("counting: day", "counting: week"), "line 8: counting: Input should be 'day' or 'second'"),
+        (("counting: day", "counting: week"), "line 8: counting: must be 'day' or 'second' / 须为 'day' 或 'second'"),
         (("yellow: {}", "yelow: {}"), "ladder[1].rungs.yelow"),
         (("days_left: 2, share_used: 0.5", "days_left: 2, days_over: 1"), "goes with neither days_left nor share_used"),
         (("  - kinds: [delivery]\n    rungs:\n      yellow: {}\n", ""), "no entry covers delivery in all regions"),
-        (("kinds: [delivery]", "kinds: [parcel]"), "Input should be"),
+        (("kinds: [delivery]", "kinds: [parcel]"), "must be 'case'"),
+        (("days_left: 2, share_used", "days_left: true, share_used"), "days_left: must be a whole number"),
+        (
+            ("  - {zone: Asia", '  - {region: "99", zone: Asia/Shanghai, sessions: ["09:00-17:30"]}\n  - {zone: Asia'),
+            "no code of administrative division begins with 99",
+        ),
         (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone; write for example Asia/Shanghai"),
         (("09:00-17:30", "09:00-09:00"), "have no length; an office that never closes is open 00:00-24:00"),
         (("09:00-17:30", "nine to five"), "are no hours of business"),
-        (("  hold: [case, steps]\n", ""), "suspends: no entry for hold"),
+        (("  hold: [case, steps]\n", ""), "suspends: no entry for hold; add one"),
         (("  - {zone: Asia", '  - {region: "45", zone: Asia'), "one entry must apply to all regions"),
         (("ladder:", "ladder: ]"), "line 11: "),
     ],
 )
-def test_a_file_with_faults_is_refused_with_line_and_reason(
-    tmp_path: Path, changes: tuple[str, str], expected: str
-) -> None:
+def test_a_file_with_faults_is_refused_with_line_and_reason(changes: tuple[str, str], expected: str) -> None:
     with pytest.raises(InvalidFile) as refused:
-        rule_store.read(rule_file(tmp_path, rule_text(changes)))
+        rule_store.read(rule_text(changes))
     assert expected in str(refused.value)
-    assert all(line.startswith("line ") for line in str(refused.value).splitlines())
+    for line in str(refused.value).splitlines():
+        english, chinese = line.split(" / ")
+        assert english.startswith("line ") and not chinese.isascii()
 
 
-def test_the_line_is_the_one_on_which_the_fault_stands(tmp_path: Path) -> None:
+def test_the_line_is_the_one_on_which_the_fault_stands() -> None:
     text = rule_text(("days_over: 3", "days_over: -3"))
     (line,) = [number for number, content in enumerate(text.splitlines(), 1) if "days_over: -3" in content]
     with pytest.raises(InvalidFile, match=f"^line {line}: ladder"):
-        rule_store.read(rule_file(tmp_path, text))
+        rule_store.read(text)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "ladder: {}"])
-def test_another_file_is_refused_as_rules(tmp_path: Path, content: str) -> None:
+def test_another_file_is_refused_as_rules(content: str) -> None:
     with pytest.raises(InvalidFile, match=r"^line 1"):
-        rule_store.read(rule_file(tmp_path, content))
+        rule_store.read(content)
 
 
 def test_every_kind_of_commitment_has_a_ladder() -> None:
     shipped = rule_store.shipped()
     assert all(shipped.ladder(kind, "110101", "any") for kind in Kind)
-    assert read_yaml(RuleFile, rule_text().encode()) == shipped.rule_set.rules
+    assert read_document(RuleFile, rule_text().encode()) == shipped.rule_set.rules
 
 
 def test_moments_are_instants_in_utc() -> None:

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from contracts.messages.alerts import Rung
 from services.monitor.core.notifications.directory import ZONE, Directory
 from services.monitor.core.notifications.directory_file import DEFAULT_ESCALATION, SUPERVISOR, DirectoryFile
-from services.runtime.yaml_file import InvalidFile, read_yaml
+from services.runtime.files.document import read_document
+from services.runtime.files.encoding import InvalidFile
 
 FILE = """\
 version: "2026-11"
@@ -40,7 +41,7 @@ def at(day: str, clock: str = "10:00") -> datetime:
 
 @pytest.fixture(scope="module")
 def directory() -> Directory:
-    return Directory(read_yaml(DirectoryFile, FILE.encode()))
+    return Directory(read_document(DirectoryFile, FILE.encode()))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_the_recipients_of_a_rung(
 
 def test_only_present_people_of_several_roles_are_recipients() -> None:
     """A clerk and no office: no higher role takes the place of the office."""
-    content = read_yaml(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
+    content = read_document(DirectoryFile, FILE.replace("posts:", "posts:\n  - {role: clerk, person: li}").encode())
     for day, expected in (("2026-03-02", ["li"]), ("2026-03-06", ["wang"])):
         people = Directory(content).recipients(Rung.WARNING, 0, "税务局", "450302", "licence", at(day))
         assert [person.id for person in people] == expected
@@ -118,7 +119,7 @@ def test_supervisors_are_notified_of_appeals(directory: Directory) -> None:
 
 
 def test_omitted_parts_keep_their_defaults() -> None:
-    content = read_yaml(
+    content = read_document(
         DirectoryFile, f"{FILE}unacknowledged_hours: {{yellow: 6}}\nfirst_recipients: {{red: [head]}}\n".encode()
     )
     found = Directory(content)
@@ -163,7 +164,7 @@ def test_omitted_parts_keep_their_defaults() -> None:
 def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: str, expected: list[str]) -> None:
     assert old in FILE
     with pytest.raises(InvalidFile) as refused:
-        read_yaml(DirectoryFile, FILE.replace(old, new, 1).encode())
+        read_document(DirectoryFile, FILE.replace(old, new, 1).encode())
     assert all(part in str(refused.value) for part in expected), str(refused.value)
     assert all(line.startswith("line ") for line in str(refused.value).splitlines())
 
@@ -171,7 +172,7 @@ def test_a_directory_with_faults_is_refused_with_line_and_reason(old: str, new: 
 def test_all_faults_are_reported_at_once() -> None:
     text = FILE.replace("id: li,", "id: zhou,").replace("role: supervisor", "role: overseer")
     with pytest.raises(InvalidFile) as refused:
-        read_yaml(DirectoryFile, text.encode())
+        read_document(DirectoryFile, text.encode())
     lines = str(refused.value).splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["line 4", "line 10", "line 12", "line 15", "line 16"]
 

@@ -1,0 +1,94 @@
+"""Documents that people write: with the line of each fault, in any usual encoding, each name once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from contracts.messages.plans import Limit
+from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
+from services.monitor.store import rule_store
+from services.monitor.store.notifications import directory_store
+from services.runtime.fault_text import faults_of
+from services.runtime.files.document import load_document, read_document
+from services.runtime.files.encoding import InvalidFile
+from tests.support.monitor_histories import rule_text
+
+
+class Entry(BaseModel):
+    days: Annotated[int, Field(ge=1, strict=True)]
+
+
+class Entries(BaseModel):
+    entries: Annotated[tuple[Entry, ...], Field(min_length=1)]
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "gb18030", "utf-16"])
+def test_every_document_is_read_in_any_usual_encoding(codec: str, tmp_path: Path) -> None:
+    def rewritten(file: Path) -> bytes:
+        return file.read_text(encoding="utf-8").encode(codec)
+
+    assert rule_store.read(rewritten(rule_store.SHIPPED)) == rule_store.shipped().rule_set.rules
+    directory = directory_store.read(rewritten(directory_store.SAMPLE))
+    assert directory == directory_store.read(directory_store.SAMPLE.read_bytes())
+    catalogue = tmp_path / "own.yaml"
+    catalogue.write_bytes(rewritten(SAMPLE))
+    assert load_catalogue(catalogue) == sample_catalogue()
+
+
+def test_a_rung_that_stands_twice_is_refused_with_both_lines() -> None:
+    text = rule_text(("red: {limit: statutory}\n", "red: {limit: statutory}\n      yellow: {days_over: 30}\n"))
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip().startswith("yellow:")][:2]
+    with pytest.raises(InvalidFile) as refused:
+        rule_store.read(text)
+    assert str(refused.value) == (
+        f"line {lines[1]}: yellow stands in line {lines[0]} already; keep one of them"
+        f" / 第 {lines[1]} 行：yellow 已出现于第 {lines[0]} 行，请只保留一处"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: 1\nb: 2\na: 3", '{"a": 1,\n\t"b": 2,\n\t"a": 3}', "- a: 1\n  b: 2\n  'a': 3", "x: {a: 1,\nb: 2,\na: 3}"],
+)
+def test_a_name_that_stands_twice_in_one_place_is_refused(text: str) -> None:
+    with pytest.raises(InvalidFile, match=r"^line 3: a stands in line 1 already"):
+        load_document(text)
+
+
+def test_the_same_name_in_two_places_is_no_fault() -> None:
+    assert load_document("a: {a: 1}\nb: {a: 2}") == {"a": {"a": 1}, "b": {"a": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("version：1", "half-width colon"),
+        ("a: [", "check indentation, colons and quotation marks"),
+        ("", "there are no fields"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_what_to_write(text: str, fault: str) -> None:
+    with pytest.raises(InvalidFile, match=f"^line 1: .*{fault}.* / 第 1 行："):
+        load_document(text)
+
+
+def test_a_fault_of_an_entry_is_not_followed_by_one_of_the_list() -> None:
+    with pytest.raises(InvalidFile) as refused:
+        read_document(Entries, "entries:\n  - {days: 0}\n")
+    assert str(refused.value) == "line 2: entries[1].days: must be 1 or more / 不得小于 1"
+    with pytest.raises(InvalidFile, match=r"^line 1: entries: has 0 entries; at least 1"):
+        read_document(Entries, "entries: []\n")
+
+
+@pytest.mark.parametrize("value", ["true", '"5"', "5.5"])
+def test_a_number_is_a_number(value: str) -> None:
+    with pytest.raises(InvalidFile, match="whole number"):
+        read_document(Limit, f"working_days: {value}")
+
+
+def test_values_are_not_repeated() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Limit.model_validate({"working_days": "secret", "months": "secret"})
+    assert not any("secret" in fault.en + fault.zh for fault in faults_of(refused.value))
