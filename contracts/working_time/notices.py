@@ -12,17 +12,25 @@ from datetime import date
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.envelope import Name
-from contracts.faults import Fault, both, located
+from contracts.faults import Fault, both, fault, located
+from contracts.messages.fields import is_region
 from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
 from contracts.working_time.written import WrittenDate
 
 NATION = "CN"
 
-Province = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$")]
+
+def _check_province(code: str) -> str:
+    if code != NATION and not is_region(code.removeprefix(f"{NATION}-")):
+        raise fault(f"there is no province {code}; write for example CN-45", f"没有省级区域 {code}，请填写例如 CN-45")
+    return code
+
+
+Province = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$"), AfterValidator(_check_province)]
 """The country, or one of its provinces by ISO 3166-2:CN: ``CN-45`` is Guangxi."""
 
 

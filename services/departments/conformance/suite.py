@@ -55,6 +55,14 @@ class Site(Protocol):
         """The department's own ledger, by task id."""
 
 
+_APPLICANTS = (
+    Applicant(kind="person", name="Zoë O'Brien", id_kind="414", id_number="E1234567"),
+    Applicant(kind="person", name="张 三", id_number="11010519491231002X"),
+    Applicant(kind="organisation", name="Müller & Söhne GmbH", id_kind="099"),
+)
+"""With a passport, with a citizen card, and without a number."""
+
+
 def task(number: int, *, applicant: bool = True) -> TaskRequested:
     """A sample task; the same number is the same task."""
     return TaskRequested(
@@ -65,7 +73,7 @@ def task(number: int, *, applicant: bool = True) -> TaskRequested:
         department="Department",
         system="system",
         region="445122",
-        applicant=Applicant(kind="person", name="张 三", id_number="11010519491231002X") if applicant else None,
+        applicant=_APPLICANTS[number % len(_APPLICANTS)] if applicant else None,
         materials=("身份证",),
         documents=(Document(step="title", number="证〔2026〕1号"),),
         limits=Limits(committed=Limit(working_days=5), statutory=Limit(working_days=20)),

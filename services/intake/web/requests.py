@@ -1,7 +1,7 @@
 """Requests to accept and to import cases, and the checks of their fields."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +17,12 @@ from pydantic import (
 
 from contracts.envelope import Code
 from contracts.faults import Fault, fault, located
-from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, Applicant, Channel
-from contracts.messages.fields import Region, is_region
+from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, OTHER_PAPER, Applicant, Channel
+from contracts.messages.fields import KnownRegion
 from contracts.messages.plans import MAX_MATERIALS
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_kinds import ID_KINDS, ApplicantKind, IdKind
-from services.intake.core.id_numbers import date_of_birth, is_citizen_number
+from services.intake.core.id_numbers import date_of_birth
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.http.typed_text import SingleLine, readable, typed_id_number
 
@@ -44,18 +44,6 @@ class RequestPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
 
 
-def _known_region(region: str) -> str:
-    if not is_region(region):
-        raise fault(
-            "no code of administrative division begins like this; check it", "没有这样开头的行政区划代码，请核对"
-        )
-    return region
-
-
-KnownRegion = Annotated[Region, AfterValidator(_known_region)]
-"""A county's code of administrative division, in a province that exists."""
-
-
 IdNumber = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(readable)]
 """The number of an identity paper."""
 
@@ -72,13 +60,19 @@ class ApplicantRequest(RequestPart):
     id_number: IdNumber | None = Field(None, validate_default=True, repr=False)
     """The number of that paper, which only kind 099 may lack."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, values: Any) -> Any:
+        """Numbers of papers with a check have capitals and digits only; others stay as they are typed."""
+        if isinstance(values, dict) and "id_number" in values and values.get("id_kind") != OTHER_PAPER:
+            return {**values, "id_number": typed_id_number(values["id_number"])}
+        return values
+
     @field_validator("id_kind")
     @classmethod
     def _known_kind(cls, code: str | None, info: ValidationInfo) -> str | None:
         kind = info.data.get("kind")
-        if code is None or kind is None:
-            return code
-        if code not in ID_KINDS or kind not in ID_KINDS[code].applicants:
+        if code is not None and kind is not None and (code not in ID_KINDS or kind not in ID_KINDS[code].applicants):
             known = [one for one in ID_KINDS.values() if kind in one.applicants]
             raise fault(
                 f"for this kind of applicant must be {', '.join(f'{one.code} ({one.en})' for one in known)}",
@@ -86,40 +80,34 @@ class ApplicantRequest(RequestPart):
             )
         return code
 
-    @field_validator("id_number", mode="before")
-    @classmethod
-    def _as_meant(cls, number: object, info: ValidationInfo) -> object:
-        """Numbers of papers with a check have capitals and digits only; others stay as they are typed."""
-        checked = (paper := _paper(info)) is not None and paper.check is not None
-        return typed_id_number(number) if checked else number
-
     @field_validator("id_number")
     @classmethod
     def _checked(cls, number: str | None, info: ValidationInfo) -> str | None:
-        paper = _paper(info)
-        if paper is None or paper.check is None:
-            return number
-        if number is None:
-            raise fault(f"is missing; a {paper.en} has a number", f"缺少此项；{paper.zh}须填写号码")
-        if not paper.check(number):
-            raise fault(f"is no number of a {paper.en}; check it", f"不是有效的{paper.zh}号码，请核对")
-        if paper.check is is_citizen_number:
-            born, today = date_of_birth(number), (info.context or {}).get(TODAY)
-            if born is not None and today is not None and not today - _LONGEST_LIFE <= born <= today:
-                raise fault("has a date of birth that cannot be; check it", "出生日期不可能，请核对")
+        given = info.data
+        if "kind" not in given or "id_kind" not in given:
+            return number  # the kind itself is wrong
+        paper = ID_KINDS[given["id_kind"] or (CITIZEN_CARD if given["kind"] == "person" else CREDIT_CODE)]
+        if paper.check is not None and (wrong := _wrong_number(paper, number, info.context)) is not None:
+            raise fault(*wrong)
         return number
+
+
+def _wrong_number(paper: IdKind, number: str | None, context: Any) -> tuple[str, str] | None:
+    """What is wrong with the number of a paper that has a check, in both languages."""
+    if number is None:
+        return f"is missing; a {paper.en} has a number", f"缺少此项；{paper.zh}须填写号码"
+    if paper.check is None or not paper.check(number):
+        return f"is no number of a {paper.en}; check it", f"不是有效的{paper.zh}号码，请核对"
+    if paper.code == CITIZEN_CARD and context is not None:
+        born, today = date_of_birth(number), context[TODAY]
+        if born is None or not today - _LONGEST_LIFE <= born <= today:
+            return "has a date of birth that cannot be; check it", "出生日期不可能，请核对"
+    return None
 
 
 def applicant(request: ApplicantRequest) -> Applicant:
     """The applicant as messages have it."""
     return Applicant(**vars(request))
-
-
-def _paper(info: ValidationInfo) -> IdKind | None:
-    """The kind of paper in a request; None if that itself is wrong."""
-    if "kind" not in info.data or "id_kind" not in info.data:
-        return None
-    return ID_KINDS[info.data["id_kind"] or (CITIZEN_CARD if info.data["kind"] == "person" else CREDIT_CODE)]
 
 
 class CaseRequest(RequestPart):

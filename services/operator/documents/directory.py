@@ -31,11 +31,25 @@ def _load() -> Any:
 app = document_commands("Show, compare and change the directory of the people who are notified of alerts.", _load)
 
 
+def _county(code: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from contracts.faults import both
+    from contracts.messages.fields import KnownRegion
+    from services.runtime.fault_text import faults_of
+
+    county: TypeAdapter[str] = TypeAdapter(KnownRegion)
+    try:
+        return county.validate_python(code)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(both(one.en, one.zh) for one in faults_of(error))) from None
+
+
 @app.command()
 def recipients(
     rung: Annotated[Literal["warning", "yellow", "red", "oversight"], typer.Option(help="Rung that fired.")],
     owner: Annotated[str, typer.Option(help="Name of the department, as in alerts.")],
-    region: Annotated[str, typer.Option(help="Code of the county, six digits.")],
+    region: Annotated[str, typer.Option(callback=_county, help="Code of the county, six digits.")],
     item: Annotated[str, typer.Option(help="Code of the item or bundle in the catalogue.")] = "",
     at: Annotated[
         datetime | None, typer.Option(formats=[DAY], help="Day, such as 2026-03-02; without it, today.")

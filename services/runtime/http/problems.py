@@ -214,7 +214,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     InvalidBody: lambda error: not_json(error.fault),
     RequestValidationError: _invalid_request,
     HTTPException: lambda error: _plain(error.status_code, str(error.detail), headers=error.headers),
-    InvalidMessage: lambda error: _plain(409, str(error)),
+    InvalidMessage: lambda error: _plain(409, str(error), "与该办件的记录不符"),
     UnknownCase: lambda _: NO_SUCH_CASE,
     Rejected: _rejected,
     Overloaded: _overloaded,
