@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from contracts.messages.plans import Fen
 from services.intake.core.catalogue.models import BilingualText, Bundle, Catalogue, FeeEntry, LimitDays, Material
 from services.intake.core.catalogue.plans import Matter, items_of, required_materials
+from services.intake.core.id_kinds import ID_KINDS, ApplicantKind, IdKind
 from services.intake.web.answers import AnswerPart
 
 
@@ -22,10 +23,20 @@ class MatterView(AnswerPart):
     fees_total_fen: Fen
 
 
+class IdKindView(AnswerPart):
+    """A kind of identity paper: its code, and which applicants may have it."""
+
+    code: str
+    name: BilingualText
+    applicants: tuple[ApplicantKind, ...]
+    number_required: bool
+
+
 class CatalogueView(AnswerPart):
-    """All matters that can be applied for."""
+    """All matters that can be applied for, and the kinds of identity paper that an applicant may have."""
 
     version: str
+    id_kinds: tuple[IdKindView, ...]
     bundles: tuple[MatterView, ...]
     items: tuple[MatterView, ...]
 
@@ -47,9 +58,15 @@ def routes(catalogue: Catalogue) -> APIRouter:
 def _catalogue_view(catalogue: Catalogue) -> CatalogueView:
     return CatalogueView(
         version=catalogue.version,
+        id_kinds=tuple(map(_id_kind_view, ID_KINDS.values())),
         bundles=tuple(_matter_view(catalogue, bundle) for bundle in catalogue.bundles),
         items=tuple(_matter_view(catalogue, item) for item in catalogue.items),
     )
+
+
+def _id_kind_view(kind: IdKind) -> IdKindView:
+    name = BilingualText(zh=kind.zh, en=kind.en)
+    return IdKindView(code=kind.code, name=name, applicants=kind.applicants, number_required=kind.check is not None)
 
 
 def _matter_view(catalogue: Catalogue, matter: Matter) -> MatterView:

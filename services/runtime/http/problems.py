@@ -169,6 +169,11 @@ def _rejected(error: Rejected) -> Problem:
     return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh)
 
 
+def _http_exception(error: HTTPException) -> Problem:
+    detail_zh = "须提供有效的令牌（Authorization: Bearer）" if error.status_code == 401 else None
+    return _plain(error.status_code, str(error.detail), detail_zh, error.headers)
+
+
 def _overloaded(_: Exception) -> Problem:
     detail = "Too many requests are waiting, and this one was not accepted: send it again after Retry-After."
     return _plain(429, detail, "等待处理的请求过多，本次请求未受理：请在 Retry-After 之后重新发送。", _RETRY)
@@ -213,7 +218,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
     InvalidBody: lambda error: not_json(error.fault),
     RequestValidationError: _invalid_request,
-    HTTPException: lambda error: _plain(error.status_code, str(error.detail), headers=error.headers),
+    HTTPException: _http_exception,
     InvalidMessage: lambda error: _plain(409, str(error), "与该办件的记录不符"),
     UnknownCase: lambda _: NO_SUCH_CASE,
     Rejected: _rejected,

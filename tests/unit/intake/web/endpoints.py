@@ -65,4 +65,5 @@ def problem(response: Response, status: int) -> Any:
     assert content["status"] == status
     assert content["title"]
     assert content["title_zh"]
+    assert ("detail" in content) == ("detail_zh" in content)
     return content

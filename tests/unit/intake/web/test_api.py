@@ -307,6 +307,9 @@ def test_the_catalogue_is_public(process: MemoryHost[Case]) -> None:
     assert response.status_code == 200
     transfer = response.json()["bundles"][1]
     assert transfer["code"] == "transfer-property"
+    kinds = {kind["code"]: kind for kind in response.json()["id_kinds"]}
+    assert kinds["414"]["name"] == {"zh": "普通护照", "en": "passport"} and kinds["414"]["applicants"] == ["person"]
+    assert [code for code, kind in kinds.items() if not kind["number_required"]] == ["099"]
     assert [material["code"] for material in transfer["materials"]] == [
         "identity",
         "sale-contract",
