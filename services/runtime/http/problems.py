@@ -47,6 +47,13 @@ TITLES_ZH = {
 """The Chinese title of each status."""
 
 
+_DETAILS_ZH = {
+    401: "须提供有效的令牌（Authorization: Bearer）",
+    403: "仅限本机访问；设置 ONEDOOR_API_TOKEN 后方可从他处访问",
+}
+"""The Chinese detail of the refusals of `services.runtime.security`."""
+
+
 class FieldFault(BaseModel):
     """A fault in one field of a request.
 
@@ -170,8 +177,7 @@ def _rejected(error: Rejected) -> Problem:
 
 
 def _http_exception(error: HTTPException) -> Problem:
-    detail_zh = "须提供有效的令牌（Authorization: Bearer）" if error.status_code == 401 else None
-    return _plain(error.status_code, str(error.detail), detail_zh, error.headers)
+    return _plain(error.status_code, str(error.detail), _DETAILS_ZH.get(error.status_code), error.headers)
 
 
 def _overloaded(_: Exception) -> Problem:
