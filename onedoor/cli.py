@@ -14,7 +14,7 @@ from services.operator.dead_letters.command import app as dead_letters
 from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
 from services.operator.journal.command import app as journal
-from services.operator.options import Database, DatabaseOptions, Folder, service_name
+from services.operator.options import Database, DatabaseOptions, Folder, service_name, stop
 
 app = typer.Typer(
     help="onedoor: one door to the departments. Run its services, and operate them.",
@@ -93,13 +93,20 @@ def migrate(
     database: Database = "",
 ) -> None:
     """Bring the databases of services up to date. It may be repeated, and run in several places at once."""
+    import asyncpg
+    from sqlalchemy.exc import DBAPIError
+
     from services import start
+    from services.operator.databases import unreachable
 
     for name in services:
         service_name(name)
     with _exit_on_wrong_setting():
-        for name in start.migrate(services, database):
-            typer.echo(f"{name}: up to date")
+        try:
+            for name in start.migrate(services, database):
+                typer.echo(f"{name}: up to date")
+        except (OSError, asyncpg.PostgresError, DBAPIError) as error:
+            raise stop(str(unreachable(database, error))) from None
 
 
 @app.command()

@@ -53,6 +53,12 @@ def run(folder: Path, options: Options, plain: bool) -> int:
     except (FolderInUse, EngineFailed, NotReady) as failure:
         console.print(str(failure), markup=False, soft_wrap=True)
         return 1
+    except OSError as failure:
+        if failure.filename is None:
+            raise
+        reason = f"{failure.filename}: {failure.strerror}: choose another --folder"
+        console.print(reason, markup=False, soft_wrap=True)
+        return 1
     console.print("stopped")
     return 0
 

@@ -73,10 +73,15 @@ async def connected(address: str) -> AsyncIterator[AsyncEngine]:
     try:
         yield engine
     except (OSError, asyncpg.PostgresError, DBAPIError) as error:
-        shown = engine.url.render_as_string(hide_password=True)
-        raise Unreachable(f"{shown}: {_why(error)}. Is it running, and up to date ('onedoor migrate')?") from None
+        raise unreachable(address, error) from None
     finally:
         await engine.dispose()
+
+
+def unreachable(address: str, error: Exception) -> Unreachable:
+    """The error for a database that cannot be used, with its address but for the password."""
+    shown = make_url(address).render_as_string(hide_password=True)
+    return Unreachable(f"{shown}: {_why(error)}. Is it running, and up to date ('onedoor migrate')?")
 
 
 def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:

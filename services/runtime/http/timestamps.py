@@ -21,7 +21,9 @@ def reject_numbers(value: object) -> object:
     """
     if (isinstance(value, str) and not _DATE.match(value)) or isinstance(value, int | float):
         raise PydanticCustomError(
-            "moment", "is no date and time with a zone, such as 2026-03-02T09:00:00+08:00", {"zh": "时间格式不正确"}
+            "moment",
+            "is no date and time with a zone, such as 2026-03-02T09:00:00+08:00",
+            {"zh": "须为带时区的日期和时间，例如 2026-03-02T09:00:00+08:00"},
         )
     return value
 

@@ -22,9 +22,32 @@ def test_a_missing_setting_is_named_with_its_meaning() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("serve", "nobody"), ("migrate", "intake"), ("up", "--replicas", "monitor=0"), ("up", "--replicas", "x=1")],
+    [
+        ("serve", "nobody"),
+        ("migrate", "intake"),
+        ("up", "--replicas", "monitor=0"),
+        ("up", "--replicas", "monitor=²"),
+        ("up", "--replicas", "x=1"),
+    ],
 )
 def test_a_wrong_argument_is_refused(arguments: tuple[str, ...]) -> None:
     result = run_onedoor(*arguments)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("up", "--folder", __file__), "choose another --folder"),
+        (
+            ("migrate", "intake", "--database", "postgresql+asyncpg://user:password@127.0.0.1:1/nowhere"),
+            "user:***@127.0.0.1:1/nowhere: ",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named_without_a_traceback(arguments: tuple[str, ...], reason: str) -> None:
+    result = run_onedoor(*arguments)
+    assert result.returncode == 1
+    assert reason in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
