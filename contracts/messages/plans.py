@@ -61,11 +61,20 @@ class Limit(Value):
         return self
 
 
+_UNITS = ("working_days", "calendar_days", "months", "working_minutes", "due_at")
+
+
 class Limits(Value):
     """The time the department promised, and the longer time the law allows (承诺 / 法定时限)."""
 
     committed: Limit
     statutory: Limit
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the committed limit is not longer than the statutory one, as far as both have the same unit."""
+        pairs = [(getattr(self.committed, unit), getattr(self.statutory, unit)) for unit in _UNITS]
+        return all(committed is None or statutory is None or committed <= statutory for committed, statutory in pairs)
 
 
 class Fee(Value):

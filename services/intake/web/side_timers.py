@@ -34,12 +34,20 @@ class TimerRequest(BaseModel):
     started_at: Timestamp = Field(description="Required, so that the same request again is the same timer.")
 
     @model_validator(mode="after")
-    def _has_reference(self) -> Self:
+    def _is_possible(self) -> Self:
         if self.kind is not Kind.DELIVERY and self.reference is None:
             raise fault(
                 f"a {self.kind} needs a reference, since a case may have several",
                 "须填写编号 reference：同一办件可能有多个",
             )
+        if self.limits is not None:
+            if not self.limits.in_order:
+                raise fault(
+                    "committed is longer than statutory; correct one of them", "承诺时限长于法定时限，请更正其一"
+                )
+            due_at = self.limits.committed.due_at
+            if due_at is not None and due_at < self.started_at:
+                raise fault("due_at lies before started_at; correct one of them", "到期时间早于开始时间，请更正其一")
         return self
 
     @property

@@ -105,12 +105,14 @@ class LimitRule(_Selector):
         return Limits(committed=self.committed, statutory=self.statutory or self.committed)
 
     @model_validator(mode="after")
-    def _is_for_commitments_beside_the_plan(self) -> Self:
+    def _is_possible(self) -> Self:
         if promised := [kind for kind in self.kinds if kind in (Kind.CASE, Kind.STEP)]:
             raise fault(
                 f"the limits of {', '.join(promised)} stand in the catalogue; leave them out here",
                 f"{'、'.join(promised)} 的时限在事项目录中规定，请勿在此填写",
             )
+        if not self.limits.in_order:
+            raise fault("committed is longer than statutory; correct one of them", "承诺时限长于法定时限，请更正其一")
         return self
 
 

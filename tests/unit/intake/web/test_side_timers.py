@@ -10,6 +10,8 @@ from services.intake.core.state import Case
 from tests.support.runtime.fakes import MemoryHost
 from tests.unit.intake.web.endpoints import problem, send
 
+LONG_AGO = "2025-01-01T00:00:00Z"
+
 
 def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost[Case], case: str) -> None:
     now = process.clock.now().isoformat()
@@ -36,6 +38,9 @@ def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost[Case], cas
         ({"reference": "a/b"}, 422),
         ({"started_at": "later"}, 422),
         ({"started_at": None}, 422),
+        ({"limits": {"committed": {"working_days": True}, "statutory": {"working_days": 5}}}, 422),
+        ({"limits": {"committed": {"working_days": 9}, "statutory": {"working_days": 5}}}, 422),
+        ({"limits": {"committed": {"due_at": LONG_AGO}, "statutory": {"working_days": 5}}}, 422),
     ],
 )
 def test_a_wrong_request_is_refused(process: MemoryHost[Case], case: str, change: dict[str, Any], status: int) -> None:

@@ -131,6 +131,10 @@ def test_counting_is_by_the_day_by_default() -> None:
             "no code of administrative division begins with 99",
         ),
         (("Asia/Shanghai", "Asia/Nowhere"), "'Asia/Nowhere' is no time zone; write for example Asia/Shanghai"),
+        (
+            ("committed: {working_days: 10}", "committed: {working_days: 10}, statutory: {working_days: 9}"),
+            "committed is longer than statutory",
+        ),
         (("09:00-17:30", "09:00-09:00"), "have no length; an office that never closes is open 00:00-24:00"),
         (("09:00-17:30", "nine to five"), "are no hours of business"),
         (("  hold: [case, steps]\n", ""), "suspends: no entry for hold; add one"),
