@@ -24,15 +24,19 @@ class Notification:
     ack_token: Any
 
 
+KEPT_BYTES = 64 * 1024
+"""The part of an unparseable reply that is kept."""
+
+
 class UnparseableReply(Exception):
     """A reply that cannot be parsed. It becomes a dead letter, and the call stays open.
 
-    ``raw`` is stored with the dead letter, so that an operator can see the reply.
+    The beginning of ``raw`` is stored with the dead letter, so that an operator can see the reply.
     """
 
     def __init__(self, reason: str, raw: bytes = b"") -> None:
         super().__init__(reason)
-        self.raw = raw
+        self.raw = raw[:KEPT_BYTES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,11 @@ def _environments(folder: Path, proxies: dict[str, Proxy]) -> dict[str, dict[str
     }
     extra["intake"]["ONEDOOR_CATALOGUE"] = str(_catalogue(folder))
     extra["tax"] |= {"ONEDOOR_TAX_URL": f"http://{HOST}:{proxies['tax'].port}", "ONEDOOR_TAX_TIMEOUT_S": "4"}
-    extra["land"] |= {"ONEDOOR_LAND_PORT": str(proxies["land"].port), "ONEDOOR_LAND_TIMEOUT_S": "4"}
+    extra["land"] |= {
+        "ONEDOOR_LAND_PORT": str(proxies["land"].port),
+        "ONEDOOR_LAND_TIMEOUT_S": "4",
+        "ONEDOOR_LAND_FILE_TIMEOUT_S": "1",
+    }
     extra["commerce"] |= {
         "ONEDOOR_COMMERCE_EXCHANGE": database("sandbox_commerce", "commerce"),
         "ONEDOOR_COMMERCE_TIMEOUT_S": "4",

@@ -49,7 +49,14 @@ class ExchangeSftpServer(asyncssh.SFTPServer):
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         super().posix_rename(oldpath, newpath)
-        if b"inbox/" in newpath:
+        self._note(newpath)
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        super().rename(oldpath, newpath)
+        self._note(newpath)
+
+    def _note(self, path: bytes) -> None:
+        if b"inbox/" in path:
             self._arrived.set()
 
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
@@ -91,6 +98,7 @@ class LandSandbox:
         self._backend = backend
         self._inbox = folder / "inbox"
         self._outbox = folder / "outbox"
+        self._unreadable: set[Path] = set()
         for one in (self._inbox, self._outbox, folder / "done"):
             one.mkdir(parents=True, exist_ok=True)
 
@@ -98,14 +106,20 @@ class LandSandbox:
         """Answer new files and write one of new decisions. Returns whether there was anything to do."""
         if self._backend.away:
             return False
-        files = sorted(self._inbox.glob("*.jsonl"))
+        files = [file for file in sorted(self._inbox.glob("*.jsonl")) if file not in self._unreadable]
         for file in files:
-            await self._answer(file)
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                self._unreadable.add(file)
+                log.warning("an entry of inbox/ cannot be read, and is left alone", error=type(error).__name__)
+            else:
+                await self._answer(file, content)
         reported = await self._report()
         return bool(files) or reported
 
-    async def _answer(self, file: Path) -> None:
-        entries = await self._backend.take({one.ywh: one.sxbm for one in _applications(file)})
+    async def _answer(self, file: Path, content: bytes) -> None:
+        entries = await self._backend.take({one.ywh: one.sxbm for one in _applications(content)})
         now = self._backend.clock.now()
         self._write(file.name, (self._receipt_line(entry, decided=entry.decided(now)) for entry in entries.values()))
         # Last, so that after a crash the file is answered again.
@@ -138,12 +152,12 @@ class LandSandbox:
         part.rename(self._outbox / name)
 
 
-def _applications(file: Path) -> Iterator[Application]:
-    for line in lines_of(file.read_bytes()):
+def _applications(content: bytes) -> Iterator[Application]:
+    for line in lines_of(content):
         try:
             yield Application.model_validate_json(line)
         except ValueError:
-            log.warning("an invalid application", file=file.name)
+            log.warning("an invalid application")
 
 
 def _remove(file: Path) -> None:

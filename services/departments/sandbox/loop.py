@@ -13,7 +13,7 @@ INTERVAL_S = 0.02
 """Machine seconds between the beginnings of two rounds. A round costs the same for one application as for many."""
 
 RETRY_S = 1.0
-"""Seconds that a sandbox waits after a fault of its database."""
+"""Seconds that a sandbox waits after a fault, which is usually of its database."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,9 @@ async def _work(work_once: Callable[[], Awaitable[bool]], poll_s: float, arrived
         arrived.clear()
         try:
             busy = await work_once()
-        except DATABASE_ERRORS as error:
-            log.warning("the sandbox cannot work; trying again", error=type(error).__name__)
+        except Exception as error:
+            foreseen = isinstance(error, DATABASE_ERRORS)
+            log.warning("the sandbox cannot work; trying again", error=type(error).__name__, exc_info=not foreseen)
             await asyncio.sleep(RETRY_S)
             continue
         if not busy:

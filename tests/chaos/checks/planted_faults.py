@@ -84,6 +84,14 @@ PLANTED_FAULTS = (
         "power cut",
         r"the ledger of tax: \S+ is unexpected",
     ),
+    PlantedFault(
+        "a bad file ends the reading of the outbox",
+        "services/departments/land/outbox.py",
+        "            self._refuse(entry, str(fault))\n",
+        "            raise\n",
+        "bad file",
+        r"bad files in land's outbox \d were reported",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from tests.chaos.faults.schedule import KILLS, KILLS_PER_FAULT, draw_faults
 KINDS = {
     *("kills", "power cut", "wipe", "outage", "replicas", "paused process"),
     *("reread topics", "republished records", "connections", "disk", "clock"),
+    "bad file",
 }
 
 

@@ -1,6 +1,7 @@
 """Particulars of files over SFTP: access, visible folders, and files that are still being written."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncssh
@@ -10,10 +11,12 @@ from services.departments.conformance.suite import content_of, task
 from services.departments.land.adapter import LandAdapter
 from services.departments.land.translate import Standing, file_of
 from services.departments.sandbox.behaviour import Behaviour
-from services.departments.sdk.core.messages import Decision, Receipt
+from services.departments.sdk.core.messages import Decision, Posted, Receipt
 from services.departments.sdk.ssh_keys import ensure_key
+from services.runtime.clock import SystemClock
 from services.runtime.external_system import InvalidNotification
 from tests.support.adapter_sites import LandSite
+from tests.support.sftp_server import Faults, faulty_server
 
 TAKEN = file_of([Standing(ywh=task(1).task_id, slbh="受1号", slsj="20260302093000")])
 
@@ -128,3 +131,39 @@ async def test_a_sandbox_that_seldom_polls_is_notified_of_new_files(site: LandSi
     (answer,) = await adapter.submit([task(1)])
     await adapter.close()
     assert isinstance(answer, Decision)
+
+
+async def test_a_server_without_replacing_renames_is_handed_tasks(tmp_path: Path) -> None:
+    async with faulty_server(tmp_path, Faults(renames_over=False)) as settings:
+        adapter = LandAdapter(settings, SystemClock())
+        assert await adapter.submit([task(1)]) == [Posted()]
+        await adapter.close()
+    (file,) = (tmp_path / "files" / "inbox").iterdir()
+    assert file.suffix == ".jsonl"
+
+
+async def test_a_failed_delivery_leaves_nothing(tmp_path: Path) -> None:
+    async with faulty_server(tmp_path, Faults(renames=False)) as settings:
+        adapter = LandAdapter(settings, SystemClock())
+        for _ in range(3):
+            with pytest.raises(asyncssh.SFTPFailure):
+                await adapter.submit([task(1)])
+        await adapter.close()
+    assert not list((tmp_path / "files" / "inbox").iterdir())
+
+
+async def test_what_a_crash_left_is_removed_an_hour_later(site: LandSite) -> None:
+    inbox = site.folder / "land" / "files" / "inbox"
+    digits = "0123456789abcdef" * 2
+    old, new = f"20260302010000-{digits}.jsonl.part", f"20260302013000-{digits}.jsonl.part"
+    for name in (old, new, "20200101000000.jsonl.part"):
+        (inbox / name).write_bytes(b"{")
+    site.set_clock(datetime(2026, 3, 2, 2, 10, tzinfo=UTC))
+    await site.adapter.poll(1)
+    assert sorted(file.name for file in inbox.iterdir()) == ["20200101000000.jsonl.part", new]
+
+
+async def test_a_bad_entry_of_the_inbox_stops_no_sandbox(site: LandSite) -> None:
+    (site.folder / "land" / "files" / "inbox" / "0.jsonl").mkdir()
+    (answer,) = await site.adapter.submit([task(1)])
+    assert isinstance(answer, Receipt)

@@ -10,10 +10,13 @@ from aiohttp import ClientSession, ClientTimeout
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer
-from services.runtime.external_system import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
 from .settings import EnvironmentSettings
 from .translate import Feed, Permit, answer, application
+
+MOST_BYTES = 16_000_000
+"""The longest answer that is read."""
 
 
 class EnvironmentAdapter:
@@ -44,7 +47,7 @@ class EnvironmentAdapter:
             feed = read_reply(Feed, body)
         except ValueError as error:
             raise unparseable(error, body) from None
-        return [_notification(permit) for permit in feed.permits]
+        return [_notification(permit) for permit in feed.permits[:limit]]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         await self._request("POST", "/acknowledged", list(ack_tokens))
@@ -62,7 +65,12 @@ class EnvironmentAdapter:
     async def _request(self, method: str, path: str, content: object = None) -> bytes:
         async with self._session.request(method, path, json=content, allow_redirects=False) as response:
             response.raise_for_status()
-            return await response.read()
+            body = bytearray()
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise UnparseableReply("the department's answer is too long", bytes(body))
+            return bytes(body)
 
 
 def _notification(content: dict[str, Any]) -> Notification | InvalidNotification:

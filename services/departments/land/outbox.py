@@ -1,0 +1,322 @@
+"""The files of the outbox. Each is taken by itself: one that cannot be taken holds back no other.
+
+A file is listed, taken (read whole, within the limits of the settings), and moved to ``done/`` once all its lines are
+acknowledged. One that cannot be taken becomes one invalid notification, and moves to ``done/`` with the ending
+`REFUSED`. One that cannot be moved stays, is reported, and is not taken again until it changes.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncssh
+import structlog
+
+from services.departments.land.connection import CONNECTION_ERRORS, shown
+from services.departments.land.outbox_file import (
+    ABOUT_CHANGE,
+    ABOUT_FILE,
+    OUTBOX,
+    PUT_BACK,
+    Entry,
+    Line,
+    Notifications,
+    Unusable,
+    Version,
+    about,
+    content_of,
+    notifications_of,
+    parsed,
+)
+from services.departments.land.settings import LandSettings
+from services.departments.sdk.core.messages import Decision, Receipt
+from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+
+DONE = b"done"
+SUFFIX, PART, REFUSED = b".jsonl", b".part", b".refused"
+
+ATTEMPTS = 3
+"""Attempts to read a file before it is refused, where the fault may be another one than the file's."""
+
+GROWTH_CHECKS_S = (0.0, 60.0)
+"""Machine seconds after which a file in ``done/`` is looked at again: one that has grown was not whole when it was
+read."""
+
+SETTLE_S = 10.0
+"""Machine seconds for which a file that has changed after it was read must be unchanged before it is read again."""
+
+CHECKED_TOGETHER = 100
+"""The most files that one poll looks at again."""
+
+SHOWN_NAMES = 5
+
+_WRITTEN_IN_PLACE = (
+    "has changed after it was read, and is read again: it is written in place. Have it written as .part and then"
+    " renamed, or set ONEDOOR_LAND_SETTLE_S to longer than the writer pauses"
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _File:
+    """A file that has been taken, or cannot be."""
+
+    version: Version
+    unread: Notifications
+    """What is not acknowledged yet."""
+    refused: bool = False
+    stays: bool = False
+    """Whether it could not be moved to ``done/``."""
+
+
+@dataclass(slots=True)
+class _Moved:
+    """A file in ``done/`` that may still grow. ``name`` is its name in ``outbox/``."""
+
+    name: bytes
+    size: int | None
+    at: float
+    checks: int = 0
+
+
+class Outbox:
+    """The files of the outbox, as far as this process has to do with them."""
+
+    def __init__(self, settings: LandSettings) -> None:
+        self._settings = settings
+        self._files: dict[bytes, _File] = {}
+        self._unsettled: dict[bytes, tuple[Version, float]] = {}
+        """Files that may still be written, and since when they have not changed."""
+        self._changed: set[bytes] = set()
+        """Files that have changed after they were read, and have not been read again."""
+        self._breaches: dict[bytes, InvalidNotification] = {}
+        """The notifications that files have changed, which are not acknowledged yet."""
+        self._attempts: dict[bytes, int] = {}
+        """How often the reading of a file has been begun without an end."""
+        self._moved: dict[bytes, _Moved] = {}
+        self._foreign: dict[bytes, bool] = {}
+        """Entries that are not for onedoor, and whether that has been logged."""
+
+    def connected(self) -> None:
+        """Another server may answer now: take its files again."""
+        self._files = {name: file for name, file in self._files.items() if file.refused or not file.unread}
+
+    async def unread(
+        self, sftp: asyncssh.SFTPClient, limit: int, awaited: Collection[bytes]
+    ) -> Sequence[Notification | InvalidNotification]:
+        """At most ``limit`` notifications that are not acknowledged. Files that are ``awaited`` are left alone."""
+        ends = time.monotonic() + self._settings.timeout_s / 2
+        await self._check_moved(sftp)
+        if self._count() < limit:
+            for entry in await self._new(sftp, awaited):
+                await self._take(sftp, entry)
+                if self._count() >= limit or time.monotonic() > ends:
+                    break
+        return [*self._breaches.values(), *(one for file in self._files.values() for one in file.unread.values())][
+            :limit
+        ]
+
+    async def answers(self, sftp: asyncssh.SFTPClient, name: bytes) -> Mapping[str, Receipt | Decision] | None:
+        """The answers in a file by task id; they count as acknowledged, and lines that are invalid do not.
+
+        None if the file does not exist, or cannot be taken, which `unread` reports.
+        """
+        try:
+            content = await content_of(sftp, name, self._settings)
+            valid, invalid = await parsed(name, content, self._settings)
+        except CONNECTION_ERRORS:
+            raise
+        except (asyncssh.SFTPError, Unusable):
+            return None
+        self._files[name] = _File(Version(len(content), None), invalid)
+        await self._clear(sftp, name)
+        return {task_id: answer for _, task_id, answer in valid}
+
+    async def acknowledge(self, sftp: asyncssh.SFTPClient, lines: Sequence[Line]) -> None:
+        """Note that these have been processed."""
+        for line in lines:
+            if line.number == ABOUT_CHANGE:
+                self._breaches.pop(line.file, None)
+            elif (file := self._files.get(line.file)) is not None:
+                file.unread.pop(line.number, None)
+        for name in {line.file for line in lines}:
+            await self._clear(sftp, name)
+
+    def _count(self) -> int:
+        return sum(len(file.unread) for file in self._files.values())
+
+    async def _new(self, sftp: asyncssh.SFTPClient, awaited: Collection[bytes]) -> Sequence[Entry]:
+        """The files that can be taken now, in the order of their names."""
+        new: list[Entry] = []
+        listed: set[bytes] = set()
+        foreign: set[bytes] = set()
+        most = self._settings.listed_files
+        async with aclosing(sftp.scandir(OUTBOX)) as entries:
+            async for one in entries:
+                name, version = one.filename, Version(one.attrs.size, one.attrs.mtime)
+                assert isinstance(name, bytes)
+                if not name.endswith(SUFFIX) or b"/" in name:
+                    if name not in (b".", b"..") and not name.endswith(PART) and len(foreign) < most:
+                        foreign.add(name)
+                    continue
+                if name not in awaited and not self._is_known(name, version) and self._is_settled(name, version):
+                    new.append(Entry(name, version, one.attrs.type))
+                if any(name in known for known in (self._files, self._unsettled, self._attempts, self._changed)):
+                    listed.add(name)
+                if len(new) == most:
+                    break
+            else:
+                self._forget_all_but(listed)
+        self._report_foreign(foreign)
+        return sorted(new)
+
+    def _is_known(self, name: bytes, version: Version) -> bool:
+        file = self._files.get(name)
+        if file is None or file.version.same(version):
+            return file is not None
+        if not file.refused:
+            self._note_change(name)
+        return False
+
+    def _note_change(self, name: bytes) -> None:
+        if name not in self._changed:
+            self._changed.add(name)
+            self._breaches[name] = about(name, _WRITTEN_IN_PLACE, ABOUT_CHANGE)
+
+    def _is_settled(self, name: bytes, version: Version) -> bool:
+        """Whether a file has not changed for long enough."""
+        settle_s = max(self._settings.settle_s, SETTLE_S if name in self._changed else 0.0)
+        if not settle_s:
+            return True
+        now = time.monotonic()
+        known, since = self._unsettled.get(name, (None, now))
+        if known != version:
+            self._unsettled[name] = version, now
+            return False
+        return now - since >= settle_s
+
+    def _forget_all_but(self, listed: Collection[bytes]) -> None:
+        """Forget files that are no longer there, and of which nothing is left to acknowledge."""
+        self._files = {name: file for name, file in self._files.items() if file.unread or name in listed}
+        self._unsettled = {name: since for name, since in self._unsettled.items() if name in listed}
+        self._attempts = {name: count for name, count in self._attempts.items() if name in listed}
+        self._changed = {name for name in self._changed if name in listed}
+
+    def _report_foreign(self, names: Collection[bytes]) -> None:
+        """Log once that entries are not read, if they were there before, too: others are on their way."""
+        new = sorted(name for name in names if self._foreign.get(name) is False)
+        self._foreign = {name: name in self._foreign for name in names}
+        if new:
+            log.warning(
+                "entries of outbox/ are not read, since their names do not end in .jsonl: remove them, or have them"
+                " written under such a name",
+                entries=len(new),
+                first=[shown(name) for name in new[:SHOWN_NAMES]],
+            )
+
+    async def _take(self, sftp: asyncssh.SFTPClient, entry: Entry) -> None:
+        name, version, _ = entry
+        # Counted before it is read: where the server does not answer at all, the whole poll is cancelled.
+        attempts = self._attempts[name] = self._attempts.get(name, 0) + 1
+        too_slow = (
+            f"is not read within {self._settings.file_timeout_s:g} s. Divide it or set ONEDOOR_LAND_FILE_TIMEOUT_S,"
+            f" {PUT_BACK}"
+        )
+        try:
+            if attempts > ATTEMPTS:
+                raise Unusable(too_slow)
+            self._files[name] = _File(version, await notifications_of(sftp, entry, self._settings))
+        except CONNECTION_ERRORS:
+            raise
+        except asyncssh.SFTPNoSuchFile:
+            return  # another replica has moved it meanwhile
+        except Unusable as fault:
+            self._refuse(entry, str(fault))
+        except asyncssh.SFTPError as error:
+            if attempts < ATTEMPTS and not isinstance(error, asyncssh.SFTPPermissionDenied):
+                return
+            self._refuse(entry, f"cannot be read ({type(error).__name__}). Allow the platform's user to, {PUT_BACK}")
+        except TimeoutError:
+            if not await self._is_alive(sftp):
+                raise
+            self._refuse(entry, too_slow)
+        self._unsettled.pop(name, None)
+        self._attempts.pop(name, None)
+        self._changed.discard(name)
+        await self._clear(sftp, name)
+
+    def _refuse(self, entry: Entry, fault: str) -> None:
+        self._files[entry.name] = _File(entry.version, {ABOUT_FILE: about(entry.name, fault)}, refused=True)
+
+    async def _is_alive(self, sftp: asyncssh.SFTPClient) -> bool:
+        """Whether the server answers a simple request."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_s / 4):
+                await sftp.lstat(OUTBOX)
+        except (OSError, asyncssh.Error):
+            return False
+        return True
+
+    async def _clear(self, sftp: asyncssh.SFTPClient, name: bytes) -> None:
+        """Move a file away once nothing in it is left to acknowledge."""
+        file = self._files.get(name)
+        if file is None or file.unread or name in self._changed:
+            return
+        source, ending = _in(OUTBOX, name), REFUSED if file.refused else b""
+        for target in (name + ending, name + b"." + uuid4().hex.encode() + ending):  # the first may be taken already
+            try:
+                await sftp.rename(source, _in(DONE, target))
+            except CONNECTION_ERRORS:
+                raise
+            except asyncssh.SFTPError as error:
+                fault = type(error).__name__
+            else:
+                self._files.pop(name, None)
+                if not file.refused and len(self._moved) < self._settings.listed_files:
+                    self._moved[target] = _Moved(name, file.version.size, time.monotonic())
+                return
+        if not await sftp.lexists(source):
+            self._files.pop(name, None)  # another replica has moved it
+        elif not file.stays:
+            file.stays = True
+            reason = (
+                f"files of outbox/ cannot be moved to done/ ({fault}). Allow the platform's user to write both folders"
+            )
+            file.unread[ABOUT_FILE] = InvalidNotification(UnparseableReply(reason, OUTBOX), Line(name, ABOUT_FILE))
+
+    async def _check_moved(self, sftp: asyncssh.SFTPClient) -> None:
+        """Put files back that have grown since they were read."""
+        now = time.monotonic()
+        due = [target for target, moved in self._moved.items() if moved.at + GROWTH_CHECKS_S[moved.checks] <= now]
+        await asyncio.gather(*(self._check_growth(sftp, target) for target in due[:CHECKED_TOGETHER]))
+
+    async def _check_growth(self, sftp: asyncssh.SFTPClient, target: bytes) -> None:
+        moved = self._moved.pop(target)
+        try:
+            size = (await sftp.lstat(_in(DONE, target))).size
+            if None not in (size, moved.size) and size != moved.size:
+                await sftp.rename(_in(DONE, target), _in(OUTBOX, moved.name))
+                self._note_change(moved.name)
+                return
+        except CONNECTION_ERRORS:
+            raise
+        except asyncssh.SFTPNoSuchFile:
+            return
+        except asyncssh.SFTPError as error:
+            log.warning(
+                "a file has grown after it was read, and cannot be put back into outbox/: do it by hand",
+                file=f"done/{shown(target)}",
+                error=type(error).__name__,
+            )
+            return
+        moved.checks += 1
+        if moved.checks < len(GROWTH_CHECKS_S):
+            self._moved[target] = moved
+
+
+def _in(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name
