@@ -1,5 +1,6 @@
-"""Files that are written completely or not at all, and folders for one account. Cheap to import."""
+"""Files that are read within a limit, or written completely or not at all; folders for one account. Cheap to import."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,22 @@ PRIVATE = 0o600
 
 PRIVATE_FOLDER = 0o700
 """The mode of a folder that only its owner can enter."""
+
+
+MOST_MB = 64
+"""The largest file that a person gives to onedoor, in megabytes. A national catalogue has a few."""
+
+
+def limited_content(file: Path) -> bytes:
+    """The content of a file, a pipe or a device. Raises `OSError`, also for one that is larger than `MOST_MB`."""
+    with file.open("rb") as source:
+        content = source.read(MOST_MB * 1_000_000 + 1)
+    if len(content) > MOST_MB * 1_000_000:
+        from contracts.faults import both  # large, and used here only
+
+        reason = both(f"it has more than {MOST_MB} MB; divide it", f"文件超过 {MOST_MB} MB，请拆分")
+        raise OSError(errno.EFBIG, reason, str(file))
+    return content
 
 
 def private_folder(folder: Path) -> Path:

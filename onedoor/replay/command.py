@@ -23,6 +23,7 @@ from onedoor.temporary_run import local_client, run_in_temporary_folder, write_j
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
 from services.departments.recorded.store import RecordedLedger
+from services.files import limited_content
 from services.monitor.core.rules import RuleFile, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.clock import FileClock
@@ -92,7 +93,7 @@ def _read_rules(file: Path, notify: Notify) -> RuleFile:
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return limited_content(file)
     except OSError as error:
         raise _Unusable(f"{file}: {error.strerror}") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from contracts.faults import both
 from contracts.working_time import Calendar, published_calendar
 from contracts.working_time.notices import InvalidNotice, Notice, in_force
-from services.files import complete_file
+from services.files import complete_file, limited_content
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
 
@@ -23,7 +23,7 @@ def notices(folder: Path) -> list[Notice]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            notice = read_document(Notice, path.read_bytes())
+            notice = read_document(Notice, limited_content(path))
         except OSError as fault:
             raise InvalidNotice(f"{path}: {fault.strerror}") from None
         except InvalidFile as faults:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from services.files import limited_content
 from services.operator.options import file_errors, stop
 from services.runtime.files.encoding import InvalidFile, read_text
 from services.runtime.files.table import Table
@@ -13,7 +14,7 @@ from services.runtime.files.table import Table
 def read_document_text(file: Path) -> str:
     """The text of a document. Raises `InvalidFile`."""
     with file_errors():
-        content = file.read_bytes()
+        content = limited_content(file)
     text = read_text(content)
     _report(file, text.note)
     return text.text
@@ -22,7 +23,7 @@ def read_document_text(file: Path) -> str:
 def read_table(file: Path, columns: Sequence[str]) -> Table:
     """A table with these columns."""
     with file_errors():
-        content = file.read_bytes()
+        content = limited_content(file)
     try:
         table = Table(content, columns)
     except InvalidFile as faults:

@@ -5,8 +5,9 @@ Only the base protocol is needed (draft-ietf-secsh-filexfer-02). Extensions are 
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import cast
 
 import asyncssh
 
@@ -114,11 +115,18 @@ async def read_whole(sftp: asyncssh.SFTPClient, path: bytes, most_bytes: int) ->
     size, chunk = 0, sftp.limits.max_read_len or CHUNK
     async with sftp.open(path, "rb", block_size=0) as file:
         while more := await file.read(chunk):
-            chunks.append(more)
+            chunks.append(cast(bytes, more))
             size += len(more)
             if size > most_bytes:
                 raise TooLarge
     return b"".join(chunks)
+
+
+async def entries(sftp: asyncssh.SFTPClient, folder: bytes) -> AsyncGenerator[tuple[bytes, asyncssh.SFTPAttrs], None]:
+    """Name and attributes of the entries of a folder, in no order. Close it where it is not read to its end."""
+    async with aclosing(cast(AsyncGenerator[asyncssh.SFTPName, None], sftp.scandir(folder))) as found:
+        async for one in found:
+            yield cast(bytes, one.filename), one.attrs
 
 
 def shown(name: bytes) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from asyncssh import SFTPClient, SFTPError
 
-from services.departments.land.connection import CONNECTION_ERRORS, write_whole
+from services.departments.land.connection import CONNECTION_ERRORS, entries, write_whole
 from services.departments.land.outbox import PART, SUFFIX
 
 INBOX = b"inbox"
@@ -41,11 +41,9 @@ async def remove_leftovers(sftp: SFTPClient, before: datetime) -> None:
     found: list[bytes] = []
     try:
         async with asyncio.timeout(SEARCH_S):
-            async with aclosing(sftp.scandir(INBOX)) as entries:
+            async with aclosing(entries(sftp, INBOX)) as listed:
                 seen = 0
-                async for entry in entries:
-                    name = entry.filename
-                    assert isinstance(name, bytes)
+                async for name, _ in listed:
                     if (own := _OWN_PART.fullmatch(name)) and own[1] < stamp:
                         found.append(name)
                     seen += 1

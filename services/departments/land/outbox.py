@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncssh
 import structlog
 
-from services.departments.land.connection import CONNECTION_ERRORS, shown
+from services.departments.land.connection import CONNECTION_ERRORS, entries, shown
 from services.departments.land.outbox_file import (
     ABOUT_CHANGE,
     ABOUT_FILE,
@@ -155,16 +155,15 @@ class Outbox:
         listed: set[bytes] = set()
         foreign: set[bytes] = set()
         most = self._settings.listed_files
-        async with aclosing(sftp.scandir(OUTBOX)) as entries:
-            async for one in entries:
-                name, version = one.filename, Version(one.attrs.size, one.attrs.mtime)
-                assert isinstance(name, bytes)
+        async with aclosing(entries(sftp, OUTBOX)) as found:
+            async for name, attributes in found:
+                version = Version(attributes.size, attributes.mtime)
                 if not name.endswith(SUFFIX) or b"/" in name:
                     if name not in (b".", b"..") and not name.endswith(PART) and len(foreign) < most:
                         foreign.add(name)
                     continue
                 if name not in awaited and not self._is_known(name, version) and self._is_settled(name, version):
-                    new.append(Entry(name, version, one.attrs.type))
+                    new.append(Entry(name, version, attributes.type))
                 if any(name in known for known in (self._files, self._unsettled, self._attempts, self._changed)):
                     listed.add(name)
                 if len(new) == most:

@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+from services.files import limited_content
 from services.intake.core.catalogue.lint import lint
 from services.intake.core.catalogue.models import Catalogue
 from services.runtime import telemetry
@@ -20,7 +21,7 @@ _NAME_FIELDS = ("code", "step")
 def load_catalogue(file: Path) -> Catalogue:
     """The catalogue in a YAML file. Raises `InvalidFile` with all faults, and `OSError` for an unreadable file."""
     try:
-        text = read_text(file.read_bytes())
+        text = read_text(limited_content(file))
         content = load_document(text.text)
         catalogue = check_document(Catalogue, content, _NAME_FIELDS)
         if findings := lint(catalogue):
