@@ -1,5 +1,6 @@
 """The settings of one service process: environment variables with the prefix ``ONEDOOR_``."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Self
 
@@ -62,6 +63,13 @@ class Settings(BaseSettings):
     )
 
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    clock_tolerance_s: float = Field(
+        300,
+        ge=0,
+        le=86400,
+        description="Seconds by which honest clocks may differ: a moment from outside that lies so little in the "
+        "future counts as the moment of receipt.",
+    )
     systems: Systems = Field(
         min_length=1,
         description="The department systems of the installation, comma separated. The same at every service, but a "
@@ -85,6 +93,11 @@ class Settings(BaseSettings):
     )
     outbox_retention_days: int = Field(30, ge=1, description="How long published messages are kept in the outbox.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
+
+    @property
+    def clock_tolerance(self) -> timedelta:
+        """By how much honest clocks may differ (RFC 4120, section 8.2, recommends five minutes to Kerberos)."""
+        return timedelta(seconds=self.clock_tolerance_s)
 
     def systems_of(self, service: str) -> tuple[str, ...]:
         """The systems whose topics a service consumes: its own if it is the service of one, else all."""

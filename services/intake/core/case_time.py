@@ -3,7 +3,7 @@
 A restart (重新计时) is a fact without states of its own; suspension and extension are capabilities.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from contracts.core import Rejected
@@ -49,7 +49,7 @@ def change_time(case: Case, change: TimeChange) -> Case:
 
 def derive_change_id(number: CaseId, kind: str, subject: str, at: datetime) -> ChangeId:
     """The id of a change of the time of a case. The same request yields the same id, so that it counts once."""
-    return sha256(f"{number}/{kind}/{subject}/{at.isoformat()}".encode()).hexdigest()[:16]
+    return sha256(f"{number}/{kind}/{subject}/{at.astimezone(UTC).isoformat()}".encode()).hexdigest()[:16]
 
 
 def _effective_from(change: TimeChange) -> datetime:

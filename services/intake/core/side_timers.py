@@ -3,6 +3,7 @@
 Intake starts and ends them; monitor holds their deadlines.
 """
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -26,6 +27,8 @@ class StartTimer(Message):
     limits: Limits | None = None
     """None where the rules in force define the limit."""
     started_at: Instant
+    clock_tolerance: timedelta = timedelta()
+    """Two starts that differ by no more are one: the same request may arrive again."""
 
 
 class EndTimer(Message):
@@ -35,6 +38,8 @@ class EndTimer(Message):
 
     commitment: CommitmentKey
     ended_at: Instant
+    clock_tolerance: timedelta = timedelta()
+    """Two ends that differ by no more are one."""
 
 
 class TimerState(StrEnum):
@@ -111,7 +116,8 @@ def start(case: Case, command: StartTimer) -> Case:
     )
     known = timer_of(case, timer.commitment)
     if known is not None:
-        if known.replace(ended_at=None) != timer:
+        as_started = known.replace(started_at=timer.started_at, ended_at=None)
+        if as_started != timer or abs(known.started_at - timer.started_at) > command.clock_tolerance:
             raise TimerExists
         return case
     if timer.started_at < case.accepted.accepted_at:
@@ -122,7 +128,7 @@ def start(case: Case, command: StartTimer) -> Case:
 
 
 def end(case: Case, command: EndTimer) -> Case:
-    """The case with this timer ended; the same object if it has ended at this moment.
+    """The case with this timer ended; the same object if it has ended at that moment.
 
     Raises `UnknownTimer`, `TimerEnded` or `EndsBeforeStart`.
     """
@@ -130,7 +136,7 @@ def end(case: Case, command: EndTimer) -> Case:
     if known is None:
         raise UnknownTimer
     if known.ended_at is not None:
-        if known.ended_at != command.ended_at:
+        if abs(known.ended_at - command.ended_at) > command.clock_tolerance:
             raise TimerEnded
         return case
     if command.ended_at < known.started_at:

@@ -1,7 +1,7 @@
 """Endpoints for staff that change the time of a case: suspend, resume, extend, restart."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +17,7 @@ from services.intake.core.suspension import UnknownSuspension
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
-from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
@@ -72,27 +72,43 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
 
     @router.post("/suspensions", status_code=201)
     async def suspend(number: CaseNumberPath, request: SuspensionRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _suspension(number, request, host.clock.now()))
+        return await _record(host, number, _suspension(number, await _receive(host, number), request))
 
     @router.post("/suspensions/{suspension_id}/end", status_code=201)
     async def resume(
         number: CaseNumberPath, suspension_id: Annotated[Code, Path()], request: ResumptionRequest
     ) -> TimeChangeAnswer:
-        now = host.clock.now()
-        case = await host.read(number)
-        if case is None:
-            raise UnknownCase(number)
-        return await _record(host, number, _resumption(number, case, suspension_id, request, now))
+        return await _record(host, number, _resumption(number, await _receive(host, number), suspension_id, request))
 
     @router.post("/extension", status_code=201)
     async def extend(number: CaseNumberPath, request: ExtensionRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _extension(number, request, host.clock.now()))
+        return await _record(host, number, _extension(number, await _receive(host, number), request))
 
     @router.post("/restarts", status_code=201)
     async def restart(number: CaseNumberPath, request: RestartRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _restart(number, request, host.clock.now()))
+        return await _record(host, number, _restart(number, await _receive(host, number), request))
 
     return router
+
+
+class _Received(NamedTuple):
+    """The case and the moment in which a request arrives."""
+
+    case: Case
+    now: datetime
+    clock_tolerance: timedelta
+
+    def moment(self, name: str, wanted: datetime | None, not_before: datetime | None = None) -> datetime:
+        """The moment from which the request counts: not before the acceptance, or a later moment."""
+        earliest = not_before or self.case.accepted.accepted_at
+        return effective_moment(name, wanted, self.now, self.clock_tolerance, earliest)
+
+
+async def _receive(host: ServiceHost[Case], number: CaseId) -> _Received:
+    case = await host.read(number)
+    if case is None:
+        raise UnknownCase(number)
+    return _Received(case, host.clock.now(), host.settings.clock_tolerance)
 
 
 async def _record(host: ServiceHost[Case], number: CaseId, change: TimeChange) -> TimeChangeAnswer:
@@ -101,55 +117,54 @@ async def _record(host: ServiceHost[Case], number: CaseId, change: TimeChange) -
     return TimeChangeAnswer(change_id=change.change_id, suspension=of)
 
 
-def _suspension(number: CaseId, request: SuspensionRequest, now: datetime) -> CaseSuspended:
-    since = not_in_future("since", request.since, now)
-    identity = derive_change_id(number, "suspension", request.kind, since)
+# The id of a change derives from the moment in the request. The moment that counts may be that of receipt, which is
+# another one when the same request arrives again.
+
+
+def _suspension(number: CaseId, received: _Received, request: SuspensionRequest) -> CaseSuspended:
+    identity = derive_change_id(number, "suspension", request.kind, request.since or received.now)
     return CaseSuspended(
         change_id=identity,
         suspension=identity,
         kind=request.kind,
         reason=request.reason,
         article=request.article,
-        since=since,
-        recorded_at=now,
+        since=received.moment("since", request.since),
+        recorded_at=received.now,
     )
 
 
-def _resumption(
-    number: CaseId, case: Case, suspension_id: Code, request: ResumptionRequest, now: datetime
-) -> CaseSuspended:
-    until = not_in_future("until", request.until, now)
+def _resumption(number: CaseId, received: _Received, suspension_id: Code, request: ResumptionRequest) -> CaseSuspended:
+    known = suspension.latest(received.case, suspension_id)
     try:
         return suspension.end(
-            case,
+            received.case,
             suspension_id,
-            change_id=derive_change_id(number, "resumption", suspension_id, until),
+            change_id=derive_change_id(number, "resumption", suspension_id, request.until or received.now),
             reason=request.reason,
             article=request.article,
-            until=until,
-            now=now,
+            until=received.moment("until", request.until, known.since if known else None),
+            now=received.now,
         )
     except UnknownSuspension:
         title, title_zh = "The case has no such suspension", "该办件没有此项中止"
         raise Problem(404, "no-such-suspension", title, title_zh) from None
 
 
-def _extension(number: CaseId, request: ExtensionRequest, now: datetime) -> CaseExtended:
-    notified_at = not_in_future("notified_at", request.notified_at, now)
+def _extension(number: CaseId, received: _Received, request: ExtensionRequest) -> CaseExtended:
     return CaseExtended(
-        change_id=derive_change_id(number, "extension", str(request.days), notified_at),
+        change_id=derive_change_id(number, "extension", str(request.days), request.notified_at),
         days=request.days,
         reason=request.reason,
         article=request.article,
-        notified_at=notified_at,
+        notified_at=received.moment("notified_at", request.notified_at),
     )
 
 
-def _restart(number: CaseId, request: RestartRequest, now: datetime) -> CaseRestarted:
-    restarted_at = not_in_future("restarted_at", request.restarted_at, now)
+def _restart(number: CaseId, received: _Received, request: RestartRequest) -> CaseRestarted:
     return CaseRestarted(
-        change_id=derive_change_id(number, "restart", "", restarted_at),
+        change_id=derive_change_id(number, "restart", "", request.restarted_at),
         reason=request.reason,
         article=request.article,
-        restarted_at=restarted_at,
+        restarted_at=received.moment("restarted_at", request.restarted_at),
     )

@@ -9,11 +9,11 @@ from contracts.envelope import Code
 from contracts.faults import fault
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
-from services.intake.core.side_timers import EndTimer, StartTimer
+from services.intake.core.side_timers import EndTimer, StartTimer, timer_of
 from services.intake.core.state import Case
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
-from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath, SingleLine
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
@@ -81,16 +81,26 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
 
     @router.post("/timers", status_code=201)
     async def start(number: CaseNumberPath, request: TimerRequest) -> TimerAnswer:
-        started_at = not_in_future("started_at", request.started_at, host.clock.now())
-        commitment, owner, limits = request.commitment, request.owner, request.limits
-        command = StartTimer(commitment=commitment, owner=owner, limits=limits, started_at=started_at)
+        case, tolerance = await host.read(number), host.settings.clock_tolerance
+        earliest = case.accepted.accepted_at if case is not None else None
+        command = StartTimer(
+            commitment=request.commitment,
+            owner=request.owner,
+            limits=request.limits,
+            started_at=effective_moment("started_at", request.started_at, host.clock.now(), tolerance, earliest),
+            clock_tolerance=tolerance,
+        )
         await host.command(number, command)
-        return TimerAnswer(commitment=commitment)
+        return TimerAnswer(commitment=request.commitment)
 
     @router.post("/timers/end", status_code=201)
     async def end(number: CaseNumberPath, request: TimerEndRequest) -> TimerAnswer:
-        ended_at = not_in_future("ended_at", request.ended_at, host.clock.now())
-        await host.command(number, EndTimer(commitment=request.commitment, ended_at=ended_at))
+        case, tolerance = await host.read(number), host.settings.clock_tolerance
+        timer = timer_of(case, request.commitment) if case is not None else None
+        earliest = timer.started_at if timer is not None else None
+        ended_at = effective_moment("ended_at", request.ended_at, host.clock.now(), tolerance, earliest)
+        command = EndTimer(commitment=request.commitment, ended_at=ended_at, clock_tolerance=tolerance)
+        await host.command(number, command)
         return TimerAnswer(commitment=request.commitment)
 
     return router

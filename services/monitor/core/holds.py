@@ -7,7 +7,6 @@ from typing import ClassVar
 from contracts.core import Rejected
 from contracts.envelope import Code, Instant, Message
 from contracts.messages.cases import CaseHeld
-from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId, Reason
 from contracts.moves import Moves
 from services.monitor.core import facts
@@ -36,6 +35,8 @@ class EndHold(Message):
     by: PersonId
     reason: Reason
     until: Instant
+    clock_tolerance: timedelta = timedelta()
+    """Two ends that differ by no more are one: the same request may arrive again."""
 
 
 class HoldState(StrEnum):
@@ -117,8 +118,7 @@ def begin(case: MonitoredCase, command: BeginHold, now: datetime) -> tuple[Monit
         return case, []
     if HoldState.HELD in map(state_of, holds.values()):
         raise AlreadyHeld
-    whole = case.commitment(CASE)
-    if whole is not None and whole.opened_at is not None and command.since < whole.opened_at:
+    if case.accepted_at is not None and command.since < case.accepted_at:
         raise BeforeAcceptance
     return _publish(case, command, now, command.article, command.since)
 
@@ -133,7 +133,7 @@ def end(case: MonitoredCase, command: EndHold, now: datetime) -> tuple[Monitored
     known = holds_of(case).get(command.hold)
     if known is None:
         raise UnknownHold
-    if known.until == command.until:
+    if known.until is not None and abs(known.until - command.until) <= command.clock_tolerance:
         return case, []
     if (state_of(known), EndHold) not in MOVES:
         raise HoldEnded

@@ -88,6 +88,12 @@ class MonitoredCase(Value):
         return case is not None and case.owner is not None
 
     @property
+    def accepted_at(self) -> datetime | None:
+        """When the case as a whole began."""
+        case = self.commitment(CASE)
+        return case.opened_at if case is not None else None
+
+    @property
     def decided_at(self) -> datetime | None:
         """When the case as a whole was decided."""
         case = self.commitment(CASE)

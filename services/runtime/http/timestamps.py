@@ -1,7 +1,7 @@
 """Timestamps in requests."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -32,10 +32,23 @@ Timestamp = Annotated[Instant, BeforeValidator(reject_numbers)]
 """A moment in a request, as text with date, time and zone."""
 
 
-def not_in_future(name: str, wanted: datetime | None, now: datetime) -> datetime:
-    """The wanted moment, or now if there is none. Raises `Rejected` for a future moment."""
-    if wanted is None:
-        return now
-    if wanted > now:
-        raise Rejected(f"{name} lies in the future", f"{name} 晚于当前时间")
-    return wanted.astimezone(UTC)
+def effective_moment(
+    name: str, wanted: datetime | None, now: datetime, tolerance: timedelta, not_before: datetime | None = None
+) -> datetime:
+    """The moment from which a request counts: the wanted one, or now if there is none.
+
+    Clocks differ, also honest ones. A moment that lies up to ``tolerance`` in the future counts as now, the moment of
+    receipt. One that lies up to ``tolerance`` before ``not_before``, the earliest that is possible, counts as that.
+    Raises `Rejected` for a later moment; one that is still earlier is returned as it is, for the core to judge.
+    """
+    moment = now if wanted is None else wanted.astimezone(UTC)
+    if moment > now + tolerance:
+        here = now.isoformat(timespec="seconds")
+        raise Rejected(
+            f"{name} lies in the future: here it is {here}. Correct it, or the clock of the computer that sent it",
+            f"{name} 晚于当前时间（本系统时间 {here}）。请更正，或校准发送端的时钟",
+        )
+    moment = min(moment, now)
+    if not_before is not None and not_before - tolerance <= moment < not_before:
+        return not_before
+    return moment

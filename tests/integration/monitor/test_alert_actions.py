@@ -160,6 +160,28 @@ async def test_a_hold_begins_and_ends(monitor: MonitorProcess, http: httpx2.Asyn
         assert refused.status_code == status, (path, refused.text)
 
 
+@pytest.mark.parametrize("skew", [timedelta(seconds=5), timedelta(seconds=-5)])
+async def test_a_hold_by_a_clock_that_differs_a_little_counts_from_its_receipt(
+    monitor: MonitorProcess, http: httpx2.AsyncClient, skew: timedelta
+) -> None:
+    now = monitor.clock.now()
+    wanted = {"by": "super", "reason": "等待上级批复", "since": (now + max(skew, timedelta())).isoformat()}
+    first = await http.post(f"/commitments/{CASE}/holds", json=wanted)
+    monitor.clock.set(now + timedelta(seconds=1), 0)
+    again = await http.post(f"/commitments/{CASE}/holds", json=wanted)
+    assert first.status_code == again.status_code == 201, again.text
+    assert first.json() == again.json()
+    end = {"by": "super", "reason": "已批复", "until": (now + skew).isoformat()}
+    for seconds in (2, 3):
+        monitor.clock.set(now + timedelta(seconds=seconds), 0)
+        answer = await http.post(f"/commitments/{CASE}/holds/{first.json()['hold']}/end", json=end)
+        assert answer.status_code == 201, answer.text
+    assert await published(monitor, "case.held") == 2
+    (record,) = (await monitor.states())[CASE].suspensions
+    assert record.since == now
+    assert record.until == (now + timedelta(seconds=2) if skew > timedelta() else now)
+
+
 async def test_of_two_holds_requested_at_the_same_time_one_begins(
     monitor: MonitorProcess, http: httpx2.AsyncClient
 ) -> None:

@@ -1,6 +1,6 @@
 """Takes holds (暂停计时): a supervisor suspends the time of a case, and resumes it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated
 
@@ -11,11 +11,11 @@ from contracts.core import UnknownCase
 from contracts.envelope import Code
 from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId
-from services.monitor.core.holds import BeginHold, EndHold
+from services.monitor.core.holds import BeginHold, EndHold, holds_of
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
-from services.runtime.http.timestamps import Timestamp, not_in_future
+from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
@@ -46,10 +46,12 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.post("/commitments/{case_id}/holds", status_code=201)
     async def hold(case_id: CaseNumberPath, request: HoldRequest) -> Hold:
         now = host.clock.now()
-        await _must_supervise_case(host, case_id, request.by, now)
-        since = not_in_future("since", request.since, now)
-        # A repeated request makes the same hold.
-        name = sha256(f"{case_id}/hold/{since.isoformat()}".encode()).hexdigest()[:16]
+        accepted_at = (await _supervised_case(host, case_id, request.by, now)).accepted_at
+        # A repeated request makes the same hold: its name derives from the moment in the request, not from that of
+        # receipt.
+        wanted = (request.since or now).astimezone(UTC)
+        name = sha256(f"{case_id}/hold/{wanted.isoformat()}".encode()).hexdigest()[:16]
+        since = effective_moment("since", request.since, now, host.settings.clock_tolerance, accepted_at)
         command = BeginHold(hold=name, by=request.by, reason=request.reason, article=request.article, since=since)
         await host.command(case_id, command)
         return Hold(hold=name)
@@ -57,18 +59,23 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
     async def end(case_id: CaseNumberPath, hold: Annotated[Code, Path()], request: HoldEndRequest) -> Hold:
         now = host.clock.now()
-        await _must_supervise_case(host, case_id, request.by, now)
-        until = not_in_future("until", request.until, now)
-        await host.command(case_id, EndHold(hold=hold, by=request.by, reason=request.reason, until=until))
+        known = holds_of(await _supervised_case(host, case_id, request.by, now)).get(hold)
+        tolerance = host.settings.clock_tolerance
+        until = effective_moment("until", request.until, now, tolerance, known.since if known is not None else None)
+        command = EndHold(hold=hold, by=request.by, reason=request.reason, until=until, clock_tolerance=tolerance)
+        await host.command(case_id, command)
         return Hold(hold=hold)
 
     return router
 
 
-async def _must_supervise_case(host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime) -> None:
-    """Raise `Problem` unless this person may hold the case, and `UnknownCase` if it has not been accepted."""
+async def _supervised_case(
+    host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime
+) -> MonitoredCase:
+    """The case. Raises `Problem` unless this person may hold it, and `UnknownCase` if it has not been accepted."""
     directory, state = await directory_in_force(host), await host.read(case_id)
     case = state.commitment(CASE) if state is not None else None
     if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
         raise UnknownCase(case_id)
     must_supervise(directory, by, case.owner, state.region, state.matter, now)
+    return state

@@ -1,6 +1,7 @@
 """Requests to intake's endpoints, on a host in memory."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from services.intake.app import SERVICE
 from services.intake.core.state import Case
+from services.runtime.clock import FileClock
 from services.runtime.http.app import application
 from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
@@ -34,6 +36,12 @@ def intake(systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any
         **settings,
     )
     return MemoryHost(SERVICE, own, MONDAY)
+
+
+def pass_time(process: MemoryHost[Case], time: timedelta) -> None:
+    """Let so much time pass on this host."""
+    assert isinstance(process.clock, FileClock)
+    process.clock.set(process.clock.now() + time, speed=0)
 
 
 async def _no_faults() -> list[str]:

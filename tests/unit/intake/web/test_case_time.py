@@ -8,7 +8,7 @@ from contracts.messages.cases import CaseAccepted, CaseExtended, CaseRestarted, 
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, Move, Pause
 from services.intake.core.state import Case
 from tests.support.runtime.fakes import MemoryHost
-from tests.unit.intake.web.endpoints import client_of, post, problem, send
+from tests.unit.intake.web.endpoints import client_of, intake, pass_time, post, problem, send
 
 HOLD = {"kind": "hold", "reason": "等待上级批复", "article": "行政许可法第四十五条"}
 
@@ -46,6 +46,59 @@ def test_an_extension_needs_a_reason_and_the_time_of_notification(process: Memor
     assert problem(send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": later}), 409)
     assert send(process, path, {"days": 10, "reason": "案情复杂", "notified_at": now.isoformat()}).status_code == 201
     assert [type(published) for published in process.published] == [CaseExtended]
+
+
+SKEW = timedelta(seconds=5)
+
+CHANGES = {
+    "suspensions": (HOLD, "since"),
+    "extension": ({"days": 10, "reason": "案情复杂"}, "notified_at"),
+    "restarts": ({"reason": "重新受理"}, "restarted_at"),
+}
+"""Each change of time that has a moment, and the field of the moment."""
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("skew", [SKEW, -SKEW])
+def test_the_moment_of_a_clock_that_differs_a_little_counts_as_the_possible_one(
+    process: MemoryHost[Case], case: str, path: str, skew: timedelta
+) -> None:
+    request, field = CHANGES[path]
+    now = process.clock.now()  # the moment of the acceptance, too
+    sent = request | {field: (now + skew).isoformat()}
+    first = send(process, f"/cases/{case}/{path}", sent)
+    assert first.status_code == 201, first.text
+    pass_time(process, timedelta(seconds=3))
+    assert send(process, f"/cases/{case}/{path}", sent).json() == first.json(), "the same request is the same change"
+    (published,) = process.published
+    assert getattr(published, field) == now
+
+
+def test_a_suspension_of_a_clock_that_is_fast_can_be_ended_by_one_that_is_slow(
+    process: MemoryHost[Case], case: str
+) -> None:
+    pass_time(process, timedelta(hours=1))
+    now = process.clock.now()
+    begun = send(process, f"/cases/{case}/suspensions", HOLD | {"since": (now + SKEW).isoformat()})
+    path = f"/cases/{case}/suspensions/{begun.json()['suspension']}/end"
+    ended = send(process, path, {"reason": "已批复", "until": (now - SKEW).isoformat()})
+    assert ended.status_code == 201, ended.text
+    last = process.published[-1]
+    assert isinstance(last, CaseSuspended)
+    assert (last.since, last.until) == (now, now)
+
+
+@pytest.mark.parametrize(("tolerance_s", "status"), [(4, 409), (5, 201), (0, 409)])
+def test_the_tolerance_is_a_setting(tolerance_s: float, status: int) -> None:
+    process = intake(clock_tolerance_s=tolerance_s)
+    number = post(process).json()["number"]
+    sent = HOLD | {"since": (process.clock.now() + SKEW).isoformat()}
+    answer = send(process, f"/cases/{number}/suspensions", sent)
+    assert answer.status_code == status
+    if status == 409:
+        refused = problem(answer, 409)
+        assert process.clock.now().isoformat() in refused["detail"], "the sender can compare the clocks"
+        assert process.clock.now().isoformat() in refused["detail_zh"]
 
 
 def test_a_case_is_restarted(process: MemoryHost[Case], case: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from contracts.messages.side_timers import SideTimersReported
 from services.intake.core.state import Case
 from tests.support.runtime.fakes import MemoryHost
-from tests.unit.intake.web.endpoints import problem, send
+from tests.unit.intake.web.endpoints import pass_time, problem, send
 
 LONG_AGO = "2025-01-01T00:00:00Z"
 
@@ -52,6 +52,38 @@ def test_a_moment_in_the_future_is_refused(process: MemoryHost[Case], case: str)
     later = (process.clock.now() + timedelta(hours=1)).isoformat()
     refused = problem(send(process, f"/cases/{case}/timers", {"kind": "delivery", "started_at": later}), 409)
     assert refused["detail_zh"]
+
+
+@pytest.mark.parametrize("skew", [timedelta(seconds=5), timedelta(seconds=-5)])
+def test_the_moment_of_a_clock_that_differs_a_little_counts_as_the_possible_one(
+    process: MemoryHost[Case], case: str, skew: timedelta
+) -> None:
+    now = process.clock.now()  # the moment of the acceptance, too
+    start = {"kind": "delivery", "started_at": (now + skew).isoformat()}
+    end = {"commitment": "delivery", "ended_at": (now + skew).isoformat()}
+    for path, request in (("timers", start), ("timers/end", end)):
+        first = send(process, f"/cases/{case}/{path}", request)
+        pass_time(process, timedelta(seconds=1))
+        again = send(process, f"/cases/{case}/{path}", request)
+        assert first.status_code == again.status_code == 201, (path, first.text, again.text)
+    started, ended = process.published
+    assert isinstance(started, SideTimersReported) and isinstance(ended, SideTimersReported)
+    assert started.timers[0].started_at == now
+    ended_at = ended.timers[0].ended_at
+    assert ended_at is not None and now <= ended_at <= now + timedelta(seconds=1)
+
+
+def test_a_timer_of_another_time_is_another_timer(process: MemoryHost[Case], case: str) -> None:
+    pass_time(process, timedelta(hours=2))
+    now = process.clock.now()
+    for hours, status in ((2, 201), (1, 409)):
+        started_at = (now - timedelta(hours=hours)).isoformat()
+        answer = send(process, f"/cases/{case}/timers", {"kind": "delivery", "started_at": started_at})
+        assert answer.status_code == status, answer.text
+    for hours, status in ((1, 201), (0, 409)):
+        ended_at = (now - timedelta(hours=hours)).isoformat()
+        answer = send(process, f"/cases/{case}/timers/end", {"commitment": "delivery", "ended_at": ended_at})
+        assert answer.status_code == status, answer.text
 
 
 def test_only_staff_start_and_end_timers_and_only_of_known_cases(process: MemoryHost[Case], case: str) -> None:
