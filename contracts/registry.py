@@ -19,6 +19,7 @@ from contracts.messages.alerts import (
     AppealDecided,
     CardNotIssued,
     OperationsAlerted,
+    TimeDoubted,
 )
 from contracts.messages.cases import (
     CaseAccepted,
@@ -32,7 +33,7 @@ from contracts.messages.cases import (
 )
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 
 
 class Route(NamedTuple):
@@ -54,6 +55,7 @@ REGISTRY: dict[type[Message], Route] = {
     CaseRestarted: Route("onedoor.cases", "intake", ("monitor",)),
     SideTimersReported: Route("onedoor.cases", "intake", ("monitor",)),
     TaskRequested: Route("onedoor.tasks.{system}", "routing", ("departments",)),
+    TimeSettled: Route("onedoor.tasks.{system}", "monitor", ("departments",)),
     TaskDelivered: Route("onedoor.answers.{system}", "departments", ("intake", "monitor", "routing")),
     TaskSuspended: Route("onedoor.answers.{system}", "departments", ("monitor",)),
     TaskDone: Route("onedoor.answers.{system}", "departments", ("intake", "monitor", "routing")),
@@ -73,6 +75,7 @@ REGISTRY: dict[type[Message], Route] = {
     AlertAppealed: Route("onedoor.alerts", "monitor", ()),
     AppealDecided: Route("onedoor.alerts", "monitor", ()),
     OperationsAlerted: Route("onedoor.alerts", "monitor", ()),
+    TimeDoubted: Route("onedoor.alerts", "monitor", ()),
 }
 """All messages on Kafka. The key of every record is the case id."""
 

@@ -15,6 +15,7 @@ from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
 from services.operator.journal.command import app as journal
 from services.operator.options import Database, DatabaseOptions, Folder, service_name, stop
+from services.operator.times.command import app as times
 
 app = typer.Typer(
     help="onedoor: one door to the departments. Run its services, and operate them.",
@@ -27,6 +28,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(directory, name="directory")
 app.add_typer(journal, name="journal")
 app.add_typer(rules, name="rules")
+app.add_typer(times, name="times")
 
 MAX_REPLICAS = 64
 

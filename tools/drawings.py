@@ -16,7 +16,7 @@ from contracts.registry import REGISTRY
 from services.departments.sdk.core import task as department_task
 from services.intake.core import confirmation, extension, side_timers, suspension
 from services.intake.core import lifecycle as intake_lifecycle
-from services.monitor.core import holds
+from services.monitor.core import doubts, holds
 from services.monitor.core import lifecycle as monitor_lifecycle
 from services.monitor.core.alerts import appeals
 from services.monitor.core.alerts import lifecycle as alert_lifecycle
@@ -96,6 +96,7 @@ TABLES: Mapping[str, Moves[Any]] = {
     "monitor-alert": alert_lifecycle.MOVES,
     "monitor-appeal": appeals.MOVES,
     "monitor-hold": holds.MOVES,
+    "monitor-doubt": doubts.MOVES,
     "department-task": department_task.MOVES,
 }
 """Name of a marker in the document -> the table of moves that is drawn there."""

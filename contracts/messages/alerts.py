@@ -8,6 +8,7 @@ from pydantic import Field
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Reason, Region
+from contracts.messages.tasks import TimeField
 
 Occurrence = Annotated[int, Field(ge=1)]
 """Counts the alerts of one rung of one commitment: 1 unless an earlier one was withdrawn."""
@@ -153,3 +154,31 @@ class OperationsAlerted(Message):
     region: Region
     raised_at: Instant
     settled_at: Instant | None = None
+
+
+class TimeDoubted(Message):
+    """A department reported a time that cannot be true, and supervisors decide which moment counts.
+
+    Published once, once more when a supervisor has settled the time, and at last with ``resolved_at`` when the
+    department reports it without doubt.
+    """
+
+    type: ClassVar[str] = "onedoor.time.doubted.v1"
+
+    step: Code
+    procedure: Code | None = None
+    """The special procedure whose time it is; None for a time of the step."""
+    field: TimeField
+    claimed: Instant
+    """The time as the department reported it."""
+    counts_at: Instant | None
+    """The moment that counts; None where none does, as for the end of a special procedure."""
+    owner: Name
+    matter: Code
+    region: Region
+    doubted_at: Instant
+    settled_at: Instant | None = None
+    settled_by: PersonId | None = None
+    reason: Reason | None = None
+    """The supervisor's reason."""
+    resolved_at: Instant | None = None

@@ -1,12 +1,13 @@
 """Messages about a task: the request to a department, and the answers of its adapter."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import Applicant
-from contracts.messages.fields import Region, SuspendedPeriod
+from contracts.messages.fields import PersonId, Reason, Region, SuspendedPeriod
 from contracts.messages.plans import MAX_MATERIALS, MAX_STEPS, Limits, Outcome, PlanStep
 from contracts.values import Value
 
@@ -41,6 +42,26 @@ class TaskRequested(Message):
     requested_at: Instant
 
 
+class TimeField(StrEnum):
+    """The times that a department reports, by the names of the fields that have them."""
+
+    DELIVERED_AT = "delivered_at"
+    DECIDED_AT = "decided_at"
+    SINCE = "since"
+    UNTIL = "until"
+
+
+class DoubtfulTime(Value):
+    """A time that a department reported and that cannot be true: it lies before the request, or ahead of the clock.
+
+    In its place the report has the moment at which it arrived, until a person settles the time (`TimeSettled`).
+    """
+
+    field: TimeField
+    claimed: Instant
+    """The time as the department reported it."""
+
+
 class TaskReport(Message):
     """A report of a department about one of its tasks."""
 
@@ -48,6 +69,8 @@ class TaskReport(Message):
     step: Code
     department: Name
     system: Code
+    doubtful: Annotated[tuple[DoubtfulTime, ...], Field(max_length=len(TimeField))] = ()
+    """The times of this report that are not the department's own."""
 
 
 class TaskDelivered(TaskReport):
@@ -86,6 +109,27 @@ class TaskDone(TaskReport):
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
     decided_at: Instant
+
+
+class TimeSettled(Message):
+    """A supervisor decides which moment counts for a doubtful time. The department's service reports the task again
+    with that moment. Published until it does."""
+
+    type: ClassVar[str] = "onedoor.time.settled.v1"
+
+    task_id: TaskId
+    step: Code
+    system: Code
+    procedure: Code | None = None
+    """The special procedure whose time it is; None for a time of the task."""
+    field: TimeField
+    claimed: Instant
+    counts_at: Instant
+    """The moment that counts."""
+    by: PersonId
+    reason: Reason
+    settled_at: Instant
+    region: Region
 
 
 def task_id(case_id: str, step: Code) -> TaskId:

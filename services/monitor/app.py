@@ -21,7 +21,7 @@ from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
 from services.monitor.web import alerts, cases, digests, directory, rules, stream
-from services.monitor.web.actions import alert_actions, holds
+from services.monitor.web.actions import alert_actions, doubtful_times, holds
 from services.monitor.web.lists import due, overdue
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
@@ -52,7 +52,7 @@ def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All endpoints of monitor."""
     router = APIRouter()
-    for part in (alert_actions, alerts, cases, digests, directory, holds, rules, stream):
+    for part in (alert_actions, alerts, cases, digests, directory, doubtful_times, holds, rules, stream):
         router.include_router(part.routes(host))
     queries = LimitedQueries(host.database)
     for lists in (due, overdue):

@@ -1,4 +1,4 @@
-"""Another calendar and another ladder while cases are open, as applicants and supervisors see them."""
+"""Another calendar, another ladder, an impossible time, as applicants and supervisors see them."""
 
 import asyncio
 import json
@@ -169,3 +169,63 @@ async def test_suspended_time_is_shown_to_the_applicant_and_explained_to_supervi
     await eventually(runs, 20, "time runs again")
     history = [event["event_zh"] for event in (await shown(centre, receipt))["history"]]
     assert "中止计时：暂停办理" in history and history.index("恢复计时") > history.index("中止计时：暂停办理")
+
+
+DIRECTORY = """
+version: "1"
+people: [{id: zhou, name: 周敏, addresses: ["file:zhou"]}]
+posts: [{role: director, person: zhou}]
+"""
+
+RESULT = """
+    INSERT INTO up_pro_result (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, is_delivery_results,
+        result_type, result_date, result_cetr_no)
+    VALUES ('1970', $1, '2', 'I', 'b', now(), '0', '1', '1970-01-01 08:00', '证A')
+"""
+"""A decision of the commerce department on a task, at a moment before there was one."""
+
+
+async def test_an_impossible_time_counts_from_its_arrival_until_a_supervisor_settles_it(
+    centre: Centre, tmp_path: Path
+) -> None:
+    receipt = await centre.apply(application("start-business", person(3)), "impossible time")
+    number = receipt["number"]
+
+    async def licence() -> Answer:
+        return next(one for one in (await shown(centre, receipt))["steps"] if one["step"] == "licence")
+
+    async def delivered() -> bool:
+        return bool((await licence())["state"] == "delivered")
+
+    await eventually(delivered, 20, "commerce has the task")
+    await centre.rows("sandbox_commerce", RESULT, f"{number}/licence")
+
+    async def doubted() -> bool:
+        return number in await onedoor(centre, "times", "list")
+
+    await eventually(doubted, 30, "the impossible time is listed")
+
+    before = await licence()
+    assert before["outcome"] == "approved"
+    assert before["decided_at"] > before["delivered_at"] >= receipt["accepted_at"], "the moment of the arrival counts"
+    assert "1970" not in json.dumps(await shown(centre, receipt))
+
+    directory = tmp_path / "directory.yaml"
+    directory.write_text(DIRECTORY, encoding="utf-8")
+    await onedoor(centre, "directory", "apply", str(directory), "--yes")
+    settle = ("times", "settle", number, "licence", "decided_at")
+    reason = ("--by", "zhou", "--reason", "以窗口登记为准")
+    refused = await onedoor(centre, *settle, "1970-01-01T08:00:00+08:00", *reason, status=1)
+    assert "before the step was requested" in refused
+    await onedoor(centre, *settle, before["delivered_at"], *reason)
+
+    async def settled() -> bool:
+        return bool((await licence())["decided_at"] == before["delivered_at"])
+
+    await eventually(settled, 20, "the settled moment counts for the applicant")
+
+    async def resolved() -> bool:
+        return number not in await onedoor(centre, "times", "list")
+
+    await eventually(resolved, 20, "no time of the case is in doubt")
+    assert "zhou" in await onedoor(centre, "times", "list", "--resolved")

@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from services.departments.sandbox.behaviour import Mistake
 from services.registry import CORE_SERVICES, default_systems
 
 SYSTEMS = default_systems()
@@ -160,7 +161,11 @@ def _contradictions(task_id: str, entry: asyncpg.Record, step: Json) -> Iterator
     certificate = f"证{entry['number']}" if entry["outcome"] == "approved" else None
     if step.get("document") != certificate:
         yield f"{task_id}: {certificate} in the ledger, {step.get('document')} in the case"
-    if not timedelta() <= entry["decide_at"] - datetime.fromisoformat(step["decided_at"]) < WHOLE_SECONDS:
+    decided_at = datetime.fromisoformat(step["decided_at"])
+    if entry["mistake"] == Mistake.WRONG_CLOCK:
+        if decided_at < entry["decide_at"]:
+            yield f"{task_id}: decided at {entry['decide_at']} in the ledger, and before that in the case"
+    elif not timedelta() <= entry["decide_at"] - decided_at < WHOLE_SECONDS:
         yield f"{task_id}: decided at {entry['decide_at']} in the ledger, at {step['decided_at']} in the case"
 
 

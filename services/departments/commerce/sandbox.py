@@ -120,8 +120,8 @@ class CommerceSandbox:
             "process_name": "受理",
             "handle_user_name": "窗口",
             "handle_explain": "予以受理",
-            "event_start_time": local(entry.received_at),
-            "event_end_time": local(entry.received_at),
+            "event_start_time": local(entry.by_its_clock(entry.received_at)),
+            "event_end_time": local(entry.by_its_clock(entry.received_at)),
             "remark": None if garbled else entry.number,
         }
 
@@ -129,7 +129,7 @@ class CommerceSandbox:
         return self._control(entry, guid, batch) | {
             "is_delivery_results": "0",
             "result_type": GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
-            "result_date": local(entry.decide_at),
+            "result_date": local(entry.by_its_clock(entry.decide_at)),
             "result_explain": entry.opinion,
             "result_cetr_no": entry.certificate,
         }

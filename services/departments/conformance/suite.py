@@ -154,6 +154,16 @@ async def decision_reported_twice_is_the_same(site: Site) -> None:
     _must(len(set(decisions)) == 1, "the two reports of a decision differ")
 
 
+async def impossible_time_is_passed_on(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.WRONG_CLOCK,)))
+    one = task(1)
+    await _reference(site, one)
+    site.set_clock(LATER)
+    decided = await _decided(site, one)
+    years_ago = START - timedelta(days=365)
+    _must(decided.decided_at < years_ago, "a time that cannot be true was replaced: the service has to know of it")
+
+
 async def invalid_receipt_is_kept_and_requested_again(site: Site) -> None:
     await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.GARBLED_RECEIPT,)))
     one = task(1)
@@ -206,6 +216,7 @@ CHECKS: tuple[Callable[[Site], Awaitable[None]], ...] = (
     decision_at_once_is_in_the_answer,
     repeated_submission_has_the_present_state,
     decision_reported_twice_is_the_same,
+    impossible_time_is_passed_on,
     invalid_receipt_is_kept_and_requested_again,
     invalid_decision_is_kept_and_requested_again,
     unreachable_system_is_an_error,

@@ -166,13 +166,13 @@ def _remove(file: Path) -> None:
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the files show it."""
-    taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.received_at)}
+    taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.by_its_clock(entry.received_at))}
     if not decided:
         return Standing(**taken)
     return Standing(
         **taken,
         bjjg=GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
-        bjsj=digits(entry.decide_at),
+        bjsj=digits(entry.by_its_clock(entry.decide_at)),
         zsbh=entry.certificate,
         bjyj=entry.opinion,
     )

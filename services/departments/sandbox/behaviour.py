@@ -32,6 +32,8 @@ class Mistake(StrEnum):
     """The notification of the decision is unreadable."""
     REPEATED = "repeated"
     """The decision is reported twice."""
+    WRONG_CLOCK = "wrong-clock"
+    """The reported times are those of a clock that has never been set: it is 56 years behind."""
     LOST = "lost"
     """The decision is never reported, only given in answer to a repeated request."""
 

@@ -1,13 +1,17 @@
 """The entries in the ledger of a sandbox."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
 
 IN_FIRST_ANSWER = Mistake.NO_ANSWER, Mistake.GARBLED_RECEIPT
 """Mistakes of the first answer. They are made once."""
+
+
+CLOCK_BEHIND = timedelta(days=56 * 365)
+"""How far a wrong clock is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class LedgerEntry:
     def makes(self, mistake: Mistake) -> bool:
         """Whether this mistake is made now."""
         return self.mistake is mistake and (self.submissions == 1 or mistake not in IN_FIRST_ANSWER)
+
+    def by_its_clock(self, at: datetime) -> datetime:
+        """The moment as the department reports it."""
+        return at - CLOCK_BEHIND if self.mistake is Mistake.WRONG_CLOCK else at
 
     @property
     def certificate(self) -> str | None:

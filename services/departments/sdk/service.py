@@ -1,8 +1,9 @@
 """A department's service: the same core and runtime for every department, with an adapter of its own."""
 
+from datetime import timedelta
 from pathlib import Path
 
-from contracts.messages.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested, TimeSettled
 from services.departments.sdk.core.handle import handle, pending_submit
 from services.departments.sdk.core.state import Tasks
 from services.departments.sdk.declaration import Department, resolve
@@ -19,13 +20,14 @@ def department_service(department: Department) -> Service[Tasks]:
 
     def external_system(host: ServiceHost[Tasks]) -> ExternalSystem:
         settings = read(resolve(department.settings))
-        return DepartmentSystem(resolve(department.adapter)(settings, host.clock))
+        tolerance = timedelta(seconds=host.settings.clock_tolerance_s)
+        return DepartmentSystem(resolve(department.adapter)(settings, host.clock), tolerance)
 
     return Service(
         name=department.system,
         core=handle,
         state=Tasks,
-        consumes=(TaskRequested,),
+        consumes=(TaskRequested, TimeSettled),
         migrations=MIGRATIONS,
         pending_request=pending_submit,
         call_failed=submit_failed,

@@ -174,17 +174,18 @@ class TaxSandbox:
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the interface shows it."""
+    received_at = entry.by_its_clock(entry.received_at)
     if not decided:
-        return Standing(task_id=entry.task_id, number=entry.number, received_at=entry.received_at, status="handling")
+        return Standing(task_id=entry.task_id, number=entry.number, received_at=received_at, status="handling")
     return Standing(
         task_id=entry.task_id,
         number=entry.number,
-        received_at=entry.received_at,
+        received_at=received_at,
         status="completed",
         conclusion="agreed" if entry.outcome is Outcome.APPROVED else "rejected",
         certificate_number=entry.certificate,
         opinion=entry.opinion,
-        completed_at=entry.decide_at,
+        completed_at=entry.by_its_clock(entry.decide_at),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from contracts.core import InvalidMessage
-from contracts.envelope import Code
+from contracts.envelope import CaseId, Code
 from contracts.messages.cases import (
     CaseAccepted,
     CaseExtended,
@@ -24,17 +24,22 @@ from contracts.messages.commitments import (
     Kind,
     step_key,
 )
+from contracts.messages.plans import MAX_STEPS
 from contracts.messages.side_timers import SideTimersReported
-from contracts.messages.tasks import TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, task_id
 from services.monitor.core.case_time import is_from_requested_system, suspension_end
 from services.monitor.core.commitment import TrackedCommitment
-from services.monitor.core.state import ExtensionRecord, MonitoredCase, SuspensionRecord
+from services.monitor.core.state import EarlyReport, ExtensionRecord, MonitoredCase, SuspensionRecord
 
 HOLD = "hold/"
 """Prefix of the name of a supervisor's suspension."""
 
 MAX_SUSPENSIONS = 100
 """Suspensions of one case from one department system, or from all others together: each makes the state longer."""
+
+
+MAX_EARLY_REPORTS = 2 * MAX_STEPS
+"""Reports of departments that are kept until the acceptance arrives."""
 
 
 def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -61,6 +66,20 @@ def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredC
         if recorded.is_step and recorded.key not in planned and recorded.ended_at is not None:
             accepted = end_step(accepted, recorded.key.removeprefix(STEP_PREFIX), recorded.ended_at)
     return accepted
+
+
+def keep_early(state: MonitoredCase, report: TaskDelivered | TaskDone, arrived_at: datetime) -> MonitoredCase:
+    """This case with a report that arrived before the acceptance. Raises `InvalidMessage` for one too many."""
+    if any(early.report == report for early in state.early_reports):
+        return state
+    if len(state.early_reports) >= MAX_EARLY_REPORTS:
+        raise InvalidMessage(f"departments have reported {MAX_EARLY_REPORTS} times on this case, which is not accepted")
+    return state.replace(early_reports=(*state.early_reports, EarlyReport(report=report, arrived_at=arrived_at)))
+
+
+def is_assigned(state: MonitoredCase, case_id: CaseId, report: TaskDelivered | TaskDone) -> bool:
+    """Whether the report comes from the system that the plan requests to do the step. Needs the acceptance."""
+    return report.task_id == task_id(case_id, report.step) and (report.step, report.system) in state.step_systems
 
 
 def procedure_record(message: TaskSuspended) -> SuspensionRecord:
@@ -189,7 +208,7 @@ def record_steps(
                     state, key, opened_at=report.requested_at, open_at=open_at, delivered_at=delivered_at
                 )
             case StepState.DONE | StepState.DROPPED:
-                ended_at = report.decided_at or known_at
+                ended_at = min(report.decided_at or known_at, known_at)
                 state = end_step(state, report.step, ended_at)
                 state = record_facts(
                     state,

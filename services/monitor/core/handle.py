@@ -4,14 +4,14 @@ Messages may arrive in any order, late and repeatedly. Each message is merged in
 follow from the facts by the rules (`deadlines`). The alerts follow from facts and deadlines: the rungs that ought to
 have fired, less those that have (`alerts.lifecycle`). Before a card, the facts are requested from their owner
 (`alerts.verification`). Supervisors and departments act on alerts (`alerts.actions`), and supervisors hold cases
-(`holds`).
+(`holds`) and settle doubtful times (`doubts`).
 """
 
 from datetime import datetime, timedelta
 from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
-from contracts.envelope import Envelope, Message, RulesChanged, TimerFired
+from contracts.envelope import CaseId, Envelope, Message, RulesChanged, TimerFired
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided, Rung
 from contracts.messages.cases import (
     CaseAccepted,
@@ -26,7 +26,7 @@ from contracts.messages.commitments import CASE, step_key
 from contracts.messages.plans import Outcome
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended
-from services.monitor.core import facts, holds
+from services.monitor.core import doubts, facts, holds
 from services.monitor.core.alerts import actions
 from services.monitor.core.alerts.lifecycle import alerts_closed_or_reopened, raise_due
 from services.monitor.core.alerts.verification import (
@@ -39,6 +39,7 @@ from services.monitor.core.alerts.verification import (
     verify_cards,
 )
 from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
+from services.monitor.core.doubts import SettleTime
 from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import CommitmentEnds, MonitoredCase
@@ -58,6 +59,7 @@ MonitorMessage = (
     | CaseDecided
     | BeginHold
     | EndHold
+    | SettleTime
     | AlertAcknowledged
     | AlertAppealed
     | AppealDecided
@@ -74,7 +76,7 @@ CONSUMES = (*INTAKE_MESSAGES, *ROUTING_MESSAGES)
 CLOCK_MESSAGES = (TimerFired, RulesChanged)
 """Messages that carry nothing but the present moment of the clock."""
 
-KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, BeginHold, EndHold, AlertAcknowledged, AlertAppealed, AppealDecided)
+KNOWN_CASE_MESSAGES = (*CLOCK_MESSAGES, BeginHold, EndHold, SettleTime, AlertAcknowledged, AlertAppealed, AppealDecided)
 """Messages that are valid only for a case that monitor knows."""
 
 FIRST_BACKOFF = timedelta(seconds=30)
@@ -96,7 +98,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     message = cast(MonitorMessage, envelope.data)
     if state is None and isinstance(message, KNOWN_CASE_MESSAGES):
         raise UnknownCase(envelope.subject)
-    case, recorded = _record(state or MonitoredCase(), message, envelope.time)
+    case, recorded = _record(state or MonitoredCase(), envelope.subject, message, envelope.time)
     now = envelope.time if isinstance(message, CLOCK_MESSAGES) else None
     first_from_routing = not case.known_to_routing and isinstance(message, ROUTING_MESSAGES)
     if first_from_routing:
@@ -111,24 +113,28 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     request_at = None if isinstance(message, RulesChanged) else now
     case, requests = verify_cards(case, pending, request_at, first_from_routing)
     case, issues = report_platform_issues(case, envelope.time)
+    case, doubted = doubts.publish(case)
     ends_changed, not_issued = alerts_closed_or_reopened(state, case, envelope.time), cards_not_issued(state, case)
-    out = (*deadlines, *recorded, *alerts, *ends_changed, *not_issued, *requests, *issues)
+    out = (*deadlines, *recorded, *alerts, *ends_changed, *not_issued, *requests, *issues, *doubted)
     return _transition(case, ends, pending, out, envelope.time)
 
 
-def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tuple[MonitoredCase, list[Message]]:
+def _record(
+    case: MonitoredCase, case_id: CaseId, message: MonitorMessage, time: datetime
+) -> tuple[MonitoredCase, list[Message]]:
     """The case with the facts of this message, and the messages that follow from it directly."""
     match message:
         case TimerFired() | RulesChanged():  # first, since a million of these arrive at once
-            return case, []
+            return doubts.publish_again(case) if case.doubts and isinstance(message, TimerFired) else (case, [])
         case CaseAccepted():
-            return facts.record_acceptance(case, message), []
-        case TaskDelivered():
-            key = step_key(message.step)
-            delivered = facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=message.delivered_at)
-            return delivered, []
+            return _record_acceptance(case, case_id, message)
+        case TaskDelivered() | TaskDone():
+            return _record_report_of_department(case, case_id, message, time)
         case TaskSuspended():
-            return facts.suspend(case, facts.procedure_record(message)), []
+            case, resolved = doubts.record(case, message, time)
+            return facts.suspend(case, facts.procedure_record(message)), resolved
+        case SettleTime():
+            return doubts.settle(case, case_id, message, time)
         case CaseSuspended():
             return facts.suspend(facts.record_change(case, message.change_id), facts.suspension_record(message)), []
         case BeginHold():
@@ -141,30 +147,60 @@ def _record(case: MonitoredCase, message: MonitorMessage, time: datetime) -> tup
             return facts.restart(facts.record_change(case, message.change_id), message.restarted_at), []
         case SideTimersReported():
             return record_answer(facts.record_side_timers(case, message, time), by_intake=True), []
-        case TaskDone():
-            return _record_answer_of_department(case, message), []
         case CaseReported():
             return _record_report(case, message, time), []
         case CaseDecided():
-            decided = facts.record_facts(case, CASE, ended_at=message.decided_at)
-            return facts.record_steps(decided, message.steps, message.decided_at), []
+            decided_at = min(message.decided_at, time)
+            decided = facts.record_facts(case, CASE, ended_at=decided_at)
+            return facts.record_steps(decided, message.steps, decided_at), []
         case AlertAcknowledged() | AlertAppealed() | AppealDecided():
             return actions.apply_action(case, message)
         case _:
             assert_never(message)
 
 
-def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> MonitoredCase:
-    case = facts.end_step(case, message.step, message.decided_at)
+def _record_acceptance(
+    case: MonitoredCase, case_id: CaseId, message: CaseAccepted
+) -> tuple[MonitoredCase, list[Message]]:
+    case = facts.record_acceptance(case, message)
+    if not case.early_reports:
+        return case, []
+    out: list[Message] = []
+    early, case = case.early_reports, case.replace(early_reports=())
+    for one in early:
+        # Intake and routing have the same report, and park it if it is not of the system that was requested.
+        if facts.is_assigned(case, case_id, one.report):
+            case, resolved = _record_report_of_department(case, case_id, one.report, one.arrived_at)
+            out += resolved
+    return case, out
+
+
+def _record_report_of_department(
+    case: MonitoredCase, case_id: CaseId, message: TaskDelivered | TaskDone, time: datetime
+) -> tuple[MonitoredCase, list[Message]]:
+    if not case.accepted:
+        return facts.keep_early(case, message, time), []
+    if not facts.is_assigned(case, case_id, message):
+        raise InvalidMessage(f"step {message.step} is not assigned to {message.system}, or under another task")
+    case, resolved = doubts.record(case, message, time)
+    if isinstance(message, TaskDone):
+        return _record_answer_of_department(case, message, min(message.decided_at, time)), resolved
+    key, delivered_at = step_key(message.step), min(message.delivered_at, time)
+    return facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=delivered_at), resolved
+
+
+def _record_answer_of_department(case: MonitoredCase, message: TaskDone, decided_at: datetime) -> MonitoredCase:
+    """An answer that has arrived was given by now, so that no alert is raised ahead of the clock."""
+    case = facts.end_step(case, message.step, decided_at)
     case = facts.record_facts(
         case,
         step_key(message.step),
         opened_at=message.requested_at,
-        ended_at=message.decided_at,
-        delivered_at=message.delivered_at,
+        ended_at=decided_at,
+        delivered_at=min(message.delivered_at, decided_at),
     )
     if message.outcome is Outcome.APPROVED:
-        return facts.approve_step(case, message.step, message.decided_at)
+        return facts.approve_step(case, message.step, decided_at)
     return case
 
 
@@ -187,10 +223,13 @@ def _transition(
         if ended_at is None and (limit := commitment.limit_without_rung) is not None and limit > time:
             timers.append(limit)
     retry = backoff(state.request_count, FIRST_BACKOFF, LONGEST_BACKOFF) if state.request_count else None
+    if needs_decision_request(state, pending):
+        retry = DECISION_REQUEST_INTERVAL
+    waits = [wait for wait in (retry, doubts.retry_after(state)) if wait is not None] if state.doubts else []
     return Transition(
         state=state,
         out=out,
         timer_at=min(timers, default=None),
-        retry_after=DECISION_REQUEST_INTERVAL if needs_decision_request(state, pending) else retry,
+        retry_after=min(waits, default=retry),
         closed=state.matter is not None and all(ended_at is not None for _, ended_at in ends),
     )

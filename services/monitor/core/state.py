@@ -1,13 +1,16 @@
 """Monitor's state of a case. Data only: the modules beside this file derive from it and change it. Pure."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import IssueKind
 from contracts.messages.cases import ChangeId, SuspensionKind
 from contracts.messages.commitments import CASE, CommitmentKey, Kind, kind_of
 from contracts.messages.fields import Region
+from contracts.messages.tasks import TaskDelivered, TaskDone, TimeField, TimeSettled
 from contracts.values import Value
 from services.monitor.core.commitment import TrackedCommitment
 
@@ -51,6 +54,32 @@ class PlatformIssue(Value):
     settled_at: Instant | None = None
 
 
+class DoubtRecord(Value):
+    """A doubtful time of a department, until the department reports it without doubt.
+
+    ``counts_at``: the moment that counts meanwhile. ``published``: supervisors were notified of it. ``settlement``: the
+    decision of a supervisor, which is published ``attempts`` times already.
+    """
+
+    step: Code
+    procedure: Code | None = None
+    field: TimeField
+    claimed: Instant
+    counts_at: Instant | None
+    owner: Name
+    doubted_at: Instant
+    published: bool = False
+    settlement: TimeSettled | None = None
+    attempts: int = 0
+
+
+class EarlyReport(Value):
+    """A department's report that arrived before the acceptance, which shows if the department was requested at all."""
+
+    report: Annotated[TaskDone | TaskDelivered, Field(union_mode="left_to_right")]
+    arrived_at: Instant
+
+
 class MonitoredCase(Value):
     """A case as monitor knows it. ``matter`` and ``region`` come with the acceptance or with a report of side timers.
 
@@ -58,6 +87,7 @@ class MonitoredCase(Value):
     ``suspensions``, ``extension``, ``restarted_at``: what has changed the time of the case or of its steps.
     ``change_ids``: the changes reported by intake that are included. ``step_systems``: the plan's steps, each with the
     system that is requested to do it. ``ended_steps``: when those steps ended that have no commitment of their own.
+    ``early_reports``: reports of departments that arrived before the acceptance. ``doubts``: their doubtful times.
     ``known_to_routing``: a message showed that routing knows the case, so that routing can report its state.
     ``sequence`` counts the messages published about its deadlines. ``request_count`` counts the requests for
     the facts that a card awaits, the last at ``requested_at``; ``unanswered_requests`` those since the last complete
@@ -72,9 +102,11 @@ class MonitoredCase(Value):
     restarted_at: Instant | None = None
     change_ids: tuple[ChangeId, ...] = ()
     step_systems: tuple[tuple[Code, Code], ...] = ()
+    early_reports: tuple[EarlyReport, ...] = ()
     ended_steps: tuple[tuple[Code, Instant], ...] = ()
     approvals: tuple[tuple[Code, Instant], ...] = ()
     platform_issues: tuple[PlatformIssue, ...] = ()
+    doubts: tuple[DoubtRecord, ...] = ()
     known_to_routing: bool = False
     sequence: int = 0
     request_count: int = 0

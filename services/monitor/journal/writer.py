@@ -23,6 +23,7 @@ from contracts.messages.alerts import (
     AppealDecided,
     CardNotIssued,
     OperationsAlerted,
+    TimeDoubted,
 )
 from contracts.messages.cases import CaseHeld
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
@@ -45,6 +46,7 @@ DECISIONS = (
     AlertAppealed,
     AppealDecided,
     OperationsAlerted,
+    TimeDoubted,
 )
 """The messages that are decisions of monitor, and go into the journal. They carry the evidence of a verified card."""
 

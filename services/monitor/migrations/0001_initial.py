@@ -79,6 +79,29 @@ _ALERTS = (
     "CREATE UNIQUE INDEX platform_issues_newest ON platform_issues (number)",
     "CREATE INDEX platform_issues_open ON platform_issues (number) WHERE settled_at IS NULL",
     "CREATE INDEX platform_issues_changed ON platform_issues (changed_xid, number)",
+    """
+    CREATE TABLE doubtful_times (
+        case_id text NOT NULL,
+        step text NOT NULL,
+        procedure text NOT NULL,
+        field text NOT NULL,
+        number bigint GENERATED ALWAYS AS IDENTITY,
+        claimed timestamptz NOT NULL,
+        counts_at timestamptz,
+        owner text NOT NULL,
+        matter text NOT NULL,
+        region text NOT NULL,
+        doubted_at timestamptz NOT NULL,
+        settled_at timestamptz,
+        settled_by text,
+        reason text,
+        resolved_at timestamptz,
+        PRIMARY KEY (case_id, step, procedure, field)
+    )
+    """,
+    "COMMENT ON COLUMN doubtful_times.procedure IS 'empty for a time of the step'",
+    "CREATE UNIQUE INDEX doubtful_times_newest ON doubtful_times (number)",
+    "CREATE INDEX doubtful_times_open ON doubtful_times (number) WHERE resolved_at IS NULL",
 )
 
 _APPEND_ONLY = "FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()"

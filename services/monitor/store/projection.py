@@ -1,4 +1,4 @@
-"""Writes the tables of alerts and platform issues in the commit of the batch that published the messages."""
+"""Writes the tables of alerts, platform issues and doubtful times in the commit that publishes the messages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from contracts.messages.alerts import (
     AlertWithdrawn,
     AppealDecided,
     OperationsAlerted,
+    TimeDoubted,
 )
 from services.runtime import telemetry
 from services.runtime.service import Statement
@@ -40,6 +41,17 @@ _RECORD_ISSUE = """
         $8::timestamptz[])
     ON CONFLICT (case_id, commitment, issue) DO UPDATE SET settled_at = excluded.settled_at,
         changed_xid = pg_current_xact_id()
+"""
+
+_DOUBT = """
+    INSERT INTO doubtful_times (case_id, step, procedure, field, claimed, counts_at, owner, matter, region, doubted_at,
+        settled_at, settled_by, reason, resolved_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+        $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[],
+        $14::timestamptz[])
+    ON CONFLICT (case_id, step, procedure, field) DO UPDATE SET (claimed, counts_at, doubted_at, settled_at, settled_by,
+        reason, resolved_at) = (excluded.claimed, excluded.counts_at, excluded.doubted_at, excluded.settled_at,
+        excluded.settled_by, excluded.reason, excluded.resolved_at)
 """
 
 _SAME_ALERT = """
@@ -155,6 +167,16 @@ _PROJECTED = (
         lambda m: (m.commitment, m.issue, m.owner, m.matter, m.region, m.raised_at, m.settled_at),
         lambda m: (m.commitment, m.issue),
     ),
+    _Projected(
+        (TimeDoubted,),
+        "doubtful time",
+        _DOUBT,
+        lambda m: (
+            *(m.step, m.procedure or "", m.field, m.claimed, m.counts_at),
+            *(m.owner, m.matter, m.region, m.doubted_at, m.settled_at, m.settled_by, m.reason, m.resolved_at),
+        ),
+        lambda m: (m.step, m.procedure, m.field),
+    ),
 )
 
 _BY_TYPE = {message: projected for projected in _PROJECTED for message in projected.types}
@@ -188,5 +210,5 @@ def _log(event: str, messages: Sequence[tuple[str, Any]]) -> None:
         return
     for case_id, message in messages:
         # Reasons that people write may name others, and stay out of the log.
-        excluded = {"reason"} if isinstance(message, AlertAction) else set()
+        excluded = {"reason"} if isinstance(message, AlertAction | TimeDoubted) else set()
         log.warning(event, case_id=case_id, **message.model_dump(mode="json", exclude=excluded))

@@ -102,6 +102,11 @@ class CaseRecord:
         source = f"/onedoor/{service}"
         return [m for m in self.published.get(service, ()) if m.kind == kind and m.event["source"] == source]
 
+    @property
+    def has_doubtful_times(self) -> bool:
+        """Whether a department reported a time that cannot be true: what is published may be corrected later."""
+        return any(message.data.get("doubtful") for messages in self.published.values() for message in messages)
+
     def may_be_deleted(self, closed_since: datetime) -> bool:
         """Whether all services that know the case closed it before this moment, so that others may have deleted it."""
         rows = [row for rows in self.rows.values() for row in rows]
@@ -116,6 +121,11 @@ def answer(step: Mapping[str, Any]) -> tuple[str, ...]:
 def contents(messages: Iterable[PublishedMessage]) -> set[str]:
     """The different contents of these messages."""
     return {message.text.split('"data":', 1)[1] for message in messages}
+
+
+def latest(messages: Iterable[PublishedMessage]) -> list[PublishedMessage]:
+    """The message that was published last, if there is any."""
+    return sorted(messages, key=lambda message: message.created_at)[-1:]
 
 
 async def case_records(

@@ -25,6 +25,9 @@ MIN_BUCKETS = 1 << 12
 _IN_TRANSIT = timedelta(seconds=5)
 """Answers younger than this are not compared with the ledgers: the service may not have them yet."""
 
+AHEAD = timedelta(minutes=1)
+"""A moment so far ahead of the clock is questioned: an earlier one may have passed before it is read."""
+
 STATEMENTS_AT_ONCE = max(2, os.cpu_count() or 2)
 
 _PAGE = 2000
@@ -72,7 +75,8 @@ async def compare(tables: Connections, targets: Targets, kept_since: datetime, o
     flags = 0
     until = (targets.clock.now() - _IN_TRANSIT).replace(microsecond=0)
     since = kept_since.replace(microsecond=0)
-    arguments = (buckets - 1, _text(since), since, _text(until), until)
+    ahead = targets.clock.now() + AHEAD
+    arguments = (buckets - 1, _text(since), since, _text(until), until, _text(ahead))
     done = 0
 
     def add(database: str, checksum: Checksum, row: Any) -> None:

@@ -60,12 +60,15 @@ def deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Step
 
 
 def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
-    """The steps with this answer; unchanged if it is known. Raises `InvalidMessage` if it contradicts another."""
+    """The steps with this answer; unchanged if it is known. Raises `InvalidMessage` if it contradicts another.
+
+    Of two times of one decision the earlier counts: a doubtful time is the latest possible moment.
+    """
     step = _find(case_id, case, done)
     if step.state is StepState.DONE:
         if step.outcome is not done.outcome:
             raise InvalidMessage(f"step {step.name} was {step.outcome}, and is now reported as {done.outcome}")
-        return case.steps
+        return _with_earlier_times(case.steps, step, done)
     answered = _move(
         step,
         TaskDone,
@@ -75,6 +78,14 @@ def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
         document=done.document,
     )
     return _with(case.steps, answered)
+
+
+def _with_earlier_times(steps: Steps, step: RoutedStep, done: TaskDone) -> Steps:
+    assert step.delivered_at is not None and step.decided_at is not None, "a step that is done has both times"
+    if step.delivered_at <= done.delivered_at and step.decided_at <= done.decided_at:
+        return steps
+    delivered_at, decided_at = min(step.delivered_at, done.delivered_at), min(step.decided_at, done.decided_at)
+    return _with(steps, step.replace(delivered_at=delivered_at, decided_at=decided_at))
 
 
 def finished(steps: Steps) -> bool:

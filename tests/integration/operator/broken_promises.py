@@ -76,6 +76,10 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
     },
     (Invariant.TASKS, "onedoor_tax"): {
         f"DELETE FROM cases WHERE {CLOSED}": "unknown to tax",
+        'UPDATE cases SET state = regexp_replace(state, \'"decided_at":"20\', \'"decided_at":"19\')'
+        f" WHERE {CERTIFIED}": "was decided before it was received",
+        'UPDATE cases SET state = regexp_replace(state, \'"decided_at":"20\', \'"decided_at":"21\')'
+        f" WHERE {CERTIFIED}": "was decided at a moment that lies ahead",
     },
     (Invariant.TASKS, "onedoor_land"): {
         f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}": "no call is due",
@@ -109,6 +113,8 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f"DELETE FROM outbox WHERE topic = 'onedoor.commitments' AND {CLOSED}": "not been published as open",
     },
     (Invariant.RUNGS, "onedoor_monitor"): {
+        'UPDATE cases SET state = regexp_replace(state, \'"raised_at":"20\', \'"raised_at":"21\')'
+        f" WHERE {ALERTED}": "fired at a moment that lies ahead",
         f"{AGAIN} event FROM outbox WHERE {ALERT} LIMIT 1": "been published 2 times",
         f"DELETE FROM outbox WHERE {ALERT}": "been published 0 times",
         f"INSERT INTO alerts ({LISTED}) SELECT {LISTED} FROM alerts LIMIT 1": "listed 2 times",

@@ -31,6 +31,9 @@ from tests.support.scenario import Scenario, of_type
 CASE = CaseMessages(plan(*(plan_step(step) for step in ("tax", "a", "b"))))
 
 
+NEXT_MONDAY = MONDAY + timedelta(days=7)
+
+
 def request(step: str = "tax") -> TaskRequested:
     return CASE.requested(step, MONDAY)
 
@@ -69,8 +72,8 @@ def notified(answer: Decision, step: str = "tax") -> Notified:
 
 
 def tasks(*messages: Message) -> Scenario[Tasks]:
-    """The tasks of a case, after these messages."""
-    return Scenario(handle).given(*messages)
+    """The tasks of a case, after these messages, which arrive a week after the request."""
+    return Scenario(handle).given(*((message, NEXT_MONDAY) for message in messages))
 
 
 def after(*messages: Message) -> Transition[Tasks]:
@@ -201,7 +204,7 @@ def test_any_order_and_repetition_ends_the_same(messages: list[Message]) -> None
     scenario = tasks()
     for message in [*messages, *map(request, STEPS)]:
         with suppress(InvalidMessage):  # parked; the task stays open
-            scenario.when(message)
+            scenario.when(message, NEXT_MONDAY)
     while isinstance(call := scenario.last.call, Submit):
         scenario.when(submitted(decision(call.task.step), call.task.step))
 
@@ -217,7 +220,7 @@ def test_a_done_task_reports_nothing_but_done(messages: list[Message]) -> None:
     scenario = tasks()
     for message in messages:
         with suppress(InvalidMessage):
-            scenario.when(message)
+            scenario.when(message, NEXT_MONDAY)
     done: set[str] = set()
     for one in scenario.published:
         assert isinstance(one, TaskDone | TaskDelivered)

@@ -1,6 +1,7 @@
 """An adapter as an external system of the runtime."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ class Counter:
 
 
 async def test_answers_go_to_their_tasks() -> None:
-    outside = DepartmentSystem(Counter())
+    outside = DepartmentSystem(Counter(), timedelta(minutes=5))
     one, other = (ExternalCall(f"{number}", Submit(task=task(number))) for number in (1, 2))
     first, second = await outside.call([one, other])
     assert first == Submitted(task_id=task(1).task_id, answer=Posted())

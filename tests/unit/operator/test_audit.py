@@ -161,7 +161,7 @@ def test_a_decision_that_monitor_missed_is_a_fault_only_when_it_cannot_be_in_tra
     for commitment in state["commitments"]:
         commitment.pop("ended_at", None)
     changed(record, "monitor", state=state, closed_at=None)
-    early = replace(MOMENTS, now=ACCEPTED_AT)  # before any rung is due
+    early = replace(MOMENTS, now=ACCEPTED_AT + timedelta(hours=3))  # after the decision, before any rung is due
     (fault,) = check_case(record, early)
     assert fault.in_transit and fault.invariant is Invariant.COMMITMENTS
     assert check_case(changed(record, "monitor", timer_at=NOW), early) == []

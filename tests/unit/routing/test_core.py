@@ -167,3 +167,11 @@ def _in_order(case: CaseMessages, outcomes: dict[str, Outcome], decided_at: dict
         name = next(step.name for step in scenario.case.steps if step.state is StepState.REQUESTED)
         scenario.given(case.done(name, decided_at[name], outcome=outcomes[name], delivered_at=MONDAY))
     return scenario.case
+
+
+def test_of_two_times_of_one_decision_the_earlier_counts_and_is_reported() -> None:
+    scenario = routed(ONE_STEP, ONE_STEP.done("tax", MONDAY + 3 * DAY))
+    (decided,) = scenario.when(ONE_STEP.done("tax", MONDAY + DAY))
+    assert isinstance(decided, CaseDecided)
+    assert decided.decided_at == MONDAY + DAY
+    assert not scenario.when(ONE_STEP.done("tax", MONDAY + 3 * DAY))

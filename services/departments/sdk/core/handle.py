@@ -4,15 +4,16 @@ A task is submitted until the department has decided: at once, again soon after 
 the department holds it, in case a notification was lost. `task` has the states of a task and its table of moves.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never, cast
 
 from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages import tasks as contract
-from contracts.messages.tasks import TaskRequested
+from contracts.messages.tasks import TaskRequested, TimeSettled
 from services.departments.sdk.core import task as capability
-from services.departments.sdk.core.messages import Answer, Notified, Procedure, Submit, SubmitFailed, Submitted
+from services.departments.sdk.core import times
+from services.departments.sdk.core.messages import Notified, Procedure, Submit, SubmitFailed, Submitted
 from services.departments.sdk.core.state import RetryReason, Task, Tasks, TaskState
 
 BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
@@ -22,7 +23,7 @@ BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
 }
 """Machine time before a task is submitted again: the first wait, which doubles, and the longest."""
 
-DepartmentMessage = TaskRequested | Submitted | SubmitFailed | Notified | TimerFired
+DepartmentMessage = TaskRequested | TimeSettled | Submitted | SubmitFailed | Notified | TimerFired
 
 _MESSAGES = frozenset(DepartmentMessage.__args__)
 
@@ -42,11 +43,13 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
         raise UnknownCase(case_id)
     match message:
         case Submitted():
-            return _submitted(state, message.task_id, message.answer)
+            return _submitted(state, message, envelope.time)
         case SubmitFailed():
             return _failed(state, message.task_id)
         case Notified():
-            return _notified(state, message)
+            return _notified(state, message, envelope.time)
+        case TimeSettled():
+            return _time_settled(state, message)
         case TimerFired():
             return _transition(state)
         case _:
@@ -69,8 +72,9 @@ def _request(case_id: str, state: Tasks, request: TaskRequested) -> Transition[T
     return _transition(Tasks(tasks=(*state.tasks, Task(request=request))))
 
 
-def _submitted(state: Tasks, task_id: str, answer: Answer) -> Transition[Tasks]:
-    before = _find(state, task_id)
+def _submitted(state: Tasks, submitted: Submitted, arrived_at: datetime) -> Transition[Tasks]:
+    before = _find(state, submitted.task_id)
+    answer = times.checked_answer(before, submitted.answer, arrived_at, submitted.clock_tolerance)
     after = capability.answer(before, answer)
     if after.state is not TaskState.DONE:
         delivered = after.state is TaskState.DELIVERED
@@ -87,11 +91,13 @@ def _failed(state: Tasks, task_id: str) -> Transition[Tasks]:
     return _changed(state, before, _retry_later(before, reason, before))
 
 
-def _notified(state: Tasks, notified: Notified) -> Transition[Tasks]:
+def _notified(state: Tasks, notified: Notified, arrived_at: datetime) -> Transition[Tasks]:
     before = _find(state, notified.task_id)
-    if isinstance(notified.content, Procedure):
-        return _suspended(state, before, notified.content)
-    return _changed(state, before, capability.answer(before, notified.content))
+    content, tolerance = notified.content, notified.clock_tolerance
+    if isinstance(content, Procedure):
+        return _suspended(state, before, times.checked_procedure(before, content, arrived_at, tolerance))
+    answer = times.checked_answer(before, content, arrived_at, tolerance)
+    return _changed(state, before, capability.answer(before, answer))
 
 
 def _suspended(state: Tasks, before: Task, procedure: Procedure) -> Transition[Tasks]:
@@ -102,11 +108,18 @@ def _suspended(state: Tasks, before: Task, procedure: Procedure) -> Transition[T
     return _transition(_replaced(state, before, after), capability.suspension(after, procedure))
 
 
+def _time_settled(state: Tasks, settlement: TimeSettled) -> Transition[Tasks]:
+    """Report the task with the settled time. A repeated settlement is answered too: the report may be lost."""
+    before = _find(state, settlement.task_id)
+    after = capability.settle(before, settlement)
+    return _transition(_replaced(state, before, after), *capability.reports(after))
+
+
 def _changed(state: Tasks, before: Task, after: Task) -> Transition[Tasks]:
     if after is before:
         return _transition(state)
-    reports = capability.state_reports(after) if after.state is not before.state else ()
-    return _transition(_replaced(state, before, after), *reports)
+    is_news = after.decision is not before.decision or after.receipt is not before.receipt
+    return _transition(_replaced(state, before, after), *(capability.state_reports(after) if is_news else ()))
 
 
 def _replaced(state: Tasks, before: Task, after: Task) -> Tasks:

@@ -1,6 +1,6 @@
 """Messages between a department service's core, its runtime and the department. None is published to Kafka."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.fields import SuspendedPeriod
 from contracts.messages.plans import Outcome
-from contracts.messages.tasks import TaskId, TaskRequested
+from contracts.messages.tasks import DoubtfulTime, TaskId, TaskRequested
 from contracts.values import Value
 
 
@@ -24,18 +24,28 @@ DepartmentTime = Annotated[Instant, AfterValidator(in_utc)]
 """A moment of a department's own clock, in any time zone; kept in UTC."""
 
 
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far two honest clocks may differ, unless a setting names another time (Kerberos, RFC 4120, has five minutes)."""
+
+
 class Posted(Value):
     """The task is in the department's inbox (a file, a row) and has no number there yet."""
 
 
-class Receipt(Value):
+class Reported(Value):
+    """A report of the department. Adapters leave ``doubtful`` empty: the core checks the times (`times`)."""
+
+    doubtful: tuple[DoubtfulTime, ...] = ()
+
+
+class Receipt(Reported):
     """The department has received the task under a number of its own: proof of receipt."""
 
     reference: Name
     delivered_at: DepartmentTime
 
 
-class Decision(Value):
+class Decision(Reported):
     """The department has decided. ``decided_at`` is its own time of decision."""
 
     reference: Name
@@ -46,7 +56,7 @@ class Decision(Value):
     decided_at: DepartmentTime
 
 
-class Procedure(SuspendedPeriod):
+class Procedure(Reported, SuspendedPeriod):
     """The present state of a special procedure (特别程序). ``reported_at`` is when the department reported it."""
 
     procedure: Code
@@ -75,6 +85,7 @@ class Submitted(Message):
 
     task_id: TaskId
     answer: Answer
+    clock_tolerance: timedelta = CLOCK_TOLERANCE
 
 
 class SubmitFailed(Message):
@@ -93,3 +104,4 @@ class Notified(Message):
 
     task_id: TaskId
     content: Receipt | Procedure | Decision
+    clock_tolerance: timedelta = CLOCK_TOLERANCE

@@ -1,14 +1,16 @@
 """Capability: a task is requested, delivered when the department gives it a number, and done when it decides.
 
-Answers merge: a repeated or late answer changes nothing, and a contradictory one raises `InvalidMessage`.
+Answers merge: a repeated or late answer changes nothing, unless it corrects a doubtful time, and a contradictory one
+raises `InvalidMessage`.
 """
 
 from typing import Any
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 from contracts.moves import Moves
+from services.departments.sdk.core import times
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task, TaskState
 
@@ -28,7 +30,7 @@ def answer(task: Task, answer: Answer) -> Task:
     """The task after this answer; the same object where nothing changes."""
     _check_agreement(task, answer)
     state = MOVES.get((task.state, type(answer)), task.state)
-    if state is task.state:
+    if state is task.state and not _corrects_times(task, answer):
         return task
     match answer:
         case Decision():
@@ -43,12 +45,26 @@ def suspend(task: Task, procedure: Procedure) -> Task:
     """The task with the present state of a special procedure; the same object where it is known or outdated."""
     known = {one.procedure: one for one in task.procedures}
     before = known.get(procedure.procedure)
-    if before is not None and (before == procedure or before.reported_at > procedure.reported_at):
+    if before is not None and (_is_same_report(before, procedure) or before.reported_at > procedure.reported_at):
         return task
     known[procedure.procedure] = procedure
     if len(known) > MAX_PROCEDURES:
         raise InvalidMessage(f"task {task.request.task_id} has {MAX_PROCEDURES} special procedures already")
     return task.replace(procedures=tuple(known[name] for name in sorted(known)))
+
+
+def settle(task: Task, settlement: TimeSettled) -> Task:
+    """The task with the moment that a supervisor has settled; the same object where that time is not doubtful."""
+    if settlement.procedure is not None:
+        changed = tuple(
+            times.settled(one, settlement) if one.procedure == settlement.procedure else one for one in task.procedures
+        )
+        return task if changed == task.procedures else task.replace(procedures=changed)
+    decision = times.settled(task.decision, settlement) if task.decision is not None else None
+    receipt = times.settled(task.receipt, settlement) if task.receipt is not None else None
+    if decision is task.decision and receipt is task.receipt:
+        return task
+    return task.replace(decision=decision, receipt=receipt)
 
 
 def reports(task: Task) -> tuple[Message, ...]:
@@ -80,6 +96,25 @@ def _assignment(task: Task) -> dict[str, Any]:
         "department": request.department,
         "system": request.system,
     }
+
+
+def _corrects_times(task: Task, answer: Answer) -> bool:
+    """Whether the answer is the known one with fewer doubtful times, none of them after the known answer arrived."""
+    match task.decision or task.receipt, answer:
+        case (Decision() as known, Decision()) if answer.decided_at <= known.decided_at:
+            pass
+        case Receipt() as known, Receipt():
+            pass
+        case _:
+            return False
+    return len(answer.doubtful) < len(known.doubtful) and answer.delivered_at <= known.delivered_at
+
+
+def _is_same_report(known: Procedure, report: Procedure) -> bool:
+    """Whether a report repeats a known one. A doubtful time counts from the first report on."""
+    if known.doubtful and known.doubtful == report.doubtful:
+        report = report.replace(since=known.since, until=known.until, reported_at=known.reported_at)
+    return known == report
 
 
 def _check_agreement(task: Task, answer: Answer) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from services.operator.audit.case_record import CaseRecord, Json, StoredCase, answer, contents
+from services.operator.audit.case_record import CaseRecord, Json, StoredCase, answer, contents, latest
 from services.operator.audit.checks.ladder_checks import commitments, rungs
 from services.operator.audit.checks.task_checks import tasks
 from services.operator.audit.invariants import Fault, Invariant, Moments, moment, optional_moment
@@ -88,6 +88,8 @@ def _has_unconfirmed_changes(state: Json) -> bool:
 
 def _at_routing(case: CaseRecord, routing: StoredCase, moments: Moments) -> Iterator[str]:
     decisions = case.messages("routing", "case.decided")
+    if case.has_doubtful_times:
+        decisions = latest(decisions)
     decided_at = optional_moment(routing.state.get("decided_at"))
     outcome = routing.state.get("outcome")
     if (ways := len(contents(decisions))) > 1:

@@ -157,6 +157,9 @@ def _fired(
     for (rung, _), times in occurrences.items():
         if times > 1:
             yield f"{commitment['key']}: {rung} fired {times} times"
+    for one in raised:
+        if moment(one["raised_at"]) > moments.now:
+            yield f"{commitment['key']}: {one['rung']} fired at a moment that lies ahead"
     standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
     overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}
     # Delivery, complaints and consultations go on when their case has been decided.

@@ -39,6 +39,7 @@ _NOT_IN_MESSAGES: Mapping[str, Any] = {
         "unanswered_requests": True,
         "sequence": True,
         "platform_issues": True,
+        "doubts": {"__all__": {"attempts", "settlement"}},
         "commitments": {"__all__": {"raised"}},
     },
 }

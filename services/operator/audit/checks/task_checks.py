@@ -1,6 +1,7 @@
 """Faults of a case's tasks: each is requested, held by its department's service, and once in its ledger."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from services.operator.audit.case_record import (
     CaseRecord,
@@ -10,6 +11,7 @@ from services.operator.audit.case_record import (
     StoredCase,
     answer,
     contents,
+    latest,
 )
 from services.operator.audit.invariants import Fault, Invariant, Moments, moment
 
@@ -98,6 +100,7 @@ def _at_department(case: CaseRecord, system: str, requested: dict[str, Json], mo
     for task_id, task in held.items():
         if task_id not in requested and (case.row("routing") or not case.may_be_deleted(moments.closed_since)):
             yield f"{task_id} is held by {system}, and no service requested it"
+        yield from _impossible_times(task_id, task, moments)
         yield from _reported(case, system, task_id, task, moments)
         if system in case.ledgers:
             yield from _in_ledger(system, task_id, task, ledger.get(task_id, []), moments)
@@ -111,6 +114,23 @@ def _at_department(case: CaseRecord, system: str, requested: dict[str, Json], mo
 def _tasks_at(case: CaseRecord, system: str) -> dict[str, Json]:
     stored = case.row(system)
     return {task["request"]["task_id"]: task for task in (stored.state.get("tasks", ()) if stored else ())}
+
+
+def _impossible_times(task_id: str, task: Json, moments: Moments) -> Iterator[str]:
+    """Question the moments that count for a task: each is later than the one before, and none lies ahead."""
+    known = task.get("decision") or task.get("receipt") or {}
+    names = {"requested_at": "requested", "delivered_at": "received", "decided_at": "decided"}
+    before: tuple[datetime, str] | None = None
+    for field, name in names.items():
+        text = {**task["request"], **known}.get(field)
+        if text is None:
+            continue
+        at = moment(text)
+        if before is not None and at < before[0]:
+            yield f"{task_id} was {name} before it was {before[1]}"
+        if at > moments.now:
+            yield f"{task_id} was {name} at a moment that lies ahead"
+        before = at, name
 
 
 def _reported(case: CaseRecord, system: str, task_id: str, task: Json, moments: Moments) -> Iterator[str]:
@@ -133,7 +153,10 @@ def _reported(case: CaseRecord, system: str, task_id: str, task: Json, moments: 
         yield f"{task_id} has been delivered, and {system} has not reported it"
     if numbers - {known["reference"]}:
         yield f"{task_id} has been reported under another number than {system} holds"
-    answers = {answer(message.data) for message in reports if message.kind == "task.done"}
+    answered = [message for message in reports if message.kind == "task.done"]
+    if case.has_doubtful_times:
+        answered = latest(answered)
+    answers = {answer(message.data) for message in answered}
     if answers - {answer(task.get("decision") or {})}:
         yield f"{task_id} has been reported with another answer than {system} holds"
 

@@ -92,7 +92,7 @@ def _lanes(column: str, width: int) -> str:
 MAX_DUPLICATES = 1000
 """Number of duplicate hashes that a statement reports at most."""
 
-_PARAMETERS = "(SELECT $1::bigint, $2::text, $3::timestamptz, $4::text, $5::timestamptz) AS parameters"
+_PARAMETERS = "(SELECT $1::bigint, $2::text, $3::timestamptz, $4::text, $5::timestamptz, $6::text) AS parameters"
 """PostgreSQL needs the type of each parameter, also of one that a statement does not use."""
 
 

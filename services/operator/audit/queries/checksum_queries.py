@@ -10,8 +10,8 @@ two sides differ: such a case is checked singly, never passed over. ``OFFSET 0``
 wherever its result is used, and from carrying whole texts through a sort.
 
 Parameters: ``$1`` the number of buckets less one; ``$2`` and ``$3``, as text and as a moment, since when outboxes are
-complete; ``$4`` and ``$5`` the moment up to which departments' answers are compared. ``%ledger%`` stands for the query
-that reads a department's ledger.
+complete; ``$4`` and ``$5`` the moment up to which departments' answers are compared; ``$6``, as text, a moment that
+lies ahead. ``%ledger%`` stands for the query that reads a department's ledger.
 """
 
 from services.operator.audit.queries.checksum import Checksum, Fact, after, bucket, hashed
@@ -215,6 +215,11 @@ _FIRED_COUNT = """
         CASE WHEN raised IS NOT NULL THEN (
             SELECT count(*) FROM jsonb_array_elements(raised) AS r WHERE r ->> 'raised_at' > $2) END"""
 
+_AHEAD = """
+        CASE WHEN raised IS NOT NULL THEN EXISTS (
+            SELECT FROM jsonb_array_elements(raised) AS r WHERE r ->> 'raised_at' > $6) END"""
+"""Whether a rung fired at a moment that lies ahead."""
+
 MONITOR_CASES = Checksum(
     facts=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.OPENED),
     summed=(Fact.LISTED, Fact.ALERT_PUBLISHED),
@@ -225,7 +230,7 @@ MONITOR_CASES = Checksum(
         CASE WHEN ended_at IS NOT NULL THEN {hashed("case_id", "ended_at")} END AS closed,
         CASE WHEN opened_at > $2 THEN {hashed("case_id", "opened_at")} END AS opened,
         listed_x, fired AS listed_n, published_x AS alert_published_x, fired AS alert_published_n,
-        wrong_rungs OR keys <> tracked OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
+        wrong_rungs OR ahead OR keys <> tracked OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
             OR closed_at IS NOT NULL AND timer IS NOT NULL AS flag,
         commitments, rungs
     FROM (
@@ -234,6 +239,7 @@ MONITOR_CASES = Checksum(
         FROM cases OFFSET 0
     ) AS cut, LATERAL (
         SELECT coalesce(bool_or({_wrong_rungs()}), false) AS wrong_rungs,
+            coalesce(bool_or({_AHEAD}), false) AS ahead,
             count(*) AS tracked, count(DISTINCT key) AS keys, count(opened) AS commitments,
             3 * count(nullif(due, '')) AS rungs,
             min(CASE WHEN key = 'case' THEN own_end END) AS ended_at,
@@ -324,7 +330,9 @@ DEPARTMENT_CASES = Checksum(
         CASE WHEN delivered_at > $2 THEN receipt END AS reported,
         CASE WHEN delivered_at > $2 THEN receipt END AS in_ledger,
         CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_ledger,
-        (closed_at IS NULL) = (call_due_at IS NULL) OR task_id <> case_id || '/' || step AS flag,
+        (closed_at IS NULL) = (call_due_at IS NULL) OR task_id <> case_id || '/' || step
+            OR delivered_at <> '' AND delivered_at < requested_at OR delivered_at > $6
+            OR decided_at <> '' AND decided_at < delivered_at OR decided_at > $6 AS flag,
         (task_id <> '')::int AS held, (document <> '')::int AS documents,
         CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_hash,
         CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_hash

@@ -78,13 +78,17 @@ class EnvironmentSandbox:
 
 
 def _permit(entry: LedgerEntry, *, decided: bool) -> dict[str, Any]:
-    taken = {"key": entry.task_id, "number": entry.number, "received": entry.received_at.isoformat()}
+    taken = {
+        "key": entry.task_id,
+        "number": entry.number,
+        "received": entry.by_its_clock(entry.received_at).isoformat(),
+    }
     if not decided:
         return taken
     return {
         **taken,
         "verdict": "granted" if entry.outcome is Outcome.APPROVED else "denied",
-        "decided": entry.decide_at.isoformat(),
+        "decided": entry.by_its_clock(entry.decide_at).isoformat(),
         "document": entry.certificate,
         "remark": entry.opinion,
     }

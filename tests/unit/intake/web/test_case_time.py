@@ -1,6 +1,7 @@
 """Changes of the time of a case over HTTP."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_an_extension_needs_a_reason_and_the_time_of_notification(process: Memor
 
 SKEW = timedelta(seconds=5)
 
-CHANGES = {
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "suspensions": (HOLD, "since"),
     "extension": ({"days": 10, "reason": "案情复杂"}, "notified_at"),
     "restarts": ({"reason": "重新受理"}, "restarted_at"),

@@ -1,0 +1,90 @@
+"""Lists the doubtful times of departments, and takes a supervisor's decision which moment counts."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.core import UnknownCase
+from contracts.envelope import CaseId, Code, Name
+from contracts.messages.commitments import CASE
+from contracts.messages.fields import PersonId, Region
+from contracts.messages.tasks import TimeField
+from services.monitor.core.doubts import SettleTime
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import doubtful_times
+from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
+from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
+from services.runtime.http.timestamps import Timestamp
+from services.runtime.http.typed_text import CaseNumberPath
+from services.runtime.service import ServiceHost
+
+
+class DoubtfulTimeView(BaseModel):
+    """A time of a department that cannot be true."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    case_id: CaseId
+    step: Code
+    procedure: str = Field(description="The special procedure whose time it is; empty for a time of the step.")
+    field: TimeField
+    claimed: datetime = Field(description="The time as the department reported it.")
+    counts_at: datetime | None = Field(description="The moment that counts.")
+    owner: Name
+    matter: Code
+    region: Region
+    doubted_at: datetime
+    settled_at: datetime | None
+    settled_by: PersonId | None
+    reason: str | None = Field(description="The supervisor's reason.")
+    resolved_at: datetime | None = Field(description="When the department reported the time without doubt.")
+
+
+class DoubtfulTimeFilter(BaseModel):
+    """Selects doubtful times."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unresolved: bool = Field(True, description="Only those that are still in doubt.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class SettlementRequest(ActionRequest):
+    """A supervisor decides which moment counts for a doubtful time."""
+
+    step: Code
+    procedure: Code | None = Field(None, description="The special procedure, if it is one of its times.")
+    field: TimeField
+    counts_at: Timestamp = Field(description="Not before the request, and not after the report arrived.")
+
+
+class SettledTime(BaseModel):
+    """The moment that counts from now on."""
+
+    counts_at: datetime
+
+
+def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """The endpoints, for staff only. A repeated request with the same content changes nothing."""
+    router = staff_router(host, "monitor", *ACTION_REFUSALS)
+
+    @router.get("/doubtful-times")
+    async def newest_doubtful_times(wanted: Annotated[DoubtfulTimeFilter, Query()]) -> list[DoubtfulTimeView]:
+        async with host.database.connect() as connection:
+            rows = await doubtful_times.newest(connection, unresolved=wanted.unresolved, limit=wanted.limit)
+        return [DoubtfulTimeView.model_validate(row) for row in rows]
+
+    @router.post("/commitments/{case_id}/times", status_code=201)
+    async def settle(case_id: CaseNumberPath, request: SettlementRequest) -> SettledTime:
+        now, directory, state = host.clock.now(), await directory_in_force(host), await host.read(case_id)
+        case = state.commitment(CASE) if state is not None else None
+        if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
+            raise UnknownCase(case_id)
+        for owner in {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}:
+            must_supervise(directory, request.by, owner, state.region, state.matter, now)
+        await host.command(case_id, SettleTime(**request.model_dump()))
+        return SettledTime(counts_at=request.counts_at)
+
+    return router
