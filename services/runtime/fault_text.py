@@ -143,7 +143,8 @@ def _texts(error: Mapping[str, Any]) -> tuple[str, str]:
     if kind in _TEXTS:
         shown = {name: _shown(value) for name, value in context.items()}
         en, zh = _TEXTS[kind]
-        return en.format(**shown), zh.format(**shown).replace(" or ", " 或 ")
+        listed = {name: value.replace(", ", "、").replace(" or ", " 或 ") for name, value in shown.items()}
+        return en.format(**shown), zh.format(**listed)
     return message, f"不符合要求：{message}"
 
 

@@ -88,6 +88,23 @@ def test_a_body_that_is_no_json_is_refused_with_its_place(service: str, path: st
     assert "line 2, column " in answer.json()["detail"] and "第 2 行第 " in answer.json()["detail_zh"]
 
 
+QUERIES = [
+    (name, path, parameter["name"])
+    for name, method, path, described in descriptions()
+    for parameter in described.get("parameters", [])
+    if method == "get" and parameter["in"] == "query" and name == "monitor"
+]
+
+
+@pytest.mark.parametrize(("service", "path", "parameter"), QUERIES)
+def test_a_filter_that_is_given_twice_is_refused(service: str, path: str, parameter: str) -> None:
+    answer = SERVICES[service].get(f"{address_of(path)}?{parameter}=1&{parameter}=2")
+    assert answer.status_code == 422, answer.text
+    assert {"parameter": parameter, "detail": "is given twice; keep one", "detail_zh": "重复给出，请只保留一个"} in (
+        answer.json()["errors"]
+    )
+
+
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
     """All parts of a schema."""
     if isinstance(schema, dict):
