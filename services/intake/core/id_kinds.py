@@ -19,13 +19,17 @@ _TAIWAN_PERMIT = re.compile(r"[0-9]{8}|[0-9]{10}(\([A-Z]\)|[A-Z])?", re.ASCII)
 
 
 class IdKind(NamedTuple):
-    """A kind of paper. ``check`` tells whether a number can be of it; without a check, a number may be missing."""
+    """A kind of paper. ``check`` tells whether a number can be of it; without a check, a number may be missing.
+
+    ``dated``: a number in the form of a citizen number contains the date of birth.
+    """
 
     code: str
     zh: str
     en: str
     applicants: tuple[ApplicantKind, ...]
     check: Callable[[str], bool] | None
+    dated: bool = False
 
 
 def _is_residence_permit(number: str) -> bool:
@@ -38,7 +42,7 @@ def _is_residence_permit(number: str) -> bool:
 ID_KINDS = {
     kind.code: kind
     for kind in (
-        IdKind(CITIZEN_CARD, "居民身份证", "citizen card", ("person",), is_citizen_number),
+        IdKind(CITIZEN_CARD, "居民身份证", "citizen card", ("person",), is_citizen_number, dated=True),
         IdKind("414", "普通护照", "passport", ("person",), lambda number: bool(_PASSPORT.fullmatch(number))),
         IdKind(
             "511",
@@ -55,7 +59,12 @@ ID_KINDS = {
             lambda number: bool(_HONG_KONG_MACAO_PERMIT.fullmatch(number)),
         ),
         IdKind(
-            "553", "外国人永久居留身份证", "permanent residence permit of foreigners", ("person",), _is_residence_permit
+            "553",
+            "外国人永久居留身份证",
+            "permanent residence permit of foreigners",
+            ("person",),
+            _is_residence_permit,
+            dated=True,
         ),
         IdKind(CREDIT_CODE, "统一社会信用代码", "unified social credit code", ("organisation",), is_credit_code),
         IdKind(OTHER_PAPER, "其他证件或无证件", "another paper, or none", ("person", "organisation"), None),

@@ -23,15 +23,16 @@ def is_citizen_number(number: str) -> bool:
     Eighteen characters: the region, a date of birth that exists, a sequence number, and the check character of ISO 7064
     MOD 11-2.
     """
-    if not _CITIZEN_NUMBER.fullmatch(number) or date_of_birth(number) is None:
-        return False
-    return bool(mod_11_2.calc_check_digit(number[:17]) == number[17])
+    return date_of_birth(number) is not None and bool(mod_11_2.calc_check_digit(number[:17]) == number[17])
 
 
-def date_of_birth(citizen_number: str) -> date | None:
-    """The date of birth in a citizen number; None for a day that does not exist, and for other text."""
+def date_of_birth(number: str) -> date | None:
+    """The date of birth in a text of the form of a citizen number; None for another form, and for a day that does not
+    exist."""
+    if not _CITIZEN_NUMBER.fullmatch(number):
+        return None
     try:
-        return date(int(citizen_number[6:10]), int(citizen_number[10:12]), int(citizen_number[12:14]))
+        return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
         return None
 

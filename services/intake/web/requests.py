@@ -98,9 +98,9 @@ def _wrong_number(paper: IdKind, number: str | None, context: Any) -> tuple[str,
         return f"is missing; a {paper.en} has a number", f"缺少此项；{paper.zh}须填写号码"
     if paper.check is None or not paper.check(number):
         return f"is no number of a {paper.en}; check it", f"不是有效的{paper.zh}号码，请核对"
-    if paper.code == CITIZEN_CARD and context is not None:
-        born, today = date_of_birth(number), context[TODAY]
-        if born is None or not today - _LONGEST_LIFE <= born <= today:
+    if context is not None and paper.dated and (born := date_of_birth(number)) is not None:
+        today = context[TODAY]
+        if not today - _LONGEST_LIFE <= born <= today:
             return "has a date of birth that cannot be; check it", "出生日期不可能，请核对"
     return None
 

@@ -20,6 +20,7 @@ from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post
 
 BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, REGION)
 BORN_1850 = citizen_number(date(1850, 1, 1), 1, REGION)
+FOREIGNER_BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, "910000")
 FOREIGNER_NUMBER = citizen_number(date(1980, 1, 1), 1, "910000")
 
 
@@ -109,6 +110,7 @@ def test_everybody_can_apply_with_the_paper_they_have(
         ("person", "516", "X12345678", "id_number", "is no number of a mainland travel permit"),
         ("person", "111", "E12345678", "id_number", "is no number of a citizen card"),
         ("person", "111", BORN_TOMORROW, "id_number", "has a date of birth that cannot be"),
+        ("person", "553", FOREIGNER_BORN_TOMORROW, "id_number", "has a date of birth that cannot be"),
         ("person", "111", BORN_1850, "id_number", "has a date of birth that cannot be"),
         ("person", "001", CREDIT_CODE, "id_kind", "must be 111 (citizen card)"),
         ("organisation", "414", "E12345678", "id_kind", "must be 001 (unified social credit code)"),
