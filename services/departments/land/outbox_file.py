@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import asyncssh
+import structlog
 
 from services.departments.land.connection import TooLarge, read_whole, readable, shown
 from services.departments.land.settings import LandSettings
@@ -12,6 +14,9 @@ from services.departments.land.translate import Standing, answer, lines_of
 from services.departments.sdk.adapter import notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.files.encoding import InvalidFile, read_text
+
+log = structlog.get_logger(__name__)
 
 OUTBOX = b"outbox"
 
@@ -103,6 +108,9 @@ async def parsed(name: bytes, content: bytes, settings: LandSettings) -> tuple[S
         raise Unusable(
             f"has more than {settings.file_lines} lines. Divide it or set ONEDOOR_LAND_FILE_LINES, {PUT_BACK}"
         )
+    with suppress(InvalidFile):  # its lines are judged one by one
+        if note := read_text(content).note:
+            log.warning("a file of land's outbox is not in UTF-8", file=shown(name), note=note)
     valid: list[Answered] = []
     invalid: Notifications = {}
     first: ValueError | None = None

@@ -241,11 +241,14 @@ async def test_more_files_than_are_listed_come_in_portions(tmp_path: Path) -> No
         assert sorted(number for portion in portions for number in portion) == [f"受{number}号" for number in range(5)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
-async def test_the_usual_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+async def test_the_usual_encodings_are_read_and_others_than_utf_8_are_logged(tmp_path: Path, encoding: str) -> None:
     async with opened(tmp_path) as site:
         site.put("a.jsonl", (receipt(1) + receipt(2)).decode().encode(encoding))
-        assert received(await site.poll()) == ["受1号", "受2号"]
+        with capture_logs() as logs:
+            assert received(await site.poll()) == ["受1号", "受2号"]
+        notes = [entry["note"].split(" / ")[0] for entry in logs if "is not in UTF-8" in entry["event"]]
+        assert notes == ([] if encoding.startswith("utf-8") else [f"read as {encoding.upper()}"])
 
 
 async def test_a_file_that_grows_in_done_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
