@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
+import services.intake.web
+import services.monitor.web
 from contracts.working_time.notices import Notice
 from services.intake.app import SERVICE as INTAKE
 from services.intake.core.catalogue.models import Catalogue
-from services.intake.web import case_time, side_timers
-from services.intake.web.requests import CaseRequest, ImportRow
+from services.intake.web.requests import ImportRow
 from services.monitor.app import SERVICE as MONITOR
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.rules import RuleFile
-from services.monitor.web.actions import alert_actions, holds
 from services.runtime.fault_text import PATTERNS
 from services.runtime.http.app import application
 from services.runtime.service import Service
@@ -125,11 +127,12 @@ def test_every_pattern_has_a_meaning_for_people() -> None:
 
 def bodies() -> dict[str, TypeAdapter[Any]]:
     """The models of all bodies and documents."""
-    parts = [part for module in (case_time, side_timers, alert_actions, holds) for part in vars(module).values()]
-    models: set[type[BaseModel]] = {CaseRequest, ImportRow, *DOCUMENTS}
-    for part in parts:
-        if isinstance(part, type) and issubclass(part, BaseModel) and part.__name__.endswith("Request"):
-            models.add(part)
+    models: set[type[BaseModel]] = {ImportRow, *DOCUMENTS}
+    for package in (services.intake.web, services.monitor.web):
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            for part in vars(import_module(found.name)).values():
+                if isinstance(part, type) and issubclass(part, BaseModel) and part.__name__.endswith("Request"):
+                    models.add(part)
     return {model.__name__: TypeAdapter(model) for model in models}
 
 
@@ -138,7 +141,13 @@ BODIES = bodies()
 
 @pytest.mark.parametrize("model", sorted(BODIES))
 def test_true_is_no_number_and_one_is_not_true(model: str) -> None:
-    assert {"ExtensionRequest", "AcknowledgementRequest", "DecisionRequest", "TimerRequest"} <= BODIES.keys()
+    assert {
+        "CaseRequest",
+        "ExtensionRequest",
+        "AcknowledgementRequest",
+        "DecisionRequest",
+        "TimerRequest",
+    } <= BODIES.keys()
     schema = BODIES[model].core_schema
     numbers = [node for node in nodes(schema) if node.get("type") in ("int", "float", "bool")]
     assert all(node.get("strict") for node in numbers), [node for node in numbers if not node.get("strict")]
