@@ -24,6 +24,8 @@ from tests.support.waiting import eventually
 CASES = 60
 FIRST_CASES = 30
 MIN_DECIDED = 15
+SLOW_POLL_S = 0.5
+"""Between two looks at all cases: each is a request a case, and takes processor time from the platform."""
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
             async def some_decided() -> bool:
                 return len(await decided(client, up, receipts)) >= MIN_DECIDED
 
-            await eventually(some_decided, 40, "some cases are decided")
+            await eventually(some_decided, 40, "some cases are decided", SLOW_POLL_S)
             ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
             family = up.family()
             receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES)))
@@ -72,7 +74,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
             async def all_decided() -> bool:
                 return len(await decided(client, up, receipts)) == CASES
 
-            await eventually(all_decided, 60, "every case is decided")
+            await eventually(all_decided, 60, "every case is decided", SLOW_POLL_S)
             assert max(await decided(client, up, receipts)) > killed_at, "all cases were decided before the kill"
             again = await asyncio.gather(*(apply(client, up, number) for number in range(CASES)))
             assert again == receipts
