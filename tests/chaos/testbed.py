@@ -28,6 +28,9 @@ BEGINS = datetime(2026, 3, 2, 16, 35, tzinfo=ZoneInfo("Asia/Shanghai"))
 FILING = "department: tax\n    kind: filing\n    limits: {committed: 0, statutory: 1}"
 REPLICAS = 2
 ENGINES = ("kafka", "postgres")
+WRONG_CLOCKS = 0.01
+"""Share of the cases of each department whose times are those of a wrong clock."""
+
 DISK_MB = 6000
 SPARE_BYTES = 512 * 1024
 """Space left on a full disk, so that the fault occurs in the middle of a write."""
@@ -199,6 +202,12 @@ def _environments(folder: Path, proxies: dict[str, Proxy]) -> dict[str, dict[str
         "ONEDOOR_COMMERCE_TIMEOUT_S": "4",
     }
     extra |= {
-        f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true", "ONEDOOR_SANDBOX_SEED": system} for system in SYSTEMS
+        f"sandbox-{system}": {
+            "ONEDOOR_SANDBOX_AT_ONCE": "true",
+            "ONEDOOR_SANDBOX_SEED": system,
+            "ONEDOOR_SANDBOX_MISTAKE_SHARE": str(WRONG_CLOCKS),
+            "ONEDOOR_SANDBOX_MISTAKES": '["wrong-clock"]',
+        }
+        for system in SYSTEMS
     }
     return extra

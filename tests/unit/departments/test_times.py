@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.core import InvalidMessage
+from contracts.envelope import TimerFired
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import DoubtfulTime, TaskDelivered, TaskDone, TaskSuspended, TimeField, TimeSettled
 from services.departments.sdk.core.handle import handle
@@ -198,3 +199,14 @@ def test_a_settlement_of_a_time_that_is_not_in_doubt_changes_nothing() -> None:
 def test_a_settlement_for_an_unknown_task_is_refused() -> None:
     other = settled(TimeField.DECIDED_AT, MONDAY, MONDAY, task_id="K7Q2-9MXF-4TBA-3/land")
     tasks().refuses(other, error=InvalidMessage, reason="never been requested")
+
+
+def test_a_doubtful_time_is_reported_again_until_it_is_settled() -> None:
+    claimed = at("1970-01-01 08:00")
+    scenario = tasks(decision(claimed))
+    first = scenario.last
+    assert first.closed and first.retry_after == timedelta(days=1)
+    assert scenario.when(TimerFired(), ARRIVED + timedelta(days=1)) == first.out
+    scenario.given(settled(TimeField.DECIDED_AT, claimed, MONDAY))
+    assert scenario.last.retry_after is None
+    assert not scenario.when(TimerFired())

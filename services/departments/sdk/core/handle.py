@@ -23,6 +23,9 @@ BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
 }
 """Machine time before a task is submitted again: the first wait, which doubles, and the longest."""
 
+DOUBTS_REPEATED = timedelta(days=1)
+"""Machine time after which a doubtful time is reported again, in case monitor did not receive the report."""
+
 DepartmentMessage = TaskRequested | TimeSettled | Submitted | SubmitFailed | Notified | TimerFired
 
 _MESSAGES = frozenset(DepartmentMessage.__args__)
@@ -51,7 +54,7 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
         case TimeSettled():
             return _time_settled(state, message)
         case TimerFired():
-            return _transition(state)
+            return _transition(state, *_doubtful_reports(state))
         case _:
             assert_never(message)
 
@@ -115,6 +118,10 @@ def _time_settled(state: Tasks, settlement: TimeSettled) -> Transition[Tasks]:
     return _transition(_replaced(state, before, after), *capability.reports(after))
 
 
+def _doubtful_reports(state: Tasks) -> list[Message]:
+    return [report for task in state.tasks if task.is_doubtful for report in capability.reports(task)]
+
+
 def _changed(state: Tasks, before: Task, after: Task) -> Transition[Tasks]:
     if after is before:
         return _transition(state)
@@ -132,11 +139,11 @@ def _retry_later(task: Task, reason: RetryReason, before: Task) -> Task:
 
 def _transition(state: Tasks, *out: Message) -> Transition[Tasks]:
     """The transition to this state, with the next request to the department."""
-    task = _next(state)
+    task, repeat = _next(state), DOUBTS_REPEATED if any(one.is_doubtful for one in state.tasks) else None
     if task is None:
-        return Transition(state, out, closed=True)
+        return Transition(state, out, retry_after=repeat, closed=True)
     wait = backoff(task.attempts, *BACKOFF[task.retry_reason]) if task.retry_reason else timedelta()
-    return Transition(state, out, call=Submit(task=task.request), call_after=wait)
+    return Transition(state, out, retry_after=repeat, call=Submit(task=task.request), call_after=wait)
 
 
 def _next(state: Tasks) -> Task | None:

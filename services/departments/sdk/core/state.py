@@ -36,6 +36,12 @@ class Task(Value):
     attempts: int = 0
     """Submissions for this reason."""
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a time of the task is in doubt."""
+        known = self.decision or self.receipt
+        return bool(known is not None and known.doubtful) or any(one.doubtful for one in self.procedures)
+
 
 class Tasks(Value):
     """A case at this department's system: its tasks, usually one, in the order of their requests."""
