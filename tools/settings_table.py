@@ -121,6 +121,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return "**must be set**"
+    if field.default_factory is not None:
+        return "of the process"
     if value in (None, "", {}):
         return "none"
     if isinstance(value, str):

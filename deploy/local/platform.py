@@ -3,13 +3,13 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from deploy.local.engines import Engines
-from deploy.local.engines.engine import Engine, EngineFailed
+from deploy.local.engines.engine import Engine
 from deploy.local.processes.child import Notify, run_together
 from deploy.local.processes.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
 from deploy.local.wiring import Options, Wiring, preload
@@ -87,11 +87,13 @@ class Platform:
             yield
 
     async def stop(self) -> None:
-        """Stop everything with a clean shutdown: services, Kafka, PostgreSQL."""
+        """Stop everything with a clean shutdown: services, Kafka, PostgreSQL. What fails is raised at the end."""
         for task in self._keepers:
             task.cancel()
-        await self.supervisor.stop()
-        await self.engines.stop()
+        async with AsyncExitStack() as stack:  # in reverse order, and each also after one that has failed
+            stack.push_async_callback(self.engines.stop)
+            stack.push_async_callback(self.supervisor.stop)
+            await asyncio.gather(*self._keepers, return_exceptions=True)
 
     async def _keep_running(self, engine: Engine) -> None:
         """Start an engine again when it ends, after growing pauses while the start fails."""
@@ -106,8 +108,8 @@ class Platform:
                     await engine.start()
                     pause = FIRST_PAUSE_SECONDS
                     continue
-                except (EngineFailed, OSError) as failure:  # a full disk fails before the engine is started
-                    self._notify(str(failure))
+                except Exception as failure:  # a full disk fails before the engine is started
+                    self._notify(f"{engine.name} cannot be started, again in {pause:.1f} s: {failure}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -52,11 +52,11 @@ def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All endpoints of monitor."""
     router = APIRouter()
-    for part in (alert_actions, alerts, cases, digests, directory, doubtful_times, holds, rules, stream):
-        router.include_router(part.routes(host))
     queries = LimitedQueries(host.database)
-    for lists in (due, overdue):
-        router.include_router(lists.routes(host, queries))
+    for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, rules, stream):
+        router.include_router(part.routes(host))
+    for limited in (cases, due, overdue):
+        router.include_router(limited.routes(host, queries))
     return router
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import gc
-import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+import signal as signals
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
@@ -25,6 +24,8 @@ from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
 from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.external_system import ExternalSystem
+from services.runtime.failures import ADVICE, Failures
+from services.runtime.http import topics
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from services.runtime.jobs.cleaner import Cleaner
@@ -58,6 +59,18 @@ cut off."""
 RETENTION_S = 60.0
 """Machine seconds between two runs of the cleaner."""
 
+TOPICS_ADVICE = "Kafka is unavailable or lacks what the topics need, see the reason in the log; messages wait"
+
+STOP_STEP_S = 10.0
+"""Machine seconds after which a step of stopping is given up, and the next one follows."""
+
+POLL_ADVICE = "the department's system cannot be read, see the reason in the log; what it reports waits there"
+
+JOINING = "joining the consumer group"
+"""The name of this work among the failures of the process."""
+
+JOINING_ADVICE = "Kafka is unavailable or refuses, see the reason in the log; records wait there"
+
 log = telemetry.logger(__name__)
 
 
@@ -71,18 +84,19 @@ class ServiceProcess(Generic[S]):
         self.database: AsyncEngine = open_database(
             settings.database.get_secret_value(), f"onedoor {service.name}", settings.database_connections
         )
-        self.publisher = Publisher(settings)
+        self.failures = Failures()
+        self.publisher = Publisher(settings, self.failures)
         all_topics = topics_for(REGISTRY, settings.systems)
         self.processor: BatchProcessor[S] = BatchProcessor(
             service, self.database, self.clock, self.publisher.publish, frozenset(all_topics)
         )
-        self.queue = BatchQueue(self.processor, settings.batch)
+        self.queue = BatchQueue(self.processor, settings.batch, self.failures)
         own_topics = topics_for(service.consumes, settings.systems_of(service.name))
-        self.consumer = Consumer(settings, own_topics, service.consumes, self.queue)
+        self.consumer = Consumer(settings, own_topics, service.consumes, self.queue, self.clock, self.failures)
         self._topics = Topics(settings, all_topics)
         self._tasks: list[asyncio.Task[None]] = []
         self.external_calls: ExternalCalls[S] | None = None
-        self._stack = AsyncExitStack()
+        self._external_system: ExternalSystem | None = None
         self.stopping = asyncio.Event()
         """Set when the process is to end: endless responses, such as streams, end then."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -126,8 +140,8 @@ class ServiceProcess(Generic[S]):
                 telemetry.LAG.set(lag)
         if (busy_s := self.processor.busy_s) > TRANSACTION_S:
             faults.append(f"database: a batch has been running for {busy_s:.0f} s")
-        expected = head(self.service.migrations)
         try:
+            expected = head(self.service.migrations)
             async with asyncio.timeout(2):
                 found = await revision_of(self.database)
             if found is None:
@@ -138,10 +152,23 @@ class ServiceProcess(Generic[S]):
             faults.append(f"database: {type(error).__name__}")
         return faults
 
+    def impairments(self) -> list[str]:
+        """What this replica cannot do at present, while it does the rest: paused topics, and work that fails again and
+        again."""
+        calls = self.external_calls
+        held = ["calls: the department's system fails, and calls are held back"] if calls and calls.breaker.open else []
+        return [*self.consumer.impairments(), *held, *self.failures.shown()]
+
     async def __aenter__(self) -> "ServiceProcess[S]":
         """Start the loops on the database first, and the consumer as soon as Kafka is available."""
-        for close in (self.database.dispose, self.publisher.close, self._topics.close, self.processor.drain):
-            self._stack.push_async_callback(close)
+        try:
+            await self._start_all()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _start_all(self) -> None:
         settings, processor = self.settings, self.processor
         timers = Timers(processor, settings.batch)
         relay = OutboxRelay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
@@ -162,7 +189,7 @@ class ServiceProcess(Generic[S]):
             return more
 
         self._start("batches", self.queue.run())
-        self._start("timers", run_periodically("timers", timers.run_once, timers.pause, processor.schedule.changed))
+        self._start_job("timers", timers.run_once, timers.pause, processor.schedule.changed)
         if isinstance(self.clock, FileClock):
             self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
         self._start_loop(Loop("flush", flush, FLUSH_S))
@@ -172,35 +199,51 @@ class ServiceProcess(Generic[S]):
             self._start_loop(loop)
         if self.service.rules is not None:
             rollout = Rollout(processor, lambda: self.queue.busy)
-            self._start("rollout", run_periodically("rollout", rollout.run_once, rollout.pause))
+            self._start_job("rollout", rollout.run_once, rollout.pause)
         if self.service.external_system is not None:
             await self._open_external_system(self.service.external_system)
         self._start("consumer", self._consume())
-        self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S))
-        return self
+        self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S, TOPICS_ADVICE))
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop: accept nothing new, finish the present batch, publish its messages, leave the consumer group."""
-        await self.consumer.stop()
+        """Stop: accept nothing new, finish the present batch, publish its messages, leave the consumer group.
+
+        A step that fails or takes too long is logged, and does not keep the next ones from running.
+        """
+        call_s = self.settings.call_timeout_s
+        await self._stop_step("leaving the consumer group", self.consumer.stop)
         if self.external_calls is not None:
-            await self.external_calls.drain()
-        await self.processor.finish_batch(FINISH_BATCH_S)
+            await self._stop_step("finishing the external calls", self.external_calls.drain, call_s + STOP_STEP_S)
+        await self._stop_step("finishing the batch", partial(self.processor.finish_batch, FINISH_BATCH_S))
+        await self._stop_step("ending the loops", self._end_tasks)
+        if self._external_system is not None:
+            await self._stop_step("closing the external system", self._external_system.close)
+        await self._stop_step("publishing", self.processor.drain)
+        await self._stop_step("closing the connection about topics", self._topics.close)
+        await self._stop_step("closing the publisher", self.publisher.close)
+        await self._stop_step("closing the database", self.database.dispose)
+
+    async def _stop_step(self, name: str, step: Callable[[], Awaitable[None]], limit_s: float = STOP_STEP_S) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                await step()
+        except Exception:
+            log.exception("a step of stopping has failed; the next ones follow", step=name)
+
+    async def _end_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._stack.aclose()
 
     async def _open_external_system(self, make: Callable[["ServiceProcess[S]"], ExternalSystem]) -> None:
         settings = self.settings
-        system = make(self)
+        system = self._external_system = make(self)
         await system.open()
-        self._stack.push_async_callback(system.close)
         timeout = timedelta(seconds=settings.call_timeout_s)
         calls = self.external_calls = ExternalCalls(system, self.processor, self.queue, settings.calls, timeout)
-        self._start(
-            "calls", run_periodically("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
-        )
-        self._start_loop(Loop("poll", partial(calls.poll_once, settings.batch), settings.poll_interval_s))
+        self._start_job("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
+        poll = partial(calls.poll_once, settings.batch)
+        self._start_loop(Loop("poll", poll, settings.poll_interval_s, POLL_ADVICE))
 
     async def _consume(self) -> None:
         """Join the consumer group as soon as Kafka and its topics are available."""
@@ -208,13 +251,24 @@ class ServiceProcess(Generic[S]):
             try:
                 await self._topics.ensure()
                 await self.consumer.start()
+                self.failures.succeeded(JOINING)
                 return
             except (KafkaError, OSError) as error:
-                log.warning("Kafka unavailable; retrying", error=repr(error))
+                self.failures.failed(JOINING, error, JOINING_ADVICE)
                 await asyncio.sleep(0.5)
 
     def _start_loop(self, loop: Loop) -> None:
-        self._start(loop.name, run_periodically(loop.name, loop.run_once, lambda: loop.pause_s))
+        self._start_job(loop.name, loop.run_once, lambda: loop.pause_s, advice=loop.advice)
+
+    def _start_job(
+        self,
+        name: str,
+        run_once: Callable[[], Awaitable[bool]],
+        pause: Callable[[], float],
+        signal: asyncio.Event | None = None,
+        advice: str = ADVICE,
+    ) -> None:
+        self._start(name, run_periodically(name, run_once, pause, self.failures, signal, advice))
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -229,7 +283,8 @@ class ServiceProcess(Generic[S]):
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
     async with ServiceProcess(service, settings) as process:
-        app: FastAPI = application(service, process, process.faults)
+        app: FastAPI = application(service, process, process.faults, process.impairments)
+        app.include_router(topics.routes(process.consumer, settings.api_token))
         server = Server(
             uvicorn.Config(
                 app,
@@ -249,8 +304,8 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         process.stopping.set()
         server.should_exit = True
-        await serving
         stopping.cancel()
+        await serving
         if process.fault.done():
             process.fault.result()
     log.info("stopped")
@@ -273,6 +328,6 @@ def run(service: Service[S], settings: Settings) -> None:
 def stop_signal() -> asyncio.Event:
     """An event that is set when the process receives SIGTERM or SIGINT. Call it in the event loop."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signals.SIGTERM, signals.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop

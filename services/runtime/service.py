@@ -14,6 +14,7 @@ from contracts.envelope import Envelope, Message
 from contracts.values import Value
 from services.runtime.clock import Clock
 from services.runtime.external_system import ExternalCall, ExternalSystem
+from services.runtime.failures import ADVICE, Failures
 from services.runtime.settings import Settings
 from services.runtime.store.documents import VersionedDocument
 
@@ -32,12 +33,13 @@ Their number must not grow with the number of messages, and the same message mus
 class Loop(NamedTuple):
     """A job that runs periodically. ``run_once`` returns whether there may be more to do at once.
 
-    If not, the loop waits ``pause_s`` machine seconds.
+    If not, the loop waits ``pause_s`` machine seconds. ``advice`` tells operators what to do while the job fails.
     """
 
     name: str
     run_once: Callable[[], Awaitable[bool]]
     pause_s: float
+    advice: str = ADVICE
 
 
 class ServiceHost(Protocol[S]):
@@ -50,6 +52,8 @@ class ServiceHost(Protocol[S]):
     `commands` alone."""
     stopping: asyncio.Event
     """Set when the process is to end: endless responses, such as streams, end then."""
+    failures: Failures
+    """The work of the process that fails again and again."""
 
     async def command(self, case_id: str, message: Message) -> S:
         """Process one message of the service's own, and return the state of the case after the commit.

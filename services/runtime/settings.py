@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 from ipaddress import ip_address
+from os import getpid
+from socket import gethostname
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
@@ -24,7 +26,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
 
     service: str = Field(description="Name of the service: its consumer group, and its name in events and logs.")
-    replica: str = Field("1", description="Name of this process among the replicas of its service.")
+    replica: str = Field(
+        default_factory=lambda: f"{gethostname()}-{getpid()}",
+        min_length=1,
+        max_length=100,
+        description="Name of this process among the replicas of its service. Set a name that no other replica has and "
+        "that stays over a restart: the process then resumes its partitions at once, also after it was killed. "
+        "By default the machine and the process number.",
+    )
 
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap addresses, comma separated.")
     kafka_security: str = Field(
@@ -80,7 +89,15 @@ class Settings(BaseSettings):
     dead_letters_a_minute: int = Field(
         1000,
         ge=1,
-        description="More dead letters than this in one minute stop the consumer until the process is restarted.",
+        description="More dead letters of one topic than this in one minute pause the topic, until an operator resumes "
+        "it or the process is restarted. Other topics go on.",
+    )
+    dead_letter_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="A topic is paused as well when more than this share of its latest records became dead letters, at "
+        "least 50 of the latest 500. 1: never.",
     )
     calls: int = Field(64, ge=1, le=5000, description="Most external calls under way.")
     call_timeout_s: float = Field(30, gt=0, description="Seconds after which an external call has failed.")
@@ -98,6 +115,11 @@ class Settings(BaseSettings):
     def clock_tolerance(self) -> timedelta:
         """By how much honest clocks may differ (RFC 4120, section 8.2, recommends five minutes to Kerberos)."""
         return timedelta(seconds=self.clock_tolerance_s)
+
+    @property
+    def lasting_replica(self) -> str | None:
+        """The name of this process if it stays over a restart: it was set. None if it is the default."""
+        return self.replica if "replica" in self.model_fields_set else None
 
     def systems_of(self, service: str) -> tuple[str, ...]:
         """The systems whose topics a service consumes: its own if it is the service of one, else all."""

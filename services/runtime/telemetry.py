@@ -24,6 +24,8 @@ HTTP_REFUSED = Counter(
     ["reason"],
 )
 CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when the consumer has stopped by itself.")
+TOPIC_PAUSED = Gauge("onedoor_topic_paused", "1 while this process does not read the topic, by itself.", ["topic"])
+FAILURES = Gauge("onedoor_failures", "Failures in a row of the work of this process, 0 when it is well.", ["work"])
 
 
 REPETITION_S = 10.0

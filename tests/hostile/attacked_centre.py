@@ -48,6 +48,7 @@ def _options(clock: Path) -> Options:
         "*": {
             "ONEDOOR_API_TOKEN": TOKEN,
             "ONEDOOR_DEAD_LETTERS_A_MINUTE": "1000000",
+            "ONEDOOR_DEAD_LETTER_SHARE": "1",
             "ONEDOOR_RELAY_AGE_S": "1",
             "ONEDOOR_CLOSED_RETENTION_DAYS": "3650",
         }

@@ -1,6 +1,7 @@
 """Apache Kafka and PostgreSQL on this machine, as child processes, with durable data in one folder."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,10 +56,17 @@ class Engines:
             raise
 
     async def stop(self) -> None:
-        """Stop all with a clean shutdown: Kafka, then PostgreSQL."""
-        # Together: a node hands over to its peers before it stops, and the last ones find no majority for it.
-        await asyncio.gather(*(broker.stop() for broker in self.brokers))
-        await self.postgres.stop()
+        """Stop all with a clean shutdown: Kafka, then PostgreSQL. What fails is raised at the end."""
+        async with AsyncExitStack() as stack:  # in reverse order, and each also after one that has failed
+            stack.callback(self._unlock)
+            stack.push_async_callback(self.postgres.stop)
+            # Together: a node hands over to its peers before it stops, and the last ones find no majority for it.
+            stopped = await asyncio.gather(*(broker.stop() for broker in self.brokers), return_exceptions=True)
+            for failure in stopped:
+                if failure is not None:
+                    raise failure
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -130,8 +130,10 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all processes together, then the fork server."""
-        await _cancel([*(process.keeper for process in self.processes.values()), *self._trimming])
-        await self._fork_server.stop()
+        try:
+            await _cancel([*(process.keeper for process in self.processes.values()), *self._trimming])
+        finally:
+            await self._fork_server.stop()
 
     async def _keep(self, process: Supervised) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -155,11 +157,13 @@ class Supervisor:
             process.phase = Phase.STOPPED
 
     async def _run_once(self, process: Supervised) -> str:
-        """Start the process, set ``ready`` when it is, and return how it ended."""
+        """Start the process, set ``ready`` when it is, and return how it ended, or why it could not be started."""
         try:
             process.forked = await self._start(process.specification, process.log)
         except ForkServerDied:
             return "the fork server ended"
+        except Exception as failure:  # a full disk, for example
+            return f"it cannot be started: {failure}"
         probing = asyncio.create_task(self._until_ready(process))
         try:
             return _status(await process.forked.wait())
@@ -188,10 +192,17 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     async def _trim_logs(self) -> None:
+        untrimmed: set[Path] = set()
         while True:
             await asyncio.sleep(_TRIM_SECONDS)
             for log in self._logs.glob("*.log"):
-                trim_log(log)
+                try:
+                    trim_log(log)
+                    untrimmed.discard(log)
+                except OSError as failure:  # a full disk, for example
+                    if log not in untrimmed:
+                        self._notify(f"{log} cannot be trimmed and keeps growing; make room: {failure}")
+                    untrimmed.add(log)
 
 
 async def _cancel(tasks: "Sequence[asyncio.Task[None]]") -> None:

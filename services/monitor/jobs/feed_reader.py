@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.monitor.jobs.follower import Event, Follower
 from services.monitor.store.change_feed import Change, FeedPosition, changes, complete_position
+from services.runtime.failures import Failures
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.store.database import transaction
 
@@ -35,6 +36,7 @@ class FeedReader:
         self,
         database: AsyncEngine,
         stopping: asyncio.Event,
+        failures: Failures,
         change_event: Callable[[Change], bytes],
         reset_event: Callable[[FeedPosition], bytes],
     ) -> None:
@@ -44,6 +46,7 @@ class FeedReader:
         """All changes up to this position have been offered."""
         self._database = database
         self._stopping = stopping
+        self._failures = failures
         self._change_event = change_event
         self._reset_event = reset_event
         self._loop: asyncio.Task[None] | None = None
@@ -107,7 +110,7 @@ class FeedReader:
         return more
 
     async def _run(self) -> None:
-        polling = asyncio.create_task(run_periodically(LOOP, self.poll, lambda: POLL_S), name=LOOP)
+        polling = asyncio.create_task(run_periodically(LOOP, self.poll, lambda: POLL_S, self._failures), name=LOOP)
         try:
             await self._stopping.wait()
             for follower in self.followers:

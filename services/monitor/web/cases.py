@@ -19,7 +19,9 @@ from services.monitor.core.deadlines import explanation
 from services.monitor.core.rules import LimitKind
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import cases, rule_store
+from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.statistics import AllStatistics, statistics
+from services.monitor.web.lists.list_page import problems
 from services.monitor.web.rules import rules_of_version
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
@@ -72,13 +74,13 @@ class Summary(BaseModel):
     due_now: int = Field(description="Cases with a timer that is due and has not fired yet.")
 
 
-def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only."""
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+    """The endpoints, for staff only. ``queries``: those that read the states of all cases."""
     router = staff_router(host)
 
     @router.get("/commitments")
     async def summary() -> Summary:
-        async with host.database.connect() as connection:
+        async with problems(), queries.query() as connection:
             row = await cases.counts(connection, host.clock.now())
         return Summary.model_validate(row._asdict())
 
@@ -115,7 +117,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.get("/statistics")
     async def all_statistics() -> AllStatistics:
         """Commitments answered on time and late, by department and matter."""
-        async with host.database.connect() as connection:
+        async with problems(), queries.query() as connection:
             rules = await rule_store.in_force(connection)
             return await statistics(connection, rules.counting_rules(""))
 

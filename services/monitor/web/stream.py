@@ -71,7 +71,7 @@ class StreamFilter(BaseModel):
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoint, for staff only."""
     router = staff_router(host, "lists")
-    reader = FeedReader(host.database, host.stopping, _change_event, _reset_event)
+    reader = FeedReader(host.database, host.stopping, host.failures, _change_event, _reset_event)
 
     @router.get("/stream", response_class=EventStream, status_code=200)
     async def stream(

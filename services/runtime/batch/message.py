@@ -7,6 +7,9 @@ from contracts.envelope import Envelope, Message
 from contracts.values import Value
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
+WAITS = "waits for an earlier message of its case"
+"""The reason of a dead letter that is parked only because its case is blocked."""
+
 
 @dataclass(slots=True)
 class InboundMessage:

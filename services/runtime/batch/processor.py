@@ -86,10 +86,11 @@ class BatchProcessor(Generic[S]):
         """Machine seconds for which the present batch or query has been running; 0 without one."""
         return time.monotonic() - self._busy_since if self._busy_since is not None else 0.0
 
-    async def run(self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter] = ()) -> None:
+    async def run(self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter] = ()) -> Sequence[DeadLetter]:
         """Process these messages and park these letters in one commit, then publish the resulting messages.
 
-        Raises what the database raises. In that case nothing has happened, and the batch can be run again.
+        Returns all letters that were parked, those of messages that the core rejected included. Raises what the
+        database raises. In that case nothing has happened, and the batch can be run again.
         """
         by_case: dict[str, list[InboundMessage]] = defaultdict(list)
         for one in received:
@@ -97,7 +98,11 @@ class BatchProcessor(Generic[S]):
         blocking = {letter.case_id for letter in letters if letter.blocking}
         case_ids = sorted(by_case.keys() | blocking)
 
+        parked: Sequence[DeadLetter] = ()
+
         async def reduce(driver: Driver, result: BatchResult[S]) -> None:
+            nonlocal parked
+            parked = result.dead_letters
             result.dead_letters += letters
             result.blocked |= blocking
             loaded, processed = await self._load(driver, case_ids, by_case, result.blocked)
@@ -114,6 +119,7 @@ class BatchProcessor(Generic[S]):
                     result.changed.append(LoadedCase(blocked, before.state))
 
         await self.commit(reduce)
+        return parked
 
     async def fire_timers(self, limit: int) -> int:
         """Fire the timers and retries that are due, of at most ``limit`` cases. Returns the number of cases."""

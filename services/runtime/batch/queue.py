@@ -14,8 +14,14 @@ from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.pacing import BatchPacer
 from services.runtime.batch.processor import BatchProcessor
+from services.runtime.failures import Failures
 from services.runtime.store.database import DATABASE_ERRORS, is_unavailable
 from services.runtime.store.dead_letters import DeadLetter
+
+WORK = "batches"
+"""The name of the queue's work among the failures of its process."""
+
+ADVICE = "the database is unavailable, see the reason in the log; nothing is lost, and batches are tried again"
 
 FULL_BATCHES = 10
 """The queue is full when it holds so many batches."""
@@ -37,9 +43,10 @@ class Unavailable(Exception):
 class BatchQueue:
     """Gathers messages into batches and reports to each sender how its messages ended."""
 
-    def __init__(self, processor: BatchProcessor, limit: int) -> None:  # type: ignore[type-arg]
+    def __init__(self, processor: BatchProcessor, limit: int, failures: Failures) -> None:  # type: ignore[type-arg]
         self._processor = processor
         self._limit = limit
+        self._failures = failures
         self._waiting: deque[_Submission] = deque()
         self._messages = 0
         self._arrived = asyncio.Event()
@@ -68,11 +75,14 @@ class BatchQueue:
         self._add(_Submission(received))
         return await asyncio.gather(*(one.reply for one in received if one.reply), return_exceptions=True)
 
-    async def submit_records(self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter]) -> None:
-        """Process Kafka records and park dead letters. Raises `Unavailable`; in that case nothing has happened."""
+    async def submit_records(
+        self, received: Sequence[InboundMessage], letters: Sequence[DeadLetter]
+    ) -> Sequence[DeadLetter]:
+        """Process Kafka records and park dead letters. Returns all letters that were parked, those of records that the
+        core rejected included. Raises `Unavailable`; in that case nothing has happened."""
         submission = _Submission(received, letters)
         self._add(submission)
-        await submission.done
+        return await submission.done
 
     async def run(self) -> None:
         """Process what arrives, until cancelled."""
@@ -112,26 +122,32 @@ class BatchQueue:
         received = [one for submission in batch for one in submission.received]
         letters = [letter for submission in batch for letter in submission.letters]
         try:
-            await self._processor.run(received, letters)
+            parked = await self._processor.run(received, letters)
         except Exception as error:
             if is_unavailable(error):
-                log.warning("database unavailable", error=repr(error), messages=len(received))
-                for submission in batch:
-                    submission.fail(Unavailable("the database is unavailable"))
+                self._fail(batch, error)
                 return
             log.exception("batch failed; processing its messages one by one", messages=len(received))
             for submission in batch:
                 await self._process_singly(submission)
             return
+        self._failures.succeeded(WORK)
         for submission in batch:
-            submission.succeed()
+            submission.succeed(parked)
+
+    def _fail(self, batch: Sequence["_Submission"], error: Exception) -> None:
+        """Report to the senders that the database is unavailable."""
+        self._failures.failed(WORK, error, ADVICE)
+        for submission in batch:
+            submission.fail(Unavailable("the database is unavailable"))
 
     async def _process_singly(self, submission: "_Submission") -> None:
         """Find the message that cannot be stored: park it or report it to its sender, and process the others."""
+        parked: list[DeadLetter] = []
         try:
             for one in submission.received:
                 try:
-                    await self._processor.run([one])
+                    parked += await self._processor.run([one])
                 except Exception as error:
                     if is_unavailable(error):
                         raise
@@ -140,13 +156,12 @@ class BatchQueue:
                         one.reply.set_exception(error)
                     if one.from_kafka:
                         reason = f"its effects cannot be stored: {type(error).__name__}"
-                        await self._processor.run([], [one.dead_letter(reason, blocking=True)])
-            await self._processor.run([], submission.letters)
+                        parked += await self._processor.run([], [one.dead_letter(reason, blocking=True)])
+            parked += await self._processor.run([], submission.letters)
         except DATABASE_ERRORS as error:
-            log.warning("database unavailable", error=repr(error))
-            submission.fail(Unavailable("the database is unavailable"))
+            self._fail([submission], error)
         else:
-            submission.succeed()
+            submission.succeed(parked)
 
 
 @dataclass(slots=True)
@@ -155,12 +170,15 @@ class _Submission:
 
     received: Sequence[InboundMessage]
     letters: Sequence[DeadLetter] = ()
-    done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: "asyncio.Future[Sequence[DeadLetter]]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
-    def succeed(self) -> None:
-        """Report that everything is committed. The replies to the messages have been sent already."""
+    def succeed(self, parked: Sequence[DeadLetter]) -> None:
+        """Report that everything is committed, and which letters were parked. The replies to the messages have been
+        sent already."""
         if not self.done.done():
-            self.done.set_result(None)
+            self.done.set_result(parked)
 
     def fail(self, error: Exception) -> None:
         """Report that nothing has happened."""

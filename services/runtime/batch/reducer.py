@@ -12,7 +12,7 @@ from contracts.envelope import Envelope, Message, follow
 from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
-from services.runtime.batch.message import InboundMessage
+from services.runtime.batch.message import WAITS, InboundMessage
 from services.runtime.batch.result import BatchResult, LoadedCase
 from services.runtime.clock import machine_now
 from services.runtime.external_system import ExternalCall
@@ -65,7 +65,7 @@ class CaseReducer(Generic[S]):
                 result.duplicates += 1
                 continue
             if blocked:
-                self._reject(one, "waits for an earlier message of its case", result, blocking=True)
+                self._reject(one, WAITS, result, blocking=True)
                 continue
             try:
                 transition = self.core(state, envelope)

@@ -20,14 +20,27 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 
 class Readiness(BaseModel):
-    """Whether a replica can do its work, and if not, why."""
+    """Whether a replica can do its work, and if not, why.
 
-    status: Literal["ready", "not ready"]
+    ``impaired``: it answers requests, and some of its other work stands still.
+    """
+
+    status: Literal["ready", "impaired", "not ready"]
     faults: list[str]
+    impairments: list[str]
 
 
-def application(service: Service[S], host: ServiceHost[S], faults: Callable[[], Awaitable[list[str]]]) -> FastAPI:
-    """The HTTP application of a service. ``faults`` lists the reasons why this replica cannot do its work."""
+def application(
+    service: Service[S],
+    host: ServiceHost[S],
+    faults: Callable[[], Awaitable[list[str]]],
+    impairments: Callable[[], list[str]] = list,
+) -> FastAPI:
+    """The HTTP application of a service.
+
+    ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
+    it does the rest.
+    """
     app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     problems.install(app)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
@@ -41,11 +54,12 @@ def application(service: Service[S], host: ServiceHost[S], faults: Callable[[], 
 
     @app.get("/health/ready", tags=["operating"], response_model=Readiness, responses={503: {"model": Readiness}})
     async def ready() -> JSONResponse:
-        """Kafka, database and migrations are as this replica needs them."""
-        found = await faults()
-        return JSONResponse(
-            {"status": "not ready" if found else "ready", "faults": found}, status_code=503 if found else 200
-        )
+        """Kafka, database and migrations are as this replica needs them. Impaired, it still answers requests (200): a
+        topic or a job that stands still must not take the service from those who do not need it."""
+        found, impaired = await faults(), impairments()
+        status: Literal["ready", "impaired", "not ready"] = "impaired" if impaired else "ready"
+        body = Readiness(status="not ready" if found else status, faults=found, impairments=impaired)
+        return JSONResponse(body.model_dump(), status_code=503 if found else 200)
 
     @app.get("/metrics", tags=["operating"], response_class=PlainTextResponse)
     async def metrics() -> Response:

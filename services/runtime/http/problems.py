@@ -23,6 +23,8 @@ from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
+from services.runtime.store.database import DatabaseUnreachable
+from services.runtime.store.documents import UnusableVersion
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -196,6 +198,19 @@ def _database_error(error: Exception) -> Problem:
     return _unavailable(error)
 
 
+def _unusable_version(error: Exception) -> Problem:
+    log.error("a version in force cannot be used; update this service or put another in force", reason=str(error))
+    return Problem(
+        503,
+        "unusable-version",
+        "The rules or the directory in force need another version of this program",
+        "现行规则或人员名录须由其他版本的程序处理",
+        detail="Operators must update this service, or put another version in force.",
+        detail_zh="请联系运行维护人员更新本服务，或启用其他版本的规则、名录。",
+        headers=_RETRY,
+    )
+
+
 def not_found(detail: str, detail_zh: str) -> Problem:
     """The problem of a path that leads to nothing on record."""
     return _plain(404, detail, detail_zh)
@@ -233,7 +248,8 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     ClientDisconnect: lambda _: _plain(400),  # The response is not read, and the log needs no entry.
     NoConnectionFree: _unavailable,
     DBAPIError: _database_error,
-    OSError: _database_error,
+    DatabaseUnreachable: _database_error,
+    UnusableVersion: _unusable_version,
     Exception: lambda _: _plain(500),  # The server logs the exception after this response. The client must not see it.
 }
 """The problem of each exception."""

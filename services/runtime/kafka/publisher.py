@@ -15,6 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from contracts.codec import CONTENT_TYPE_HEADER
 from contracts.registry import MAX_RECORD_BYTES
 from services.runtime import telemetry
+from services.runtime.failures import Failures
 from services.runtime.kafka.connection import RETRY_MS, TIMEOUT_S, connection
 from services.runtime.settings import Settings
 from services.runtime.store.outbox import OutboxMessage
@@ -35,6 +36,11 @@ dozens of parts, one after another."""
 REQUEST_BYTES = 8 * MAX_RECORD_BYTES
 """Most bytes of one request."""
 
+WORK = "publishing"
+"""The name of the publisher's work among the failures of its process."""
+
+ADVICE = "Kafka does not acknowledge; messages wait in the outbox, and the relay publishes them when Kafka is back"
+
 log = telemetry.logger(__name__)
 
 
@@ -48,13 +54,14 @@ class Publisher:
     (docs/decisions/0017-faststream-behind-one-file.md).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, failures: Failures) -> None:
         self.unavailable = False
         """Whether Kafka failed to acknowledge the latest messages."""
         self.log_lost = False
         """Kafka acknowledged a lower offset than before: its log is a new one, and the records of the old one are gone.
         Reset by the caller that publishes them again."""
         self._settings = settings
+        self._failures = failures
         self._prefix = settings.topic_prefix
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
@@ -100,6 +107,7 @@ class Publisher:
             await self._disconnect(fault)
         elif sent:
             self.unavailable = False
+            self._failures.succeeded(WORK)
         return acknowledged
 
     async def close(self) -> None:
@@ -155,7 +163,7 @@ class Publisher:
         """Give up the producer after a failure, so that the next attempt begins with the addresses in the settings."""
         self.unavailable = True
         self._unavailable_until = time.monotonic() + UNAVAILABLE_S
-        log.warning("Kafka did not acknowledge; the relay will publish", error=repr(error))
+        self._failures.failed(WORK, error, ADVICE)
         if self._producer is not None:
             producer, self._producer = self._producer, None
             try:

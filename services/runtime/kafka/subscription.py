@@ -1,28 +1,31 @@
-"""A consumer group's subscription by FastStream: batches of raw records, acknowledged late, stopped loudly.
+"""A consumer group's subscription by FastStream: batches of raw records, acknowledged late; topics can be paused.
 
 This is the one file that knows how a FastStream subscriber works inside. It uses public parts only: a batch subscriber
-with a parser and a decoder of its own, manual acknowledgement, a middleware, a rebalance listener, and the subscriber's
-``consumer`` and ``tasks``. tests/unit/runtime/test_subscription.py fails when one of them changes. Reasons:
-docs/decisions/0017-faststream-behind-one-file.md.
+with a parser and a decoder of its own, manual acknowledgement, a middleware, a logger, a rebalance listener, and the
+subscriber's ``consumer`` and ``tasks``, ``start`` and ``stop``. tests/unit/runtime/test_subscription.py fails when one
+of them changes. Reasons: docs/decisions/0017-faststream-behind-one-file.md.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy, BaseMiddleware, ContextRepo, StreamMessage
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from contracts.core import backoff
 from services.runtime import telemetry
+from services.runtime.failures import Failures
 from services.runtime.kafka import connection
+from services.runtime.kafka.unreadable import REBALANCING, Records, UnreadableRecord, is_unreadable, search
 from services.runtime.settings import Settings
 
 METADATA_AGE_S = 5.0
@@ -49,6 +52,9 @@ FETCH_BYTES = 4 * 1024 * 1024
 """Most bytes that are read ahead in one request, some thousands of records: catching up with a long backlog takes no
 more memory than keeping up."""
 
+PARTITION_BYTES = FETCH_BYTES // 16
+"""Most bytes of one partition in one request."""
+
 READ_TIMEOUT_MS = 10 * 366 * 86_400_000
 """Milliseconds for which one read waits for records: ten years.
 
@@ -69,11 +75,21 @@ rebalance that wait for the commit.
 STOP_TIMEOUT_S = 8.0
 """Machine seconds for which a stop waits for the batch in hand."""
 
-Records = tuple[ConsumerRecord[Any, Any], ...]
+LAG_TIMEOUT_S = 1.0
+"""Machine seconds within which the positions of all partitions must be known. During a rebalance they are not."""
+
+FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 5.0
+"""Machine seconds before the first attempt to read on after a failure of the client, and before any later one."""
+
+READING = "reading from Kafka"
+"""The name of this work among the failures of the process."""
+
+READING_ADVICE = "see the reason in the log: Kafka refuses, or a record cannot be read; it is tried again"
 
 
-class StopReading(Exception):
-    """Raised while a batch is handled: the subscription must stop. The message is the reason."""
+class NotReading(Exception):
+    """The subscription has stopped or searches for a record that cannot be read: records handed over now are read again
+    later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +105,37 @@ class Handler:
     """The callbacks of a subscription.
 
     ``handle`` handles a batch. ``pause`` waits after a batch that was not full, so that more records gather.
-    ``revoke`` runs before partitions are given up. ``fail`` receives, once, the reason why the subscription stops by
-    itself: the failed batch and all records after it stay unacknowledged.
+    ``revoke`` runs before partitions are given up. ``unreadable`` receives the place of a record that the client cannot
+    read, and why; it must pause the topic. ``fail`` receives, once, the reason why the subscription stops by itself:
+    the failed batch and all records after it stay unacknowledged.
     """
 
     handle: Callable[[RecordBatch], Awaitable[None]]
     pause: Callable[[], Awaitable[None]]
     revoke: Callable[[], Awaitable[None]]
+    unreadable: Callable[[TopicPartition, int, BaseException], None]
     fail: Callable[[str], None]
 
 
 class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads topics as a member of the service's consumer group.
 
-    A failure, be it of the client or of the handler, stops the subscription: to read on would acknowledge past records
-    that have not been handled.
+    A failure of the handler stops the subscription: to read on would acknowledge past records that have not been
+    handled. After a failure of the client the subscription finds the record in which it failed, reports it, and starts
+    again from what was acknowledged.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], handler: Handler) -> None:
+    def __init__(self, settings: Settings, topics: Sequence[str], handler: Handler, failures: Failures) -> None:
         self.joined = False
         """Whether this member has its share of the partitions, which may be none."""
         self.generation = 0
         """Counts the assignments. Offsets are valid within one: another may be of another log."""
         self._handler = handler
+        self._failures = failures
+        self._paused_topics: set[str] = set()
+        self._client_fault: BaseException | None = None
+        """The latest failure of the client, until reading starts again. Nothing is handed over meanwhile."""
+        self._recovery: asyncio.Task[None] | None = None
         self._batch_size = settings.batch
         self._paused = False
         """Whether records may have come while none were read."""
@@ -127,20 +151,19 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             retry_backoff_ms=connection.RETRY_MS,
             middlewares=(BatchMetrics, partial(_Supervision, self)),
             apply_types=False,
-            logger=None,
+            logger=_FailedReads(self.read_failed),
             graceful_timeout=STOP_TIMEOUT_S,
         )
         self._subscriber = self.broker.subscriber(
             *topics,
             group_id=f"{settings.topic_prefix}onedoor-{settings.service}",
-            # A replica that restarts resumes its partitions at once: its former session need not expire first.
-            group_instance_id=f"{settings.service}-{settings.replica}",
+            group_instance_id=_static_member(settings),
             batch=True,
             batch_timeout_ms=READ_TIMEOUT_MS,
             max_records=self._batch_size,
             fetch_max_wait_ms=int(FETCH_WAIT_S * 1000),
             fetch_max_bytes=FETCH_BYTES,
-            max_partition_fetch_bytes=FETCH_BYTES // 16,
+            max_partition_fetch_bytes=PARTITION_BYTES,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
@@ -156,12 +179,38 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     async def start(self) -> None:
         """Join the group. Raises `KafkaError` when the cluster is unavailable."""
         await self.broker.start()
-        for reading in self._subscriber.tasks:
-            reading.add_done_callback(self._reading_ended)
+        self._watch()
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave the group."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.wait([self._recovery])
         await self.broker.stop()
+
+    def pause(self, topic: str) -> None:
+        """Read nothing more of this topic: all records that have not been handed over stay in Kafka."""
+        self._paused_topics.add(topic)
+        if (consumer := self._subscriber.consumer) is not None:
+            consumer.pause(*self._paused_of(consumer.assignment()))
+
+    def resume(self, topic: str) -> None:
+        """Read a paused topic again, from where it was paused."""
+        self._paused_topics.discard(topic)
+        if (consumer := self._subscriber.consumer) is not None:
+            consumer.resume(*(partition for partition in consumer.assignment() if partition.topic == topic))
+
+    async def pass_over(self, partition: TopicPartition, offset: int) -> bool:
+        """Do not read this record, if it is the next one of a partition of this member. Returns whether it was."""
+        consumer = self._subscriber.consumer
+        if consumer is None or partition not in consumer.assignment():
+            return False
+        with suppress(*REBALANCING):
+            async with asyncio.timeout(LAG_TIMEOUT_S):
+                if await consumer.position(partition) == offset:
+                    consumer.seek(partition, offset + 1)
+                    return True
+        return False
 
     async def lag(self) -> int | None:
         """Count the records of this member's partitions that are still to be read; None while that is not known."""
@@ -169,10 +218,14 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         if consumer is None or not self.joined:
             return None
         lag = 0
-        for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            if end is not None:
-                lag += max(0, end - await consumer.position(partition))
+        try:
+            async with asyncio.timeout(LAG_TIMEOUT_S):
+                for partition in consumer.assignment():
+                    end = consumer.highwater(partition)
+                    if end is not None:
+                        lag += max(0, end - await consumer.position(partition))
+        except REBALANCING:
+            return None
         return lag
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -196,9 +249,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Part of aiokafka's interface."""
         self.generation += 1
         self.joined = True
+        if self._paused_topics and (consumer := self._subscriber.consumer) is not None:
+            consumer.pause(*self._paused_of(consumer.assignment()))
 
     async def handled(self, count: int) -> None:
         """So many records were handled together: pause if there may soon be more."""
+        self._failures.succeeded(READING)
         self._paused = count < self._batch_size
         if self._paused:
             await self._handler.pause()
@@ -209,10 +265,73 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             self._stopping = asyncio.get_running_loop().create_task(self.broker.stop())
             self._handler.fail(reason)
 
+    def read_failed(self, error: BaseException) -> None:
+        """The client reports that a read has failed. FastStream waits five seconds and reads again."""
+        if is_unreadable(error):
+            self.recover(error)  # to read again would pass over the records that were read with that one
+        else:
+            self._failures.failed(READING, error, READING_ADVICE)
+
+    def recover(self, error: BaseException) -> None:
+        """Stop reading, find the record in which the client has failed, and start again."""
+        for reading in self._subscriber.tasks:
+            reading.cancel()
+        self._client_fault = error
+        if self._recovery is None and self._stopping is None:
+            self._recovery = asyncio.get_running_loop().create_task(self._recover())
+            self._recovery.add_done_callback(self._recovery_ended)
+
+    async def _recover(self) -> None:
+        while (error := self._client_fault) is not None:  # the client may fail again as soon as it has started
+            await self._start_anew(error)
+        self._recovery = None
+
+    async def _start_anew(self, error: BaseException) -> None:
+        failures = self._failures.failed(READING, error, READING_ADVICE)
+        await asyncio.wait(self._subscriber.tasks)
+        await self._handler.revoke()  # acknowledge: the search and the restart begin after what has been handled
+        found = False
+        if (consumer := self._subscriber.consumer) is not None:
+            for partition in consumer.assignment():
+                if partition.topic not in self._paused_topics:
+                    with suppress(*REBALANCING):
+                        found |= await self._search(consumer, partition)
+        await self._handler.revoke()
+        self.joined = False
+        while True:
+            await self._subscriber.stop()
+            if not found:
+                await asyncio.sleep(backoff(failures, FIRST_RESTART_S, LONGEST_RESTART_S))
+            self._client_fault = None
+            try:
+                await self._subscriber.start()
+            except (KafkaError, OSError) as failure:
+                failures, found = self._failures.failed(READING, failure, READING_ADVICE), False
+            else:
+                break
+        self._watch()
+        if found:
+            self._failures.succeeded(READING)  # from now on the pause of the topic shows
+
+    async def _search(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
+        """Search a partition for a record in which the client fails. Hand over the records before it, and report it.
+        Returns whether there is one."""
+        before, unreadable = await search(consumer, partition, 2 * PARTITION_BYTES)
+        if unreadable is None:
+            return False
+        if before:
+            await self._handler.handle(RecordBatch(before, self.generation))
+        self._handler.unreadable(partition, await consumer.position(partition), unreadable)
+        return True
+
+    def _recovery_ended(self, recovery: "asyncio.Task[None]") -> None:
+        if not recovery.cancelled() and (error := recovery.exception()) is not None:
+            self.fail(f"reading cannot be started again: {type(error).__name__}")
+
     async def _parse(self, records: Records) -> KafkaMessage:
         """Wrap raw records. FastStream's own parser decodes their headers, and one bad header fails the batch."""
-        if self._stopping is not None:
-            raise StopReading("the subscription has stopped")  # and the loop has not noticed yet
+        if self._stopping is not None or self._client_fault is not None:
+            raise NotReading  # and the loop has not noticed yet
         generation = self.generation
         batch = RecordBatch((*records, *await self._gather()), generation)
         return KafkaMessage(body=batch, raw_message=batch.records, consumer=None)  # type: ignore[arg-type]
@@ -231,24 +350,53 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._subscriber.consumer
         if not self._paused or not self.joined or consumer is None:
             return ()
-        # The first records must be handled whatever happens here. The next read reports what is wrong with Kafka; and
+        # The first records must be handled while Kafka is away. The next read reports what is wrong with it; and
         # during a rebalance aiokafka would wait for its end.
-        with suppress(KafkaError, ConsumerStoppedError, TimeoutError):
+        try:
             async with asyncio.timeout(10 * GATHER_MS / 1000):
                 found = await consumer.getmany(timeout_ms=GATHER_MS, max_records=self._batch_size)
-            return tuple(chain.from_iterable(found.values()))
-        return ()
+        except Exception as error:
+            if is_unreadable(error):
+                raise UnreadableRecord from error
+            return ()
+        return tuple(chain.from_iterable(found.values()))
+
+    def _watch(self) -> None:
+        for reading in self._subscriber.tasks:
+            reading.add_done_callback(self._reading_ended)
+
+    def _paused_of(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        return [partition for partition in partitions if partition.topic in self._paused_topics]
 
     def _reading_ended(self, reading: "asyncio.Task[Any]") -> None:
-        """Stop if the loop that reads has failed.
+        """Recover if the loop that reads has failed.
 
         The client has passed over the records in which it failed. FastStream starts another loop in place of the failed
         one; it has not run yet, and must not.
         """
         if not reading.cancelled() and (error := reading.exception()) is not None:
-            for restarted in self._subscriber.tasks:
-                restarted.cancel()
-            self.fail(f"Kafka's client cannot read a record: {error!r}")
+            self.recover(error)
+
+
+class _FailedReads:
+    """The logger of FastStream. By its log alone it reports that a read has failed."""
+
+    def __init__(self, report: Callable[[KafkaError], None]) -> None:
+        self._report = report
+
+    def log(self, level: int, msg: object, /, *, exc_info: object = None, extra: object = None) -> None:
+        """Part of FastStream's interface."""
+        if isinstance(exc_info, KafkaError):
+            self._report(exc_info)
+
+
+def _static_member(settings: Settings) -> str | None:
+    """The id by which the group recognises a replica that restarts, so that it resumes its partitions at once.
+
+    Two members of one id fence each other, so a process whose name was not set has none. It leaves the group when it
+    stops; if it is killed, its partitions wait for the end of its session.
+    """
+    return f"{settings.service}-{settings.lasting_replica}" if settings.lasting_replica is not None else None
 
 
 class BatchMetrics(BaseMiddleware[Any, Any]):
@@ -280,9 +428,9 @@ class _Supervision(BaseMiddleware[Any, Any]):
         self, exc_type: type[BaseException] | None = None, exc_val: BaseException | None = None, exc_tb: Any = None
     ) -> bool:
         """Part of FastStream's interface."""
-        if isinstance(exc_val, StopReading):
-            self._subscription.fail(str(exc_val))
-        elif isinstance(exc_val, Exception):
+        if isinstance(exc_val, UnreadableRecord):
+            self._subscription.recover(exc_val.__cause__ or exc_val)
+        elif isinstance(exc_val, Exception) and not isinstance(exc_val, NotReading):
             self._subscription.fail(f"a batch of records cannot be handled: {type(exc_val).__name__}")
         elif exc_val is None:
             await self._subscription.handled(self._records)

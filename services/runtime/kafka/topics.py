@@ -31,7 +31,6 @@ class Topics:
         self._required = frozenset(settings.topic_prefix + name for name in names)
         self._admin: AIOKafkaAdminClient | None = None
         self._ensuring = asyncio.Lock()
-        self._ensured = True
         self._underreplicated: frozenset[str] = frozenset()
 
     async def ensure(self) -> None:
@@ -53,15 +52,9 @@ class Topics:
     async def run_once(self) -> bool:
         """Check with one small request, and create what is missing. Returns False: there is never more to do at once.
 
-        An unavailable cluster is no fault of this job; the publisher reports it.
+        Raises what `ensure` raises.
         """
-        try:
-            await self.ensure()
-            self._ensured = True
-        except (KafkaError, OSError) as error:
-            if self._ensured:
-                log.warning("topics cannot be checked", error=repr(error))
-            self._ensured = False
+        await self.ensure()
         return False
 
     async def close(self) -> None:

@@ -37,6 +37,10 @@ _DATA_ERRORS = ("21", "22", "23", "54")
 """SQLSTATE classes of errors in the data: cardinality, data exception, constraint violation, program limit."""
 
 
+class DatabaseUnreachable(ConnectionError):
+    """No connection to the database could be opened. The message names the reason, never the password."""
+
+
 DATABASE_ERRORS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
@@ -73,8 +77,21 @@ def open_database(address: str, name: str, connections: int) -> AsyncEngine:
         pool_use_lifo=True,
         pool_timeout=TRANSACTION_S,
         hide_parameters=True,
-        connect_args={"timeout": CONNECT_S, "server_settings": {"application_name": name, **SERVER_SETTINGS}},
+        connect_args={
+            "async_creator_fn": _connect,
+            "timeout": CONNECT_S,
+            "server_settings": {"application_name": name, **SERVER_SETTINGS},
+        },
     )
+
+
+async def _connect(*args: Any, **kwargs: Any) -> Any:
+    """Open a connection. Raises `DatabaseUnreachable`: other parts of a request raise `OSError` as well, such as a file
+    that cannot be read, and must not pass for a fault of the database."""
+    try:
+        return await asyncpg.connect(*args, **kwargs)
+    except OSError as error:
+        raise DatabaseUnreachable(f"no connection to the database: {error!r}") from error
 
 
 @asynccontextmanager

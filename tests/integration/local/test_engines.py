@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from deploy.local.engines import Engines
-from deploy.local.site import FolderInUse
+from deploy.local.site import FolderInUse, FolderLock
 from tests.support.installation import all_end
 from tests.support.waiting import eventually
 
@@ -156,3 +156,17 @@ async def test_engines_run_in_a_folder_with_any_name(tmp_path: Path) -> None:
     assert list(folder.glob("kafka/data/onedoor.test-0/*.log")), "its log is in its folder"
     async with Engines(folder) as engines:
         assert await first_record(engines.kafka, "onedoor.test") == b"1"
+
+
+async def test_an_engine_that_fails_while_it_stops_leaves_neither_the_others_nor_the_lock(tmp_path: Path) -> None:
+    engines = Engines(tmp_path)
+    await engines.start()
+
+    async def fail() -> None:
+        raise OSError("no space left")
+
+    engines.brokers[0].after_stop = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no space left"):
+        await engines.stop()
+    assert processes_in(tmp_path) == []
+    FolderLock(tmp_path).release()

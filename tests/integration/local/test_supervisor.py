@@ -139,3 +139,21 @@ async def test_a_process_that_is_dropped_while_it_starts_does_not_run(supervisor
         return fork_server is not None and [one.pid for one in fork_server.children()] == [again.pid]
 
     await eventually(alone, DEADLINE)
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again(
+    supervisor: Supervisor, tmp_path: Path, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "FIRST_PAUSE_SECONDS", 0.1)
+    log, moved = tmp_path / "obedient.log", tmp_path / "obedient.log.1"
+    log.touch()
+    os.truncate(log, 21 * 1024 * 1024)  # too long, so that it is moved before the start
+    moved.mkdir()  # and cannot be
+    process = supervisor.keep(child("obedient"))
+
+    async def refused() -> bool:
+        return any("obedient ended (it cannot be started: " in line for line in notices)
+
+    await eventually(refused, DEADLINE)
+    moved.rmdir()
+    await restarted(process)

@@ -69,13 +69,16 @@ async def test_wrong_requests_and_strangers(monitor: MonitorProcess) -> None:
         assert {(await stranger.get(path)).status_code for path in (*LISTS, "/stream")} == {403}
 
 
-async def test_queries_are_limited_in_number_and_time(monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["/due", "/statistics", "/commitments"])
+async def test_queries_are_limited_in_number_and_time(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     await monitor.process_messages(number(1), begun(), DELIVERED)
     monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
-    assert await monitor.commitments("/due")
+    assert await monitor.get(path)
     async with monitor.process.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
-        requests = [asyncio.create_task(monitor.http.get("/due")) for _ in range(query_limits.QUERIES + 1)]
+        requests = [asyncio.create_task(monitor.http.get(path)) for _ in range(query_limits.QUERIES + 1)]
         (refused,), waiting = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         assert (refused.result().status_code, refused.result().headers["retry-after"]) == (503, "5")
         await other.rollback()
@@ -83,7 +86,7 @@ async def test_queries_are_limited_in_number_and_time(monitor: MonitorProcess, m
     monkeypatch.setattr(query_limits, "STATEMENT_S", 0.1)
     async with monitor.process.database.connect() as other:
         await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
-        slow = await monitor.http.get("/due")
+        slow = await monitor.http.get(path)
         assert (slow.status_code, slow.json()["type"]) == (503, "urn:onedoor:problem:too-much")
         file = await monitor.http.get("/due", params={"form": "csv"})
         assert file.status_code == 503

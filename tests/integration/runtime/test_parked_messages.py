@@ -11,6 +11,7 @@ from contracts.envelope import Envelope, Message
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue
 from services.runtime.clock import machine_now
+from services.runtime.failures import Failures
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.service import Statement
 from services.runtime.store import dead_letters
@@ -70,7 +71,7 @@ async def test_a_message_that_cannot_be_stored_is_parked_and_the_others_are_proc
         return [("SELECT CAST($1::text AS int)", ("no number",))] if fails else []
 
     batches = process(projection=project)
-    queue = BatchQueue(batches, 100)
+    queue = BatchQueue(batches, 100, Failures())
     running = asyncio.create_task(queue.run())
     await queue.submit_records([record("publish 1", n) for n in (1, 2, 3)], [])
     running.cancel()

@@ -1,11 +1,10 @@
 """A whole service process with the real Kafka and PostgreSQL and a fake external system."""
 
 import asyncio
-from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
 
 from contracts.codec import decode, encode
@@ -15,47 +14,10 @@ from services.runtime.clock import FileClock
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
-from services.runtime.settings import Settings
 from services.runtime.store import dead_letters
-from tests.support.runtime.processes import Start
-from tests.support.runtime.toy import TOPIC, FakeSystem, Reply, Tally, case, instruction
+from tests.support.runtime.processes import Start, command, raw, send, until, until_parked
+from tests.support.runtime.toy import FakeSystem, Reply, Tally, case, instruction
 from tests.support.waiting import eventually
-
-
-async def send(settings: Settings, *records: tuple[bytes | None, bytes]) -> None:
-    """Publish raw records (key, value) on the topic of the toy."""
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
-        for key, value in records:
-            await producer.send_and_wait(settings.topic_prefix + TOPIC, value, key=key)
-
-
-def raw(reason: str, case_id: str) -> tuple[bytes, bytes]:
-    return case_id.encode(), encode(instruction(reason, case_id))
-
-
-async def command(host: ServiceProcess[Tally], reason: str, numbers: Iterable[int] = (1,)) -> None:
-    """An instruction for each of these cases, all at once."""
-    await asyncio.gather(*(host.command(case(n), instruction(reason, case(n)).data) for n in numbers))
-
-
-async def until(host: ServiceProcess[Tally], condition: Callable[[Tally], bool], numbers: Iterable[int] = (1,)) -> None:
-    """Wait until the condition holds for the state of each of these cases."""
-    for number in numbers:
-
-        async def holds(case_id: str = case(number)) -> bool:
-            tally = await host.read(case_id)
-            return tally is not None and condition(tally)
-
-        await eventually(holds)
-
-
-async def until_parked(host: ServiceProcess[Tally], count: int) -> None:
-    """Wait until there are so many dead letters."""
-
-    async def all_parked() -> bool:
-        return await dead_letters.parked(host.database) == count
-
-    await eventually(all_parked)
 
 
 def answered(tally: Tally) -> bool:
@@ -99,20 +61,6 @@ async def test_bad_records_are_parked_with_their_reasons_and_delay_no_other(star
         letters = await dead_letters.letters(host.database)
         for reason, (_, value) in bad.items():
             assert value in [letter.value for letter in letters if reason in letter.reason], reason
-
-
-async def test_too_many_bad_records_stop_the_consumer_and_lose_nothing(start: Start) -> None:
-    async with start(dead_letters_a_minute=20) as host:
-        await send(host.settings, *[(b"?", b"not json %d" % n) for n in range(100)])
-
-        async def stopped() -> bool:
-            return any("too many dead letters" in fault for fault in await host.faults())
-
-        await eventually(stopped)
-        parked = await dead_letters.parked(host.database)
-        assert parked <= 20
-    async with start(dead_letters_a_minute=1000) as host:
-        await until_parked(host, 100)
 
 
 async def test_a_stopped_process_leaves_its_work_to_the_next(start: Start) -> None:

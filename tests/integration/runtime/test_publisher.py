@@ -12,6 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
 from services.runtime.batch.publications import Publish
+from services.runtime.failures import Failures
 from services.runtime.kafka import publisher as publisher_module
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.settings import Settings
@@ -37,7 +38,7 @@ async def available(request: pytest.FixtureRequest, kafka_address: str) -> Async
         return
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address)
     await ensure_topics(of, [TOPIC])
-    publisher = Publisher(of)
+    publisher = Publisher(of, Failures())
     yield publisher.publish
     await publisher.close()
 
@@ -50,7 +51,7 @@ async def unavailable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
         fake.unavailable = True
         yield fake.publish
         return
-    publisher = Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE))
+    publisher = Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE), Failures())
     yield publisher.publish
     await publisher.close()
 
@@ -59,7 +60,7 @@ async def own_topic(kafka_address: str) -> tuple[Settings, Publisher]:
     """A publisher, and the settings by which it has a topic of its own."""
     of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
-    return of, Publisher(of)
+    return of, Publisher(of, Failures())
 
 
 def in_order(published: Sequence[OutboxMessage]) -> list[OutboxMessage]:

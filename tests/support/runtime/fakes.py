@@ -15,6 +15,7 @@ from contracts.envelope import Message, envelop
 from contracts.values import Value
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.clock import Clock, FileClock
+from services.runtime.failures import Failures
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.store.database import is_unavailable, open_database
@@ -33,6 +34,7 @@ class MemoryHost(Generic[S]):
             self.clock: Clock = FileClock.create(Path(folder) / "clock", at, speed=0)
         self.database = open_database(settings.database.get_secret_value(), "fake", 1)
         self.stopping = asyncio.Event()
+        self.failures = Failures()
         self.rows: dict[str, str] = {}
         """The states as a database would keep them, by case."""
         self.published: list[Message] = []

@@ -1,5 +1,6 @@
 """Settings: a wrong one stops the service, named, with what is allowed."""
 
+import os
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_wrong_value_is_refused_with_what_is_allowed(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason.replace("|", r"\|")):
         make(**changes)
+
+
+def test_the_default_name_of_a_process_differs_for_each_and_does_not_last() -> None:
+    one, set_by_hand = make(), make(replica="2")
+    assert one.replica.endswith(f"-{os.getpid()}") and one.lasting_replica is None
+    assert set_by_hand.replica == set_by_hand.lasting_replica == "2"
 
 
 def test_secrets_do_not_show() -> None:

@@ -1,0 +1,75 @@
+"""The topics that a process reads, and which of them it has paused, for operators."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, SecretStr
+
+from services.runtime.http.openapi import refusals
+from services.runtime.http.problems import not_found
+from services.runtime.security.staff import staff_only
+
+
+class Pause(Protocol):
+    """Since when a topic is not read, and why."""
+
+    @property
+    def since(self) -> datetime:
+        """Machine time."""
+
+    @property
+    def reason(self) -> str:
+        """The reason in words."""
+
+
+class Reader(Protocol):
+    """What reads the topics."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics that it reads."""
+
+    @property
+    def paused(self) -> Mapping[str, Pause]:
+        """The topics that are not read."""
+
+    async def resume(self, topic: str) -> bool:
+        """Read a paused topic on. Returns False if it is not paused."""
+
+
+class TopicView(BaseModel):
+    """A topic, and whether this process reads it."""
+
+    topic: str
+    paused_since: datetime | None = Field(None, description="Null while it is read.")
+    reason: str | None = None
+
+
+def routes(reader: Reader, api_token: SecretStr | None) -> APIRouter:
+    """The endpoints, for staff only. Each process of a service pauses and resumes topics by itself."""
+    router = APIRouter(
+        tags=["operating"], dependencies=[staff_only(api_token)], responses=refusals(401, 403, 404, 422, 503)
+    )
+
+    @router.get("/topics")
+    async def topics() -> list[TopicView]:
+        """The topics that this process reads, and those that it has paused by itself."""
+        return [_view(topic, reader.paused.get(topic)) for topic in reader.topics]
+
+    @router.post("/topics/{topic}/resume")
+    async def resume(topic: str) -> TopicView:
+        """Read a paused topic on. A record that cannot be read is passed over; a dead letter says where it was."""
+        if not await reader.resume(topic):
+            raise not_found(
+                "This process has not paused this topic: GET /topics lists them.",
+                "本进程未暂停该主题：可用 GET /topics 查看。",
+            )
+        return TopicView(topic=topic)
+
+    return router
+
+
+def _view(topic: str, pause: Pause | None) -> TopicView:
+    return TopicView(topic=topic, paused_since=pause.since if pause else None, reason=pause.reason if pause else None)
