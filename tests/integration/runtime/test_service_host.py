@@ -15,7 +15,7 @@ from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.queue import FULL_BATCHES, Overloaded, Unavailable
 from services.runtime.process import ServiceProcess
 from services.runtime.service import ServiceHost
-from services.runtime.store.database import DATABASE_ERRORS
+from services.runtime.store.database import DATABASE_ERRORS, DatabaseUnreachable
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.runtime.processes import Start
 from tests.support.runtime.toy import Tally, case, handle, instruction, settings, toy
@@ -91,7 +91,7 @@ async def unavailable(request: pytest.FixtureRequest, kafka_address: str) -> Asy
     """A host whose database cannot be reached."""
     if request.param == "fake":
         host = MemoryHost(toy(core=core), settings(NOWHERE), datetime.now(UTC))
-        host.fault = ConnectionRefusedError()
+        host.fault = DatabaseUnreachable("refused")
         yield host
         return
     async with ServiceProcess(toy(core=core), settings(NOWHERE, kafka=kafka_address)) as process:

@@ -12,6 +12,7 @@ from onedoor.applicants import citizen_number
 from services.intake.core.case_numbers import is_valid
 from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
+from services.runtime.store.database import DatabaseUnreachable
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE, REGION
 from tests.support.runtime.fakes import MemoryHost
@@ -236,7 +237,7 @@ def test_overload_is_answered_with_429(process: MemoryHost[Case]) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), ConnectionRefusedError("refused")]
+    "error", [DBAPIError("SELECT state", {"id": "x"}, Exception("starting up")), DatabaseUnreachable("refused")]
 )
 def test_an_unavailable_database_is_answered_with_503(process: MemoryHost[Case], error: Exception) -> None:
     receipt = post(process).json()
