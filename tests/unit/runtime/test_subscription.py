@@ -5,7 +5,7 @@ Kafka's client is replaced by one with scripted reads, beneath the real FastStre
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     UnsupportedCodecError,
 )
+from structlog.testing import capture_logs
 
 from services.runtime.failures import SHOWN_AFTER, Failures
 from services.runtime.kafka import subscription as subscription_module
@@ -180,6 +181,13 @@ class Service:
 
 
 Start = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture(autouse=True)
+def unrendered_logs() -> Iterator[None]:
+    """Structlog takes seconds to render an exception for a terminal."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
