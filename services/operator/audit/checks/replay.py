@@ -31,7 +31,7 @@ MAX_PROCESSED_IDS = 128
 """A row with so many ids may lack earlier ones, and cannot be replayed from the beginning."""
 
 _NOT_IN_MESSAGES: Mapping[str, Any] = {
-    "intake": {"attempts": True, "due_at_acceptance": True},
+    "intake": {"attempts": True, "due_at_acceptance": True, "commitments": {"__all__": {"reported_at"}}},
     "routing": {"attempts": True},
     "monitor": {
         "request_count": True,
@@ -39,11 +39,15 @@ _NOT_IN_MESSAGES: Mapping[str, Any] = {
         "unanswered_requests": True,
         "sequence": True,
         "platform_issues": True,
-        "doubts": {"__all__": {"attempts", "settlement"}},
-        "commitments": {"__all__": {"raised"}},
+        "doubts": {"__all__": {"attempts", "settlement", "doubted_at"}},
+        "commitments": {"__all__": {"raised", "open_at", "undelivered_at"}},
     },
 }
-"""Fields that no message determines, by service. ``due_at_acceptance`` follows from the calendar of that day."""
+"""Fields that no message determines, by service. ``due_at_acceptance`` follows from the calendar of that day.
+
+The moment of a report (``reported_at``, ``open_at``, ``undelivered_at``, ``doubted_at``) is that of its message, or an
+earlier one if the clock of the process was behind it.
+"""
 
 _NOT_IN_DEPARTMENT_MESSAGES: Mapping[str, Any] = {"tasks": {"__all__": {"retry_reason", "attempts"}}}
 
