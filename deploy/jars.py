@@ -99,7 +99,7 @@ def _download_one(jar: Jar, folder: Path, staging: Path) -> None:
         try:
             found = context.project(group, artifact).at_version(version).artifact().resolve()
             break
-        except (RequestException, RuntimeError) as failure:
+        except (RequestException, RuntimeError, ValueError) as failure:  # jgo waits as it is asked, but knows no date
             if attempt == _TRIES - 1:
                 raise JarsUnreachable(f"{jar.coordinate}, {_way()}: {failure}") from failure
     checksum = _checksum(found)

@@ -1,5 +1,6 @@
 """Runs a demonstration or a replay: the platform in a temporary folder, with its progress on the terminal."""
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -15,6 +16,10 @@ from deploy.local.processes.child import Notify
 from deploy.local.processes.supervisor import NotReady
 from deploy.local.terminal import OutputClosed
 from deploy.local.up import run_until_signal
+from services.runtime.http.retry_after import retry_after_s
+
+LONGEST_WAIT_S = 60.0
+"""Machine seconds that a request waits for busy services altogether."""
 
 
 class RunFailed(Exception):
@@ -51,9 +56,26 @@ def run_in_temporary_folder(
     return 0
 
 
+class WaitingTransport(httpx2.AsyncHTTPTransport):
+    """Sends a request again after the time that a busy service names. All requests of a run are safe to repeat."""
+
+    sleep = staticmethod(asyncio.sleep)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        left_s = LONGEST_WAIT_S
+        while True:
+            response = await super().handle_async_request(request)
+            wait_s = retry_after_s(response.status_code, response.headers)
+            if not 0 < wait_s <= left_s:
+                return response
+            left_s -= wait_s
+            await response.aclose()
+            await self.sleep(wait_s)
+
+
 def local_client(timeout_s: float) -> httpx2.AsyncClient:
     """A client for the services of the run. They are on this machine, so no proxy of the environment is used."""
-    return httpx2.AsyncClient(timeout=timeout_s, trust_env=False)
+    return httpx2.AsyncClient(timeout=timeout_s, transport=WaitingTransport(trust_env=False), trust_env=False)
 
 
 def write_json(file: Path, result: object) -> None:

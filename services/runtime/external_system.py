@@ -25,13 +25,13 @@ class Notification:
 
 
 KEPT_BYTES = 64 * 1024
-"""The part of an unparseable reply that is kept."""
+"""The part of a reply that is kept."""
 
 
-class UnparseableReply(Exception):
-    """A reply that cannot be parsed. It becomes a dead letter, and the call stays open.
+class ParkedFailure(Exception):
+    """A failure of one call that a person must settle. It becomes a dead letter, and the call stays open.
 
-    The beginning of ``raw`` is stored with the dead letter, so that an operator can see the reply.
+    The beginning of ``raw`` is stored with the dead letter, so that an operator can see it.
     """
 
     def __init__(self, reason: str, raw: bytes = b"") -> None:
@@ -39,9 +39,27 @@ class UnparseableReply(Exception):
         self.raw = raw[:KEPT_BYTES]
 
 
+class UnparseableReply(ParkedFailure):
+    """A reply that cannot be parsed."""
+
+
+class RequestRefused(ParkedFailure):
+    """The external system is available and refuses this request, whenever it is made."""
+
+
+class SystemAway(Exception):
+    """The external system answers that it cannot work now. ``retry_after_s``: machine seconds for which it asks not to
+    be called again; 0 where it names no time."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(f"{reason}, and asks to wait for {retry_after_s:g} s" if retry_after_s else reason)
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True, slots=True)
 class InvalidNotification:
-    """A notification that cannot be parsed. ``case_id`` is None unless that much can be read."""
+    """A notification that cannot be parsed. ``case_id`` is None unless that much can be read, and ``ack_token`` is
+    None if it cannot be acknowledged."""
 
     error: UnparseableReply
     ack_token: Any
@@ -63,8 +81,8 @@ class ExternalSystem(Protocol):
     async def call(self, calls: Sequence[ExternalCall]) -> Sequence[Message | Exception]:
         """Make each call. Returns for each its reply, or the exception that it met, in the order of ``calls``.
 
-        Must be safe to repeat: the same request takes effect once. `UnparseableReply` makes the reply a dead letter.
-        Any other exception counts for the circuit breaker. The call is made again after either.
+        Must be safe to repeat: the same request takes effect once. `ParkedFailure` becomes a dead letter. Any other
+        exception counts for the circuit breaker, and `SystemAway` may open it for a time. The call is made again.
         """
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:

@@ -11,13 +11,16 @@ from random import Random
 
 import httpx2
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.local.platform import Platform
 from deploy.local.wiring import Options
 from onedoor.applicants import person
 from services import registry
-from services.departments.conformance.suite import CHECKS, Site
+from services.departments.conformance.suite import CHECKS, Site, task
 from services.runtime.clock import FileClock
+from services.runtime.external_system import SystemAway
 from tests.support.adapter_sites import BaseSite
 from tests.support.centre import BEGINS, DAY_S, Centre
 from tests.support.installation import modules_behind_adapter
@@ -135,6 +138,25 @@ class EnvironmentSite(BaseSite):
             self._port = int(url.rpartition(":")[2])
             adapter = import_module("onedoor_environment.adapter").EnvironmentAdapter
             self.adapter = adapter(settings.EnvironmentSettings(url=url, key=KEY, timeout_s=1.5), self.clock)
+
+
+async def test_its_adapter_passes_on_the_time_that_the_department_asks_to_wait(tmp_path: Path) -> None:
+    async def busy(_: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "30"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", busy)
+    async with TestServer(app) as server:
+        settings = import_module("onedoor_environment.settings").EnvironmentSettings(
+            url=str(server.make_url("")).rstrip("/"), key=KEY
+        )
+        adapter = import_module("onedoor_environment.adapter").EnvironmentAdapter(settings, None)
+        await adapter.open()
+        (answer,) = await adapter.submit([task(1)])
+        with pytest.raises(SystemAway, match="wait for 30 s"):
+            await adapter.poll(1)
+        await adapter.close()
+    assert isinstance(answer, SystemAway) and answer.retry_after_s == 30
 
 
 @pytest.fixture

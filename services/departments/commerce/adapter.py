@@ -1,12 +1,16 @@
 """The commerce department's exchange tables. One statement writes a batch of tasks; a reader's mark is on rows read.
 
+A row that the department's table refuses is written by itself and reported; the rest of its batch is not held back.
+
 The task id is the key of a task's row. A task that is submitted again is the same row, marked unread, so that the
 department reads it again and answers with its present state.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +18,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.tasks import TaskRequested
+from contracts.text import number
+from services.departments.commerce.refusal import refused_row
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.store import exchange
 from services.departments.commerce.store.exchange import Read, Table
@@ -26,11 +32,13 @@ from services.departments.commerce.translate import (
     procedure,
     receipt,
 )
-from services.departments.sdk.adapter import Clock, notification, unparseable
+from services.departments.sdk.adapter import Clock, merge, notification, unparseable
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Receipt
+from services.departments.sdk.lots import NotDivided, put_lot
 from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
 from services.runtime.external_system import InvalidNotification, Notification
+from services.runtime.store.database import refuses_data
 
 
 class CommerceAdapter:
@@ -57,23 +65,43 @@ class CommerceAdapter:
         batch, now = uuid4().hex, self._clock.now()
         rows = [accept_row(by_id[task_id], self._settings.org_code, batch, now) for task_id in task_ids]
         async with self._database.connect() as connection:
-            await exchange.put_tasks(connection, rows)
-        await self._wait_until_read(task_ids)
+            refused = await self._put(connection, rows)
+        await self._wait_until_read([task_id for task_id in task_ids if task_id not in refused])
         async with self._database.connect() as connection:
             known = await self._known(connection, task_ids)
-        return [known.get(task.task_id, Posted()) for task in tasks]
+        return [known.get(task_id) or refused.get(task_id) or Posted() for task_id in (one.task_id for one in tasks)]
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._database.connect() as connection:
             rows = await exchange.unread(connection, limit)
-        return [_notification(row, read) for read, row in rows]
+            decided = {row.project_no for read, row in rows if read.table is Table.RESULT}
+            written = decided | set(map(number, decided))
+            taken = _receipts(await exchange.processes(connection, sorted(written)) if written else ())
+        return [_notification(row, read, taken) for read, row in rows]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         async with self._database.connect() as connection:
             await exchange.mark_read(connection, ack_tokens)
 
+    async def _put(self, connection: AsyncConnection, rows: Sequence[Mapping[str, str | None]]) -> dict[str, Exception]:
+        """Write the rows of tasks. Returns the errors of those that the table refuses, by task id."""
+        until = time.monotonic() + self._settings.timeout_s
+        errors: dict[str, Exception] = {}
+        likely: list[str] = []
+        for row, error in await put_lot(rows, partial(exchange.put_tasks, connection), refuses_data, until):
+            task_id = str(row["row_guid"])
+            if isinstance(error, NotDivided) or time.monotonic() >= until:
+                errors[task_id] = NotDivided()
+                continue
+            refusal = await exchange.refusal(connection, row, error, likely)
+            likely += [column for column in refusal.columns if column in row and column not in likely]
+            errors[task_id] = refused_row(refusal, task_id)
+        return errors
+
     async def _wait_until_read(self, task_ids: Sequence[str]) -> None:
         """Wait until the department has read the rows, at most as long as the settings allow."""
+        if not task_ids:
+            return
         for pause in pauses(self._settings.wait_s):
             await asyncio.sleep(pause)
             async with self._database.connect() as connection:
@@ -81,29 +109,44 @@ class CommerceAdapter:
                     return
 
     async def _known(self, connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, Receipt | Decision]:
-        """The answers to these tasks that are in the tables. Invalid rows stay unread, for `poll`.
+        """The answers to these tasks that are in the tables.
 
-        Valid rows are marked read: should this answer be lost, the task is submitted again anyway.
+        The rows are marked read: should this answer be lost, the task is submitted again anyway. Invalid rows stay
+        unread, and so do those that contradict an earlier one: `poll` reports them.
         """
-        known: dict[tuple[str, Table], Receipt | Decision] = {}
-        valid: list[Read] = []
-        for read, row in await exchange.answers(connection, task_ids):
+        rows = await exchange.answers(connection, task_ids)
+        taken = _receipts(row for read, row in rows if read.table is Table.PROCESS)
+        known: dict[str, Receipt | Decision] = {}
+        agreeing: list[Read] = []
+        for read, row in rows:
             with suppress(ValueError):
-                known.setdefault((row.project_no, read.table), _answer(row, read.table))
-                valid.append(read)
-        await exchange.mark_read(connection, valid)
-        return {task_id: answer for (task_id, _), answer in known.items()}  # a decision replaces the receipt
+                if merge(known, number(row.project_no), _answer(row, read.table, taken)):
+                    agreeing.append(read)
+        await exchange.mark_read(connection, agreeing)
+        return known
 
 
-def _answer(row: Row[Any], table: Table) -> Receipt | Decision:
+def _receipts(rows: Iterable[Row[Any]]) -> dict[str, Receipt]:
+    """The first valid receipt of each task in these rows of ``up_pro_process``."""
+    taken: dict[str, Receipt] = {}
+    for row in rows:
+        with suppress(ValueError):
+            taken.setdefault(number(row.project_no), receipt(ProcessRow.model_validate(row)))
+    return taken
+
+
+def _answer(row: Row[Any], table: Table, taken: Mapping[str, Receipt]) -> Receipt | Decision:
     """The answer in a row. Raises `ValueError` for an invalid row."""
-    return decision(ResultRow.model_validate(row)) if table is Table.RESULT else receipt(ProcessRow.model_validate(row))
+    if table is Table.PROCESS:
+        return receipt(ProcessRow.model_validate(row))
+    result = ResultRow.model_validate(row)
+    return decision(result, taken.get(result.project_no))
 
 
-def _notification(row: Row[Any], read: Read) -> Notification | InvalidNotification:
+def _notification(row: Row[Any], read: Read, taken: Mapping[str, Receipt]) -> Notification | InvalidNotification:
     try:
         if read.table is Table.PROCEDURE:
             return notification(row.project_no, procedure(ProcedureRow.model_validate(row)), read)
-        return notification(row.project_no, _answer(row, read.table), read)
+        return notification(row.project_no, _answer(row, read.table, taken), read)
     except ValueError as error:
         return InvalidNotification(unparseable(error, repr(row).encode()), read)

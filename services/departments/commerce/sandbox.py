@@ -110,8 +110,8 @@ class CommerceSandbox:
         for entry in entries:
             row = self._result_row(entry, f"{entry.number}/reported", "reported")
             yield row | ({"result_type": NONSENSE} if entry.makes(Mistake.GARBLED_DECISION) else {})
-            if entry.makes(Mistake.REPEATED):
-                yield self._result_row(entry, f"{entry.number}/repeated", "reported")
+            for repeated in entry.reported[1:]:
+                yield self._result_row(repeated, f"{entry.number}/repeated", "reported")
 
     def _taken_row(self, entry: LedgerEntry, batch: str) -> JsonRow:
         garbled = entry.makes(Mistake.GARBLED_RECEIPT)
@@ -122,7 +122,7 @@ class CommerceSandbox:
             "handle_explain": "予以受理",
             "event_start_time": local(entry.by_its_clock(entry.received_at)),
             "event_end_time": local(entry.by_its_clock(entry.received_at)),
-            "remark": None if garbled else entry.number,
+            "remark": None if garbled else entry.receipt_number,
         }
 
     def _result_row(self, entry: LedgerEntry, guid: str, batch: str) -> JsonRow:
@@ -151,7 +151,7 @@ async def running(settings: CommerceSandboxSettings, clock: Clock) -> AsyncItera
     backend = SandboxBackend("commerce", "商受", settings, clock)
     exchange = open_tables(settings.exchange.get_secret_value(), "sandbox commerce", 3)
     await backend.open()
-    await store.create(exchange)
+    await store.create(exchange, settings.rejected_items)
     listener = InsertListener(exchange)
     sandbox = CommerceSandbox(backend, exchange, listener)
     try:

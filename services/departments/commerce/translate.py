@@ -7,11 +7,19 @@ from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
+from services.departments.sdk.core.texts import (
+    NUMBER_FORM,
+    DocumentNumber,
+    Explanation,
+    Line,
+    Number,
+    Paragraphs,
+)
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -48,36 +56,34 @@ class _Row(BaseModel):
 class ProcessRow(_Row):
     """A row of ``up_pro_process`` with the number under which the department has received a case."""
 
-    project_no: str
-    event_name: Literal["1"]
+    project_no: Number
+    event_name: Annotated[Literal["1"], NUMBER_FORM]
     event_start_time: datetime
-    remark: Annotated[str, Field(min_length=1, max_length=200)]
+    remark: Number
 
 
 class ProcedureRow(_Row):
     """A row of ``up_pro_special_procedure``: a period that does not count, as far as the department knows it."""
 
     id: int
-    project_no: str
-    cd_operation: Literal["I", "U"]
+    project_no: Number
+    cd_operation: Annotated[Literal["I", "U"], NUMBER_FORM]
     cd_time: datetime
-    special_name: Annotated[str, Field(min_length=1, max_length=200)]
-    special_reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    special_name: Line
+    special_reason: Explanation
     special_time: datetime
     end_time: datetime
 
 
 class ResultRow(_Row):
-    """A row of ``up_pro_result``, with the number and time of the process row that received the case."""
+    """A row of ``up_pro_result``. The department's number of the case is in ``up_pro_process``."""
 
-    project_no: str
-    cd_operation: Literal["I", "U"]
-    result_type: Literal["1", "2"]
+    project_no: Number
+    cd_operation: Annotated[Literal["I", "U"], NUMBER_FORM]
+    result_type: Annotated[Literal["1", "2"], NUMBER_FORM]
     result_date: datetime
-    result_explain: Annotated[str, Field(max_length=2000)] | None
-    result_cetr_no: Annotated[str, Field(min_length=1, max_length=200)] | None
-    taken_as: Annotated[str, Field(min_length=1, max_length=200)]
-    taken_at: datetime
+    result_explain: Paragraphs
+    result_cetr_no: DocumentNumber
 
 
 def local(at: datetime) -> str:
@@ -138,13 +144,15 @@ def procedure(row: ProcedureRow) -> Procedure:
     )
 
 
-def decision(row: ResultRow) -> Decision:
-    """The department's decision."""
+def decision(row: ResultRow, taken: Receipt | None) -> Decision:
+    """The department's decision on a case that it has taken. Raises `ValueError` if no row of its number is known."""
+    if taken is None:
+        raise ValueError("no row of up_pro_process has the department's number of this case (remark)")
     return Decision(
-        reference=row.taken_as,
-        delivered_at=moment(row.taken_at),
+        reference=taken.reference,
+        delivered_at=taken.delivered_at,
         outcome=Outcome.APPROVED if row.result_type == GRANTED else Outcome.REFUSED,
         document=row.result_cetr_no,
-        opinion=row.result_explain or "",
+        opinion=row.result_explain,
         decided_at=moment(row.result_date),
     )

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from contracts.messages.cases import Applicant
-from contracts.messages.plans import Limit, Limits
+from contracts.messages.plans import Limit, Limits, Outcome
 from contracts.messages.tasks import Document, TaskRequested
 from services.departments.sandbox.behaviour import Behaviour, Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Posted, Procedure, Receipt
-from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import InvalidNotification, Notification, ParkedFailure, UnparseableReply
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 """A Monday, ten in the morning in China."""
@@ -63,12 +63,12 @@ _APPLICANTS = (
 """With a passport, with a citizen card, and without a number."""
 
 
-def task(number: int, *, applicant: bool = True) -> TaskRequested:
+def task(number: int, *, applicant: bool = True, item: str = "item-7") -> TaskRequested:
     """A sample task; the same number is the same task."""
     return TaskRequested(
         task_id=f"{number:04d}-AAAA-BBBB-C/licence",
         step="licence",
-        item="item-7",
+        item=item,
         item_name="营业执照 “设立” 登记",
         department="Department",
         system="system",
@@ -164,8 +164,40 @@ async def impossible_time_is_passed_on(site: Site) -> None:
     _must(decided.decided_at < years_ago, "a time that cannot be true was replaced: the service has to know of it")
 
 
+async def contradicting_decisions_are_both_reported(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.CONTRADICTED,)))
+    one = task(1)
+    await _reference(site, one)
+    site.set_clock(LATER)
+
+    async def both_reported() -> bool:
+        return len(await _outcomes(site)) == 2
+
+    await _until(both_reported, "of two contradicting decisions one was not reported")
+    decided = await _decided(site, one)  # must not take the other one away
+    _must({decided.outcome} | await _outcomes(site) == set(Outcome), "of two contradicting decisions one was lost")
+
+
+async def padded_number_is_the_same_number(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.PADDED_NUMBER,)))
+    one = task(1)
+    received = await _reference(site, one)
+    site.set_clock(LATER)
+    (decided,) = map(content_of, (await _decisions(site, [one])).values())
+    _must(isinstance(decided, Decision) and decided.reference == received, "a number and the same one padded are two")
+    _must((await site.ledger())[one.task_id].number == received, "the number is not the one in the department's ledger")
+
+
 async def invalid_receipt_is_kept_and_requested_again(site: Site) -> None:
-    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.GARBLED_RECEIPT,)))
+    await _invalid_receipt(site, Mistake.GARBLED_RECEIPT)
+
+
+async def blank_number_is_no_receipt(site: Site) -> None:
+    await _invalid_receipt(site, Mistake.BLANK_NUMBER)
+
+
+async def _invalid_receipt(site: Site, mistake: Mistake) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(mistake,)))
     one = task(1)
     (answer,) = await _submit(site, [one])
     if isinstance(answer, UnparseableReply):
@@ -183,6 +215,37 @@ async def invalid_decision_is_kept_and_requested_again(site: Site) -> None:
     site.set_clock(LATER)
     await _invalid_notification(site)
     await _decided(site, one)
+
+
+async def invalid_decision_does_not_hold_others_back(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=0.5, mistakes=(Mistake.GARBLED_DECISION,)))
+    tasks = [task(number) for number in range(20)]
+    await _submit(site, tasks)
+    for one in tasks:
+        await _reference(site, one)
+    site.set_clock(LATER)
+    ledger = await site.ledger()
+    good = [one for one in tasks if ledger[one.task_id].mistake is None]
+    _must(0 < len(good) < len(tasks), "the system does not make the mistake in half of the cases")
+    await _decisions(site, good)
+    await _acknowledge_all(site)
+    _must(not await site.adapter.poll(10), "an acknowledged notification is reported again")
+
+
+async def rejected_task_does_not_hold_others_back(site: Site) -> None:
+    await site.set_behaviour(Behaviour(rejected_items=("rejected",)))
+    good, bad = [task(number) for number in range(1, 20)], task(0, item="rejected")
+    before, rejected, *after = await _submit(site, [good[0], bad, *good[1:]])
+    _must(not isinstance(rejected, Receipt | Decision), f"a rejected task was answered with {rejected!r}")
+    if isinstance(rejected, Exception):
+        _must(isinstance(rejected, ParkedFailure) and bool(rejected.raw), "a rejected task is shown to no person")
+    held_back = [answer for answer in (before, *after) if isinstance(answer, Exception)]
+    _must(not held_back, f"{len(held_back)} tasks are held back by a rejected one")
+    for one in good:
+        await _reference(site, one)
+    await site.set_behaviour(Behaviour())
+    number = await _reference(site, bad)
+    _must(number == (await site.ledger())[bad.task_id].number, "a number that is not in the department's ledger")
 
 
 async def unreachable_system_is_an_error(site: Site) -> None:
@@ -217,8 +280,13 @@ CHECKS: tuple[Callable[[Site], Awaitable[None]], ...] = (
     repeated_submission_has_the_present_state,
     decision_reported_twice_is_the_same,
     impossible_time_is_passed_on,
+    contradicting_decisions_are_both_reported,
+    padded_number_is_the_same_number,
     invalid_receipt_is_kept_and_requested_again,
+    blank_number_is_no_receipt,
     invalid_decision_is_kept_and_requested_again,
+    invalid_decision_does_not_hold_others_back,
+    rejected_task_does_not_hold_others_back,
     unreachable_system_is_an_error,
     hundred_concurrent_tasks_have_numbers_of_their_own,
 )
@@ -282,6 +350,12 @@ async def _decisions(site: Site, tasks: Sequence[TaskRequested]) -> Mapping[str,
 
     await _until(all_reported, "a decision was not reported")
     return found
+
+
+async def _outcomes(site: Site) -> set[Outcome]:
+    """The outcomes in all decisions that are reported now."""
+    polled = map(content_of, await site.adapter.poll(10))
+    return {content.outcome for content in polled if isinstance(content, Decision)}
 
 
 async def _invalid_notification(site: Site) -> None:

@@ -28,10 +28,12 @@ from services.departments.land.outbox_file import (
     Version,
     about,
     content_of,
+    notification_of,
     notifications_of,
     parsed,
 )
 from services.departments.land.settings import LandSettings
+from services.departments.sdk.adapter import merge
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 
@@ -121,9 +123,10 @@ class Outbox:
         ]
 
     async def answers(self, sftp: asyncssh.SFTPClient, name: bytes) -> Mapping[str, Receipt | Decision] | None:
-        """The answers in a file by task id; they count as acknowledged, and lines that are invalid do not.
+        """The answers in a file by task id; they count as acknowledged.
 
-        None if the file does not exist, or cannot be taken, which `unread` reports.
+        Lines that are invalid, or contradict an earlier one, do not. None if the file does not exist, or cannot be
+        taken. `unread` reports all of them.
         """
         try:
             content = await content_of(sftp, name, self._settings)
@@ -132,9 +135,12 @@ class Outbox:
             raise
         except (asyncssh.SFTPError, Unusable):
             return None
-        self._files[name] = _File(Version(len(content), None), invalid)
+        known: dict[str, Receipt | Decision] = {}
+        contradicting = [one for one in valid if not merge(known, one[1], one[2])]
+        unread = invalid | {one[0]: notification_of(name, one) for one in contradicting}
+        self._files[name] = _File(Version(len(content), None), unread)
         await self._clear(sftp, name)
-        return {task_id: answer for _, task_id, answer in valid}
+        return known
 
     async def acknowledge(self, sftp: asyncssh.SFTPClient, lines: Sequence[Line]) -> None:
         """Note that these have been processed."""

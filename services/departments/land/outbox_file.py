@@ -91,12 +91,17 @@ async def notifications_of(sftp: asyncssh.SFTPClient, entry: Entry, settings: La
     async with asyncio.timeout(settings.file_timeout_s):
         content = await content_of(sftp, name, settings)
     valid, found = await parsed(name, content, settings)
-    for number, task_id, one in valid:
-        try:
-            found[number] = notification(task_id, one, Line(name, number))
-        except ValueError as error:
-            found[number] = InvalidNotification(unparseable(error, one.model_dump_json().encode()), Line(name, number))
+    found |= {one[0]: notification_of(name, one) for one in valid}
     return dict(sorted(found.items()))
+
+
+def notification_of(name: bytes, answered: Answered) -> Notification | InvalidNotification:
+    """The notification of a valid line."""
+    number, task_id, one = answered
+    try:
+        return notification(task_id, one, Line(name, number))
+    except ValueError as error:
+        return InvalidNotification(unparseable(error, one.model_dump_json().encode()), Line(name, number))
 
 
 async def parsed(name: bytes, content: bytes, settings: LandSettings) -> tuple[Sequence[Answered], Notifications]:

@@ -119,7 +119,8 @@ class LandSandbox:
         return bool(files) or reported
 
     async def _answer(self, file: Path, content: bytes) -> None:
-        entries = await self._backend.take({one.ywh: one.sxbm for one in _applications(content)})
+        taken = {one.ywh: one.sxbm for one in _applications(content) if not self._backend.rejects(one.sxbm)}
+        entries = await self._backend.take(taken)
         now = self._backend.clock.now()
         self._write(file.name, (self._receipt_line(entry, decided=entry.decided(now)) for entry in entries.values()))
         # Last, so that after a crash the file is answered again.
@@ -143,7 +144,7 @@ class LandSandbox:
     def _decision_lines(self, entry: LedgerEntry) -> bytes:
         if entry.makes(Mistake.GARBLED_DECISION):
             return NONSENSE
-        return file_of([standing(entry, decided=True)] * (2 if entry.makes(Mistake.REPEATED) else 1))
+        return file_of(standing(reported, decided=True) for reported in entry.reported)
 
     def _write(self, name: str, lines: Iterable[bytes]) -> None:
         """Put a whole file into the outbox: readers never see a part."""
@@ -168,7 +169,8 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the files show it."""
     taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.by_its_clock(entry.received_at))}
     if not decided:
-        return Standing(**taken)
+        # A mistake in the number must reach the adapter as it is, so it is not validated.
+        return Standing(**taken).model_copy(update={"slbh": entry.receipt_number})
     return Standing(
         **taken,
         bjjg=GRANTED if entry.outcome is Outcome.APPROVED else DENIED,

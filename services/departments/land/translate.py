@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Decision, Receipt, in_utc
+from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _TIME = "%Y%m%d%H%M%S"
@@ -26,8 +27,7 @@ _PAPERS = {"111": "1", "511": "2", "516": "2", "414": "3", "001": "7"}
 """Kinds of identity paper: from our codes to those of land registers (TD/T 1066, 证件种类)."""
 _OTHER_PAPER = "99"
 
-Number = Annotated[str, Field(min_length=1, max_length=200)]
-Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$")]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$"), NUMBER_FORM]
 
 
 class _Line(BaseModel):
@@ -58,10 +58,10 @@ class Standing(_Line):
     ywh: Number
     slbh: Number
     slsj: Digits
-    bjjg: Literal["准予", "不予"] | None = None
+    bjjg: Annotated[Literal["准予", "不予"] | None, NUMBER_FORM] = None
     bjsj: Digits | None = None
-    zsbh: Number | None = None
-    bjyj: Annotated[str, Field(max_length=2000)] = ""
+    zsbh: DocumentNumber = None
+    bjyj: Paragraphs = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -33,6 +33,10 @@ class SandboxBackend:
         now = self.clock.now()
         return since is not None and since <= now and (until is None or now < until)
 
+    def rejects(self, item: str) -> bool:
+        """Whether the system's checks reject an application for this item."""
+        return item in self._behaviour.rejected_items
+
     async def take(self, items: Mapping[str, str]) -> dict[str, LedgerEntry]:
         """Take applications (task id -> item) together. Returns their entries by task id, for the answer.
 

@@ -28,10 +28,16 @@ class Mistake(StrEnum):
     """The application is taken; the first answer never arrives."""
     GARBLED_RECEIPT = "garbled-receipt"
     """The application is taken; the first answer is unreadable."""
+    BLANK_NUMBER = "blank-number"
+    """The application is taken; the number in the first answer is white space."""
+    PADDED_NUMBER = "padded-number"
+    """The number in a receipt is padded with spaces; in the decision it is not."""
     GARBLED_DECISION = "garbled-decision"
     """The notification of the decision is unreadable."""
     REPEATED = "repeated"
     """The decision is reported twice."""
+    CONTRADICTED = "contradicted"
+    """The decision is reported, and then the other outcome."""
     WRONG_CLOCK = "wrong-clock"
     """The reported times are those of a clock that has never been set: it is 56 years behind."""
     LOST = "lost"
@@ -55,6 +61,8 @@ class Behaviour:
     mistakes: tuple[Mistake, ...] = tuple(Mistake)
     at_once: bool = False
     """Decides on receipt, so that the decision is in the answer to the application."""
+    rejected_items: tuple[str, ...] = ()
+    """Items whose applications the system does not take: its checks reject them."""
     seed: str = "sandbox"
 
 

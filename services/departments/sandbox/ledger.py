@@ -1,12 +1,12 @@
 """The entries in the ledger of a sandbox."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts.messages.plans import Outcome
 from services.departments.sandbox.behaviour import Mistake
 
-IN_FIRST_ANSWER = Mistake.NO_ANSWER, Mistake.GARBLED_RECEIPT
+IN_FIRST_ANSWER = Mistake.NO_ANSWER, Mistake.GARBLED_RECEIPT, Mistake.BLANK_NUMBER
 """Mistakes of the first answer. They are made once."""
 
 
@@ -36,6 +36,21 @@ class LedgerEntry:
     def by_its_clock(self, at: datetime) -> datetime:
         """The moment as the department reports it."""
         return at - CLOCK_BEHIND if self.mistake is Mistake.WRONG_CLOCK else at
+
+    @property
+    def receipt_number(self) -> str:
+        """The number as it stands in a receipt."""
+        if self.makes(Mistake.BLANK_NUMBER):
+            return " \u3000"
+        return f"{self.number}  " if self.makes(Mistake.PADDED_NUMBER) else self.number
+
+    @property
+    def reported(self) -> "tuple[LedgerEntry, ...]":
+        """The entry with each decision that is reported on it: more than one where that is its mistake."""
+        if self.makes(Mistake.CONTRADICTED):
+            other = Outcome.REFUSED if self.outcome is Outcome.APPROVED else Outcome.APPROVED
+            return self, replace(self, outcome=other)
+        return (self, self) if self.makes(Mistake.REPEATED) else (self,)
 
     @property
     def certificate(self) -> str | None:

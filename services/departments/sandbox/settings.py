@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.envelope import Instant
+from contracts.envelope import Code, Instant
 from services.departments.sandbox.behaviour import Behaviour, Mistake
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -31,6 +31,7 @@ class SandboxSettings(BaseSettings):
         tuple(Mistake), description="The mistakes it makes, as a JSON list: " + ", ".join(Mistake) + "."
     )
     at_once: bool = Field(False, description="Decide on receipt: the decision is in the answer to the application.")
+    rejected_items: tuple[Code, ...] = Field((), description="Items whose applications it rejects, as a JSON list.")
     seed: str = Field("sandbox", description="Seed of all random choices.")
     away_from: Instant | None = Field(None, description="From this moment of the clock on the system does not answer.")
     away_until: Instant | None = Field(None, description="Until this moment; without it, to the end.")

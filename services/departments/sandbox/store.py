@@ -37,7 +37,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS ledger_unreported ON ledger (system, decide_at) WHERE reported_at IS NULL",
 )
 
-_TAKE = text("""
+_TAKE = text(f"""
     INSERT INTO ledger (system, task_id, number, received_at, decide_at, outcome, mistake, reported_at)
     SELECT :system, task_id, :prefix || CASE WHEN n < 1000000 THEN lpad(n::text, 6, '0') ELSE n::text END,
         :now, decide_at, outcome, mistake, reported_at
@@ -48,7 +48,8 @@ _TAKE = text("""
             AS t (task_id, decide_at, outcome, mistake, reported_at)
     ) AS applications
     ON CONFLICT (system, task_id) DO UPDATE SET submissions = ledger.submissions + 1, reported_at = coalesce(
-        ledger.reported_at, CASE WHEN ledger.decide_at <= excluded.received_at THEN excluded.received_at END)
+        ledger.reported_at, CASE WHEN ledger.decide_at <= excluded.received_at
+            AND ledger.mistake IS DISTINCT FROM '{Mistake.CONTRADICTED.value}' THEN excluded.received_at END)
     RETURNING task_id, number, received_at, decide_at, outcome, mistake, submissions
 """)
 
@@ -128,7 +129,9 @@ class Ledger:
 
 def _nothing_to_report(drawn: SimulatedOutcome, now: datetime) -> bool:
     """Whether no notification of an application that has just been taken will follow."""
-    return drawn.mistake is Mistake.LOST or (drawn.decide_at <= now and drawn.mistake not in IN_FIRST_ANSWER)
+    return drawn.mistake is Mistake.LOST or (
+        drawn.decide_at <= now and drawn.mistake not in (*IN_FIRST_ANSWER, Mistake.CONTRADICTED)
+    )
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:

@@ -1,6 +1,6 @@
 """The port `Adapter`: the interface between a department's service and the department's own system."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -8,7 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.envelope import CASE_ID
 from contracts.messages.tasks import TaskRequested
+from contracts.text import number
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
+from services.departments.sdk.core.task import contradiction
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
 from services.runtime.files.encoding import read_text
 from services.runtime.files.strict_json import parse_json
@@ -62,6 +64,7 @@ def case_of(task_id: str) -> str:
 
 def notification(task_id: str, content: Receipt | Procedure | Decision, ack_token: Any) -> Notification:
     """A notification for the runtime. Raises `ValueError` for a task id without a case number."""
+    task_id = number(task_id)
     return Notification(case_of(task_id), Notified(task_id=task_id, content=content), ack_token)
 
 
@@ -71,6 +74,20 @@ def read_reply(model: type[B], raw: bytes) -> B:
     Raises `ValueError`.
     """
     return model.model_validate(parse_json(read_text(raw).text))
+
+
+def merge(known: MutableMapping[str, Receipt | Decision], task_id: str, found: Receipt | Decision) -> bool:
+    """Add one of several answers that were found together; a decision replaces the receipt.
+
+    Returns False for an answer that contradicts an earlier one. The adapter leaves it to `Adapter.poll`, so that a
+    person sees both.
+    """
+    earlier = known.get(task_id)
+    if earlier is not None and contradiction(earlier, found) is not None:
+        return False
+    if not isinstance(earlier, Decision):
+        known[task_id] = found
+    return True
 
 
 def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:

@@ -26,7 +26,11 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
         max_overflow=0,
         pool_timeout=timeout_s or 30.0,
         hide_parameters=True,
-        connect_args={"server_settings": {"application_name": name, **SERVER_SETTINGS}, **limits},
+        connect_args={
+            # The style of dates is a setting of the department's server. Times that are read as text are ISO 8601.
+            "server_settings": {"application_name": name, "datestyle": "ISO", **SERVER_SETTINGS},
+            **limits,
+        },
     )
     event.listen(engine.sync_engine, "checkout", _still_open)
     return engine

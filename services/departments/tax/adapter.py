@@ -6,6 +6,7 @@ the present state.
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,10 +14,11 @@ from urllib.parse import quote
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer
+from services.departments.sdk.lots import put_lot
 from services.departments.tax.client import TaxClient
 from services.departments.tax.settings import TaxSettings
 from services.departments.tax.translate import Feed, FeedEntry, Standing, answer, application
-from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import InvalidNotification, Notification, RequestRefused, UnparseableReply
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -27,6 +29,7 @@ class TaxAdapter:
     batch_size = 1
 
     def __init__(self, settings: TaxSettings, _: Clock) -> None:
+        self._settings = settings
         self._client = TaxClient(settings)
         self._applications = self._client.url("/applications")
 
@@ -45,9 +48,16 @@ class TaxAdapter:
             feed = read_reply(Feed, body)
         except ValueError as error:
             raise unparseable(error, body) from None
-        return [_notification(entry) for entry in feed.entries]
+        return [_notification(content) for content in feed.entries]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
+        """Acknowledge entries of the feed. One that the department refuses keeps no other in it."""
+        until = time.monotonic() + self._settings.timeout_s
+        refused = await put_lot(ack_tokens, self._acknowledge, lambda error: isinstance(error, RequestRefused), until)
+        if refused:
+            raise refused[0][1]
+
+    async def _acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         body = json.dumps({"entries": list(ack_tokens)}).encode()
         await self._client.request("POST", self._client.url("/applications/decided/acknowledged"), body, _JSON)
 
@@ -69,10 +79,12 @@ class TaxAdapter:
         return translated
 
 
-def _notification(entry: FeedEntry) -> Notification | InvalidNotification:
+def _notification(content: Any) -> Notification | InvalidNotification:
+    ack_token = None
     try:
+        entry = FeedEntry.model_validate(content)
+        ack_token = entry.entry
         standing = Standing.model_validate(entry.standing)
-        return notification(standing.task_id, answer(standing), entry.entry)
+        return notification(standing.task_id, answer(standing), ack_token)
     except ValueError as error:
-        raw = json.dumps(entry.standing, ensure_ascii=False).encode()
-        return InvalidNotification(unparseable(error, raw), entry.entry)
+        return InvalidNotification(unparseable(error, json.dumps(content, ensure_ascii=False).encode()), ack_token)

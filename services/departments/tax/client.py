@@ -1,7 +1,7 @@
 """Requests to the tax department: one connection pool, one token, a limit of concurrent requests and of answer size.
 
-A token is fetched with client credentials (RFC 6749, section 4.4). It is replaced shortly before it expires, or when
-the department refuses it.
+A token is fetched with client credentials (RFC 6749, section 4.4). `SharedToken` renews it before it expires, and
+replaces one that the department refuses.
 
 No OAuth library is used here. authlib 1.9 renews a token under a lock and before it expires, but does not fetch the
 first one, replace a refused one, form-encode the credentials (RFC 6749, section 2.3.1), check the token's characters
@@ -10,23 +10,20 @@ or limit the size of an answer.
 
 import asyncio
 import math
-import time
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import quote_plus
 
 from aiohttp import ClientResponse, ClientResponseError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
+from services.departments.sdk.tokens import Granted, SharedToken
 from services.departments.tax.settings import TaxSettings
-from services.runtime.external_system import UnparseableReply
-
-LEEWAY_S = 5.0
-"""Seconds before its expiry from which a token is not used: it must still be valid when the request arrives."""
+from services.runtime.external_system import RequestRefused, SystemAway, UnparseableReply
+from services.runtime.http.retry_after import retry_after_s
 
 MOST_BYTES = 16 * 1024 * 1024
 """The longest answer that is read. The longest feed that is requested has a third of it."""
@@ -35,11 +32,11 @@ KEPT_BYTES = 64 * 1024
 """The part of a longer answer that is kept."""
 
 
-class TaxAway(Exception):
+class TaxAway(SystemAway):
     """The interface answered with this status and not with success."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the tax department answered {status}")
+    def __init__(self, status: int, retry_after_s: float = 0.0) -> None:
+        super().__init__(f"the tax department answered {status}", retry_after_s)
 
 
 REQUEST_REFUSED = frozenset({400, 409, 413, 415, 422})
@@ -59,11 +56,11 @@ class TokenRefused(Exception):
 
 
 class _Granted(BaseModel):
-    """The answer that grants a token (RFC 6749, section 5.1)."""
+    """The answer that grants a token (RFC 6749, section 5.1). Without ``expires_in`` it is used until it is refused."""
 
     access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
     token_type: Annotated[str, Field(pattern=r"^[Bb][Ee][Aa][Rr][Ee][Rr]$")]
-    expires_in: Annotated[float, Field(gt=0)] = math.inf
+    expires_in: Annotated[float, Field(ge=0)] | None = None
 
 
 class _Refused(BaseModel):
@@ -72,11 +69,10 @@ class _Refused(BaseModel):
     error: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    header: str
-    expires: float
-    """Machine time from which it is not used."""
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    retry_after_s: float
 
 
 class TaxClient:
@@ -90,8 +86,7 @@ class TaxClient:
         self._settings = settings
         self._base = str(settings.url).rstrip("/")
         self._slots = asyncio.Semaphore(settings.connections)
-        self._fetching = asyncio.Lock()
-        self._token: _Token | None = None
+        self._token = SharedToken(self._fetch_token)
         self._session: ClientSession
 
     async def open(self) -> None:
@@ -106,6 +101,7 @@ class TaxClient:
         )
 
     async def close(self) -> None:
+        await self._token.close()
         await self._session.close()
 
     def url(self, path: str, **query: int) -> URL:
@@ -117,58 +113,51 @@ class TaxClient:
     ) -> bytes:
         """The body of the answer. If the token is refused, the request is sent once more with a new one.
 
-        Raises `TaxAway` for an answer without success, `UnparseableReply` for one that is too long or refuses the
-        request itself, `TokenRefused` when no token is granted, and `NotHttp`, `aiohttp.ClientError` or `TimeoutError`
-        when there is no answer.
+        Raises `TaxAway` for an answer without success, `RequestRefused` for one that refuses the request itself,
+        `UnparseableReply` for one that is too long, `TokenRefused` when no token is granted, and `NotHttp`,
+        `aiohttp.ClientError` or `TimeoutError` when there is no answer.
         """
         async with self._slots:
-            token = await self._valid_token(None)
-            status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
-            if status == HTTPStatus.UNAUTHORIZED:
-                token = await self._valid_token(token)
-                status, answer = await self._send(method, url, body, {**(headers or {}), "Authorization": token.header})
-        if not HTTPStatus(200) <= status < HTTPStatus(300):
-            if status in REQUEST_REFUSED:
-                raise UnparseableReply(f"the tax department refuses the request: {status}", answer[:KEPT_BYTES])
-            raise TaxAway(status)
-        return answer
+            granted = await self._token.get()
+            answer = await self._send(method, url, body, _bearing(granted, headers))
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                refused, granted = granted, await self._token.get(refused=granted)
+                if granted.token != refused.token:
+                    answer = await self._send(method, url, body, _bearing(granted, headers))
+        if not HTTPStatus(200) <= answer.status < HTTPStatus(300):
+            if answer.status in REQUEST_REFUSED:
+                raise RequestRefused(
+                    f"the tax department refuses the request with status {answer.status}: settle it with the "
+                    "department by its answer below. The request is sent again by itself; then drop this letter",
+                    answer.body[:KEPT_BYTES],
+                )
+            raise TaxAway(answer.status, answer.retry_after_s)
+        return answer.body
 
-    async def _valid_token(self, refused: _Token | None) -> _Token:
-        """The token in use; a new one when there is none, it expires, or it is the one that was refused."""
-        token = self._token
-        if token is not None and token is not refused and time.monotonic() < token.expires:
-            return token
-        async with self._fetching:
-            current = self._token
-            if current is token or current is None:  # otherwise another request has replaced it meanwhile
-                current = self._token = await self._fetch_token()
-            return current
-
-    async def _fetch_token(self) -> _Token:
-        requested_at = time.monotonic()
+    async def _fetch_token(self) -> Granted:
         headers = {
             "Authorization": _basic(self._settings.client_id, self._settings.client_secret.get_secret_value()),
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        status, answer = await self._send("POST", self.url("/oauth/token"), b"grant_type=client_credentials", headers)
-        if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
-            raise TokenRefused(_code(answer))
-        if status != HTTPStatus.OK:
-            raise TaxAway(status)
+        answer = await self._send("POST", self.url("/oauth/token"), b"grant_type=client_credentials", headers)
+        if answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
+            raise TokenRefused(_code(answer.body))
+        if answer.status != HTTPStatus.OK:
+            raise TaxAway(answer.status, answer.retry_after_s)
         try:
-            granted = _Granted.model_validate_json(answer)
+            granted = _Granted.model_validate_json(answer.body)
         except ValidationError:
             # Nothing of the answer is kept: it may contain a token.
             raise TokenRefused("not understood") from None
-        return _Token(f"Bearer {granted.access_token}", requested_at + granted.expires_in - LEEWAY_S)
+        return Granted(granted.access_token, math.inf if granted.expires_in is None else granted.expires_in)
 
-    async def _send(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        """Status and body of the answer."""
+    async def _send(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> _Answer:
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return response.status, await _read(response)
+                wait_s = retry_after_s(response.status, response.headers)
+                return _Answer(response.status, await _read(response), wait_s)
         except ClientResponseError:
             # The text of the error repeats the request with its token.
             raise NotHttp from None
@@ -184,6 +173,10 @@ async def _read(response: ClientResponse) -> bytes:
             # The connection is closed, since the answer has not been read to its end.
             raise UnparseableReply("the department's answer is too long", b"".join(parts)[:KEPT_BYTES])
     return b"".join(parts)
+
+
+def _bearing(granted: Granted, headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {**(headers or {}), "Authorization": f"Bearer {granted.token}"}
 
 
 def _basic(name: str, secret: str) -> str:

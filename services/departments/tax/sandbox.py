@@ -16,6 +16,7 @@ from binascii import Error as NotBase64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus
 
 import uvicorn
@@ -144,6 +145,8 @@ class TaxSandbox:
             return JSONResponse({"faults": [".".join(map(str, fault["loc"])) for fault in error.errors()]}, 422)
         if unquote(request.headers.get("idempotency-key", "")) != application.task_id:
             return JSONResponse({"faults": ["Idempotency-Key"]}, 422)
+        if self._backend.rejects(application.item):
+            return JSONResponse({"faults": ["item"]}, 422)
         entry = await self._group_commit.put(application.task_id, application.item)
         status = 201 if entry.submissions == 1 else 200
         if entry.makes(Mistake.NO_ANSWER):
@@ -158,9 +161,10 @@ class TaxSandbox:
             return JSONResponse({"faults": ["limit"]}, 422)
         entries: list[FeedEntry] = []
         for entry in await self._backend.unreported(min(int(limit), MOST_ENTRIES)):
-            garbled = entry.makes(Mistake.GARBLED_DECISION)
-            content = NONSENSE if garbled else standing(entry, decided=True).model_dump(by_alias=True, mode="json")
-            entries += [FeedEntry(entry=entry.task_id, standing=content)] * (2 if entry.makes(Mistake.REPEATED) else 1)
+            for reported in entry.reported:
+                garbled = entry.makes(Mistake.GARBLED_DECISION)
+                content = NONSENSE if garbled else _content(standing(reported, decided=True))
+                entries.append(FeedEntry(entry=entry.task_id, standing=content))
         return _json(Feed(entries=tuple(entries)), 200)
 
     async def acknowledged(self, request: Request) -> Response:
@@ -176,7 +180,9 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the interface shows it."""
     received_at = entry.by_its_clock(entry.received_at)
     if not decided:
-        return Standing(task_id=entry.task_id, number=entry.number, received_at=received_at, status="handling")
+        taken = Standing(task_id=entry.task_id, number=entry.number, received_at=received_at, status="handling")
+        # A mistake in the number must reach the adapter as it is, so it is not validated.
+        return taken.model_copy(update={"number": entry.receipt_number})
     return Standing(
         task_id=entry.task_id,
         number=entry.number,
@@ -187,6 +193,10 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
         opinion=entry.opinion,
         completed_at=entry.by_its_clock(entry.decide_at),
     )
+
+
+def _content(body: BaseModel) -> Any:
+    return body.model_dump(by_alias=True, mode="json")
 
 
 def _json(body: BaseModel, status: int) -> Response:

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Decision, Receipt
+from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -63,13 +64,13 @@ class Application(_Body):
 class Standing(_Body):
     """The state of an application: the answer to its POST, and an entry of the feed of decided applications."""
 
-    task_id: str
-    number: Annotated[str, Field(min_length=1, max_length=200)]
+    task_id: Number
+    number: Number
     received_at: LocalTime
-    status: Literal["handling", "completed"]
-    conclusion: Literal["agreed", "rejected"] | None = None
-    certificate_number: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    opinion: Annotated[str, Field(max_length=2000)] = ""
+    status: Annotated[Literal["handling", "completed"], NUMBER_FORM]
+    conclusion: Annotated[Literal["agreed", "rejected"] | None, NUMBER_FORM] = None
+    certificate_number: DocumentNumber = None
+    opinion: Paragraphs = ""
     completed_at: LocalTime | None = None
 
     @model_validator(mode="after")
@@ -82,14 +83,14 @@ class Standing(_Body):
 class FeedEntry(_Body):
     """An entry of the feed. ``entry`` acknowledges it. ``standing`` is validated separately, so that one may fail."""
 
-    entry: Annotated[str, Field(min_length=1)]
+    entry: Annotated[str, Field(min_length=1)] | int
     standing: Any
 
 
 class Feed(_Body):
-    """The decided applications that have not been acknowledged."""
+    """The decided applications that have not been acknowledged. Each `FeedEntry` is validated separately as well."""
 
-    entries: tuple[FeedEntry, ...]
+    entries: tuple[Any, ...]
 
 
 def application(task: TaskRequested) -> Application:

@@ -23,6 +23,7 @@ from standardwebhooks import Webhook
 
 from services.monitor.core.notifications.digest_text import DigestText
 from services.monitor.settings import ChannelSettings, FileSettings, HookSettings
+from services.runtime.http.retry_after import retry_after_s
 
 ADDRESS_PLACEHOLDER = "{address}"
 """Stands for a person's address in the address of a channel."""
@@ -49,7 +50,14 @@ class OutgoingDigest:
 
 
 class DeliveryFailed(Exception):
-    """The message did not arrive, as far as is known. The reason is for operators: it may contain an address."""
+    """The message did not arrive, as far as is known. The reason is for operators: it may contain an address.
+
+    ``retry_after_s``: seconds for which the receiver asks for no message of this channel; 0 where it names no time.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 async def send(delivery: OutgoingDigest, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
@@ -104,11 +112,11 @@ async def _post(delivery: OutgoingDigest, address: str, channel: HookSettings) -
             ClientSession(cookie_jar=DummyCookieJar(), trust_env=False, timeout=ClientTimeout(total=None)) as session,
             session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer,
         ):
-            status = answer.status
+            status, wait_s = answer.status, retry_after_s(answer.status, answer.headers)
     except (ClientError, OSError) as error:
         raise DeliveryFailed(f"the web hook is not reached: {type(error).__name__}") from None
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise DeliveryFailed(f"the web hook answered {status}")
+        raise DeliveryFailed(f"the web hook answered {status}", wait_s)
 
 
 # -- a file ------------------------------------------------------------------------------------------------------------

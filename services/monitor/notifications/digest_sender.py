@@ -4,6 +4,7 @@ A successful delivery is committed at once by itself. A crash before that commit
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -37,12 +38,15 @@ class DigestSender:
         self._database = database
         self._channels = channels
         self._timeout_s = timeout_s
+        self._held_until: dict[str, float] = {}
+        """Machine time until which the receiver of a channel asks for no message."""
 
     async def run_once(self) -> bool:
         """Send the deliveries that are due. Returns whether there may be more. Raises if a result cannot be stored."""
         lease = timedelta(seconds=2 * self._timeout_s)
+        held = [channel for channel, until in self._held_until.items() if time.monotonic() < until]
         async with transaction(self._database) as connection:
-            claimed = await digest_deliveries.claim_due(connection, lease, MAX_UNDER_WAY)
+            claimed = await digest_deliveries.claim_due(connection, lease, MAX_UNDER_WAY, held)
         attempts = (
             self._send(
                 OutgoingDigest(
@@ -67,7 +71,8 @@ class DigestSender:
         try:
             await send(delivery, self._channels, self._timeout_s)
         except DeliveryFailed as failure:
-            await self._mark_failed(delivery, attempts, str(failure)[:MAX_ERROR_LENGTH])
+            wait = timedelta(seconds=failure.retry_after_s)
+            await self._mark_failed(delivery, attempts, str(failure)[:MAX_ERROR_LENGTH], wait)
         except Exception as failure:  # of a library: a failure like any other
             await self._mark_failed(delivery, attempts, repr(failure)[:MAX_ERROR_LENGTH])
         else:
@@ -79,8 +84,14 @@ class DigestSender:
         telemetry.NOTIFICATIONS.labels("sent").inc()
         log.info("digest sent", digest=delivery.digest, channel=delivery.channel)
 
-    async def _mark_failed(self, delivery: OutgoingDigest, attempts: int, error: str) -> None:
-        pause = backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE)
+    async def _mark_failed(
+        self, delivery: OutgoingDigest, attempts: int, error: str, wait: timedelta = timedelta()
+    ) -> None:
+        """Record the failure. If the receiver asks to ``wait``, this process sends nothing by its channel meanwhile."""
+        pause = max(backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE), wait)
+        if wait:
+            until = time.monotonic() + wait.total_seconds()
+            self._held_until[delivery.channel] = max(until, self._held_until.get(delivery.channel, until))
         async with transaction(self._database) as connection:
             given_up = await digest_deliveries.mark_failed(
                 connection, delivery.id, attempts=attempts, error=error, pause=pause, give_up=GIVE_UP

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 from contracts.envelope import Envelope, Message
 from contracts.values import Value
@@ -17,7 +18,8 @@ class InboundMessage:
 
     ``origin``, ``topic`` and ``raw`` describe the Kafka record it came from; a message of the service's own has none.
     ``reply`` receives the state of the case after the commit, or the exception that the message met.
-    ``is_call_result`` marks the result of the case's open external call.
+    ``is_call_result`` marks the result of the case's open external call, and ``call_wait`` is the machine time for
+    which the external system asks not to be called again.
     """
 
     envelope: Envelope[Message]
@@ -26,6 +28,7 @@ class InboundMessage:
     raw: bytes | None = None
     reply: "asyncio.Future[Value] | None" = None
     is_call_result: bool = False
+    call_wait: timedelta = timedelta()
 
     @property
     def from_kafka(self) -> bool:

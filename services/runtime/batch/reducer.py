@@ -4,7 +4,7 @@ No SQL statement is executed here: `processor` loads the cases before and saves 
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from contracts.core import EarlyRequest, InvalidMessage, Transition
@@ -58,7 +58,7 @@ class CaseReducer(Generic[S]):
         state = before.state if before else None
         last: tuple[Transition[S], Envelope[Message]] | None = None
         blocked = case_id in result.blocked
-        call_answered = False
+        call_answered: timedelta | None = None
         for one in received:
             envelope = one.envelope
             if one.from_kafka and envelope.id.bytes in processed:
@@ -80,7 +80,8 @@ class CaseReducer(Generic[S]):
                 continue
             state = transition.state
             last = transition, envelope
-            call_answered = call_answered or one.is_call_result
+            if one.is_call_result:
+                call_answered = max(call_answered or one.call_wait, one.call_wait)
             if one.from_kafka:
                 processed.add(envelope.id.bytes)
                 processed_ids += envelope.id.bytes
@@ -105,9 +106,12 @@ class CaseReducer(Generic[S]):
         processed_ids: bytes,
         result: BatchResult[S],
         *,
-        call_answered: bool,
+        call_answered: timedelta | None,
     ) -> LoadedCase[S]:
-        """The case after its last transition."""
+        """The case after its last transition.
+
+        ``call_answered``: if its external call has just been answered, the least that the next one must wait.
+        """
         row = before.row if before else None
         unchanged = before is not None and transition.state is before.state
         retry_at = _retry_at(row, transition)
@@ -127,35 +131,38 @@ class CaseReducer(Generic[S]):
             processed_ids=processed_ids[-16 * cases.MAX_PROCESSED_IDS :],
             timer_at=transition.timer_at,
             retry_at=retry_at,
-            call_due_at=self._call_due_at(case_id, None if call_answered else before, transition, result),
+            call_due_at=self._call_due_at(case_id, before, transition, result, call_answered),
             closed_at=closed_at,
         )
         return LoadedCase(after, transition.state)
 
     def _call_due_at(
-        self, case_id: str, before: LoadedCase[S] | None, transition: Transition[S], result: BatchResult[S]
+        self,
+        case_id: str,
+        before: LoadedCase[S] | None,
+        transition: Transition[S],
+        result: BatchResult[S],
+        call_answered: timedelta | None,
     ) -> datetime | None:
         """When the external call of the case is due. A call that is due now is leased in this commit if there is room.
 
-        ``before`` is None if the call of the case has just been answered, so that the same request is made again.
+        If the call of the case has just been answered, the same request is made again.
         """
         if transition.call is None:
             return None
         if (
-            before is not None
+            call_answered is None
+            and before is not None
             and before.row.call_due_at is not None
             and self.service.pending_request(before.state) == transition.call
         ):
             return before.row.call_due_at  # under way or planned already
-        if (
-            not transition.call_after
-            and self.call_scheduler is not None
-            and (lease_until := self.call_scheduler.reserve())
-        ):
+        call_after = max(transition.call_after, call_answered or timedelta())
+        if not call_after and self.call_scheduler is not None and (lease_until := self.call_scheduler.reserve()):
             result.leased_calls.append(ExternalCall(case_id, transition.call))
             return lease_until
         result.planned_calls += 1
-        return machine_now() + transition.call_after
+        return machine_now() + call_after
 
     def _check_topics(self, messages: Iterable[Message]) -> None:
         """Raise `InvalidMessage` for a message whose topic this installation lacks: nothing would consume it."""

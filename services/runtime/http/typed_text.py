@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from contracts.envelope import CaseId
+from contracts.text import TURNS_LINE, is_invisible, visible
 
 NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
 """The groups of a case number, and of the secret with which its applicant follows it."""
@@ -16,17 +17,11 @@ NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
 _DIGITS_MEANT = str.maketrans("ILO", "110")
 """Letters that case numbers and secrets do not have, because people take digits for them (Crockford's base 32)."""
 
-_TURNS_LINE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of the text after them (Unicode, UAX 9): what is shown is not what is stored."""
-
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols without a shape."""
-
 
 def typed_code(text: str) -> str:
     """A number or code as it was meant: in half width and capitals, without white space and invisible characters."""
     plain = unicodedata.normalize("NFKC", text)
-    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc")).upper()
+    return "".join(c for c in plain if not c.isspace() and not is_invisible(c)).upper()
 
 
 def typed_groups(text: str, sizes: Sequence[int]) -> str:
@@ -53,12 +48,10 @@ def typed_id_number(text: object) -> object:
 
 def readable(text: str) -> str:
     """The text, if a person sees what is stored. Raises `PydanticCustomError`."""
-    if not _TURNS_LINE.isdisjoint(text):
+    if not TURNS_LINE.isdisjoint(text):
         reason = "contains an invisible character that turns the direction of the text; type it again"
         raise PydanticCustomError("turned_text", reason, {"zh": "含有会改变文字方向的不可见字符，请重新键入"})
-    if all(c in _BLANK or unicodedata.category(c)[0] in "CZM" for c in text):
-        raise PydanticCustomError("blank_text", "has no visible character", {"zh": "没有可见的文字"})
-    return text
+    return visible(text)
 
 
 SingleLine = Annotated[

@@ -3,7 +3,8 @@
 The row of a case holds when its external call is due. Claiming the call moves that time to the end of a lease. If the
 process dies, the lease ends and any replica makes the call again, so the external system must tolerate repetition. A
 new call is leased in the commit that opens it, as long as there is room. After several failures in a row the circuit
-breaker opens: nothing is claimed for a while, then one call is tried.
+breaker opens: nothing is claimed for a while, then one call is tried. An external system that asks to wait
+(`SystemAway`) is neither called nor polled until then.
 """
 
 import asyncio
@@ -26,11 +27,13 @@ from services.runtime.external_system import (
     ExternalSystem,
     InvalidNotification,
     Notification,
-    UnparseableReply,
+    ParkedFailure,
+    RequestRefused,
+    SystemAway,
 )
 from services.runtime.jobs.circuit_breaker import CircuitBreaker
 from services.runtime.store.database import TRANSACTION_S, transaction, try_lock
-from services.runtime.store.dead_letters import EXTERNAL, make_dead_letter
+from services.runtime.store.dead_letters import EXTERNAL, DeadLetter, make_dead_letter
 
 S = TypeVar("S", bound=Value)
 
@@ -115,18 +118,29 @@ class ExternalCalls(Generic[S]):
 
     async def poll_once(self, limit: int) -> bool:
         """Process new notifications, one replica at a time. Returns whether there may be more."""
+        if self.breaker.held(time.monotonic()):
+            return False
         timeout_s = self._timeout.total_seconds()
         async with transaction(self._processor.database, timeout_s + TRANSACTION_S) as connection:
             if not await try_lock(connection, POLL_LOCK):
                 return False
-            async with asyncio.timeout(timeout_s):
-                notifications = await self._system.poll(limit)
-            if not notifications:
-                return False
-            done = await asyncio.gather(*(self._process(one) for one in notifications))
-            ack_tokens = [one.ack_token for one, is_done in zip(notifications, done, strict=True) if is_done]
-            await self._system.acknowledge(ack_tokens)
-        return len(notifications) >= limit
+            try:
+                async with asyncio.timeout(timeout_s):
+                    notifications = await self._system.poll(limit)
+                if not notifications:
+                    return False
+                done = await asyncio.gather(*(self._process(one) for one in notifications))
+                ack_tokens = [
+                    one.ack_token
+                    for one, is_done in zip(notifications, done, strict=True)
+                    if is_done and one.ack_token is not None
+                ]
+                if ack_tokens:
+                    await self._system.acknowledge(ack_tokens)
+            except SystemAway as away:
+                self._hold(away)
+                raise
+        return len(ack_tokens) >= limit
 
     async def drain(self) -> None:
         """Wait for the calls under way."""
@@ -147,38 +161,46 @@ class ExternalCalls(Generic[S]):
             replies = [error] * len(calls)
         finally:
             self.release(calls)
-        await self._submit(calls, [await self._result(*pair) for pair in zip(calls, replies, strict=True)])
+        letters: list[DeadLetter] = []
+        results = [self._result(call, reply, letters) for call, reply in zip(calls, replies, strict=True)]
+        if letters:
+            await self._processor.run([], letters)
+        await self._submit(calls, results)
 
     def _lease_end(self) -> datetime:
         return machine_now() + 2 * self._timeout
 
-    async def _result(self, call: ExternalCall, reply: Message | Exception) -> Message:
+    def _result(self, call: ExternalCall, reply: Message | Exception, letters: list[DeadLetter]) -> InboundMessage:
         """The message for the core: the reply, or that the call failed.
 
-        An unparseable reply becomes a dead letter; any other exception counts for the circuit breaker.
+        A failure that a person must settle becomes a dead letter. Any other exception counts for the circuit breaker.
         """
         if not isinstance(reply, Exception):
-            self.breaker.succeeded()
+            self.breaker.succeeded(time.monotonic())
             telemetry.CALLS.labels("answered").inc()
-            return reply
-        if isinstance(reply, UnparseableReply):
-            telemetry.CALLS.labels("unparseable").inc()
-            await self._park(str(reply), reply.raw, call.case_id)
+            return self._inbound(call.case_id, reply, is_call_result=True)
+        call_wait = timedelta()
+        if isinstance(reply, ParkedFailure):
+            telemetry.CALLS.labels("refused" if isinstance(reply, RequestRefused) else "unparseable").inc()
+            letters.append(self._letter(str(reply), reply.raw, call.case_id))
         else:
             self.breaker.failed(time.monotonic())
+            if isinstance(reply, SystemAway):
+                self._hold(reply)
+                call_wait = timedelta(seconds=reply.retry_after_s)
             telemetry.CALLS.labels("failed").inc()
             log.warning("external call failed", case_id=call.case_id, error=repr(reply))
-        return self._call_failed(call, reply)
+        return self._inbound(call.case_id, self._call_failed(call, reply), is_call_result=True, call_wait=call_wait)
 
-    async def _submit(self, calls: Sequence[ExternalCall], results: Sequence[Message]) -> None:
+    def _hold(self, away: SystemAway) -> None:
+        if away.retry_after_s:
+            self.breaker.hold(time.monotonic(), away.retry_after_s)
+
+    async def _submit(self, calls: Sequence[ExternalCall], results: Sequence[InboundMessage]) -> None:
         """Bring results to the core. A result that the core rejects becomes a dead letter, and the call stays open."""
-        messages = [
-            self._inbound(call.case_id, result, is_call_result=True)
-            for call, result in zip(calls, results, strict=True)
-        ]
-        for call, result, outcome in zip(calls, results, await self._queue.submit(messages), strict=True):
+        for call, result, outcome in zip(calls, results, await self._queue.submit(results), strict=True):
             if isinstance(outcome, InvalidMessage):
-                await self._park(str(outcome), result.model_dump_json().encode(), call.case_id)
+                await self._park(str(outcome), result.envelope.data.model_dump_json().encode(), call.case_id)
                 failed = self._inbound(call.case_id, self._call_failed(call, outcome), is_call_result=True)
                 await self._queue.submit([failed])
             elif isinstance(outcome, BaseException):
@@ -200,9 +222,13 @@ class ExternalCalls(Generic[S]):
         return True
 
     async def _park(self, reason: str, raw: bytes, case_id: str) -> None:
-        letter = make_dead_letter(reason, EXTERNAL, self._source, case_id.encode(), raw, case_id)
-        await self._processor.run([], [letter])
+        await self._processor.run([], [self._letter(reason, raw, case_id)])
 
-    def _inbound(self, case_id: str, message: Message, *, is_call_result: bool = False) -> InboundMessage:
+    def _letter(self, reason: str, raw: bytes, case_id: str) -> DeadLetter:
+        return make_dead_letter(reason, EXTERNAL, self._source, case_id.encode(), raw, case_id)
+
+    def _inbound(
+        self, case_id: str, message: Message, *, is_call_result: bool = False, call_wait: timedelta = timedelta()
+    ) -> InboundMessage:
         envelope = envelop(message, id=uuid4(), source=self._source, subject=case_id, time=self._processor.clock.now())
-        return InboundMessage(envelope, is_call_result=is_call_result)
+        return InboundMessage(envelope, is_call_result=is_call_result, call_wait=call_wait)

@@ -33,8 +33,9 @@ CONNECT_S = 5.0
 """Machine seconds to open a connection."""
 
 
-_DATA_ERRORS = ("21", "22", "23", "54")
-"""SQLSTATE classes of errors in the data: cardinality, data exception, constraint violation, program limit."""
+_DATA_ERRORS = ("21", "22", "23", "44", "54", "P0")
+"""SQLSTATE classes of errors in the data: cardinality, data exception, constraint violation, check option, program
+limit, and what a trigger raises."""
 
 
 class DatabaseUnreachable(ConnectionError):
@@ -56,12 +57,22 @@ def is_unavailable(error: Exception) -> bool:
 
     False if the server refuses the data, and for exceptions that do not come from the database.
     """
-    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    cause = driver_error(error)
     if isinstance(cause, ValueError):  # asyncpg cannot encode an argument
         return False
     if isinstance(cause, asyncpg.PostgresError):
         return not (cause.sqlstate or "").startswith(_DATA_ERRORS)
     return isinstance(error, DATABASE_ERRORS)
+
+
+def driver_error(error: Exception) -> BaseException | None:
+    """The error of asyncpg behind an error of SQLAlchemy; any other error itself."""
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def refuses_data(error: Exception) -> bool:
+    """Whether the server is available and refuses the data of a statement."""
+    return isinstance(error, DBAPIError) and not is_unavailable(error)
 
 
 def open_database(address: str, name: str, connections: int) -> AsyncEngine:

@@ -92,6 +92,14 @@ PLANTED_FAULTS = (
         "bad file",
         r"bad files in land's outbox \d were reported",
     ),
+    PlantedFault(
+        "a refused row keeps its whole lot back",
+        "services/departments/sdk/lots.py",
+        "            if not is_refusal(error):\n",
+        "            if error:\n",
+        "bad row",
+        r"no refused row was parked",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from random import Random
 
 from tests.chaos.faults.bad_connections import BAD_MODES, BadConnections, ClockSteps
 from tests.chaos.faults.bad_files import BadFiles
+from tests.chaos.faults.bad_rows import BadRows
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import ChangedReplicas, KillProcesses, PausedProcess, PowerCut
 from tests.chaos.faults.outages import DEPARTMENTS, DEPENDENCIES, DepartmentOutage, DiskFull, EngineOutage, WipedKafka
@@ -64,6 +65,7 @@ def fault_makers(random: Random, minutes: float) -> dict[str, list[FaultMaker]]:
         "disk": [lambda name=name: DiskFull(name, hold_s) for name in ENGINES],  # type: ignore[misc]
         "clock": [ClockSteps],
         "bad file": [lambda: BadFiles(hold_s)],
+        "bad row": [lambda: BadRows(hold_s)],
     }
 
 

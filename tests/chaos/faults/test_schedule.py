@@ -7,6 +7,7 @@ KINDS = {
     *("kills", "power cut", "wipe", "outage", "replicas", "paused process"),
     *("reread topics", "republished records", "connections", "disk", "clock"),
     "bad file",
+    "bad row",
 }
 
 

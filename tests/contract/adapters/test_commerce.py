@@ -1,5 +1,6 @@
-"""Particulars of exchange tables: rows that appear out of order, change, or are withdrawn."""
+"""Particulars of exchange tables: rows that appear out of order, change, contradict each other or are refused."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +9,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from contracts.messages.cases import Applicant
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskRequested
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.conformance.suite import content_of, task
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
-from services.runtime.external_system import InvalidNotification, Notification
+from services.runtime.external_system import InvalidNotification, Notification, RequestRefused
 from tests.support.adapter_sites import CommerceSite
 
 RESULT = text("""
@@ -163,3 +167,204 @@ async def test_a_sandbox_whose_connection_was_lost_is_notified_again(site: Comme
         )
     assert cut == 1
     assert isinstance(await submitted_with_a_long_wait(site), Decision)
+
+
+# -- rows that the department's table refuses --------------------------------------------------------------------------
+
+NAMES = "张三李四王五赵六钱七"
+
+
+def named(number: int, name: str) -> TaskRequested:
+    applicant = Applicant(kind="person", name=name, id_number="11010519491231002X")
+    return task(number).model_copy(update={"applicant": applicant})
+
+
+async def alter(exchange: AsyncEngine, change: str) -> None:
+    async with exchange.begin() as connection:
+        await connection.execute(text(f"ALTER TABLE up_pro_accept {change}"))
+
+
+async def numbered(site: CommerceSite, *tasks: TaskRequested) -> set[str]:
+    """The tasks that have a number once the department has read the tables."""
+    answers = await site.adapter.submit(tasks)
+    return {one.task_id for one, answer in zip(tasks, answers, strict=True) if isinstance(answer, Receipt)}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("ALTER COLUMN applyer_name TYPE varchar(5)", r"column applyer_name \(character varying\(5\)\): .* too long"),
+        (
+            "ADD CHECK (length(applyer_name) < 6)",
+            r"column applyer_name \(.*up_pro_accept_applyer_name_check: its check",
+        ),
+        ("ADD CONSTRAINT short CHECK (length(applyer_name) < 6)", r"constraint short: its check refuses"),
+        ("ADD contact char(1) NOT NULL", None),
+    ],
+)
+async def test_a_refused_row_does_not_hold_its_lot_back(
+    site: CommerceSite, exchange: AsyncEngine, change: str, why: str | None
+) -> None:
+    await alter(exchange, change)
+    good = [named(number, NAMES[number % 5] + str(number)) for number in range(18)]
+    bad = named(18, NAMES)
+    answers = await site.adapter.submit([*good[:9], bad, *good[9:]])
+    refused = [answer for answer in answers if isinstance(answer, RequestRefused)]
+    if why is None:
+        assert len(refused) == len(answers)
+        assert re.search(r"column contact \(character\(1\)\): it needs a value", str(refused[0]))
+        return
+    assert await numbered(site, *good) == {one.task_id for one in good}
+    (fault,) = refused
+    assert answers[9] is fault
+    assert re.search(why, str(fault)) and "up_pro_accept" in str(fault)
+    assert bad.task_id.encode() in fault.raw
+    for secret in (NAMES, "11010519491231002X"):
+        assert secret not in str(fault) + fault.raw.decode()
+
+
+async def test_several_refused_rows_are_each_found(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await alter(exchange, "ALTER COLUMN applyer_name TYPE varchar(5), ALTER COLUMN applyer_page_code TYPE varchar(17)")
+    tasks = [named(number, NAMES if number % 3 == 0 else "张三") for number in range(30)]
+    answers = await site.adapter.submit(tasks)
+    reasons = {re.findall(r"column (\w+)", str(answer))[0] for answer in answers}
+    assert reasons == {"applyer_name", "applyer_page_code"}
+    assert len({answer.raw for answer in answers if isinstance(answer, RequestRefused)}) == 30
+    again = await site.adapter.submit(tasks)
+    assert [repr(answer) for answer in again] == [repr(answer) for answer in answers], "each stays one dead letter"
+
+
+async def test_a_row_that_a_trigger_refuses_is_reported_without_its_text(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    async with exchange.begin() as connection:
+        await connection.execute(
+            text("""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN
+                    IF length(NEW.applyer_name) > 5 THEN RAISE ''no % here'', NEW.applyer_name; END IF;
+                    RETURN NEW;
+                END'
+        """)
+        )
+        await connection.execute(
+            text("CREATE TRIGGER refuse BEFORE INSERT ON up_pro_accept FOR EACH ROW EXECUTE FUNCTION refuse()")
+        )
+    refused, other = await site.adapter.submit([named(1, NAMES), named(2, "张三")])
+    assert isinstance(refused, RequestRefused) and not isinstance(other, Exception)
+    assert "a trigger refuses the row" in str(refused) and NAMES not in str(refused)
+
+
+async def test_a_refused_row_is_taken_once_the_column_is_restored(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await alter(exchange, "ALTER COLUMN applyer_name TYPE varchar(5)")
+    bad = named(1, NAMES)
+    assert await numbered(site, bad) == set()
+    await alter(exchange, "ALTER COLUMN applyer_name TYPE varchar(200)")
+    assert await numbered(site, bad) == {bad.task_id}
+
+
+async def test_a_task_that_the_department_has_is_answered_even_if_its_row_is_refused_now(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    one = named(1, NAMES)
+    assert await numbered(site, one)
+    await alter(exchange, "ADD CHECK (length(applyer_name) < 6) NOT VALID")
+    assert await numbered(site, one)
+
+
+# -- answers that the adapter must not lose ----------------------------------------------------------------------------
+
+
+async def result(exchange: AsyncEngine, number: int, guid: str, **columns: str) -> None:
+    row = {
+        "row_guid": guid,
+        "project_no": task(number).task_id,
+        "data_source": "1",
+        "cd_operation": "I",
+        "cd_batch": "b",
+        "cd_time": "2026-03-03",
+        "is_delivery_results": "0",
+        "result_type": "1",
+        "result_date": "2026-03-03",
+        **columns,
+    }
+    listed = ", ".join(row)
+    async with exchange.begin() as connection:
+        values = ", ".join(f"'{value}'" for value in row.values())
+        await connection.execute(text(f"INSERT INTO up_pro_result ({listed}) VALUES ({values})"))
+
+
+async def test_of_contradicting_results_the_second_stays_unread(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    await result(exchange, 1, "first")
+    await result(exchange, 1, "again")
+    await result(exchange, 1, "second", result_type="2")
+    (answer,) = await site.adapter.submit([task(1)])
+    assert isinstance(answer, Decision) and answer.outcome is Outcome.APPROVED
+    (left,) = map(content_of, await site.adapter.poll(10))
+    assert isinstance(left, Decision) and left.outcome is Outcome.REFUSED
+
+
+async def test_a_second_number_stays_unread(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    async with exchange.begin() as connection:
+        await connection.execute(
+            text("""
+            INSERT INTO up_pro_process (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, event_name,
+                process_name, handle_user_name, handle_explain, event_start_time, event_end_time, remark)
+            SELECT 'second', project_no, '1', 'I', 'b', cd_time, '1', '受理', '窗口', '', event_start_time,
+                event_end_time, 'another' FROM up_pro_process
+        """)
+        )
+    (answer,) = await site.adapter.submit([task(1)])
+    assert isinstance(answer, Receipt)
+    (left,) = map(content_of, await site.adapter.poll(10))
+    assert isinstance(left, Receipt) and left.reference == "another" != answer.reference
+
+
+async def test_a_result_that_changes_before_it_is_acknowledged_is_read_again(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await site.adapter.submit([task(1)])
+    await result(exchange, 1, "first")
+    (first,) = await site.adapter.poll(10)
+    async with exchange.begin() as connection:
+        await connection.execute(text("UPDATE up_pro_result SET result_type = '2', cd_operation = 'U'"))
+    await site.adapter.acknowledge([first.ack_token])
+    (changed,) = await site.adapter.poll(10)
+    content = content_of(changed)
+    assert isinstance(content, Decision) and content.outcome is Outcome.REFUSED
+    await site.adapter.acknowledge([changed.ack_token])
+    assert await site.adapter.poll(10) == []
+
+
+@pytest.mark.parametrize("date", ["infinity", "0044-03-15 BC", "12026-03-03"])
+async def test_a_date_that_cannot_be_expressed_keeps_no_other_row_from_being_read(
+    site: CommerceSite, exchange: AsyncEngine, date: str
+) -> None:
+    await site.adapter.submit([task(1), task(2)])
+    await result(exchange, 1, "bad", result_date=date)
+    await result(exchange, 2, "good")
+    bad, good = await site.adapter.poll(10)
+    assert isinstance(bad, InvalidNotification) and "result_date" in str(bad.error)
+    assert isinstance(content_of(good), Decision)
+    await site.adapter.acknowledge([bad.ack_token, good.ack_token])
+    assert await site.adapter.poll(10) == []
+    answers = await site.adapter.submit([task(1), task(2)])
+    assert [type(answer) for answer in answers] == [Receipt, Decision]
+
+
+async def test_padded_rows_are_understood(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    await result(exchange, 1, "padded", project_no=f"{task(1).task_id}   ", result_type="2 ", result_cetr_no="  ")
+    (one,) = await site.adapter.poll(10)
+    content = content_of(one)
+    assert isinstance(content, Decision) and (content.outcome, content.document) == (Outcome.REFUSED, None)
+
+
+async def test_a_result_without_a_number_of_the_case_says_where_it_belongs(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await result(exchange, 1, "early")
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(one, InvalidNotification) and "up_pro_process" in str(one.error)

@@ -1,5 +1,6 @@
 """Particulars of files over SFTP: access, visible folders, and files that are still being written."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from contracts.messages.plans import Outcome
 from services.departments.conformance.suite import content_of, task
 from services.departments.land.adapter import LandAdapter
+from services.departments.land.outbox import Outbox
 from services.departments.land.translate import Standing, file_of
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Decision, Posted, Receipt
@@ -112,6 +115,21 @@ async def test_a_large_file_is_reported_in_parts(site: LandSite, outbox: Path, s
         await site.adapter.acknowledge([line.ack_token for line in lines])
     assert count == 5
     assert not [name for name in await sftp.listdir("outbox") if name.endswith(".jsonl")]
+
+
+async def test_of_contradicting_lines_in_an_answer_the_second_is_reported(
+    site: LandSite, outbox: Path, sftp: asyncssh.SFTPClient
+) -> None:
+    line = {"ywh": task(1).task_id, "slbh": "N1", "slsj": "20260302100000", "bjsj": "20260303100000"}
+    lines = [line | {"bjjg": outcome} for outcome in ("准予", "准予", "不予")]
+    (outbox / "answers.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    files = Outbox(site.settings())
+    answers = await files.answers(sftp, b"answers.jsonl")
+    assert answers is not None
+    first, (second,) = answers[task(1).task_id], await files.unread(sftp, 10, ())
+    assert isinstance(first, Decision) and first.outcome is Outcome.APPROVED
+    content = content_of(second)
+    assert isinstance(content, Decision) and content.outcome is Outcome.REFUSED
 
 
 async def test_a_lost_connection_is_replaced(site: LandSite) -> None:

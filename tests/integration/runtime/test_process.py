@@ -1,6 +1,7 @@
 """A whole service process with the real Kafka and PostgreSQL and a fake external system."""
 
 import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from contracts.codec import decode, encode
 from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.queue import Overloaded
 from services.runtime.clock import FileClock
-from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import (
+    InvalidNotification,
+    Notification,
+    RequestRefused,
+    SystemAway,
+    UnparseableReply,
+)
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
 from services.runtime.store import dead_letters
@@ -179,6 +186,79 @@ async def test_an_unparseable_reply_is_parked_and_the_call_stays_open(start: Sta
         await until(host, answered)
         (letter,) = await dead_letters.letters(host.database)
         assert (letter.reason, letter.value, letter.case_id) == ("neither yes nor no", b"<maybe/>", case(1))
+
+
+async def test_a_refused_request_is_parked_and_holds_no_other_back(start: Start) -> None:
+    system = FakeSystem()
+    system.faults = {case(n): RequestRefused("its column is too narrow", b"column %d" % n) for n in (3, 7)}
+    async with start(system) as host:
+        await command(host, "call now", range(20))
+        await until(host, answered, set(range(20)) - {3, 7})
+        await until_parked(host, 2)
+        assert host.external_calls is not None and not host.external_calls.breaker.open
+        system.faults = {}
+        await until(host, answered, range(20))
+        letters = await dead_letters.letters(host.database)
+        assert {(letter.case_id, letter.reason, letter.value) for letter in letters} == {
+            (case(n), "its column is too narrow", b"column %d" % n) for n in (3, 7)
+        }
+
+
+async def test_a_system_that_asks_to_wait_is_neither_called_nor_polled_until_then(start: Start) -> None:
+    system = FakeSystem()
+    system.fault = SystemAway("busy", 3600)
+    async with start(system) as host:
+        await command(host, "call now")
+        await until(host, lambda tally: tally.answers == ("failed: busy, and asks to wait for 3600 s",))
+        system.fault, polls = None, system.polls
+        await command(host, "call now", [2])
+        assert host.external_calls is not None
+        assert not await host.external_calls.call_once()
+        assert not await host.external_calls.poll_once(10)
+        assert (system.called, system.polls) == ({case(1): 1}, polls)
+        async with host.database.connect() as connection:
+            due_s = "SELECT extract(epoch FROM call_due_at - clock_timestamp()) FROM cases ORDER BY case_id"
+            first, second = (await connection.execute(text(due_s))).scalars()
+        assert 3500 < first <= 3600 and second < 60, "another process may call for the other case"
+
+
+async def test_a_system_is_called_again_once_the_time_is_over(start: Start) -> None:
+    system = FakeSystem()
+    system.fault = SystemAway("busy", 0.5)
+    async with start(system) as host:
+        began = time.monotonic()
+        await command(host, "call now")
+        await until(host, lambda tally: len(tally.answers) == 1)
+        system.fault = None
+        await until(host, answered)
+        assert time.monotonic() > began + 0.5
+
+
+async def test_a_poll_that_is_asked_to_wait_holds_calls_back_as_well(start: Start) -> None:
+    system = FakeSystem()
+    system.poll_fault = SystemAway("busy", 3600)
+    async with start(system) as host:
+        calls = host.external_calls
+        assert calls is not None
+
+        async def held() -> bool:
+            return bool(calls.breaker.held(time.monotonic()))
+
+        await eventually(held)
+        await command(host, "call now")
+        assert not await calls.call_once()
+    assert (system.called, system.polls) == ({}, 1)
+
+
+async def test_a_notification_that_cannot_be_acknowledged_is_parked_once(start: Start) -> None:
+    system = FakeSystem()
+    system.notifications = {1: InvalidNotification(UnparseableReply("without an id", b"?"), None)}
+    async with start(system) as host:
+        calls = host.external_calls
+        assert calls is not None
+        for _ in range(3):
+            assert not await calls.poll_once(1), "there is nothing more to do at once"
+        await until_parked(host, 1)
 
 
 async def test_an_impossible_reply_is_parked_and_the_call_stays_open(start: Start) -> None:

@@ -144,6 +144,11 @@ class FakeSystem:
         self.called: Counter[str] = Counter()
         self.done: set[str] = set()
         self.fault: Exception | None = None
+        """What every call meets."""
+        self.faults: dict[str, Exception] = {}
+        """What the calls of single cases meet."""
+        self.polls = 0
+        self.poll_fault: Exception | None = None
         self.reply = "done"
         self.gate = asyncio.Event()
         self.gate.set()
@@ -163,10 +168,13 @@ class FakeSystem:
         self.under_way -= len(calls)
         if self.fault is not None:
             return [self.fault] * len(calls)
-        self.done.update(call.case_id for call in calls)
-        return [Reply(text=self.reply) for _ in calls]
+        self.done.update(call.case_id for call in calls if call.case_id not in self.faults)
+        return [self.faults.get(call.case_id) or Reply(text=self.reply) for call in calls]
 
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        self.polls += 1
+        if self.poll_fault is not None:
+            raise self.poll_fault
         return list(self.notifications.values())[:limit]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:

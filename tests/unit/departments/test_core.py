@@ -170,6 +170,18 @@ def test_a_task_has_one_number() -> None:
     tasks(request(), submitted(receipt())).refuses(another, reason="two numbers")
 
 
+def test_a_task_has_one_document() -> None:
+    document = decision().replace(document="证（2026）1号")
+    decided = tasks(request(), submitted(document))
+    assert not decided.given(notified(document.replace(document="证(2026)1号"))).last.out, "it is the same number"
+    decided.refuses(notified(document.replace(document="证（2026）2号")), reason="two documents")
+
+
+def test_a_padded_number_is_the_same_number() -> None:
+    padded = Receipt(reference=" number  of tax\u3000", delivered_at=MONDAY)
+    assert kinds(after(request(), submitted(padded), notified(decision())).out) == (TaskDone,)
+
+
 def test_unknown_cases_and_tasks_are_refused() -> None:
     tasks().refuses(notified(decision()), error=UnknownCase)
     tasks(request()).refuses(notified(decision("other"), "other"), reason="never been requested")

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from services.departments.tax import client as module
 from services.departments.tax.client import NotHttp, TaxAway, TaxClient, TokenRefused
 from services.departments.tax.settings import TaxSettings
-from services.runtime.external_system import UnparseableReply
+from services.runtime.external_system import RequestRefused, UnparseableReply
 
 SECRET = "a secret: of the tests + more"
 
@@ -23,7 +23,7 @@ class Department:
     def __init__(self) -> None:
         self.issued = 0
         self.valid: set[str] = set()
-        self.expires_in = 600.0
+        self.expires_in: float | str | None = 600.0
         self.requests: list[web.Request] = []
         self.token_answer: Callable[[], web.Response] | None = None
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.fine
@@ -89,12 +89,14 @@ async def test_a_refused_token_is_replaced_once_for_all_requests(client: TaxClie
     assert department.issued == 2
 
 
-async def test_a_token_is_replaced_before_it_expires(client: TaxClient, department: Department) -> None:
-    department.expires_in = module.LEEWAY_S
-    await get(client)
-    await get(client)
-    assert department.issued == 2
-    assert len(department.requests) == 2, "nothing was sent with the old one"
+@pytest.mark.parametrize("expires_in", [0, 1, 5, "3600", None])
+async def test_no_life_of_a_token_causes_a_fetch_for_each_request(
+    client: TaxClient, department: Department, expires_in: float | str | None
+) -> None:
+    department.expires_in = expires_in
+    for _ in range(10):
+        await get(client)
+    assert department.issued == 1
 
 
 async def test_a_refused_new_token_is_not_replaced_again(client: TaxClient, department: Department) -> None:
@@ -135,12 +137,30 @@ async def test_without_a_token_endpoint_the_department_is_unavailable(
         await get(client)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_department_names_the_time_to_wait(client: TaxClient, department: Department, status: int) -> None:
+    async def busy(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, headers={"Retry-After": "120"})
+
+    department.answer = busy
+    with pytest.raises(TaxAway, match="wait for 120 s") as away:
+        await get(client)
+    assert away.value.retry_after_s == 120
+
+
+async def test_a_busy_token_endpoint_names_the_time_to_wait(client: TaxClient, department: Department) -> None:
+    department.token_answer = lambda: web.Response(status=429, headers={"Retry-After": "7"})
+    with pytest.raises(TaxAway) as away:
+        await get(client)
+    assert away.value.retry_after_s == 7
+
+
 async def test_a_refused_request_does_not_mean_unavailable(client: TaxClient, department: Department) -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return web.Response(status=422, text="no such item")
 
     department.answer = refuse
-    with pytest.raises(UnparseableReply, match="422") as refused:
+    with pytest.raises(RequestRefused, match="422") as refused:
         await get(client)
     assert refused.value.raw == b"no such item"
 

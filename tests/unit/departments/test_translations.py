@@ -103,7 +103,7 @@ class TestTax:
         result = {"conclusion": "rejected", "opinion": "不符合条件", "completedAt": "2026-03-04T16:00:00+08:00"}
         assert tax.answer(tax.Standing.model_validate(taken | {"status": "completed"} | result)) == DECISION
 
-    @pytest.mark.parametrize("fault", [{"status": "completed"}, {"number": ""}, {"receivedAt": "2026-03-02 09:30"}])
+    @pytest.mark.parametrize("fault", [{"status": "completed"}, {"number": " "}, {"receivedAt": "2026-03-02 09:30"}])
     def test_half_an_answer_is_none(self, fault: dict[str, str]) -> None:
         taken = {"taskId": TASK_ID, "number": "1", "receivedAt": "2026-03-02T09:30:00+08:00", "status": "handling"}
         with pytest.raises(ValidationError):
@@ -139,10 +139,10 @@ class TestCommerce:
             result_date=datetime(2026, 3, 4, 16),  # noqa: DTZ001
             result_explain="不符合条件",
             result_cetr_no=None,
-            taken_as="受1号",
-            taken_at=taken_at,
         )
-        assert commerce.decision(result) == DECISION
+        assert commerce.decision(result, RECEIPT) == DECISION
+        with pytest.raises(ValueError, match="up_pro_process"):
+            commerce.decision(result, None)
 
 
 class TestLand:
@@ -182,6 +182,40 @@ class TestLand:
 
     def test_lines(self) -> None:
         assert land.lines_of(b'{"a":1}\n\n{"b":2}\n') == [b'{"a":1}', b'{"b":2}']
+
+
+def test_padded_fields_are_understood_in_every_department() -> None:
+    """A column of fixed width pads what is in it with spaces."""
+    standing = {"taskId": f"{TASK_ID} ", "number": " 受1号\u3000", "receivedAt": "2026-03-02T09:30:00+08:00"}
+    completed = {"status": "completed", "conclusion": "rejected ", "completedAt": "2026-03-04T16:00:00+08:00"}
+    decided = tax.answer(tax.Standing.model_validate(standing | completed | {"opinion": "不符合条件\n"}))
+    assert decided == DECISION
+    line = {
+        "ywh": f"{TASK_ID}  ",
+        "slbh": "受１号",
+        "slsj": "20260302093000 ",
+        "bjjg": "不予 ",
+        "bjsj": "20260304160000",
+    }
+    assert land.answer(land.Standing.model_validate(line | {"zsbh": " ", "bjyj": " 不符合条件"})) == DECISION
+    process = {"project_no": f"{TASK_ID} ", "event_name": "1 ", "event_start_time": "2026-03-02 09:30:00"}
+    taken = commerce.receipt(commerce.ProcessRow.model_validate(process | {"remark": "受1号\u200b "}))
+    assert taken == RECEIPT
+    result = {"project_no": TASK_ID, "cd_operation": "I ", "result_type": "2 ", "result_date": "2026-03-04 16:00:00"}
+    row = commerce.ResultRow.model_validate(result | {"result_explain": " 不符合条件 ", "result_cetr_no": "  "})
+    assert commerce.decision(row, taken) == DECISION
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\u3000", "\u200b", "\u3164"])
+def test_a_blank_number_is_no_receipt_in_any_department(blank: str) -> None:
+    with pytest.raises(ValidationError, match="blank"):
+        Receipt(reference=blank, delivered_at=TAKEN)
+    with pytest.raises(ValidationError, match="blank"):
+        tax.Standing(task_id=TASK_ID, number=blank, received_at=TAKEN, status="handling")
+    with pytest.raises(ValidationError, match="blank"):
+        land.Standing(ywh=TASK_ID, slbh=blank, slsj="20260302093000")
+    with pytest.raises(ValidationError, match="blank"):
+        commerce.ProcessRow(project_no=TASK_ID, event_name="1", event_start_time=TAKEN, remark=blank)
 
 
 def test_the_case_of_a_task() -> None:

@@ -113,6 +113,15 @@ def test_a_sound_case_has_no_fault() -> None:
     assert check_case(decided(), MOMENTS) == []
 
 
+def test_a_padded_number_in_a_ledger_is_the_same_number() -> None:
+    record = decided()
+    (row,) = record.ledgers["tax"]
+    record.ledgers["tax"] = [replace(row, number=f"{row.number} \u3000")]
+    assert faults(record) == []
+    record.ledgers["tax"] = [replace(row, number="another")]
+    assert any("another number in the ledger of tax" in what for what in faults(record))
+
+
 def test_its_messages_lead_to_its_states() -> None:
     assert replay(decided(), MOMENTS) == (6, [])
 

@@ -16,7 +16,7 @@ def test_the_breaker_opens_after_several_failures_in_a_row_and_then_permits_one_
     breaker.failed(now=1.0)
     assert breaker.permits(10, now=2.9) == 0, "each failed trial doubles the wait"
     assert breaker.permits(10, now=3.0) == 1
-    breaker.succeeded()
+    breaker.succeeded(now=3.0)
     assert breaker.permits(10, now=3.0) == 10
     assert not breaker.open
 
@@ -34,6 +34,19 @@ def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait() -> 
     for _ in range(500):
         breaker.failed(now=0.0)
     assert breaker.permits(10, now=1.0) == 1
+
+
+def test_a_system_that_asks_to_wait_is_left_alone_for_so_long_and_then_tried_once() -> None:
+    breaker = CircuitBreaker()
+    breaker.hold(now=100.0, seconds=60.0)
+    breaker.hold(now=101.0, seconds=1.0)  # another answer, to a call that was under way
+    breaker.succeeded(now=102.0)  # so was this one
+    assert breaker.open
+    assert breaker.permits(10, now=159.9) == 0
+    assert breaker.held(now=159.9) and not breaker.held(now=160.0)
+    assert breaker.permits(10, now=160.0) == 1
+    breaker.succeeded(now=160.1)
+    assert breaker.permits(10, now=160.1) == 10
 
 
 def test_dead_letters_of_a_topic_within_the_last_minute_count() -> None:

@@ -1,16 +1,19 @@
 """The SQL of the adapter: it writes tasks into the exchange tables, and reads and marks the answers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from asyncpg import PostgresError
 from pydantic_core import to_json
 from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.departments.commerce.refusal import Refusal
 from services.departments.commerce.store.tables import insert
 from services.departments.commerce.translate import ACCEPT_COLUMNS
+from services.runtime.store.database import driver_error, refuses_data
 
 _UPSERT = text(
     insert(
@@ -20,41 +23,53 @@ _UPSERT = text(
     )
 )
 
+_CONSTRAINED = text("""
+    SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)
+    WHERE conrelid = CAST('up_pro_accept' AS regclass) AND conname = :constraint ORDER BY attnum
+""")
+_TYPE = text("""
+    SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+    WHERE attrelid = CAST('up_pro_accept' AS regclass) AND attname = :column
+""")
+_FITS = text("SELECT jsonb_populate_record(CAST(NULL AS up_pro_accept), CAST(:row AS jsonb)) IS NULL")
+
 _ANY_UNREAD = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
 
-_PROCESS = "SELECT id, project_no, event_name, event_start_time, remark FROM up_pro_process"
-
-# The department's number and the time of receipt are in the first process row that has them.
+# Times are read as text: one that Python cannot express, such as 'infinity', must not keep other rows from being read.
+# A text of any length is cut where it is too long to be valid.
+_PROCESS = """
+    SELECT id, project_no, event_name, event_start_time::text, left(remark::text, 1000) AS remark,
+        hashtextextended(one::text, 0) AS version
+    FROM up_pro_process AS one
+"""
+_PROCEDURE = """
+    SELECT id, project_no, cd_operation, cd_time::text, special_name, special_reason, special_time::text,
+        end_time::text, hashtextextended(one::text, 0) AS version
+    FROM up_pro_special_procedure AS one
+"""
 _RESULT = """
-    SELECT r.id, r.project_no, r.cd_operation, r.result_type, r.result_date, r.result_explain, r.result_cetr_no,
-        p.remark AS taken_as, p.event_start_time AS taken_at
-    FROM up_pro_result r LEFT JOIN LATERAL (
-        SELECT remark, event_start_time FROM up_pro_process
-        WHERE project_no = r.project_no AND event_name = '1' AND remark IS NOT NULL ORDER BY id LIMIT 1) p ON true
+    SELECT id, project_no, cd_operation, result_type, result_date::text, result_explain, result_cetr_no,
+        hashtextextended(one::text, 0) AS version
+    FROM up_pro_result AS one
 """
 
-_PROCESSES_OF = text(f"{_PROCESS} WHERE project_no = ANY(:task_ids) ORDER BY id")
-_RESULTS_OF = text(f"{_RESULT} WHERE r.project_no = ANY(:task_ids) ORDER BY r.id")
-_PROCEDURES_UNREAD = text("""
-    SELECT id, project_no, cd_operation, cd_time, special_name, special_reason, special_time, end_time
-    FROM up_pro_special_procedure WHERE fetched_at IS NULL ORDER BY id LIMIT :limit
-""")
-_PROCESSES_UNREAD = text(f"{_PROCESS} WHERE fetched_at IS NULL ORDER BY id LIMIT :limit")
-_RESULTS_UNREAD = text(f"{_RESULT} WHERE r.fetched_at IS NULL ORDER BY r.id LIMIT :limit")
+_OF_TASKS = "WHERE project_no = ANY(:task_ids) ORDER BY id"
+_PROCESSES_OF = text(f"{_PROCESS} {_OF_TASKS}")
+_RESULTS_OF = text(f"{_RESULT} {_OF_TASKS}")
 
-_MARK_READ = text("""
-    WITH processes AS (
-        UPDATE up_pro_process SET fetched_at = now() WHERE id = ANY(:processes) AND fetched_at IS NULL
-    ), procedures AS (
-        -- A row that the department has changed meanwhile stays unread.
-        UPDATE up_pro_special_procedure SET fetched_at = now()
-        FROM unnest(CAST(:procedures AS bigint[]), CAST(:procedures_changed AS timestamp[]),
-            CAST(:procedures_end AS timestamp[])) AS read (id, cd_time, end_time)
-        WHERE up_pro_special_procedure.id = read.id AND up_pro_special_procedure.cd_time = read.cd_time
-            AND up_pro_special_procedure.end_time = read.end_time
-    )
-    UPDATE up_pro_result SET fetched_at = now() WHERE id = ANY(:results) AND fetched_at IS NULL
-""")
+_UNREAD = "WHERE fetched_at IS NULL ORDER BY id LIMIT :limit"
+_PROCESSES_UNREAD = text(f"{_PROCESS} {_UNREAD}")
+_PROCEDURES_UNREAD = text(f"{_PROCEDURE} {_UNREAD}")
+_RESULTS_UNREAD = text(f"{_RESULT} {_UNREAD}")
+
+
+def _mark(table: str) -> str:
+    """Marks rows read. A row that the department has changed meanwhile stays unread."""
+    return f"""
+        UPDATE {table} AS one SET fetched_at = now()
+        FROM unnest(CAST(:{table} AS bigint[]), CAST(:{table}_versions AS bigint[])) AS read (id, version)
+        WHERE one.id = read.id AND one.fetched_at IS NULL AND hashtextextended(one::text, 0) = read.version
+    """
 
 
 class Table(Enum):
@@ -65,19 +80,57 @@ class Table(Enum):
     RESULT = "up_pro_result"
 
 
+_MARK_READ = text(
+    f"WITH processes AS ({_mark(Table.PROCESS.value)}), procedures AS ({_mark(Table.PROCEDURE.value)}) "
+    + _mark(Table.RESULT.value)
+)
+
+
 class Read(NamedTuple):
     """A row that has been read, for `mark_read`."""
 
     table: Table
     id: int
-    changed_at: datetime | None = None
-    ends_at: datetime | None = None
-    """``cd_time`` and ``end_time`` of a row that the department may change in place."""
+    version: int
+    """A hash of the row, which the department may change in place."""
 
 
 async def put_tasks(connection: AsyncConnection, rows: Sequence[Mapping[str, str | None]]) -> None:
-    """Write the rows of tasks. A task that is there already is marked as changed and unread."""
+    """Write the rows of tasks, all or none. A task that is there already is marked as changed and unread."""
     await connection.execute(_UPSERT, {"rows": to_json(rows).decode()})
+
+
+async def refusal(
+    connection: AsyncConnection, row: Mapping[str, str | None], error: Exception, likely: Sequence[str]
+) -> Refusal:
+    """What the database knows of its refusal of a row. ``likely``: the columns that are tried first."""
+    cause = driver_error(error)
+    if not isinstance(cause, PostgresError):
+        return Refusal("up_pro_accept", "unknown", {})
+    constraint: str | None = cause.constraint_name
+    names: Sequence[str] = ()
+    if cause.column_name:
+        names = [cause.column_name]
+    elif constraint:
+        names = (await connection.scalars(_CONSTRAINED, {"constraint": constraint})).all()
+    if not names:
+        for column in (*likely, *(each for each in row if each not in likely)):
+            if not await _fits(connection, {column: row[column]}):
+                names = [column]
+                break
+    types = {name: str(await connection.scalar(_TYPE, {"column": name})) for name in names}
+    return Refusal("up_pro_accept", cause.sqlstate or "unknown", types, constraint)
+
+
+async def _fits(connection: AsyncConnection, value: Mapping[str, str | None]) -> bool:
+    """Whether a column takes a value. The server names the column of a value only if it violates a constraint."""
+    try:
+        await connection.execute(_FITS, {"row": to_json(value).decode()})
+    except DBAPIError as error:
+        if not refuses_data(error):
+            raise
+        return False
+    return True
 
 
 async def any_unread(connection: AsyncConnection, task_ids: Sequence[str]) -> bool:
@@ -88,10 +141,15 @@ async def any_unread(connection: AsyncConnection, task_ids: Sequence[str]) -> bo
 async def answers(connection: AsyncConnection, task_ids: Sequence[str]) -> list[tuple[Read, Row[Any]]]:
     """The rows about these tasks, read or not: receipts first, each kind in the order of its writing."""
     return [
-        (Read(table, row.id), row)
+        (Read(table, row.id, row.version), row)
         for table, statement in ((Table.PROCESS, _PROCESSES_OF), (Table.RESULT, _RESULTS_OF))
         for row in await connection.execute(statement, {"task_ids": task_ids})
     ]
+
+
+async def processes(connection: AsyncConnection, task_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The rows of ``up_pro_process`` about these tasks, read or not, in the order of their writing."""
+    return (await connection.execute(_PROCESSES_OF, {"task_ids": task_ids})).all()
 
 
 async def unread(connection: AsyncConnection, limit: int) -> list[tuple[Read, Row[Any]]]:
@@ -101,23 +159,16 @@ async def unread(connection: AsyncConnection, limit: int) -> list[tuple[Read, Ro
     processes = (await connection.execute(_PROCESSES_UNREAD, {"limit": left})).all() if left else ()
     left -= len(processes)
     procedures = (await connection.execute(_PROCEDURES_UNREAD, {"limit": left})).all() if left else ()
-    return [
-        *((Read(Table.PROCESS, row.id), row) for row in processes),
-        *((Read(Table.PROCEDURE, row.id, row.cd_time, row.end_time), row) for row in procedures),
-        *((Read(Table.RESULT, row.id), row) for row in results),
-    ]
+    tables = ((Table.PROCESS, processes), (Table.PROCEDURE, procedures), (Table.RESULT, results))
+    return [(Read(table, row.id, row.version), row) for table, rows in tables for row in rows]
 
 
 async def mark_read(connection: AsyncConnection, read: Sequence[Read]) -> None:
-    """Mark these rows read."""
+    """Mark these rows read, but those that have changed since."""
     if not read:
         return
-    procedures = [one for one in read if one.table is Table.PROCEDURE]
-    ids = {
-        "processes": [one.id for one in read if one.table is Table.PROCESS],
-        "procedures": [one.id for one in procedures],
-        "procedures_changed": [one.changed_at for one in procedures],
-        "procedures_end": [one.ends_at for one in procedures],
-        "results": [one.id for one in read if one.table is Table.RESULT],
-    }
-    await connection.execute(_MARK_READ, ids)
+    marks: dict[str, list[int]] = {}
+    for table in Table:
+        marks[table.value] = [one.id for one in read if one.table is table]
+        marks[f"{table.value}_versions"] = [one.version for one in read if one.table is table]
+    await connection.execute(_MARK_READ, marks)

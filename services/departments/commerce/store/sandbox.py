@@ -7,6 +7,7 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.envelope import Code
 from services.departments.commerce.store.tables import create_tables, insert
 
 JsonRow = dict[str, str | None]
@@ -60,12 +61,18 @@ _CREATE_TRIGGER = (
 )
 
 
-async def create(exchange: AsyncEngine) -> None:
-    """Make the exchange tables and the sandbox's trigger unless they exist."""
+async def create(exchange: AsyncEngine, rejected_items: Sequence[Code]) -> None:
+    """Make the exchange tables and the sandbox's trigger unless they exist. Tasks with these items are rejected."""
     await create_tables(exchange)
+    items = ", ".join(f"'{item}'" for item in rejected_items)  # a `Code` has no quotation mark
+    check = [f"ALTER TABLE up_pro_accept ADD CONSTRAINT {_CHECK} CHECK (task_code NOT IN ({items})) NOT VALID"]
     async with exchange.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        for statement in _CREATE_TRIGGER:
+        for statement in (*_CREATE_TRIGGER, _DROP_CHECK, *(check if items else ())):
             await connection.execute(text(statement))
+
+
+_CHECK = "sandbox_rejects"
+_DROP_CHECK = f"ALTER TABLE up_pro_accept DROP CONSTRAINT IF EXISTS {_CHECK}"
 
 
 async def unread_tasks(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:

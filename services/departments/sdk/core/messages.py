@@ -5,11 +5,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from contracts.envelope import Code, Instant, Message, Name
+from contracts.envelope import Code, Instant, Message
 from contracts.messages.fields import SuspendedPeriod
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import DoubtfulTime, TaskId, TaskRequested
 from contracts.values import Value
+from services.departments.sdk.core.texts import DocumentNumber, Explanation, Line, Number, Paragraphs
 
 
 def in_utc(at: datetime) -> datetime:
@@ -41,18 +42,18 @@ class Reported(Value):
 class Receipt(Reported):
     """The department has received the task under a number of its own: proof of receipt."""
 
-    reference: Name
+    reference: Number
     delivered_at: DepartmentTime
 
 
 class Decision(Reported):
     """The department has decided. ``decided_at`` is its own time of decision."""
 
-    reference: Name
+    reference: Number
     delivered_at: DepartmentTime
     outcome: Outcome
-    document: Name | None = None
-    opinion: Annotated[str, Field(max_length=2000)] = ""
+    document: DocumentNumber = None
+    opinion: Paragraphs = ""
     decided_at: DepartmentTime
 
 
@@ -60,7 +61,8 @@ class Procedure(Reported, SuspendedPeriod):
     """The present state of a special procedure (特别程序). ``reported_at`` is when the department reported it."""
 
     procedure: Code
-    name: Name
+    name: Line
+    reason: Explanation
     since: DepartmentTime
     until: DepartmentTime | None = None
     reported_at: DepartmentTime

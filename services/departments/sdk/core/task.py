@@ -10,6 +10,7 @@ from contracts.core import InvalidMessage
 from contracts.envelope import Message
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 from contracts.moves import Moves
+from contracts.text import number
 from services.departments.sdk.core import times
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task, TaskState
@@ -119,12 +120,19 @@ def _is_same_report(known: Procedure, report: Procedure) -> bool:
 
 def _check_agreement(task: Task, answer: Answer) -> None:
     """Raise `InvalidMessage` for an answer that contradicts an earlier one."""
-    if isinstance(answer, Posted):
-        return
     known = task.decision or task.receipt
-    if known is not None and known.reference != answer.reference:
-        raise InvalidMessage(f"task {task.request.task_id} has been given two numbers by the department")
-    if isinstance(answer, Decision) and task.decision is not None and task.decision.outcome != answer.outcome:
-        raise InvalidMessage(
-            f"task {task.request.task_id} is {task.decision.outcome}; it cannot become {answer.outcome}"
-        )
+    if known is not None and not isinstance(answer, Posted) and (fault := contradiction(known, answer)) is not None:
+        raise InvalidMessage(f"task {task.request.task_id} {fault}")
+
+
+def contradiction(known: Receipt | Decision, answer: Receipt | Decision) -> str | None:
+    """What the department has said about a task in two ways; None where its two answers agree."""
+    if known.reference != answer.reference:
+        return "has been given two numbers by the department"
+    if not isinstance(known, Decision) or not isinstance(answer, Decision):
+        return None
+    if known.outcome != answer.outcome:
+        return f"is {known.outcome}; it cannot become {answer.outcome}"
+    if known.document and answer.document and number(known.document) != number(answer.document):
+        return "has been given two documents by the department"
+    return None

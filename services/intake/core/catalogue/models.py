@@ -3,12 +3,16 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import Code, Name
 from contracts.messages.plans import MAX_STEPS, Fen
+from contracts.text import line, visible
 
 WorkingDays = Annotated[int, Field(ge=0, le=3650, strict=True)]
+
+
+_ON_ONE_LINE = BeforeValidator(lambda value: line(value) if isinstance(value, str) else value)
 
 
 class CatalogueEntry(BaseModel):
@@ -18,10 +22,10 @@ class CatalogueEntry(BaseModel):
 
 
 class BilingualText(CatalogueEntry):
-    """A text in Chinese and in English."""
+    """A text in Chinese and in English, each on one line and not blank."""
 
-    zh: Annotated[str, Field(min_length=1, max_length=80)]
-    en: Annotated[str, Field(min_length=1, max_length=110)]
+    zh: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(visible), _ON_ONE_LINE]
+    en: Annotated[str, Field(min_length=1, max_length=110), AfterValidator(visible), _ON_ONE_LINE]
 
     @property
     def both(self) -> str:

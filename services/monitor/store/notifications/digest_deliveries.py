@@ -17,7 +17,8 @@ _CLAIM_DUE = text("""
     UPDATE digest_deliveries
     SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + CAST(:lease AS interval)
     FROM (
-        SELECT id FROM digest_deliveries WHERE next_attempt_at <= clock_timestamp()
+        SELECT id FROM digest_deliveries
+        WHERE next_attempt_at <= clock_timestamp() AND split_part(address, ':', 1) <> ALL(CAST(:held AS text[]))
         ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ) AS due, digests
     WHERE digest_deliveries.id = due.id AND digests.number = digest_deliveries.digest
@@ -57,9 +58,14 @@ async def create(connection: AsyncConnection, deliveries: Iterable[tuple[int, st
     )
 
 
-async def claim_due(connection: AsyncConnection, lease: timedelta, limit: int) -> Sequence[Row[Any]]:
-    """Claim the next deliveries that are due, for the time of a lease, and count the attempt."""
-    return (await connection.execute(_CLAIM_DUE, {"lease": lease, "limit": limit})).all()
+async def claim_due(
+    connection: AsyncConnection, lease: timedelta, limit: int, held: Sequence[str] = ()
+) -> Sequence[Row[Any]]:
+    """Claim the next deliveries that are due, for the time of a lease, and count the attempt.
+
+    ``held``: channels of which none is claimed.
+    """
+    return (await connection.execute(_CLAIM_DUE, {"lease": lease, "limit": limit, "held": list(held)})).all()
 
 
 async def mark_sent(connection: AsyncConnection, id: UUID) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from contracts.text import number
 from services.operator.audit.case_record import (
     CaseRecord,
     Json,
@@ -172,7 +173,7 @@ def _in_ledger(system: str, task_id: str, task: Json, rows: list[LedgerRow], mom
         if moment(known["delivered_at"]) > moments.kept_since:
             yield f"{task_id} is not in the ledger of {system}"
         return
-    if known["reference"] not in {row.number for row in rows}:
+    if known["reference"] not in {number(row.number) for row in rows}:
         yield f"{task_id} has another number in the ledger of {system}"
     if "decision" in task and known["outcome"] not in {row.outcome for row in rows}:
         yield f"{task_id} has another outcome in the ledger of {system}"

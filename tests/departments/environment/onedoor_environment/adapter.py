@@ -5,18 +5,28 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientResponse, ClientSession, ClientTimeout
 
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.adapter import Clock, notification, read_reply, unparseable
 from services.departments.sdk.core.messages import Answer
-from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.external_system import (
+    InvalidNotification,
+    Notification,
+    RequestRefused,
+    SystemAway,
+    UnparseableReply,
+)
+from services.runtime.http.retry_after import retry_after_s
 
 from .settings import EnvironmentSettings
 from .translate import Feed, Permit, answer, application
 
 MOST_BYTES = 16_000_000
 """The longest answer that is read."""
+
+REFUSED = frozenset({400, 409, 413, 415, 422})
+"""Statuses about one request: the department is available, and refuses this request."""
 
 
 class EnvironmentAdapter:
@@ -64,18 +74,28 @@ class EnvironmentAdapter:
 
     async def _request(self, method: str, path: str, content: object = None) -> bytes:
         async with self._session.request(method, path, json=content, allow_redirects=False) as response:
-            response.raise_for_status()
-            body = bytearray()
-            async for part in response.content.iter_any():
-                body += part
-                if len(body) > MOST_BYTES:
-                    raise UnparseableReply("the department's answer is too long", bytes(body))
-            return bytes(body)
+            body = await _read(response)
+            if response.status in REFUSED:
+                raise RequestRefused(f"the environment department refuses the request: {response.status}", body)
+            if not response.ok:
+                reason = f"the environment department answered {response.status}"
+                raise SystemAway(reason, retry_after_s(response.status, response.headers))
+            return body
 
 
-def _notification(content: dict[str, Any]) -> Notification | InvalidNotification:
+async def _read(response: ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise UnparseableReply("the department's answer is too long", bytes(body))
+    return bytes(body)
+
+
+def _notification(content: Any) -> Notification | InvalidNotification:
+    ack_token = content.get("key") if isinstance(content, dict) else None
     try:
         permit = Permit.model_validate(content)
-        return notification(permit.key, answer(permit), content.get("key"))
+        return notification(permit.key, answer(permit), ack_token)
     except ValueError as error:
-        return InvalidNotification(unparseable(error, json.dumps(content).encode()), content.get("key"))
+        return InvalidNotification(unparseable(error, json.dumps(content).encode()), ack_token)

@@ -56,6 +56,8 @@ class EnvironmentSandbox:
 
     async def take(self, request: web.Request) -> web.Response:
         content = await request.json()
+        if self._backend.rejects(content["item"]):
+            raise web.HTTPUnprocessableEntity
         (entry,) = (await self._backend.take({content["key"]: content["item"]})).values()
         if entry.makes(Mistake.NO_ANSWER):
             await asyncio.sleep(self._settings.no_answer_s)
@@ -66,10 +68,9 @@ class EnvironmentSandbox:
     async def decided(self, request: web.Request) -> web.Response:
         permits: list[dict[str, Any]] = []
         for entry in await self._backend.unreported(int(request.query["limit"])):
-            permit = _permit(entry, decided=True)
-            if entry.makes(Mistake.GARBLED_DECISION):
-                permit["verdict"] = "??"
-            permits += [permit] * (2 if entry.makes(Mistake.REPEATED) else 1)
+            for reported in entry.reported:
+                permit = _permit(reported, decided=True)
+                permits.append(permit | ({"verdict": "??"} if entry.makes(Mistake.GARBLED_DECISION) else {}))
         return web.json_response({"permits": permits})
 
     async def acknowledged(self, request: web.Request) -> web.Response:
@@ -78,15 +79,12 @@ class EnvironmentSandbox:
 
 
 def _permit(entry: LedgerEntry, *, decided: bool) -> dict[str, Any]:
-    taken = {
-        "key": entry.task_id,
-        "number": entry.number,
-        "received": entry.by_its_clock(entry.received_at).isoformat(),
-    }
+    taken = {"key": entry.task_id, "received": entry.by_its_clock(entry.received_at).isoformat()}
     if not decided:
-        return taken
+        return taken | {"number": entry.receipt_number}
     return {
         **taken,
+        "number": entry.number,
         "verdict": "granted" if entry.outcome is Outcome.APPROVED else "denied",
         "decided": entry.by_its_clock(entry.decide_at).isoformat(),
         "document": entry.certificate,

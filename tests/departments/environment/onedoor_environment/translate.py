@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from services.departments.sdk.core.messages import Decision, Receipt
-
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 
 class Permit(BaseModel):
@@ -16,13 +15,13 @@ class Permit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    key: Text
-    number: Text
+    key: Number
+    number: Number
     received: AwareDatetime
-    verdict: Literal["granted", "denied"] | None = None
+    verdict: Annotated[Literal["granted", "denied"] | None, NUMBER_FORM] = None
     decided: AwareDatetime | None = None
-    document: Text | None = None
-    remark: Annotated[str, Field(max_length=2000)] = ""
+    document: DocumentNumber = None
+    remark: Paragraphs = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -34,7 +33,7 @@ class Permit(BaseModel):
 class Feed(BaseModel):
     """Decided applications that have not been acknowledged. Each is validated separately, so that one may fail."""
 
-    permits: list[dict[str, Any]]
+    permits: list[Any]
 
 
 def application(task: TaskRequested) -> dict[str, Any]:

@@ -121,6 +121,28 @@ async def test_a_failed_delivery_backs_off_and_is_given_up(jobs: NotificationJob
     assert len({headers["webhook-id"] for headers, _ in jobs.hooks.received}) == 1
 
 
+async def test_a_busy_web_hook_is_left_alone_for_as_long_as_it_asks(jobs: NotificationJobs) -> None:
+    await jobs.directory()
+    await jobs.alerts(1, rung=Rung.RED)
+    jobs.hooks.answers = [lambda: web.Response(status=429, headers={"Retry-After": "900"}), web.Response]
+    await jobs.notify()
+    await jobs.alerts(2, rung=Rung.OVERSIGHT)  # another channel
+    await jobs.notify()
+    pauses = "SELECT round(extract(epoch FROM next_attempt_at - clock_timestamp())), error FROM digest_deliveries"
+    assert await jobs.rows(f"{pauses} WHERE sent_at IS NULL") == [(900, "the web hook answered 429")]
+    assert len(jobs.hooks.received) == 1 and jobs.lines()
+
+
+async def test_other_deliveries_to_a_busy_web_hook_wait_as_well(jobs: NotificationJobs) -> None:
+    await jobs.directory()
+    jobs.hooks.answers = [lambda: web.Response(status=503, headers={"Retry-After": "900"}), web.Response]
+    for case in (1, 2):
+        await jobs.alerts(case, rung=Rung.RED)
+        await jobs.notify()
+    assert len(jobs.hooks.received) == 1
+    assert await jobs.rows("SELECT attempts, sent_at FROM digest_deliveries ORDER BY digest") == [(1, None), (0, None)]
+
+
 async def test_a_redirect_is_not_followed(jobs: NotificationJobs) -> None:
     await jobs.directory()
     await jobs.alerts(1, rung=Rung.RED)

@@ -105,6 +105,16 @@ def test_faults_of_form_are_reported_with_file_entry_and_field(tmp_path: Path) -
     ]
 
 
+def test_a_name_is_on_one_line_and_not_blank(tmp_path: Path) -> None:
+    named = content()
+    named["items"][0]["name"] = {"zh": " 设立登记\u3000\n", "en": "Company\u200b  registration"}
+    file = tmp_path / "named.yaml"
+    YAML(typ="safe").dump(named, file)
+    assert load_catalogue(file).items[0].name.both == "Company registration (设立登记)"
+    named["items"][0]["name"]["zh"] = "\u3164"
+    assert faults(tmp_path, named) == ["own.yaml: items[company-registration].name.zh: has no visible character"]
+
+
 def test_faults_of_meaning_are_reported_with_file_entry_and_field(tmp_path: Path) -> None:
     wrong = content()
     wrong["departments"].append(wrong["departments"][0])

@@ -1,0 +1,69 @@
+"""Text in one form, so that the same number or name is the same text, however it was typed, pasted or padded."""
+
+import unicodedata
+
+from pydantic_core import PydanticCustomError
+
+TURNS_LINE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text after them (Unicode, UAX 9): what is shown is not what is stored."""
+
+_SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without a shape."""
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible characters that some scripts need."""
+
+
+def is_invisible(character: str) -> bool:
+    """Whether this is a format or control character: a mark of direction, a joiner, a space of no width."""
+    return unicodedata.category(character) in ("Cf", "Cc")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has no visible character."""
+    return all(c in _SHAPELESS or _is_unseen(unicodedata.category(c)) for c in text)
+
+
+def visible(text: str) -> str:
+    """The text. Raises `PydanticCustomError`, a `ValueError`, where it is blank."""
+    if is_blank(text):
+        raise PydanticCustomError("blank_text", "has no visible character", {"zh": "没有可见的文字"})
+    return text
+
+
+def number(text: str) -> str:
+    """A number in compatibility form (NFKC, UAX 15): half width, no invisible characters, single spaces within it."""
+    if _is_plain(text):
+        return text
+    return _on_one_line(unicodedata.normalize("NFKC", "".join(c for c in text if c.isspace() or not is_invisible(c))))
+
+
+def line(text: str) -> str:
+    """A name on one line in canonical form (NFC). Its punctuation stays as it is: （2026） is not (2026) in a name."""
+    if _is_plain(text):
+        return text
+    kept = "".join(c for c in text if c.isspace() or c in _JOINERS or not is_invisible(c))
+    return _on_one_line(unicodedata.normalize("NFC", kept))
+
+
+def paragraphs(text: str) -> str:
+    """A text of several lines in canonical form (NFC), without control characters and those that turn a line round."""
+    kept = "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or not (c in TURNS_LINE or _is_control(c)))
+    return unicodedata.normalize("NFC", kept).strip()
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _is_unseen(category: str) -> bool:
+    # Many systems keep rare characters of names in the private use area (Co).
+    return category[0] in "CZM" and category != "Co"
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,44 @@
+"""A row that the department's table refuses, as a person should know it. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from services.runtime.external_system import RequestRefused
+
+_WHY = {
+    "22001": "the value is too long for it",
+    "22021": "the database's encoding lacks a character of the value",
+    "22P05": "the database's encoding lacks a character of the value",
+    "23502": "it needs a value, and this task has none for it",
+    "23503": "another table of the department lacks the value",
+    "23505": "another row has the same value",
+    "23514": "its check refuses the value",
+    "P0001": "a trigger refuses the row",
+}
+
+
+class Refusal(NamedTuple):
+    """What is known of a refused row. ``columns``: those that refuse it, with their types; may be empty."""
+
+    table: str
+    sqlstate: str
+    columns: Mapping[str, str]
+    constraint: str | None = None
+
+
+def refused_row(refusal: Refusal, row_guid: str) -> RequestRefused:
+    """The error for a task whose row is refused. It names table and column, and no value: that may be personal data."""
+    why = _WHY.get(refusal.sqlstate, "the database refuses the value")
+    columns = ", ".join(f"{name} ({type_})" for name, type_ in refusal.columns.items())
+    where = f"column {columns}" if columns else "a column that the database does not name"
+    constraint = f", constraint {refusal.constraint}" if refusal.constraint else ""
+    # The same refusal has the same content, so that it stays one dead letter.
+    raw = to_json({"table": refusal.table, "row_guid": row_guid, "columns": list(refusal.columns)})
+    return RequestRefused(
+        f"the department's table {refusal.table} refuses the row of this task: {where}{constraint}: {why} (SQLSTATE "
+        f"{refusal.sqlstate}). Have the department restore the column as the exchange agreement has it. The row is "
+        "written again by itself; then drop this letter",
+        raw,
+    )
