@@ -208,7 +208,7 @@ def record_steps(
                     state, key, opened_at=report.requested_at, open_at=open_at, delivered_at=delivered_at
                 )
             case StepState.DONE | StepState.DROPPED:
-                ended_at = min(report.decided_at or known_at, known_at)
+                ended_at = report.decided_at or known_at
                 state = end_step(state, report.step, ended_at)
                 state = record_facts(
                     state,

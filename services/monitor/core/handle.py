@@ -150,9 +150,8 @@ def _record(
         case CaseReported():
             return _record_report(case, message, time), []
         case CaseDecided():
-            decided_at = min(message.decided_at, time)
-            decided = facts.record_facts(case, CASE, ended_at=decided_at)
-            return facts.record_steps(decided, message.steps, decided_at), []
+            decided = facts.record_facts(case, CASE, ended_at=message.decided_at)
+            return facts.record_steps(decided, message.steps, message.decided_at), []
         case AlertAcknowledged() | AlertAppealed() | AppealDecided():
             return actions.apply_action(case, message)
         case _:
@@ -184,23 +183,22 @@ def _record_report_of_department(
         raise InvalidMessage(f"step {message.step} is not assigned to {message.system}, or under another task")
     case, resolved = doubts.record(case, message, time)
     if isinstance(message, TaskDone):
-        return _record_answer_of_department(case, message, min(message.decided_at, time)), resolved
-    key, delivered_at = step_key(message.step), min(message.delivered_at, time)
-    return facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=delivered_at), resolved
+        return _record_answer_of_department(case, message), resolved
+    key = step_key(message.step)
+    return facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=message.delivered_at), resolved
 
 
-def _record_answer_of_department(case: MonitoredCase, message: TaskDone, decided_at: datetime) -> MonitoredCase:
-    """An answer that has arrived was given by now, so that no alert is raised ahead of the clock."""
-    case = facts.end_step(case, message.step, decided_at)
+def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> MonitoredCase:
+    case = facts.end_step(case, message.step, message.decided_at)
     case = facts.record_facts(
         case,
         step_key(message.step),
         opened_at=message.requested_at,
-        ended_at=decided_at,
-        delivered_at=min(message.delivered_at, decided_at),
+        ended_at=message.decided_at,
+        delivered_at=message.delivered_at,
     )
     if message.outcome is Outcome.APPROVED:
-        return facts.approve_step(case, message.step, decided_at)
+        return facts.approve_step(case, message.step, message.decided_at)
     return case
 
 

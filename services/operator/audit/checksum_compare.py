@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.operator.audit.invariants import MAX_AHEAD
 from services.operator.audit.queries import case_queries, checksum_queries
 from services.operator.audit.queries.checksum import Checksum, Fact
 from services.operator.audit.targets import Connection, Connections, Targets
@@ -24,9 +25,6 @@ MIN_BUCKETS = 1 << 12
 
 _IN_TRANSIT = timedelta(seconds=5)
 """Answers younger than this are not compared with the ledgers: the service may not have them yet."""
-
-AHEAD = timedelta(minutes=1)
-"""A moment so far ahead of the clock is questioned: an earlier one may have passed before it is read."""
 
 STATEMENTS_AT_ONCE = max(2, os.cpu_count() or 2)
 
@@ -75,7 +73,7 @@ async def compare(tables: Connections, targets: Targets, kept_since: datetime, o
     flags = 0
     until = (targets.clock.now() - _IN_TRANSIT).replace(microsecond=0)
     since = kept_since.replace(microsecond=0)
-    ahead = targets.clock.now() + AHEAD
+    ahead = targets.clock.now() + MAX_AHEAD
     arguments = (buckets - 1, _text(since), since, _text(until), until, _text(ahead))
     done = 0
 

@@ -1,7 +1,7 @@
 """The promises that are examined, and the form of a fault."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -56,6 +56,10 @@ class Moments:
     soon: datetime
     kept_since: datetime
     closed_since: datetime
+
+
+MAX_AHEAD = timedelta(days=1)
+"""A moment further ahead of the clock than this is impossible. A nearer one may be of a clock that was set back."""
 
 
 def optional_moment(text: str | None) -> datetime | None:

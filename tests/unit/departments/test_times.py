@@ -108,6 +108,15 @@ def test_a_doubtful_receipt_in_a_decision_is_replaced_by_the_receipt_before() ->
     assert [one.field for one in alone.doubtful] == [TimeField.DELIVERED_AT]
 
 
+def test_a_decision_never_counts_before_its_receipt_also_if_the_clock_was_set_back() -> None:
+    received = ARRIVED - timedelta(minutes=1)
+    scenario = tasks(receipt(received))
+    set_back = ARRIVED - timedelta(hours=1)
+    notified = Notified(task_id=REQUEST.task_id, content=decision(ARRIVED, delivered_at=received))
+    done = only(TaskDone, scenario.when(notified, set_back))
+    assert done.delivered_at == done.decided_at == received
+
+
 def test_the_tolerance_is_that_of_the_message() -> None:
     answer = decision(MONDAY - timedelta(hours=8))
     submitted = Submitted(task_id=REQUEST.task_id, answer=answer, clock_tolerance=timedelta(hours=9))

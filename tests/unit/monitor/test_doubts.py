@@ -7,7 +7,7 @@ import pytest
 
 from contracts.core import InvalidMessage, UnknownCase
 from contracts.envelope import TimerFired
-from contracts.messages.alerts import AlertRaised, AlertWithdrawn, Rung, TimeDoubted
+from contracts.messages.alerts import AlertWithdrawn, Rung, TimeDoubted
 from contracts.messages.tasks import DoubtfulTime, TaskDone, TimeField, TimeSettled
 from services.monitor.core.doubts import (
     MOVES,
@@ -55,12 +55,6 @@ def test_an_impossible_time_withdraws_no_card_and_supervisors_are_notified_of_it
     assert (doubted.counts_at, doubted.owner, doubted.doubted_at) == (LATE, "Market office", LATE)
     assert monitor.tracked("step/licence").ended_at == LATE
     assert not of_type(TimeDoubted, monitor.when(doubtful(), LATE)), "supervisors are notified once"
-
-
-def test_no_alert_is_raised_at_a_moment_ahead_of_the_clock() -> None:
-    early = MONDAY + timedelta(hours=1)
-    published = opened().when(BUSINESS.done("licence", at("2099-01-01 00:00"), delivered_at=MONDAY), early)
-    assert not of_type(AlertRaised, published)
 
 
 def test_a_settlement_is_published_until_the_department_reports_the_time_as_settled() -> None:

@@ -108,10 +108,12 @@ def _decision(report: Decision, receipt: Receipt | None, bounds: _Bounds) -> Dec
         delivered_at = receipt.delivered_at
     if delivered_at is None:
         doubtful.append(DoubtfulTime(field=TimeField.DELIVERED_AT, claimed=report.delivered_at))
-    decided_at = bounds.possible(report.decided_at, delivered_at or bounds.earliest, bounds.latest)
+    earliest = delivered_at or bounds.earliest
+    latest = max(bounds.latest, earliest)  # the receipt before is later if the platform's own clock was set back
+    decided_at = bounds.possible(report.decided_at, earliest, latest)
     if decided_at is None:
         doubtful.append(DoubtfulTime(field=TimeField.DECIDED_AT, claimed=report.decided_at))
-        decided_at = bounds.latest
+        decided_at = latest
     if delivered_at == report.delivered_at and decided_at == report.decided_at and not doubtful:
         return report
     return report.replace(delivered_at=delivered_at or decided_at, decided_at=decided_at, doubtful=tuple(doubtful))

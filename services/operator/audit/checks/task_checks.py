@@ -14,7 +14,7 @@ from services.operator.audit.case_record import (
     contents,
     latest,
 )
-from services.operator.audit.invariants import Fault, Invariant, Moments, moment
+from services.operator.audit.invariants import MAX_AHEAD, Fault, Invariant, Moments, moment
 
 CORE = ("intake", "routing", "monitor")
 
@@ -129,7 +129,7 @@ def _impossible_times(task_id: str, task: Json, moments: Moments) -> Iterator[st
         at = moment(text)
         if before is not None and at < before[0]:
             yield f"{task_id} was {name} before it was {before[1]}"
-        if at > moments.now:
+        if at > moments.now + MAX_AHEAD:
             yield f"{task_id} was {name} at a moment that lies ahead"
         before = at, name
 
