@@ -1,8 +1,9 @@
 """The journal of monitor's decisions: blocks of entries, each block bound to the one before it by its hash. Pure.
 
-There is a chain for each region. A block holds the messages that monitor published in a stretch of time, byte for byte.
-At the end of a day the hash of its last block, the root, is signed. A signed day can be rewritten only with the key,
-and not even with it if another party has a copy of the root. (Ed25519: RFC 8032; SHA-256: FIPS 180-4.)
+There is a chain for each region. A block holds the messages that monitor published in a stretch of time, byte for byte,
+and is signed as it is written: it can be rewritten only with the key. At the end of each day, also of one without
+blocks, the hash of the last block is signed with the day as its root. A day whose root another party has cannot be
+rewritten even with the key. (Ed25519: RFC 8032; SHA-256: FIPS 180-4.)
 
 `services.monitor.journal.verify` checks an export without this module: the two must agree.
 """
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 ZONE = ZoneInfo("Asia/Shanghai")
 """The time zone whose midnight ends a day of the journal."""
 
-FORMAT = "onedoor journal 1"
+FORMAT = "onedoor journal 2"
 
 NO_PREVIOUS = bytes(32)
 """Stands for the hash of the block before the first."""
@@ -54,10 +55,18 @@ class Block:
             own.update(sha256(entry.encode()).digest())
         return own.digest()
 
+    @property
+    def signed(self) -> bytes:
+        """The bytes that the signature covers: the hash, which binds everything else."""
+        return FORMAT.encode() + canonical([self.hash.hex()])
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The end of a day in a region: the hash of its last block, to be signed."""
+    """The end of a day in a region, to be signed: its blocks, and the hash of the last one.
+
+    A day without blocks has the hash of the last block before it; ``first`` is then ``last`` + 1.
+    """
 
     region: str
     day: date
@@ -111,26 +120,32 @@ def export_head(region: str, key: str) -> str:
     return canonical({"format": FORMAT, "region": region, "key": key}).decode()
 
 
-def export_lines(blocks: Sequence[Block], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
-    """The other lines of an export: the blocks in order, each day followed by its root."""
-    ends = {root.last: (root, signature) for root, signature in roots}
-    for block in blocks:
-        content = {
-            "number": block.number,
-            "day": block.day.isoformat(),
-            "previous": block.previous.hex(),
-            "hash": block.hash.hex(),
-            "entries": block.entries,
-        }
-        yield canonical({"block": content}).decode()
-        if block.number in ends:
-            root, signature = ends[block.number]
-            signed = {
-                "day": root.day.isoformat(),
-                "first": root.first,
-                "last": root.last,
-                "entries": root.entries,
-                "hash": root.hash.hex(),
-                "signature": signature.hex(),
-            }
-            yield canonical({"root": signed}).decode()
+def export_lines(blocks: Sequence[tuple[Block, bytes]], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
+    """The lines of an export for these blocks and roots with their signatures: each day's blocks, then its root."""
+    lines = [((block.day, False, block.number), _block_line(block, signature)) for block, signature in blocks]
+    lines += [((root.day, True, root.last), _root_line(root, signature)) for root, signature in roots]
+    return [line for _, line in sorted(lines)]
+
+
+def _block_line(block: Block, signature: bytes) -> str:
+    content = {
+        "number": block.number,
+        "day": block.day.isoformat(),
+        "previous": block.previous.hex(),
+        "hash": block.hash.hex(),
+        "entries": block.entries,
+        "signature": signature.hex(),
+    }
+    return canonical({"block": content}).decode()
+
+
+def _root_line(root: Root, signature: bytes) -> str:
+    content = {
+        "day": root.day.isoformat(),
+        "first": root.first,
+        "last": root.last,
+        "entries": root.entries,
+        "hash": root.hash.hex(),
+        "signature": signature.hex(),
+    }
+    return canonical({"root": content}).decode()

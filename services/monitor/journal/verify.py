@@ -1,62 +1,125 @@
 """Checks an export of a journal (``onedoor journal export``). Needs Python 3.10 and the package ``cryptography``.
 
-    python verify_journal.py EXPORT [--key PUBLIC_KEY]
+It finds any byte that was changed, and any entry, block or day that was removed, added or moved between the first and
+the last of the file. The file cannot prove by itself whose key signed it, nor that nothing is missing before its
+first line and after its last: --key, --since, --until and --root hold it against knowledge from elsewhere.
 
-Finds any byte that was changed, and any entry that was removed, added or moved. The public key (64 hexadecimal digits)
-has to come from a source that you trust. Without it the program uses the key in the file, which is no proof: a forged
-file contains the key of the forger. This program stands alone: print it with ``onedoor journal verifier``.
+Exit status: 0 sound; 1 broken; 2 the check was not possible; 3 not proven, with the reason and the remedy.
+This program stands alone: print it with ``onedoor journal verifier``.
 """
 
+import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "onedoor journal 1"
+FORMAT = "onedoor journal 2"
+
+SOUND, BROKEN, UNREADABLE, NOT_PROVEN = 0, 1, 2, 3
+"""Exit statuses."""
 
 
 class Broken(Exception):
-    """The export was changed after it was written; the message names the place."""
+    """The export is not as it was written, or contradicts what was published; the message names the place."""
 
 
-def verify(lines: Iterable[str], key: str | None = None) -> dict[str, int]:
-    """Check an export, line by line: how many blocks, entries and signed days. Raises Broken."""
+@dataclass
+class Export:
+    """An export in which everything fits together, as far as it was read."""
+
+    region: str
+    key: Ed25519PublicKey
+    first: int | None = None
+    """The number of the first block; of the next one in a file that begins with days without blocks."""
+    last: int = 0
+    last_hash: str = ""
+    entries: int = 0
+    first_day: date | None = None
+    last_day: date | None = None
+    """The last day that is closed by a root."""
+    days: int = 0
+    """Days closed by a root."""
+    open_day: list[dict[str, Any]] = field(default_factory=list)
+    """The blocks after the last root."""
+    roots: dict[str, date] = field(default_factory=dict)
+    """The last day that each root closes, by its hash."""
+
+
+def verify(lines: Iterable[str], key: str | None = None) -> Export:
+    """Read an export and check that everything in it fits together. Raises Broken."""
     lines = iter(lines)
-    head = _line(next(lines, ""), 1)
-    if tuple(head) != ("format", "region", "key") or head["format"] != FORMAT or not isinstance(head["region"], str):
-        raise Broken("line 1: this is no export of a journal")
-    if key is not None and head.get("key") != key.lower():
-        raise Broken("line 1: the export names another key than the one that is trusted")
-    try:
-        public = Ed25519PublicKey.from_public_bytes(_bytes(head["key"]))
-    except (TypeError, ValueError):
-        raise Broken("line 1: no public key of 64 hexadecimal digits") from None
-    last: dict[str, Any] | None = None
-    first, entries, days = 0, 0, 0
-    since_root: list[dict[str, Any]] = []
+    export = _head(_line(next(lines, ""), 1), key)
     for place, text in enumerate(lines, 2):
         content = _line(text, place)
         if tuple(content) == ("block",):
-            last = _block(content["block"], last, head["region"], place)
-            first = first or last["number"]
-            since_root.append(last)
-            entries += len(last["entries"])
+            _block(export, content["block"], place)
         elif tuple(content) == ("root",):
-            _root(content["root"], since_root, head["region"], public, place)
-            since_root = []
-            days += 1
+            _root(export, content["root"], place)
         else:
             raise Broken(f"line {place}: neither a block nor a root")
-    if len({block["day"] for block in since_root}) > 1:
-        # A day is signed as soon as it is over, so at most one day is unsigned.
-        raise Broken(f"the last {len(since_root)} blocks are of several days, and none of them is signed")
-    found = {"first": first, "last": last["number"] if last else 0, "entries": entries, "days": days}
-    return {**found, "unsigned": len(since_root)}
+    return export
+
+
+def unproven(
+    export: Export, key: str | None, since: date | None = None, until: date | None = None, root: str | None = None
+) -> list[str]:
+    """The reasons for which an export without faults proves nothing yet, each with the remedy; none if it is sound.
+
+    ``key`` is the trusted one, ``since`` and ``until`` are the days from and to which the export has to reach, ``root``
+    is the hash of a published root. Raises Broken if the export contradicts them.
+    """
+    if export.first_day is None or export.first is None:
+        return ["it has no block and no root. Request an export of the days that you need."]
+    reasons = []
+    if key is None:
+        reasons.append(
+            "it names the key by itself, and a forged file names the key of the forger. Give --key with the public key "
+            "from a source that you trust ('onedoor journal key' prints it where the journal is written)."
+        )
+    if since is not None and export.first_day > since and export.first > 1:
+        raise Broken(f"it begins with {export.first_day} and not with {since}: days were removed at its beginning")
+    if since is None and export.first > 1:
+        reasons.append(
+            f"the blocks before number {export.first} are not in it. If you need the days from {export.first_day} on "
+            f"only, give --since {export.first_day}; else request an export from the beginning."
+        )
+    if root is not None and root not in export.roots:
+        raise Broken(f"it does not have the published root {root}: it was cut before that day, or is another journal")
+    if until is None and root is None:
+        closed = f"after {export.last_day}" if export.last_day else "at its end"
+        reasons.append(
+            f"a file from which days {closed} were removed looks the same. Give --until with the day to which it has "
+            "to reach, or --root with a root that was published."
+        )
+    if until is not None and (export.last_day is None or export.last_day < until):
+        open_day = date.fromisoformat(export.open_day[0]["day"]) if export.open_day else None
+        if open_day != until:
+            ends = open_day or export.last_day
+            raise Broken(f"it ends with {ends} and not with {until}: days were removed at its end")
+        reasons.append(
+            f"{until} has no root: the day was not over when the file was written, or the root was removed. Export it "
+            "again when the day is over; without a root then, the journal itself was changed."
+        )
+    return reasons
+
+
+def _head(head: dict[str, Any], key: str | None) -> Export:
+    if tuple(head) != ("format", "region", "key") or head["format"] != FORMAT or not isinstance(head["region"], str):
+        raise Broken("line 1: this is no export of a journal")
+    if key is not None and head["key"] != key:
+        raise Broken("line 1: the export names another key than the one that is trusted")
+    try:
+        return Export(head["region"], Ed25519PublicKey.from_public_bytes(_bytes(head["key"])))
+    except (TypeError, ValueError):
+        raise Broken("line 1: no public key of 64 hexadecimal digits") from None
 
 
 def _line(text: str, place: int) -> dict[str, Any]:
@@ -64,52 +127,94 @@ def _line(text: str, place: int) -> dict[str, Any]:
         content = json.loads(text)
         if not isinstance(content, dict) or _canonical(content) != text.rstrip("\n").encode():
             raise ValueError
-    except (TypeError, ValueError):
-        raise Broken(f"line {place}: not as it was written") from None
+    except (RecursionError, TypeError, ValueError):
+        raise Broken(f"line {place}: not as it was written, byte for byte") from None
     return content
 
 
-def _block(block: Any, before: dict[str, Any] | None, region: str, place: int) -> dict[str, Any]:
-    try:
-        number, day, previous, entries = (block[name] for name in ("number", "day", "previous", "entries"))
-        own = hashlib.sha256(FORMAT.encode())
-        own.update(_canonical([region, number, day, previous, len(entries)]))
-        for entry in entries:
-            own.update(hashlib.sha256(entry.encode()).digest())
-        found = own.hexdigest()
-        if found != block["hash"] or tuple(block) != ("number", "day", "previous", "hash", "entries"):
-            raise Broken(f"line {place}: block {number} was changed")
-        if type(number) is not int or type(entries) is not list or any(type(entry) is not str for entry in entries):
-            raise Broken(f"line {place}: block {number} was changed")
-        if before is None and (number == 1) != (previous == "0" * 64):
+def _block(export: Export, block: Any, place: int) -> None:
+    names = ("number", "day", "previous", "hash", "entries", "signature")
+    if not _has(block, names, entries=list) or any(type(entry) is not str for entry in block["entries"]):
+        raise Broken(f"line {place}: this is no block")
+    number, day = block["number"], _day(block["day"], place)
+    own = hashlib.sha256(FORMAT.encode())
+    own.update(_canonical([export.region, number, block["day"], block["previous"], len(block["entries"])]))
+    for entry in block["entries"]:
+        own.update(hashlib.sha256(entry.encode()).digest())
+    if own.hexdigest() != block["hash"]:
+        raise Broken(f"line {place}: block {number} was changed")
+    if not _is_signed(export, [block["hash"]], block["signature"]):
+        raise Broken(f"line {place}: the signature of block {number} is of another key or another block")
+    if export.first is None:
+        if (number == 1) != (block["previous"] == "0" * 64):
             raise Broken(f"line {place}: block {number} is not where it was")
-        if before is not None and (number, previous) != (before["number"] + 1, before["hash"]):
-            raise Broken(f"line {place}: block {number} does not follow on block {before['number']}")
-        if before is not None and day < before["day"]:
-            raise Broken(f"line {place}: block {number} is of an earlier day than the one before")
-    except (AttributeError, KeyError, TypeError):
-        raise Broken(f"line {place}: this is no block") from None
-    return dict(block)
+        export.first, export.first_day = number, day
+    elif (number, block["previous"]) != (export.last + 1, export.last_hash):
+        raise Broken(f"line {place}: block {number} does not follow on block {export.last}")
+    _check_day(export, day, place)
+    export.last, export.last_hash = number, block["hash"]
+    export.entries += len(block["entries"])
+    export.open_day.append(block)
 
 
-def _root(root: Any, blocks: list[dict[str, Any]], region: str, public: Ed25519PublicKey, place: int) -> None:
-    try:
-        content = [region, root["day"], root["first"], root["last"], root["entries"], root["hash"]]
-        public.verify(_bytes(root["signature"]), FORMAT.encode() + _canonical(content))
-        if tuple(root) != ("day", "first", "last", "entries", "hash", "signature"):
-            raise Broken(f"line {place}: the root was changed")
-    except InvalidSignature:
-        raise Broken(f"line {place}: the signature is of another key or another day") from None
-    except (KeyError, TypeError, ValueError):
-        raise Broken(f"line {place}: this is no root") from None
-    days = {block["day"] for block in blocks}
+def _root(export: Export, root: Any, place: int) -> None:
+    if not _has(root, ("day", "first", "last", "entries", "hash", "signature"), entries=int, first=int, last=int):
+        raise Broken(f"line {place}: this is no root")
+    day, blocks = _day(root["day"], place), export.open_day
+    content = [export.region, root["day"], root["first"], root["last"], root["entries"], root["hash"]]
+    if not _is_signed(export, content, root["signature"]):
+        raise Broken(f"line {place}: the signature of the root is of another key or another day")
+    if export.first is None:  # the file begins with a day without blocks
+        export.first, export.first_day = root["first"], day
+        export.last, export.last_hash = root["last"], root["hash"]
+    _check_day(export, day, place)
     if (
-        days != {root["day"]}
-        or (blocks[0]["number"], blocks[-1]["number"]) != (root["first"], root["last"])
-        or blocks[-1]["hash"] != root["hash"]
+        (blocks[0]["number"] if blocks else export.last + 1) != root["first"]
+        or (export.last, export.last_hash) != (root["last"], root["hash"])
         or sum(len(block["entries"]) for block in blocks) != root["entries"]
     ):
-        raise Broken(f"line {place}: the signature belongs to other blocks than those before it")
+        raise Broken(f"line {place}: the root belongs to other blocks than those before it")
+    export.last_day, export.open_day = day, []
+    export.days += 1
+    export.roots[root["hash"]] = day
+
+
+def _check_day(export: Export, day: date, place: int) -> None:
+    """Every day has a root, so that the next block or root is of the day after the last root."""
+    if export.open_day:
+        expected = date.fromisoformat(export.open_day[0]["day"])
+    else:
+        expected = export.last_day + timedelta(days=1) if export.last_day is not None else day
+    if day != expected:
+        raise Broken(f"line {place}: it is of {day}, and {expected} is not closed: its root or whole days were removed")
+
+
+def _has(content: Any, names: tuple[str, ...], **types: type) -> bool:
+    """Whether this is an object with exactly these fields: numbers, lists and text as they are written."""
+    types = {"number": int, **types}
+    return (
+        isinstance(content, dict)
+        and tuple(content) == names
+        and all(type(content[name]) is types.get(name, str) for name in names)
+    )
+
+
+def _day(text: str, place: int) -> date:
+    try:
+        day = date.fromisoformat(text)
+        if day.isoformat() == text and day < date.max:
+            return day
+    except ValueError:
+        pass
+    raise Broken(f"line {place}: {text[:40]!r} is no day such as 2026-03-02")
+
+
+def _is_signed(export: Export, content: list[Any], signature: str) -> bool:
+    try:
+        export.key.verify(_bytes(signature), FORMAT.encode() + _canonical(content))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _bytes(text: str) -> bytes:
@@ -124,33 +229,60 @@ def _canonical(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Check the export that is named; 0 if it is sound, 1 if it is broken, 2 if it cannot be read."""
-    key: str | None = None
-    if "--key" in arguments[:-1]:
-        place = arguments.index("--key")
-        key = arguments[place + 1]
-        arguments = [*arguments[:place], *arguments[place + 2 :]]
-    if len(arguments) != 1:
-        print(__doc__, file=sys.stderr)
-        return 2
+def _lines(file: Path) -> Iterator[str]:
+    with file.open("rb") as lines:
+        for place, line in enumerate(lines, 1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError:
+                raise Broken(f"line {place}: not as it was written, byte for byte") from None
+
+
+def _hexadecimal(text: str) -> str:
+    found = text.strip().lower()
+    if len(found) != 64 or found.strip("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("64 hexadecimal digits are needed")
+    return found
+
+
+def _argument_day(text: str) -> date:
     try:
-        with Path(arguments[0]).open(encoding="utf-8", newline="\n") as lines:
-            found = verify(lines, key)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-03-02") from None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the export that is named; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("--key", type=_hexadecimal, help="the public key, from a source that you trust")
+    parser.add_argument("--since", type=_argument_day, help="the day from which it has to reach; else from block 1")
+    parser.add_argument("--until", type=_argument_day, help="the day to which it has to reach")
+    parser.add_argument("--root", type=_hexadecimal, help="the hash of a root that was published")
+    wanted = parser.parse_args(arguments)
+    try:
+        export = verify(_lines(wanted.export), wanted.key)
+        reasons = unproven(export, wanted.key, wanted.since, wanted.until, wanted.root)
     except Broken as broken:
-        print(f"BROKEN: {broken}")
-        return 1
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"{arguments[0]}: {error}", file=sys.stderr)
-        return 2
-    print(f"sound: {found['entries']} entries, blocks {found['first']} to {found['last']}, {found['days']} days signed")
-    if found["first"] > 1:
-        print(f"the blocks before number {found['first']} are not in this file")
-    if found["unsigned"]:
-        print(f"NOT PROVEN: the last {found['unsigned']} blocks are of a day that is not signed yet")
-    if key is None:
-        print("the key is the one that the file names: compare it with one from a source that you trust")
-    return 0
+        print(f"BROKEN: {broken}.")
+        return BROKEN
+    except OSError as error:
+        print(f"{wanted.export}: {error.strerror or error}", file=sys.stderr)
+        return UNREADABLE
+    blocks = f"blocks {export.first} to {export.last}" if export.entries else "no blocks"
+    days = f"{export.first_day} to {export.last_day}" if export.last_day else "no day closed"
+    found = f"{export.entries} entries, {blocks}, {days}"
+    for reason in reasons:
+        print(f"NOT PROVEN: {reason}")
+    if reasons:
+        print(f"Nothing in the file contradicts itself: {found}.")
+        return NOT_PROVEN
+    print(f"sound: {found}.")
+    if export.open_day:
+        day, count = export.open_day[0]["day"], len(export.open_day)
+        print(f"{day} is not closed yet: its {count} blocks are signed, and later ones may be missing.")
+    return SOUND
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the journal: chains what monitor has published, a minute later, and signs the days that are over.
+"""Writes the journal: chains what monitor has published, a minute later, and signs each block and each day.
 
 A published message stands in the outbox, in the commit of its decision. No transaction lives longer than
 `TRANSACTION_S`, so three times as long after a moment every message of that moment is committed, and can be chained
@@ -9,6 +9,7 @@ clock is set back.
 import json
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -75,7 +76,7 @@ class JournalWriter:
         self._min_age = timedelta(seconds=min_age_s)
 
     async def run_once(self) -> bool:
-        """Chain the next stretch of time, and sign the days that are over. Returns whether there may be more."""
+        """Chain the next stretch of time, and sign the day if it ends in it. Returns whether there may be more."""
         async with transaction(self._database) as connection:
             row = await journal.lock_reached(connection)
             if row is None:
@@ -89,9 +90,9 @@ class JournalWriter:
                 return False
             since = day_of(reached)
             entries, reached = await self._entries(connection, reached, min(until, reached + MAX_STRETCH))
-            blocks = await _chain(connection, entries)
+            blocks = await self._chain(connection, entries)
             await journal.set_reached(connection, reached, self._public_key)
-            signed = await self._sign(connection, since, day_of(reached))
+            signed = await self._sign(connection, since) if day_of(reached) > since else 0
         if blocks or signed:
             log.info("journal", blocks=len(blocks), entries=len(entries), days_signed=signed)
         return reached < until
@@ -115,23 +116,27 @@ class JournalWriter:
                 found.append(JournalEntry(row.created_at, region, row.event))
         return found, until
 
-    async def _sign(self, connection: AsyncConnection, since: date, today: date) -> int:
-        """Sign the days that have ended since then, in the transaction that passes their end; how many."""
-        if since == today:
-            return 0
-        ended = await journal.days(connection, since, today)
-        for row in ended:
-            last_hash = await journal.block_hash(connection, row.region, row.last)
-            root = Root(row.region, row.day, row.first, row.last, int(row.entries), last_hash)
-            signature = {"key": self._public_key, "signature": self._key.sign(root.signed)}
-            await journal.add_root(connection, asdict(root) | signature)
+    async def _chain(self, connection: AsyncConnection, entries: list[JournalEntry]) -> list[Block]:
+        heads = await journal.heads(connection, sorted({entry.region for entry in entries}))
+        blocks = chain_entries(entries, heads)
+        await journal.add_blocks(
+            connection, [self._signed(block) | {"entries": list(block.entries)} for block in blocks]
+        )
+        return blocks
+
+    async def _sign(self, connection: AsyncConnection, day: date) -> int:
+        """Sign this day in all regions, in the transaction that passes its end; in how many.
+
+        No stretch is as long as a day, so each transaction passes the end of one day at most.
+        """
+        ended = [
+            Root(row.region, day, row.first, row.last, int(row.entries), row.hash)
+            for row in await journal.day_ends(connection, day)
+        ]
+        await journal.add_roots(connection, [self._signed(root) for root in ended])
         return len(ended)
 
-
-async def _chain(connection: AsyncConnection, entries: list[JournalEntry]) -> list[Block]:
-    heads = await journal.heads(connection, sorted({entry.region for entry in entries}))
-    blocks = chain_entries(entries, heads)
-    await journal.add_blocks(
-        connection, [asdict(block) | {"hash": block.hash, "entries": list(block.entries)} for block in blocks]
-    )
-    return blocks
+    def _signed(self, content: Block | Root) -> dict[str, Any]:
+        """The row of a block or a root, with its signature."""
+        signature = {"key": self._public_key, "signature": self._key.sign(content.signed)}
+        return asdict(content) | {"hash": content.hash} | signature

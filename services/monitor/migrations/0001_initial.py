@@ -115,6 +115,8 @@ _JOURNAL = (
         previous bytea NOT NULL,
         hash bytea NOT NULL,
         entries text[] NOT NULL,
+        key bytea NOT NULL,
+        signature bytea NOT NULL,
         chained_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (region, number)
     )
@@ -135,6 +137,7 @@ _JOURNAL = (
         PRIMARY KEY (region, day)
     )
     """,
+    "CREATE INDEX journal_roots_day ON journal_roots (day)",
     # The chains contain the outbox up to this moment of the database's own clock.
     "CREATE TABLE journal_reached (one boolean PRIMARY KEY CHECK (one), created_at timestamptz, key bytea)",
     "INSERT INTO journal_reached VALUES (true, NULL)",

@@ -29,21 +29,28 @@ _HEADS = text("""
 """)
 
 _ADD_BLOCKS = text("""
-    INSERT INTO journal (region, number, day, previous, hash, entries)
-    VALUES (:region, :number, :day, :previous, :hash, :entries)
+    INSERT INTO journal (region, number, day, previous, hash, entries, key, signature)
+    VALUES (:region, :number, :day, :previous, :hash, :entries, :key, :signature)
 """)
 
 _SET_REACHED = text("UPDATE journal_reached SET created_at = :created_at, key = :key")
 
-_DAYS = text("""
-    SELECT region, day, min(number) AS first, max(number) AS last, sum(cardinality(entries)) AS entries
-    FROM journal WHERE day >= :since AND day < :before
-    GROUP BY region, day ORDER BY region, day
+_DAY_ENDS = text("""
+    SELECT ends.region, ends.first, ends.last, ends.entries, journal.hash
+    FROM (
+        SELECT region, coalesce(today.first, yesterday.last + 1) AS first, coalesce(today.last, yesterday.last) AS last,
+            coalesce(today.entries, 0) AS entries
+        FROM (
+            SELECT region, min(number) AS first, max(number) AS last, sum(cardinality(entries)) AS entries
+            FROM journal WHERE day = :day GROUP BY region
+        ) AS today
+        FULL JOIN (SELECT region, last FROM journal_roots WHERE day = :day_before) AS yesterday USING (region)
+    ) AS ends
+    JOIN journal ON journal.region = ends.region AND journal.number = ends.last
+    ORDER BY ends.region
 """)
 
-_HASH = text("SELECT hash FROM journal WHERE region = :region AND number = :number")
-
-_ADD_ROOT = text("""
+_ADD_ROOTS = text("""
     INSERT INTO journal_roots (region, day, first, last, entries, hash, key, signature)
     VALUES (:region, :day, :first, :last, :entries, :hash, :key, :signature)
 """)
@@ -91,17 +98,15 @@ async def add_blocks(connection: AsyncConnection, blocks: Sequence[Mapping[str, 
         await connection.execute(_ADD_BLOCKS, list(blocks))
 
 
-async def days(connection: AsyncConnection, since: date, before: date) -> Sequence[Row[Any]]:
-    """The days of each region from ``since`` until the day before ``before``, with their blocks and entries."""
-    return (await connection.execute(_DAYS, {"since": since, "before": before})).all()
+async def day_ends(connection: AsyncConnection, day: date) -> Sequence[Row[Any]]:
+    """The end of a day in each region that has had blocks by then: the day's blocks and entries, and the last hash.
+
+    A region without blocks on that day is known by its root of the day before.
+    """
+    return (await connection.execute(_DAY_ENDS, {"day": day, "day_before": day - timedelta(days=1)})).all()
 
 
-async def block_hash(connection: AsyncConnection, region: str, number: int) -> bytes:
-    """The hash of that block."""
-    found: bytes = (await connection.execute(_HASH, {"region": region, "number": number})).scalar_one()
-    return found
-
-
-async def add_root(connection: AsyncConnection, root: Mapping[str, Any]) -> None:
-    """Store a signed root."""
-    await connection.execute(_ADD_ROOT, root)
+async def add_roots(connection: AsyncConnection, roots: Sequence[Mapping[str, Any]]) -> None:
+    """Store signed roots."""
+    if roots:
+        await connection.execute(_ADD_ROOTS, list(roots))

@@ -41,11 +41,20 @@ def verify(
         str | None,
         typer.Option(help="Public key, 64 hexadecimal digits, from somebody you trust; else that in the file."),
     ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=[DAY], help="Day from which it has to reach; else from block 1.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=[DAY], help="Day to which it has to reach.")] = None,
+    root: Annotated[str | None, typer.Option(help="A root that was published, 64 hexadecimal digits.")] = None,
 ) -> None:
-    """Check an export. Exit status 1: something was changed, removed, added or moved."""
+    """Check an export. Exit status 0: sound; 1: broken, something was changed, removed, added or moved; 3: not proven,
+    with the reason and the remedy."""
     from services.monitor.journal.verify import main
 
-    raise typer.Exit(main([str(file), *(("--key", key) if key else ())]))
+    days = {"--since": since, "--until": until}
+    given = {"--key": key, "--root": root} | {name: f"{day:{DAY}}" for name, day in days.items() if day is not None}
+    options = [part for name, value in given.items() if value is not None for part in (name, value)]
+    raise typer.Exit(main([*options, "--", str(file)]))
 
 
 @app.command()
@@ -58,7 +67,15 @@ def verifier() -> None:
 
 @app.command()
 def key(database: Database = "", folder: Folder = None) -> None:
-    """Print the public key that days are signed with. Send it separately from the export."""
+    """Print the public key of the journal. Send it separately from the export."""
     from services.operator.journal.export import print_public_key
 
     print_public_key(DatabaseOptions(database, folder))
+
+
+@app.command()
+def root(region: Region, database: Database = "", folder: Folder = None) -> None:
+    """Print the last day of a county that is over, and its root: publish them, so that the day cannot be rewritten."""
+    from services.operator.journal.export import print_root
+
+    print_root(DatabaseOptions(database, folder), region)

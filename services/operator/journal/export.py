@@ -1,5 +1,6 @@
 """Exports monitor's journal to a file."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TextIO
@@ -8,15 +9,22 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.files import complete_file
-from services.monitor.journal.blocks import export_head, export_lines
+from services.monitor.journal.blocks import Block, Root, export_head, export_lines
 from services.operator.databases import on_service
 from services.operator.options import DatabaseOptions, file_errors, stop
 from services.operator.store import journal
+from services.operator.store.journal import Signed
 
 
 def print_public_key(options: DatabaseOptions) -> None:
     """Print the public key of the installation."""
     typer.echo(on_service("monitor", options, _public_key))
+
+
+def print_root(options: DatabaseOptions, region: str) -> None:
+    """Print the last day of a region that is over, and its root."""
+    day, root = on_service("monitor", options, lambda engine: _last_root(engine, region))
+    typer.echo(f"{day} {root.hex()}")
 
 
 def export_journal(options: DatabaseOptions, region: str, since: date | None, until: date | None, out: Path) -> int:
@@ -26,12 +34,23 @@ def export_journal(options: DatabaseOptions, region: str, since: date | None, un
 
 
 async def _public_key(engine: AsyncEngine) -> str:
-    """The public key that days are signed with, in hexadecimal digits."""
+    """The public key that blocks and days are signed with, in hexadecimal digits."""
     async with engine.connect() as connection:
         found = await journal.public_key(connection)
     if found is None:
         raise stop("monitor has written no journal yet: a decision is in it after a minute")
     return found.hex()
+
+
+async def _last_root(engine: AsyncEngine, region: str) -> tuple[date, bytes]:
+    """The last day that is over, and its root."""
+    async with engine.connect() as connection:
+        found = await journal.last_root(connection, region)
+    if found is None:
+        raise stop(
+            f"the journal has no day of region {region} that is over: the first is signed after midnight in China"
+        )
+    return found
 
 
 async def _export(engine: AsyncEngine, region: str, since: date | None, until: date | None, file: TextIO) -> int:
@@ -40,14 +59,32 @@ async def _export(engine: AsyncEngine, region: str, since: date | None, until: d
     async with engine.connect() as opened:
         # One snapshot, since a day may end meanwhile.
         connection = await opened.execution_options(isolation_level="REPEATABLE READ")
-        roots = await journal.roots(connection, region)
-        if any(key != own_key for _, _, key in roots):
-            raise stop("the installation has signed with several keys: its secret key was changed")
-        ends = [(root, signature) for root, signature, _ in roots]
+        roots = await journal.roots(connection, region, since, until)
+        _check_keys(roots, own_key)
         file.write(f"{export_head(region, own_key)}\n")
         async for blocks in journal.blocks(connection, region, since, until):
-            file.writelines(f"{line}\n" for line in export_lines(blocks, ends))
+            _check_keys(blocks, own_key)
+            last_day = blocks[-1].content.day
+            _write(file, blocks, [root for root in roots if root.content.day < last_day])
+            roots = [root for root in roots if root.content.day >= last_day]
             count += len(blocks)
-    if not count:
+        _write(file, [], roots)
+    if not count and not roots:
         raise stop(f"the journal has no block of region {region} in that time")
     return count
+
+
+def _write(file: TextIO, blocks: Sequence[Signed[Block]], roots: Sequence[Signed[Root]]) -> None:
+    lines = export_lines(
+        [(block.content, block.signature) for block in blocks], [(root.content, root.signature) for root in roots]
+    )
+    file.writelines(f"{line}\n" for line in lines)
+
+
+def _check_keys(signed: Sequence[Signed[Block]] | Sequence[Signed[Root]], own_key: str) -> None:
+    other = next((one.content.day for one in signed if one.key != own_key), None)
+    if other is not None:
+        raise stop(
+            f"the journal of {other} was signed with another key: the installation's secret key was changed since. "
+            "Export the days signed with the present one, by --since and --until"
+        )

@@ -2,21 +2,35 @@
 
 from collections.abc import AsyncIterator
 from datetime import date
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.journal.blocks import Block, Root
 
+T = TypeVar("T", Block, Root)
+
 BLOCKS_AT_ONCE = 500
 """Blocks that are read with one statement."""
 
 _KEY = text("SELECT key FROM journal_reached")
-_ROOTS = text("SELECT * FROM journal_roots WHERE region = :region ORDER BY day")
+_ROOTS = text("""
+    SELECT * FROM journal_roots WHERE region = :region AND day >= :since AND day <= :until ORDER BY day
+""")
+_LAST_ROOT = text("SELECT day, hash FROM journal_roots WHERE region = :region ORDER BY day DESC LIMIT 1")
 _BLOCKS = text("""
-    SELECT region, number, day, previous, entries FROM journal
+    SELECT region, number, day, previous, entries, key, signature FROM journal
     WHERE region = :region AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
 """)
+
+
+class Signed(NamedTuple, Generic[T]):
+    """A block or a root with its signature, and the public key in hexadecimal digits."""
+
+    content: T
+    signature: bytes
+    key: str
 
 
 async def public_key(connection: AsyncConnection) -> bytes | None:
@@ -25,25 +39,35 @@ async def public_key(connection: AsyncConnection) -> bytes | None:
     return key
 
 
-async def roots(connection: AsyncConnection, region: str) -> list[tuple[Root, bytes, str]]:
-    """The signed days of a region: each root, its signature and the public key in hexadecimal digits."""
+async def last_root(connection: AsyncConnection, region: str) -> tuple[date, bytes] | None:
+    """The last day of a region that is over, and the hash that it ends with."""
+    row = (await connection.execute(_LAST_ROOT, {"region": region})).one_or_none()
+    return (row.day, row.hash) if row is not None else None
+
+
+async def roots(connection: AsyncConnection, region: str, since: date | None, until: date | None) -> list[Signed[Root]]:
+    """The days of a region that are over, all or some, in order."""
     return [
-        (Root(row.region, row.day, row.first, row.last, row.entries, row.hash), row.signature, row.key.hex())
-        for row in await connection.execute(_ROOTS, {"region": region})
+        Signed(Root(row.region, row.day, row.first, row.last, row.entries, row.hash), row.signature, row.key.hex())
+        for row in await connection.execute(_ROOTS, _days(region, since, until))
     ]
 
 
 async def blocks(
     connection: AsyncConnection, region: str, since: date | None, until: date | None
-) -> AsyncIterator[list[Block]]:
+) -> AsyncIterator[list[Signed[Block]]]:
     """The blocks of a region, of all days or of some, in order."""
-    query = {
-        "region": region,
-        "since": since or date.min,
-        "until": until or date.max,
-        "limit": BLOCKS_AT_ONCE,
-    }
+    query = {**_days(region, since, until), "limit": BLOCKS_AT_ONCE}
     after = 0
     while rows := (await connection.execute(_BLOCKS, {**query, "after": after})).all():
-        yield [Block(row.region, row.number, row.day, row.previous, tuple(row.entries)) for row in rows]
+        yield [
+            Signed(
+                Block(row.region, row.number, row.day, row.previous, tuple(row.entries)), row.signature, row.key.hex()
+            )
+            for row in rows
+        ]
         after = rows[-1].number
+
+
+def _days(region: str, since: date | None, until: date | None) -> dict[str, Any]:
+    return {"region": region, "since": since or date.min, "until": until or date.max}

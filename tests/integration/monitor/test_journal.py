@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.messages.alerts import AlertRaised
 from contracts.messages.cases import CaseStateRequested
+from services.monitor.journal.blocks import Block
 from services.monitor.journal.writer import MIN_AGE_S, JournalWriter
 from services.monitor.store import journal
 from services.monitor.store.journal import JOURNALED_UNTIL
@@ -64,11 +65,32 @@ async def test_messages_younger_than_the_minimum_age_wait(database: AsyncEngine)
     assert sum((await entries(database)).values()) == 1
 
 
-async def test_days_that_are_over_are_signed(database: AsyncEngine) -> None:
-    for days in (3, 2, 1, 0):
+async def test_days_that_are_over_are_signed_in_each_region_also_without_a_decision(database: AsyncEngine) -> None:
+    for days in (4, 1, 0):
         await publish(database, alert(), ago=timedelta(days=days))
+    await publish(database, alert("450200"), ago=timedelta(days=2))
     await write_journal(database)
-    assert await rows(database, "SELECT count(*) FROM journal_roots") == [(3,)]
+    signed = "SELECT region, first, last, entries FROM journal_roots ORDER BY region, day"
+    assert await rows(database, signed) == [
+        ("450103", 1, 1, 1),
+        ("450103", 2, 1, 0),
+        ("450103", 2, 1, 0),
+        ("450103", 2, 2, 1),
+        ("450200", 1, 1, 1),
+        ("450200", 2, 1, 0),
+    ]
+    hashes = "SELECT count(*) FROM journal_roots AS root JOIN journal USING (region, hash) WHERE number = root.last"
+    assert await rows(database, hashes) == [(6,)]
+
+
+async def test_each_block_is_signed_as_it_is_written(database: AsyncEngine) -> None:
+    await publish(database, alert())
+    await write_journal(database)
+    ((number, day, previous, entries, signature),) = await rows(
+        database, "SELECT number, day, previous, entries, signature FROM journal"
+    )
+    block = Block("450103", number, day, previous, tuple(entries))
+    KEY.public_key().verify(signature, block.signed)
 
 
 async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) -> None:
