@@ -11,6 +11,7 @@ from contracts.messages.commitments import (
     CommitmentsOpened,
     Move,
 )
+from contracts.messages.plans import Limits
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
 from contracts.working_time.explanation.explain import Explanation, explain
@@ -76,12 +77,18 @@ def compute_deadlines(
 
 
 def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules: Rules) -> Explanation | None:
-    """The days that count towards this limit, and those that do not; None if the commitment is unknown or not begun."""
+    """The days that count towards this limit, and those that do not.
+
+    None for a commitment without a deadline: it is unknown or has not begun, or nothing gives it a limit.
+    """
     commitment = state.commitment(key)
-    history = clock_history(state, commitment, rules) if commitment is not None else None
-    if commitment is None or commitment.limits is None or history is None or state.region is None:
+    if commitment is None or state.region is None or state.matter is None:
         return None
-    limit = commitment.limits.committed if kind is LimitKind.COMMITTED else commitment.limits.statutory
+    limits = _limits(commitment, rules, state.region, state.matter)
+    history = clock_history(state, commitment, rules)
+    if limits is None or history is None:
+        return None
+    limit = limits.committed if kind is LimitKind.COMMITTED else limits.statutory
     return explain(history.limit_history(limit), rules.counting_rules(state.region))
 
 
@@ -122,13 +129,18 @@ def _cause(message: Message) -> Cause:
             return Cause.BEGUN_EARLIER
 
 
+def _limits(commitment: TrackedCommitment, rules: Rules, region: str, matter: str) -> Limits | None:
+    """The limits of a commitment: those promised, or else those of the rules for what runs beside the plan."""
+    if commitment.limits is None and commitment.is_beside_plan:
+        return rules.limits(commitment.key, region, matter)
+    return commitment.limits
+
+
 def _compute(
     state: MonitoredCase, commitment: TrackedCommitment, rules: Rules, region: str, matter: str
 ) -> TrackedCommitment:
     """The commitment with its due dates by these rules; itself if they do not change."""
-    limits = commitment.limits
-    if limits is None and commitment.is_beside_plan:
-        limits = rules.limits(commitment.key, region, matter)
+    limits = _limits(commitment, rules, region, matter)
     if limits is None:
         return commitment
     try:

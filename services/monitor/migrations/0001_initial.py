@@ -155,8 +155,9 @@ _JOURNAL = (
     """,
 )
 
-# Entries are collected in one open digest a person. A digest that is built does not change any more, and has a delivery
-# for each of the person's addresses. ``added_at`` is a moment of the shared clock; all others are machine time.
+# Entries are collected in one open digest a person. A digest that is built does not change any more, and is delivered
+# to each of the person's addresses. Digests of several people that go to one address are one delivery.
+# ``added_at`` is a moment of the shared clock; all others are machine time.
 _NOTIFICATIONS = (
     """
     CREATE TABLE digests (
@@ -165,11 +166,10 @@ _NOTIFICATIONS = (
         opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         last_entry_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         built_at timestamptz,
-        subject text,
-        content text
+        subject text
     )
     """,
-    "COMMENT ON COLUMN digests.content IS 'its text, JSON; NULL where no entry was left'",
+    "COMMENT ON COLUMN digests.subject IS 'NULL where no entry was left'",
     # One open digest a person, however many processes collect.
     "CREATE UNIQUE INDEX digests_open ON digests (person) WHERE built_at IS NULL",
     """
@@ -194,8 +194,10 @@ _NOTIFICATIONS = (
     """
     CREATE TABLE digest_deliveries (
         id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-        digest bigint NOT NULL,
+        digest_numbers bigint[] NOT NULL,
+        people text[] NOT NULL,
         address text NOT NULL,
+        content text NOT NULL,
         retry_since timestamptz NOT NULL DEFAULT clock_timestamp(),
         attempts integer NOT NULL DEFAULT 0,
         next_attempt_at timestamptz DEFAULT clock_timestamp(),
@@ -204,12 +206,13 @@ _NOTIFICATIONS = (
         given_up_at timestamptz
     )
     """,
+    "COMMENT ON COLUMN digest_deliveries.content IS 'the text of these digests together, JSON'",
     "COMMENT ON COLUMN digest_deliveries.retry_since IS 'the beginning of the time after which it is given up'",
     "COMMENT ON COLUMN digest_deliveries.next_attempt_at IS 'the next attempt; during one, the end of its lease'",
     "CREATE INDEX digest_deliveries_next ON digest_deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL",
-    "CREATE INDEX digest_deliveries_digest ON digest_deliveries (digest)",
-    "CREATE INDEX digest_deliveries_unsent ON digest_deliveries (digest) WHERE sent_at IS NULL",
-    "CREATE INDEX digest_deliveries_given_up ON digest_deliveries (digest) WHERE given_up_at IS NOT NULL",
+    "CREATE INDEX digest_deliveries_digests ON digest_deliveries USING gin (digest_numbers)",
+    "CREATE INDEX digest_deliveries_unsent ON digest_deliveries USING gin (digest_numbers) WHERE sent_at IS NULL",
+    "CREATE INDEX digest_deliveries_given_up ON digest_deliveries (given_up_at) WHERE given_up_at IS NOT NULL",
 )
 
 

@@ -33,11 +33,11 @@ _MAIL = ("mailto://", "mailtos://")
 
 @dataclass(frozen=True, slots=True)
 class OutgoingDigest:
-    """The delivery of one digest to one address of one person."""
+    """The delivery of a person's digest to one address, or of the digests of all people who share it."""
 
     id: UUID
-    digest: int
-    person: str
+    digests: tuple[int, ...]
+    people: tuple[str, ...]
     address: str
     """With its channel before it: ``mail:zhou@example.gov.cn``."""
     built_at: datetime
@@ -82,7 +82,7 @@ async def send(delivery: OutgoingDigest, channels: Mapping[str, ChannelSettings]
 
 
 def _content(delivery: OutgoingDigest, address: str) -> dict[str, object]:
-    recipient = {"digest": delivery.digest, "person": delivery.person, "address": address}
+    recipient = {"digests": delivery.digests, "people": delivery.people, "address": address}
     return {
         "type": "onedoor.digest.v1",
         "timestamp": delivery.built_at.isoformat(),

@@ -2,30 +2,36 @@
 
 A digest is built when no entry has been added for a while, or when it has been open for a longer while: machine time,
 by the database's clock. So a flood of alerts makes one digest a person.
+
+People who share an address get one message there that names all of them, and not one each: so their digests are built
+at the same time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.alerts import Rung
+from contracts.working_time.explanation.wording import Language
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,
     URGENCY,
     AlertCount,
     DigestLine,
     DigestText,
+    Recipients,
     digest_text,
 )
+from services.monitor.core.notifications.directory import Directory, same_address
 from services.monitor.core.notifications.policy import EntryKind
-from services.monitor.core.notifications.posts import Person
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import cases, rule_store
 from services.monitor.store.notifications import digest_deliveries, digests, directory_store
+from services.monitor.store.notifications.digest_deliveries import NewDelivery
 from services.runtime.clock import Clock
 from services.runtime.store.database import transaction
 
@@ -34,6 +40,17 @@ MAX_DIGESTS = 5
 
 NO_ADDRESS = ""
 """The address of a person who has left the directory meanwhile: the delivery fails visibly."""
+
+
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+"""The order of the languages in a message to people who read different ones."""
+
+
+class _Message(NamedTuple):
+    """A text and the addresses that it goes to. ``people``: everybody with these addresses, each with their digest."""
+
+    people: dict[str, int]
+    addresses: list[str]
 
 
 class DigestBuilder:
@@ -46,64 +63,104 @@ class DigestBuilder:
         self._longest = longest
 
     async def run_once(self) -> bool:
-        """Build the next digests that are ready. Returns whether there may be more."""
+        """Build the next digests that are ready, with those of people who share an address. Returns whether there may
+        be more."""
         async with transaction(self._database) as connection:
             ready = await digests.claim_ready(connection, self._quiet, self._longest, MAX_DIGESTS)
             found = await directory_store.latest(connection) if ready else None
             if found is None:
                 return False
             _, directory = found
-            people = {row.number: directory.person(row.person) for row in ready}
-            texts = await self._texts(connection, people)
-            contents = {number: _content(texts.get(number)) for number in people}
-            await digests.finish(connection, contents)
-            await digest_deliveries.create(connection, _deliveries(people, texts))
+            claimed = await _with_sharers(connection, {row.person: row.number for row in ready}, directory)
+            await digests.cancel_withdrawn(connection, list(claimed.values()))
+            filled = await digests.with_entries(connection, list(claimed.values()))
+            messages = _messages({person: digest for person, digest in claimed.items() if digest in filled}, directory)
+            texts = await self._texts(connection, messages, directory)
+            subjects: dict[int, str | None] = dict.fromkeys(claimed.values())
+            for message, text in zip(messages, texts, strict=True):
+                subjects |= dict.fromkeys(message.people.values(), text.subject)
+            await digests.finish(connection, subjects)
+            await digest_deliveries.create(connection, _deliveries(messages, texts))
         return len(ready) == MAX_DIGESTS
 
-    async def _texts(self, connection: AsyncConnection, people: dict[int, Person | None]) -> dict[int, DigestText]:
-        """The text of each digest by its number; none for a digest without entries."""
-        numbers = list(people)
-        await digests.cancel_withdrawn(connection, numbers)
-        counts: dict[int, list[AlertCount]] = {}
-        for row in await digests.entry_counts(connection, numbers):
-            count = AlertCount(EntryKind(row.kind), Rung(row.rung), row.owner, row.alerts)
-            counts.setdefault(row.digest, []).append(count)
+    async def _texts(
+        self, connection: AsyncConnection, messages: Sequence[_Message], directory: Directory
+    ) -> list[DigestText]:
+        numbers = [list(message.people.values()) for message in messages]
+        counts: list[list[AlertCount]] = [[] for _ in messages]
+        for row in await digests.alert_counts(connection, numbers):
+            counts[row.message].append(AlertCount(EntryKind(row.kind), Rung(row.rung), row.owner, row.alerts))
         urgency = [kind.value for kind in URGENCY]
-        lines = await _lines(connection, await digests.most_urgent(connection, numbers, urgency, MAX_LINES))
-        now = self._clock.now()
-        texts = {}
-        for number, own_counts in counts.items():
-            person = people[number]
-            language = person.language if person is not None else "zh"
-            own_lines = lines.get(number, [])
-            more = sum(count.alerts for count in own_counts) - len(own_lines)
-            texts[number] = digest_text(number, own_counts, own_lines, more, language, now)
-        return texts
+        rows = await digests.most_urgent(connection, numbers, urgency, MAX_LINES)
+        states = await cases.states(connection, sorted({row.case_id for row in rows}))
+        rules, now = await rule_store.in_force(connection), self._clock.now()
+        lines: list[list[DigestLine]] = [[] for _ in messages]
+        for row in rows:
+            everybody = len(row.people) == len(messages[row.message].people)
+            names = () if everybody else _names(row.people, directory)
+            lines[row.message].append(_line(row, states.get(row.case_id), rules, names))
+        return [
+            digest_text(
+                _recipients(message, directory), own, shown, sum(count.alerts for count in own) - len(shown), now
+            )
+            for message, own, shown in zip(messages, counts, lines, strict=True)
+        ]
 
 
-def _content(text: DigestText | None) -> tuple[str, str] | None:
-    return (text.subject, text.model_dump_json()) if text is not None else None
+async def _with_sharers(connection: AsyncConnection, ready: Mapping[str, int], directory: Directory) -> dict[str, int]:
+    """These digests and those of everybody who shares an address with their people, by person.
+
+    A digest that shares with one that another process has locked is left for the next time.
+    """
+    sharers = sorted(frozenset[str]().union(*map(directory.sharing, ready)) - ready.keys())
+    if not sharers:
+        return {**ready}
+    claimed = {**ready, **await digests.claim_open(connection, sharers)}
+    locked = await digests.people_with_open(connection, sharers) - claimed.keys()
+    return {person: number for person, number in claimed.items() if not directory.sharing(person) & locked}
 
 
-def _deliveries(people: dict[int, Person | None], texts: dict[int, DigestText]) -> Iterable[tuple[int, str]]:
-    """One delivery for each address of the person."""
-    for number, person in people.items():
-        if number in texts:
-            for address in person.addresses if person is not None else (NO_ADDRESS,):
-                yield number, address
+def _messages(filled: Mapping[str, int], directory: Directory) -> list[_Message]:
+    """The messages for these digests, given by person: one for each set of people that is reached by an address."""
+    by_address: dict[str, tuple[str, dict[str, int]]] = {}
+    for person, number in sorted(filled.items(), key=lambda item: item[1]):
+        known = directory.person(person)
+        if known is None:
+            by_address[f"{NO_ADDRESS}{number}"] = (NO_ADDRESS, {person: number})
+            continue
+        for address in known.addresses:
+            _, people = by_address.setdefault(same_address(address), (address, {}))
+            people[person] = number
+    messages: dict[tuple[int, ...], _Message] = {}
+    for address, people in by_address.values():
+        messages.setdefault(tuple(people.values()), _Message(people, [])).addresses.append(address)
+    return list(messages.values())
 
 
-async def _lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, list[DigestLine]]:
-    """The lines of each digest, with the deadlines as they are now."""
-    states = await cases.states(connection, sorted({row.case_id for row in rows}))
-    rules = await rule_store.in_force(connection)
-    lines: dict[int, list[DigestLine]] = {}
-    for row in rows:
-        lines.setdefault(row.digest, []).append(_line(row, states.get(row.case_id), rules))
-    return lines
+def _recipients(message: _Message, directory: Directory) -> Recipients:
+    people = [person for one in message.people if (person := directory.person(one)) is not None]
+    languages = {person.language for person in people} or {"zh"}
+    return Recipients(
+        digests=tuple(message.people.values()),
+        names=_names(message.people, directory),
+        languages=tuple(language for language in LANGUAGES if language in languages),
+    )
 
 
-def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLine:
+def _names(people: Iterable[str], directory: Directory) -> tuple[str, ...]:
+    return tuple(person.name for one in people if (person := directory.person(one)) is not None)
+
+
+def _deliveries(messages: Sequence[_Message], texts: Sequence[DigestText]) -> list[NewDelivery]:
+    return [
+        NewDelivery([*message.people.values()], [*message.people], address, text.model_dump_json())
+        for message, text in zip(messages, texts, strict=True)
+        for address in message.addresses
+    ]
+
+
+def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules, people: tuple[str, ...]) -> DigestLine:
+    """A line of a digest, with the deadline as it is now."""
     tracked = state.commitment(row.commitment) if state is not None else None
     commitment = tracked.as_message() if tracked is not None else None
     due_at: datetime | None = row.due_at  # of the alert, if the case is no longer stored
@@ -121,4 +178,5 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules) -> DigestLin
         due_at=due_at,
         zone=rules.counting_rules(row.region).hours.zone,
         upheld=row.appeal_upheld,
+        people=people,
     )

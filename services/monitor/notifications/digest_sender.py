@@ -51,8 +51,8 @@ class DigestSender:
             self._send(
                 OutgoingDigest(
                     id=row.id,
-                    digest=row.digest,
-                    person=row.person,
+                    digests=tuple(row.digest_numbers),
+                    people=tuple(row.people),
                     address=row.address,
                     built_at=row.built_at,
                     text=DigestText.model_validate_json(row.content),
@@ -82,7 +82,7 @@ class DigestSender:
         async with transaction(self._database) as connection:
             await digest_deliveries.mark_sent(connection, delivery.id)
         telemetry.NOTIFICATIONS.labels("sent").inc()
-        log.info("digest sent", digest=delivery.digest, channel=delivery.channel)
+        log.info("digest sent", digests=delivery.digests, channel=delivery.channel)
 
     async def _mark_failed(
         self, delivery: OutgoingDigest, attempts: int, error: str, wait: timedelta = timedelta()
@@ -99,5 +99,5 @@ class DigestSender:
         telemetry.NOTIFICATIONS.labels("given up" if given_up else "failed").inc()
         # The table has the error. It may name an address, and stays out of the log.
         log.warning(
-            "digest not sent", digest=delivery.digest, channel=delivery.channel, attempts=attempts, last=given_up
+            "digest not sent", digests=delivery.digests, channel=delivery.channel, attempts=attempts, last=given_up
         )

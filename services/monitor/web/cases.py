@@ -25,7 +25,7 @@ from services.monitor.web.lists.list_page import problems
 from services.monitor.web.rules import rules_of_version
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
-from services.runtime.http.problems import not_found
+from services.runtime.http.problems import Problem, not_found
 from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
@@ -104,8 +104,14 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         if state is not None and commitment is not None:
             rules = await rules_of_version(host, commitment.rules_version)
             found = explanation(state, wanted.commitment, wanted.limit, rules)
+        if commitment is None:
+            title, title_zh = "The case has no such commitment", "该办件没有此项时限责任"
+            raise Problem(404, "no-such-commitment", title, title_zh)
         if found is None:
-            raise not_found(f"monitor has no such commitment of case {case_id}", f"办件 {case_id} 没有此项时限责任")
+            title, title_zh = "This commitment has no deadline", "此项时限责任没有到期时间"
+            detail = "it has not begun, or neither the catalogue nor the rules give it a limit"
+            detail_zh = "尚未开始计时，或事项目录与规则均未规定其时限"
+            raise Problem(404, "no-deadline", title, title_zh, detail=detail, detail_zh=detail_zh)
         match wanted.form:
             case Form.JSON:
                 return Response(found.model_dump_json(), media_type="application/json")

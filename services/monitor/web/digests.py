@@ -42,6 +42,7 @@ class DeliveryView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
+    digest_numbers: list[int] = Field(description="This digest, and those of other people that go to the same address.")
     address: str
     attempts: int
     next_attempt_at: datetime | None
@@ -87,7 +88,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             page = rows[: wanted.limit]
             deliveries: dict[int, list[DeliveryView]] = {}
             for row in await digest_deliveries.of_digests(connection, [row.number for row in page]):
-                deliveries.setdefault(row.digest, []).append(DeliveryView.model_validate(row))
+                view = DeliveryView.model_validate(row)
+                for number in view.digest_numbers:
+                    deliveries.setdefault(number, []).append(view)
         return DigestPage(
             digests=[
                 DigestView.model_validate(row._asdict() | {"deliveries": deliveries.get(row.number, [])})

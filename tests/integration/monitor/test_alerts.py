@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import StepState
+from contracts.messages.side_timers import SideTimer, SideTimersReported
 from services.monitor.store.projection import project
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
 from tests.support.messages import MONDAY, at, report
@@ -100,6 +101,28 @@ async def test_an_explanation_is_data_text_or_a_picture(four_cases: MonitorProce
     assert picture.headers["content-type"] == "image/svg+xml" and picture.text.startswith("<svg")
     unknown = await four_cases.http.get(path, params={"commitment": "step/none"})
     assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["acceptance", "notice", "delivery", "complaint/1", "consultation/1"])
+async def test_a_limit_of_the_rules_is_explained_too(monitor: MonitorProcess, kind: str) -> None:
+    timer = SideTimer(commitment=kind, owner="Commerce", started_at=MONDAY)
+    report = SideTimersReported(change_id="timers-1", matter="start-business", region="440305", timers=(timer,))
+    await monitor.process_messages(GOOD, report, time=MONDAY)
+    (commitment,) = (await monitor.get(f"/commitments/{GOOD}"))["commitments"]
+    path = f"/commitments/{GOOD}/explanation"
+    for limit, due in (("committed", "committed_due"), ("statutory", "statutory_due")):
+        explanation = await monitor.get(path, commitment=kind, limit=limit)
+        assert explanation["due_at"] == commitment[due], "the explanation agrees with the deadline"
+        assert sum(day["counted"] for day in explanation["days"]) == explanation["amount"] > 0
+
+
+async def test_an_explanation_that_is_missing_says_why(four_cases: MonitorProcess) -> None:
+    path = f"/commitments/{OPEN}/explanation"
+    await four_cases.process_messages(OPEN, BUSINESS.suspended("licence", "P1", MONDAY), time=MONDAY)
+    for key, kind in (("notice", "no-such-commitment"), (PROCEDURE, "no-deadline")):
+        answer = await four_cases.http.get(path, params={"commitment": key})
+        assert (answer.status_code, answer.json()["type"]) == (404, f"urn:onedoor:problem:{kind}")
+        assert answer.json()["title_zh"]
 
 
 async def test_statistics_without_cases(monitor: MonitorProcess) -> None:

@@ -44,7 +44,8 @@ class DigestLine(NamedTuple):
     """One alert, by its ``number`` in the list.
 
     ``due_at`` is the end of the committed limit, None while it is paused; ``zone`` the time zone of the place;
-    ``upheld`` the decision on an appeal.
+    ``upheld`` the decision on an appeal; ``people`` the names of those who are notified of it, where a message to
+    several people has alerts for some of them only.
     """
 
     number: int
@@ -58,12 +59,13 @@ class DigestLine(NamedTuple):
     due_at: datetime | None
     zone: str
     upheld: bool | None = None
+    people: tuple[str, ...] = ()
 
 
 class DigestText(Value):
-    """A digest as it is sent."""
+    """A digest as it is sent, or several digests of people who share an address."""
 
-    language: Language
+    languages: tuple[Language, ...]
     subject: str
     text: str
     counts: dict[str, int]
@@ -101,21 +103,60 @@ _KINDS_ZH = {
 }
 
 
+class Recipients(NamedTuple):
+    """The people of one message: one person, or several who share the address. ``digests``: the number of each digest.
+
+    The text is in each of the ``languages``.
+    """
+
+    digests: tuple[int, ...]
+    names: tuple[str, ...]
+    languages: tuple[Language, ...]
+
+
 def digest_text(
-    number: int, counts: Sequence[AlertCount], lines: Sequence[DigestLine], more: int, language: Language, now: datetime
+    recipients: Recipients, counts: Sequence[AlertCount], lines: Sequence[DigestLine], more: int, now: datetime
 ) -> DigestText:
-    """The text of digest ``number``. ``lines`` are its most urgent alerts, ``more`` counts the others."""
-    zh = language == "zh"
+    """The text of a digest. ``lines`` are its most urgent alerts, ``more`` counts the others."""
     totals = _totals(counts)
+    texts = [_text(recipients, counts, lines, more, language, now) for language in recipients.languages]
+    return DigestText(
+        languages=recipients.languages,
+        subject=" / ".join(_subject_line(totals, language) for language in recipients.languages),
+        text="\n".join(texts),
+        counts={kind.value: count for kind, count in totals.items()},
+    )
+
+
+def _subject_line(totals: Counter[Rung | EntryKind], language: Language) -> str:
     summary = _counted(totals, language)
-    parts = [summary, "", "按部门" if zh else "By department", *_by_department(counts, language)]
+    return f"onedoor 督办：{summary}" if language == "zh" else f"onedoor: {summary}"
+
+
+def _text(
+    recipients: Recipients,
+    counts: Sequence[AlertCount],
+    lines: Sequence[DigestLine],
+    more: int,
+    language: Language,
+    now: datetime,
+) -> str:
+    zh = language == "zh"
+    parts = []
+    if len(recipients.names) > 1:
+        parts += [f"致：{'、'.join(recipients.names)}" if zh else f"To: {', '.join(recipients.names)}", ""]
+    parts += [_counted(_totals(counts), language), "", "按部门" if zh else "By department"]
+    parts += _by_department(counts, language)
     parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
     if more:
         parts.append(f"  另有{more}条" if zh else f"  and {more} more")
-    parts += ["", f"onedoor 督办通知第{number}号" if zh else f"onedoor, digest {number}"]
-    subject = f"onedoor 督办：{summary}" if zh else f"onedoor: {summary}"
-    named = {kind.value: count for kind, count in totals.items()}
-    return DigestText(language=language, subject=subject, text="\n".join(parts) + "\n", counts=named)
+    numbers = [str(number) for number in recipients.digests]
+    plural = "s" if len(numbers) > 1 else ""
+    parts += [
+        "",
+        f"onedoor 督办通知第{'、'.join(numbers)}号" if zh else f"onedoor, digest{plural} {', '.join(numbers)}",
+    ]
+    return "\n".join(parts) + "\n"
 
 
 def _totals(counts: Iterable[AlertCount]) -> Counter[Rung | EntryKind]:
@@ -162,6 +203,8 @@ def _line(line: DigestLine, language: Language, now: datetime) -> str:
         parts.append(_hours(line.due_at - now, language))
     if line.kind is EntryKind.RUNG and line.level:
         parts.append(f"无人认领，第{line.level}次升级" if zh else f"not acknowledged, escalated {line.level} times")
+    if line.people:
+        parts.append(f"通知{'、'.join(line.people)}" if zh else f"for {', '.join(line.people)}")
     return ("，" if zh else ", ").join(parts)
 
 

@@ -1,6 +1,6 @@
 """Finds the people to notify of an alert, by a directory file. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ class Directory:
     def __init__(self, content: DirectoryFile) -> None:
         self.content = content
         self._people = {person.id: person for person in content.people}
+        self._sharing = _sharing(content.people)
         self._leave = leave_by_person(content.leave)
         self._posts: dict[tuple[Role, str, str | None], list[Post]] = {}
         for post in content.posts:
@@ -26,6 +27,10 @@ class Directory:
     def person(self, id: str) -> Person | None:
         """The person with this id, if the directory has them."""
         return self._people.get(id)
+
+    def sharing(self, id: str) -> frozenset[str]:
+        """This person, and all who share an address with them, or with one of those."""
+        return self._sharing.get(id, frozenset({id}))
 
     def levels(self, rung: Rung) -> int:
         """How many times a rung is reported while it is unattended: level 0 first, up to the highest role."""
@@ -96,6 +101,25 @@ class Directory:
                 for post in self._posts.get((role, region[:length], department), ()):
                     if not post.items or item in post.items:
                         yield post
+
+
+def same_address(address: str) -> str:
+    """The form in which same addresses are equal: in a mail address upper and lower case make no difference."""
+    return address.lower() if "@" in address else address
+
+
+def _sharing(people: Iterable[Person]) -> dict[str, frozenset[str]]:
+    """For each person who shares an address, all who are reached from them by shared addresses."""
+    by_address: dict[str, set[str]] = {}
+    for person in people:
+        for address in map(same_address, person.addresses):
+            by_address.setdefault(address, set()).add(person.id)
+    groups: dict[str, set[str]] = {}
+    for sharers in (sharers for sharers in by_address.values() if len(sharers) > 1):
+        group = sharers.union(*(groups.get(one, ()) for one in sharers))
+        groups |= dict.fromkeys(group, group)
+    frozen = {id(group): frozenset(group) for group in groups.values()}
+    return {person: frozen[id(group)] for person, group in groups.items()}
 
 
 def _day(at: datetime) -> date:

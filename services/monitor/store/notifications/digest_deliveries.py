@@ -1,16 +1,16 @@
-"""The table of digest deliveries: one row for each address that a digest is sent to."""
+"""The table of digest deliveries: one row for each address, with all digests that are sent to it together."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _CREATE = text("""
-    INSERT INTO digest_deliveries (digest, address)
-    SELECT * FROM unnest(CAST(:digests AS bigint[]), CAST(:addresses AS text[]))
+    INSERT INTO digest_deliveries (digest_numbers, people, address, content)
+    VALUES (:digest_numbers, :people, :address, :content)
 """)
 
 _CLAIM_DUE = text("""
@@ -21,8 +21,8 @@ _CLAIM_DUE = text("""
         WHERE next_attempt_at <= clock_timestamp() AND split_part(address, ':', 1) <> ALL(CAST(:held AS text[]))
         ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ) AS due, digests
-    WHERE digest_deliveries.id = due.id AND digests.number = digest_deliveries.digest
-    RETURNING digest_deliveries.id, digest, person, address, attempts, built_at, content
+    WHERE digest_deliveries.id = due.id AND digests.number = digest_deliveries.digest_numbers[1]
+    RETURNING digest_deliveries.id, digest_numbers, people, address, attempts, built_at, content
 """)
 
 _MARK_SENT = text("""
@@ -44,18 +44,27 @@ _MARK_FAILED = text("""
 _RETRY = text("""
     UPDATE digest_deliveries
     SET given_up_at = NULL, attempts = 0, retry_since = clock_timestamp(), next_attempt_at = clock_timestamp()
-    WHERE digest = :digest AND given_up_at IS NOT NULL RETURNING id
+    WHERE digest_numbers @> ARRAY[CAST(:digest AS bigint)] AND given_up_at IS NOT NULL RETURNING id
 """)
 
-_OF_DIGESTS = text("SELECT * FROM digest_deliveries WHERE digest = ANY(:digests) ORDER BY address")
+_OF_DIGESTS = text(
+    "SELECT * FROM digest_deliveries WHERE digest_numbers && CAST(:digests AS bigint[]) ORDER BY address"
+)
 
 
-async def create(connection: AsyncConnection, deliveries: Iterable[tuple[int, str]]) -> None:
-    """Create the deliveries of digests, given as number and address. They are due at once."""
-    rows = list(deliveries)
-    await connection.execute(
-        _CREATE, {"digests": [digest for digest, _ in rows], "addresses": [address for _, address in rows]}
-    )
+class NewDelivery(NamedTuple):
+    """The delivery of these digests, of these people, to one address. ``content``: their text together, JSON."""
+
+    digest_numbers: list[int]
+    people: list[str]
+    address: str
+    content: str
+
+
+async def create(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
+    """Create deliveries. They are due at once."""
+    if deliveries:
+        await connection.execute(_CREATE, [delivery._asdict() for delivery in deliveries])
 
 
 async def claim_due(

@@ -80,6 +80,14 @@ _CLAIM_READY = text("""
     ORDER BY number LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
+# Without waiting for a row that another process has locked: two that wait for each other would never end.
+_CLAIM_OPEN = text("""
+    SELECT number, person FROM digests WHERE built_at IS NULL AND person = ANY(:people)
+    ORDER BY number FOR UPDATE SKIP LOCKED
+""")
+
+_OPEN_OF = text("SELECT person FROM digests WHERE built_at IS NULL AND person = ANY(:people)")
+
 _CANCEL_WITHDRAWN = (
     text("""
         DELETE FROM digest_entries WHERE (case_id, commitment, rung, occurrence, kind, person, digest) IN (
@@ -95,26 +103,49 @@ _CANCEL_WITHDRAWN = (
     """),
 )
 
-_COUNTS = text("""
-    SELECT digest, kind, rung, owner, count(*) AS alerts FROM digest_entries
-    WHERE digest = ANY(:digests) GROUP BY digest, kind, rung, owner
+_WITH_ENTRIES = text("""
+    SELECT number FROM unnest(CAST(:digests AS bigint[])) AS wanted (number)
+    WHERE EXISTS (SELECT FROM digest_entries WHERE digest = wanted.number)
 """)
 
-_MOST_URGENT = text("""
-    SELECT first.*, alerts.number, alerts.matter, alerts.region, alerts.appeal_upheld
-    FROM unnest(CAST(:digests AS bigint[])) AS wanted (digest) CROSS JOIN LATERAL (
-        SELECT digest_entries.*,
+_MESSAGES = """
+    (SELECT message, array_agg(digest) AS digests
+     FROM unnest(CAST(:messages AS integer[]), CAST(:digests AS bigint[])) AS pairs (message, digest)
+     GROUP BY message) AS wanted
+"""
+
+_SAME = """(other.case_id, other.commitment, other.rung, other.occurrence, other.kind)
+    = (entry.case_id, entry.commitment, entry.rung, entry.occurrence, entry.kind) AND other.digest = ANY(wanted.digests)
+"""
+
+# Of the entries of several people about an alert one counts. A message with one digest, which may have a million
+# entries, needs no such comparison.
+_ONCE = f"""(cardinality(wanted.digests) = 1 OR NOT EXISTS (
+    SELECT FROM digest_entries AS other WHERE {_SAME} AND (other.level, other.person) > (entry.level, entry.person)))
+"""
+
+_COUNTS = text(f"""
+    SELECT message, kind, rung, owner, count(*) AS alerts
+    FROM {_MESSAGES} JOIN digest_entries AS entry ON entry.digest = ANY(wanted.digests)
+    WHERE {_ONCE} GROUP BY message, kind, rung, owner
+""")
+
+_MOST_URGENT = text(f"""
+    SELECT message, entry.*, notified.people, alerts.number, alerts.matter, alerts.region, alerts.appeal_upheld
+    FROM {_MESSAGES} CROSS JOIN LATERAL (
+        SELECT entry.*,
             array_position(CAST(:urgency AS text[]), CASE kind WHEN 'rung' THEN rung ELSE kind END) AS urgency
-        FROM digest_entries WHERE digest_entries.digest = wanted.digest
-        ORDER BY urgency, digest_entries.due_at, digest_entries.case_id LIMIT :limit
-    ) AS first JOIN alerts USING (case_id, commitment, rung, occurrence)
-    ORDER BY first.digest, first.urgency, first.due_at, first.case_id
+        FROM digest_entries AS entry WHERE entry.digest = ANY(wanted.digests) AND {_ONCE}
+        ORDER BY urgency, entry.due_at, entry.case_id LIMIT :limit
+    ) AS entry CROSS JOIN LATERAL (
+        SELECT array_agg(DISTINCT person) AS people FROM digest_entries AS other WHERE {_SAME}
+    ) AS notified JOIN alerts USING (case_id, commitment, rung, occurrence)
+    ORDER BY message, entry.urgency, entry.due_at, entry.case_id
 """)
 
 _FINISH = text("""
-    UPDATE digests SET built_at = clock_timestamp(), subject = new.subject, content = new.content
-    FROM unnest(CAST(:numbers AS bigint[]), CAST(:subjects AS text[]), CAST(:contents AS text[]))
-        AS new (number, subject, content)
+    UPDATE digests SET built_at = clock_timestamp(), subject = new.subject
+    FROM unnest(CAST(:numbers AS bigint[]), CAST(:subjects AS text[])) AS new (number, subject)
     WHERE digests.number = new.number
 """)
 
@@ -126,39 +157,59 @@ async def claim_ready(
     return (await connection.execute(_CLAIM_READY, {"quiet": quiet, "longest": longest, "limit": limit})).all()
 
 
+async def claim_open(connection: AsyncConnection, people: Sequence[str]) -> dict[str, int]:
+    """Lock the open digests of these people, as far as no other process has locked them; their numbers by person."""
+    return {row.person: row.number for row in await connection.execute(_CLAIM_OPEN, {"people": people})}
+
+
+async def people_with_open(connection: AsyncConnection, people: Sequence[str]) -> set[str]:
+    """Those of these people who have an open digest."""
+    return set(await connection.scalars(_OPEN_OF, {"people": people}))
+
+
 async def cancel_withdrawn(connection: AsyncConnection, digests: Sequence[int]) -> None:
     """Delete the entries of alerts that were raised and withdrawn while the digest was open."""
     for statement in _CANCEL_WITHDRAWN:
         await connection.execute(statement, {"digests": digests})
 
 
-async def entry_counts(connection: AsyncConnection, digests: Sequence[int]) -> Iterable[Row[Any]]:
-    """How many entries each digest has, by kind, rung and owner."""
-    return await connection.execute(_COUNTS, {"digests": digests})
+async def with_entries(connection: AsyncConnection, digests: Sequence[int]) -> set[int]:
+    """Those of these digests that have entries."""
+    return set(await connection.scalars(_WITH_ENTRIES, {"digests": digests}))
+
+
+async def alert_counts(connection: AsyncConnection, messages: Sequence[Sequence[int]]) -> Iterable[Row[Any]]:
+    """How many alerts each message reports, by kind, rung and owner. A message has one digest or several."""
+    return await connection.execute(_COUNTS, _message_columns(messages))
 
 
 async def most_urgent(
-    connection: AsyncConnection, digests: Sequence[int], urgency: Sequence[str], limit: int
+    connection: AsyncConnection, messages: Sequence[Sequence[int]], urgency: Sequence[str], limit: int
 ) -> Sequence[Row[Any]]:
-    """The most urgent entries of each digest. ``urgency`` orders rungs and kinds of entries."""
-    return (await connection.execute(_MOST_URGENT, {"digests": digests, "urgency": urgency, "limit": limit})).all()
+    """The most urgent alerts of each message, with the people who are notified of them.
+
+    ``urgency`` orders rungs and kinds of entries.
+    """
+    values = {**_message_columns(messages), "urgency": urgency, "limit": limit}
+    return (await connection.execute(_MOST_URGENT, values)).all()
 
 
-async def finish(connection: AsyncConnection, contents: Mapping[int, tuple[str, str] | None]) -> None:
-    """Store the subject and content of these digests, None for one without entries. They get no more entries."""
-    columns = {
-        "numbers": list(contents),
-        "subjects": [content[0] if content is not None else None for content in contents.values()],
-        "contents": [content[1] if content is not None else None for content in contents.values()],
-    }
-    await connection.execute(_FINISH, columns)
+async def finish(connection: AsyncConnection, subjects: Mapping[int, str | None]) -> None:
+    """Store the subject of these digests, None for one without entries. They get no more entries."""
+    await connection.execute(_FINISH, {"numbers": list(subjects), "subjects": list(subjects.values())})
+
+
+def _message_columns(messages: Sequence[Sequence[int]]) -> dict[str, list[int]]:
+    pairs = [(place, digest) for place, digests in enumerate(messages) for digest in digests]
+    return {"messages": [place for place, _ in pairs], "digests": [digest for _, digest in pairs]}
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 _CONDITIONS = {
-    "unsent": "built_at IS NULL OR EXISTS (SELECT FROM digest_deliveries WHERE digest = number AND sent_at IS NULL)",
-    "failed": "number IN (SELECT digest FROM digest_deliveries WHERE given_up_at IS NOT NULL)",
+    "unsent": """built_at IS NULL
+        OR EXISTS (SELECT FROM digest_deliveries WHERE digest_numbers @> ARRAY[number] AND sent_at IS NULL)""",
+    "failed": "number IN (SELECT unnest(digest_numbers) FROM digest_deliveries WHERE given_up_at IS NOT NULL)",
     None: "TRUE",
 }
 

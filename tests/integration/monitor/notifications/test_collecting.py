@@ -97,7 +97,7 @@ async def test_escalation_ends_with_the_highest_role(jobs: NotificationJobs) -> 
         await jobs.notify()
     assert await jobs.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1, ("chen", "rung", 2): 1}
     assert await jobs.notify_at() is None
-    assert [line["data"]["person"] for line in jobs.lines()] == ["chen"]
+    assert [line["data"]["people"] for line in jobs.lines()] == [["chen"]]
 
 
 async def test_a_rung_does_not_escalate_while_a_higher_one_stands(jobs: NotificationJobs) -> None:

@@ -236,3 +236,30 @@ def test_there_is_always_a_recipient_and_none_on_leave(
         assert not any(leave.covers(day) for leave in directory.content.leave if leave.person == person)
         assert directory.holds_at_least(person, DEFAULT_ESCALATION[0], owner, region, item, moment)
     assert len({person.id for person in expected}) == len(expected)
+
+
+@given(st.lists(st.sets(st.integers(0, 8), min_size=1, max_size=3), min_size=1, max_size=10))
+def test_people_who_share_addresses_are_found_over_any_number_of_them(addresses: list[set[int]]) -> None:
+    people = [
+        {"id": f"p{place}", "name": "x", "addresses": [f"mail:{number}@x" for number in sorted(own)]}
+        for place, own in enumerate(addresses)
+    ]
+    posts = [{"role": "supervisor", "person": "p0"}, {"role": "director", "person": "p0"}]
+    found = Directory(DirectoryFile.model_validate({"version": "1", "people": people, "posts": posts}))
+    for place, own in enumerate(addresses):
+        reached, people_reached = set(own), {place}
+        for _ in addresses:
+            people_reached = {other for other, others in enumerate(addresses) if others & reached}
+            reached = reached.union(*(addresses[other] for other in people_reached))
+        assert found.sharing(f"p{place}") == {f"p{other}" for other in people_reached}
+
+
+def test_an_address_is_the_same_in_upper_and_lower_case_if_it_is_one_of_mail() -> None:
+    people = [
+        {"id": "a", "name": "a", "addresses": ["mail:Zhou@Example.gov.cn", "hook:A"]},
+        {"id": "b", "name": "b", "addresses": ["mail:zhou@example.gov.cn"]},
+        {"id": "c", "name": "c", "addresses": ["hook:a"]},
+    ]
+    posts = [{"role": "supervisor", "person": "a"}, {"role": "director", "person": "a"}]
+    found = Directory(DirectoryFile.model_validate({"version": "1", "people": people, "posts": posts}))
+    assert (found.sharing("a"), found.sharing("c"), found.sharing("gone")) == ({"a", "b"}, {"c"}, {"gone"})
