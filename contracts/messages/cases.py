@@ -78,14 +78,19 @@ class CaseSuspended(SuspendedPeriod, Message):
 
 
 class CaseExtended(Message):
-    """The limit of the case was extended, once, and the applicant was notified of the reason (Administrative Licensing
-    Law, article 42). Of several messages the earliest ``notified_at`` holds."""
+    """The limit of the case, and of the steps that the extension is for, was extended once, and the applicant was
+    notified of the reason (Administrative Licensing Law, article 42).
+
+    Of several messages the earliest ``notified_at`` holds.
+    """
 
     type: ClassVar[str] = "onedoor.case.extended.v1"
 
     change_id: ChangeId
     days: Annotated[int, Field(ge=1, le=365)]
     """In the unit of the limit: working days or calendar days."""
+    steps: Annotated[tuple[Code, ...], Field(max_length=MAX_STEPS)] = ()
+    """The steps that get the days, of which none comes after another."""
     reason: Reason
     article: Article = ""
     notified_at: Instant

@@ -1,5 +1,6 @@
 """Messages about one case, for the tests of every core: each is built in one place, with plausible defaults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,9 +90,9 @@ def case_suspended(since: datetime, until: datetime | None = None, **fields: Any
     return CaseSuspended(**defaults | {"since": since, "until": until} | fields)
 
 
-def case_extended(days: int, notified_at: datetime, change_id: str = "e1") -> CaseExtended:
-    """An extension of which the applicant was notified then."""
-    return CaseExtended(change_id=change_id, days=days, reason="案情复杂", notified_at=notified_at)
+def case_extended(days: int, notified_at: datetime, change_id: str = "e1", steps: Sequence[str] = ()) -> CaseExtended:
+    """An extension of which the applicant was notified then. These steps get the days."""
+    return CaseExtended(change_id=change_id, days=days, steps=tuple(steps), reason="案情复杂", notified_at=notified_at)
 
 
 def case_restarted(restarted_at: datetime, change_id: str = "r1") -> CaseRestarted:

@@ -112,7 +112,10 @@ def _commitments_moved(case: Case, moved: CommitmentsMoved, reported_at: datetim
 
 def _time_changed(case: Case, change: TimeChange) -> Transition[Case]:
     changed = case_time.change_time(case, change)
-    return transition(case) if changed is case else publish(changed, change)
+    if changed is case:
+        return transition(case)
+    # As it is recorded: an extension names its steps.
+    return publish(changed, next(one for one in changed.time_changes if one.change_id == change.change_id))
 
 
 def _timers_changed(case: Case, changed: Case) -> Transition[Case]:

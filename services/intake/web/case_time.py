@@ -10,6 +10,7 @@ from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, ChangeId, SuspensionKind
 from contracts.messages.fields import Article, Reason
+from contracts.messages.plans import MAX_STEPS
 from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
@@ -47,6 +48,11 @@ class ExtensionRequest(_TimeChangeRequest):
     """The limit is extended once, and the applicant was notified (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, strict=True, description="Of the kind in which the limit is counted.")
+    steps: Annotated[tuple[Code, ...], Field(max_length=MAX_STEPS)] = Field(
+        (),
+        description="The steps that get the days, none of which comes after another. Without any, those that were open "
+        "when the applicant was notified.",
+    )
     notified_at: Timestamp = Field(description="The moment at which the applicant was notified.")
 
 
@@ -61,6 +67,7 @@ class TimeChangeAnswer(BaseModel):
 
     change_id: ChangeId
     suspension: Code | None = None
+    steps: tuple[Code, ...] | None = Field(None, description="The steps that get the days of an extension.")
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
@@ -112,9 +119,10 @@ async def _receive(host: ServiceHost[Case], number: CaseId) -> _Received:
 
 
 async def _record(host: ServiceHost[Case], number: CaseId, change: TimeChange) -> TimeChangeAnswer:
-    await host.command(number, change)
+    case = await host.command(number, change)
     of = change.suspension if isinstance(change, CaseSuspended) else None
-    return TimeChangeAnswer(change_id=change.change_id, suspension=of)
+    steps = case.extension.steps if isinstance(change, CaseExtended) and case.extension is not None else None
+    return TimeChangeAnswer(change_id=change.change_id, suspension=of, steps=steps)
 
 
 # The id of a change derives from the moment in the request. The moment that counts may be that of receipt, which is
@@ -153,8 +161,11 @@ def _resumption(number: CaseId, received: _Received, suspension_id: Code, reques
 
 def _extension(number: CaseId, received: _Received, request: ExtensionRequest) -> CaseExtended:
     return CaseExtended(
-        change_id=derive_change_id(number, "extension", str(request.days), request.notified_at),
+        change_id=derive_change_id(
+            number, "extension", " ".join((str(request.days), *sorted(request.steps))), request.notified_at
+        ),
         days=request.days,
+        steps=request.steps,
         reason=request.reason,
         article=request.article,
         notified_at=received.moment("notified_at", request.notified_at),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.messages.commitments import CASE, step_key
+from contracts.messages.commitments import CASE, STEP_PREFIX, step_key
 from contracts.working_time import Extension, Suspension
 from services.monitor.core.commitment import TrackedCommitment
 from services.monitor.core.ladder import ClockHistory
@@ -13,8 +13,9 @@ from services.monitor.core.state import MonitoredCase, SuspensionRecord
 def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rules) -> ClockHistory | None:
     """How the time of this commitment has run; None before it has begun.
 
-    Extension and restart concern the case as a whole. Changes after the commitment was answered do not count. A
-    department's procedure counts for a step that this department was requested to do, until the step has ended.
+    An extension concerns the case and the steps that it names, a restart the case and all of its steps. Changes after
+    the commitment was answered do not count. A department's procedure counts for a step that this department was
+    requested to do, until the step has ended.
     """
     if commitment.opened_at is None:
         return None
@@ -28,11 +29,15 @@ def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rul
             continue
         if (ended_at is None or record.since < ended_at) and rules.suspends(record.kind, record.step, commitment.key):
             suspensions.append(Suspension(record.since, until, record.reason, record.article))
-    if commitment.key != CASE:
+    if commitment.is_beside_plan:
         return ClockHistory(commitment.opened_at, tuple(suspensions))
     granted, restarted_at = case.extension, case.restarted_at
     extension = None
-    if granted is not None and (ended_at is None or granted.notified_at < ended_at):
+    if (
+        granted is not None
+        and (commitment.key == CASE or commitment.key.removeprefix(STEP_PREFIX) in granted.steps)
+        and (ended_at is None or granted.notified_at < ended_at)
+    ):
         extension = Extension(granted.days, granted.reason, granted.notified_at)
     if restarted_at is not None and ended_at is not None and restarted_at >= ended_at:
         restarted_at = None

@@ -260,7 +260,11 @@ def suspend(state: MonitoredCase, reported: SuspensionRecord) -> MonitoredCase:
 def extend(state: MonitoredCase, message: CaseExtended) -> MonitoredCase:
     """Merge an extension: of several the earliest counts."""
     reported = ExtensionRecord(
-        days=message.days, reason=message.reason, article=message.article, notified_at=message.notified_at
+        days=message.days,
+        steps=message.steps,
+        reason=message.reason,
+        article=message.article,
+        notified_at=message.notified_at,
     )
     known = [record for record in (state.extension, reported) if record is not None]
     earliest = min(known, key=lambda record: (record.notified_at, record.model_dump_json()))

@@ -37,9 +37,10 @@ class SuspensionRecord(Value):
 
 
 class ExtensionRecord(Value):
-    """An extension of the limit. The applicant was notified of it (article 42)."""
+    """An extension of the limit of the case and of these steps. The applicant was notified of it (article 42)."""
 
     days: int
+    steps: tuple[Code, ...] = ()
     reason: str
     article: str = ""
     notified_at: Instant

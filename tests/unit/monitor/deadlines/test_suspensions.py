@@ -144,22 +144,55 @@ def test_art_32_a_correction_stops_the_case_and_all_its_steps_and_intake_is_answ
     assert again.change_ids == (correction.change_id,), "a repeated message is answered again"
 
 
-def test_art_42_an_extension_is_added_to_the_case_once() -> None:
+def test_art_42_an_extension_is_added_once_to_the_case_and_to_the_step_that_it_is_for() -> None:
     monitor = opened(OF)
-    moved = only(CommitmentsMoved, monitor.when(case_extended(10, TUESDAY), TUESDAY))
+    moved = only(CommitmentsMoved, monitor.when(case_extended(10, TUESDAY, steps=["licence"]), TUESDAY))
     assert moved.cause is Cause.EXTENDED
-    assert [m.commitment.key for m in moved.moves] == ["case"]
+    assert [m.commitment.key for m in moved.moves] == ["case", "step/licence"]
+    assert tracked(monitor, "step/licence").committed_due == at("2026-03-19 17:30")
+    assert tracked(monitor, "step/licence").statutory_due == at("2026-03-23 17:30")
     assert tracked(monitor, "case").committed_due == at("2026-03-23 17:30")
     assert tracked(monitor, "case").statutory_due == at("2026-03-30 17:30")
     only(CommitmentsOpened, monitor.when(case_extended(15, WEDNESDAY, "e2"), WEDNESDAY))
     assert tracked(monitor, "case").committed_due == at("2026-03-23 17:30")
 
 
-def test_a_restart_begins_anew() -> None:
+def test_art_42_a_step_that_begins_later_gets_the_days_if_it_is_named() -> None:
+    messages: list[At] = [
+        (OF.accepted(MONDAY), MONDAY),
+        (case_extended(10, TUESDAY, steps=["tax"]), TUESDAY),
+        (OF.done("licence", WEDNESDAY), WEDNESDAY),
+    ]
+    for order in (messages, messages[::-1], [messages[1], messages[0], messages[2]]):
+        monitor = Monitor().given(*order)
+        assert tracked(monitor, "step/licence").committed_due == at("2026-03-05 17:30")
+        assert tracked(monitor, "step/tax").committed_due == at("2026-03-20 17:30")
+        assert tracked(monitor, "case").committed_due == at("2026-03-23 17:30")
+
+
+def test_art_42_no_card_is_issued_on_the_old_date_and_one_that_was_is_withdrawn() -> None:
+    extension = case_extended(10, TUESDAY, steps=["licence"])
+    later = STEP_RED + 2 * INSTANT
+    for monitor in (opened(OF).given((extension, TUESDAY), (TimerFired(), later)), carded().given((extension, later))):
+        assert monitor.standing_rungs() == set()
+
+
+def test_a_restart_begins_the_case_and_its_steps_anew() -> None:
     monitor = opened(OF)
     moved = only(CommitmentsMoved, monitor.when(case_restarted(THURSDAY), THURSDAY))
     assert moved.cause is Cause.RESTARTED
     assert tracked(monitor, "case").committed_due == at("2026-03-12 17:30")
+    assert tracked(monitor, "step/licence").committed_due == at("2026-03-10 17:30")
+
+
+def test_a_restart_moves_no_step_that_has_ended_or_begins_later() -> None:
+    monitor = opened(OF).given((OF.done("licence", WEDNESDAY), WEDNESDAY))
+    before = tracked(monitor, "step/licence")
+    monitor.when(case_restarted(THURSDAY), THURSDAY)
+    assert tracked(monitor, "step/licence") == before
+    assert tracked(monitor, "step/tax").committed_due == at("2026-03-09 17:30"), "it was open, so it begins anew too"
+    early = opened(OF).given((case_restarted(TUESDAY), TUESDAY), (OF.done("licence", WEDNESDAY), WEDNESDAY))
+    assert tracked(early, "step/tax").committed_due == at("2026-03-06 17:30")
 
 
 def test_suspensions_of_a_department_are_limited() -> None:
@@ -193,7 +226,8 @@ def histories(draw: st.DrawFn) -> list[At]:
             messages.append((case_suspended(since, until), until))
     for number in range(draw(st.integers(0, 2))):
         notified_at = draw(moments)
-        messages.append((case_extended(10 + number, notified_at, f"e{number}"), notified_at))
+        steps = draw(st.sampled_from([[], ["licence"], ["tax"]]))
+        messages.append((case_extended(10 + number, notified_at, f"e{number}", steps), notified_at))
     if draw(st.booleans()):
         restarted_at = draw(moments)
         messages.append((case_restarted(restarted_at), restarted_at))

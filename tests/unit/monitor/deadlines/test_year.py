@@ -116,7 +116,7 @@ def _change_time(history: History, random: Random) -> None:
     if random.random() < 0.1:
         history.extension = random.choice((10, 15))
         notified_at = moment()
-        history.messages.append((case_extended(history.extension, notified_at), notified_at))
+        history.messages.append((case_extended(history.extension, notified_at, steps=["licence"]), notified_at))
     if random.random() < 0.05:
         history.restarted_at = moment()
         history.messages.append((case_restarted(history.restarted_at), history.restarted_at))
@@ -145,11 +145,8 @@ def expected(history: History, key: CommitmentKey, statutory: bool) -> datetime 
     """When the limit ends, counting day by day; None while an open suspension lies before it."""
     rules = in_force(min(history.answered_at or ENDS, ENDS))
     counting = rules.counting_rules(history.region)
-    days = history.days[key][statutory]
-    start = history.began_at
-    if key == "case":
-        days += history.extension
-        start = max(start, history.restarted_at or start)
+    days = history.days[key][statutory] + history.extension
+    start = max(history.began_at, history.restarted_at or history.began_at)
     # A department's procedure ends with its step, if it has not ended before.
     suspensions = [
         Suspension(one.since, one.until or history.answered_at) if kind is SuspensionKind.PROCEDURE else one
