@@ -16,6 +16,7 @@ from contracts.envelope import Message
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.messages.cases import CaseAccepted
 from contracts.messages.commitments import Kind
+from contracts.messages.tasks import TaskReport, task_id
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.app import SERVICE
 from services.monitor.core.rules import LadderRule, LimitKind, Rules, RuleSet, RungRule, rule_set
@@ -101,9 +102,13 @@ class MonitorProcess:
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     async def process_messages(self, case_id: str, *messages: Message, time: datetime | None = None) -> None:
-        """Process these messages about a case, published now or at ``time``."""
+        """Process these messages about a case, published now or at ``time``. Reports of tasks are about its tasks."""
         now = time or self.clock.now()
-        await self.batches.run([InboundMessage(enveloped(message, now, case_id)) for message in messages])
+        of_case = [
+            message.replace(task_id=task_id(case_id, message.step)) if isinstance(message, TaskReport) else message
+            for message in messages
+        ]
+        await self.batches.run([InboundMessage(enveloped(message, now, case_id)) for message in of_case])
 
     async def publish(self, *published: tuple[int, Message]) -> None:
         """Write the lists as if monitor had published these messages now."""
