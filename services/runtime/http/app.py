@@ -7,7 +7,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from contracts.values import Value
 from services.runtime.http import problems
@@ -27,7 +27,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "impaired", "not ready"]
     faults: list[str]
-    impairments: list[str]
+    impairments: list[str] = Field([], description="Omitted if there are none.")
 
 
 def application(
@@ -59,7 +59,7 @@ def application(
         found, impaired = await faults(), impairments()
         status: Literal["ready", "impaired", "not ready"] = "impaired" if impaired else "ready"
         body = Readiness(status="not ready" if found else status, faults=found, impairments=impaired)
-        return JSONResponse(body.model_dump(), status_code=503 if found else 200)
+        return JSONResponse(body.model_dump(exclude_defaults=True), status_code=503 if found else 200)
 
     @app.get("/metrics", tags=["operating"], response_class=PlainTextResponse)
     async def metrics() -> Response:

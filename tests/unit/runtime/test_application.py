@@ -74,7 +74,7 @@ async def test_readiness_names_what_stands_still(
         answer = await asking.get("/health/ready")
     body = answer.json()
     assert (answer.status_code, body["status"]) == expected
-    assert (body["faults"], body["impairments"]) == (list(faults), list(impairments))
+    assert (body["faults"], body.get("impairments", [])) == (list(faults), list(impairments))
 
 
 @pytest.mark.parametrize(
