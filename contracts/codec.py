@@ -7,12 +7,15 @@ from pydantic_core import to_json
 
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
+from contracts.values import NO_INPUT_IN_ERRORS
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
 """The headers of every record."""
 
 _ENVELOPES: Any = Union[tuple(envelope_class(message) for message in REGISTRY)]  # noqa: UP007, the members follow from the registry
-_ADAPTER: TypeAdapter[Envelope[Message]] = TypeAdapter(Annotated[_ENVELOPES, Field(discriminator="type")])
+_ADAPTER: TypeAdapter[Envelope[Message]] = TypeAdapter(
+    Annotated[_ENVELOPES, Field(discriminator="type")], config=NO_INPUT_IN_ERRORS
+)
 
 
 class InvalidRecord(Exception):

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, TypeAdapter, create_model
 
-from contracts.values import Value
+from contracts.values import NO_INPUT_IN_ERRORS, Value
 
 CONTENT_TYPE = "application/cloudevents+json"
 """Value of the ``content-type`` header of each record (CloudEvents Kafka protocol binding, section 3.3)."""
@@ -21,7 +21,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 CaseId = Annotated[str, Field(pattern=r"^[0-9A-Z]{4}(-[0-9A-Z]{4}){2}-[0-9A-Z]$")]
 """The public case number, e.g. ``K7Q2-9MXF-4TBA-3``: twelve characters and a check character."""
 
-CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
+CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId, config=NO_INPUT_IN_ERRORS)
 """Validates a case number by itself."""
 
 Code = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -15,7 +15,17 @@ _NO_FIELDS_SET: set[str] = set()
 """Shared by all values. Nothing writes to it: values are frozen, and pydantic copies it before it adds to it."""
 
 
-class Value(BaseModel):
+NO_INPUT_IN_ERRORS = ConfigDict(hide_input_in_errors=True)
+"""For a `TypeAdapter`, which has no model to take it from."""
+
+
+class Model(BaseModel):
+    """The base of all models. Its errors name fields, never their values, which may be personal data."""
+
+    model_config = NO_INPUT_IN_ERRORS
+
+
+class Value(Model):
     """A part of a message or of a state: frozen. Unknown fields are ignored, since a newer producer may add some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -95,7 +95,7 @@ async def _demo(
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        async with local_client(timeout_s=30) as client:
+        async with local_client(platform, timeout_s=30) as client:
             arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
             await _follow(client, platform.address("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)
@@ -251,6 +251,8 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
         console.print(f"  {platform.address('monitor')}/alerts        the warnings and cards", soft_wrap=True)
         console.print(f"  {platform.address('monitor')}/statistics       the figures above", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)
+        console.print(f"Monitor answers staff. Their token is {platform.token_place}:", markup=False, soft_wrap=True)
+        console.print('  curl -H "Authorization: Bearer TOKEN" ADDRESS', markup=False, soft_wrap=True)
         return
     console.print("What to try next:")
     for command, meaning in NEXT.items():

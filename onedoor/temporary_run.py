@@ -12,6 +12,7 @@ import httpx2
 from rich.console import Console
 
 from deploy.local.engines.engine import EngineFailed
+from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.processes.supervisor import NotReady
 from deploy.local.terminal import OutputClosed
@@ -73,9 +74,10 @@ class WaitingTransport(httpx2.AsyncHTTPTransport):
             await self.sleep(wait_s)
 
 
-def local_client(timeout_s: float) -> httpx2.AsyncClient:
-    """A client for the services of the run. They are on this machine, so no proxy of the environment is used."""
-    return httpx2.AsyncClient(timeout=timeout_s, transport=WaitingTransport(trust_env=False), trust_env=False)
+def local_client(platform: Platform, timeout_s: float) -> httpx2.AsyncClient:
+    """A client of staff for the services of the run, on this machine: no proxy of the environment is used."""
+    transport = WaitingTransport(trust_env=False)
+    return httpx2.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False, headers=platform.staff)
 
 
 def write_json(file: Path, result: object) -> None:

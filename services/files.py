@@ -14,6 +14,9 @@ PRIVATE_FOLDER = 0o700
 """The mode of a folder that only its owner can enter."""
 
 
+PASSABLE_FOLDER = 0o711
+"""The mode of a folder that others can pass, to what is open to them in it, and not list."""
+
 MOST_MB = 64
 """The largest file that a person gives to onedoor, in megabytes. A national catalogue has a few."""
 

@@ -9,9 +9,11 @@ import uvloop
 from services import registry
 from services.departments.sdk.declaration import resolve
 from services.load import load
+from services.runtime import telemetry
 from services.runtime.clock import open_clock
 from services.runtime.configuration import WrongSetting, read
 from services.runtime.process import run, stop_signal
+from services.runtime.security.encryption import encrypted_database
 from services.runtime.settings import Settings
 from services.runtime.store import tables
 
@@ -38,6 +40,10 @@ def migrate(services: Sequence[str], database: str) -> Iterator[str]:
         raise WrongSetting("ONEDOOR_DATABASE is not set: postgresql+asyncpg://user:password@host/name")
     if len(names) > 1 and "{service}" not in database:
         raise WrongSetting("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
+    try:
+        encrypted_database(database)
+    except ValueError as wrong:
+        raise WrongSetting(f"ONEDOOR_DATABASE: {wrong}") from None
     for name in names:
         tables.migrate(name, load(name).migrations, database.replace("{service}", name))
         yield name
@@ -49,10 +55,11 @@ def sandbox(system: str) -> None:
     if declared is None:
         raise WrongSetting(f"{system!r} has no sandbox; these have: {', '.join(registry.sandboxes())}")
     settings = read(resolve(declared.settings))
+    telemetry.configure(f"sandbox-{system}", "1", "INFO")
 
     async def main() -> None:
         async with resolve(declared.running)(settings, open_clock(settings.clock)):
             await stop_signal().wait()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with telemetry.failures_logged(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -18,6 +18,7 @@ from services.departments.sdk.declaration import resolve
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
+from services.runtime.security.encryption import EncryptionSettings
 from services.runtime.settings import Settings
 
 _INTRODUCTION = """\
@@ -48,6 +49,7 @@ def groups() -> tuple[Group, ...]:
 
 _BEFORE_DEPARTMENTS = (
     Group("Every service", "Read by each process of `onedoor serve`.", Settings),
+    Group("Encryption", "Read by every process and command that connects to another machine.", EncryptionSettings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
     Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
 )
@@ -123,7 +125,7 @@ def _default(field: FieldInfo) -> str:
         return "**must be set**"
     if field.default_factory is not None:
         return "of the process"
-    if value in (None, "", {}):
+    if value in (None, "", (), {}):
         return "none"
     if isinstance(value, str):
         return f"`{value}`"

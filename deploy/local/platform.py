@@ -43,6 +43,16 @@ class Platform:
         """The address of a service: ``http://host:port``."""
         return self.processes[name].specification.address
 
+    @property
+    def staff(self) -> dict[str, str]:
+        """The header with which staff and operators are answered. It contains a secret: not for logs."""
+        return {"Authorization": f"Bearer {self._wiring.api_token}"}
+
+    @property
+    def token_place(self) -> str:
+        """Where the token of staff and operators is, for a message."""
+        return self._wiring.token_place
+
     async def start(self) -> None:
         """Start everything and return when it is ready."""
         try:

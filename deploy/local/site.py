@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from services.files import PRIVATE, complete_file, private_folder
+from services.files import PASSABLE_FOLDER, PRIVATE, complete_file, private_folder
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""
@@ -26,7 +26,10 @@ class FolderLock:
     """Locks a folder for one process. The operating system releases the lock when the process ends, in any way."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            # Where root cannot step down by a namespace, PostgreSQL runs as another account: it passes this folder.
+            folder.chmod(PASSABLE_FOLDER)
         self._file = (folder / "lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

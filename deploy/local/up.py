@@ -1,6 +1,7 @@
 """``onedoor up``: runs the platform on this machine until a signal stops it."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
@@ -18,11 +19,18 @@ from deploy.local.wiring import Options
 
 _REFRESH_SECONDS = 0.5
 
+CLOSED_TO_OTHERS = 0o077
+"""The umask under which no other account can read a file or enter a folder."""
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_until_signal(work: Coroutine[None, None, None]) -> None:
-    """Run the work. Ctrl-C, ``kill`` or the end of the terminal cancels it once; a second signal is ignored."""
+    """Run the work. Ctrl-C, ``kill`` or the end of the terminal cancels it once; a second signal is ignored.
+
+    Files that this process and its children make are for their owner alone.
+    """
+    os.umask(CLOSED_TO_OTHERS)
     asyncio.run(_run_until_signal(work))
 
 
@@ -70,6 +78,7 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
 
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
+        notify(f"the token of staff and operators is {platform.token_place}")
         if not console.is_terminal:
             for name, _, address, *_ in _rows(platform):
                 notify(f"{name} {address}".rstrip())

@@ -11,6 +11,9 @@ from services import registry
 from services.addresses import Addresses
 from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
 
+API_TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a setting
+_TOKEN_FILE = "api-token"  # noqa: S105 - the name of a file
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -45,7 +48,8 @@ class Wiring:
     """
 
     def __init__(self, folder: Path, kafka: str, database_url: Callable[[str], str], options: Options) -> None:
-        self._site = Site(folder / "addresses", database_url)
+        self._folder = folder / "addresses"
+        self._site = Site(self._folder, database_url)
         self._kafka = kafka
         self._options = options
         departments = map(registry.department, options.systems)
@@ -66,6 +70,16 @@ class Wiring:
             services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
             ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
         )
+
+    @property
+    def api_token(self) -> str:
+        """The token of staff and operators: that of the caller's environment, else one that is drawn and kept."""
+        return os.environ.get(API_TOKEN) or self._site.secret(_TOKEN_FILE)
+
+    @property
+    def token_place(self) -> str:
+        """Where that token is, for a message."""
+        return f"the value of {API_TOKEN}" if os.environ.get(API_TOKEN) else f"in {self._folder / _TOKEN_FILE}"
 
     def migration(self, service: str) -> Specification:
         """The task that migrates a service's database."""
@@ -98,6 +112,7 @@ class Wiring:
 
     def _service(self, name: str) -> Environment:
         return {
+            **({API_TOKEN: self.api_token} if name in registry.CORE_SERVICES else {}),
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),

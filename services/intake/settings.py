@@ -23,7 +23,7 @@ def _readable(file: Path) -> Path:
 class IntakeSettings(BaseSettings):
     """Settings of intake beside those of every service."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     catalogue: Annotated[Path, AfterValidator(_readable)] | None = Field(
         None, description="The catalogue in use, a YAML file; without it, the sample that comes with onedoor."

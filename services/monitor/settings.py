@@ -4,12 +4,13 @@ from base64 import b64decode
 from binascii import Error
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.runtime.settings import is_loopback
+from contracts.values import Model
+from services.monitor.apprise_urls import require_encrypted_channel
+from services.runtime.security.encryption import encrypted_url
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
 """Prefix of the secret of a web hook (Standard Webhooks)."""
@@ -18,13 +19,7 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
 def _is_apprise_url(url: SecretStr) -> SecretStr:
     if "://" not in url.get_secret_value():
         raise ValueError("is no URL of apprise, such as mailtos://user:password@smtp.example.com?to={address}")
-    return url
-
-
-def _is_safe_url(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
-        raise ValueError("a web hook leads to an https address, or to an http address of this machine")
+    require_encrypted_channel(url.get_secret_value())
     return url
 
 
@@ -39,14 +34,14 @@ def _is_a_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class _Channel(BaseModel):
+class _Channel(Model):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HookSettings(_Channel):
     """A signed web hook. ``{address}`` in its URL stands for a person's address."""
 
-    hook: Annotated[str, AfterValidator(_is_safe_url)]
+    hook: Annotated[str, AfterValidator(encrypted_url)]
     secret: Annotated[SecretStr, AfterValidator(_is_a_key)]
 
 
@@ -74,7 +69,7 @@ ChannelSettings = Annotated[
 class MonitorSettings(BaseSettings):
     """Settings of monitor besides those of every service."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     channels: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")], ChannelSettings] = Field(
         {}, description="The channels of notifications by their names; kept secret. See notifications.md."

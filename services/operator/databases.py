@@ -8,14 +8,14 @@ from typing import TypeVar
 
 import asyncpg
 import typer
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.addresses import NoAddresses, read_addresses
 from services.operator.options import DatabaseOptions, stop
 from services.registry import CORE_SERVICES, default_systems
+from services.runtime.security.encryption import encrypted_database
 
 T = TypeVar("T")
 
@@ -59,11 +59,9 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
 
 def _check(address: str) -> None:
     try:
-        driver = make_url(address).drivername
-    except ArgumentError:
-        driver = ""
-    if driver != "postgresql+asyncpg":
-        raise WrongChoice("ONEDOOR_DATABASE must be like postgresql+asyncpg://user:password@host/name")
+        encrypted_database(address)
+    except ValueError as wrong:
+        raise WrongChoice(f"ONEDOOR_DATABASE: {wrong}") from None
 
 
 @asynccontextmanager

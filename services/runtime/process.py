@@ -282,9 +282,11 @@ class ServiceProcess(Generic[S]):
 
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
-    async with ServiceProcess(service, settings) as process:
-        app: FastAPI = application(service, process, process.faults, process.impairments)
-        app.include_router(topics.routes(process.consumer, settings.api_token))
+    process = ServiceProcess(service, settings)
+    # Both raise for a wrong setting, before anything starts.
+    app: FastAPI = application(service, process, process.faults, process.impairments)
+    app.include_router(topics.routes(process.consumer, settings.api_token))
+    async with process:
         server = Server(
             uvicorn.Config(
                 app,
@@ -312,7 +314,10 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
 
 
 def run(service: Service[S], settings: Settings) -> None:
-    """Run one replica until SIGTERM or SIGINT. Returns when it has stopped cleanly."""
+    """Run one replica until SIGTERM or SIGINT. Returns when it has stopped cleanly.
+
+    Raises `WrongSetting`, and `SystemExit` after a failure, which is logged.
+    """
     telemetry.configure(settings.service, settings.replica, settings.log_level)
     # Most objects of a batch die with it. Less frequent garbage collection saves several percent of CPU.
     gc.freeze()
@@ -321,7 +326,7 @@ def run(service: Service[S], settings: Settings) -> None:
     async def main() -> None:
         await serve(service, settings, stop_signal())
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with telemetry.failures_logged(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
 
 

@@ -1,7 +1,6 @@
 """The settings of one service process: environment variables with the prefix ``ONEDOOR_``."""
 
 from datetime import timedelta
-from ipaddress import ip_address
 from os import getpid
 from socket import gethostname
 from typing import Annotated, Self
@@ -9,21 +8,19 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.runtime.security.encryption import DatabaseAddress, encrypted_kafka, split
+
 System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Systems = Annotated[tuple[System, ...], NoDecode, BeforeValidator(_split)]
+Systems = Annotated[tuple[System, ...], NoDecode, BeforeValidator(split)]
 """Department systems, comma separated."""
 
 
 class Settings(BaseSettings):
     """The settings of a service process. A wrong value stops it at the start."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     service: str = Field(description="Name of the service: its consumer group, and its name in events and logs.")
     replica: str = Field(
@@ -37,7 +34,9 @@ class Settings(BaseSettings):
 
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap addresses, comma separated.")
     kafka_security: str = Field(
-        "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$", description="Kafka security protocol."
+        "PLAINTEXT",
+        pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+        description="Kafka security protocol. Brokers on other machines require SSL or SASL_SSL.",
     )
     kafka_sasl_mechanism: str = Field(
         "SCRAM-SHA-512", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$", description="SASL mechanism."
@@ -56,7 +55,10 @@ class Settings(BaseSettings):
         7, ge=1, le=365, description="How long Kafka keeps records. Must be shorter than closed_retention_days."
     )
 
-    database: SecretStr = Field(description="The service's own database: postgresql+asyncpg://user:password@host/name.")
+    database: DatabaseAddress = Field(
+        description="The service's own database: postgresql+asyncpg://user:password@host/name?ssl=verify-full. Without "
+        "the end on this machine only."
+    )
     database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
 
     host: str = Field("127.0.0.1", description="Address of the HTTP server.")
@@ -64,7 +66,8 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Bearer token of staff and operators. Without it their pages are available on this machine only.",
+        description="Bearer token of staff and operators. Intake and monitor, which have endpoints for them, do not "
+        "start without it.",
     )
     secret_key: SecretStr = Field(
         min_length=32,
@@ -109,6 +112,12 @@ class Settings(BaseSettings):
         90, ge=2, description="How long closed cases are kept. Until then they recognise duplicates."
     )
     outbox_retention_days: int = Field(30, ge=1, description="How long published messages are kept in the outbox.")
+    settled_letters_retention_days: int = Field(
+        30,
+        ge=1,
+        description="How long dead letters are kept after they were replayed, corrected or dropped. They may contain "
+        "personal data. Parked ones are kept until then.",
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property
@@ -127,20 +136,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.api_token is None and not is_loopback(self.host):
-            raise ValueError("api_token must be set when host is not a loopback address such as 127.0.0.1")
         if self.topic_retention_days >= self.closed_retention_days:
             raise ValueError("topic_retention_days must be shorter than closed_retention_days")
         if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}")
+        encrypted_kafka(self.kafka, self.kafka_security)
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or a name is a loopback address of this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,10 +2,15 @@
 
 import logging
 import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from services.runtime.configuration import wrong_setting
+from services.runtime.error_text import describe, describe_with_trace
 
 MESSAGES = Counter("onedoor_messages_total", "Messages processed, by origin.", ["origin"])
 DUPLICATES = Counter("onedoor_duplicates_total", "Messages dropped because their case had processed them before.")
@@ -49,6 +54,31 @@ class RepetitionFilter(logging.Filter):
         return True
 
 
+def _describe_exceptions(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog: the exception that is logged, and exceptions among the fields of a line, as text."""
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else (given if isinstance(given, tuple) else sys.exc_info())[1]
+    if given and error is not None:
+        event["exception"] = describe_with_trace(error)
+    event.update({name: describe(one) for name, one in event.items() if isinstance(one, BaseException)})
+    return event
+
+
+@contextmanager
+def failures_logged() -> Iterator[None]:
+    """Log the exception that ends the process, and exit: a traceback of Python would have values in it.
+
+    A wrong setting is raised as it is.
+    """
+    try:
+        yield
+    except Exception as failure:
+        if wrong_setting(failure):
+            raise
+        logger(__name__).critical("ended by a failure", exc_info=failure)
+        raise SystemExit(1) from None
+
+
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger. Its lines contain the service and the replica of the process."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
@@ -61,7 +91,7 @@ def configure(service: str, replica: str, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _describe_exceptions,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,13 +44,20 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
     with OnedoorUp(folder) as up:
         await up.ready()
         addresses = [up.address(name) for name in ("intake", "kafka", "postgres")]
-        folders = {path.name: path.stat().st_mode for path in folder.iterdir() if path.is_dir()}
-        assert {"kafka", "postgres", "logs", "addresses"} <= folders.keys()
-        assert [name for name, mode in folders.items() if mode & 0o077] == [], "other accounts can enter"
+        modes = {str(path.relative_to(folder)): mode for path, mode in modes_in(folder)}
+        secrets = ("addresses/api-token", "addresses/secret-key", "databases.json", "postgres/password")
+        assert {*secrets, "logs/intake.log", "kafka/data/meta.properties", "postgres/data/PG_VERSION"} <= modes.keys()
+        assert [name for name, mode in modes.items() if mode & 0o077] == [], "other accounts can read or enter"
         async with httpx2.AsyncClient(timeout=15) as client:
             for name in ("intake", "monitor", "monitor-2", "tax"):
                 answer = await client.get(f"{up.address(name)}/health/ready")
                 assert answer.status_code == httpx2.codes.OK, answer.text
+            token = folder / "addresses" / "api-token"
+            assert f"the token of staff and operators is in {token}" in up.output
+            alerts = f"{up.address('monitor')}/alerts"
+            assert (await client.get(alerts)).status_code == httpx2.codes.UNAUTHORIZED, "also on this machine"
+            staff = {"Authorization": f"Bearer {token.read_text()}"}
+            assert (await client.get(alerts, headers=staff)).status_code == httpx2.codes.OK
             receipts = await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES)))
 
             async def some_decided() -> bool:
@@ -83,6 +91,13 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(timeout=30) == 0
         await all_end(family)
+
+
+def modes_in(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Everything in a folder that is used meanwhile, with its mode."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            yield path, path.lstat().st_mode
 
 
 async def apply(client: httpx2.AsyncClient, up: OnedoorUp, number: int) -> Answer:

@@ -19,11 +19,11 @@ from services.intake.catalogue.load import sample_catalogue
 from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.centre import BEGINS, Centre
+from tests.support.staff import STAFF, TOKEN
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
 
-TOKEN = "a-token-that-staff-have-0123456789"
 SPEED = 60
 """A minute of the clock passes in a second: nothing falls due during a test."""
 
@@ -38,7 +38,7 @@ async def attacked_centre(folder: Path) -> AsyncIterator[Centre]:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     async with Platform(folder, _options(folder / "clock")) as platform:
         clock.set(BEGINS, SPEED)
-        async with httpx2.AsyncClient(timeout=15, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        async with httpx2.AsyncClient(timeout=15, headers=STAFF) as client:
             yield Centre(platform, client)
 
 

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 
 from services.registry import CORE_SERVICES, default_systems
-from tests.hostile.attacked_centre import TOKEN, processes
+from tests.hostile.attacked_centre import processes
 from tests.support.centre import Centre
+from tests.support.staff import TOKEN
 
 SYSTEMS = default_systems()
 

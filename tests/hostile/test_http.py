@@ -19,7 +19,7 @@ from services.runtime.http.connection import (
     MAX_REQUEST_BODY_BYTES,
     READ_S,
 )
-from tests.hostile.attacked_centre import MIB, TOKEN, regular_applicant
+from tests.hostile.attacked_centre import MIB, regular_applicant
 from tests.hostile.clients import (
     BLOCK,
     ConnectionEnd,
@@ -32,6 +32,7 @@ from tests.hostile.clients import (
     stream,
 )
 from tests.support.centre import Centre
+from tests.support.staff import TOKEN
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.alone]

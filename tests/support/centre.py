@@ -110,7 +110,7 @@ async def running(folder: Path, behaviour: Behaviour, days_a_second: float) -> A
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     async with Platform(folder, _options(folder / "clock", behaviour)) as platform:
         clock.set(BEGINS, days_a_second * DAY_S)
-        async with httpx2.AsyncClient(timeout=15) as client:
+        async with httpx2.AsyncClient(timeout=15, headers=platform.staff) as client:
             yield Centre(platform, client)
 
 

@@ -21,7 +21,7 @@ from deploy.local.engines.class_archive import ClassArchive
 from deploy.local.engines.engine import ENVIRONMENT, Engine, EngineFailed
 from deploy.local.processes.child import Notify, launch, run_together
 from deploy.local.site import HOST, kept_port
-from services.files import private_folder
+from services.files import PRIVATE, PRIVATE_FOLDER, private_folder
 
 _MACHINE = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Enough for a centre's load, with the least resident memory: 350 to 420 MB. The second compiler (C2) would use more
@@ -197,6 +197,8 @@ class Kafka(Engine):
         part = data.with_name("data.partial")
         shutil.rmtree(part, ignore_errors=True)
         await asyncio.to_thread(shutil.copytree, template, part)
+        for copied in (part, *part.rglob("*")):  # the template may be open to other accounts, to which it is of no use
+            copied.chmod(PRIVATE_FOLDER if copied.is_dir() else PRIVATE)
         (part / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in names.items()))
         part.rename(data)
 

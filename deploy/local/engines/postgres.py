@@ -28,6 +28,8 @@ max_connections = 200
 password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
+# No DETAIL in the log: it would have the values of a row that violates a constraint, and they are personal data.
+log_error_verbosity = 'terse'
 
 # Durable: fsync, full_page_writes and synchronous_commit stay on, as they are by default.
 # Several services commit batches at the same time on one disk; one flush may serve them all.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.plans import Outcome
@@ -19,6 +19,7 @@ from services.departments.sandbox.loop import working
 from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.adapter import Clock
 from services.departments.sdk.tables import open_tables
+from services.runtime.security.encryption import DatabaseAddress
 
 BATCH_SIZE = 1000
 """The most rows that are processed together."""
@@ -29,7 +30,9 @@ NONSENSE = "??"
 class CommerceSandboxSettings(SandboxSettings):
     """Settings of the sandbox."""
 
-    exchange: SecretStr = Field(description="The exchange database: postgresql+asyncpg://user:password@host/name.")
+    exchange: DatabaseAddress = Field(
+        description="The exchange database: postgresql+asyncpg://user:password@host/name."
+    )
 
 
 class InsertListener:

@@ -1,16 +1,20 @@
 """Settings of the commerce adapter. Prefix ``ONEDOOR_COMMERCE_``."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.runtime.security.encryption import DatabaseAddress
 
 
 class CommerceSettings(BaseSettings):
     """Settings of the adapter."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_COMMERCE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ONEDOOR_COMMERCE_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    exchange: SecretStr = Field(
-        description="The department's exchange database: postgresql+asyncpg://user:password@host/name."
+    exchange: DatabaseAddress = Field(
+        description="The department's exchange database: postgresql+asyncpg://user:password@host/name?ssl=verify-full."
     )
     connections: int = Field(4, ge=1, le=50, description="Most connections to it.")
     timeout_s: float = Field(10.0, gt=0, le=300, description="Seconds after which a statement has failed.")

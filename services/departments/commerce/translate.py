@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
+from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
 from services.departments.sdk.core.texts import (
     NUMBER_FORM,
@@ -49,7 +50,7 @@ ACCEPT_COLUMNS = (
 )
 
 
-class _Row(BaseModel):
+class _Row(Model):
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
 
 

@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class LandSettings(BaseSettings):
     """Settings of the adapter."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_LAND_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ONEDOOR_LAND_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", min_length=1, description="Name or address of the SFTP server.")
     port: int = Field(22, ge=1, le=65535, description="Port of the SFTP server.")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
+from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Receipt, in_utc
 from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
@@ -30,7 +31,7 @@ _OTHER_PAPER = "99"
 Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$"), NUMBER_FORM]
 
 
-class _Line(BaseModel):
+class _Line(Model):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 

@@ -3,11 +3,12 @@
 from dataclasses import fields
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.envelope import Code, Instant
 from services.departments.sandbox.behaviour import Behaviour, Mistake
+from services.runtime.security.encryption import DatabaseAddress
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[float, Field(gt=0, le=3650)]
@@ -16,9 +17,11 @@ Days = Annotated[float, Field(gt=0, le=3650)]
 class SandboxSettings(BaseSettings):
     """How a sandbox works. Prefix ``ONEDOOR_SANDBOX_``: each sandbox is a process with an environment of its own."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ONEDOOR_SANDBOX_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    database: SecretStr = Field(description="Database of the ledger: postgresql+asyncpg://user@host/name.")
+    database: DatabaseAddress = Field(description="Database of the ledger: postgresql+asyncpg://user@host/name.")
     clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
     mean_days: Days = Field(3.0, description="Office days until a decision, on average.")
     item_days: dict[str, Days] = Field({}, description="The same for single items: a JSON object by item code.")

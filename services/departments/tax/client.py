@@ -17,9 +17,10 @@ from typing import Annotated, NamedTuple
 from urllib.parse import quote_plus
 
 from aiohttp import ClientResponse, ClientResponseError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from yarl import URL
 
+from contracts.values import Model
 from services.departments.sdk.tokens import Granted, SharedToken
 from services.departments.tax.settings import TaxSettings
 from services.runtime.external_system import RequestRefused, SystemAway, UnparseableReply
@@ -55,7 +56,7 @@ class TokenRefused(Exception):
         self.error = error
 
 
-class _Granted(BaseModel):
+class _Granted(Model):
     """The answer that grants a token (RFC 6749, section 5.1). Without ``expires_in`` it is used until it is refused."""
 
     access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
@@ -63,7 +64,7 @@ class _Granted(BaseModel):
     expires_in: Annotated[float, Field(ge=0)] | None = None
 
 
-class _Refused(BaseModel):
+class _Refused(Model):
     """The answer that grants none (RFC 6749, section 5.2)."""
 
     error: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]

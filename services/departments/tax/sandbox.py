@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.messages.plans import Outcome
+from contracts.values import Model
 from services.departments.sandbox.backend import SandboxBackend
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.group_commit import GroupCommit
@@ -53,7 +54,7 @@ class TaxSandboxSettings(SandboxSettings):
     no_answer_s: float = Field(30.0, gt=0, description="Seconds without an answer in the mistake 'no-answer'.")
 
 
-class Acknowledged(BaseModel):
+class Acknowledged(Model):
     """The entries of the feed that have been processed."""
 
     entries: list[str]

@@ -2,17 +2,27 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, UrlConstraints
+from pydantic import AfterValidator, Field, SecretStr, UrlConstraints
 from pydantic_core import Url
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-HttpUrl = Annotated[Url, UrlConstraints(allowed_schemes=["https", "http"], host_required=True)]
+from services.runtime.security.encryption import encrypted_url
+
+
+def _encrypted(url: Url) -> Url:
+    encrypted_url(str(url))
+    return url
+
+
+HttpUrl = Annotated[
+    Url, UrlConstraints(allowed_schemes=["https", "http"], host_required=True), AfterValidator(_encrypted)
+]
 
 
 class TaxSettings(BaseSettings):
     """Settings of the adapter."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_TAX_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_TAX_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     url: HttpUrl = Field(description="Address of the tax department's interface, without a path.")
     client_id: str = Field("onedoor", min_length=1, description="OAuth 2 client id.")

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
+from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
@@ -25,7 +26,7 @@ def _local(at: datetime) -> str:
 LocalTime = Annotated[AwareDatetime, PlainSerializer(_local, return_type=str)]
 
 
-class _Body(BaseModel):
+class _Body(Model):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
 

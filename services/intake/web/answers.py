@@ -2,12 +2,13 @@
 
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from contracts.envelope import CaseId
 from contracts.messages.cases import Channel, StepReport
 from contracts.messages.commitments import CASE, Commitment, step_key
 from contracts.messages.plans import Outcome
+from contracts.values import Model
 from contracts.working_time import OfficeHours
 from services.intake.core import lifecycle
 from services.intake.core.catalogue.models import BilingualText
@@ -21,7 +22,7 @@ _STATE_NAMES = {
 }
 
 
-class AnswerPart(BaseModel):
+class AnswerPart(Model):
     """A part of an answer."""
 
     model_config = ConfigDict(frozen=True)

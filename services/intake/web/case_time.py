@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, ChangeId, SuspensionKind
 from contracts.messages.fields import Article, Reason
 from contracts.messages.plans import MAX_STEPS
+from contracts.values import Model
 from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
@@ -24,7 +25,7 @@ from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
-class _TimeChangeRequest(BaseModel):
+class _TimeChangeRequest(Model):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
@@ -62,7 +63,7 @@ class RestartRequest(_TimeChangeRequest):
     restarted_at: Timestamp
 
 
-class TimeChangeAnswer(BaseModel):
+class TimeChangeAnswer(Model):
     """A recorded change. The same request again has the same answer."""
 
     change_id: ChangeId
@@ -72,7 +73,7 @@ class TimeChangeAnswer(BaseModel):
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, for staff only."""
-    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
+    refused = refusals(400, 401, 404, 409, 422, *OVERLOAD)
     router = json_router(
         prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
     )

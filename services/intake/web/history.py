@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, SuspensionKind
 from contracts.messages.plans import Outcome, PlanStep
+from contracts.values import Model
 from services.intake.core.catalogue.models import BilingualText
 from services.intake.core.state import Case, StepProgress, TimeChange
 
@@ -20,7 +21,7 @@ _OUTCOMES = {
 }
 
 
-class HistoryEvent(BaseModel):
+class HistoryEvent(Model):
     """An event in the life of a case."""
 
     model_config = ConfigDict(frozen=True)

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from contracts.core import InvalidMessage
 from contracts.envelope import CaseId, Code
 from contracts.messages.plans import Limit, Limits, Plan, PlanStep
+from contracts.values import NO_INPUT_IN_ERRORS, Model
 from services.intake.core.case_numbers import fingerprint, number_for_reference
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
@@ -29,10 +30,12 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 _IMPORTED = "imported"
 """Matter, item and catalogue version of an imported case, whose own catalogue is not known here."""
 
-_ROWS: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)])
+_ROWS: TypeAdapter[list[Any]] = TypeAdapter(
+    Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)], config=NO_INPUT_IN_ERRORS
+)
 
 
-class ImportResult(BaseModel):
+class ImportResult(Model):
     """The result of one row: a case number, or the reasons why there is none."""
 
     row: int
@@ -44,7 +47,7 @@ class ImportResult(BaseModel):
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoint, for operators only."""
-    router = json_router(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401, 403))
+    router = json_router(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401))
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     @router.post(

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -20,6 +19,7 @@ from contracts.faults import Fault, fault, located
 from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, OTHER_PAPER, Applicant, Channel
 from contracts.messages.fields import KnownRegion
 from contracts.messages.plans import MAX_MATERIALS
+from contracts.values import Model
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_kinds import ID_KINDS, ApplicantKind, IdKind
 from services.intake.core.id_numbers import date_of_birth
@@ -38,7 +38,7 @@ CaseInstant = Annotated[AwareDatetime, BeforeValidator(reject_numbers), Field(ge
 """A moment with its time zone, in the years in which cases are accepted and fall due."""
 
 
-class RequestPart(BaseModel):
+class RequestPart(Model):
     """A part of a request. It refuses unknown fields, so that no misspelled field is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)

@@ -3,12 +3,13 @@
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from contracts.envelope import Code
 from contracts.faults import fault
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
+from contracts.values import Model
 from services.intake.core.side_timers import EndTimer, StartTimer, timer_of
 from services.intake.core.state import Case
 from services.runtime.http.json_route import json_router
@@ -19,7 +20,7 @@ from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
 
-class TimerRequest(BaseModel):
+class TimerRequest(Model):
     """A commitment to the applicant beside the case: to deliver the decision (Administrative Licensing Law, article
     44), to answer a complaint or a question."""
 
@@ -56,7 +57,7 @@ class TimerRequest(BaseModel):
         return f"{self.kind}/{self.reference}" if self.reference is not None else str(self.kind)
 
 
-class TimerEndRequest(BaseModel):
+class TimerEndRequest(Model):
     """The commitment has been met."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +67,7 @@ class TimerEndRequest(BaseModel):
     ended_at: Timestamp
 
 
-class TimerAnswer(BaseModel):
+class TimerAnswer(Model):
     """A timer. Monitor holds its deadline."""
 
     commitment: CommitmentKey
@@ -74,7 +75,7 @@ class TimerAnswer(BaseModel):
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """The endpoints, for staff only. The same request again changes nothing."""
-    refused = refusals(400, 401, 403, 404, 409, 422, *OVERLOAD)
+    refused = refusals(400, 401, 404, 409, 422, *OVERLOAD)
     router = json_router(
         prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
     )

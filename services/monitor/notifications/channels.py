@@ -6,21 +6,19 @@ Each message carries the id of its delivery, which every attempt repeats: as ``w
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from services.monitor import apprise_urls
 from services.monitor.core.notifications.digest_text import DigestText
 from services.monitor.settings import ChannelSettings, FileSettings, HookSettings
 from services.runtime.http.retry_after import retry_after_s
@@ -137,19 +135,8 @@ def _append(delivery: OutgoingDigest, address: str, file: Path) -> None:
 # -- apprise -----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _apprise() -> ModuleType:
-    import apprise  # large, and used only where a channel needs it
-
-    # Its log names addresses. The result of an attempt has the reason of a failure.
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())
-    return apprise
-
-
 def _notify(delivery: OutgoingDigest, address: str, channel: str, timeout_s: float) -> None:
-    apprise = _apprise()
+    apprise = apprise_urls.apprise()
     url = channel.replace(ADDRESS_PLACEHOLDER, quote(address, safe=""))
     if url.startswith(_MAIL):
         url += f"{'&' if '?' in url else '?'}+X-Onedoor-Delivery={delivery.id}"

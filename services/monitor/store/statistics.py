@@ -4,17 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
+from contracts.values import Model
 from contracts.working_time import Calendar, CountingRules, OfficeHours, working_days_between
 
 Kind = Literal["case", "step"]
 
 
-class Statistics(BaseModel):
+class Statistics(Model):
     """The results of a set of commitments. Withdrawn alerts do not count."""
 
     accepted: int = Field(0, description="Commitments opened.")
@@ -40,7 +41,7 @@ class StatisticsRow(Statistics):
     matter: str
 
 
-class AllStatistics(BaseModel):
+class AllStatistics(Model):
     """``total`` counts whole cases."""
 
     total: Statistics

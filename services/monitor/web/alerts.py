@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.alerts import IssueKind, Rung
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Region
+from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL
@@ -18,7 +19,7 @@ from services.runtime.http.timestamps import reject_numbers
 from services.runtime.service import ServiceHost
 
 
-class AlertView(BaseModel):
+class AlertView(Model):
     """An alert: a rung of a commitment that has fired."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -50,14 +51,14 @@ class AlertView(BaseModel):
     appeal_decision: str | None = Field(description="The supervisor's reason.")
 
 
-class AlertPage(BaseModel):
+class AlertPage(Model):
     """Alerts, newest first. ``next`` is the ``after`` of the next page, null on the last."""
 
     alerts: list[AlertView]
     next: int | None
 
 
-class AlertFilter(BaseModel):
+class AlertFilter(Model):
     """Selects alerts. All given filters must fit."""
 
     model_config = ConfigDict(extra="forbid")
@@ -73,7 +74,7 @@ class AlertFilter(BaseModel):
     limit: int = Field(100, ge=1, le=1000)
 
 
-class PlatformIssueView(BaseModel):
+class PlatformIssueView(Model):
     """A failure of the platform itself: no department answers for it."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -88,7 +89,7 @@ class PlatformIssueView(BaseModel):
     settled_at: datetime | None
 
 
-class PlatformIssueFilter(BaseModel):
+class PlatformIssueFilter(Model):
     """Selects platform issues."""
 
     model_config = ConfigDict(extra="forbid")

@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
+from contracts.values import Model
 from contracts.working_time.explanation.explain import Explanation
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language
@@ -37,7 +38,7 @@ class CommitmentView(Commitment):
     raised: tuple[RaisedRung, ...]
 
 
-class CaseView(BaseModel):
+class CaseView(Model):
     """The commitments of one case."""
 
     case_id: CaseId
@@ -55,7 +56,7 @@ class Form(StrEnum):
     PICTURE = "picture"
 
 
-class ExplanationQuery(BaseModel):
+class ExplanationQuery(Model):
     """The commitment, the limit and the form of an explanation."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +67,7 @@ class ExplanationQuery(BaseModel):
     language: Language = "zh"
 
 
-class Summary(BaseModel):
+class Summary(Model):
     """How many cases monitor has."""
 
     cases_open: int

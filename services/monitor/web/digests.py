@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contracts.messages.fields import PersonId
+from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import digest_deliveries, digests
 from services.monitor.web.staff_router import staff_router
@@ -27,7 +28,7 @@ class State(StrEnum):
     """A delivery was given up."""
 
 
-class DigestFilter(BaseModel):
+class DigestFilter(Model):
     """Selects digests, newest first."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,7 +38,7 @@ class DigestFilter(BaseModel):
     limit: int = Field(100, ge=1, le=1000)
 
 
-class DeliveryView(BaseModel):
+class DeliveryView(Model):
     """The delivery of a digest to one address."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -51,7 +52,7 @@ class DeliveryView(BaseModel):
     given_up_at: datetime | None
 
 
-class DigestView(BaseModel):
+class DigestView(Model):
     """A digest of one person. Moments are machine time."""
 
     number: int
@@ -62,14 +63,14 @@ class DigestView(BaseModel):
     deliveries: list[DeliveryView]
 
 
-class DigestPage(BaseModel):
+class DigestPage(Model):
     """Digests, newest first. ``next`` is the ``after`` of the next page, null on the last."""
 
     digests: list[DigestView]
     next: int | None
 
 
-class DigestAlerts(BaseModel):
+class DigestAlerts(Model):
     """The alerts of a digest, by their numbers. ``next`` is the ``after`` of the next page, null on the last."""
 
     alerts: list[int]

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import Rung
 from contracts.messages.fields import PersonId, Region
+from contracts.values import Model
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import directory_store
@@ -18,7 +19,7 @@ from services.runtime.http.timestamps import reject_numbers
 from services.runtime.service import ServiceHost
 
 
-class DirectoryView(BaseModel):
+class DirectoryView(Model):
     """The directory in force. ``made_at`` is machine time."""
 
     number: int
@@ -27,7 +28,7 @@ class DirectoryView(BaseModel):
     directory: DirectoryFile
 
 
-class RecipientsQuery(BaseModel):
+class RecipientsQuery(Model):
     """An alert, and the moment and level of its notification."""
 
     model_config = ConfigDict(extra="forbid")
@@ -40,7 +41,7 @@ class RecipientsQuery(BaseModel):
     level: int = Field(0, ge=0, le=100, description="How many times it has escalated.")
 
 
-class RecipientView(BaseModel):
+class RecipientView(Model):
     """A person who would be notified."""
 
     id: PersonId
@@ -49,7 +50,7 @@ class RecipientView(BaseModel):
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """The endpoints, for staff only."""
-    router = staff_router(host, "monitor", 401, 403, 404, 422, 503)
+    router = staff_router(host, "monitor", 401, 404, 422, 503)
 
     @router.get("/directory")
     async def directory() -> DirectoryView:

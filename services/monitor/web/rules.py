@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from contracts.values import Model
 from services.monitor.core.rules import Rules, RuleSet
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
@@ -18,7 +19,7 @@ from services.runtime.store import rollouts
 MAX_RULES_VERSIONS = 100
 
 
-class RulesVersionView(BaseModel):
+class RulesVersionView(Model):
     """A version of the rules, and how far the open cases follow it. Moments are machine time."""
 
     number: int

@@ -17,5 +17,5 @@ def staff_router(host: ServiceHost[MonitoredCase], tag: str = "monitor", *refuse
     return json_router(
         dependencies=[staff_only(host.settings.api_token)],
         tags=[tag],
-        responses=refusals(*(refused or (401, 403, 422, 503))),
+        responses=refusals(*(refused or (401, 422, 503))),
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Name
 from contracts.messages.alerts import Rung
+from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.jobs.feed_reader import FeedReader, TooManyMissed
 from services.monitor.jobs.follower import Follower
@@ -43,13 +44,13 @@ class EventStream(ClosingStream):
     media_type = "text/event-stream"
 
 
-class Reset(BaseModel):
+class Reset(Model):
     """The data of the event ``reset``."""
 
     why: str
 
 
-class StreamFilter(BaseModel):
+class StreamFilter(Model):
     """Selects changes. All given filters must fit."""
 
     model_config = ConfigDict(extra="forbid")
@@ -114,7 +115,7 @@ async def _events(reader: FeedReader, follower: Follower, after: FeedPosition | 
         except TooManyMissed:
             yield _reset_event(joined)
         except DATABASE_ERRORS as error:
-            log.warning("the database is unavailable", error=repr(error))
+            log.warning("the database is unavailable", error=error)
             yield format_sse_event(comment="the database is unavailable; reconnect with your Last-Event-ID")
             return
         sent = max(sent, joined)

@@ -12,7 +12,7 @@ from services.runtime.settings import System, Systems
 class AuditSettings(BaseSettings):
     """Settings of the command. Those that services have too must have the same values here."""
 
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     systems: Systems = Field(
         (),

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
+from sqlalchemy.engine import make_url
 
 from services.addresses import read_addresses
 from services.departments.sdk.declaration import resolve
@@ -18,6 +19,7 @@ from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, Wron
 from services.operator.options import DatabaseOptions
 from services.registry import CORE_SERVICES, department, departments
 from services.runtime.clock import Clock, open_clock
+from services.runtime.security.encryption import encrypted_database
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -98,10 +100,10 @@ def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
             if not query:
                 raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: there is no query that reads the ledger of {system}")
             found = settings.audit_ledgers[system].get_secret_value()
-            if urlsplit(found).scheme not in ("postgresql", "postgresql+asyncpg"):
-                raise WrongChoice(
-                    f"ONEDOOR_AUDIT_LEDGERS: {system} must be like postgresql+asyncpg://user:password@host/name"
-                )
+            try:
+                encrypted_database(found)
+            except ValueError as wrong:
+                raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS: {system}: {wrong}") from None
             ledgers[system] = LedgerQuery(found, query)
         elif system in local_ledgers:
             ledgers[system] = LedgerQuery(local_ledgers[system], query)
@@ -161,8 +163,10 @@ async def opened(targets: Targets) -> AsyncIterator[Connections]:
 
 @asynccontextmanager
 async def _connection(address: str) -> AsyncIterator[Connection]:
+    url = make_url(address)
+    _, arguments = url.get_dialect()().create_connect_args(url)
     connection = await asyncpg.connect(
-        address.replace("+asyncpg", ""),
+        **arguments,
         timeout=10,
         command_timeout=LONGEST_S,
         server_settings={

@@ -7,10 +7,11 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from contracts.values import Value
+from contracts.values import Model, Value
 from services.runtime.http import problems
+from services.runtime.http.methods import HeadAndOptions
 from services.runtime.service import Service, ServiceHost
 
 S = TypeVar("S", bound=Value)
@@ -19,7 +20,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 """FastAPI's own telemetry is off: nothing collects it, and checking for it costs time in every request."""
 
 
-class Readiness(BaseModel):
+class Readiness(Model):
     """Whether a replica can do its work, and if not, why.
 
     ``impaired``: it answers requests, and some of its other work stands still.
@@ -43,6 +44,7 @@ def application(
     """
     app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     problems.install(app)
+    app.add_middleware(HeadAndOptions)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
     if service.routes is not None:
         app.router.routes.extend(service.routes(host).routes)

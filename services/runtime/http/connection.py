@@ -251,10 +251,11 @@ class Connection(HttpToolsProtocol):
         title, title_zh = HTTPStatus(status).phrase, TITLES_ZH.get(status, "请求有误")
         problem = {"type": "about:blank", "title": title, "title_zh": title_zh, "status": status}
         body = json.dumps(problem, ensure_ascii=False).encode()
+        is_head = self._in_body and self.scope["method"] == "HEAD"
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/problem+json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        self._raw_transport.write(head.encode() + body)
+        self._raw_transport.write(head.encode() + (b"" if is_head else body))
         self._receiving = True  # the rest of the request is still to come
         self.end()

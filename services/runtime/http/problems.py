@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
@@ -19,12 +19,14 @@ from starlette.requests import ClientDisconnect
 
 from contracts.core import InvalidMessage, Rejected, UnknownCase
 from contracts.faults import Fault
+from contracts.values import Model
 from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
+from services.runtime.http.methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,12 +53,11 @@ TITLES_ZH = {
 
 _DETAILS_ZH = {
     401: "须提供有效的令牌（Authorization: Bearer）",
-    403: "仅限本机访问；设置 ONEDOOR_API_TOKEN 后方可从他处访问",
 }
-"""The Chinese detail of the refusals of `services.runtime.security`."""
+"""The Chinese detail of the refusal of `services.runtime.security`."""
 
 
-class FieldFault(BaseModel):
+class FieldFault(Model):
     """A fault in one field of a request.
 
     ``pointer`` is a JSON pointer into the body, as a URI fragment (RFC 6901 section 6); ``parameter`` names a query
@@ -71,7 +72,7 @@ class FieldFault(BaseModel):
     detail_zh: str
 
 
-class ProblemDetails(BaseModel):
+class ProblemDetails(Model):
     """The body of a problem response. ``type`` identifies the kind of problem."""
 
     type: str
@@ -160,6 +161,16 @@ def install(app: FastAPI) -> None:
     """Make every error of this application a problem."""
     for kind, problem_of in _PROBLEMS.items():
         app.exception_handler(kind)(_handler(problem_of))
+    app.exception_handler(HTTPException)(_http_exception)
+
+
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"{type(error).__name__} is no HTTPException")
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route of the path
+        headers["Allow"] = allowed_methods(request.scope)
+    return _plain(error.status_code, str(error.detail), _DETAILS_ZH.get(error.status_code), headers).response()
 
 
 def _handler(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
@@ -178,10 +189,6 @@ def _rejected(error: Rejected) -> Problem:
     return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh)
 
 
-def _http_exception(error: HTTPException) -> Problem:
-    return _plain(error.status_code, str(error.detail), _DETAILS_ZH.get(error.status_code), error.headers)
-
-
 def _overloaded(_: Exception) -> Problem:
     detail = "Too many requests are waiting, and this one was not accepted: send it again after Retry-After."
     return _plain(429, detail, "等待处理的请求过多，本次请求未受理：请在 Retry-After 之后重新发送。", _RETRY)
@@ -194,7 +201,7 @@ def _unavailable(_: Exception) -> Problem:
 
 def _database_error(error: Exception) -> Problem:
     # Queries do not go through the batch queue, which logs this itself.
-    log.warning("database unavailable", error=repr(error))
+    log.warning("database unavailable", error=error)
     return _unavailable(error)
 
 
@@ -239,7 +246,6 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
     InvalidBody: lambda error: not_json(error.fault),
     RequestValidationError: _invalid_request,
-    HTTPException: _http_exception,
     InvalidMessage: lambda error: _plain(409, str(error), "与该办件的记录不符"),
     UnknownCase: lambda _: NO_SUCH_CASE,
     Rejected: _rejected,

@@ -189,7 +189,7 @@ class ExternalCalls(Generic[S]):
                 self._hold(reply)
                 call_wait = timedelta(seconds=reply.retry_after_s)
             telemetry.CALLS.labels("failed").inc()
-            log.warning("external call failed", case_id=call.case_id, error=repr(reply))
+            log.warning("external call failed", case_id=call.case_id, error=reply)
         return self._inbound(call.case_id, self._call_failed(call, reply), is_call_result=True, call_wait=call_wait)
 
     def _hold(self, away: SystemAway) -> None:
@@ -204,7 +204,7 @@ class ExternalCalls(Generic[S]):
                 failed = self._inbound(call.case_id, self._call_failed(call, outcome), is_call_result=True)
                 await self._queue.submit([failed])
             elif isinstance(outcome, BaseException):
-                log.warning("call result not processed; the call is made again", error=repr(outcome))
+                log.warning("call result not processed; the call is made again", error=outcome)
 
     async def _process(self, one: Notification | InvalidNotification) -> bool:
         """Bring one notification to the core. Returns whether it can be acknowledged."""
@@ -216,7 +216,7 @@ class ExternalCalls(Generic[S]):
         if isinstance(outcome, InvalidMessage):
             await self._park(str(outcome), one.message.model_dump_json().encode(), one.case_id)
         elif isinstance(outcome, BaseException):
-            log.warning("notification not processed; it is polled again", error=repr(outcome))
+            log.warning("notification not processed; it is polled again", error=outcome)
             return False
         telemetry.CALLS.labels("notified").inc()
         return True

@@ -80,9 +80,11 @@ _SAVE = """
         FROM unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[])
             AS row (case_id, version, state, processed_ids, timer_at, retry_at, call_due_at, closed_at)
-        -- On a stale version write NULL: NOT NULL aborts the statement.
+        -- On a stale version divide by zero, which aborts the statement. A constraint would do so as well, but the
+        -- server would write the failing row, an applicant's name in it, into its log.
         ON CONFLICT (case_id) DO UPDATE SET
-            version = CASE WHEN cases.version = excluded.version - 1 THEN excluded.version END,
+            version = CASE WHEN cases.version = excluded.version - 1 THEN excluded.version
+                ELSE excluded.version / 0 END,
             state = excluded.state, processed_ids = excluded.processed_ids, timer_at = excluded.timer_at,
             retry_at = excluded.retry_at, call_due_at = excluded.call_due_at, closed_at = excluded.closed_at
     ), added AS (
@@ -101,7 +103,7 @@ _SAVE = """
 _SAVE_ALWAYS = _SAVE.format(version="version")
 
 _SAVE_BY_RULES = _SAVE.format(
-    version=f"CASE WHEN $16 = ({documents.NUMBER_IN_FORCE.format(kind='$15')}) THEN version END"
+    version=f"CASE WHEN $16 = ({documents.NUMBER_IN_FORCE.format(kind='$15')}) THEN version ELSE version / 0 END"
 )
 """Aborts as well if the batch was reduced by rules that are no longer in force."""
 
@@ -196,10 +198,8 @@ async def save(
             published,
             *(rules or ()),
         )
-    except asyncpg.NotNullViolationError as error:
-        if error.column_name == "version":
-            raise VersionConflict from error
-        raise
+    except asyncpg.DivisionByZeroError as error:
+        raise VersionConflict from error
     return batch_id
 
 

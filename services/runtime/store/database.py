@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.runtime.error_text import is_about_data
+
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 SERVER_SETTINGS = {
@@ -31,11 +33,6 @@ for ever for a server that vanished without closing the connection."""
 
 CONNECT_S = 5.0
 """Machine seconds to open a connection."""
-
-
-_DATA_ERRORS = ("21", "22", "23", "44", "54", "P0")
-"""SQLSTATE classes of errors in the data: cardinality, data exception, constraint violation, check option, program
-limit, and what a trigger raises."""
 
 
 class DatabaseUnreachable(ConnectionError):
@@ -61,7 +58,7 @@ def is_unavailable(error: Exception) -> bool:
     if isinstance(cause, ValueError):  # asyncpg cannot encode an argument
         return False
     if isinstance(cause, asyncpg.PostgresError):
-        return not (cause.sqlstate or "").startswith(_DATA_ERRORS)
+        return not is_about_data(cause)
     return isinstance(error, DATABASE_ERRORS)
 
 

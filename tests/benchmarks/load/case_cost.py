@@ -116,7 +116,9 @@ def consumers_by_topic() -> dict[str, list[str]]:
     """Topic -> the services that read it."""
     consumers: dict[str, list[str]] = {}
     for name in (*CORE_SERVICES, *SYSTEMS):
-        settings = Settings(service=name, systems=SYSTEMS, database="postgresql+asyncpg://nowhere", secret_key="k" * 32)
+        settings = Settings(
+            service=name, systems=SYSTEMS, database="postgresql+asyncpg://127.0.0.1/none", secret_key="k" * 32
+        )
         for topic in topics_for(load(name).consumes, settings.systems_of(name)):
             consumers.setdefault(topic, []).append(name)
     return consumers

@@ -100,7 +100,7 @@ async def _produce(platform: PartialPlatform, messages: Sequence[Envelope[Messag
         service="benchmark",
         systems=SYSTEMS,
         kafka=platform.engines.kafka,
-        database="postgresql+asyncpg://nowhere",
+        database="postgresql+asyncpg://127.0.0.1/none",
         secret_key="k" * 32,
         partitions=PARTITIONS,
     )

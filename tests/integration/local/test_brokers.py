@@ -107,7 +107,7 @@ async def all_in_sync(kafka: str) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_acknowledged_records_survive_the_loss_of_their_leader_with_its_disk(three: tuple[Kafka, ...]) -> None:
     kafka = addresses(three)
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka, replication=3, partitions=1)
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka, replication=3, partitions=1)
     await ensure_topics(of, [topic := "onedoor.records"])
     acknowledged: set[bytes] = set()
     lost = await leader(three, topic)

@@ -73,6 +73,7 @@ async def test_the_database_is_durable_and_of_the_chosen_version(database_url: s
         assert await connection.fetchval("SHOW fsync") == "on"
         assert await connection.fetchval("SHOW synchronous_commit") == "on"
         assert await connection.fetchval("SHOW timezone") == "UTC"
+        assert await connection.fetchval("SHOW log_error_verbosity") == "terse", "the log would have values of rows"
 
 
 async def test_a_wrong_password_is_refused(database_url: str) -> None:

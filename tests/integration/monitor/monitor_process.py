@@ -1,6 +1,6 @@
 """A monitor without Kafka, by a clock that the test sets, on a real PostgreSQL."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -36,6 +36,7 @@ from services.runtime.store.outbox import OutboxMessage
 from tests.support.messages import MONDAY, limits
 from tests.support.monitor_histories import business
 from tests.support.scenario import enveloped
+from tests.support.staff import STAFF, TOKEN
 
 LOCAL_HOLIDAY = Notice(
     year=2026,
@@ -170,14 +171,14 @@ class MonitorProcess:
     def http(self) -> httpx2.AsyncClient:
         """A client of the staff."""
         if not self.clients:
-            self.clients.append(self.client())
+            self.clients.append(self.client(STAFF))
         return self.clients[0]
 
-    def client(self, host: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
-        """A client at that address."""
+    def client(self, headers: Mapping[str, str]) -> httpx2.AsyncClient:
+        """A client on this machine that sends these headers."""
         served = application(self.process.service, self.process, self.process.faults)
-        transport = httpx2.ASGITransport(served, client=(host, 4711))
-        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
+        transport = httpx2.ASGITransport(served, client=("127.0.0.1", 4711))
+        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=dict(headers))
 
 
 @asynccontextmanager
@@ -189,6 +190,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         systems=("tax",),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
+        api_token=SecretStr(TOKEN),
         clock=str(folder / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)

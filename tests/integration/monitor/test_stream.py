@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import Message
@@ -30,7 +29,9 @@ from services.monitor.web import stream
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
+from tests.support.http_server import http_server
 from tests.support.messages import MONDAY
+from tests.support.staff import STAFF
 from tests.support.waiting import eventually
 
 TIMEOUT_S = 10.0
@@ -65,7 +66,7 @@ class Served:
         """The events from now on, or after the given id; the connection is cut at the end."""
         headers = {"Last-Event-ID": last} if last is not None else {}
         async with (
-            httpx2.AsyncClient(base_url=self.address, timeout=TIMEOUT_S) as client,
+            httpx2.AsyncClient(base_url=self.address, headers=STAFF, timeout=TIMEOUT_S) as client,
             client.stream("GET", "/stream", params=wanted, headers=headers) as answer,
         ):
             assert answer.status_code == httpx2.codes.OK, await answer.aread()
@@ -95,26 +96,13 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
 @asynccontextmanager
 async def served(monitor: MonitorProcess) -> AsyncIterator[Served]:
     """Monitor's application on its own port."""
-    config = uvicorn.Config(
-        application(monitor.process.service, monitor.process, monitor.process.faults),
-        port=0,
-        log_config=None,
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    server = Server(config)
-    serving = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await eventually(started)
-    one = Served(server, monitor, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    try:
-        yield one
-    finally:
-        one.stop()
-        await serving
+    app = application(monitor.process.service, monitor.process, monitor.process.faults)
+    async with http_server(app) as (server, address):
+        one = Served(server, monitor, address)
+        try:
+            yield one
+        finally:
+            one.stop()
 
 
 async def next_events(events: AsyncIterator[Event], count: int) -> list[Event]:
@@ -354,7 +342,7 @@ async def test_followers_are_limited_and_share_one_loop(
         assert await stopped()
         async with site.following(), site.following():
             assert loops() == 1
-            async with httpx2.AsyncClient(base_url=site.address) as client:
+            async with httpx2.AsyncClient(base_url=site.address, headers=STAFF) as client:
                 refused = await client.get("/stream")
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
                 for wrong in ({"Last-Event-ID": "x"}, {"Last-Event-ID": "1.2.3"}):
@@ -369,5 +357,23 @@ async def test_the_stream_is_described_as_one(monitor: MonitorProcess) -> None:
     document = (await monitor.http.get("/openapi.json")).json()
     answers = document["paths"]["/stream"]["get"]["responses"]
     assert answers["200"]["content"].keys() == {"text/event-stream"}
-    assert answers.keys() == {"200", "401", "403", "422", "503"}
+    assert answers.keys() == {"200", "401", "422", "503"}
     assert document["paths"]["/due"]["get"]["responses"]["200"]["content"].keys() == {"application/json", "text/csv"}
+
+
+@pytest.mark.parametrize("path", ["/stream", "/due?form=csv", "/due", "/alerts"])
+async def test_a_head_request_ends_where_the_answer_would_not(monitor: MonitorProcess, path: str) -> None:
+    await monitor.publish((1, raised()))
+    async with (
+        served(monitor) as site,
+        httpx2.AsyncClient(base_url=site.address, headers=STAFF, timeout=TIMEOUT_S) as client,
+    ):
+        for _ in range(2):  # on one connection
+            answer = await client.head(path)
+            assert (answer.status_code, answer.content) == (200, b"")
+        assert (await client.head(path, headers={"Authorization": ""})).status_code == 401
+
+        async def no_follower() -> bool:
+            return not any(task.get_name() == feed_reader.LOOP for task in asyncio.all_tasks())
+
+        await eventually(no_follower)

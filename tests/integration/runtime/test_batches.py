@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.core import InvalidMessage
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.store import dead_letters
-from services.runtime.store.cases import MAX_PROCESSED_IDS
+from services.runtime.store import cases, dead_letters
+from services.runtime.store.cases import MAX_PROCESSED_IDS, CaseRow, VersionConflict
 from tests.support.runtime.fakes import MemoryPublisher
 from tests.support.runtime.processes import MakeProcessor, record, tally, unpublished, waits_for_a_lock
 from tests.support.runtime.toy import Tally, case, instruction
@@ -145,3 +146,15 @@ async def test_the_stop_does_not_wait_for_a_batch_that_takes_too_long(
         await batches.finish_batch(0.01)
         assert not running.done()
     await running
+
+
+async def test_an_overtaken_batch_is_refused_without_its_rows(batches: BatchProcessor[Tally]) -> None:
+    """PostgreSQL sends the message and the detail of an error to its client, and writes both into its log."""
+    row = CaseRow(case(1), 1, "王小明", b"")
+    async with batches.exclusive() as driver:
+        await cases.save(driver, [row], [], [])
+        with pytest.raises(VersionConflict) as overtaken:
+            await cases.save(driver, [row], [], [])
+    error = overtaken.value.__cause__
+    assert isinstance(error, asyncpg.PostgresError)
+    assert "王小明" not in str(error.as_dict())

@@ -36,7 +36,7 @@ async def available(request: pytest.FixtureRequest, kafka_address: str) -> Async
     if request.param == "fake":
         yield MemoryPublisher().publish
         return
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address)
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka_address)
     await ensure_topics(of, [TOPIC])
     publisher = Publisher(of, Failures())
     yield publisher.publish
@@ -51,14 +51,14 @@ async def unavailable(request: pytest.FixtureRequest) -> AsyncIterator[Publish]:
         fake.unavailable = True
         yield fake.publish
         return
-    publisher = Publisher(settings("postgresql+asyncpg://nowhere/none", kafka=NOWHERE), Failures())
+    publisher = Publisher(settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=NOWHERE), Failures())
     yield publisher.publish
     await publisher.close()
 
 
 async def own_topic(kafka_address: str) -> tuple[Settings, Publisher]:
     """A publisher, and the settings by which it has a topic of its own."""
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka_address, topic_prefix=f"p{uuid4().hex[:6]}-")
     await ensure_topics(of, [TOPIC])
     return of, Publisher(of, Failures())
 

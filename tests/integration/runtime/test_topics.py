@@ -56,7 +56,7 @@ async def shown(broker: Kafka, *names: str) -> bool:
 
 
 async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, topic_prefix="a-")
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=broker.address, topic_prefix="a-")
     topics = Topics(of, ["one", "two"])
 
     async def created_again() -> bool:
@@ -82,13 +82,13 @@ async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
 
 
 async def test_several_services_may_create_the_same_topics_at_once(broker: Kafka) -> None:
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address)
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=broker.address)
     await asyncio.gather(*(ensure_topics(of, ["one", "two", "three"]) for _ in range(8)))
     await eventually(partial(shown, broker, "one", "two", "three"))
 
 
 async def test_more_replicas_than_brokers_are_refused_with_both_numbers(broker: Kafka) -> None:
-    of = settings("postgresql+asyncpg://nowhere/none", kafka=broker.address, replication=3)
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=broker.address, replication=3)
     with pytest.raises(TopicsNotCreated, match="replicas wanted: 3; brokers there: 1"):
         await ensure_topics(of, ["one"])
     assert "one" not in await topics_of(broker)

@@ -33,7 +33,7 @@ class Site:
         return Path("/folders") / name
 
     def database_url(self, name: str) -> str:
-        return f"postgresql+asyncpg://nobody@nowhere/{name}"
+        return f"postgresql+asyncpg://nobody@127.0.0.1/{name}"
 
 
 def test_the_shipped_departments_are_installed_and_replay_is_not_a_default() -> None:

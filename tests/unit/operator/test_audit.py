@@ -242,15 +242,26 @@ async def test_streams_are_merged_in_order_each_number_once() -> None:
     assert [one async for one in merged([stream("acd"), stream(""), stream("abd"), stream("z")])] == [*"abcdz"]
 
 
+DATABASES = "postgresql+asyncpg://u:p@h.example/{service}?ssl=verify-full"
+
+
 @pytest.mark.parametrize(
     ("address", "settings", "expected"),
     [
-        ("postgresql+asyncpg://u:p@h/onedoor", {}, "put {service} in it"),
-        ("mysql://u:p@h/{service}", {}, "must be like postgresql"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"audit_ledgers": {"water": SecretStr("x")}}, "water is none of"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"audit_ledgers": {"tax": SecretStr("x")}}, "tax must be like"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
-        ("postgresql+asyncpg://u:p@h/{service}", {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
+        ("postgresql+asyncpg://u:p@h.example/onedoor?ssl=verify-full", {}, "put {service} in it"),
+        ("mysql://u:p@h.example/{service}?ssl=verify-full", {}, "must be like postgresql"),
+        (
+            DATABASES,
+            {"audit_ledgers": {"water": SecretStr("x")}},
+            "water is none of",
+        ),
+        (
+            DATABASES,
+            {"audit_ledgers": {"tax": SecretStr("x")}},
+            "tax: must be like",
+        ),
+        (DATABASES, {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
+        (DATABASES, {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
     ],
 )
 def test_a_wrong_choice_names_the_setting(address: str, settings: dict[str, Any], expected: str) -> None:
@@ -259,7 +270,10 @@ def test_a_wrong_choice_names_the_setting(address: str, settings: dict[str, Any]
 
 
 def test_a_ledger_that_is_not_named_is_not_examined() -> None:
-    found = targets(DatabaseOptions("postgresql+asyncpg://u:p@h/{service}", None), AuditSettings(systems=SYSTEMS))
+    found = targets(
+        DatabaseOptions(DATABASES, None),
+        AuditSettings(systems=SYSTEMS),
+    )
     assert set(found.unread_ledgers) == set(SYSTEMS) and found.ledgers == {}
 
 

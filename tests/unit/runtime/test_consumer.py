@@ -54,7 +54,7 @@ def queue() -> Queue:
 
 
 def consumer(queue: Queue, consumes: Sequence[Any] = (AlertWithdrawn,), **changes: Any) -> Consumer:
-    of = settings("postgresql+asyncpg://nowhere/none", topic_prefix="test-", **changes)
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", topic_prefix="test-", **changes)
     return Consumer(of, [TOPIC], consumes, cast(BatchQueue, queue), StandingClock(), Failures())
 
 

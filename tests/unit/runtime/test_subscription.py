@@ -214,7 +214,7 @@ def start(service: Service, work: Failures, monkeypatch: pytest.MonkeyPatch) -> 
             return client
 
         monkeypatch.setattr(aiokafka, "AIOKafkaConsumer", built)
-        of = settings("postgresql+asyncpg://nowhere/none", batch=BATCH_SIZE, **changes)
+        of = settings("postgresql+asyncpg://127.0.0.1:1/none", batch=BATCH_SIZE, **changes)
         subscription = service.subscription = Subscription(of, [PARTITION.topic], service.handler, work)
         await subscription.start()
         try:

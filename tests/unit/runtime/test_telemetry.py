@@ -2,32 +2,68 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from services.runtime import telemetry
+from services.runtime.configuration import WrongSetting
 
 
-@pytest.fixture
-def logs(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
-    return capsys
-
-
-def test_repeated_lines_of_a_library_are_dropped_and_our_own_are_not(logs: pytest.CaptureFixture[str]) -> None:
+@contextmanager
+def logs_of_a_service(capsys: pytest.CaptureFixture[str]) -> Iterator[list[dict[str, str]]]:
+    """A body whose logs are configured as those of a service. The list has their lines after it."""
     root = logging.getLogger()
-    before = root.handlers, root.level
+    handlers, level = root.handlers, root.level
+    lines: list[dict[str, str]] = []
     try:
         telemetry.configure("toy", "1", "INFO")
+        yield lines
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
+    lines += [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_repeated_lines_of_a_library_are_dropped_and_our_own_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs_of_a_service(capsys) as lines:
         for attempt in range(3):
             logging.getLogger("aiokafka.conn").error("no connection to %s", f"broker-{attempt}")
             logging.getLogger("services.runtime.kafka.connection").error("no connection to %s", f"broker-{attempt}")
         logging.getLogger("aiokafka.conn").error("another thing")
-    finally:
-        root.handlers, level = before[0], before[1]
-        root.setLevel(level)
-    lines = [json.loads(line) for line in logs.readouterr().out.splitlines()]
     assert [line["event"] for line in lines if line["logger"].startswith("aiokafka")] == [
         "no connection to broker-0",
         "another thing",
     ]
     assert len([line for line in lines if line["logger"].startswith("services")]) == 3
+
+
+def test_a_value_in_an_exception_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    log, library = telemetry.logger("services.toy"), logging.getLogger("uvicorn.error")
+    with logs_of_a_service(capsys) as lines:
+        try:
+            raise KeyError("王小明")
+        except KeyError as error:
+            log.exception("the core failed", case_id="1")
+            log.warning("it failed", error=error)
+            library.exception("Exception in ASGI application")
+    assert "王小明" not in str(lines).replace('raise KeyError("王小明")', ""), "but in the line of the program"
+    assert lines[0]["exception"].endswith("KeyError") and "in test_a_value" in lines[0]["exception"]
+    assert lines[1]["error"] == "KeyError"
+    assert lines[2]["exception"].endswith("KeyError")
+
+
+def test_the_failure_that_ends_a_process_is_logged_without_values(capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        logs_of_a_service(capsys) as lines,
+        pytest.raises(SystemExit) as ended,
+        telemetry.failures_logged(),
+    ):
+        raise ValueError("王小明")
+    assert ended.value.code == 1
+    (line,) = lines
+    assert (line["event"], line["level"]) == ("ended by a failure", "critical")
+    assert line["exception"].endswith("ValueError")
+    with pytest.raises(WrongSetting), telemetry.failures_logged():
+        raise WrongSetting("ONEDOOR_X")

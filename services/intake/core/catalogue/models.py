@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import Code, Name
 from contracts.messages.plans import MAX_STEPS, Fen
 from contracts.text import line, visible
+from contracts.values import Model
 
 WorkingDays = Annotated[int, Field(ge=0, le=3650, strict=True)]
 
@@ -15,7 +16,7 @@ WorkingDays = Annotated[int, Field(ge=0, le=3650, strict=True)]
 _ON_ONE_LINE = BeforeValidator(lambda value: line(value) if isinstance(value, str) else value)
 
 
-class CatalogueEntry(BaseModel):
+class CatalogueEntry(Model):
     """A part of the catalogue. It refuses unknown fields, most of which are misspelled ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -5,12 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import TextClause
 
 from contracts.envelope import Code, Name
 from contracts.messages.commitments import Kind
+from contracts.values import Model
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text cannot hold that character."""
@@ -22,7 +23,7 @@ Query = tuple[TextClause, dict[str, Any]]
 """A statement and its parameters."""
 
 
-class CommitmentFilter(BaseModel):
+class CommitmentFilter(Model):
     """Selects commitments. All given filters must fit."""
 
     model_config = ConfigDict(extra="forbid")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from contracts.core import Rejected
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided
+from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import NumberedAlert, by_number
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, may_act_on, must_supervise, no_right
@@ -39,7 +40,7 @@ class DecisionRequest(ActionRequest):
     upheld: bool = Field(strict=True, description="True withdraws the card for good.")
 
 
-class AcknowledgementResult(BaseModel):
+class AcknowledgementResult(Model):
     """Whether one alert was acknowledged; if not, ``why``."""
 
     alert: int
@@ -48,7 +49,7 @@ class AcknowledgementResult(BaseModel):
     why_zh: str | None = None
 
 
-class RecordedAction(BaseModel):
+class RecordedAction(Model):
     """The alert whose action is on record."""
 
     alert: int

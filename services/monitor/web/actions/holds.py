@@ -5,12 +5,13 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from contracts.core import UnknownCase
 from contracts.envelope import Code
 from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId
+from contracts.values import Model
 from services.monitor.core.holds import BeginHold, EndHold, holds_of
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
@@ -33,7 +34,7 @@ class HoldEndRequest(ActionRequest):
     until: Timestamp | None = Field(None, description="When time resumes; now if omitted.")
 
 
-class Hold(BaseModel):
+class Hold(Model):
     """A hold, by its name."""
 
     hold: Code

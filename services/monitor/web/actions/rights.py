@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from contracts.messages.fields import PersonId, Reason
+from contracts.values import Model
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import SUPERVISOR
 from services.monitor.core.state import MonitoredCase
@@ -14,7 +15,7 @@ from services.runtime.http.problems import Problem
 from services.runtime.service import ServiceHost
 
 
-class ActionRequest(BaseModel):
+class ActionRequest(Model):
     """An action of a person. ``by``: their id in the directory."""
 
     model_config = ConfigDict(extra="forbid")

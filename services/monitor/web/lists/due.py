@@ -5,10 +5,11 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import Row
 
 from contracts.messages.alerts import Rung
+from contracts.values import Model
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
@@ -55,14 +56,14 @@ class DueView(ListedCommitment):
     rungs: list[Rung] = Field(description="The standing rungs.")
 
 
-class DuePage(BaseModel):
+class DuePage(Model):
     """Due commitments, soonest first. ``next`` is the ``after`` of the next page, null on the last."""
 
     commitments: list[DueView]
     next: str | None
 
 
-class DueCount(BaseModel):
+class DueCount(Model):
     """How many commitments of one department, region or matter are due."""
 
     name: str
@@ -70,7 +71,7 @@ class DueCount(BaseModel):
     first_due: datetime
 
 
-class DueCounts(BaseModel):
+class DueCounts(Model):
     """The largest groups first. ``total`` counts all groups, also those that are not shown."""
 
     total: int

@@ -7,13 +7,14 @@ from enum import StrEnum
 from typing import Any, cast
 
 from fastapi import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import Region
+from contracts.values import Model
 from contracts.working_time import OfficeHours
 from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
@@ -66,7 +67,7 @@ class CountsQuery(CommitmentFilter):
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="So many groups, those with the most.")
 
 
-class ListedCommitment(BaseModel):
+class ListedCommitment(Model):
     """The fields that every list has."""
 
     case_id: CaseId

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import Row
 
 from contracts.messages.alerts import IssueKind, Rung
+from contracts.values import Model
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists import overdue
@@ -59,14 +60,14 @@ class OverdueView(ListedCommitment):
     working_days_over: int = Field(description="After the due day, up to and including today.")
 
 
-class OverduePage(BaseModel):
+class OverduePage(Model):
     """Overdue commitments: the highest card first, and among equal cards the oldest."""
 
     commitments: list[OverdueView]
     next: str | None
 
 
-class OverdueCount(BaseModel):
+class OverdueCount(Model):
     """How many commitments of one department, region or matter are overdue, by their highest card.
 
     ``platform`` counts those without a card, because of a platform issue.
@@ -80,7 +81,7 @@ class OverdueCount(BaseModel):
     platform: int
 
 
-class OverdueCounts(BaseModel):
+class OverdueCounts(Model):
     """The largest groups first. ``total`` counts all groups, also those that are not shown."""
 
     total: int

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, ConfigDict, model_validator
 
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
+from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 
-class Permit(BaseModel):
+class Permit(Model):
     """An application and its state at the department. ``key`` is our task id."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -30,7 +31,7 @@ class Permit(BaseModel):
         return self
 
 
-class Feed(BaseModel):
+class Feed(Model):
     """Decided applications that have not been acknowledged. Each is validated separately, so that one may fail."""
 
     permits: list[Any]

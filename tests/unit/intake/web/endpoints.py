@@ -1,6 +1,6 @@
 """Requests to intake's endpoints, on a host in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER
 from tests.support.runtime.fakes import MemoryHost
+from tests.support.staff import STAFF, TOKEN
 
 APPLICATION: dict[str, Any] = {
     "bundle": "transfer-property",
@@ -33,7 +34,7 @@ def intake(systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any
         systems=tuple(systems),
         database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
         secret_key=SecretStr("a secret key of more than thirty-two bytes"),
-        **settings,
+        **{"api_token": SecretStr(TOKEN), **settings},
     )
     return MemoryHost(SERVICE, own, MONDAY)
 
@@ -48,10 +49,16 @@ async def _no_faults() -> list[str]:
     return []
 
 
-def client_of(process: MemoryHost[Case], host: str = "127.0.0.1") -> TestClient:
-    """A client of intake's endpoints that calls from this address."""
+def client_of(process: MemoryHost[Case], headers: Mapping[str, str] = STAFF) -> TestClient:
+    """A client of intake's endpoints on this machine, by default one of staff."""
     app = application(SERVICE, process, _no_faults)
-    return TestClient(app, base_url="http://127.0.0.1", client=(host, 50000), raise_server_exceptions=False)
+    return TestClient(
+        app,
+        base_url="http://127.0.0.1",
+        client=("127.0.0.1", 50000),
+        headers=dict(headers),
+        raise_server_exceptions=False,
+    )
 
 
 def post(process: MemoryHost[Case], body: Any = None, **headers: str) -> Response:

@@ -1,0 +1,119 @@
+"""Connections to other machines are encrypted and their servers verified. Connections on this machine need not be.
+
+The settings that name an address refuse one that breaks the rule, so that the process stops at the start. The exception
+lists hosts by name, and cannot be set by accident.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+EXCEPTION = "ONEDOOR_ALLOW_UNENCRYPTED_CONNECTIONS_TO"
+
+
+def split(value: object) -> object:
+    """The parts of a comma separated list."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+
+
+class EncryptionSettings(BaseSettings):
+    """The exceptions. Read with every address."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    allow_unencrypted_connections_to: Names = Field(
+        (),
+        description="Names or addresses of other machines, comma separated, to which connections need not be "
+        "encrypted, nor their servers verified. A listener on the way can read and change everything.",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is a loopback address of this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_encryption(hosts: Iterable[str], remedy: str) -> None:
+    """Raise `ValueError` if one of these hosts is another machine and no exception names it.
+
+    To be called for connections that are not encrypted, or whose server is not verified. ``remedy`` says how they are.
+    """
+    for host in hosts:
+        if not is_loopback(host) and host not in EncryptionSettings().allow_unencrypted_connections_to:
+            raise ValueError(
+                f"{host} is another machine, so the connection must be encrypted and the server verified: {remedy}. "
+                f"To do without, name {host} in {EXCEPTION}"
+            )
+
+
+def encrypted_url(url: str) -> str:
+    """Check that an address of HTTP begins with https, unless it leads to this machine. Raises `ValueError`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address of HTTP, such as https://example.gov.cn")
+    if parts.scheme != "https":
+        require_encryption([parts.hostname], "begin the address with https://")
+    return url
+
+
+def encrypted_database(address: str) -> str:
+    """Check that the address of a database on another machine ends in ``?ssl=verify-full``. Raises `ValueError`.
+
+    The authority of the server's certificate is read from ``PGSSLROOTCERT`` or ``~/.postgresql/root.crt``, as all
+    clients of PostgreSQL do.
+    """
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        url = None
+    if url is None or url.drivername != "postgresql+asyncpg":
+        raise ValueError("must be like postgresql+asyncpg://user:password@host/name")
+    if url.query.get("ssl") != "verify-full":
+        named = url.query.get("host", ())
+        hosts = [url.host] if url.host else [named] if isinstance(named, str) else list(named)
+        require_encryption(
+            _machines(hosts or [os.environ.get("PGHOST", "")]),
+            "end the address with ?ssl=verify-full, and name the file of its authority in PGSSLROOTCERT",
+        )
+    return address
+
+
+def encrypted_kafka(addresses: str, protocol: str) -> None:
+    """Check that brokers on other machines are reached by TLS. Raises `ValueError`."""
+    if protocol not in ("SSL", "SASL_SSL"):
+        brokers = (f"//{address.strip()}" for address in addresses.split(","))
+        require_encryption(
+            (urlsplit(broker).hostname or broker for broker in brokers),
+            "set ONEDOOR_KAFKA_SECURITY to SASL_SSL or SSL, and ONEDOOR_KAFKA_CA_FILE",
+        )
+
+
+def _machines(hosts: Iterable[str]) -> Iterator[str]:
+    """The machines of PostgreSQL's ``host``: several, comma separated, each with its port; no folder of a socket."""
+    for host in (one for listed in hosts for one in listed.split(",")):
+        if host and not host.startswith(("/", "@")):
+            yield urlsplit(f"//{host}").hostname or host
+
+
+def _checked(address: SecretStr) -> SecretStr:
+    encrypted_database(address.get_secret_value())
+    return address
+
+
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_checked)]
+"""The address of a database, a secret, which is refused if the connection to another machine would not be encrypted."""
