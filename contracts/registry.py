@@ -33,7 +33,7 @@ from contracts.messages.cases import (
 )
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
+from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 
 
 class Route(NamedTuple):
@@ -56,6 +56,7 @@ REGISTRY: dict[type[Message], Route] = {
     SideTimersReported: Route("onedoor.cases", "intake", ("monitor",)),
     TaskRequested: Route("onedoor.tasks.{system}", "routing", ("departments",)),
     TimeSettled: Route("onedoor.tasks.{system}", "monitor", ("departments",)),
+    TaskCorrected: Route("onedoor.tasks.{system}", "departments", ("departments",)),
     TaskDelivered: Route("onedoor.answers.{system}", "departments", ("intake", "monitor", "routing")),
     TaskSuspended: Route("onedoor.answers.{system}", "departments", ("monitor",)),
     TaskDone: Route("onedoor.answers.{system}", "departments", ("intake", "monitor", "routing")),

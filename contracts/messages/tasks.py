@@ -1,9 +1,9 @@
 """Messages about a task: the request to a department, and the answers of its adapter."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import Applicant
@@ -130,6 +130,39 @@ class TimeSettled(Message):
     reason: Reason
     settled_at: Instant
     region: Region
+
+
+MAX_NUMBERS = 20
+"""The most numbers that one task may have had."""
+
+
+class TaskCorrected(Message):
+    """An operator has settled the answer of a department to a task, whose answers contradict each other or cannot be
+    read. It holds against every earlier answer, and ``reference`` in place of every one of the ``other_numbers``."""
+
+    type: ClassVar[str] = "onedoor.task.corrected.v1"
+
+    task_id: TaskId
+    system: Code
+    reference: Name
+    other_numbers: Annotated[tuple[Name, ...], Field(max_length=MAX_NUMBERS)] = ()
+    """Numbers that the department has given the same task as well."""
+    delivered_at: Instant
+    outcome: Outcome | None = None
+    """None while the department has not decided."""
+    document: Name | None = None
+    opinion: Annotated[str, Field(max_length=2000)] = ""
+    decided_at: Instant | None = None
+    by: Name
+    """The operator."""
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    corrected_at: Instant
+
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.outcome is None) != (self.decided_at is None):
+            raise ValueError("outcome and decided_at belong together")
+        return self
 
 
 def task_id(case_id: str, step: Code) -> TaskId:

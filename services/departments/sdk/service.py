@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from contracts.messages.tasks import TaskRequested, TimeSettled
+from contracts.messages.tasks import TaskCorrected, TaskRequested, TimeSettled
 from services.departments.sdk.core.handle import handle, pending_submit
 from services.departments.sdk.core.state import Tasks
 from services.departments.sdk.declaration import Department, resolve
@@ -27,7 +27,7 @@ def department_service(department: Department) -> Service[Tasks]:
         name=department.system,
         core=handle,
         state=Tasks,
-        consumes=(TaskRequested, TimeSettled),
+        consumes=(TaskCorrected, TaskRequested, TimeSettled),
         migrations=MIGRATIONS,
         pending_request=pending_submit,
         call_failed=submit_failed,

@@ -1,16 +1,20 @@
-"""Lists, shows, replays and drops dead letters."""
+"""Lists, shows, replays, corrects and drops dead letters."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import typer
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
+from services.operator.dead_letters.corrections import Corrected, NotCorrectable, corrected_record, parse_edit
 from services.operator.dead_letters.text import as_utf8, detail, table
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions, file_errors, stop
 from services.runtime.store import dead_letters
+from services.runtime.store.cases import state_of
 from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
 
 LETTERS_AT_ONCE = 1000
@@ -21,6 +25,14 @@ PIPED_WIDTH = 240
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """The operator who settles a letter, and the reason, for the record."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The result of a command. ``refused`` has a line for each letter that stays as it is."""
 
@@ -28,6 +40,9 @@ class Settled:
     refused: tuple[str, ...]
     more: bool = False
     """Whether the case may have more letters."""
+
+
+Settle: TypeAlias = Callable[[AsyncEngine, Sequence[int], str | None], Awaitable[Settled]]
 
 
 def list_letters(
@@ -59,19 +74,20 @@ def list_letters(
     return failed
 
 
-def show_letter(number: int, service: str | None, options: DatabaseOptions) -> None:
-    """Print everything about one letter."""
+def show_letter(number: int, service: str | None, options: DatabaseOptions, *, raw: bool) -> None:
+    """Print everything about one letter: its content with what may be personal data masked, or as it is."""
     found = on_service(service, options, lambda engine: dead_letters.letters(engine, status=None, number=number))
     if not found:
         raise stop(f"letter {number} does not exist here")
-    typer.echo("This may contain personal data: do not copy it anywhere.", err=True)
-    for line in detail(found[0]):
+    if raw:
+        typer.echo("This may contain personal data: do not copy it anywhere.", err=True)
+    for line in detail(found[0], raw=raw):
         typer.echo(line)
 
 
 def settle(
     done: str,
-    work: Callable[[AsyncEngine, Sequence[int], str | None], Awaitable[Settled]],
+    work: Settle,
     numbers: list[int] | None,
     case_id: str | None,
     service: str | None,
@@ -89,6 +105,42 @@ def settle(
     return bool(settled.refused)
 
 
+def correct_letter(
+    number: int,
+    service: str | None,
+    options: DatabaseOptions,
+    sets: Sequence[str],
+    file: Path | None,
+    *,
+    author: Author,
+) -> None:
+    """Publish a corrected record in place of one letter, and print what holds now."""
+    with file_errors():
+        content = file.read_bytes() if file is not None else None
+
+    async def work(database: AsyncEngine) -> Corrected:
+        found = await dead_letters.letters(database, status=None, number=number)
+        if not found:
+            raise NotCorrectable("it does not exist here")
+        (letter,) = found
+        if letter.status != "parked":
+            raise NotCorrectable(f"it has been {letter.status} already")
+        state = await state_of(database, letter.case_id)
+        made = corrected_record(letter, [parse_edit(one) for one in sets], content, author.by, author.reason, state)
+        if not await dead_letters.correct(
+            database, number, made.case_id, made.topic, made.event, by=author.by, reason=author.reason
+        ):
+            raise NotCorrectable("it has been settled meanwhile")
+        return made
+
+    try:
+        made = on_service(service, options, work)
+    except NotCorrectable as refused:
+        raise stop(f"letter {number}: {refused}") from None
+    typer.echo(f"corrected: {number}")
+    typer.echo(f"the service processes it on {made.topic}; see the case's other letters: list --case {made.case_id}")
+
+
 async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
     """Replay letters in the order in which they were parked. Those that cannot be replayed stay parked."""
     found, missing, more = await _wanted(database, numbers, case_id)
@@ -98,12 +150,14 @@ async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | N
     return Settled(good, (*missing, *(f"letter {number} {why}" for number, why in obstacles.items())), more)
 
 
-async def drop(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
-    """Drop letters. They remain on record."""
+async def drop(
+    database: AsyncEngine, numbers: Sequence[int], case_id: str | None, author: Author | None = None
+) -> Settled:
+    """Drop letters. They remain on record, with the author and the reason if there are any."""
     found, missing, more = await _wanted(database, numbers, case_id)
     good = tuple(letter.number for letter in found if letter.status == "parked")
     settled = tuple(f"letter {one.number} has been {one.status} already" for one in found if one.status != "parked")
-    await dead_letters.drop(database, good)
+    await dead_letters.drop(database, good, author.by if author else None, author.reason if author else None)
     return Settled(good, (*missing, *settled), more)
 
 
@@ -128,7 +182,9 @@ def obstacle(letter: ParkedLetter) -> str | None:
     if letter.status != "parked":
         return f"has been {letter.status} already"
     if letter.topic == EXTERNAL:
-        return "is an answer of a department's system: the call is repeated by itself, so drop the letter"
+        return (
+            "is an answer of a department's system: correct it, or drop it if the department repeats it without fault"
+        )
     if not letter.case_id:
         return "names no case, so it has no place in any order: correct its producer, then drop it"
     if letter.value is None:

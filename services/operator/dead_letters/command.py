@@ -1,13 +1,15 @@
-"""Declares ``onedoor dead-letters``: list dead letters, show, replay or drop them."""
+"""Declares ``onedoor dead-letters``: list dead letters, show, replay, correct or drop them."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import partial
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from services.operator.options import Database, DatabaseOptions, Folder, service_name
 
-app = typer.Typer(help="List records that could not be processed, replay them, or drop them.", no_args_is_help=True)
+app = typer.Typer(help="List records that could not be processed; replay, correct or drop them.", no_args_is_help=True)
 
 Service = Annotated[
     str | None, typer.Option(callback=service_name, help="Service of the letters. Each service numbers its own.")
@@ -21,6 +23,7 @@ class Status(StrEnum):
 
     PARKED = "parked"
     REPLAYED = "replayed"
+    CORRECTED = "corrected"
     DROPPED = "dropped"
     ALL = "all"
 
@@ -47,33 +50,62 @@ def show(
     service: Service = None,
     database: Database = "",
     folder: Folder = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the content as it is, personal data included.")] = False,
 ) -> None:
-    """Show one letter with its reason, origin, key and value."""
+    """Show one letter with its reason, origin, key and value. What may be personal data is masked."""
     from services.operator.dead_letters.actions import show_letter
 
-    show_letter(number, service, DatabaseOptions(database, folder))
+    show_letter(number, service, DatabaseOptions(database, folder), raw=raw)
 
 
-def _settling(action: Literal["replay", "drop"], done: str, help: str) -> None:
-    """Declare a command that settles letters by a function of ``actions``."""
+@app.command()
+def replay(
+    numbers: Numbers = None, case: Case = None, service: Service = None, database: Database = "", folder: Folder = None
+) -> None:
+    """Publish letters on their topics again, in order. The service does so at once, or at its next start."""
+    from services.operator.dead_letters import actions
 
-    @app.command(action, help=help)
-    def settle(
-        numbers: Numbers = None,
-        case: Case = None,
-        service: Service = None,
-        database: Database = "",
-        folder: Folder = None,
-    ) -> None:
-        from services.operator.dead_letters import actions
-
-        options = DatabaseOptions(database, folder)
-        raise typer.Exit(actions.settle(done, getattr(actions, action), numbers, case, service, options))
+    options = DatabaseOptions(database, folder)
+    raise typer.Exit(actions.settle("replayed", actions.replay, numbers, case, service, options))
 
 
-_settling(
-    "replay",
-    "replayed",
-    "Publish letters on their topics again, in order. The service does so at once, or at its next start.",
-)
-_settling("drop", "dropped", "Drop letters. They remain on record and cannot be replayed.")
+@app.command()
+def correct(
+    number: Annotated[int, typer.Argument(min=1, help="Number of the letter.")],
+    by: Annotated[str, typer.Option(help="The name of the operator, for the record.")],
+    reason: Annotated[str, typer.Option(help="The reason, for the record.")],
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A corrected field, PATH=VALUE: answer.reference=N1. It may be repeated."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the whole corrected content, JSON.")] = None,
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Publish a corrected record in place of a letter, so that its case goes on.
+
+    For an answer of a department that contradicts an earlier one: the corrected answer holds, and its number in place
+    of every other one of the task.
+    """
+    from services.operator.dead_letters.actions import Author, correct_letter
+
+    correct_letter(number, service, DatabaseOptions(database, folder), sets or (), file, author=Author(by, reason))
+
+
+@app.command()
+def drop(
+    numbers: Numbers = None,
+    case: Case = None,
+    by: Annotated[str, typer.Option(help="The name of the operator, for the record.")] = "",
+    reason: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
+    service: Service = None,
+    database: Database = "",
+    folder: Folder = None,
+) -> None:
+    """Drop letters. They remain on record until their retention ends, and cannot be replayed."""
+    from services.operator.dead_letters import actions
+
+    author = actions.Author(by, reason) if by or reason else None
+    options = DatabaseOptions(database, folder)
+    raise typer.Exit(actions.settle("dropped", partial(actions.drop, author=author), numbers, case, service, options))

@@ -1,7 +1,8 @@
 """Dead letters as text for an operator: a table of many, every detail of one."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +10,13 @@ from rich.text import Text
 from services.runtime.store.dead_letters import ParkedLetter
 
 _ROW_BYTES = 16
+
+_SHOWN = frozenset({
+    *("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "causationid"),
+    *("task_id", "step", "item", "department", "system", "region", "reference", "outcome", "state", "kind"),
+    *("commitment", "rung", "occurrence", "change_id", "channel", "matter", "since", "until"),
+})  # fmt: skip
+"""Fields of messages that never have personal data, besides moments (``..._at``)."""
 
 
 def table(rows: Iterable[tuple[str, ParkedLetter]]) -> Table:
@@ -26,8 +34,8 @@ def table(rows: Iterable[tuple[str, ParkedLetter]]) -> Table:
     return result
 
 
-def detail(letter: ParkedLetter) -> Iterator[str]:
-    """Everything about one letter, line by line."""
+def detail(letter: ParkedLetter, *, raw: bool) -> Iterator[str]:
+    """Everything about one letter, line by line; its content as it is, or masked."""
     yield f"letter   {letter.number}"
     yield f"status   {_status(letter)}"
     yield f"parked   {letter.parked_at.isoformat()}"
@@ -35,10 +43,15 @@ def detail(letter: ParkedLetter) -> Iterator[str]:
     yield f"topic    {clean(letter.topic)}"
     yield f"origin   {clean(letter.origin)}"
     yield f"reason   {clean(letter.reason)}"
+    if letter.settled_at is not None:
+        yield f"settled  {letter.settled_at.isoformat()}"
+    if letter.settled_by or letter.settled_reason:
+        yield f"by       {clean(letter.settled_by or 'unknown')}: {clean(letter.settled_reason or 'without a reason')}"
+    shown = content if raw else masked_content
     yield "key"
-    yield from content(letter.key)
+    yield from content(letter.key) if letter.key == letter.case_id.encode() else shown(letter.key)
     yield "value"
-    yield from content(letter.value)
+    yield from shown(letter.value)
 
 
 def _status(letter: ParkedLetter) -> str:
@@ -64,6 +77,34 @@ def content(raw: bytes | None) -> Iterator[str]:
             yield f"  {text}"
             return
     yield from hexdump(raw)
+
+
+def masked_content(raw: bytes | None) -> Iterator[str]:
+    """The content without what may be personal data: fields of messages that never have any, and of others the size."""
+    if raw is None:
+        yield "  (none)"
+        return
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict | list):
+        yield f"  {len(raw)} bytes, not shown: they may be personal data. --raw shows them"
+        return
+    is_ours = isinstance(document, dict) and ("specversion" in document or "task_id" in document)
+    masked = _masked(document, shown=_SHOWN if is_ours else frozenset())
+    yield from (f"  {clean(line)}" for line in json.dumps(masked, indent=2, ensure_ascii=False).splitlines())
+    yield "  Values that may be personal data are masked. --raw shows them"
+
+
+def _masked(node: Any, name: str = "", *, shown: Collection[str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _masked(value, key, shown=shown) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_masked(value, name, shown=shown) for value in node]
+    if node is None or isinstance(node, bool) or name in shown or (shown and name.endswith("_at")):
+        return node
+    return f"({len(node)} characters)" if isinstance(node, str) else "(a number)"
 
 
 def hexdump(raw: bytes) -> Iterator[str]:

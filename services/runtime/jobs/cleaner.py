@@ -1,4 +1,4 @@
-"""Deletes closed cases and old messages in the background, a bounded number at a time.
+"""Deletes closed cases, old messages and settled dead letters in the background, a bounded number at a time.
 
 A case recognises duplicates until it is deleted, ``closed_retention_days`` after it was closed. Kafka keeps records for
 a shorter time (``topic_retention_days``), so a record that is read again always meets the case that has processed it.
@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.runtime import telemetry
 from services.runtime.clock import Clock
 from services.runtime.settings import Settings
-from services.runtime.store import cases, outbox
+from services.runtime.store import cases, dead_letters, outbox
 from services.runtime.store.database import transaction
 
 log = telemetry.logger(__name__)
 
 
 class Cleaner:
-    """Deletes closed cases and published messages when their retention times are over."""
+    """Deletes closed cases, published messages and settled dead letters when their retention times are over."""
 
     def __init__(
         self, database: AsyncEngine, clock: Clock, settings: Settings, outbox_read_until: str | None = None
@@ -28,14 +28,17 @@ class Cleaner:
         self._clock = clock
         self._case_age = timedelta(days=settings.closed_retention_days)
         self._message_age = timedelta(days=settings.outbox_retention_days)
+        self._letter_age = timedelta(days=settings.settled_letters_retention_days)
 
     async def run_once(self, limit: int) -> bool:
-        """Delete at most ``limit`` cases and ``limit`` messages. Returns whether there may be more."""
+        """Delete at most ``limit`` cases, messages and dead letters each. Returns whether there may be more."""
         async with transaction(self._database) as connection:
             deleted_cases = await cases.delete_closed(connection, self._clock.now() - self._case_age, limit)
             deleted_messages = await outbox.delete_published(
                 connection, self._message_age, limit, self._outbox_read_until
             )
-        if deleted_cases or deleted_messages:
-            log.info("deleted after retention", cases=deleted_cases, messages=deleted_messages)
-        return limit in (deleted_cases, deleted_messages)
+            deleted_letters = await dead_letters.delete_settled(connection, self._letter_age, limit)
+        deleted = (deleted_cases, deleted_messages, deleted_letters)
+        if any(deleted):
+            log.info("deleted after retention", cases=deleted_cases, messages=deleted_messages, letters=deleted_letters)
+        return limit in deleted

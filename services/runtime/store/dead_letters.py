@@ -1,4 +1,4 @@
-"""The statements on dead letters: park, list, replay, drop.
+"""The statements on dead letters: park, list, replay, correct, drop, delete.
 
 A replay goes through the outbox, in the same commit that marks the letter as replayed: nothing is lost if the process
 dies, and the letters of one case are published in the order in which they were parked.
@@ -6,12 +6,12 @@ dies, and the letters of one case are published in the order in which they were 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.runtime.store.database import Driver
 
@@ -40,6 +40,7 @@ class ParkedLetter:
     """A dead letter with its place in the list and its status."""
 
     number: int
+    letter_id: UUID
     status: str
     parked_at: datetime
     case_id: str
@@ -49,6 +50,9 @@ class ParkedLetter:
     reason: str
     key: bytes | None
     value: bytes | None
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+    settled_reason: str | None = None
 
 
 _PARK = """
@@ -56,11 +60,12 @@ _PARK = """
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
         $8::bytea[])
     ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
-        reason = excluded.reason, origin = excluded.origin, settled_at = NULL
+        reason = excluded.reason, origin = excluded.origin, settled_at = NULL, settled_by = NULL, settled_reason = NULL
 """
 
 _LIST = text("""
-    SELECT number, status, parked_at, case_id, blocking, topic, origin, reason, key, value FROM dead_letters
+    SELECT number, letter_id, status, parked_at, case_id, blocking, topic, origin, reason, key, value,
+        settled_at, settled_by, settled_reason FROM dead_letters
     WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
     AND (CAST(:number AS bigint) IS NULL OR number = :number)
     ORDER BY number LIMIT :limit
@@ -85,9 +90,32 @@ _REPLAY = text("""
     RETURNING cardinality(case_ids)
 """)
 
+_CORRECT = text("""
+    WITH corrected AS (
+        UPDATE dead_letters SET status = 'corrected', settled_at = clock_timestamp(), settled_by = :by,
+            settled_reason = :reason
+        WHERE number = :number AND status = 'parked'
+        RETURNING letter_id
+    ), added AS (
+        INSERT INTO outbox (case_id, message_id, topic, event)
+        SELECT :case_id, letter_id, :topic, :event FROM corrected
+        ON CONFLICT (case_id, message_id) DO UPDATE SET topic = excluded.topic, event = excluded.event
+    )
+    INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids)
+    SELECT gen_random_uuid(), to_timestamp(0), ARRAY[CAST(:case_id AS text)], ARRAY[letter_id] FROM corrected
+""")
+
 _DROP = text("""
-    UPDATE dead_letters SET status = 'dropped', settled_at = clock_timestamp()
+    UPDATE dead_letters SET status = 'dropped', settled_at = clock_timestamp(), settled_by = :by,
+        settled_reason = :reason
     WHERE number = ANY(:numbers) AND status = 'parked'
+""")
+
+_DELETE_SETTLED = text("""
+    DELETE FROM dead_letters WHERE number IN (
+        SELECT number FROM dead_letters
+        WHERE status <> 'parked' AND settled_at < clock_timestamp() - CAST(:age AS interval)
+        ORDER BY settled_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
 
@@ -154,7 +182,23 @@ async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
         return int(await connection.scalar(_REPLAY, {"numbers": list(numbers)}) or 0)
 
 
-async def drop(database: AsyncEngine, numbers: Sequence[int]) -> int:
-    """Mark parked letters as dropped. Returns how many. They remain on record."""
+async def correct(
+    database: AsyncEngine, number: int, case_id: str, topic: str, event: str, *, by: str, reason: str
+) -> bool:
+    """Publish this event in place of a parked letter, on record with its author and reason. Returns whether it was."""
+    parameters = {"number": number, "case_id": case_id, "topic": topic, "event": event, "by": by, "reason": reason}
     async with database.begin() as connection:
-        return int((await connection.execute(_DROP, {"numbers": list(numbers)})).rowcount)
+        return bool((await connection.execute(_CORRECT, parameters)).rowcount)
+
+
+async def drop(database: AsyncEngine, numbers: Sequence[int], by: str | None = None, reason: str | None = None) -> int:
+    """Mark parked letters as dropped. Returns how many. They remain on record until they are deleted."""
+    parameters = {"numbers": list(numbers), "by": by, "reason": reason}
+    async with database.begin() as connection:
+        return int((await connection.execute(_DROP, parameters)).rowcount)
+
+
+async def delete_settled(connection: AsyncConnection, age: timedelta, limit: int) -> int:
+    """Delete at most ``limit`` letters that were settled so long ago, in machine time. Returns how many."""
+    result = await connection.execute(_DELETE_SETTLED, {"age": age, "limit": limit})
+    return int(result.rowcount)

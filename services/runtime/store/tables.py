@@ -66,7 +66,8 @@ _TABLES = (
         case_id text NOT NULL,
         letter_id uuid NOT NULL,
         number bigint GENERATED ALWAYS AS IDENTITY,
-        status text NOT NULL DEFAULT 'parked' CHECK (status IN ('parked', 'replayed', 'dropped')),
+        status text NOT NULL DEFAULT 'parked'
+            CHECK (status IN ('parked', 'replayed', 'corrected', 'dropped')),
         blocking boolean NOT NULL,
         reason text NOT NULL CHECK (reason <> ''),
         topic text NOT NULL,
@@ -75,6 +76,8 @@ _TABLES = (
         value bytea,
         parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         settled_at timestamptz,
+        settled_by text,
+        settled_reason text,
         PRIMARY KEY (case_id, letter_id)
     )
     """,
@@ -82,6 +85,7 @@ _TABLES = (
     "COMMENT ON COLUMN dead_letters.blocking IS 'later messages of this case wait for it'",
     "COMMENT ON COLUMN dead_letters.origin IS 'partition and offset of the record, or the service that received it'",
     "CREATE INDEX dead_letters_parked ON dead_letters (case_id) WHERE status = 'parked'",
+    "CREATE INDEX dead_letters_settled ON dead_letters (settled_at) WHERE status <> 'parked'",
     "CREATE UNIQUE INDEX dead_letters_number ON dead_letters (number)",
 )
 

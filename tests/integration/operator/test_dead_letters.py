@@ -1,7 +1,9 @@
 """``onedoor dead-letters``, called as on the command line, with the real PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,15 +12,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typer.testing import CliRunner, Result
 
-from contracts.codec import encode
+from contracts.codec import decode, encode
+from contracts.messages.plans import Outcome
+from contracts.messages.tasks import TaskCorrected, TaskDone
 from deploy.local.engines import Engines
 from onedoor.cli import app
 from services.addresses import Addresses, write_addresses
+from services.departments.sdk.core.handle import handle
+from services.departments.sdk.core.messages import Decision, Receipt, Submitted
+from services.departments.sdk.core.state import Task, Tasks, TaskState
+from services.departments.sdk.service import MIGRATIONS
 from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
+from tests.support.messages import CASE_ID, MONDAY, CaseMessages, plan, plan_step
 from tests.support.runtime.toy import TOPIC, case, instruction, toy
+from tests.support.scenario import Scenario, of_type
 
 T = TypeVar("T")
 
@@ -111,16 +121,35 @@ def test_list_is_narrowed_by_case_status_and_limit(database: str) -> None:
     assert len([line for line in result.output.splitlines() if AT in line]) == 2
 
 
-def test_show_prints_json_indented_and_warns_of_personal_data(database: str) -> None:
+def test_show_masks_what_may_be_personal_data(database: str) -> None:
     result = onedoor("show", "1")
     assert result.exit_code == 0
-    assert "personal data" in result.stderr
-    for part in ("the core failed: RuntimeError", AT, f"  {case(1)}", '  "specversion": "1.0"', "挂号"):
+    for part in ("the core failed: RuntimeError", AT, f"  {case(1)}", '  "specversion": "1.0"', "(2 characters)"):
         assert part in result.stdout
+    assert "挂号" not in result.output and "--raw" in result.stdout
+    for number, size in (("3", 10), ("6", 6)):  # bytes, and a page of a department's system
+        result = onedoor("show", number)
+        assert f"{size} bytes, not shown" in result.stdout
+        assert "<html>" not in result.stdout and "1b 5b" not in result.stdout
+
+
+def test_show_masks_everything_of_a_document_that_is_none_of_ours(database: str) -> None:
+    value = '{"state": "王小明", "person": {"age": 30, "names": ["王小明", null]}}'.encode()
+    park(database, [make_dead_letter("not understood", "external", "/onedoor/tax", b"x", value, case(3))])
+    result = onedoor("show", "9")
+    assert "王小明" not in result.stdout and "30" not in result.stdout.split("value")[1]
+    assert result.stdout.count("(3 characters)") == 2 and "(a number)" in result.stdout
+
+
+def test_show_raw_prints_json_indented_and_warns_of_personal_data(database: str) -> None:
+    result = onedoor("show", "1", "--raw")
+    assert result.exit_code == 0
+    assert "personal data" in result.stderr
+    assert '  "specversion": "1.0"' in result.stdout and "挂号" in result.stdout
 
 
 def test_show_prints_bytes_that_no_terminal_executes(database: str) -> None:
-    result = onedoor("show", "3")
+    result = onedoor("show", "3", "--raw")
     assert "00000000  ff fe 1b 5b 33 31 6d 72 65 64" in result.stdout
     assert "...[31mred" in result.stdout
     assert "\x1b" not in result.stdout
@@ -133,7 +162,7 @@ def test_replay_publishes_a_case_in_order_and_names_the_letters_that_cannot_be(d
     for reason in (
         "letter 4 is not text",
         "letter 5 is empty",
-        "letter 6 is an answer of a department",
+        "letter 6 is an answer of a department's system: correct it",
         "letter 8 is not text",
     ):
         assert reason in result.stderr
@@ -162,6 +191,127 @@ def test_dropped_letters_cannot_be_replayed(database: str) -> None:
     assert again.exit_code == 1
     assert "letter 3 has been dropped already" in again.stderr
     assert onedoor("replay", "3").exit_code == 1
+
+
+def test_a_dropped_letter_keeps_its_reason_and_a_settled_one_is_deleted_after_its_retention(database: str) -> None:
+    assert onedoor("drop", "3", "--by", "li", "--reason", "a test of the producer").exit_code == 0
+    assert "by       li: a test of the producer" in onedoor("show", "3").stdout
+
+    async def delete(connection: AsyncConnection) -> int:
+        await connection.execute(text("UPDATE dead_letters SET settled_at = settled_at - interval '30 days 1 minute'"))
+        await connection.execute(
+            text("UPDATE dead_letters SET status = 'dropped', settled_at = now() WHERE number = 4")
+        )
+        return await dead_letters.delete_settled(connection, timedelta(days=30), 100)
+
+    assert in_database(database, delete) == 1
+    assert onedoor("show", "3").exit_code == 1, "it is deleted"
+    assert statuses(database) == ["parked", "parked", "dropped", *["parked"] * 4], "the others are kept"
+
+
+RECORD = ("--by", "li", "--reason", "settled with the sender")
+
+
+def test_a_corrected_record_is_published_in_place_of_a_letter(database: str) -> None:
+    result = onedoor("correct", "1", "--set", "data.reason=改正", *RECORD)
+    assert result.exit_code == 0, result.output
+    (event,) = unpublished(database)
+    sent, parked = json.loads(event), json.loads(GOOD)
+    assert sent["data"].pop("reason") == "改正"
+    parked["data"].pop("reason")
+    assert sent == parked, "its id included, so that the case recognises the original"
+    assert "by       li: settled with the sender" in onedoor("show", "1").stdout
+    assert statuses(database)[0] == "corrected"
+    assert onedoor("correct", "1", *RECORD).exit_code == 1, "it has been corrected already"
+    assert "corrected" in onedoor("list", "--status", "corrected").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("1", "--set", "data.reason=[]"), "not a valid record"),
+        (("1", "--set", "subject=0009-0000-0000-0"), "its subject must stay"),
+        (("1", "--set", "other.reason=x"), "there is no other.reason in it"),
+        (("1", "--set", "reason"), "write a path and a value"),
+        (("3",), "give the whole content with --file"),
+        (("6", "--set", "answer.reference=N1"), "give the whole content with --file"),
+        (("99",), "does not exist here"),
+    ],
+)
+def test_a_wrong_correction_is_refused_with_the_reason(database: str, arguments: tuple[str, ...], reason: str) -> None:
+    result = onedoor("correct", *arguments, *RECORD)
+    assert result.exit_code == 1
+    assert reason in result.stderr and "挂号" not in result.output
+    assert statuses(database) == ["parked"] * 8
+
+
+def test_a_correction_needs_an_author_and_a_reason(database: str) -> None:
+    assert onedoor("correct", "1").exit_code == 2
+    assert onedoor("correct", "1", "--by", "li").exit_code == 2
+
+
+# -- two numbers of a department --------------------------------------------------------------------------------------
+
+TASK = CaseMessages(plan(plan_step("tax"))).requested("tax", MONDAY)
+FIRST = Receipt(reference="N1", delivered_at=MONDAY)
+SECOND = Decision(
+    reference="N2",
+    delivered_at=MONDAY,
+    outcome=Outcome.APPROVED,
+    decided_at=MONDAY + timedelta(days=1),
+    opinion="王小明符合条件",
+)
+
+
+@pytest.fixture
+def tax(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database of tax with one task under N1, and the dead letter of its decision under N2."""
+    tables.migrate("tax", MIGRATIONS, database_url)
+    state = Tasks(tasks=(Task(request=TASK, state=TaskState.DELIVERED, receipt=FIRST),)).model_dump_json()
+    answer = Submitted(task_id=TASK.task_id, answer=SECOND).model_dump_json().encode()
+    park(database_url, [make_dead_letter("two numbers", "external", "/onedoor/tax", b"", answer, CASE_ID)])
+
+    async def store(connection: AsyncConnection) -> None:
+        statement = "INSERT INTO cases (case_id, version, state, processed_ids) VALUES (:case_id, 1, :state, '')"
+        await connection.execute(text(statement), {"case_id": CASE_ID, "state": state})
+
+    in_database(database_url, store)
+    monkeypatch.setenv("ONEDOOR_DATABASE", database_url)
+    return database_url
+
+
+@pytest.mark.parametrize(
+    ("edits", "holds", "other"), [((), "N2", "N1"), (("--set", "answer.reference=N1"), "N1", "N2")]
+)
+def test_an_operator_chooses_the_number_that_holds_and_the_step_ends(
+    tax: str, edits: tuple[str, ...], holds: str, other: str
+) -> None:
+    result = onedoor("correct", "1", *edits, *RECORD)
+    assert result.exit_code == 0, result.output
+    (event,) = unpublished(tax)
+    envelope = decode(event.encode(), CASE_ID.encode(), "onedoor.tasks.tax")
+    assert isinstance(envelope.data, TaskCorrected)
+    assert (envelope.data.reference, envelope.data.other_numbers) == (holds, (other,))
+    assert (envelope.data.by, envelope.data.reason) == ("li", "settled with the sender")
+    scenario = Scenario(handle).given(TASK, Submitted(task_id=TASK.task_id, answer=FIRST))
+    scenario.refuses(Submitted(task_id=TASK.task_id, answer=SECOND), reason="two numbers")
+    scenario.when(envelope.data)
+    assert [one.reference for one in of_type(TaskDone, scenario.last.out)] == [holds]
+    assert scenario.last.closed
+
+
+def test_a_reply_that_cannot_be_read_is_entered_from_a_file(tax: str, tmp_path: Path) -> None:
+    park(tax, [make_dead_letter("not understood", "external", "/onedoor/tax", b"", b"<html>", CASE_ID)])
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps({"task_id": TASK.task_id, "answer": json.loads(SECOND.model_dump_json())}))
+    assert onedoor("correct", "2", "--file", str(file), *RECORD).exit_code == 0
+    (event,) = unpublished(tax)
+    assert json.loads(event)["data"]["outcome"] == "approved"
+    file.write_text(json.dumps({"task_id": TASK.task_id, "answer": {"reference": "王小明", "delivered_at": "?"}}))
+    refused = onedoor("correct", "1", "--file", str(file), *RECORD)
+    assert refused.exit_code == 1
+    assert "delivered_at" in refused.stderr and "王小明" not in refused.output
+    assert onedoor("correct", "1", "--file", str(tmp_path / "none"), *RECORD).exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [("replay",), ("drop", "1", "--case", case(1)), ("list", "--service", "nobody")])

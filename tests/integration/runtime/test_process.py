@@ -22,7 +22,7 @@ from services.runtime.external_system import (
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.process import ServiceProcess
 from services.runtime.store import dead_letters
-from tests.support.runtime.processes import Start, command, raw, send, until, until_parked
+from tests.support.runtime.processes import Start, command, raw, record, send, until, until_parked
 from tests.support.runtime.toy import FakeSystem, Reply, Tally, case, instruction
 from tests.support.waiting import eventually
 
@@ -301,6 +301,19 @@ async def test_closed_cases_are_deleted_after_the_retention_time_and_open_ones_n
             later = FileClock.create(tmp_path / f"clock{days}", host.clock.now() + timedelta(days=days))
             await Cleaner(host.database, later, host.settings).run_once(100)
             assert [await host.read(case(n)) is None for n in (1, 2)] == [closed_is_deleted, False]
+
+
+async def test_settled_letters_are_deleted_after_their_retention_and_parked_ones_never(start: Start) -> None:
+    async with start() as host:
+        await host.processor.run([record("impossible", 1), record("impossible", 2), record("impossible", 3)])
+        await dead_letters.drop(host.database, [1, 2])
+        async with host.database.begin() as connection:
+            old = (
+                "UPDATE dead_letters SET parked_at = now() - interval '1 year', settled_at = now() - interval '31 days'"
+            )
+            await connection.execute(text(f"{old} WHERE number <> 2"))
+        await Cleaner(host.database, host.clock, host.settings).run_once(100)
+        assert [letter.number for letter in await dead_letters.letters(host.database, status=None)] == [2, 3]
 
 
 async def test_old_messages_are_deleted_only_if_they_are_published(start: Start) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.core import InvalidMessage, Transition, UnknownCase
 from contracts.envelope import Message, TimerFired
 from contracts.messages.plans import Outcome
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
+from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, task_id
 from services.departments.sdk.core.handle import BACKOFF, handle
 from services.departments.sdk.core.messages import (
     Answer,
@@ -180,6 +180,61 @@ def test_a_task_has_one_document() -> None:
 def test_a_padded_number_is_the_same_number() -> None:
     padded = Receipt(reference=" number  of tax\u3000", delivered_at=MONDAY)
     assert kinds(after(request(), submitted(padded), notified(decision())).out) == (TaskDone,)
+
+
+def corrected(reference: str, outcome: Outcome | None = None, *others: str) -> TaskCorrected:
+    return TaskCorrected(
+        task_id=request().task_id,
+        system="tax",
+        reference=reference,
+        other_numbers=others,
+        delivered_at=MONDAY,
+        outcome=outcome,
+        decided_at=MONDAY + timedelta(days=2) if outcome else None,
+        by="li",
+        reason="settled with the department",
+        corrected_at=MONDAY,
+    )
+
+
+SECOND = Receipt(reference="N2", delivered_at=MONDAY)
+DECIDED = {"outcome": Outcome.APPROVED, "decided_at": MONDAY + timedelta(days=2)}
+
+
+@pytest.mark.parametrize(("holds", "other"), [("N1", "N2"), ("N2", "N1")])
+def test_an_operator_chooses_between_two_numbers_and_the_task_goes_on(holds: str, other: str) -> None:
+    """Afterwards the department may answer under either of them."""
+    first = Receipt(reference="N1", delivered_at=MONDAY)
+    for answered in ("N1", "N2"):
+        scenario = tasks(request(), submitted(first))
+        scenario.refuses(submitted(SECOND), reason="two numbers")
+        scenario.when(corrected(holds, None, other))
+        assert [one.reference for one in of_type(TaskDelivered, scenario.last.out)] == [holds]
+        scenario.when(submitted(Receipt(reference=answered, delivered_at=MONDAY)))
+        scenario.when(submitted(Decision(**vars(first) | {"reference": answered}, **DECIDED)))
+        (done,) = scenario.last.out
+        assert isinstance(done, TaskDone)
+        assert done.reference == holds
+        assert scenario.last.closed
+        (task,) = scenario.case.tasks
+        assert [(one.by, one.reason) for one in task.corrections] == [("li", "settled with the department")]
+
+
+def test_a_third_number_is_refused_after_a_choice() -> None:
+    scenario = tasks(request(), submitted(SECOND), corrected("N1", None, "N2"))
+    scenario.refuses(submitted(Receipt(reference="N3", delivered_at=MONDAY)), reason="two numbers")
+
+
+def test_an_operator_enters_an_answer_that_cannot_be_read() -> None:
+    scenario = tasks(request(), corrected("N1", Outcome.REFUSED))
+    (done,) = scenario.last.out
+    assert isinstance(done, TaskDone)
+    assert (done.reference, done.outcome) == ("N1", Outcome.REFUSED)
+    assert scenario.last.closed and scenario.last.call is None
+
+
+def test_a_decision_is_not_corrected_since_others_have_it() -> None:
+    tasks(request(), submitted(decision())).refuses(corrected("N2", Outcome.REFUSED), reason="is done")
 
 
 def test_unknown_cases_and_tasks_are_refused() -> None:

@@ -10,7 +10,7 @@ from typing import assert_never, cast
 from contracts.core import InvalidMessage, Transition, UnknownCase, backoff
 from contracts.envelope import Envelope, Message, TimerFired
 from contracts.messages import tasks as contract
-from contracts.messages.tasks import TaskRequested, TimeSettled
+from contracts.messages.tasks import TaskCorrected, TaskRequested, TimeSettled
 from services.departments.sdk.core import task as capability
 from services.departments.sdk.core import times
 from services.departments.sdk.core.messages import Notified, Procedure, Submit, SubmitFailed, Submitted
@@ -26,7 +26,7 @@ BACKOFF: dict[RetryReason, tuple[timedelta, timedelta]] = {
 DOUBTS_REPEATED = timedelta(days=1)
 """Machine time after which a doubtful time is reported again, in case monitor did not receive the report."""
 
-DepartmentMessage = TaskRequested | TimeSettled | Submitted | SubmitFailed | Notified | TimerFired
+DepartmentMessage = TaskRequested | TimeSettled | TaskCorrected | Submitted | SubmitFailed | Notified | TimerFired
 
 _MESSAGES = frozenset(DepartmentMessage.__args__)
 
@@ -35,7 +35,8 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
     """Process one message of one case.
 
     Raises `UnknownCase` for a notification about a case that was never requested here, and `InvalidMessage` for one
-    about another task of the case, a second number of a task, or another outcome.
+    about another task of the case, a second number of a task, or another outcome. An operator settles such a
+    contradiction by `TaskCorrected`.
     """
     if type(envelope.data) not in _MESSAGES:
         raise InvalidMessage(f"{envelope.type} is not for a department")
@@ -53,6 +54,8 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
             return _notified(state, message, envelope.time)
         case TimeSettled():
             return _time_settled(state, message)
+        case TaskCorrected():
+            return _corrected(state, message)
         case TimerFired():
             return _transition(state, *_doubtful_reports(state))
         case _:
@@ -101,6 +104,13 @@ def _notified(state: Tasks, notified: Notified, arrived_at: datetime) -> Transit
         return _suspended(state, before, times.checked_procedure(before, content, arrived_at, tolerance))
     answer = times.checked_answer(before, content, arrived_at, tolerance)
     return _changed(state, before, capability.answer(before, answer))
+
+
+def _corrected(state: Tasks, corrected: TaskCorrected) -> Transition[Tasks]:
+    """Report the answer in any case: its number is another one than before."""
+    before = _find(state, corrected.task_id)
+    after = capability.correct(before, corrected)
+    return _transition(_replaced(state, before, after), *capability.state_reports(after))
 
 
 def _suspended(state: Tasks, before: Task, procedure: Procedure) -> Transition[Tasks]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from contracts.messages.tasks import TaskRequested
+from contracts.messages.tasks import TaskCorrected, TaskRequested
 from contracts.values import Value
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt
 
@@ -35,6 +35,8 @@ class Task(Value):
     """None until the first submission has been answered or has failed."""
     attempts: int = 0
     """Submissions for this reason."""
+    corrections: tuple[TaskCorrected, ...] = ()
+    """The answers that operators have settled, the last of which holds."""
 
     @property
     def is_doubtful(self) -> bool:

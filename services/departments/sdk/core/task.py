@@ -8,11 +8,11 @@ from typing import Any
 
 from contracts.core import InvalidMessage
 from contracts.envelope import Message
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
+from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 from contracts.moves import Moves
 from contracts.text import number
 from services.departments.sdk.core import times
-from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
+from services.departments.sdk.core.messages import CLOCK_TOLERANCE, Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task, TaskState
 
 MAX_PROCEDURES = 20
@@ -29,17 +29,51 @@ MOVES: Moves[TaskState] = {
 
 def answer(task: Task, answer: Answer) -> Task:
     """The task after this answer; the same object where nothing changes."""
+    answer = _under_settled_number(task, answer)
     _check_agreement(task, answer)
     state = MOVES.get((task.state, type(answer)), task.state)
     if state is task.state and not _corrects_times(task, answer):
         return task
     match answer:
         case Decision():
-            return Task(request=task.request, state=state, decision=answer, procedures=task.procedures)
+            return Task(
+                request=task.request,
+                state=state,
+                decision=answer,
+                procedures=task.procedures,
+                corrections=task.corrections,
+            )
         case Receipt():
             return task.replace(state=state, receipt=answer)
         case Posted():
             return task
+
+
+def correct(task: Task, corrected: TaskCorrected) -> Task:
+    """The task with the answer that an operator has settled. Raises `InvalidMessage` for a task that is done.
+
+    Its times are claims of the department, as in every other answer.
+
+    A decision has been published and may have ended the case, so that it cannot be changed here.
+    """
+    if task.state is TaskState.DONE:
+        raise InvalidMessage(f"task {task.request.task_id} is done: its decision cannot be corrected")
+    at, tolerance = corrected.corrected_at, CLOCK_TOLERANCE
+    number = {"reference": corrected.reference, "delivered_at": corrected.delivered_at}
+    receipt = times.checked_answer(task, Receipt(**number), at, tolerance)
+    settled = task.replace(
+        receipt=receipt if task.receipt is not None else None, corrections=(*task.corrections, corrected)
+    )
+    if corrected.outcome is None or corrected.decided_at is None:
+        return answer(settled, receipt)
+    decision = Decision(
+        **number,
+        outcome=corrected.outcome,
+        document=corrected.document,
+        opinion=corrected.opinion,
+        decided_at=corrected.decided_at,
+    )
+    return answer(settled, times.checked_answer(settled, decision, at, tolerance))
 
 
 def suspend(task: Task, procedure: Procedure) -> Task:
@@ -116,6 +150,14 @@ def _is_same_report(known: Procedure, report: Procedure) -> bool:
     if known.doubtful and known.doubtful == report.doubtful:
         report = report.replace(since=known.since, until=known.until, reported_at=known.reported_at)
     return known == report
+
+
+def _under_settled_number(task: Task, answer: Answer) -> Answer:
+    """The answer under the number that an operator has settled, if it comes under another one of the same task."""
+    others = {number for corrected in task.corrections for number in corrected.other_numbers}
+    if isinstance(answer, Posted) or answer.reference not in others:
+        return answer
+    return answer.replace(reference=task.corrections[-1].reference)
 
 
 def _check_agreement(task: Task, answer: Answer) -> None:

@@ -144,6 +144,7 @@ def _reported(case: CaseRecord, system: str, task_id: str, task: Json, moments: 
     ]
     numbers = {message.data["reference"] for message in reports}
     known = task.get("decision") or task.get("receipt")
+    numbers -= _other_numbers(task, known)
     if len(numbers) > 1:
         yield f"{task_id} has been reported under {len(numbers)} numbers"
     if known is None:
@@ -162,6 +163,12 @@ def _reported(case: CaseRecord, system: str, task_id: str, task: Json, moments: 
         yield f"{task_id} has been reported with another answer than {system} holds"
 
 
+def _other_numbers(task: Json, known: Json | None) -> set[str]:
+    """The numbers that an operator has settled to be of the same task, besides that of its answer."""
+    others = {number for corrected in task.get("corrections", ()) for number in corrected.get("other_numbers", ())}
+    return others - {known["reference"]} if known is not None else others
+
+
 def _in_ledger(system: str, task_id: str, task: Json, rows: list[LedgerRow], moments: Moments) -> Iterator[str]:
     """Compare a task of a department's service with the rows of the department's ledger."""
     known = task.get("decision") or task.get("receipt")
@@ -173,7 +180,7 @@ def _in_ledger(system: str, task_id: str, task: Json, rows: list[LedgerRow], mom
         if moment(known["delivered_at"]) > moments.kept_since:
             yield f"{task_id} is not in the ledger of {system}"
         return
-    if known["reference"] not in {number(row.number) for row in rows}:
+    if {known["reference"], *_other_numbers(task, known)}.isdisjoint(number(row.number) for row in rows):
         yield f"{task_id} has another number in the ledger of {system}"
     if "decision" in task and known["outcome"] not in {row.outcome for row in rows}:
         yield f"{task_id} has another outcome in the ledger of {system}"

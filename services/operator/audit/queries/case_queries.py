@@ -56,7 +56,7 @@ def sample_of(count: int) -> str:
 OVERDUE_UNPUBLISHED = """
     SELECT u.case_id, count(*) AS messages FROM unpublished, unnest(case_ids, message_ids) AS u (case_id, message_id)
     WHERE coalesce((SELECT settled_at FROM dead_letters AS d
-        WHERE d.case_id = u.case_id AND d.letter_id = u.message_id AND d.status = 'replayed'), created_at)
+        WHERE d.case_id = u.case_id AND d.letter_id = u.message_id AND status IN ('replayed', 'corrected')), created_at)
         < clock_timestamp() - interval '1 minute'
     GROUP BY u.case_id ORDER BY u.case_id
 """
