@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := contracts services onedoor deploy tools tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench hostile chaos rungs generated pins clean run-tools test-tools bench-tools
+.PHONY: help demo up test lint bench hostile chaos rungs notices generated pins clean run-tools test-tools bench-tools
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -39,6 +39,9 @@ hostile: test-tools ## 100,000 bad records and many more bad requests than `make
 	@HOSTILE_RECORDS=$(or $(HOSTILE_RECORDS),100000) HOSTILE_EXAMPLES=$(or $(HOSTILE_EXAMPLES),300) \
 		HOSTILE_SEED=$(or $(HOSTILE_SEED),$(shell date +%s)) $(BIN)/python -m pytest -s tests/hostile
 
+notices: test-tools ## third-party notices and SBOM (CycloneDX) of what is installed, in build/
+	@exec $(BIN)/python -m tools.third_party build
+
 generated: test-tools ## write schemas, diagrams and the table of settings anew from the code
 	@exec $(BIN)/python -m tools
 
@@ -46,7 +49,7 @@ pins: test-tools ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --upgrade pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --upgrade --group test -c requirements/run.txt -o requirements/test.txt
 	$(BIN)/uv pip compile $(COMPILE) --upgrade --group bench $(PINNED) -o requirements/bench.txt
-	echo uv | $(BIN)/uv pip compile $(COMPILE) --upgrade - -o requirements/install.txt
+	printf 'uv\nsetuptools\n' | $(BIN)/uv pip compile $(COMPILE) --upgrade - -o requirements/install.txt
 
 PINNED := -c requirements/run.txt -c requirements/test.txt
 COMPILE := --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-annotate --no-header

@@ -41,16 +41,18 @@ def main(wanted: list[str]) -> None:
 
 def _install(requirements: list[Path]) -> None:
     began = time.monotonic()
-    if not (BIN / "uv").exists():
+    if not (BIN / "pip").exists():
         _print("making .venv")
-        _make_environment()
+        _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian explains that python3-venv is missing
+    _run(BIN / "python", "-m", "pip", "install", "--quiet", "--requirement", INSTALLER)
     _print("installing packages, Apache Kafka and PostgreSQL")
     # jgo first: it fetches the jars of Kafka while uv fetches everything else.
-    _uv("--constraint", RUN, "jgo")
+    _uv("--no-build-isolation", "--constraint", RUN, "jgo")
     jars = subprocess.Popen([BIN / "python", "-m", "deploy.jars"], cwd=CHECKOUT)
     try:
-        _uv(*(part for file in requirements for part in ("--requirement", file)))
-        _uv("--no-deps", "--editable", CHECKOUT)
+        # Nothing unpinned runs: the setuptools of INSTALLER builds what is no wheel, onedoor itself among it.
+        _uv("--no-build-isolation", *(part for file in requirements for part in ("--requirement", file)))
+        _uv("--no-deps", "--no-build-isolation", "--editable", CHECKOUT)
         if jars.wait() != 0:
             sys.exit("The jars of Apache Kafka could not be fetched (see above). Run the same command again.")
     finally:
@@ -59,11 +61,6 @@ def _install(requirements: list[Path]) -> None:
     for file in requirements:
         _stamp(file).write_text(_fingerprint(file))
     _print(f"installed in {time.monotonic() - began:.0f} s")
-
-
-def _make_environment() -> None:
-    _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian explains by itself that python3-venv is missing
-    _run(BIN / "python", "-m", "pip", "install", "--quiet", "--requirement", INSTALLER)
 
 
 def _uv(*arguments: "str | Path") -> None:
