@@ -95,7 +95,7 @@ async def _demo(
     async with Platform(folder, options, notify) as platform:
         notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        async with local_client(platform, timeout_s=30) as client:
+        async with local_client(timeout_s=30, headers=platform.staff) as client:
             arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
             await _follow(client, platform.address("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)

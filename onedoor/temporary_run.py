@@ -5,14 +5,13 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 import httpx2
 from rich.console import Console
 
 from deploy.local.engines.engine import EngineFailed
-from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.processes.supervisor import NotReady
 from deploy.local.terminal import OutputClosed
@@ -74,10 +73,10 @@ class WaitingTransport(httpx2.AsyncHTTPTransport):
             await self.sleep(wait_s)
 
 
-def local_client(platform: Platform, timeout_s: float) -> httpx2.AsyncClient:
-    """A client of staff for the services of the run, on this machine: no proxy of the environment is used."""
+def local_client(timeout_s: float, headers: Mapping[str, str] = {}) -> httpx2.AsyncClient:
+    """A client that sends these headers to services of the run. They are on this machine, so it uses no proxy."""
     transport = WaitingTransport(trust_env=False)
-    return httpx2.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False, headers=platform.staff)
+    return httpx2.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False, headers=dict(headers))
 
 
 def write_json(file: Path, result: object) -> None:

@@ -112,7 +112,7 @@ class Wiring:
 
     def _service(self, name: str) -> Environment:
         return {
-            **({API_TOKEN: self.api_token} if name in registry.CORE_SERVICES else {}),
+            API_TOKEN: self.api_token,
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),

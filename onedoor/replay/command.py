@@ -115,7 +115,7 @@ async def _replay(
                 async with _database(platform, "onedoor_intake") as intake:
                     await put_rules_in_force(monitor, intake, rules)
             notify(f"replaying {len(history.cases)} cases, {starts + STEP:%Y-%m-%d} to {history.ends:%Y-%m-%d}")
-            async with local_client(platform, timeout_s=60) as client:
+            async with local_client(timeout_s=60, headers=platform.staff) as client:
                 player = Player(
                     history,
                     options.limit_days,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 import typer
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool

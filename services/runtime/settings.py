@@ -66,8 +66,7 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Bearer token of staff and operators. Intake and monitor, which have endpoints for them, do not "
-        "start without it.",
+        description="Bearer token of staff and operators. No service starts without it.",
     )
     secret_key: SecretStr = Field(
         min_length=32,

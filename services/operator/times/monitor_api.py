@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from services.operator.options import stop
-from services.runtime.settings import is_loopback
+from services.runtime.security.encryption import encrypted_url, is_loopback
 
 TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0
@@ -45,7 +45,10 @@ class MonitorApi:
 def monitor_api(address: str, folder: Path | None) -> MonitorApi:
     """Monitor at this address, or that of the ``onedoor up`` in this folder. Raises `typer.Exit`."""
     if address and folder is None:
-        return MonitorApi(address, os.environ.get(TOKEN))
+        try:
+            return MonitorApi(encrypted_url(address), os.environ.get(TOKEN))
+        except ValueError as wrong:
+            raise stop(f"--monitor: {wrong}") from None
     addresses = (folder or Path("data")) / "addresses"
     try:
         port = int((addresses / "monitor.port").read_text())

@@ -24,9 +24,9 @@ from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
+from services.runtime.http.methods import allowed_methods
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
-from services.runtime.http.methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from contracts.values import Model
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.staff import staff_only
@@ -39,7 +40,7 @@ class Reader(Protocol):
         """Read a paused topic on. Returns False if it is not paused."""
 
 
-class TopicView(BaseModel):
+class TopicView(Model):
     """A topic, and whether this process reads it."""
 
     topic: str
@@ -49,9 +50,7 @@ class TopicView(BaseModel):
 
 def routes(reader: Reader, api_token: SecretStr | None) -> APIRouter:
     """The endpoints, for staff only. Each process of a service pauses and resumes topics by itself."""
-    router = APIRouter(
-        tags=["operating"], dependencies=[staff_only(api_token)], responses=refusals(401, 403, 404, 422, 503)
-    )
+    router = APIRouter(tags=["operating"], dependencies=[staff_only(api_token)], responses=refusals(401, 404, 422, 503))
 
     @router.get("/topics")
     async def topics() -> list[TopicView]:

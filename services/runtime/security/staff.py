@@ -26,8 +26,8 @@ def staff_only(api_token: SecretStr | None) -> Any:
     """
     if api_token is None:
         raise WrongSetting(
-            "ONEDOOR_API_TOKEN is not set. This service has endpoints for staff and operators, which always require a "
-            "token: set one of at least 16 characters, such as the output of 'openssl rand -base64 32'."
+            "ONEDOOR_API_TOKEN is not set. Endpoints of staff and operators always require a token: set one "
+            "of at least 16 characters, such as the output of 'openssl rand -base64 32'."
         )
     token = api_token.get_secret_value().encode()
 

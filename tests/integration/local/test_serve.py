@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.local.site import kept_port
 from tests.support.installation import COMMAND
+from tests.support.staff import TOKEN
 from tests.support.waiting import eventually
 
 
@@ -26,6 +27,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
         "ONEDOOR_KAFKA": kafka,
         "ONEDOOR_PORT": str(port),
         "ONEDOOR_SECRET_KEY": "k" * 32,
+        "ONEDOOR_API_TOKEN": TOKEN,
         "ONEDOOR_TOPIC_PREFIX": "serve-",
     }
     log = tmp_path / "log"

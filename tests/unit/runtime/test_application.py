@@ -45,7 +45,7 @@ def served(
     if route is not None:
         router.get("/route")(route)
     service = toy(routes=lambda _: router)
-    host = MemoryHost(service, settings("postgresql+asyncpg://nowhere/none"), datetime.now(UTC))
+    host = MemoryHost(service, settings("postgresql+asyncpg://127.0.0.1:1/none"), datetime.now(UTC))
 
     async def found() -> list[str]:
         return list(faults)

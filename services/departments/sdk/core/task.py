@@ -59,7 +59,7 @@ def correct(task: Task, corrected: TaskCorrected) -> Task:
     if task.state is TaskState.DONE:
         raise InvalidMessage(f"task {task.request.task_id} is done: its decision cannot be corrected")
     at, tolerance = corrected.corrected_at, CLOCK_TOLERANCE
-    number = {"reference": corrected.reference, "delivered_at": corrected.delivered_at}
+    number: dict[str, Any] = {"reference": corrected.reference, "delivered_at": corrected.delivered_at}
     receipt = times.checked_answer(task, Receipt(**number), at, tolerance)
     settled = task.replace(
         receipt=receipt if task.receipt is not None else None, corrections=(*task.corrections, corrected)

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.commitments import CASE
 from contracts.messages.fields import PersonId, Region
 from contracts.messages.tasks import TimeField
+from contracts.values import Model
 from services.monitor.core.doubts import SettleTime
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import doubtful_times
@@ -21,7 +22,7 @@ from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.service import ServiceHost
 
 
-class DoubtfulTimeView(BaseModel):
+class DoubtfulTimeView(Model):
     """A time of a department that cannot be true."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -42,7 +43,7 @@ class DoubtfulTimeView(BaseModel):
     resolved_at: datetime | None = Field(description="When the department reported the time without doubt.")
 
 
-class DoubtfulTimeFilter(BaseModel):
+class DoubtfulTimeFilter(Model):
     """Selects doubtful times."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,7 +61,7 @@ class SettlementRequest(ActionRequest):
     counts_at: Timestamp = Field(description="Not before the request, and not after the report arrived.")
 
 
-class SettledTime(BaseModel):
+class SettledTime(Model):
     """The moment that counts from now on."""
 
     counts_at: datetime
