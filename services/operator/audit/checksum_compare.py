@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.operator.audit.invariants import MAX_AHEAD
+from services.operator.audit.invariants import MAX_CLOCK_STEP
 from services.operator.audit.queries import case_queries, checksum_queries
 from services.operator.audit.queries.checksum import Checksum, Fact
 from services.operator.audit.targets import Connection, Connections, Targets
@@ -73,7 +73,7 @@ async def compare(tables: Connections, targets: Targets, kept_since: datetime, o
     flags = 0
     until = (targets.clock.now() - _IN_TRANSIT).replace(microsecond=0)
     since = kept_since.replace(microsecond=0)
-    ahead = targets.clock.now() + MAX_AHEAD
+    ahead = targets.clock.now() + MAX_CLOCK_STEP
     arguments = (buckets - 1, _text(since), since, _text(until), until, _text(ahead))
     done = 0
 

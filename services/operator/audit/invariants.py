@@ -58,8 +58,8 @@ class Moments:
     closed_since: datetime
 
 
-MAX_AHEAD = timedelta(days=1)
-"""A moment further ahead of the clock than this is impossible. A nearer one may be of a clock that was set back."""
+MAX_CLOCK_STEP = timedelta(days=1)
+"""Moments that are further out of order than this are impossible. Nearer ones may be of a clock that was set back."""
 
 
 def optional_moment(text: str | None) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from contracts.messages.commitments import CASE, STEP_PREFIX, step_key
 from services.operator.audit.case_record import CaseRecord, Json, StoredCase
-from services.operator.audit.invariants import MAX_AHEAD, Fault, Invariant, Moments, moment, optional_moment
+from services.operator.audit.invariants import MAX_CLOCK_STEP, Fault, Invariant, Moments, moment, optional_moment
 
 SLOW = timedelta(minutes=15)
 """The platform, and not the department, is responsible for a delivery that takes longer."""
@@ -158,7 +158,7 @@ def _fired(
         if times > 1:
             yield f"{commitment['key']}: {rung} fired {times} times"
     for one in raised:
-        if moment(one["raised_at"]) > moments.now + MAX_AHEAD:
+        if moment(one["raised_at"]) > moments.now + MAX_CLOCK_STEP:
             yield f"{commitment['key']}: {one['rung']} fired at a moment that lies ahead"
     standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
     overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}

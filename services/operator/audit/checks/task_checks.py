@@ -14,7 +14,7 @@ from services.operator.audit.case_record import (
     contents,
     latest,
 )
-from services.operator.audit.invariants import MAX_AHEAD, Fault, Invariant, Moments, moment
+from services.operator.audit.invariants import MAX_CLOCK_STEP, Fault, Invariant, Moments, moment
 
 CORE = ("intake", "routing", "monitor")
 
@@ -118,7 +118,7 @@ def _tasks_at(case: CaseRecord, system: str) -> dict[str, Json]:
 
 
 def _impossible_times(task_id: str, task: Json, moments: Moments) -> Iterator[str]:
-    """Question the moments that count for a task: each is later than the one before, and none lies ahead."""
+    """Question the moments that count for a task: none lies long before an earlier step, or long ahead."""
     known = task.get("decision") or task.get("receipt") or {}
     names = {"requested_at": "requested", "delivered_at": "received", "decided_at": "decided"}
     before: tuple[datetime, str] | None = None
@@ -127,9 +127,9 @@ def _impossible_times(task_id: str, task: Json, moments: Moments) -> Iterator[st
         if text is None:
             continue
         at = moment(text)
-        if before is not None and at < before[0]:
+        if before is not None and at < before[0] - MAX_CLOCK_STEP:
             yield f"{task_id} was {name} before it was {before[1]}"
-        if at > moments.now + MAX_AHEAD:
+        if at > moments.now + MAX_CLOCK_STEP:
             yield f"{task_id} was {name} at a moment that lies ahead"
         before = at, name
 
