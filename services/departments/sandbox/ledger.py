@@ -27,7 +27,8 @@ class LedgerEntry:
     submissions: int
 
     def decided(self, now: datetime) -> bool:
-        return self.decide_at <= now
+        """Whether it is decided by now. A decision on receipt stays one if the clock is set back."""
+        return self.decide_at <= max(now, self.received_at)
 
     def makes(self, mistake: Mistake) -> bool:
         """Whether this mistake is made now."""
