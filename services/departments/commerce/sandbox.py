@@ -26,6 +26,9 @@ BATCH_SIZE = 1000
 
 NONSENSE = "??"
 
+WIDTH = 2000
+"""The most characters of a text that the tables take."""
+
 
 class CommerceSandboxSettings(SandboxSettings):
     """Settings of the sandbox."""
@@ -111,9 +114,10 @@ class CommerceSandbox:
 
     def _reported_rows(self, entries: Iterable[LedgerEntry]) -> Iterable[JsonRow]:
         for entry in entries:
-            row = self._result_row(entry, f"{entry.number}/reported", "reported")
+            first, *others = entry.reported
+            row = self._result_row(first, f"{entry.number}/reported", "reported")
             yield row | ({"result_type": NONSENSE} if entry.makes(Mistake.GARBLED_DECISION) else {})
-            for repeated in entry.reported[1:]:
+            for repeated in others:
                 yield self._result_row(repeated, f"{entry.number}/repeated", "reported")
 
     def _taken_row(self, entry: LedgerEntry, batch: str) -> JsonRow:
@@ -133,8 +137,8 @@ class CommerceSandbox:
             "is_delivery_results": "0",
             "result_type": GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
             "result_date": local(entry.by_its_clock(entry.decide_at)),
-            "result_explain": entry.opinion,
-            "result_cetr_no": entry.certificate,
+            "result_explain": entry.opinion[:WIDTH],
+            "result_cetr_no": entry.certificate and entry.certificate[:WIDTH],
         }
 
     def _control(self, entry: LedgerEntry, guid: str, batch: str) -> JsonRow:

@@ -16,7 +16,13 @@ from services.departments.sandbox.behaviour import Behaviour, Mistake
 from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Posted, Procedure, Receipt
-from services.runtime.external_system import InvalidNotification, Notification, ParkedFailure, UnparseableReply
+from services.runtime.external_system import (
+    KEPT_BYTES,
+    InvalidNotification,
+    Notification,
+    ParkedFailure,
+    UnparseableReply,
+)
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 """A Monday, ten in the morning in China."""
@@ -232,6 +238,40 @@ async def invalid_decision_does_not_hold_others_back(site: Site) -> None:
     _must(not await site.adapter.poll(10), "an acknowledged notification is reported again")
 
 
+async def oversized_decision_is_kept_in_part(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=0.5, mistakes=(Mistake.OVERSIZED_DECISION,)))
+    tasks = [task(number) for number in range(10)]
+    for one in tasks:
+        await _reference(site, one)
+    site.set_clock(LATER)
+    ledger = await site.ledger()
+    good = [one for one in tasks if ledger[one.task_id].mistake is None]
+    bad = [one for one in tasks if one not in good]
+    _must(bool(good and bad), "the system does not make the mistake in some of the cases")
+    await _decisions(site, good)
+    fault = await _invalid_notification(site)
+    _must(len(fault.error.raw) <= KEPT_BYTES, f"{len(fault.error.raw)} bytes of an answer are kept")
+    await _decided(site, bad[0])
+
+
+async def poll_gives_no_more_than_its_limit(site: Site) -> None:
+    await site.set_behaviour(Behaviour(mistake_share=1, mistakes=(Mistake.REPEATED,)))
+    tasks = [task(number) for number in range(5)]
+    for one in tasks:
+        await _reference(site, one)
+    site.set_clock(LATER)
+    decided: set[str | None] = set()
+
+    async def all_reported() -> bool:
+        polled = await site.adapter.poll(1)
+        _must(len(polled) <= 1, f"a poll for one notification gave {len(polled)}")
+        decided.update(one.case_id for one in polled if isinstance(content_of(one), Decision))
+        await site.adapter.acknowledge([one.ack_token for one in polled])
+        return len(decided) == len(tasks)
+
+    await _until(all_reported, "decisions beyond the limit of a poll were not reported by the next")
+
+
 async def rejected_task_does_not_hold_others_back(site: Site) -> None:
     await site.set_behaviour(Behaviour(rejected_items=("rejected",)))
     good, bad = [task(number) for number in range(1, 20)], task(0, item="rejected")
@@ -286,6 +326,8 @@ CHECKS: tuple[Callable[[Site], Awaitable[None]], ...] = (
     blank_number_is_no_receipt,
     invalid_decision_is_kept_and_requested_again,
     invalid_decision_does_not_hold_others_back,
+    oversized_decision_is_kept_in_part,
+    poll_gives_no_more_than_its_limit,
     rejected_task_does_not_hold_others_back,
     unreachable_system_is_an_error,
     hundred_concurrent_tasks_have_numbers_of_their_own,
@@ -358,7 +400,7 @@ async def _outcomes(site: Site) -> set[Outcome]:
     return {content.outcome for content in polled if isinstance(content, Decision)}
 
 
-async def _invalid_notification(site: Site) -> None:
+async def _invalid_notification(site: Site) -> InvalidNotification:
     """Poll until there is an invalid notification. It is kept raw, and gone once it is acknowledged."""
     faults: list[InvalidNotification] = []
 
@@ -369,8 +411,9 @@ async def _invalid_notification(site: Site) -> None:
     await _until(some, "an invalid notification was not noticed")
     _must(bool(faults[0].error.raw), "an invalid answer was not kept")
     await site.adapter.acknowledge([faults[0].ack_token])
-    again = [one for one in await site.adapter.poll(10) if isinstance(one, InvalidNotification)]
-    _must(not again, "an acknowledged invalid notification is reported again")
+    again = [one.ack_token for one in await site.adapter.poll(10) if isinstance(one, InvalidNotification)]
+    _must(faults[0].ack_token not in again, "an acknowledged invalid notification is reported again")
+    return faults[0]
 
 
 async def _acknowledge_all(site: Site) -> None:

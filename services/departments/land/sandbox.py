@@ -166,18 +166,16 @@ def _remove(file: Path) -> None:
 
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
-    """A ledger entry as the files show it."""
+    """A ledger entry as the files show it. A mistake must reach the adapter as it is, so it is not validated."""
     taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.by_its_clock(entry.received_at))}
     if not decided:
-        # A mistake in the number must reach the adapter as it is, so it is not validated.
         return Standing(**taken).model_copy(update={"slbh": entry.receipt_number})
-    return Standing(
+    decision = Standing(
         **taken,
         bjjg=GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
         bjsj=digits(entry.by_its_clock(entry.decide_at)),
-        zsbh=entry.certificate,
-        bjyj=entry.opinion,
     )
+    return decision.model_copy(update={"zsbh": entry.certificate, "bjyj": entry.opinion})
 
 
 @asynccontextmanager

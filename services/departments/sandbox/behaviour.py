@@ -34,6 +34,8 @@ class Mistake(StrEnum):
     """The number in a receipt is padded with spaces; in the decision it is not."""
     GARBLED_DECISION = "garbled-decision"
     """The notification of the decision is unreadable."""
+    OVERSIZED_DECISION = "oversized-decision"
+    """The texts in the notification of the decision are far too long."""
     REPEATED = "repeated"
     """The decision is reported twice."""
     CONTRADICTED = "contradicted"

@@ -9,6 +9,8 @@ from services.departments.sandbox.behaviour import Mistake
 IN_FIRST_ANSWER = Mistake.NO_ANSWER, Mistake.GARBLED_RECEIPT, Mistake.BLANK_NUMBER
 """Mistakes of the first answer. They are made once."""
 
+OVERSIZE = 10_000
+"""How often each text is repeated in a decision that is too long: 200 KB."""
 
 CLOCK_BEHIND = timedelta(days=56 * 365)
 """How far a wrong clock is behind."""
@@ -25,6 +27,8 @@ class LedgerEntry:
     outcome: Outcome
     mistake: Mistake | None
     submissions: int
+    repeated: int = 1
+    """How often each text of the decision is repeated."""
 
     def decided(self, now: datetime) -> bool:
         """Whether it is decided by now. A decision on receipt stays one if the clock is set back."""
@@ -47,17 +51,19 @@ class LedgerEntry:
 
     @property
     def reported(self) -> "tuple[LedgerEntry, ...]":
-        """The entry with each decision that is reported on it: more than one where that is its mistake."""
+        """The entry with each decision that is reported on it: several, or a bad one, where that is its mistake."""
         if self.makes(Mistake.CONTRADICTED):
             other = Outcome.REFUSED if self.outcome is Outcome.APPROVED else Outcome.APPROVED
             return self, replace(self, outcome=other)
+        if self.makes(Mistake.OVERSIZED_DECISION):
+            return (replace(self, repeated=OVERSIZE),)
         return (self, self) if self.makes(Mistake.REPEATED) else (self,)
 
     @property
     def certificate(self) -> str | None:
         """The number of the document that an approval comes with."""
-        return f"证{self.number}" if self.outcome is Outcome.APPROVED else None
+        return f"证{self.number}" * self.repeated if self.outcome is Outcome.APPROVED else None
 
     @property
     def opinion(self) -> str:
-        return "同意" if self.outcome is Outcome.APPROVED else "不符合条件"
+        return ("同意" if self.outcome is Outcome.APPROVED else "不符合条件") * self.repeated

@@ -48,7 +48,7 @@ class TaxAdapter:
             feed = read_reply(Feed, body)
         except ValueError as error:
             raise unparseable(error, body) from None
-        return [_notification(content) for content in feed.entries]
+        return [_notification(content) for content in feed.entries[:limit]]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         """Acknowledge entries of the feed. One that the department refuses keeps no other in it."""

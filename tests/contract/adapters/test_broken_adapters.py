@@ -1,6 +1,7 @@
 """The conformance suite catches an adapter that breaks a promise on purpose."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ from services.departments.conformance import suite
 from services.departments.conformance.suite import START, Nonconforming, Site
 from services.departments.sdk.adapter import Adapter
 from services.departments.sdk.core.messages import Answer, Decision, Receipt
-from services.runtime.external_system import InvalidNotification, Notification, ParkedFailure, UnparseableReply
-from tests.support.adapter_sites import BaseSite, CommerceSite, TaxSite
+from services.runtime.external_system import (
+    KEPT_BYTES,
+    InvalidNotification,
+    Notification,
+    ParkedFailure,
+    UnparseableReply,
+)
+from tests.support.adapter_sites import BaseSite, CommerceSite, LandSite, TaxSite
 
 
 class BrokenAdapter:
@@ -96,6 +103,40 @@ class ForgetsTheOtherDecision(BrokenAdapter):
         return list(first.values())
 
 
+class KeepsItWhole(BrokenAdapter):
+    """It keeps an answer of any length."""
+
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        polled = await super().poll(limit)
+        for one in polled:
+            if isinstance(one, InvalidNotification):
+                one.error.raw += bytes(KEPT_BYTES)
+        return polled
+
+
+class StopsAtTheInvalid(BrokenAdapter):
+    """It reports nothing that comes after an invalid notification."""
+
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        return list(takewhile(lambda one: isinstance(one, Notification), await super().poll(limit)))
+
+
+class IgnoresItsLimit(BrokenAdapter):
+    """It reports all there is."""
+
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        return await super().poll(1000)
+
+
+class ForgetsBeyondItsLimit(BrokenAdapter):
+    """It acknowledges all there is, and reports the first."""
+
+    async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
+        polled = await super().poll(1000)
+        await self.acknowledge([one.ack_token for one in polled])
+        return polled[:limit]
+
+
 Check = Callable[[Site], Awaitable[None]]
 
 BROKEN: list[tuple[type[BaseSite], type[BrokenAdapter], Check, str]] = [
@@ -105,6 +146,10 @@ BROKEN: list[tuple[type[BaseSite], type[BrokenAdapter], Check, str]] = [
     (TaxSite, ForgetsTheOtherDecision, suite.contradicting_decisions_are_both_reported, "was not reported"),
     (TaxSite, KeepsThePadding, suite.padded_number_is_the_same_number, "the same one padded"),
     (TaxSite, TakesABlankNumber, suite.blank_number_is_no_receipt, "was accepted"),
+    (LandSite, KeepsItWhole, suite.oversized_decision_is_kept_in_part, "bytes of an answer are kept"),
+    (LandSite, StopsAtTheInvalid, suite.oversized_decision_is_kept_in_part, "was not reported"),
+    (LandSite, IgnoresItsLimit, suite.poll_gives_no_more_than_its_limit, "a poll for one notification gave"),
+    (LandSite, ForgetsBeyondItsLimit, suite.poll_gives_no_more_than_its_limit, "were not reported by the next"),
     (TaxSite, WaitsForTheInvalid, suite.invalid_decision_does_not_hold_others_back, "was not reported"),
 ]
 
