@@ -24,6 +24,7 @@ from services.runtime.external_system import SystemAway
 from tests.support.adapter_sites import BaseSite
 from tests.support.centre import BEGINS, DAY_S, Centre
 from tests.support.installation import modules_behind_adapter
+from tests.support.staff import TOKEN
 from tools import settings_table
 
 PACKAGE = Path(__file__).parents[1] / "departments" / "environment"
@@ -109,7 +110,7 @@ async def test_its_settings_stand_in_the_table_of_settings() -> None:
 async def test_its_sandbox_and_its_adapter_name_a_setting_that_is_missing() -> None:
     status, output = await onedoor("sandbox", "environment")
     assert (status, "ONEDOOR_SANDBOX_DATABASE is not set" in output) == (2, True), output
-    status, output = await onedoor("serve", "environment", **SERVICE)
+    status, output = await onedoor("serve", "environment", **SERVICE, ONEDOOR_API_TOKEN=TOKEN)
     assert (status, "ONEDOOR_ENVIRONMENT_URL is not set" in output) == (2, True), output
 
 

@@ -1,6 +1,7 @@
 """Gives recorded answers, each at its recorded time."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from contracts.messages.plans import Outcome
@@ -49,7 +50,12 @@ class RecordedAdapter:
 def _receipt(entry: RecordedEntry | None) -> Receipt | Exception:
     if entry is None:
         return NotRecorded("no answer is recorded for this case")
-    return Receipt(reference=entry.reference, delivered_at=entry.delivered_at)
+    return Receipt(reference=entry.reference, delivered_at=_delivered_at(entry))
+
+
+def _delivered_at(entry: RecordedEntry) -> datetime:
+    """When the department received the task: before it decided, also if the clock has jumped over both."""
+    return min(entry.delivered_at, entry.decided_at or entry.delivered_at)
 
 
 def _decision(entry: RecordedEntry) -> Decision:
@@ -57,7 +63,7 @@ def _decision(entry: RecordedEntry) -> Decision:
         raise AssertionError("only decided cases are due")
     return Decision(
         reference=entry.reference,
-        delivered_at=entry.delivered_at,
+        delivered_at=_delivered_at(entry),
         outcome=Outcome.APPROVED,
         decided_at=entry.decided_at,
         opinion="as recorded; the record has no outcome",

@@ -96,8 +96,16 @@ async def lose(broker: Kafka) -> None:
 
 
 async def in_sync(kafka: str) -> bool:
-    """Whether every partition is on all three brokers, up to its last record."""
-    return all(len(part["replicas"]) == len(part["isr"]) == 3 for part in await partitions(kafka))
+    """Whether all three brokers are there, and every partition is on all of them, up to its last record."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        await admin.start()
+        brokers = (await admin.describe_cluster())["brokers"]
+    except KafkaError:  # a broker has just been killed, or is starting
+        return False
+    finally:
+        await admin.close()
+    return len(brokers) == 3 and all(len(part["replicas"]) == len(part["isr"]) == 3 for part in await partitions(kafka))
 
 
 async def all_in_sync(kafka: str) -> None:

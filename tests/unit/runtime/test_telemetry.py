@@ -14,14 +14,15 @@ from services.runtime.configuration import WrongSetting
 @contextmanager
 def logs_of_a_service(capsys: pytest.CaptureFixture[str]) -> Iterator[list[dict[str, str]]]:
     """A body whose logs are configured as those of a service. The list has their lines after it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    root, server = logging.getLogger(), logging.getLogger("uvicorn")
+    handlers, level, propagates = root.handlers, root.level, server.propagate
     lines: list[dict[str, str]] = []
     try:
         telemetry.configure("toy", "1", "INFO")
+        server.propagate = True  # the server of another test in this process may write its own lines
         yield lines
     finally:
-        root.handlers = handlers
+        root.handlers, server.propagate = handlers, propagates
         root.setLevel(level)
     lines += [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -140,7 +140,10 @@ async def test_other_deliveries_to_a_busy_web_hook_wait_as_well(jobs: Notificati
         await jobs.alerts(case, rung=Rung.RED)
         await jobs.notify()
     assert len(jobs.hooks.received) == 1
-    assert await jobs.rows("SELECT attempts, sent_at FROM digest_deliveries ORDER BY digest") == [(1, None), (0, None)]
+    assert await jobs.rows("SELECT attempts, sent_at FROM digest_deliveries ORDER BY digest_numbers") == [
+        (1, None),
+        (0, None),
+    ]
 
 
 async def test_a_redirect_is_not_followed(jobs: NotificationJobs) -> None:
