@@ -4,6 +4,7 @@ Several workers share the files of tests (pytest-xdist, ``tests/__main__.py``). 
 """
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 from deploy.local.engines import Engines
 from tests.support.waiting import eventually
+
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+"""The tests' own clients call this machine without a proxy. Those of the platform have tests of their own."""
 
 ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""

@@ -53,6 +53,7 @@ async def document_of(centre: Centre, service: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.timeout(max(120, 2 * EXAMPLES))
 @pytest.mark.parametrize(("service", "options"), RUNS)
 async def test_endpoints_follow_their_description(
     centre: Centre, service: str, options: tuple[str, ...], tmp_path: Path

@@ -137,6 +137,15 @@ class ForgetsBeyondItsLimit(BrokenAdapter):
         return polled[:limit]
 
 
+class CorrectsTheTime(BrokenAdapter):
+    """It replaces a time that cannot be true by one that can."""
+
+    def answer(self, answer: Answer | Exception) -> Answer | Exception:
+        if isinstance(answer, Decision):
+            return answer.model_copy(update={"decided_at": max(answer.decided_at, START)})
+        return answer
+
+
 Check = Callable[[Site], Awaitable[None]]
 
 BROKEN: list[tuple[type[BaseSite], type[BrokenAdapter], Check, str]] = [
@@ -150,6 +159,7 @@ BROKEN: list[tuple[type[BaseSite], type[BrokenAdapter], Check, str]] = [
     (LandSite, StopsAtTheInvalid, suite.oversized_decision_is_kept_in_part, "was not reported"),
     (LandSite, IgnoresItsLimit, suite.poll_gives_no_more_than_its_limit, "a poll for one notification gave"),
     (LandSite, ForgetsBeyondItsLimit, suite.poll_gives_no_more_than_its_limit, "were not reported by the next"),
+    (TaxSite, CorrectsTheTime, suite.impossible_time_is_passed_on, "was replaced"),
     (TaxSite, WaitsForTheInvalid, suite.invalid_decision_does_not_hold_others_back, "was not reported"),
 ]
 
