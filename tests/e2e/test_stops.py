@@ -157,6 +157,8 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there: calls to this machine use no proxy
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)
     demo = Demo(tmp_path)
     yield demo
     demo.process.kill()
