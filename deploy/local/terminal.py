@@ -7,7 +7,7 @@ from rich.console import Console
 
 
 class OutputClosed(Exception):
-    """Nobody reads the output any more: ``head`` has had its lines, or a pager was left."""
+    """The reader of the output is gone: ``head`` has its lines, or a person left the pager."""
 
 
 class Terminal(Console):

@@ -1,4 +1,4 @@
-"""What fails again and again in a process: in the log once, and in metrics and readiness until it is well again."""
+"""Failures that repeat in a process: the log has each once, metrics and readiness until the work succeeds again."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -20,7 +20,7 @@ _WHY = {
 
 
 class Refusal(NamedTuple):
-    """What is known of a refused row. ``columns``: those that refuse it, with their types; may be empty."""
+    """The known facts of a refused row. ``columns``: those that refuse it, with their types; may be empty."""
 
     table: str
     sqlstate: str

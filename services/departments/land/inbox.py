@@ -16,7 +16,7 @@ INBOX = b"inbox"
 
 SEARCH_S = 3.0
 SEARCHED_ENTRIES = 10_000
-"""What a search for leftovers may take: seconds, and entries that are listed."""
+"""A search for leftovers ends after so many seconds, or so many entries."""
 
 _STAMP = "%Y%m%d%H%M%S"
 _OWN_PART = re.compile(rb"([0-9]{14})-[0-9a-f]{32}\.jsonl\.part")

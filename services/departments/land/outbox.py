@@ -69,7 +69,7 @@ class _File:
 
     version: Version
     unread: Notifications
-    """What is not acknowledged yet."""
+    """The notifications that are not acknowledged yet."""
     refused: bool = False
     stays: bool = False
     """Whether it could not be moved to ``done/``."""

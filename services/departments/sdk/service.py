@@ -1,6 +1,5 @@
 """A department's service: the same core and runtime for every department, with an adapter of its own."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from contracts.messages.tasks import TaskCorrected, TaskRequested, TimeSettled
@@ -20,8 +19,8 @@ def department_service(department: Department) -> Service[Tasks]:
 
     def external_system(host: ServiceHost[Tasks]) -> ExternalSystem:
         settings = read(resolve(department.settings))
-        tolerance = timedelta(seconds=host.settings.clock_tolerance_s)
-        return DepartmentSystem(resolve(department.adapter)(settings, host.clock), tolerance)
+        adapter = resolve(department.adapter)(settings, host.clock)
+        return DepartmentSystem(adapter, host.settings.clock_tolerance)
 
     return Service(
         name=department.system,

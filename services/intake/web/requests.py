@@ -93,7 +93,7 @@ class ApplicantRequest(RequestPart):
 
 
 def _wrong_number(paper: IdKind, number: str | None, context: Any) -> tuple[str, str] | None:
-    """What is wrong with the number of a paper that has a check, in both languages."""
+    """The fault of the number of a paper that has a check, in both languages."""
     if number is None:
         return f"is missing; a {paper.en} has a number", f"缺少此项；{paper.zh}须填写号码"
     if paper.check is None or not paper.check(number):

@@ -85,7 +85,7 @@ def _due(row: Row, rules: CountingRules) -> str:
 
 
 def _read(column: str, parse: Callable[[], T]) -> T:
-    """What a cell of this column says. Raises `ValueError`, with the column."""
+    """The content of a cell of this column. Raises `ValueError`, with the column."""
     try:
         return parse()
     except ValueError as error:

@@ -39,7 +39,7 @@ class Recognised(NamedTuple):
 
     @property
     def note(self) -> str | None:
-        """What to report about the file; None if it is as files should be."""
+        """The remark on how the file was read; None for a file in the usual form."""
         return reading_note([self.encoding], [self.encoding]) if self.encoding != UTF_8 else None
 
 

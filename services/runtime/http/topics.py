@@ -26,7 +26,7 @@ class Pause(Protocol):
 
 
 class Reader(Protocol):
-    """What reads the topics."""
+    """The reader of the topics, as these endpoints need it."""
 
     @property
     def topics(self) -> Sequence[str]:

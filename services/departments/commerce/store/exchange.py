@@ -103,7 +103,7 @@ async def put_tasks(connection: AsyncConnection, rows: Sequence[Mapping[str, str
 async def refusal(
     connection: AsyncConnection, row: Mapping[str, str | None], error: Exception, likely: Sequence[str]
 ) -> Refusal:
-    """What the database knows of its refusal of a row. ``likely``: the columns that are tried first."""
+    """The database's account of its refusal of a row. ``likely``: the columns that are tried first."""
     cause = driver_error(error)
     if not isinstance(cause, PostgresError):
         return Refusal("up_pro_accept", "unknown", {})

@@ -168,7 +168,7 @@ def _check_agreement(task: Task, answer: Answer) -> None:
 
 
 def contradiction(known: Receipt | Decision, answer: Receipt | Decision) -> str | None:
-    """What the department has said about a task in two ways; None where its two answers agree."""
+    """The point on which two answers of the department to one task contradict each other; None where they agree."""
     if known.reference != answer.reference:
         return "has been given two numbers by the department"
     if not isinstance(known, Decision) or not isinstance(answer, Decision):
