@@ -24,6 +24,7 @@ from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.store import exchange
 from services.departments.commerce.store.exchange import Read, Table
 from services.departments.commerce.translate import (
+    OTHER_ACTIONS,
     ProcedureRow,
     ProcessRow,
     ResultRow,
@@ -74,10 +75,12 @@ class CommerceAdapter:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._database.connect() as connection:
             rows = await exchange.unread(connection, limit)
-            decided = {row.project_no for read, row in rows if read.table is Table.RESULT}
-            written = decided | set(map(number, decided))
+            written = {row.project_no for read, row in rows if read.table is not Table.PROCEDURE}
+            written |= set(map(number, written))
             taken = _receipts(await exchange.processes(connection, sorted(written)) if written else ())
-        return [_notification(row, read, taken) for read, row in rows]
+            later = {read for read, row in rows if read.table is Table.PROCESS and _is_later_step(row, taken)}
+            await exchange.mark_read(connection, sorted(later))
+        return [_notification(row, read, taken) for read, row in rows if read not in later]
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         async with self._database.connect() as connection:
@@ -133,6 +136,14 @@ def _receipts(rows: Iterable[Row[Any]]) -> dict[str, Receipt]:
         with suppress(ValueError):
             taken.setdefault(number(row.project_no), receipt(ProcessRow.model_validate(row)))
     return taken
+
+
+def _is_later_step(row: Row[Any], taken: Mapping[str, Receipt]) -> bool:
+    """Whether a row of ``up_pro_process`` is about another step than that in which the department received the case.
+
+    The first step that is passed gives the case its number. What follows is the department's own affair.
+    """
+    return number(row.event_name) in OTHER_ACTIONS or (not number(row.remark or "") and number(row.project_no) in taken)
 
 
 def _answer(row: Row[Any], table: Table, taken: Mapping[str, Receipt]) -> Receipt | Decision:

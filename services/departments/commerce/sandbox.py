@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.messages.plans import Outcome
 from services.departments.commerce.store import sandbox as store
 from services.departments.commerce.store.sandbox import CHANNEL, JsonRow
-from services.departments.commerce.translate import ACCEPTED, DATA_SOURCE, DENIED, GRANTED, INSERTED, REPEATED, local
+from services.departments.commerce.translate import DATA_SOURCE, DENIED, GRANTED, INSERTED, PASSED, REPEATED, local
 from services.departments.sandbox.backend import SandboxBackend
 from services.departments.sandbox.behaviour import Mistake
 from services.departments.sandbox.ledger import LedgerEntry
@@ -123,7 +123,7 @@ class CommerceSandbox:
     def _taken_row(self, entry: LedgerEntry, batch: str) -> JsonRow:
         garbled = entry.makes(Mistake.GARBLED_RECEIPT)
         return self._control(entry, f"{entry.number}/{entry.submissions}", batch) | {
-            "event_name": NONSENSE if garbled else ACCEPTED,
+            "event_name": NONSENSE if garbled else PASSED,
             "process_name": "受理",
             "handle_user_name": "窗口",
             "handle_explain": "予以受理",

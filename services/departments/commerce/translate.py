@@ -30,8 +30,11 @@ DATA_SOURCE = "1"
 INSERTED, REPEATED = "I", "U"
 """``cd_operation``."""
 
-ACCEPTED = "1"
-"""``event_name`` of the step in which the department takes the case and gives it a number."""
+PASSED = "1"
+"""``event_name`` (业务动作) of a step of the department's own that was passed: 通过, as a code."""
+
+OTHER_ACTIONS = frozenset({"2", "3", "退回", "其他"})
+"""Every other ``event_name`` of table 7, as a code or in words."""
 
 ARTICLE = "行政许可法第四十五条"
 """The article that allows a special procedure. The rows do not name it."""
@@ -58,7 +61,7 @@ class ProcessRow(_Row):
     """A row of ``up_pro_process`` with the number under which the department has received a case."""
 
     project_no: Number
-    event_name: Annotated[Literal["1"], NUMBER_FORM]
+    event_name: Annotated[Literal["1", "通过"], NUMBER_FORM]
     event_start_time: datetime
     remark: Number
 

@@ -14,8 +14,7 @@ def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rul
     """How the time of this commitment has run; None before it has begun.
 
     An extension concerns the case and the steps that it names, a restart the case and all of its steps. Changes after
-    the commitment was answered do not count. A department's procedure counts for a step that this department was
-    requested to do, until the step has ended.
+    the commitment was answered do not count. A department's procedure counts until its step has ended.
     """
     if commitment.opened_at is None:
         return None
@@ -25,7 +24,7 @@ def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rul
     suspensions = []
     for record in case.suspensions:
         until = suspension_end(case, record)
-        if not is_from_requested_system(case, record) or (until is not None and until < record.since):
+        if until is not None and until < record.since:
             continue
         if (ended_at is None or record.since < ended_at) and rules.suspends(record.kind, record.step, commitment.key):
             suspensions.append(Suspension(record.since, until, record.reason, record.article))
@@ -42,14 +41,6 @@ def clock_history(case: MonitoredCase, commitment: TrackedCommitment, rules: Rul
     if restarted_at is not None and ended_at is not None and restarted_at >= ended_at:
         restarted_at = None
     return ClockHistory(commitment.opened_at, tuple(suspensions), extension, restarted_at)
-
-
-def is_from_requested_system(case: MonitoredCase, record: SuspensionRecord) -> bool:
-    """Whether the plan requests the step from the system that reports this suspension.
-
-    True as long as the plan is unknown, and for a suspension that no department system reported.
-    """
-    return not case.step_systems or record.system is None or (record.step, record.system) in case.step_systems
 
 
 def suspension_end(case: MonitoredCase, record: SuspensionRecord) -> datetime | None:

@@ -15,12 +15,11 @@ from contracts.messages.commitments import CASE, step_key
 from contracts.messages.fields import PersonId, Reason
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, TimeField, TimeSettled, task_id
 from contracts.moves import Moves
-from services.monitor.core.state import DoubtRecord, MonitoredCase
+from services.monitor.core.facts import procedure_id
+from services.monitor.core.state import DepartmentReport, DoubtRecord, MonitoredCase
 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
 """Machine time before a settlement without an answer is published again: the first wait, and the longest."""
-
-DepartmentReport = TaskDelivered | TaskDone | TaskSuspended
 
 
 class SettleTime(Message):
@@ -75,6 +74,16 @@ class BeforeRequest(Rejected):
         super().__init__("that lies before the step was requested", "该时间早于该环节的交办时间")
 
 
+class EndBeforeBeginning(Rejected):
+    """A special procedure cannot end before it begins."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the special procedure would end before it begins. Settle the other of its two times first",
+            "特别程序的结束将早于其开始，请先认定其另一项时间",
+        )
+
+
 class SettledAlready(Rejected):
     """A doubtful time is settled once."""
 
@@ -119,7 +128,7 @@ def settle(
 ) -> tuple[MonitoredCase, list[Message]]:
     """The case with this settlement, and the messages about it. A repeated command changes nothing.
 
-    Raises `NoDoubt`, `SettledAlready`, `AfterArrival` or `BeforeRequest`.
+    Raises `NoDoubt`, `SettledAlready`, `AfterArrival`, `BeforeRequest` or `EndBeforeBeginning`.
     """
     place = command.step, command.procedure, command.field
     for doubt in case.doubts:
@@ -134,6 +143,8 @@ def settle(
         if doubt.settlement.counts_at != command.counts_at:
             raise SettledAlready
         return case, []
+    if command.procedure is not None and _ends_before_it_begins(case, system, command.procedure, command):
+        raise EndBeforeBeginning
     if doubt.counts_at is not None and command.counts_at > doubt.counts_at:
         raise AfterArrival
     step = case.commitment(step_key(command.step)) or case.commitment(CASE)
@@ -172,6 +183,18 @@ def retry_after(case: MonitoredCase) -> timedelta | None:
     """How long to wait for an answer to a settlement; None if none is awaited."""
     attempts = [doubt.attempts for doubt in case.doubts if doubt.settlement is not None]
     return backoff(min(attempts), FIRST_RETRY, LONGEST_RETRY) if attempts else None
+
+
+def _ends_before_it_begins(case: MonitoredCase, system: Code, procedure: Code, command: SettleTime) -> bool:
+    """Whether the special procedure, with this time settled, would end before it begins."""
+    name = procedure_id(system, command.step, procedure)
+    times: dict[TimeField, datetime | None] = {}
+    for record in case.suspensions:
+        if record.suspension == name:
+            times = {TimeField.SINCE: record.since, TimeField.UNTIL: record.until}
+    times[command.field] = command.counts_at
+    since, until = times.get(TimeField.SINCE), times.get(TimeField.UNTIL)
+    return since is not None and until is not None and until < since
 
 
 def _concerns(report: DepartmentReport, procedure: Code | None, doubt: DoubtRecord) -> bool:

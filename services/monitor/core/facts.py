@@ -26,20 +26,19 @@ from contracts.messages.commitments import (
 )
 from contracts.messages.plans import MAX_STEPS
 from contracts.messages.side_timers import SideTimersReported
-from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, task_id
-from services.monitor.core.case_time import is_from_requested_system, suspension_end
+from contracts.messages.tasks import TaskSuspended, task_id
+from services.monitor.core.case_time import suspension_end
 from services.monitor.core.commitment import TrackedCommitment
-from services.monitor.core.state import EarlyReport, ExtensionRecord, MonitoredCase, SuspensionRecord
+from services.monitor.core.state import DepartmentReport, EarlyReport, ExtensionRecord, MonitoredCase, SuspensionRecord
 
 HOLD = "hold/"
 """Prefix of the name of a supervisor's suspension."""
 
-MAX_SUSPENSIONS = 100
+MAX_SUSPENSIONS = 2 * MAX_STEPS
 """Suspensions of one case from one department system, or from all others together: each makes the state longer."""
 
-
-MAX_EARLY_REPORTS = 2 * MAX_STEPS
-"""Reports of departments that are kept until the acceptance arrives."""
+MAX_EARLY_REPORTS = MAX_SUSPENSIONS
+"""Reports of one department system that are kept until the acceptance arrives. All of them may be suspensions."""
 
 
 def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredCase:
@@ -68,24 +67,31 @@ def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredC
     return accepted
 
 
-def keep_early(state: MonitoredCase, report: TaskDelivered | TaskDone, arrived_at: datetime) -> MonitoredCase:
+def keep_early(state: MonitoredCase, report: DepartmentReport, arrived_at: datetime) -> MonitoredCase:
     """This case with a report that arrived before the acceptance. Raises `InvalidMessage` for one too many."""
     if any(early.report == report for early in state.early_reports):
         return state
-    if len(state.early_reports) >= MAX_EARLY_REPORTS:
-        raise InvalidMessage(f"departments have reported {MAX_EARLY_REPORTS} times on this case, which is not accepted")
+    if sum(early.report.system == report.system for early in state.early_reports) >= MAX_EARLY_REPORTS:
+        raise InvalidMessage(
+            f"{report.system} has reported {MAX_EARLY_REPORTS} times on this case, which is not accepted"
+        )
     return state.replace(early_reports=(*state.early_reports, EarlyReport(report=report, arrived_at=arrived_at)))
 
 
-def is_assigned(state: MonitoredCase, case_id: CaseId, report: TaskDelivered | TaskDone) -> bool:
+def is_assigned(state: MonitoredCase, case_id: CaseId, report: DepartmentReport) -> bool:
     """Whether the report comes from the system that the plan requests to do the step. Needs the acceptance."""
     return report.task_id == task_id(case_id, report.step) and (report.step, report.system) in state.step_systems
+
+
+def procedure_id(system: Code, step: Code, procedure: Code) -> str:
+    """The name of the suspension that is a department's special procedure."""
+    return f"{system}/{step}/{procedure}"
 
 
 def procedure_record(message: TaskSuspended) -> SuspensionRecord:
     """A department's special procedure, which concerns its step."""
     return SuspensionRecord(
-        suspension=f"{message.system}/{message.step}/{message.procedure}",
+        suspension=procedure_id(message.system, message.step, message.procedure),
         kind=SuspensionKind.PROCEDURE,
         step=message.step,
         system=message.system,
@@ -123,7 +129,7 @@ def with_procedures(state: MonitoredCase) -> MonitoredCase:
     if state.is_uninterrupted or not state.accepted:
         return state
     for record in state.suspensions:
-        if record.step is None or record.owner is None or not is_from_requested_system(state, record):
+        if record.step is None or record.owner is None:
             continue
         key = procedure_key(record.suspension)
         step = state.commitment(step_key(record.step)) or state.commitment(CASE)

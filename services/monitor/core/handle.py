@@ -42,7 +42,7 @@ from services.monitor.core.deadlines import INTAKE_MESSAGES, compute_deadlines
 from services.monitor.core.doubts import SettleTime
 from services.monitor.core.holds import BeginHold, EndHold
 from services.monitor.core.rules import Rules
-from services.monitor.core.state import CommitmentEnds, MonitoredCase
+from services.monitor.core.state import CommitmentEnds, DepartmentReport, MonitoredCase
 
 MonitorMessage = (
     TimerFired
@@ -128,11 +128,8 @@ def _record(
             return doubts.publish_again(case) if case.doubts and isinstance(message, TimerFired) else (case, [])
         case CaseAccepted():
             return _record_acceptance(case, case_id, message)
-        case TaskDelivered() | TaskDone():
+        case TaskDelivered() | TaskDone() | TaskSuspended():
             return _record_report_of_department(case, case_id, message, time)
-        case TaskSuspended():
-            case, resolved = doubts.record(case, message, time)
-            return facts.suspend(case, facts.procedure_record(message)), resolved
         case SettleTime():
             return doubts.settle(case, case_id, message, time)
         case CaseSuspended():
@@ -175,17 +172,23 @@ def _record_acceptance(
 
 
 def _record_report_of_department(
-    case: MonitoredCase, case_id: CaseId, message: TaskDelivered | TaskDone, time: datetime
+    case: MonitoredCase, case_id: CaseId, message: DepartmentReport, time: datetime
 ) -> tuple[MonitoredCase, list[Message]]:
     if not case.accepted:
         return facts.keep_early(case, message, time), []
     if not facts.is_assigned(case, case_id, message):
         raise InvalidMessage(f"step {message.step} is not assigned to {message.system}, or under another task")
     case, resolved = doubts.record(case, message, time)
-    if isinstance(message, TaskDone):
-        return _record_answer_of_department(case, message), resolved
-    key = step_key(message.step)
-    return facts.record_facts(case, key, opened_at=message.requested_at, delivered_at=message.delivered_at), resolved
+    match message:
+        case TaskDone():
+            return _record_answer_of_department(case, message), resolved
+        case TaskSuspended():
+            return facts.suspend(case, facts.procedure_record(message)), resolved
+        case TaskDelivered():
+            key, opened_at, delivered_at = step_key(message.step), message.requested_at, message.delivered_at
+            return facts.record_facts(case, key, opened_at=opened_at, delivered_at=delivered_at), resolved
+        case _:
+            assert_never(message)
 
 
 def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> MonitoredCase:

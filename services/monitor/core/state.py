@@ -10,7 +10,7 @@ from contracts.messages.alerts import IssueKind
 from contracts.messages.cases import ChangeId, SuspensionKind
 from contracts.messages.commitments import CASE, CommitmentKey, Kind, kind_of
 from contracts.messages.fields import Region
-from contracts.messages.tasks import TaskDelivered, TaskDone, TimeField, TimeSettled
+from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, TimeField, TimeSettled
 from contracts.values import Value
 from services.monitor.core.commitment import TrackedCommitment
 
@@ -74,10 +74,13 @@ class DoubtRecord(Value):
     attempts: int = 0
 
 
+DepartmentReport = TaskDone | TaskDelivered | TaskSuspended
+
+
 class EarlyReport(Value):
     """A department's report that arrived before the acceptance, which shows if the department was requested at all."""
 
-    report: Annotated[TaskDone | TaskDelivered, Field(union_mode="left_to_right")]
+    report: Annotated[DepartmentReport, Field(union_mode="left_to_right")]
     arrived_at: Instant
 
 

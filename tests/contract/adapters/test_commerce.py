@@ -26,6 +26,13 @@ RESULT = text("""
     VALUES (:guid, :project, '1', :operation, 'b', '2026-03-03', '0', '1', '2026-03-03')
 """)
 
+PROCESS = text("""
+    INSERT INTO up_pro_process (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, event_name,
+        process_name, handle_user_name, handle_explain, event_start_time, event_end_time, remark)
+    SELECT :guid, project_no, '1', 'I', 'b', cd_time, :event_name, '办理', '窗口', '', event_start_time,
+        event_end_time, :remark FROM up_pro_process ORDER BY id LIMIT 1
+""")
+
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[CommerceSite]:
@@ -294,6 +301,12 @@ async def result(exchange: AsyncEngine, number: int, guid: str, **columns: str) 
         await connection.execute(text(f"INSERT INTO up_pro_result ({listed}) VALUES ({values})"))
 
 
+async def process(exchange: AsyncEngine, guid: str, event_name: str = "1", remark: str | None = None) -> None:
+    """One more step of the case whose receipt is the first row."""
+    async with exchange.begin() as connection:
+        await connection.execute(PROCESS, {"guid": guid, "event_name": event_name, "remark": remark})
+
+
 async def test_of_contradicting_results_the_second_stays_unread(site: CommerceSite, exchange: AsyncEngine) -> None:
     await site.adapter.submit([task(1)])
     await result(exchange, 1, "first")
@@ -307,19 +320,33 @@ async def test_of_contradicting_results_the_second_stays_unread(site: CommerceSi
 
 async def test_a_second_number_stays_unread(site: CommerceSite, exchange: AsyncEngine) -> None:
     await site.adapter.submit([task(1)])
-    async with exchange.begin() as connection:
-        await connection.execute(
-            text("""
-            INSERT INTO up_pro_process (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, event_name,
-                process_name, handle_user_name, handle_explain, event_start_time, event_end_time, remark)
-            SELECT 'second', project_no, '1', 'I', 'b', cd_time, '1', '受理', '窗口', '', event_start_time,
-                event_end_time, 'another' FROM up_pro_process
-        """)
-        )
+    await process(exchange, "second", remark="another")
     (answer,) = await site.adapter.submit([task(1)])
     assert isinstance(answer, Receipt)
     (left,) = map(content_of, await site.adapter.poll(10))
     assert isinstance(left, Receipt) and left.reference == "another" != answer.reference
+
+
+async def test_later_steps_of_the_department_are_no_answers(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    await process(exchange, "returned", event_name="2")
+    await process(exchange, "other", event_name="其他", remark="under examination")
+    await process(exchange, "passed", remark=None)
+    await result(exchange, 1, "decided")
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(content_of(one), Decision)
+    await site.adapter.acknowledge([one.ack_token])
+    assert await site.adapter.poll(10) == []
+
+
+async def test_a_step_passed_without_a_number_before_the_receipt_is_invalid(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await site.adapter.submit([task(1)])
+    async with exchange.begin() as connection:
+        await connection.execute(text("UPDATE up_pro_process SET remark = ' ', fetched_at = NULL"))
+    (one,) = await site.adapter.poll(10)
+    assert isinstance(one, InvalidNotification) and "remark" in str(one.error)
 
 
 async def test_a_result_that_changes_before_it_is_acknowledged_is_read_again(

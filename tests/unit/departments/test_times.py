@@ -167,6 +167,13 @@ def test_the_times_of_a_special_procedure_are_settled_too() -> None:
     tasks(procedure(ARRIVED, until=at("2150-01-01 00:00"))).refuses(too_early, reason="end before it begins")
 
 
+def test_a_special_procedure_with_a_doubtful_beginning_keeps_its_end() -> None:
+    ended_at = ARRIVED - timedelta(hours=1)
+    suspended = only(TaskSuspended, tasks(procedure(at("1970-01-01 08:00"), until=ended_at)).last.out)
+    assert (suspended.since, suspended.until) == (ended_at, ended_at)
+    assert [doubt.field for doubt in suspended.doubtful] == [TimeField.SINCE]
+
+
 def test_a_special_procedure_may_be_announced() -> None:
     since, until = ARRIVED + timedelta(days=7), ARRIVED + timedelta(days=30)
     suspended = only(TaskSuspended, tasks(procedure(since, until)).last.out)

@@ -14,6 +14,7 @@ from services.monitor.core.doubts import (
     AfterArrival,
     BeforeRequest,
     DoubtState,
+    EndBeforeBeginning,
     NoDoubt,
     SettledAlready,
     SettleTime,
@@ -128,6 +129,38 @@ def test_a_special_procedure_has_times_of_its_own() -> None:
     settlement, _ = monitor.when(settle(MONDAY, procedure="P1", field=TimeField.SINCE), LATE)
     assert isinstance(settlement, TimeSettled)
     assert (settlement.procedure, settlement.field, settlement.claimed) == ("P1", TimeField.SINCE, UNSET)
+
+
+def test_a_settled_special_procedure_does_not_end_before_it_begins() -> None:
+    since, until = LATE, LATE + timedelta(days=400)
+    announced = DoubtfulTime(field=TimeField.UNTIL, claimed=until)
+    begun = BUSINESS.suspended("licence", "P1", since, doubtful=(announced,))
+    monitor = opened().given((begun, LATE))
+    end = settle(since - timedelta(seconds=1), procedure="P1", field=TimeField.UNTIL)
+    monitor.refuses(end, LATE, error=EndBeforeBeginning)
+    assert of_type(TimeSettled, monitor.when(end.replace(counts_at=since), LATE))
+
+
+def test_a_settled_special_procedure_does_not_begin_after_its_end() -> None:
+    ended_at = LATE - timedelta(hours=2)
+    doubt = DoubtfulTime(field=TimeField.SINCE, claimed=UNSET)
+    ended = BUSINESS.suspended("licence", "P1", ended_at, until=ended_at, doubtful=(doubt,))
+    monitor = opened().given((ended, LATE))
+    begin = settle(ended_at + timedelta(seconds=1), procedure="P1", field=TimeField.SINCE)
+    monitor.refuses(begin, LATE, error=EndBeforeBeginning)
+    assert of_type(TimeSettled, monitor.when(begin.replace(counts_at=ended_at), LATE))
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["after the acceptance", "before it"])
+def test_a_special_procedure_of_another_system_raises_no_doubt(early: bool) -> None:
+    doubt = DoubtfulTime(field=TimeField.SINCE, claimed=UNSET)
+    foreign = BUSINESS.suspended("licence", "P1", LATE, doubtful=(doubt,)).replace(system="tax")
+    if early:
+        monitor = Monitor().given((foreign, LATE), (BUSINESS.accepted(MONDAY), LATE))
+    else:
+        monitor = opened()
+        monitor.refuses(foreign, LATE, error=InvalidMessage, reason="not assigned")
+    assert not monitor.case.doubts
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["after the acceptance", "before it"])

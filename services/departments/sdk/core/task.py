@@ -52,7 +52,8 @@ def answer(task: Task, answer: Answer) -> Task:
 def correct(task: Task, corrected: TaskCorrected) -> Task:
     """The task with the answer that an operator has settled. Raises `InvalidMessage` for a task that is done.
 
-    Its times are claims of the department, as in every other answer.
+    Its times are claims, as in every other answer, but an operator writes them, not a clock of the department: the
+    usual tolerance applies, whatever the settings allow that clock.
 
     A decision has been published and may have ended the case, so that it cannot be changed here.
     """

@@ -42,11 +42,11 @@ def checked_procedure(task: Task, procedure: Procedure, arrived_at: datetime, to
     bounds = _Bounds(task, arrived_at, tolerance)
     announced = bounds.latest + LONGEST_ANNOUNCED
     doubtful = []
-    since = bounds.possible(procedure.since, bounds.earliest, announced)
+    since, until = bounds.possible(procedure.since, bounds.earliest, announced), procedure.until
     if since is None:
         doubtful.append(DoubtfulTime(field=TimeField.SINCE, claimed=procedure.since))
-        since = bounds.latest
-    until = procedure.until
+        ended = until is not None and bounds.earliest <= until < bounds.latest
+        since = until if ended and until is not None else bounds.latest
     if procedure.until is not None:
         until = bounds.possible(max(procedure.until, since), since, announced)
         if until is None:

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.core import InvalidMessage
 from contracts.envelope import Message, TimerFired
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import StepState
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
-from services.monitor.core.facts import MAX_SUSPENSIONS
+from services.monitor.core.facts import MAX_EARLY_REPORTS, MAX_SUSPENSIONS
 from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
 from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, STEP_RED, Monitor, business, facts, opened
 from tests.support.scenario import At, of_type, only
@@ -78,9 +79,11 @@ def test_art_45_another_departments_step_runs_on() -> None:
 @pytest.mark.parametrize(("step", "system"), [("nosuch", "commerce"), ("licence", "tax"), ("tax", "commerce")])
 def test_art_45_a_system_without_a_request_stops_no_clock(step: str, system: str) -> None:
     published = hearing(TUESDAY).replace(step=step, system=system)
-    for messages in ([BUSINESS.accepted(MONDAY), published], [published, BUSINESS.accepted(MONDAY)]):
-        monitor = Monitor().given(*[(message, TUESDAY) for message in messages])
+    late, early = opened(), Monitor().given((published, TUESDAY), (BUSINESS.accepted(MONDAY), TUESDAY))
+    late.refuses(published, TUESDAY, error=InvalidMessage, reason="not assigned")
+    for monitor in (late, early):
         assert tracked(monitor, "case").pause is None
+        assert not monitor.case.suspensions
 
 
 @pytest.mark.parametrize("limited", [True, False], ids=["a step with a limit", "a step without one"])
@@ -199,8 +202,19 @@ def test_suspensions_of_a_department_are_limited() -> None:
     monitor = opened(OF)
     for number in range(MAX_SUSPENSIONS):
         monitor.when(OF.suspended("licence", f"P{number}", TUESDAY), TUESDAY)
-    monitor.refuses(OF.suspended("licence", "another", TUESDAY), TUESDAY, "100 times already")
+    monitor.refuses(OF.suspended("licence", "another", TUESDAY), TUESDAY, "128 times already")
     monitor.when(OF.suspended("licence", "P7", TUESDAY, until=THURSDAY), THURSDAY)
+
+
+def test_no_number_of_early_suspensions_keeps_the_acceptance_out() -> None:
+    monitor = Monitor()
+    for number in range(MAX_EARLY_REPORTS):
+        monitor.when(OF.suspended("licence", f"P{number}", TUESDAY), TUESDAY)
+    monitor.refuses(OF.suspended("licence", "another", TUESDAY), TUESDAY, "is not accepted")
+    monitor.when(OF.done("tax", TUESDAY), TUESDAY)
+    monitor.when(OF.accepted(MONDAY), TUESDAY)
+    assert len(monitor.case.suspensions) == MAX_EARLY_REPORTS
+    assert monitor.tracked("step/tax").ended_at == TUESDAY, "one system's reports leave room for another's"
 
 
 # -- in any order ------------------------------------------------------------------------------------------------------
