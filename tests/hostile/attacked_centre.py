@@ -115,6 +115,11 @@ class RegularApplicant:
         return percentile(self.latencies_s, 0.95)
 
     @property
+    def longest_s(self) -> float:
+        """The longest latency in seconds: how long requests have waited in the busiest moment."""
+        return max(self.latencies_s)
+
+    @property
     def growth_mib(self) -> float:
         """Growth of the memory of intake, at its largest, in MiB."""
         return (self.peak_bytes - self.before_bytes) / MIB
