@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := contracts services onedoor deploy tools tests
 
+# Python keeps what it has compiled, or each of some hundred processes would compile every library again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up test lint bench hostile chaos rungs notices generated pins clean run-tools test-tools bench-tools
 
