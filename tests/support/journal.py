@@ -32,7 +32,7 @@ async def publish(database: AsyncEngine, *messages: Message, ago: timedelta = ti
 
 
 async def write_journal(database: AsyncEngine, min_age_s: float = 0.0) -> None:
-    """Write all messages of this age into the journal."""
-    writer = JournalWriter(database, KEY, min_age_s)
+    """Write all messages of this age into the journal, half a day in each transaction: tests have few messages."""
+    writer = JournalWriter(database, KEY, min_age_s, timedelta(hours=12))
     while await writer.run_once():
         pass

@@ -55,7 +55,7 @@ MIN_AGE_S = 3 * TRANSACTION_S
 """The age of a message, in the database's time, at which no older one can still be committed."""
 
 MAX_STRETCH = timedelta(minutes=10)
-"""The longest stretch of time that one transaction chains."""
+"""The longest stretch of time that one transaction chains. No writer may have one as long as a day."""
 
 MAX_ENTRIES = 5000
 """Entries of one transaction; more if as many messages have the same moment."""
@@ -69,11 +69,18 @@ log = telemetry.logger(__name__)
 class JournalWriter:
     """Call `run_once` periodically. Of several replicas, one writes at a time."""
 
-    def __init__(self, database: AsyncEngine, key: Ed25519PrivateKey, min_age_s: float = MIN_AGE_S) -> None:
+    def __init__(
+        self,
+        database: AsyncEngine,
+        key: Ed25519PrivateKey,
+        min_age_s: float = MIN_AGE_S,
+        max_stretch: timedelta = MAX_STRETCH,
+    ) -> None:
         self._database = database
         self._key = key
         self._public_key = key.public_key().public_bytes_raw()
         self._min_age = timedelta(seconds=min_age_s)
+        self._max_stretch = max_stretch
 
     async def run_once(self) -> bool:
         """Chain the next stretch of time, and sign the day if it ends in it. Returns whether there may be more."""
@@ -89,7 +96,7 @@ class JournalWriter:
             if reached is None or reached >= until:
                 return False
             since = day_of(reached)
-            entries, reached = await self._entries(connection, reached, min(until, reached + MAX_STRETCH))
+            entries, reached = await self._entries(connection, reached, min(until, reached + self._max_stretch))
             blocks = await self._chain(connection, entries)
             await journal.set_reached(connection, reached, self._public_key)
             signed = await self._sign(connection, since) if day_of(reached) > since else 0
