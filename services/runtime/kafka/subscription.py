@@ -126,8 +126,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(self, settings: Settings, topics: Sequence[str], handler: Handler, failures: Failures) -> None:
-        self.joined = False
-        """Whether this member has its share of the partitions, which may be none."""
+        self._joined = asyncio.Event()
         self.generation = 0
         """Counts the assignments. Offsets are valid within one: another may be of another log."""
         self._handler = handler
@@ -176,6 +175,11 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         self._subscriber(handler.handle)
 
+    @property
+    def joined(self) -> bool:
+        """Whether this member has its share of the partitions, which may be none."""
+        return self._joined.is_set()
+
     async def start(self) -> None:
         """Join the group. Raises `KafkaError` when the cluster is unavailable."""
         await self.broker.start()
@@ -201,12 +205,18 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             consumer.resume(*(partition for partition in consumer.assignment() if partition.topic == topic))
 
     async def pass_over(self, partition: TopicPartition, offset: int) -> bool:
-        """Do not read this record, if it is the next one of a partition of this member. Returns whether it was."""
-        consumer = self._subscriber.consumer
-        if consumer is None or partition not in consumer.assignment():
-            return False
+        """Do not read this record, if it is the next one of a partition of this member. Returns whether it was.
+
+        Waits for the end of a recovery: it begins to read again at what was acknowledged.
+        """
         with suppress(*REBALANCING):
-            async with asyncio.timeout(LAG_TIMEOUT_S):
+            async with asyncio.timeout(SESSION_TIMEOUT_S):
+                while self._recovery is not None:
+                    await asyncio.wait([self._recovery])
+                await self._joined.wait()
+                consumer = self._subscriber.consumer
+                if consumer is None or partition not in consumer.assignment():
+                    return False
                 if await consumer.position(partition) == offset:
                     consumer.seek(partition, offset + 1)
                     return True
@@ -243,12 +253,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Part of aiokafka's interface."""
         if self.joined:
             await self._handler.revoke()
-        self.joined = False
+        self._joined.clear()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
         """Part of aiokafka's interface."""
         self.generation += 1
-        self.joined = True
+        self._joined.set()
         if self._paused_topics and (consumer := self._subscriber.consumer) is not None:
             consumer.pause(*self._paused_of(consumer.assignment()))
 
@@ -297,7 +307,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     with suppress(*REBALANCING):
                         found |= await self._search(consumer, partition)
         await self._handler.revoke()
-        self.joined = False
+        self._joined.clear()
         while True:
             await self._subscriber.stop()
             if not found:

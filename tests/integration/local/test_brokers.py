@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.engines import Engines
 from deploy.local.engines.kafka import Kafka, WrongBrokerCount
+from services.runtime.kafka.topics import TopicsNotCreated
+from services.runtime.settings import Settings
 from tests.support.installation import OnedoorUp, all_end, run_onedoor
 from tests.support.runtime.topics import ensure_topics
 from tests.support.runtime.toy import settings
@@ -89,6 +91,19 @@ async def leader(brokers: tuple[Kafka, ...], topic: str) -> Kafka:
     return brokers[found[0] - 1]
 
 
+async def created(of: Settings, topic: str) -> None:
+    """Create the topic, again while the broker that is asked does not yet know the others, as services do."""
+
+    async def ensured() -> bool:
+        try:
+            await ensure_topics(of, [topic])
+        except TopicsNotCreated:
+            return False
+        return True
+
+    await eventually(ensured, 15)
+
+
 async def lose(broker: Kafka) -> None:
     """Kill it and delete its folder."""
     broker.kill()
@@ -116,7 +131,7 @@ async def all_in_sync(kafka: str) -> None:
 async def test_acknowledged_records_survive_the_loss_of_their_leader_with_its_disk(three: tuple[Kafka, ...]) -> None:
     kafka = addresses(three)
     of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka, replication=3, partitions=1)
-    await ensure_topics(of, [topic := "onedoor.records"])
+    await created(of, topic := "onedoor.records")
     acknowledged: set[bytes] = set()
     lost = await leader(three, topic)
     killed = asyncio.Event()

@@ -153,6 +153,8 @@ class Service:
         self.failed = asyncio.Event()
         self.fault: Exception | None = None
         self.subscription: Subscription
+        self.passes_over_at_once = False
+        self.passing_over: list[asyncio.Task[None]] = []
 
     async def handle(self, batch: RecordBatch) -> None:
         if self.fault is not None:
@@ -166,10 +168,17 @@ class Service:
 
     async def revoke(self) -> None:
         self.acknowledged = self.handled
+        await asyncio.sleep(0)  # others run meanwhile, as while Kafka commits
 
     def cannot_read(self, partition: TopicPartition, offset: int, error: BaseException) -> None:
         self.unreadable.append((offset, error))
         self.subscription.pause(partition.topic)
+        if self.passes_over_at_once:
+            self.passing_over.append(asyncio.create_task(self._pass_over(partition, offset)))
+
+    async def _pass_over(self, partition: TopicPartition, offset: int) -> None:
+        assert await self.subscription.pass_over(partition, offset)
+        self.subscription.resume(partition.topic)
 
     def fail(self, reason: str) -> None:
         self.failures.append(reason)
@@ -280,6 +289,15 @@ async def test_a_record_that_the_client_cannot_read_pauses_its_topic_and_none_be
         service.subscription.resume(PARTITION.topic)
         await client.exhausted.wait()
     assert "".join(service.batches) == read + "ef"
+
+
+async def test_a_record_is_passed_over_as_soon_as_its_topic_is_paused(start: Start, service: Service) -> None:
+    service.passes_over_at_once = True
+    async with start("ab", UNREADABLE, "cd") as client:
+        await client.exhausted.wait()
+    assert service.batches == ["ab", "cd"]
+    assert [offset for offset, _ in service.unreadable] == [2], "it is not read again"
+    assert service.generations == [1, 2]
 
 
 async def test_records_of_other_generations_are_not_mixed_after_a_restart(start: Start, service: Service) -> None:
