@@ -70,7 +70,7 @@ class KillRun:
             tasks.create_task(self._apply())
             tasks.create_task(self._kill())
             polling = tasks.create_task(self._poll_pages())
-            await eventually(self._all_decided, WITHIN_S, f"all {CASES} cases are decided")
+            await eventually(self._all_decided, WITHIN_S, f"all {CASES} cases are decided", poll_s=0.2)
             polling.cancel()
 
     async def _all_decided(self) -> bool:

@@ -87,7 +87,7 @@ def test_every_case_is_on_time_or_late_to_the_second_and_every_row_is_counted(tm
     assert [row["due_at"] for row in fired] == sorted(row["due_at"] for row in fired)
 
 
-def test_with_a_limit_the_deadlines_are_computed_in_working_days(tmp_path: Path) -> None:
+def test_with_a_limit_and_other_rules_the_deadlines_are_working_days_and_other_rungs_fire(tmp_path: Path) -> None:
     started = datetime(2026, 9, 28, 10, tzinfo=ZONE)  # the National Day holiday lies ahead
     due = due_after(started, 5, published_calendar(), OfficeHours()).at
     rows: list[Recorded] = [
@@ -95,17 +95,14 @@ def test_with_a_limit_the_deadlines_are_computed_in_working_days(tmp_path: Path)
         ("late", started, None, due + timedelta(minutes=1), "Permits", "Desk"),
         ("a deadline on file counts for nothing", started, started, due, "Permits", "Desk"),
     ]
-    result = replay(write(tmp_path / "cases.csv", rows), tmp_path, "--limit-days", "5")
-    assert (result["closed"], result["late"]) == (3, 1)
-    assert set(result["alerts"]) == {"late"}
-
-
-def test_by_other_rules_other_rungs_fire(tmp_path: Path) -> None:
     ladder, rules = tmp_path / "ladder.csv", tmp_path / "rules.yaml"
     text = SHIPPED.read_text(encoding="utf-8")
     rules.write_text(text.replace("red: {limit: statutory}", "red: {limit: statutory, days_over: 60}"))
-    replay(write(tmp_path / "cases.csv", ROWS), tmp_path, "--ladder", str(ladder), "--rules", str(rules))
-    assert {row["rung"] for row in read(ladder)} == {"warning", "yellow"}
+    file = write(tmp_path / "cases.csv", rows)
+    result = replay(file, tmp_path, "--limit-days", "5", "--ladder", str(ladder), "--rules", str(rules))
+    assert (result["closed"], result["late"]) == (3, 1)
+    assert set(result["alerts"]) == {"late"}
+    assert {row["rung"] for row in read(ladder) if row["case_id"] == "late"} == {"warning", "yellow"}
 
 
 def test_a_file_without_a_history_is_refused_in_one_line(tmp_path: Path) -> None:
