@@ -5,9 +5,11 @@ by the database's clock. So a flood of alerts makes one digest a person.
 
 People who share an address get one message there that names all of them, and not one each: so their digests are built
 at the same time.
+
+A digest also lists the doubtful times that its person may settle and nobody has settled yet. They open no digest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.messages.alerts import Rung
+from contracts.messages.tasks import TimeField
 from contracts.working_time.explanation.wording import Language
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,
@@ -26,10 +29,11 @@ from services.monitor.core.notifications.digest_text import (
     digest_text,
 )
 from services.monitor.core.notifications.directory import Directory, same_address
+from services.monitor.core.notifications.doubt_section import NO_DOUBTS, DoubtLine, DoubtSection
 from services.monitor.core.notifications.policy import EntryKind
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import cases, rule_store
+from services.monitor.store import cases, doubtful_times, rule_store
 from services.monitor.store.notifications import digest_deliveries, digests, directory_store
 from services.monitor.store.notifications.digest_deliveries import NewDelivery
 from services.runtime.clock import Clock
@@ -96,14 +100,19 @@ class DigestBuilder:
         rules, now = await rule_store.in_force(connection), self._clock.now()
         lines: list[list[DigestLine]] = [[] for _ in messages]
         for row in rows:
-            everybody = len(row.people) == len(messages[row.message].people)
-            names = () if everybody else _names(row.people, directory)
+            names = _some(row.people, messages[row.message], directory)
             lines[row.message].append(_line(row, states.get(row.case_id), rules, names))
+        doubts = await _doubts(connection, messages, directory, rules, now)
         return [
             digest_text(
-                _recipients(message, directory), own, shown, sum(count.alerts for count in own) - len(shown), now
+                _recipients(message, directory),
+                own,
+                shown,
+                sum(count.alerts for count in own) - len(shown),
+                now,
+                doubtful,
             )
-            for message, own, shown in zip(messages, counts, lines, strict=True)
+            for message, own, shown, doubtful in zip(messages, counts, lines, doubts, strict=True)
         ]
 
 
@@ -147,6 +156,11 @@ def _recipients(message: _Message, directory: Directory) -> Recipients:
     )
 
 
+def _some(people: Collection[str], message: _Message, directory: Directory) -> tuple[str, ...]:
+    """The names of these people of a message; none if they are all of them."""
+    return () if len(people) == len(message.people) else _names(people, directory)
+
+
 def _names(people: Iterable[str], directory: Directory) -> tuple[str, ...]:
     return tuple(person.name for one in people if (person := directory.person(one)) is not None)
 
@@ -178,5 +192,44 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules, people: tupl
         due_at=due_at,
         zone=rules.counting_rules(row.region).hours.zone,
         upheld=row.appeal_upheld,
+        people=people,
+    )
+
+
+async def _doubts(
+    connection: AsyncConnection, messages: Sequence[_Message], directory: Directory, rules: Rules, now: datetime
+) -> list[DoubtSection]:
+    """For each message the doubtful times that its people may settle."""
+    lines: list[list[DoubtLine]] = [[] for _ in messages]
+    totals = [0] * len(messages)
+    supervisors: dict[tuple[str, str, str], set[str]] = {}
+    for row in await doubtful_times.unsettled(connection, MAX_LINES) if messages else ():
+        place = row.owner, row.region, row.matter
+        if first := place not in supervisors:
+            supervisors[place] = {person.id for person in directory.supervisors(*place, now)}
+        for message, own in enumerate(lines):
+            concerned = [person for person in messages[message].people if person in supervisors[place]]
+            if not concerned:
+                continue
+            totals[message] += row.of_place if first else 0
+            if len(own) < MAX_LINES:
+                own.append(_doubt_line(row, rules, _some(concerned, messages[message], directory)))
+    return [
+        DoubtSection(tuple(own), total - len(own)) if own else NO_DOUBTS
+        for own, total in zip(lines, totals, strict=True)
+    ]
+
+
+def _doubt_line(row: Row[Any], rules: Rules, people: tuple[str, ...]) -> DoubtLine:
+    return DoubtLine(
+        case_id=row.case_id,
+        matter=row.matter,
+        step=row.step,
+        procedure=row.procedure or None,
+        field=TimeField(row.field),
+        owner=row.owner,
+        claimed=row.claimed,
+        counts_at=row.counts_at,
+        zone=rules.counting_rules(row.region).hours.zone,
         people=people,
     )

@@ -1,4 +1,7 @@
-"""The text of a digest: counts by rung and department, and the most urgent alerts. It names no applicant. Pure."""
+"""The text of a digest: counts by rung and department, the most urgent alerts, and doubtful times. Pure.
+
+It names no applicant.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,10 +12,14 @@ from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.values import Value
 from contracts.working_time.explanation.wording import Language, moment
+from services.monitor.core.notifications.doubt_section import NO_DOUBTS, DoubtSection, counted, section_lines
 from services.monitor.core.notifications.policy import EntryKind
 
 MAX_LINES = 50
-"""Alerts that are named, and departments that are counted, in one digest."""
+"""Alerts that are named, departments that are counted, and doubtful times that are named, in one digest."""
+
+DOUBTFUL_TIME = "doubtful_time"
+"""The name under which doubtful times are counted."""
 
 URGENCY = (
     Rung.OVERSIGHT,
@@ -115,22 +122,33 @@ class Recipients(NamedTuple):
 
 
 def digest_text(
-    recipients: Recipients, counts: Sequence[AlertCount], lines: Sequence[DigestLine], more: int, now: datetime
+    recipients: Recipients,
+    counts: Sequence[AlertCount],
+    lines: Sequence[DigestLine],
+    more: int,
+    now: datetime,
+    doubts: DoubtSection = NO_DOUBTS,
 ) -> DigestText:
     """The text of a digest. ``lines`` are its most urgent alerts, ``more`` counts the others."""
     totals = _totals(counts)
-    texts = [_text(recipients, counts, lines, more, language, now) for language in recipients.languages]
+    texts = [_text(recipients, counts, lines, more, doubts, language, now) for language in recipients.languages]
     return DigestText(
         languages=recipients.languages,
-        subject=" / ".join(_subject_line(totals, language) for language in recipients.languages),
+        subject=" / ".join(_subject_line(totals, doubts, language) for language in recipients.languages),
         text="\n".join(texts),
-        counts={kind.value: count for kind, count in totals.items()},
+        counts={kind.value: count for kind, count in totals.items()}
+        | ({DOUBTFUL_TIME: doubts.total} if doubts.total else {}),
     )
 
 
-def _subject_line(totals: Counter[Rung | EntryKind], language: Language) -> str:
-    summary = _counted(totals, language)
+def _subject_line(totals: Counter[Rung | EntryKind], doubts: DoubtSection, language: Language) -> str:
+    summary = _summary(totals, doubts, language)
     return f"onedoor 督办：{summary}" if language == "zh" else f"onedoor: {summary}"
+
+
+def _summary(totals: Counter[Rung | EntryKind], doubts: DoubtSection, language: Language) -> str:
+    parts = [_counted(totals, language), *((counted(doubts, language),) if doubts.total else ())]
+    return ("，" if language == "zh" else ", ").join(parts)
 
 
 def _text(
@@ -138,6 +156,7 @@ def _text(
     counts: Sequence[AlertCount],
     lines: Sequence[DigestLine],
     more: int,
+    doubts: DoubtSection,
     language: Language,
     now: datetime,
 ) -> str:
@@ -145,11 +164,13 @@ def _text(
     parts = []
     if len(recipients.names) > 1:
         parts += [f"致：{'、'.join(recipients.names)}" if zh else f"To: {', '.join(recipients.names)}", ""]
-    parts += [_counted(_totals(counts), language), "", "按部门" if zh else "By department"]
+    parts += [_summary(_totals(counts), doubts, language), "", "按部门" if zh else "By department"]
     parts += _by_department(counts, language)
     parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
     if more:
         parts.append(f"  另有{more}条" if zh else f"  and {more} more")
+    if doubts.total:
+        parts += ["", *section_lines(doubts, language)]
     numbers = [str(number) for number in recipients.digests]
     plural = "s" if len(numbers) > 1 else ""
     parts += [
