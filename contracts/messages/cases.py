@@ -24,11 +24,11 @@ class Channel(StrEnum):
     OTHER = "other"
 
 
-CITIZEN_CARD, CREDIT_CODE, OTHER_PAPER = "111", "001", "099"
+CITIZEN_CARD, CREDIT_CODE = "111", "001"
 """Codes of kinds of identity paper."""
 
 IdKindCode = Annotated[str, Field(pattern=r"^[0-9]{3}$")]
-"""A kind of identity paper: of persons by GA/T 517, of organisations by GB/T 39046. Intake has the list."""
+"""A kind of identity paper, by GB/T 36903-2018 and GA/T 2000.156-2016. Intake has the list."""
 
 
 class Applicant(Value):

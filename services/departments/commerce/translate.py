@@ -1,6 +1,7 @@
 """Translates between the contracts and the rows of the exchange tables. Pure.
 
-Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity papers, those of GA/T 517.
+Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity papers, those of intake (GB/T 36903,
+GA/T 2000.156).
 """
 
 from datetime import datetime

@@ -24,8 +24,15 @@ _TIME = "%Y%m%d%H%M%S"
 
 GRANTED, DENIED = "准予", "不予"
 
-_PAPERS = {"111": "1", "511": "2", "516": "2", "414": "3", "001": "7"}
-"""Kinds of identity paper: from our codes to those of land registers (TD/T 1066, 证件种类)."""
+_PAPERS = (
+    {"111": "1", "001": "7"}
+    | dict.fromkeys(("511", "516"), "2")
+    | dict.fromkeys(("411", "412", "413", "414"), "3")
+    | dict.fromkeys(("114", "115", "118", "119"), "5")
+)
+"""Kinds of identity paper: from intake's codes to those of land registers (不动产登记数据库标准, TD/T 1066,
+证件种类字典表): 1 身份证, 2 港澳台身份证, 3 护照, 4 户口簿, 5 军官证（士兵证）, 6 组织机构代码, 7 营业执照, 99 其它.
+Registers have added codes from 8 on, each its own; these are not used."""
 _OTHER_PAPER = "99"
 
 Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$"), NUMBER_FORM]

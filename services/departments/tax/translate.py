@@ -36,7 +36,7 @@ class Taxpayer(_Body):
     kind: Literal["natural", "legal"]
     name: str
     id_type: str
-    """The kind of paper, a code of GA/T 517 or GB/T 39046."""
+    """The kind of paper, a code of GB/T 36903 or GA/T 2000.156."""
     id_number: str | None = Field(None, repr=False)
 
 

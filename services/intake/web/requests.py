@@ -16,12 +16,12 @@ from pydantic import (
 
 from contracts.envelope import Code
 from contracts.faults import Fault, fault, located
-from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, OTHER_PAPER, Applicant, Channel
+from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, Applicant, Channel
 from contracts.messages.fields import KnownRegion
 from contracts.messages.plans import MAX_MATERIALS
 from contracts.values import Model
 from services.intake.core.catalogue.models import WorkingDays
-from services.intake.core.id_kinds import ID_KINDS, ApplicantKind, IdKind
+from services.intake.core.id_kinds import ID_KINDS, OTHER_PAPERS, ApplicantKind, IdKind
 from services.intake.core.id_numbers import date_of_birth
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.http.typed_text import SingleLine, readable, typed_id_number
@@ -54,17 +54,18 @@ class ApplicantRequest(RequestPart):
     kind: ApplicantKind
     name: SingleLine
     id_kind: Annotated[str, Field(json_schema_extra={"enum": [*ID_KINDS]})] | None = None
-    """The kind of identity paper: 111 citizen card, 414 passport, 511 and 516 mainland travel permits of residents of
-    Taiwan and of Hong Kong and Macao, 553 permanent residence permit of foreigners, 001 unified social credit code, 099
-    another paper or none. If omitted, 111 for a person and 001 for an organisation."""
+    """The kind of identity paper: of a person 111 citizen card, or residence permit of a resident of Hong Kong, Macao
+    or Taiwan, 114 to 122 papers of the armed forces, 411 to 414 passports, 511 and 516 mainland travel permits of
+    residents of Taiwan and of Hong Kong and Macao, 553 permanent residence permit of foreigners, 999 another paper or
+    none; of an organisation 001 unified social credit code, 099 another paper or none. If omitted, 111 and 001."""
     id_number: IdNumber | None = Field(None, validate_default=True, repr=False)
-    """The number of that paper, which only kind 099 may lack."""
+    """The number of that paper, which only kinds 999 and 099 may lack."""
 
     @model_validator(mode="before")
     @classmethod
     def _as_meant(cls, values: Any) -> Any:
         """Numbers of papers with a check have capitals and digits only; others stay as they are typed."""
-        if isinstance(values, dict) and "id_number" in values and values.get("id_kind") != OTHER_PAPER:
+        if isinstance(values, dict) and "id_number" in values and values.get("id_kind") not in OTHER_PAPERS:
             return {**values, "id_number": typed_id_number(values["id_number"])}
         return values
 

@@ -50,6 +50,11 @@ WITHOUT_NUMBER = Applicant(kind="organisation", name="Schmidt GmbH", id_kind="09
     [
         (PASSPORT, "414", "3", "E1234567"),
         (WITHOUT_NUMBER, "099", "99", None),
+        (PASSPORT.replace(id_kind="413"), "413", "3", "E1234567"),
+        (PASSPORT.replace(id_kind="516", id_number="H12345678"), "516", "2", "H12345678"),
+        (PASSPORT.replace(id_kind="118", id_number="士字第1号"), "118", "5", "士字第1号"),
+        (PASSPORT.replace(id_kind="553", id_number="USA110083010101"), "553", "99", "USA110083010101"),
+        (PASSPORT.replace(id_kind="999", id_number=None), "999", "99", None),
         (Applicant(kind="person", name="李华", id_number="11010519491231002X"), "111", "1", "11010519491231002X"),
     ],
 )

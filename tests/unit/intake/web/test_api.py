@@ -22,6 +22,7 @@ from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post
 BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, REGION)
 BORN_1850 = citizen_number(date(1850, 1, 1), 1, REGION)
 FOREIGNER_BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, "910000")
+HONG_KONG_NUMBER = citizen_number(date(1980, 1, 1), 1, "810000")
 FOREIGNER_NUMBER = citizen_number(date(1980, 1, 1), 1, "910000")
 
 
@@ -83,7 +84,13 @@ def test_a_single_item_of_an_organisation_is_accepted(process: MemoryHost[Case])
         ("person", "516", "h12345678", "H12345678"),
         ("person", "553", "usa110083010101", "USA110083010101"),
         ("person", "553", FOREIGNER_NUMBER, FOREIGNER_NUMBER),
-        ("person", "099", None, None),
+        ("person", "111", HONG_KONG_NUMBER, HONG_KONG_NUMBER),
+        ("person", "114", "军字第 1234567 号", "军字第1234567号"),
+        ("person", "413", "pe1234567", "PE1234567"),
+        ("person", "511", "0123456789(5)", "0123456789(5)"),
+        ("person", "516", "M0123456701", "M0123456701"),
+        ("person", "999", None, None),
+        ("person", "999", "UNHCR 17-b", "UNHCR 17-b"),
         ("organisation", None, CREDIT_CODE, CREDIT_CODE),
         ("organisation", "099", "HRB 12345 Köln", "HRB 12345 Köln"),
         ("organisation", "099", None, None),
@@ -104,21 +111,25 @@ def test_everybody_can_apply_with_the_paper_they_have(
 @pytest.mark.parametrize(
     ("kind", "id_kind", "number", "field", "detail"),
     [
-        ("person", None, None, "id_number", "is missing; a citizen card has a number"),
+        ("person", None, None, "id_number", "is missing; a citizen card or residence permit"),
         ("person", "414", None, "id_number", "is missing; a passport has a number"),
         ("person", "414", "E123?", "id_number", "is no number of a passport"),
         ("person", "553", CITIZEN_NUMBER, "id_number", "is no number of a permanent residence permit"),
         ("person", "516", "X12345678", "id_number", "is no number of a mainland travel permit"),
         ("person", "111", "E12345678", "id_number", "is no number of a citizen card"),
+        ("person", "111", FOREIGNER_NUMBER, "id_number", "is no number of a citizen card"),
+        ("person", "118", None, "id_number", "is missing; a card of a soldier"),
+        ("person", "099", None, "id_kind", "999 (another paper, or none)"),
+        ("organisation", "999", None, "id_kind", "099 (another paper, or none)"),
         ("person", "111", BORN_TOMORROW, "id_number", "has a date of birth that cannot be"),
         ("person", "553", FOREIGNER_BORN_TOMORROW, "id_number", "has a date of birth that cannot be"),
         ("person", "111", BORN_1850, "id_number", "has a date of birth that cannot be"),
-        ("person", "001", CREDIT_CODE, "id_kind", "must be 111 (citizen card)"),
+        ("person", "001", CREDIT_CODE, "id_kind", "must be 111 (citizen card or residence permit"),
         ("organisation", "414", "E12345678", "id_kind", "must be 001 (unified social credit code)"),
         ("organisation", None, CITIZEN_NUMBER, "id_number", "is no number of a unified social credit code"),
-        ("person", "777", "1", "id_kind", "must be 111 (citizen card)"),
-        ("person", "099", "a\nb", "id_number", "must be one line"),
-        ("person", "099", "x" * 41, "id_number", "has more than 40 characters"),
+        ("person", "777", "1", "id_kind", "must be 111 (citizen card or residence permit"),
+        ("person", "999", "a\nb", "id_number", "must be one line"),
+        ("person", "999", "x" * 41, "id_number", "has more than 40 characters"),
     ],
 )
 def test_the_kind_of_a_number_decides_its_check(
@@ -312,7 +323,7 @@ def test_the_catalogue_is_public(process: MemoryHost[Case]) -> None:
     assert transfer["code"] == "transfer-property"
     kinds = {kind["code"]: kind for kind in response.json()["id_kinds"]}
     assert kinds["414"]["name"] == {"zh": "普通护照", "en": "passport"} and kinds["414"]["applicants"] == ["person"]
-    assert [code for code, kind in kinds.items() if not kind["number_required"]] == ["099"]
+    assert [code for code, kind in kinds.items() if not kind["number_required"]] == ["999", "099"]
     assert [material["code"] for material in transfer["materials"]] == [
         "identity",
         "sale-contract",
