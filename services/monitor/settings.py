@@ -3,11 +3,12 @@
 from base64 import b64decode
 from binascii import Error
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SecretStr, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.faults import fault
 from contracts.values import Model
 from services.monitor.apprise_urls import require_encrypted_channel
 from services.runtime.security.encryption import encrypted_url
@@ -80,3 +81,12 @@ class MonitorSettings(BaseSettings):
     digest_longest_s: float = Field(
         300, ge=0, le=3600, description="Seconds after the first entry after which it is sent in any case."
     )
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.digest_quiet_s > self.digest_longest_s:
+            raise fault(
+                "digest_quiet_s must not be longer than digest_longest_s, or it has no effect",
+                "digest_quiet_s 不得大于 digest_longest_s，否则不起作用",
+            )
+        return self

@@ -1,12 +1,13 @@
 """Settings that all sandboxes have in common."""
 
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.envelope import Code, Instant
+from contracts.faults import fault
 from services.departments.sandbox.behaviour import Behaviour, Mistake
 from services.runtime.security.encryption import DatabaseAddress
 
@@ -39,6 +40,12 @@ class SandboxSettings(BaseSettings):
     away_from: Instant | None = Field(None, description="From this moment of the clock on the system does not answer.")
     away_until: Instant | None = Field(None, description="Until this moment; without it, to the end.")
     poll_s: float = Field(0.05, gt=0, le=60, description="Seconds between two polls for new applications.")
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.away_until is not None and (self.away_from is None or self.away_until <= self.away_from):
+            raise fault("away_until must be after away_from", "away_until 须晚于 away_from")
+        return self
 
     def behaviour(self) -> Behaviour:
         return Behaviour(**{field.name: getattr(self, field.name) for field in fields(Behaviour)})

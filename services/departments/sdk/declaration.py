@@ -82,7 +82,7 @@ class Department:
     adapter: Reference
     """The adapter: a callable that takes the settings and the clock and gives an `Adapter`."""
     settings: Reference
-    """The adapter's settings, a subclass of pydantic's ``BaseSettings`` with a prefix of its own."""
+    """The adapter's settings, a subclass of `services.departments.sdk.settings.AdapterSettings`."""
     environment: Callable[[LocalSite], Environment]
     """The adapter's settings on a local site, where the sandbox takes the place of the department's system."""
     sandbox: Sandbox | None = None

@@ -19,6 +19,7 @@ def department_service(department: Department) -> Service[Tasks]:
 
     def external_system(host: ServiceHost[Tasks]) -> ExternalSystem:
         settings = read(resolve(department.settings))
+        settings.check_call_timeout(host.settings.call_timeout_s)
         adapter = resolve(department.adapter)(settings, host.clock)
         return DepartmentSystem(adapter, host.settings.clock_tolerance)
 

@@ -3,17 +3,18 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from services.departments.sdk.settings import AdapterSettings
 from services.runtime.security.encryption import encrypted_url
 
 
-class EnvironmentSettings(BaseSettings):
+class EnvironmentSettings(AdapterSettings):
     """Settings of the adapter."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ONEDOOR_ENVIRONMENT_", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_ENVIRONMENT_")
+
+    call_limits = (("timeout_s",),)
 
     url: Annotated[str, AfterValidator(encrypted_url)] = Field(
         pattern="^https?://[^/]+$", description="Address of the department's interface, without a path."

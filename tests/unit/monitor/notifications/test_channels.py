@@ -51,6 +51,14 @@ def test_an_unsafe_or_incomplete_channel_is_refused(monkeypatch: pytest.MonkeyPa
     assert "ONEDOOR_CHANNELS" in str(refused.value) and SECRET not in str(refused.value)
 
 
+def test_a_digest_is_not_open_for_longer_than_its_longest_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDOOR_DIGEST_QUIET_S", "301")
+    with pytest.raises(WrongSetting, match=r"ONEDOOR_\*: digest_quiet_s must not be longer than digest_longest_s"):
+        read(MonitorSettings)
+    monkeypatch.setenv("ONEDOOR_DIGEST_LONGEST_S", "301")
+    read(MonitorSettings)
+
+
 def test_the_signature_is_that_of_the_standards_example() -> None:
     """The worked example of Standard Webhooks' reference libraries."""
     secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
