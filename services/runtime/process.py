@@ -171,7 +171,8 @@ class ServiceProcess(Generic[S]):
     async def _start_all(self) -> None:
         settings, processor = self.settings, self.processor
         timers = Timers(processor, settings.batch)
-        relay = OutboxRelay(self.database, self.publisher.publish, timedelta(seconds=settings.relay_age_s))
+        publisher, age = self.publisher, timedelta(seconds=settings.relay_age_s)
+        relay = OutboxRelay(self.database, publisher.publish, age, publisher.refused_topics)
         cleaner = Cleaner(self.database, self.clock, settings, self.service.outbox_read_until)
 
         async def flush() -> bool:

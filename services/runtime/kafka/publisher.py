@@ -4,15 +4,17 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.codec import CONTENT_TYPE_HEADER
+from contracts.core import backoff
 from contracts.registry import MAX_RECORD_BYTES
 from services.runtime import telemetry
 from services.runtime.failures import Failures
@@ -25,6 +27,9 @@ TOPIC_TIMEOUT_S = 1.0
 
 UNAVAILABLE_S = 2.0
 """Machine seconds for which nothing is sent after Kafka has failed to acknowledge."""
+
+FIRST_REFUSAL, LONGEST_REFUSAL = timedelta(seconds=2), timedelta(seconds=30)
+"""Machine time for which nothing is sent to a topic that Kafka refuses: the first time, and the longest."""
 
 LINGER_MS = 1
 """Milliseconds for which aiokafka collects the batches of several partitions into one request."""
@@ -41,17 +46,31 @@ WORK = "publishing"
 
 ADVICE = "Kafka does not acknowledge; messages wait in the outbox, and the relay publishes them when Kafka is back"
 
+REFUSED_ADVICE = (
+    "Kafka refuses this topic alone, see the reason in the log: it may not exist, or lack a right or room for a batch; "
+    "its messages wait in the outbox, all others go on"
+)
+
 log = telemetry.logger(__name__)
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A topic that Kafka refuses is left alone until this moment of the machine, after so many attempts."""
+
+    until: float
+    attempts: int
 
 
 class Publisher:
     """Sends messages to Kafka and returns those that it acknowledged.
 
     It does not raise while Kafka is unavailable: messages without acknowledgement keep their mark in the outbox, and
-    the relay sends them later. The producer is aiokafka's plain one, not the idempotent one: consumers drop duplicates,
-    and a producer without sequence numbers still works after a broker has lost its log. Messages are handed over as
-    batches, not by FastStream one by one: that takes seven times the CPU
-    (docs/decisions/0017-faststream-behind-one-file.md).
+    the relay sends them later. A topic that Kafka refuses is left alone for a while, so that no other waits for it.
+
+    The producer is aiokafka's plain one, not the idempotent one: consumers drop duplicates, and a producer without
+    sequence numbers still works after a broker has lost its log. Messages are handed over as batches, not by FastStream
+    one by one: that takes seven times the CPU (docs/decisions/0017-faststream-behind-one-file.md).
     """
 
     def __init__(self, settings: Settings, failures: Failures) -> None:
@@ -69,6 +88,7 @@ class Publisher:
         """Held while messages are handed to the producer, one partition after another: otherwise a later call could
         publish a case's later messages before its earlier ones, in another partition."""
         self._unavailable_until = 0.0
+        self._refusals: dict[str, _Refusal] = {}
         self._last_offsets: dict[tuple[str, int], int] = {}
         """The highest acknowledged offset, by topic and partition."""
         self._logs_lost = 0
@@ -78,6 +98,8 @@ class Publisher:
         """Send these messages. Returns those that were acknowledged."""
         if time.monotonic() < self._unavailable_until:
             return ()
+        if self._refusals and (refused := self.refused_topics()):
+            messages = [message for message in messages if message.topic not in refused]
         logs_lost, last_offsets = self._logs_lost, dict(self._last_offsets)  # as of before these are sent
         sent: list[tuple[_Batch, asyncio.Future[Any]]] = []
         fault: BaseException | None = None
@@ -96,19 +118,38 @@ class Publisher:
             fault = error
         acknowledged: list[OutboxMessage] = []
         for batch, future in sent:
-            if future.done() and not future.cancelled() and (failure := future.exception()) is None:
+            if not future.done():
+                continue  # the time limit has passed, which is the fault
+            failure = KafkaError("the producer has stopped") if future.cancelled() else future.exception()
+            if failure is None:
                 acknowledged += batch.messages
                 if logs_lost == self._logs_lost:  # otherwise another call has noticed the loss already
                     place = batch.topic, batch.partition
                     self._note_offset(last_offsets, place, future.result().offset, len(batch.messages))
-            elif future.done():
-                fault = failure or fault
+            elif _is_refusal(failure):
+                self._refuse(batch.topic, failure)
+            else:
+                fault = failure
+        if self._refusals:
+            self._accept({message.topic for message in acknowledged})
         if fault is not None:
             await self._disconnect(fault)
         elif sent:
             self.unavailable = False
             self._failures.succeeded(WORK)
         return acknowledged
+
+    def refused_topics(self) -> frozenset[str]:
+        """The topics that Kafka refuses and that are left alone at present.
+
+        A topic that was not tried again since then is forgotten: its messages were sent by another process.
+        """
+        now = time.monotonic()
+        for topic, refusal in list(self._refusals.items()):
+            if now > refusal.until + LONGEST_REFUSAL.total_seconds():
+                del self._refusals[topic]
+                self._failures.forget(self._work(topic))
+        return frozenset(topic for topic, refusal in self._refusals.items() if now < refusal.until)
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""
@@ -145,8 +186,27 @@ class Publisher:
             async with asyncio.timeout(TOPIC_TIMEOUT_S):
                 return len(await producer.partitions_for(name))
         except (KafkaError, TimeoutError) as error:
-            log.warning("no such topic; its messages wait in the outbox", topic=topic, error=repr(error))
+            self._refuse(topic, error)
             return 0
+
+    def _refuse(self, topic: str, error: BaseException) -> None:
+        """Leave a topic alone for a while, longer each time. Calls that are in flight together count once."""
+        now = time.monotonic()
+        refusal = self._refusals.setdefault(topic, _Refusal(0.0, 0))
+        if now < refusal.until:
+            return
+        refusal.attempts += 1
+        refusal.until = now + backoff(refusal.attempts, FIRST_REFUSAL, LONGEST_REFUSAL).total_seconds()
+        self._failures.failed(self._work(topic), error, REFUSED_ADVICE)
+
+    def _accept(self, topics: Iterable[str]) -> None:
+        """Kafka has acknowledged messages of these topics: what it refused in another call is still refused."""
+        for topic in (self._refusals.keys() & set(topics)) - self.refused_topics():
+            del self._refusals[topic]
+            self._failures.succeeded(self._work(topic))
+
+    def _work(self, topic: str) -> str:
+        return f"{WORK} to {self._prefix}{topic}"
 
     def _note_offset(
         self, last_offsets: Mapping[tuple[str, int], int], place: tuple[str, int], offset: int, count: int
@@ -188,6 +248,13 @@ class _Batch:
             return False
         self.messages.append(message)
         return True
+
+
+def _is_refusal(failure: BaseException) -> bool:
+    """Whether this is Kafka's answer about a topic, and not a failure of Kafka that concerns all topics."""
+    if isinstance(failure, UnknownTopicOrPartitionError):
+        return True
+    return isinstance(failure, BrokerResponseError) and not failure.retriable
 
 
 def _batches(

@@ -1,9 +1,9 @@
 """The statements on the outbox: every message that this service has published or has yet to publish."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,19 +19,44 @@ class OutboxMessage:
     event: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingBatch:
+    """Messages that wait for publication together. ``refused_topic``: that of all of them, if Kafka has refused it."""
+
+    id: UUID
+    refused_topic: str | None
+    messages: list[OutboxMessage]
+
+
 _MARK_PUBLISHED = text("DELETE FROM unpublished WHERE batch_id = ANY(:published)")
 
 
 _CLAIM_UNPUBLISHED = text("""
     WITH waiting AS MATERIALIZED (
-        SELECT batch_id, created_at, case_ids, message_ids FROM unpublished
+        SELECT batch_id, created_at, case_ids, message_ids, refused_topic FROM unpublished
         WHERE created_at < clock_timestamp() - CAST(:age AS interval)
+            AND (refused_topic IS NULL OR refused_topic <> ALL(CAST(:refused AS text[])))
         ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    SELECT w.batch_id, o.case_id, o.message_id, o.topic, o.event
+    SELECT w.batch_id, w.refused_topic, o.case_id, o.message_id, o.topic, o.event
     FROM waiting w, unnest(w.case_ids, w.message_ids) WITH ORDINALITY AS u (case_id, message_id, place)
     JOIN outbox o USING (case_id, message_id)
     ORDER BY w.created_at, w.batch_id, u.place
+""")
+
+
+_DIVIDE = text("""
+    WITH whole AS (
+        DELETE FROM unpublished WHERE batch_id = ANY(:wholes) RETURNING batch_id, created_at
+    )
+    INSERT INTO unpublished (batch_id, created_at, case_ids, message_ids, refused_topic)
+    SELECT part.batch_id, min(whole.created_at), array_agg(case_id ORDER BY place),
+        array_agg(message_id ORDER BY place), part.refused_topic
+    FROM unnest(CAST(:wholes AS uuid[]), CAST(:parts AS uuid[]), CAST(:topics AS text[]), CAST(:cases AS text[]),
+        CAST(:messages AS uuid[])) WITH ORDINALITY
+        AS part (whole_id, batch_id, refused_topic, case_id, message_id, place)
+    JOIN whole ON whole.batch_id = part.whole_id
+    GROUP BY part.batch_id, part.refused_topic
 """)
 
 
@@ -65,13 +90,38 @@ async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -
     await connection.execute(_MARK_PUBLISHED, {"published": batches})
 
 
-async def claim_unpublished(connection: AsyncConnection, age: timedelta, limit: int) -> dict[UUID, list[OutboxMessage]]:
-    """Lock at most ``limit`` batches, of any process, that have waited for publication longer than ``age``."""
-    waiting: dict[UUID, list[OutboxMessage]] = {}
-    for row in await connection.execute(_CLAIM_UNPUBLISHED, {"age": age, "limit": limit}):
-        message = OutboxMessage(row.case_id, row.message_id, row.topic, row.event.encode())
-        waiting.setdefault(row.batch_id, []).append(message)
-    return waiting
+async def claim_unpublished(
+    connection: AsyncConnection, age: timedelta, limit: int, refused: Collection[str] = ()
+) -> list[WaitingBatch]:
+    """Lock at most ``limit`` batches, of any process, that have waited for publication longer than ``age``.
+
+    ``refused``: topics whose batches are left alone.
+    """
+    waiting: dict[UUID, WaitingBatch] = {}
+    values = {"age": age, "limit": limit, "refused": list(refused)}
+    for row in await connection.execute(_CLAIM_UNPUBLISHED, values):
+        batch = waiting.setdefault(row.batch_id, WaitingBatch(row.batch_id, row.refused_topic, []))
+        batch.messages.append(OutboxMessage(row.case_id, row.message_id, row.topic, row.event.encode()))
+    return list(waiting.values())
+
+
+async def divide(
+    connection: AsyncConnection, left: Mapping[UUID, Sequence[OutboxMessage]], refused: Collection[str]
+) -> None:
+    """Replace each of these batches by what is left of it: a batch for each refused topic, and one for all others.
+
+    So the messages of other topics need not wait, nor be published again, until the topic accepts its own.
+    """
+    parts_by_topic: dict[tuple[UUID, str | None], UUID] = {}
+    rows = []
+    for whole, messages in left.items():
+        for one in messages:
+            topic = one.topic if one.topic in refused else None
+            part = parts_by_topic.setdefault((whole, topic), uuid4())
+            rows.append((whole, part, topic, one.case_id, one.message_id))
+    wholes, parts, topics, case_ids, message_ids = map(list, zip(*rows, strict=True))
+    values = {"wholes": wholes, "parts": parts, "topics": topics, "cases": case_ids, "messages": message_ids}
+    await connection.execute(_DIVIDE, values)
 
 
 async def mark_unpublished(connection: AsyncConnection, age: timedelta) -> int:

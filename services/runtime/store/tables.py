@@ -57,9 +57,11 @@ _TABLES = (
         batch_id uuid PRIMARY KEY,
         created_at timestamptz NOT NULL DEFAULT now(),
         case_ids text[] NOT NULL,
-        message_ids uuid[] NOT NULL
+        message_ids uuid[] NOT NULL,
+        refused_topic text
     )
     """,
+    "COMMENT ON COLUMN unpublished.refused_topic IS 'the topic of all its messages, if Kafka has refused it'",
     "COMMENT ON TABLE unpublished IS 'batches with messages that Kafka has not acknowledged yet'",
     """
     CREATE TABLE dead_letters (

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch.processor import BatchProcessor
-from services.runtime.jobs.outbox_relay import OutboxRelay
+from services.runtime.jobs.outbox_relay import BATCHES, OutboxRelay
 from tests.support.runtime.fakes import MemoryPublisher
 from tests.support.runtime.processes import record, rows, unpublished, waits_for_a_lock
 from tests.support.runtime.toy import Tally
@@ -62,6 +62,60 @@ async def test_when_all_replicas_notice_the_lost_log_messages_are_published_agai
     while await replicas[0].run_once():
         pass
     assert len(kafka.published) == len({one.message_id for one in kafka.published}) == 1200
+
+
+async def test_messages_to_a_refused_topic_are_put_aside_and_keep_back_no_others(
+    batches: BatchProcessor[Tally], database: AsyncEngine, kafka: MemoryPublisher
+) -> None:
+    many = BATCHES + 5
+    kafka.unavailable = True
+    for n in range(many):
+        await batches.run([record("publish 2", n)])
+    await batches.drain()
+    async with database.begin() as other:
+        refused = "UPDATE outbox SET topic = 'refused' WHERE message_id IN (SELECT message_ids[1] FROM unpublished)"
+        await other.execute(text(refused))
+    since = await rows(database, "SELECT created_at FROM unpublished ORDER BY 1")
+    kafka.unavailable, kafka.refused = False, {"refused"}
+    relay = OutboxRelay(database, kafka.publish, timedelta(), kafka.refused_topics)
+
+    async def relay_all() -> int:
+        while await relay.run_once():
+            pass
+        return len(kafka.published)
+
+    assert await relay_all() == many, "the oldest batches keep back no later ones"
+    put_aside = "SELECT refused_topic, cardinality(message_ids), cardinality(case_ids) FROM unpublished"
+    assert await rows(database, put_aside) == [("refused", 1, 1)] * many
+    assert await rows(database, "SELECT created_at FROM unpublished ORDER BY 1") == since
+    assert await relay_all() == many, "nothing is published again meanwhile"
+    kafka.refused = set()
+    assert await relay_all() == 2 * many
+    assert len({one.message_id for one in kafka.published}) == 2 * many
+    assert await unpublished(database) == 0
+
+
+async def test_what_is_left_for_other_reasons_stays_with_its_batch(
+    batches: BatchProcessor[Tally], database: AsyncEngine, kafka: MemoryPublisher
+) -> None:
+    kafka.unavailable = True
+    await batches.run([record("publish 3")])
+    await batches.drain()
+    async with database.begin() as other:
+        for topic, place in (("refused", 1), ("lost", 2)):
+            changed = (
+                f"UPDATE outbox SET topic = '{topic}' WHERE message_id = (SELECT message_ids[{place}] FROM unpublished)"
+            )
+            await other.execute(text(changed))
+    kafka.unavailable, kafka.refused = False, {"refused", "lost"}
+    relay = OutboxRelay(database, kafka.publish, timedelta(), lambda: {"refused"})
+    await relay.run_once()
+    left = "SELECT refused_topic, cardinality(message_ids) FROM unpublished ORDER BY 1"
+    assert await rows(database, left) == [("refused", 1), (None, 1)]
+    kafka.refused = {"refused"}
+    await relay.run_once()
+    assert await rows(database, left) == [("refused", 1)]
+    assert len(kafka.published) == 2
 
 
 async def test_the_next_batch_marks_messages_as_published(

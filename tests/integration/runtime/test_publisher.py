@@ -1,18 +1,22 @@
 """The promises of a publisher to the batch processor, kept by the real one and by the fake."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.codec import encode
+from contracts.registry import MAX_RECORD_BYTES
 from services.runtime.batch.publications import Publish
-from services.runtime.failures import Failures
+from services.runtime.failures import SHOWN_AFTER, Failures
 from services.runtime.kafka import publisher as publisher_module
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.settings import Settings
@@ -23,6 +27,9 @@ from tests.support.runtime.toy import TOPIC, case, instruction, settings
 from tests.support.waiting import eventually
 
 NOWHERE = "127.0.0.1:1"
+
+REFUSING = "onedoor.refusing"
+"""A topic that refuses records."""
 
 
 def messages(count: int) -> list[OutboxMessage]:
@@ -149,6 +156,94 @@ async def test_the_loss_of_kafkas_log_is_noticed_once_however_many_calls_are_in_
     finally:
         await admin.close()
         await publisher.close()
+
+
+@asynccontextmanager
+async def refusing(kafka_address: str) -> AsyncIterator[tuple[Publisher, Failures, Callable[[int], Awaitable[None]]]]:
+    """A publisher, its failures, and a function that limits the bytes of a batch of the topic `REFUSING`."""
+    of, _ = await own_topic(kafka_address)
+    await ensure_topics(of, [REFUSING])
+    failures = Failures()
+    publisher = Publisher(of, failures)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+    await admin.start()
+
+    async def limit(size: int) -> None:
+        resource = ConfigResource(
+            ConfigResourceType.TOPIC, of.topic_prefix + REFUSING, {"max.message.bytes": str(size)}
+        )
+        await admin.alter_configs([resource])
+
+    try:
+        yield publisher, failures, limit
+    finally:
+        await admin.close()
+        await publisher.close()
+
+
+async def test_a_topic_that_kafka_refuses_is_left_alone_and_delays_no_other(
+    kafka_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "FIRST_REFUSAL", timedelta(hours=1))
+    monkeypatch.setattr(publisher_module, "LONGEST_REFUSAL", timedelta(hours=1))
+    refused, *some = messages(20)
+    refused = replace(refused, topic=REFUSING)
+    async with refusing(kafka_address) as (publisher, _, limit):
+        await limit(20)
+
+        async def is_refused() -> bool:
+            return not await publisher.publish([refused])
+
+        await eventually(is_refused)
+        assert publisher.refused_topics() == {REFUSING}
+        assert in_order(await publisher.publish([refused, *some])) == in_order(some)
+        assert in_order(await publisher.publish(some)) == in_order(some)
+        assert not publisher.unavailable
+        await limit(MAX_RECORD_BYTES)
+        assert not await publisher.publish([refused]), "it is left alone for its time"
+
+
+async def test_a_topic_that_was_refused_is_tried_again_and_reported_until_it_accepts(
+    kafka_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "FIRST_REFUSAL", timedelta(milliseconds=10))
+    monkeypatch.setattr(publisher_module, "LONGEST_REFUSAL", timedelta(seconds=1))
+    one = replace(messages(1)[0], topic=REFUSING)
+    async with refusing(kafka_address) as (publisher, failures, limit):
+        await limit(20)
+
+        async def is_reported() -> bool:
+            await publisher.publish([one])
+            return bool(failures.shown())
+
+        await eventually(is_reported)
+        (shown,) = failures.shown()
+        assert shown.startswith("publishing to ") and REFUSING in shown and "all others go on" in shown
+        await limit(MAX_RECORD_BYTES)
+
+        async def is_accepted() -> bool:
+            return list(await publisher.publish([one])) == [one]
+
+        await eventually(is_accepted)
+        assert not failures.shown() and not publisher.refused_topics()
+
+
+async def test_a_refused_topic_whose_messages_another_process_has_sent_is_forgotten(
+    kafka_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "FIRST_REFUSAL", timedelta())
+    monkeypatch.setattr(publisher_module, "LONGEST_REFUSAL", timedelta())
+    one = replace(messages(1)[0], topic=REFUSING)
+    async with refusing(kafka_address) as (publisher, failures, limit):
+        await limit(20)
+        for _ in range(SHOWN_AFTER):
+
+            async def is_refused() -> bool:
+                return not await publisher.publish([one])
+
+            await eventually(is_refused)
+        assert not publisher.refused_topics()
+        assert not failures.shown()
 
 
 async def test_a_missing_topic_does_not_delay_the_others(kafka_address: str) -> None:

@@ -77,15 +77,21 @@ class MemoryHost(Generic[S]):
 
 
 class MemoryPublisher:
-    """A publisher that collects messages, or whose Kafka is unavailable."""
+    """A publisher that collects messages, or whose Kafka is unavailable or refuses some topics."""
 
     def __init__(self) -> None:
         self.published: list[OutboxMessage] = []
         self.unavailable = False
+        self.refused: set[str] = set()
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
-        """The messages, which count as acknowledged, or none."""
+        """The messages that count as acknowledged."""
         if self.unavailable:
             return ()
-        self.published += messages
-        return messages
+        accepted = [message for message in messages if message.topic not in self.refused]
+        self.published += accepted
+        return accepted
+
+    def refused_topics(self) -> set[str]:
+        """The topics that Kafka refuses."""
+        return self.refused
