@@ -5,6 +5,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from contracts.bilingual import BilingualError
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
 from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
 from contracts.values import NO_INPUT_IN_ERRORS
@@ -18,7 +19,7 @@ _ADAPTER: TypeAdapter[Envelope[Message]] = TypeAdapter(
 )
 
 
-class InvalidRecord(Exception):
+class InvalidRecord(BilingualError):
     """The record is no valid message. The reason names the fault without repeating content."""
 
 
@@ -34,31 +35,37 @@ def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Messa
     on the wrong topic, keyed by another case than that of its event, or that contains a NUL character.
     """
     if value is None:
-        raise InvalidRecord("the record is empty")
+        raise InvalidRecord("the record is empty", "记录为空")
     if len(value) > MAX_RECORD_BYTES:
-        raise InvalidRecord(f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed")
+        raise InvalidRecord(
+            f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed",
+            f"记录有 {len(value)} 字节，最多允许 {MAX_RECORD_BYTES} 字节",
+        )
     if b"\\u0000" in value:
-        raise InvalidRecord("the record contains a NUL character")  # PostgreSQL cannot store it in a text
+        # PostgreSQL cannot store it in a text
+        raise InvalidRecord("the record contains a NUL character", "记录含有空字符 (NUL)")
     try:
         envelope = _ADAPTER.validate_json(value)
     except ValidationError as error:
-        raise InvalidRecord(_describe(error)) from None
+        raise InvalidRecord(*_describe(error)) from None
     if key != envelope.subject.encode():
-        raise InvalidRecord("the record's key is not the case of its event")
+        raise InvalidRecord("the record's key is not the case of its event", "记录的键不是其事件的办件")
     if topic != topic_of(envelope.data):
-        raise InvalidRecord(f"{envelope.type} does not belong on topic {topic}")
+        raise InvalidRecord(f"{envelope.type} does not belong on topic {topic}", f"{envelope.type} 不属于主题 {topic}")
     return envelope
 
 
-def _describe(error: ValidationError) -> str:
-    """The faults with the names of their fields. Values are never repeated: they may be personal data."""
+def _describe(error: ValidationError) -> tuple[str, str]:
+    """The faults with the names of their fields, in each language. Values are never repeated: they may be personal
+    data."""
     faults: list[dict[str, Any]] = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[assignment]
     first = faults[0]
     if first["type"] == "json_invalid":
-        return "the record is no JSON"
+        return "the record is no JSON", "记录不是 JSON"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return "the record is no CloudEvent of a type and version known here"
+        return "the record is no CloudEvent of a type and version known here", "此处不认识该 CloudEvent 的类型或版本"
     if first["type"] in ("model_attributes_type", "dict_type"):
-        return "the record is no CloudEvent"
+        return "the record is no CloudEvent", "记录不是 CloudEvent"
     listed = "; ".join(f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['type']}" for fault in faults[:5])
-    return f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in the event: {listed}"
+    count = len(faults)
+    return f"{count} fault{'s' if count > 1 else ''} in the event: {listed}", f"事件有 {count} 处错误"

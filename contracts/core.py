@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from contracts.bilingual import BilingualError
 from contracts.envelope import Envelope, Message
 from contracts.values import Value
 
@@ -45,7 +46,7 @@ class Core(Protocol[S]):
     def __call__(self, state: S | None, envelope: Envelope[Message]) -> Transition[S]: ...
 
 
-class InvalidMessage(Exception):
+class InvalidMessage(BilingualError):
     """The message contradicts the state of its case. It becomes a dead letter."""
 
 
@@ -53,7 +54,7 @@ class UnknownCase(InvalidMessage):
     """The message is about a case that this service does not know."""
 
     def __init__(self, case_id: str) -> None:
-        super().__init__(f"case {case_id} is unknown here")
+        super().__init__(f"case {case_id} is unknown here", f"此处没有办件 {case_id}")
 
 
 class EarlyRequest(UnknownCase):
@@ -65,8 +66,4 @@ class EarlyRequest(UnknownCase):
 
 
 class Rejected(InvalidMessage):
-    """A command that is not possible in the present state. Carries the reason in English and in Chinese."""
-
-    def __init__(self, why: str, why_zh: str) -> None:
-        super().__init__(why)
-        self.why, self.why_zh = why, why_zh
+    """A command that is not possible in the present state."""

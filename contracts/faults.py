@@ -6,6 +6,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from contracts.bilingual import both
+
 Path = tuple[int | str, ...]
 """Where an entry stands in a document or a request: the names and places that lead to it from the top."""
 
@@ -27,11 +29,6 @@ def located(title: str, faults: Iterable[Fault]) -> ValidationError:
     """The error for several faults, to raise in the validator of the model in which their paths begin."""
     details = [InitErrorDetails(type=fault(one.en, one.zh), loc=one.path, input=None) for one in faults]
     return ValidationError.from_exception_data(title, details)
-
-
-def both(en: str, zh: str) -> str:
-    """A sentence in both languages, on one line."""
-    return f"{en} / {zh}"
 
 
 def texts_of(error: ValueError) -> tuple[str, str]:

@@ -30,7 +30,10 @@ class IllegalMove(InvalidMessage):
     """The table has no move from this state by this trigger."""
 
     def __init__(self, subject: str, state: StrEnum, trigger: Trigger) -> None:
-        super().__init__(f"{subject} is {state} and cannot move by {label(trigger)}")
+        super().__init__(
+            f"{subject} is {state} and cannot move by {label(trigger)}",
+            f"{subject} 的状态为 {state}，不能由 {label(trigger)} 改变",
+        )
 
 
 def next_state(moves: Moves[StateT], subject: str, state: StateT, trigger: Trigger) -> StateT:

@@ -28,7 +28,10 @@ def main(wanted: list[str]) -> None:
     With ``test`` also those of its tests and checks, with ``bench`` those that it is compared with.
     """
     if sys.version_info[:2] <= NEWEST_KNOWN_TO_FAIL:
-        sys.exit(f"onedoor needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
+        sys.exit(
+            f"onedoor needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 / "
+            "onedoor 需要 Python 3.11 或更新版本，可试 make PYTHON=python3.12"
+        )
     requirements = [RUN, *(file for file in (TEST, BENCH) if file.stem in wanted)]
     if _is_done(requirements):
         return
@@ -42,10 +45,10 @@ def main(wanted: list[str]) -> None:
 def _install(requirements: list[Path]) -> None:
     began = time.monotonic()
     if not (BIN / "pip").exists():
-        _print("making .venv")
+        _print("making .venv / 正在建立 .venv")
         _run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)  # Debian explains that python3-venv is missing
     _run(BIN / "python", "-m", "pip", "install", "--quiet", "--requirement", INSTALLER)
-    _print("installing packages, Apache Kafka and PostgreSQL")
+    _print("installing packages, Apache Kafka and PostgreSQL / 正在安装软件包、Apache Kafka 和 PostgreSQL")
     # jgo first: it fetches the jars of Kafka while uv fetches everything else.
     _uv("--no-build-isolation", "--constraint", RUN, "jgo")
     jars = subprocess.Popen([BIN / "python", "-m", "deploy.jars"], cwd=CHECKOUT)
@@ -54,13 +57,16 @@ def _install(requirements: list[Path]) -> None:
         _uv("--no-build-isolation", *(part for file in requirements for part in ("--requirement", file)))
         _uv("--no-deps", "--no-build-isolation", "--editable", CHECKOUT)
         if jars.wait() != 0:
-            sys.exit("The jars of Apache Kafka could not be fetched (see above). Run the same command again.")
+            sys.exit(
+                "The jars of Apache Kafka could not be fetched (see above). Run the same command again. / "
+                "无法下载 Apache Kafka 的 jar（见上）。请再次运行同一命令。"
+            )
     finally:
         jars.terminate()
         jars.wait()
     for file in requirements:
         _stamp(file).write_text(_fingerprint(file))
-    _print(f"installed in {time.monotonic() - began:.0f} s")
+    _print(f"installed in {time.monotonic() - began:.0f} s / 安装完成")
 
 
 def _uv(*arguments: "str | Path") -> None:
@@ -72,7 +78,8 @@ def _run(*command: "str | Path") -> None:
     status = subprocess.run([str(part) for part in command], check=False, env=environment).returncode
     if status != 0:
         sys.exit(
-            f"onedoor: {' '.join(map(str, command[:4]))} failed (see above). Run the same command again to continue."
+            f"onedoor: {' '.join(map(str, command[:4]))} failed (see above). Run the same command again to continue. / "
+            "失败（见上）。请再次运行同一命令以继续。"
         )
 
 

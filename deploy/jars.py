@@ -82,7 +82,8 @@ def _download(folder: Path, missing: Sequence[Jar], notify: Notify) -> None:
         try:
             for count, future in enumerate(as_completed(waiting), 1):
                 future.result()
-                notify(f"fetched {count} of {len(missing)} jars of Apache Kafka")
+                fetched = f"fetched {count} of {len(missing)} jars of Apache Kafka"
+                notify(f"{fetched} / 已下载 Apache Kafka 的 jar {count}/{len(missing)} 个")
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -130,7 +131,7 @@ def main() -> None:
     try:
         fetch(cache_folder() / "jars", pinned(), notify)
     except (JarRefused, JarsUnreachable) as failure:
-        sys.exit(f"onedoor: {failure}")
+        sys.exit(f"onedoor: {failure}. Check the network and the proxy, and start again / 请检查网络和代理后重新启动")
     if sys.stderr.isatty():
         sys.stderr.write("\n")
 

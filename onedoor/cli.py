@@ -9,15 +9,19 @@ from typing import Annotated
 
 import typer
 
+from onedoor.command_line import CommandLine
 from services.operator.calendar.command import app as calendar
 from services.operator.dead_letters.command import app as dead_letters
 from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
 from services.operator.journal.command import app as journal
-from services.operator.options import Database, DatabaseOptions, Folder, service_name, stop
+from services.operator.options import Database, DatabaseOptions, Folder, service_name
+from services.operator.output import print_result, stop, wrong_option
 from services.operator.times.command import app as times
+from services.registry import DepartmentError
 
 app = typer.Typer(
+    cls=CommandLine,
     help="onedoor: one door to the departments. Run its services, and operate them.",
     no_args_is_help=True,
     add_completion=False,
@@ -38,7 +42,8 @@ def _replicas(values: list[str]) -> dict[str, int]:
     for value in values:
         name, _, count = value.partition("=")
         if not count.isdecimal() or not 1 <= int(count) <= MAX_REPLICAS:
-            raise typer.BadParameter(f"{value!r}: write SERVICE=COUNT, with a count from 1 to {MAX_REPLICAS}")
+            en = f"{value!r}: write SERVICE=COUNT, with a count from 1 to {MAX_REPLICAS}"
+            raise wrong_option(en, f"请填写 服务=数量，数量为 1 至 {MAX_REPLICAS}", "--replicas")
         service_name(name)
         replicas[name] = int(count)
     return replicas
@@ -46,7 +51,7 @@ def _replicas(values: list[str]) -> dict[str, int]:
 
 def _broker_count(count: int) -> int:
     if count not in (1, 3):
-        raise typer.BadParameter(f"{count}: choose 1, or 3, of which any one may be lost")
+        raise wrong_option(f"{count}: choose 1, or 3, of which any one may be lost", "请填写 1 或 3（可失去其中任一）")
     return count
 
 
@@ -106,9 +111,10 @@ def migrate(
     with _exit_on_wrong_setting():
         try:
             for name in start.migrate(services, database):
-                typer.echo(f"{name}: up to date")
+                print_result(f"{name}: up to date", "已是最新")
         except (OSError, asyncpg.PostgresError, DBAPIError) as error:
-            raise stop(str(unreachable(database, error))) from None
+            reason = unreachable(database, error)
+            raise stop(reason.en, reason.zh) from None
 
 
 @app.command()
@@ -206,12 +212,8 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         app(arguments)
-    except Exception as failure:
-        from services.registry import DepartmentError
-
-        if isinstance(failure, DepartmentError):
-            raise SystemExit(str(failure)) from None
-        raise
+    except DepartmentError as failure:
+        raise SystemExit(str(failure)) from None
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from contracts.bilingual import both
 from contracts.working_time import published_calendar
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
@@ -55,10 +56,14 @@ AT_MOST = timedelta(days=180)
 
 COLUMNS = ("accepted", "decided", "on_time", "warned", "yellow", "red")
 
+REQUEST = '  curl -H "Authorization: Bearer TOKEN" ADDRESS'
+
 NEXT = {
-    ".venv/bin/onedoor demo --stay": "the same, and it keeps running, with its addresses",
-    ".venv/bin/onedoor up": "the platform in production, with the system clock",
-    ".venv/bin/onedoor replay FILE.csv": "another system's cases, through the whole platform",
+    ".venv/bin/onedoor demo --stay": both("the same, and it keeps running, with its addresses", "同上，结束后继续运行"),
+    ".venv/bin/onedoor up": both("the platform in production, with the system clock", "正式运行，用系统时钟"),
+    ".venv/bin/onedoor replay FILE.csv": both(
+        "another system's cases, through the whole platform", "重放其他系统的办件"
+    ),
 }
 
 Figures = dict[str, Any]
@@ -91,9 +96,15 @@ async def _demo(
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
     options = _options(sample_catalogue(), folder / "clock")
     started = f"{len(options.services)} services and {len(options.systems)} department systems"
-    notify(f"starting Apache Kafka, PostgreSQL, {started} in {folder}")
+    notify(both(f"starting Apache Kafka, PostgreSQL, {started} in {folder}", "正在启动"))
     async with Platform(folder, options, notify) as platform:
-        notify(f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {1 / DAYS_A_SECOND:g} s")
+        day = f"{1 / DAYS_A_SECOND:g}"
+        notify(
+            both(
+                f"ready; {progress.wanted} cases over {ARRIVAL_DAYS} working days, a day in {day} s",
+                f"已就绪；{ARRIVAL_DAYS} 个工作日内 {progress.wanted} 件，每天 {day} 秒",
+            )
+        )
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         async with local_client(timeout_s=30, headers=platform.staff) as client:
             arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
@@ -150,7 +161,10 @@ async def _post(client: httpx2.AsyncClient, intake: str, number: int, applicatio
     headers = {"Idempotency-Key": f"demo-{number}"}
     answer = await client.post(f"{intake}/cases", json=application, headers=headers)
     if answer.status_code != httpx2.codes.CREATED:
-        raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
+        raise RunFailed(
+            f"intake answered {answer.status_code}: {answer.text}; its log tells why",
+            f"intake 答复 {answer.status_code}，原因见其日志",
+        )
 
 
 async def _follow(
@@ -172,7 +186,7 @@ async def _follow(
             if total["decided"] and progress.first_decided_s is None:
                 progress.first_decided_s = round(time.monotonic() - progress.began, 2)
                 if not console.is_terminal:
-                    notify("the first case is decided")
+                    notify(both("the first case is decided", "第一件已办结"))
             if console.is_terminal:
                 live.update(_picture(progress, clock.now()), refresh=True)
             if arriving.done() and total["decided"] == progress.wanted:
@@ -181,7 +195,11 @@ async def _follow(
                 progress.accelerated = True
                 clock.set(clock.now(), LATER_DAYS_A_SECOND * 86_400)
             if clock.now() > BEGINS + AT_MOST:
-                raise RunFailed(f"after {AT_MOST.days} days {progress.wanted - total['decided']} cases are undecided")
+                left = progress.wanted - total["decided"]
+                raise RunFailed(
+                    f"after {AT_MOST.days} days {left} cases are undecided; the logs of the services tell why",
+                    f"{AT_MOST.days} 天后仍有 {left} 件未办结，原因见各服务的日志",
+                )
             await asyncio.sleep(0.1)
 
 
@@ -243,17 +261,23 @@ def _table(title: str, rows: dict[str, Figures], total: Figures | None) -> Table
 
 
 def _print_next_steps(console: Console, platform: Platform, stay: bool, first_decided_s: float | None) -> None:
-    console.print("Days are working days.")
-    console.print(f"The first case was decided {first_decided_s} s after the start.")
+    console.print(both("Days are working days.", "天数均为工作日。"))
+    first = f"The first case was decided {first_decided_s} s after the start."
+    console.print(both(first, f"第一件在启动 {first_decided_s} 秒后办结。"))
     if stay:
-        console.print("Everything still runs, until Ctrl-C. Look at")
-        console.print(f"  {platform.address('intake')}/catalogue      what applicants may apply for", soft_wrap=True)
-        console.print(f"  {platform.address('monitor')}/alerts        the warnings and cards", soft_wrap=True)
-        console.print(f"  {platform.address('monitor')}/statistics       the figures above", soft_wrap=True)
+        console.print(both("Everything still runs, until Ctrl-C. Look at", "一切仍在运行，按 Ctrl-C 停止。请查看"))
+        intake, monitor = platform.address("intake"), platform.address("monitor")
+        for address, meaning in (
+            (f"{intake}/catalogue", both("what applicants may apply for", "可申请的事项")),
+            (f"{monitor}/alerts", both("the warnings and cards", "预警和黄牌、红牌")),
+            (f"{monitor}/statistics", both("the figures above", "以上数字")),
+        ):
+            console.print(f"  {address:34} {meaning}", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)
-        console.print(f"Monitor answers staff. Their token is {platform.token_place}:", markup=False, soft_wrap=True)
-        console.print('  curl -H "Authorization: Bearer TOKEN" ADDRESS', markup=False, soft_wrap=True)
+        token = f"Monitor answers staff. Their token is in {platform.token_place}:"
+        console.print(both(token, "monitor 只答复工作人员，令牌在该处："), markup=False, soft_wrap=True)
+        console.print(REQUEST, markup=False, soft_wrap=True)
         return
-    console.print("What to try next:")
+    console.print(both("What to try next:", "接下来可以试试："))
     for command, meaning in NEXT.items():
         console.print(f"  {command:34} {meaning}", markup=False, soft_wrap=True)

@@ -11,18 +11,19 @@ from pathlib import Path
 import httpx2
 from rich.console import Console
 
-from deploy.local.engines.engine import EngineFailed
+from contracts.bilingual import BilingualError, both
+from deploy.local.failure import PlatformFailed
 from deploy.local.processes.child import Notify
-from deploy.local.processes.supervisor import NotReady
 from deploy.local.terminal import OutputClosed
 from deploy.local.up import run_until_signal
+from services.files import file_fault
 from services.runtime.http.retry_after import retry_after_s
 
 LONGEST_WAIT_S = 60.0
 """Machine seconds that a request waits for busy services altogether."""
 
 
-class RunFailed(Exception):
+class RunFailed(BilingualError):
     """The run did not come to its end. The message gives the reason."""
 
 
@@ -46,14 +47,30 @@ def run_in_temporary_folder(
         shutil.rmtree(folder, ignore_errors=True)
         return 1
     except Exception as failure:
-        expected = isinstance(failure, RunFailed | EngineFailed | NotReady | OSError)
-        reason = f"{failure}\n" if expected else ""
-        console.print(f"{reason}The logs are in {folder / 'logs'}", markup=False, soft_wrap=True)
-        if not expected:
+        reason = _reason(failure)
+        logs = f"{both('The logs are in', '日志在')} {folder / 'logs'}"
+        console.print(f"{reason}\n{logs}" if reason else logs, markup=False, soft_wrap=True)
+        if not reason:
             raise
         return 1
     shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _reason(failure: Exception) -> str:
+    """Why the run has failed, in both languages; empty for an unexpected failure."""
+    match failure:
+        case RunFailed() | PlatformFailed():
+            return str(failure)
+        case httpx2.HTTPError():
+            kind = type(failure).__name__
+            return both(
+                f"a service did not answer ({kind}); its log tells why", f"有服务没有应答（{kind}），原因见其日志"
+            )
+        case OSError():
+            return file_fault(failure)
+        case _:
+            return ""
 
 
 class WaitingTransport(httpx2.AsyncHTTPTransport):

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from contracts.bilingual import BilingualError
 from services.files import PRIVATE, complete_file
 
 FILE_NAME = "databases.json"
 
 
-class NoAddresses(Exception):
+class NoAddresses(BilingualError):
     """The folder has no addresses. The message tells what to do."""
 
 
@@ -45,9 +46,16 @@ def read_addresses(folder: Path) -> Addresses:
         return Addresses(content["services"], content["ledgers"])
     except (FileNotFoundError, NotADirectoryError):
         raise NoAddresses(
-            f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE"
+            f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE",
+            f"{folder} 不是 onedoor up 的文件夹：请用 --folder 指定，或设置 ONEDOOR_DATABASE",
         ) from None
     except OSError as error:
-        raise NoAddresses(f"{file} cannot be read: {error.strerror}") from None
+        raise NoAddresses(
+            f"{file} cannot be read ({error.strerror}): run the command with the account of 'onedoor up'",
+            f"无法读取 {file}（{error.strerror}）：请以运行 onedoor up 的账户执行",
+        ) from None
     except (ValueError, KeyError, TypeError):
-        raise NoAddresses(f"{file} is damaged: delete it, and run 'onedoor up' again") from None
+        raise NoAddresses(
+            f"{file} is damaged: delete it, and run 'onedoor up' again",
+            f"{file} 已损坏：请删除后重新运行 onedoor up",
+        ) from None

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from contracts.bilingual import BilingualError
 from services.departments.sdk.declaration import GROUP, Department
 
 CORE_SERVICES = ("intake", "routing", "monitor")
 
 
-class DepartmentError(Exception):
+class DepartmentError(BilingualError):
     """The installed departments cannot be used as they are. The message names them and the reason."""
 
 
@@ -38,13 +39,22 @@ def department(system: str) -> Department:
     """The declaration of an installed department. Raises `DepartmentError`."""
     entry = _entry_points().get(system)
     if entry is None:
-        raise DepartmentError(f"no department {system!r} is installed; there are: {', '.join(departments())}")
+        known = ", ".join(departments())
+        raise DepartmentError(
+            f"no department {system!r} is installed; there are: {known}", f"未安装部门 {system!r}；已安装：{known}"
+        )
     try:
         declared = entry.load()
     except (ImportError, AttributeError) as error:
-        raise DepartmentError(f"the department {system!r} ({entry.value}) cannot be imported: {error}") from error
+        raise DepartmentError(
+            f"the department {system!r} ({entry.value}) cannot be imported: {error}; install its package again",
+            f"部门 {system!r}（{entry.value}）无法导入：{error}；请重新安装其软件包",
+        ) from error
     if not isinstance(declared, Department) or declared.system != system:
-        raise DepartmentError(f"the entry point {system!r} ({entry.value}) is not the declaration of that system")
+        raise DepartmentError(
+            f"the entry point {system!r} ({entry.value}) is not the declaration of that system; correct its package",
+            f"入口点 {system!r}（{entry.value}）不是该系统的声明，请更正其软件包",
+        )
     return declared
 
 
@@ -59,8 +69,14 @@ def _entry_points() -> Mapping[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=GROUP)):
         if entry.name in found or entry.name in CORE_SERVICES:
-            raise DepartmentError(f"two packages declare the service {entry.name!r}; one is {entry.value}")
+            raise DepartmentError(
+                f"two packages declare the service {entry.name!r}; one is {entry.value}; remove one of them",
+                f"有两个软件包声明了服务 {entry.name!r}，其一为 {entry.value}；请卸载其中一个",
+            )
         found[entry.name] = entry
     if not found:
-        raise DepartmentError("no department is installed; in a checkout, run 'make test-tools' or 'make up' again")
+        raise DepartmentError(
+            "no department is installed; in a checkout, run 'make test-tools' or 'make up' again",
+            "未安装任何部门；在源码目录中请重新运行 make test-tools 或 make up",
+        )
     return found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import uvloop
 
+from contracts.bilingual import both
+from contracts.faults import both_of
 from services import registry
 from services.departments.sdk.declaration import resolve
 from services.load import load
@@ -26,7 +28,8 @@ def serve(service: str) -> None:
         os.environ.setdefault("ONEDOOR_SYSTEMS", service)
     settings = read(Settings)
     if is_department and service not in settings.systems:
-        raise WrongSetting(f"ONEDOOR_SYSTEMS = {','.join(settings.systems)!r}: must name {service} too")
+        systems = ",".join(settings.systems)
+        raise WrongSetting(both(f"ONEDOOR_SYSTEMS = {systems!r}: must name {service} too", f"须同时写明 {service}"))
     run(load(service), settings)
 
 
@@ -37,13 +40,15 @@ def migrate(services: Sequence[str], database: str) -> Iterator[str]:
     """
     names = services or registry.services()
     if not database:
-        raise WrongSetting("ONEDOOR_DATABASE is not set: postgresql+asyncpg://user:password@host/name")
+        form = "postgresql+asyncpg://user:password@host/name"
+        raise WrongSetting(both(f"ONEDOOR_DATABASE is not set: {form}", f"未设置 ONEDOOR_DATABASE：{form}"))
     if len(names) > 1 and "{service}" not in database:
-        raise WrongSetting("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
+        en = "ONEDOOR_DATABASE: each service has a database of its own: put {service} in it"
+        raise WrongSetting(both(en, "每个服务各有数据库，地址中请写 {service}"))
     try:
         encrypted_database(database)
     except ValueError as wrong:
-        raise WrongSetting(f"ONEDOOR_DATABASE: {wrong}") from None
+        raise WrongSetting(f"ONEDOOR_DATABASE: {both_of(wrong)}") from None
     for name in names:
         tables.migrate(name, load(name).migrations, database.replace("{service}", name))
         yield name
@@ -53,7 +58,10 @@ def sandbox(system: str) -> None:
     """Run a department's sandbox by its settings until it is asked to stop. Raises `WrongSetting`."""
     declared = registry.department(system).sandbox if system in registry.sandboxes() else None
     if declared is None:
-        raise WrongSetting(f"{system!r} has no sandbox; these have: {', '.join(registry.sandboxes())}")
+        known = ", ".join(registry.sandboxes())
+        raise WrongSetting(
+            both(f"{system!r} has no sandbox; these have: {known}", f"{system!r} 没有模拟系统；有的是：{known}")
+        )
     settings = read(resolve(declared.settings))
     telemetry.configure(f"sandbox-{system}", "1", "INFO")
 

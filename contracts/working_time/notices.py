@@ -6,16 +6,17 @@ The format is that of the project ``holiday-cn`` for the State Council's notices
      "days": [{"name": "春节", "date": "2026-02-17", "isOffDay": true}]}
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from contracts.bilingual import both
 from contracts.envelope import Name
-from contracts.faults import Fault, both, fault, located
+from contracts.faults import Fault, fault, located
 from contracts.messages.fields import is_region
 from contracts.values import Value
 from contracts.working_time.calendar import Calendar, Day
@@ -57,6 +58,14 @@ class Notice(Value):
     region: Province = NATION
     papers: tuple[str, ...] = ()
     days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_schema(cls, content: Any) -> Any:
+        """The files of ``holiday-cn`` name themselves and their JSON Schema: ``$id``, ``$schema``."""
+        if not isinstance(content, Mapping):
+            return content
+        return {name: value for name, value in content.items() if not str(name).startswith("$")}
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from contracts.bilingual import both
 from deploy.local.engines import Engines
 from deploy.local.engines.engine import Engine
 from deploy.local.processes.child import Notify, run_together
@@ -22,7 +23,7 @@ _POLL_SECONDS = 0.2
 class Platform:
     """The platform in one folder. ``async with Platform(folder) as platform`` is entered when everything is ready.
 
-    Raises FolderInUse, EngineFailed or NotReady, after stopping what had been started.
+    Raises `PlatformFailed`, after stopping what had been started.
     """
 
     def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
@@ -61,11 +62,11 @@ class Platform:
             self._keepers = [asyncio.create_task(self._keep_running(engine)) for engine in self.engines.all]
             wiring = self._wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
             write_addresses(self.folder, wiring.addresses())
-            self._notify("making the databases")
+            self._notify(both("making the databases", "正在建立各数据库"))
             await run_together(self.engines.postgres.create_database(name) for name in wiring.databases())
-            self._notify("bringing the databases up to date")
+            self._notify(both("bringing the databases up to date", "正在升级各数据库"))
             await run_together(self.supervisor.run(wiring.migration(name)) for name in self.options.services)
-            self._notify("starting the services")
+            self._notify(both("starting the services", "正在启动各服务"))
             services = [replica for name in self.options.services for replica in wiring.replicas(name)]
             for specification in (*wiring.sandboxes(), *services):
                 self.supervisor.keep(specification)
@@ -113,13 +114,16 @@ class Platform:
             async with self._starting[engine]:
                 if engine.running:
                     continue
-                self._notify(f"{engine.name} ended: starting it again, see {engine.log}")
+                self._notify(
+                    both(f"{engine.name} ended: starting it again, see {engine.log}", "已结束，正在重新启动，见其日志")
+                )
                 try:
                     await engine.start()
                     pause = FIRST_PAUSE_SECONDS
                     continue
                 except Exception as failure:  # a full disk fails before the engine is started
-                    self._notify(f"{engine.name} cannot be started, again in {pause:.1f} s: {failure}")
+                    again = both(f"cannot be started, again in {pause:.1f} s", f"无法启动，{pause:.1f} 秒后重试")
+                    self._notify(f"{engine.name} {again}: {failure}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -9,17 +9,21 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.local.failure import PlatformFailed
 from services.files import PASSABLE_FOLDER, PRIVATE, complete_file, private_folder
 
 HOST = "127.0.0.1"
 """Everything that is started here listens on this machine only."""
 
 
-class FolderInUse(Exception):
+class FolderInUse(PlatformFailed):
     """Another onedoor runs in this folder. Stop it, or choose another folder."""
 
     def __init__(self, folder: Path, pid: str) -> None:
-        super().__init__(f"{folder} is in use by process {pid or '(unknown)'}: stop it, or choose another --folder")
+        super().__init__(
+            f"{folder} is in use by process {pid or '(unknown)'}: stop it, or choose another --folder",
+            f"{folder} 正被进程 {pid or '（未知）'} 使用：请停止该进程，或另选 --folder",
+        )
 
 
 class FolderLock:

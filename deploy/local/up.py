@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.live import Live
 from rich.table import Table
 
-from deploy.local.engines.engine import EngineFailed
+from contracts.bilingual import both
+from deploy.local.failure import PlatformFailed
 from deploy.local.platform import Platform
-from deploy.local.processes.supervisor import NotReady
-from deploy.local.site import FolderInUse
 from deploy.local.terminal import OutputClosed, Terminal
 from deploy.local.wiring import Options
+from services.files import file_fault
 
 _REFRESH_SECONDS = 0.5
 
@@ -58,16 +58,16 @@ def run(folder: Path, options: Options, plain: bool) -> int:
     console = Terminal(plain=plain)
     try:
         run_until_signal(_up(folder, options, console))
-    except (FolderInUse, EngineFailed, NotReady) as failure:
+    except PlatformFailed as failure:
         console.print(str(failure), markup=False, soft_wrap=True)
         return 1
     except OSError as failure:
         if failure.filename is None:
             raise
-        reason = f"{failure.filename}: {failure.strerror}: choose another --folder"
-        console.print(reason, markup=False, soft_wrap=True)
+        remedy = both("choose another --folder", "或另选 --folder")
+        console.print(f"{file_fault(failure)}: {remedy}", markup=False, soft_wrap=True)
         return 1
-    console.print("stopped")
+    console.print(both("stopped", "已停止"))
     return 0
 
 
@@ -77,8 +77,13 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
             console.print(text, markup=False, soft_wrap=True)
 
     async with Platform(folder, options, notify) as platform:
-        notify(f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything")
-        notify(f"the token of staff and operators is {platform.token_place}")
+        notify(
+            both(
+                f"ready; data, logs and addresses are in {platform.folder}; Ctrl-C stops everything",
+                "已就绪；数据、日志和地址在该文件夹中；按 Ctrl-C 停止",
+            )
+        )
+        notify(both(f"the token of staff and operators is in {platform.token_place}", "工作人员和运维人员的令牌在该处"))
         if not console.is_terminal:
             for name, _, address, *_ in _rows(platform):
                 notify(f"{name} {address}".rstrip())

@@ -79,7 +79,7 @@ class Wiring:
     @property
     def token_place(self) -> str:
         """Where that token is, for a message."""
-        return f"the value of {API_TOKEN}" if os.environ.get(API_TOKEN) else f"in {self._folder / _TOKEN_FILE}"
+        return API_TOKEN if os.environ.get(API_TOKEN) else str(self._folder / _TOKEN_FILE)
 
     def migration(self, service: str) -> Specification:
         """The task that migrates a service's database."""

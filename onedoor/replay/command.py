@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from contracts.faults import both
+from contracts.bilingual import both
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.terminal import Terminal
@@ -23,7 +23,7 @@ from onedoor.temporary_run import local_client, run_in_temporary_folder, write_j
 from services.departments.recorded.department import DEPARTMENT as RECORDED
 from services.departments.recorded.department import LEDGER
 from services.departments.recorded.store import RecordedLedger
-from services.files import limited_content
+from services.files import file_fault, limited_content
 from services.monitor.core.rules import RuleFile, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.runtime.clock import FileClock
@@ -76,6 +76,8 @@ def _read_history(file: Path, zone: str, notify: Notify) -> History:
         notify(f"{file}: {note}")
     if not history.cases:
         reason = both("no row can be replayed", "没有可以重放的行")
+        if not history.rejected:
+            reason += ": " + both("there are no rows below the names of the columns", "列名之下没有数据行")
         raise _Unusable("\n".join([f"{file}: {reason}", *rejections(history)]))
     return history
 
@@ -95,7 +97,7 @@ def _content(file: Path) -> bytes:
     try:
         return limited_content(file)
     except OSError as error:
-        raise _Unusable(f"{file}: {error.strerror}") from None
+        raise _Unusable(file_fault(error)) from None
 
 
 def _placed(file: Path, faults: InvalidFile) -> str:
@@ -108,13 +110,15 @@ async def _replay(
     starts = min(case.started_at for case in history.cases) - STEP
     clock = FileClock.create(folder / "clock", starts, CREEP)
     department_clock = FileClock.create(folder / "department-clock", starts, CREEP)
-    notify(f"starting Apache Kafka, PostgreSQL and the services in {folder}")
+    notify(both(f"starting Apache Kafka, PostgreSQL and the services in {folder}", "正在启动"))
     async with Platform(folder, _platform_options(folder), notify) as platform:
         async with _database(platform, "onedoor_monitor") as monitor, _database(platform, LEDGER.database) as ledger:
             if rules is not None:
                 async with _database(platform, "onedoor_intake") as intake:
                     await put_rules_in_force(monitor, intake, rules)
-            notify(f"replaying {len(history.cases)} cases, {starts + STEP:%Y-%m-%d} to {history.ends:%Y-%m-%d}")
+            days = f"{starts + STEP:%Y-%m-%d}", f"{history.ends:%Y-%m-%d}"
+            en = f"replaying {len(history.cases)} cases, {days[0]} to {days[1]}"
+            notify(both(en, f"正在重放 {len(history.cases)} 件，{days[0]} 至 {days[1]}"))
             async with local_client(timeout_s=60, headers=platform.staff) as client:
                 player = Player(
                     history,
@@ -129,7 +133,7 @@ async def _replay(
                 )
                 await player.run(console)
                 report = await player.report()
-        notify("done")
+        notify(both("done", "完成"))
     _show(history, report, options, console)
 
 

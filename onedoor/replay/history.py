@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from contracts.faults import both, fault
+from contracts.bilingual import both
+from contracts.faults import fault, texts_of
 from contracts.messages.cases import Channel
 from contracts.working_time.written import parse_written
-from services.runtime.files.table import Row, Table, cell_fault, in_cell
+from services.runtime.files.table import InCell, Row, Table, cell_fault, in_cell
 
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
 
@@ -48,11 +49,16 @@ class RecordedCase:
 
 @dataclass(frozen=True, slots=True)
 class RowRemark:
-    """A remark about a row: why it was rejected, or what is odd about it. ``reason`` names the line."""
+    """A remark about a row: why it was rejected, or what is odd about it.
+
+    ``reason`` names the line and, where it is known, the column. ``kind`` is the same without what differs from row to
+    row, so that equal reasons can be counted.
+    """
 
     line: int
     case_id: str
     reason: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +94,36 @@ def read(content: bytes, zone: ZoneInfo) -> History:
         name = row.cells["case_id"]
         try:
             case = _case(row, zone, serials)
-            if name in cases:
-                line = cases[name].line
-                raise in_cell("case_id", fault(f"stands in line {line} already", f"已出现于第 {line} 行"))
         except ValueError as error:
-            rejected.append(RowRemark(row.line, name, cell_fault(row.line, error)))
+            rejected.append(RowRemark(row.line, name, cell_fault(row.line, error), _kind(row, error)))
+            continue
+        if name in cases:
+            line = cases[name].line
+            again = in_cell("case_id", fault(f"stands in line {line} already", f"已出现于第 {line} 行"))
+            kind = both("case_id: stands in an earlier line already", "case_id：已出现于前面的行")
+            rejected.append(RowRemark(row.line, name, cell_fault(row.line, again), kind))
             continue
         cases[name] = case
         if case.ended_at is not None and case.ended_at < case.started_at:
             ended, started = case.ended_at, case.started_at
             early = fault(f"{ended} is before the case starts, at {started}", f"{ended} 早于开始时间 {started}")
-            odd.append(RowRemark(case.line, name, cell_fault(case.line, in_cell("enddate", early))))
+            kind = both("enddate: it is before the case starts", "enddate：早于开始时间")
+            odd.append(RowRemark(case.line, name, cell_fault(case.line, in_cell("enddate", early)), kind))
     notes = [table.note] if table.note else []
     if serials:
         columns = ", ".join(sorted(serials))
         en = f"numbers in {columns} are read as Excel's serial numbers of days"
         notes.append(both(en, f"{columns} 中的数字按 Excel 日期序号读取"))
     return History(tuple(cases.values()), tuple(rejected), tuple(odd), tuple(notes))
+
+
+def _kind(row: Row, error: ValueError) -> str:
+    """A fault without its line and without the content of the cell, in both languages."""
+    if not isinstance(error, InCell):
+        return both(*texts_of(error))
+    content = row.cells.get(error.column)
+    en, zh = (text.replace(content, "…") if content else text for text in (error.en, error.zh))
+    return both(f"{error.column}: {en}", f"{error.column}：{zh}")
 
 
 def _case(row: Row, zone: ZoneInfo, serials: set[str]) -> RecordedCase:

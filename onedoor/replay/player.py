@@ -80,13 +80,20 @@ class Player:
     async def _import(self, cases: Sequence[RecordedCase]) -> None:
         answer = await self.client.post(f"{self.intake}/imports", json=[self._row(case) for case in cases])
         if answer.status_code != httpx2.codes.OK:
-            raise RunFailed(f"intake answered {answer.status_code}: {answer.text}")
+            raise RunFailed(
+                f"intake answered {answer.status_code}: {answer.text}; its log tells why",
+                f"intake 答复 {answer.status_code}，原因见其日志",
+            )
         for case, row in zip(cases, answer.json(), strict=True):
             if "number" not in row:
-                faults = "; ".join(
-                    f"{one.get('pointer')} {one['detail']} / {one['detail_zh']}" for one in row["errors"]
+                en, zh = (
+                    "; ".join(f"{one.get('pointer')} {one[name]}" for one in row["errors"])
+                    for name in ("detail", "detail_zh")
                 )
-                raise RunFailed(f"line {case.line}: intake refuses the case: {faults}")
+                raise RunFailed(
+                    f"line {case.line}: intake refuses the case: {en}; correct the row",
+                    f"第 {case.line} 行：intake 拒绝该办件：{zh}；请更正该行",
+                )
             self.numbers[case.reference] = row["number"]
 
     def _row(self, case: RecordedCase) -> dict[str, Any]:
@@ -129,7 +136,11 @@ class Player:
             if alert["withdrawn_at"]:
                 report.withdrawn += 1
             elif alert["rung"] in rungs[alert["case_id"]]:
-                raise RunFailed(f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}")
+                raise RunFailed(
+                    f"case {alert['case_id']} drew two alerts of the rung {alert['rung']}: report this as a fault of "
+                    "onedoor",
+                    f"办件 {alert['case_id']} 触发了两次 {alert['rung']}：请作为 onedoor 的缺陷报告",
+                )
             else:
                 rungs[alert["case_id"]][alert["rung"]] = alert["due_at"]
         for cases in _chunks(self.history.cases, VIEWS_AT_ONCE):
@@ -152,7 +163,10 @@ class Player:
     async def _get(self, path: str, **query: object) -> dict[str, Any]:
         answer = await self.client.get(f"{self.monitor}{path}", params={k: str(v) for k, v in query.items()})
         if answer.status_code != httpx2.codes.OK:
-            raise RunFailed(f"monitor answered {answer.status_code} to {path}: {answer.text}")
+            raise RunFailed(
+                f"monitor answered {answer.status_code} to {path}: {answer.text}; its log tells why",
+                f"monitor 对 {path} 答复 {answer.status_code}，原因见其日志",
+            )
         content: dict[str, Any] = answer.json()
         return content
 
@@ -182,5 +196,9 @@ async def _until(condition: Callable[[], Awaitable[tuple[bool, object]]], goal: 
         if progress != before:
             before, deadline = progress, time.monotonic() + STUCK_S
         elif time.monotonic() > deadline:
-            raise RunFailed(f"no progress for {STUCK_S:.0f} s while waiting for {goal} ({progress})")
+            raise RunFailed(
+                f"no progress for {STUCK_S:.0f} s while waiting for {goal} ({progress}); the logs of the services tell "
+                "why",
+                f"{STUCK_S:.0f} 秒没有进展，原因见各服务的日志",
+            )
         await asyncio.sleep(0.01)

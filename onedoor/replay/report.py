@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Group
 from rich.table import Table
 
+from contracts.bilingual import both
 from contracts.messages.alerts import Rung
 from onedoor.replay.history import History, RecordedCase, RowRemark
 from services.runtime.http.csv import escape_formula
@@ -89,8 +90,8 @@ def result(history: History, report: Report) -> dict[str, Any]:
 def tables(report: Report) -> Group:
     """The counts by department and by channel."""
     return Group(
-        _table("By department", report.by_department, report.total),
-        _table("By channel", report.by_channel, report.total),
+        _table("By department / 按部门", report.by_department, report.total),
+        _table("By channel / 按渠道", report.by_channel, report.total),
     )
 
 
@@ -117,7 +118,9 @@ def ladder_table(report: Report) -> Table:
     months: dict[str, Counter[str]] = defaultdict(Counter)
     for fired in report.ladder:
         months[fired.due_at[:7]][fired.rung] += 1
-    table = Table(title="Rungs by the month in which they fall due", title_justify="left", show_footer=True)
+    table = Table(
+        title="Rungs by the month in which they fall due / 按到期月份统计的警示", title_justify="left", show_footer=True
+    )
     table.add_column("", footer="all")
     rungs = [rung for rung in Rung if any(count[rung] for count in months.values())]
     for rung in rungs:
@@ -130,27 +133,39 @@ def ladder_table(report: Report) -> Table:
 def remarks(history: History, report: Report) -> Iterator[str]:
     """Details beside the tables, a line each: late cases with their rungs, and rows that were rejected or odd."""
     drawn = Counter(rung for rungs in report.alerts.values() for rung in rungs)
-    rungs = ", ".join(f"{drawn[rung]} {rung}" for rung in Rung if drawn[rung]) or "none"
-    yield f"{_count(len(report.alerts), 'case')} closed late; rungs drawn, each once a case: {rungs}."
-    yield f"{_count(len(report.open_alerts), 'open case')} late when the history ended, at {history.ends}."
+    rungs = ", ".join(f"{drawn[rung]} {rung}" for rung in Rung if drawn[rung])
+    late, open_late = len(report.alerts), len(report.open_alerts)
+    yield both(
+        f"{_count(late, 'case')} closed late; rungs drawn, each once a case: {rungs or 'none'}.",
+        f"{late} 件逾期办结；触发的警示（每件每级一次）：{rungs or '无'}。",
+    )
+    yield both(
+        f"{_count(open_late, 'open case')} late when the history ended, at {history.ends}.",
+        f"记录结束时（{history.ends}）有 {open_late} 件在办件逾期。",
+    )
     yield from rejections(history)
-    yield from _listed("odd, and replayed all the same", history.odd)
+    yield from _listed("odd, and replayed all the same", "有疑问，仍已重放", history.odd)
 
 
 def rejections(history: History) -> Iterator[str]:
-    """The rows that were rejected, with their reasons."""
-    yield from _listed("rejected", history.rejected)
+    """How many rows were rejected for each reason, and the first of them."""
+    yield from _listed("rejected", "不能重放", history.rejected, written=bool(history.cases))
 
 
 def _count(number: int, what: str) -> str:
     return f"1 {what} was" if number == 1 else f"{number} {what}s were"
 
 
-def _listed(what: str, rows: Iterable[RowRemark]) -> Iterator[str]:
-    found = list(rows)
+def _listed(en: str, zh: str, found: Sequence[RowRemark], *, written: bool = True) -> Iterator[str]:
+    """``written``: whether a result is written, which has all of them."""
     if found:
-        yield f"{len(found)} row{'s' if len(found) > 1 else ''} {what}:"
+        yield both(f"{len(found)} row{'s' if len(found) > 1 else ''} {en}:", f"{len(found)} 行{zh}：")
+    kinds = Counter(remark.kind for remark in found)
+    for kind, count in kinds.most_common() if len(kinds) < len(found) else ():
+        yield f"  {count} × {kind}"
     for remark in found[:LISTED]:
         yield f"  {remark.case_id or 'no case_id'}: {remark.reason}"
     if len(found) > LISTED:
-        yield f"  and {len(found) - LISTED} more; --json lists them all"
+        left = len(found) - LISTED
+        where, where_zh = ("; --json lists them all", "；--json 列出全部") if written else ("", "")
+        yield "  " + both(f"and {left} more{where}", f"另有 {left} 行{where_zh}")

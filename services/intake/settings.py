@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.faults import fault
+from services.files import file_fault
 from services.intake.catalogue.load import load_catalogue
 from services.runtime.files.encoding import InvalidFile
 
@@ -13,10 +15,9 @@ from services.runtime.files.encoding import InvalidFile
 def _readable(file: Path) -> Path:
     try:
         load_catalogue(file)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    except InvalidFile as error:
-        raise ValueError(f"is no valid catalogue:\n{error}") from None
+    except (OSError, InvalidFile) as error:
+        faults = file_fault(error) if isinstance(error, OSError) else str(error)
+        raise fault("is no valid catalogue", f"不是有效的事项目录:\n{faults}") from None
     return file
 
 

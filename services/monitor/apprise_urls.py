@@ -32,7 +32,9 @@ def require_encrypted_channel(url: str) -> None:
     is_plain = parts["schema"] in ((plain,) if isinstance(plain, str) else plain)
     if is_plain or not parts.get("verify", True):
         host = parts.get("smtp_host") or parts.get("host")
+        encrypted = f"{parts['schema'].removesuffix('s')}s://"
         require_encryption(
             [host] if host else [],
-            f"begin the channel with {parts['schema'].removesuffix('s')}s://, and without verify=no",
+            f"begin the channel with {encrypted}, and without verify=no",
+            f"渠道须以 {encrypted} 开头，且不带 verify=no",
         )

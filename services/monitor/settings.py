@@ -19,7 +19,8 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
 
 def _is_apprise_url(url: SecretStr) -> SecretStr:
     if "://" not in url.get_secret_value():
-        raise ValueError("is no URL of apprise, such as mailtos://user:password@smtp.example.com?to={address}")
+        example = "mailtos://user:password@smtp.example.com?to={address}"
+        raise fault(f"is no URL of apprise, such as {example}", f"不是 apprise 的 URL，例如 {example}")
     require_encrypted_channel(url.get_secret_value())
     return url
 
@@ -31,7 +32,10 @@ def _is_a_key(secret: SecretStr) -> SecretStr:
     except Error:
         key = b""
     if not text.startswith(SECRET_PREFIX) or not 24 <= len(key) <= 64:
-        raise ValueError(f"the secret of a web hook is {SECRET_PREFIX} and 24 to 64 bytes in base64")
+        raise fault(
+            f"the secret of a web hook is {SECRET_PREFIX} and 24 to 64 bytes in base64",
+            f"Web Hook 的密钥须为 {SECRET_PREFIX} 加 24 至 64 字节的 base64",
+        )
     return secret
 
 

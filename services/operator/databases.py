@@ -1,20 +1,23 @@
 """Finds the databases of a command, those of an ``onedoor up`` or those of an address, and runs work on them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
-import typer
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from contracts.bilingual import BilingualError
+from contracts.faults import texts_of
 from services.addresses import NoAddresses, read_addresses
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions
+from services.operator.output import stop, wrong_option
 from services.registry import CORE_SERVICES, default_systems
 from services.runtime.security.encryption import encrypted_database
 
@@ -25,11 +28,11 @@ PLACE = "{service}"
 """Stands for the service's name in an address of several databases."""
 
 
-class WrongChoice(Exception):
+class WrongChoice(BilingualError):
     """The options do not determine a database. The message names the option to give."""
 
 
-class Unreachable(Exception):
+class Unreachable(BilingualError):
     """The database cannot be used. The message names it, without its password."""
 
 
@@ -50,11 +53,14 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
     try:
         services = read_addresses(folder).services
     except NoAddresses as missing:
-        raise WrongChoice(str(missing)) from None
+        raise WrongChoice(missing.en, missing.zh) from None
     if service is None:
         return dict(services)
     if service not in services:
-        raise WrongChoice(f"{folder} has no service {service}: it has {', '.join(services)}")
+        known = ", ".join(services)
+        raise WrongChoice(
+            f"{folder} has no service {service}: it has {known}", f"{folder} 没有服务 {service}：只有 {known}"
+        )
     return {service: services[service]}
 
 
@@ -62,7 +68,8 @@ def _check(address: str) -> None:
     try:
         encrypted_database(address)
     except ValueError as wrong:
-        raise WrongChoice(f"ONEDOOR_DATABASE: {wrong}") from None
+        en, zh = texts_of(wrong)
+        raise WrongChoice(f"ONEDOOR_DATABASE: {en}", zh) from None
 
 
 @asynccontextmanager
@@ -80,7 +87,8 @@ async def connected(address: str) -> AsyncIterator[AsyncEngine]:
 def unreachable(address: str, error: Exception) -> Unreachable:
     """The error for a database that cannot be used, with its address but for the password."""
     shown = make_url(address).render_as_string(hide_password=True)
-    return Unreachable(f"{shown}: {_why(error)}. Is it running, and up to date ('onedoor migrate')?")
+    en, zh = why_unusable(error)
+    return Unreachable(f"the database {shown} cannot be used: {en}", f"数据库 {shown} 无法使用：{zh}")
 
 
 def on(address: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
@@ -98,15 +106,62 @@ def on_service(service: str | None, options: DatabaseOptions, work: Callable[[As
     try:
         databases = chosen(service, options)
     except WrongChoice as wrong:
-        raise typer.BadParameter(str(wrong)) from None
+        raise wrong_option(wrong.en, wrong.zh) from None
     if len(databases) > 1:
-        raise typer.BadParameter(f"name one of the services: {', '.join(databases)}", param_hint="--service")
+        known = ", ".join(databases)
+        raise wrong_option(f"name one of the services: {known}", f"请指定其中一个服务：{known}", "--service")
     try:
         return on(next(iter(databases.values())), work)
     except Unreachable as error:
-        raise stop(str(error)) from None
+        raise stop(error.en, error.zh) from None
 
 
-def _why(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+def why_unusable(error: BaseException) -> tuple[str, str]:
+    """Why a database cannot be used, and what to do, in each language."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    for kinds, en, zh in _CAUSES:
+        if isinstance(error, kinds):
+            return en, zh
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return (
+        f"{reason}; check that it is running, and up to date ('onedoor migrate')",
+        f"{reason}；请确认其已启动且已升级（onedoor migrate）",
+    )
+
+
+_Causes = tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...]
+
+_CAUSES: _Causes = (
+    (
+        (ConnectionRefusedError, FileNotFoundError),
+        "nothing listens at this address; start the database, or correct the address",
+        "该地址没有服务；请启动数据库或更正地址",
+    ),
+    (socket.gaierror, "there is no machine of this name; correct the address", "找不到该主机；请更正地址"),
+    (
+        TimeoutError,
+        "it does not answer; check that it is running, and that this machine may reach it",
+        "没有应答；请确认其已启动，且本机可以访问",
+    ),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,  # also of a wrong password
+        "it refuses the user or the password; correct the address",
+        "用户名或密码被拒绝；请更正地址",
+    ),
+    (
+        asyncpg.InvalidCatalogNameError,
+        "there is no database of this name; correct the address, or create the database",
+        "没有该名称的数据库；请更正地址，或先创建数据库",
+    ),
+    (
+        (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError),
+        "it lacks tables of this version; run 'onedoor migrate'",
+        "缺少本版本所需的表；请运行 onedoor migrate",
+    ),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "the user has no right to it; grant the right, or name another user",
+        "该用户没有权限；请授权或改用其他用户",
+    ),
+)

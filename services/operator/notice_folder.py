@@ -6,10 +6,10 @@ one or the other at any moment, and the earlier notices stay readable.
 
 from pathlib import Path
 
-from contracts.faults import both
+from contracts.bilingual import both
 from contracts.working_time import Calendar, published_calendar
 from contracts.working_time.notices import InvalidNotice, Notice, in_force
-from services.files import complete_file, limited_content
+from services.files import complete_file, file_fault, limited_content
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
 
@@ -25,7 +25,7 @@ def notices(folder: Path) -> list[Notice]:
         try:
             notice = read_document(Notice, limited_content(path))
         except OSError as fault:
-            raise InvalidNotice(f"{path}: {fault.strerror}") from None
+            raise InvalidNotice(file_fault(fault)) from None
         except InvalidFile as faults:
             raise InvalidNotice("\n".join(f"{path}: {fault}" for fault in str(faults).splitlines())) from None
         if path.name != _name(notice):

@@ -1,11 +1,11 @@
-"""Options that several commands have, and the end of a command that fails. Cheap to import."""
+"""Options that several commands have. Cheap to import."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+
+from services.operator.output import wrong_option
 
 Database = Annotated[
     str,
@@ -39,20 +39,8 @@ def service_name(name: str | None) -> str | None:
     from services.registry import services
 
     if name is not None and name not in services():
-        raise typer.BadParameter(f"{name!r} is not a service: {', '.join(services())}")
+        known = ", ".join(services())
+        raise wrong_option(
+            f"{name!r} is not a service; the services are {known}", f"没有服务 {name!r}；现有服务：{known}"
+        )
     return name
-
-
-def stop(reason: str) -> typer.Exit:
-    """Print the reason for which a command ends. Returns the exception to raise."""
-    typer.echo(reason, err=True)
-    return typer.Exit(1)
-
-
-@contextmanager
-def file_errors() -> Iterator[None]:
-    """End the command with one line if a file cannot be read or written."""
-    try:
-        yield
-    except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from services.files import limited_content
-from services.operator.options import file_errors, stop
+from services.operator.output import end, file_errors
 from services.runtime.files.encoding import InvalidFile, read_text
 from services.runtime.files.table import Table
 
@@ -34,7 +34,7 @@ def read_table(file: Path, columns: Sequence[str]) -> Table:
 
 def refused(file: Path, faults: InvalidFile) -> typer.Exit:
     """Print the faults of a file. Returns the exception to raise."""
-    return stop("\n".join(f"{file}: {fault}" for fault in str(faults).splitlines()))
+    return end("\n".join(f"{file}: {fault}" for fault in str(faults).splitlines()))
 
 
 def _report(file: Path, note: str | None) -> None:

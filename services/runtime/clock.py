@@ -9,7 +9,11 @@ import struct
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator
+
+from contracts.faults import fault
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct("<Qqqd")  # generation (odd while being written), anchor ns, moment shown us, speed
@@ -89,7 +93,7 @@ class FileClock:
 
 
 def open_clock(spec: str) -> Clock:
-    """The clock that a setting names: ``system``, or the path of a clock file.
+    """The clock that a setting (`ClockName`) names: ``system``, or the path of a clock file.
 
     Raises `ValueError` if the file is missing or is no clock file.
     """
@@ -97,5 +101,17 @@ def open_clock(spec: str) -> Clock:
         return SystemClock()
     try:
         return FileClock(Path(spec))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"clock must be 'system' or the path of a clock file; {spec}: {error}") from None
+    except (OSError, ValueError):
+        raise fault(
+            f"clock must be 'system' or the path of a clock file; {spec} is none",
+            f"时钟须为 system 或时钟文件的路径；{spec} 不是",
+        ) from None
+
+
+def _is_clock(spec: str) -> str:
+    open_clock(spec)
+    return spec
+
+
+ClockName = Annotated[str, AfterValidator(_is_clock)]
+"""A setting that names a clock. It is refused if `open_clock` would refuse it."""

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsError
 
-from contracts.faults import both
+from contracts.bilingual import both
 from services.runtime.fault_text import described
 from services.runtime.files.strict_json import InvalidJson, parse_json
 
@@ -59,7 +59,7 @@ def explain(kind: type[BaseSettings], error: ValidationError) -> str:
     lines = []
     for detail in error.errors():
         for fault in described([detail]):
-            message = both(fault.en, fault.zh) if not fault.zh.endswith(fault.en) else fault.en
+            message = both(fault.en, fault.zh)
             lines.append(_line(kind, prefix, fault.path, detail["type"], message, detail["input"]))
     return "\n".join(lines)
 
@@ -73,7 +73,7 @@ def _line(
     name = f"{prefix}{place[0]}".upper()
     meaning = f" Meaning: {field.description}" if field is not None and field.description else ""
     if fault == "missing":
-        return f"{name} is not set.{meaning}"
+        return f"{both(f'{name} is not set; set it', '未设置，请设置')}.{meaning}"
     shown = "(a secret)" if field is None or _is_secret(field) else repr(value)
     return f"{name} = {shown}: {message}.{meaning}"
 

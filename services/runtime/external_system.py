@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from contracts.bilingual import BilingualError
 from contracts.envelope import Message
 
 
@@ -28,14 +29,14 @@ KEPT_BYTES = 64 * 1024
 """The part of a reply that is kept."""
 
 
-class ParkedFailure(Exception):
+class ParkedFailure(BilingualError):
     """A failure of one call that a person must settle. It becomes a dead letter, and the call stays open.
 
     The beginning of ``raw`` is stored with the dead letter, so that an operator can see it.
     """
 
-    def __init__(self, reason: str, raw: bytes = b"") -> None:
-        super().__init__(reason)
+    def __init__(self, en: str, zh: str, raw: bytes = b"") -> None:
+        super().__init__(en, zh)
         self.raw = raw[:KEPT_BYTES]
 
 

@@ -3,6 +3,7 @@
 Values are never repeated, since they may be personal data. A validator of our own raises `contracts.faults.fault`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ _OBJECT = ("must be an object with fields", "须为含有各字段的对象")
 _LIST = ("must be a list", "须为列表")
 _TEXT = ("must be text, in quotation marks", "须为文字（加引号）")
 _NUMBER = ("must be a number, without quotation marks", "须为数字（不加引号）")
+_ADDRESS = ("must be an address such as https://example.gov.cn", "须为地址，例如 https://example.gov.cn")
 _DAY = ("must be a day, such as 2026-03-02", "须为日期，例如 2026-03-02")
 _MOMENT = (
     "must be a date and time with a zone, such as 2026-03-02T09:00:00+08:00",
@@ -64,6 +66,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "datetime_parsing": _MOMENT,
     "datetime_from_date_parsing": _MOMENT,
     "datetime_object_invalid": _MOMENT,
+    "url_type": _ADDRESS,
+    "url_parsing": _ADDRESS,
+    "url_scheme": _ADDRESS,
     "timezone_aware": ("lacks its time zone, such as +08:00", "缺少时区，例如 +08:00"),
 }
 """The texts by pydantic's type of error, for `str.format` with the context of the error."""
@@ -102,6 +107,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[1-9][0-9]{1,5}$": _REGION_PREFIX,
     r"^[0-9]{3}$": ("must be a code of three digits", "须为三位代码"),
     r"^[0-9]{1,18}\.[01]\.[0-9]{1,18}$": ("is no id of an event of this stream", "不是此事件流的事件编号"),
+    r"^[a-z][a-z0-9-]{0,31}$": (
+        "must have small letters, digits and '-' only, and begin with a letter",
+        "只能含有小写字母、数字和 -，且以字母开头",
+    ),
     r"^CN(-[0-9]{2})?$": ("must be CN, or a province such as CN-45", "须为 CN，或省级区域，例如 CN-45"),
     r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$": (
         "must be a channel and an address of it, such as mail:zhao@example.gov.cn",
@@ -114,6 +123,13 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
 def faults_of(error: ValidationError) -> list[Fault]:
     """The faults that pydantic has found."""
     return described(error.errors(include_url=False, include_input=False))
+
+
+def on_one_line(error: ValidationError) -> tuple[str, str]:
+    """The first five faults, in each language, for a message that has to be short."""
+    faults = [(".".join(map(str, one.path)) or "*", one.en, one.zh) for one in faults_of(error)[:5]]
+    en = "; ".join(f"{place}: {text}" for place, text, _ in faults)
+    return en, "；".join(f"{place}：{text}" for place, _, text in faults)
 
 
 def described(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
@@ -135,9 +151,7 @@ def _texts(error: Mapping[str, Any]) -> tuple[str, str]:
     if "zh" in context:  # an error of our own
         return message, str(context["zh"])
     if kind == "string_pattern_mismatch":
-        return PATTERNS.get(
-            context["pattern"], (f"must match {context['pattern']}", f"须符合格式 {context['pattern']}")
-        )
+        return _of_pattern(context["pattern"])
     if kind == "string_too_short" and context["min_length"] == 1:
         return "is empty", "不能为空"
     if kind in _TEXTS:
@@ -145,7 +159,16 @@ def _texts(error: Mapping[str, Any]) -> tuple[str, str]:
         en, zh = _TEXTS[kind]
         listed = {name: value.replace(", ", "、").replace(" or ", " 或 ") for name, value in shown.items()}
         return en.format(**shown), zh.format(**listed)
-    return message, f"不符合要求：{message}"
+    return message, "不符合要求，见英文说明"
+
+
+def _of_pattern(pattern: str) -> tuple[str, str]:
+    if pattern in PATTERNS:
+        return PATTERNS[pattern]
+    if choices := re.fullmatch(r"\^\(([\w|-]+)\)\$", pattern):
+        names = choices[1].split("|")
+        return f"must be one of {', '.join(names)}", f"须为 {'、'.join(names)} 之一"
+    return f"must match {pattern}", f"须符合格式 {pattern}"
 
 
 def _shown(value: Any) -> str:

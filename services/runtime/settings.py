@@ -8,6 +8,8 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contracts.faults import fault
+from services.runtime.clock import ClockName
 from services.runtime.security.encryption import DatabaseAddress, encrypted_kafka, split
 
 System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
@@ -73,7 +75,7 @@ class Settings(BaseSettings):
         description="Key from which tracking secrets and case numbers derive. Keep it secret; never change it.",
     )
 
-    clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    clock: ClockName = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
     clock_tolerance_s: float = Field(
         300,
         ge=0,
@@ -136,8 +138,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         if self.topic_retention_days >= self.closed_retention_days:
-            raise ValueError("topic_retention_days must be shorter than closed_retention_days")
+            raise fault(
+                "topic_retention_days must be shorter than closed_retention_days; change one of them",
+                "topic_retention_days 须短于 closed_retention_days，请更改其一",
+            )
         if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
-            raise ValueError(f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}")
+            raise fault(
+                f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}",
+                f"kafka_security 为 {self.kafka_security} 时须设置 kafka_username 和 kafka_password",
+            )
         encrypted_kafka(self.kafka, self.kafka_security)
         return self

@@ -280,7 +280,8 @@ async def test_garbage_on_every_topic_is_parked_and_delays_no_case(centre: Centr
             partial(dead_letters_are, centre, service, len(topics) * len(GARBAGE)), 15, f"{service} has read all of it"
         )
         rows = await centre.rows(f"onedoor_{service}", "SELECT * FROM dead_letters WHERE status = 'parked'")
-        assert {(row["topic"], row["reason"]) for row in rows} == set(product(topics, GARBAGE.values()))
+        reasons = {(row["topic"], row["reason"].split(" / ")[0]) for row in rows}
+        assert reasons == set(product(topics, GARBAGE.values()))
         assert all(row["origin"].startswith("partition ") and not row["blocking"] for row in rows)
         assert {bytes(row["value"] or b"") for row in rows} == set(GARBAGE)
         health = await centre.client.get(f"{centre.platform.address(service)}/health/ready")

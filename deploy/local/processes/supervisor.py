@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from deploy.local.processes.child import Notify, log_tail, trim_log, until
+from contracts.bilingual import both
+from deploy.local.failure import PlatformFailed
+from deploy.local.processes.child import Notify, trim_log, until
 from deploy.local.processes.forkserver_client import ForkedProcess, ForkServer, ForkServerDied
 from deploy.local.site import HOST
 from services.files import private_folder
@@ -25,7 +27,7 @@ STOP_SECONDS = 10.0
 _TRIM_SECONDS = 60.0
 
 
-class NotReady(Exception):
+class NotReady(PlatformFailed):
     """A process was not ready in time, or a one-time task failed. The message ends with its log."""
 
 
@@ -102,9 +104,18 @@ class Supervisor:
                 status = await forked.wait()
         except TimeoutError:
             await forked.stop(0)
-            raise NotReady(f"{specification.name} took more than {timeout_seconds:.0f} s. {log_tail(log)}") from None
+            name = specification.name
+            raise NotReady(
+                f"{name} took more than {timeout_seconds:.0f} s. Its log tells why",
+                f"{name} 超过 {timeout_seconds:.0f} 秒仍未完成，原因见其日志",
+                log,
+            ) from None
         if status != 0:
-            raise NotReady(f"{specification.name} failed ({_status(status)}). {log_tail(log)}")
+            raise NotReady(
+                f"{specification.name} failed ({_status(status)}). Its log tells why",
+                f"{specification.name} 失败，原因见其日志",
+                log,
+            )
 
     def keep(self, specification: Specification) -> Supervised:
         """Start a process and keep it alive until `drop` or `stop`."""
@@ -126,7 +137,11 @@ class Supervisor:
         except TimeoutError:
             late = [process for process in self.processes.values() if not process.ready.is_set()]
             names = ", ".join(process.specification.name for process in late)
-            raise NotReady(f"not ready after {timeout_seconds:.0f} s: {names}. {log_tail(late[0].log)}") from None
+            raise NotReady(
+                f"not ready after {timeout_seconds:.0f} s: {names}. The log of the first tells why",
+                f"{timeout_seconds:.0f} 秒后仍未就绪：{names}。原因见第一个的日志",
+                late[0].log,
+            ) from None
 
     async def stop(self) -> None:
         """Stop all processes together, then the fork server."""
@@ -147,7 +162,12 @@ class Supervisor:
                 process.ready.clear()
                 process.phase = Phase.PAUSING
                 name = process.specification.name
-                self._notify(f"{name} ended ({ending}): again in {pause:.1f} s, see {process.log}")
+                self._notify(
+                    both(
+                        f"{name} ended ({ending}): again in {pause:.1f} s, see {process.log}",
+                        f"{name} 已结束，{pause:.1f} 秒后重新启动，见其日志",
+                    )
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 process.restarts += 1
@@ -201,7 +221,12 @@ class Supervisor:
                     untrimmed.discard(log)
                 except OSError as failure:  # a full disk, for example
                     if log not in untrimmed:
-                        self._notify(f"{log} cannot be trimmed and keeps growing; make room: {failure}")
+                        self._notify(
+                            both(
+                                f"{log} cannot be trimmed and keeps growing; make room: {failure}",
+                                "日志无法截短，会继续增大，请清理磁盘",
+                            )
+                        )
                     untrimmed.add(log)
 
 

@@ -8,14 +8,14 @@ from pydantic_core import to_json
 from services.runtime.external_system import RequestRefused
 
 _WHY = {
-    "22001": "the value is too long for it",
-    "22021": "the database's encoding lacks a character of the value",
-    "22P05": "the database's encoding lacks a character of the value",
-    "23502": "it needs a value, and this task has none for it",
-    "23503": "another table of the department lacks the value",
-    "23505": "another row has the same value",
-    "23514": "its check refuses the value",
-    "P0001": "a trigger refuses the row",
+    "22001": ("the value is too long for it", "值过长"),
+    "22021": ("the database's encoding lacks a character of the value", "数据库编码缺少该值中的字符"),
+    "22P05": ("the database's encoding lacks a character of the value", "数据库编码缺少该值中的字符"),
+    "23502": ("it needs a value, and this task has none for it", "该列必须有值，而此任务没有"),
+    "23503": ("another table of the department lacks the value", "部门的另一张表中没有该值"),
+    "23505": ("another row has the same value", "另一行已有相同的值"),
+    "23514": ("its check refuses the value", "该列的校验拒绝该值"),
+    "P0001": ("a trigger refuses the row", "触发器拒绝该行"),
 }
 
 
@@ -30,9 +30,10 @@ class Refusal(NamedTuple):
 
 def refused_row(refusal: Refusal, row_guid: str) -> RequestRefused:
     """The error for a task whose row is refused. It names table and column, and no value: that may be personal data."""
-    why = _WHY.get(refusal.sqlstate, "the database refuses the value")
+    why, why_zh = _WHY.get(refusal.sqlstate, ("the database refuses the value", "数据库拒绝该值"))
     columns = ", ".join(f"{name} ({type_})" for name, type_ in refusal.columns.items())
     where = f"column {columns}" if columns else "a column that the database does not name"
+    where_zh = f"列 {columns}" if columns else "数据库未指明的列"
     constraint = f", constraint {refusal.constraint}" if refusal.constraint else ""
     # The same refusal has the same content, so that it stays one dead letter.
     raw = to_json({"table": refusal.table, "row_guid": row_guid, "columns": list(refusal.columns)})
@@ -40,5 +41,7 @@ def refused_row(refusal: Refusal, row_guid: str) -> RequestRefused:
         f"the department's table {refusal.table} refuses the row of this task: {where}{constraint}: {why} (SQLSTATE "
         f"{refusal.sqlstate}). Have the department restore the column as the exchange agreement has it. The row is "
         "written again by itself; then drop this letter",
+        f"部门的表 {refusal.table} 拒绝此任务的行：{where_zh}：{why_zh}（SQLSTATE {refusal.sqlstate}）。"
+        "请部门按交换约定恢复该列。该行会自动重写，随后请丢弃此死信",
         raw,
     )

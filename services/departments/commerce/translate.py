@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict
 
+from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
@@ -152,7 +153,10 @@ def procedure(row: ProcedureRow) -> Procedure:
 def decision(row: ResultRow, taken: Receipt | None) -> Decision:
     """The department's decision on a case that it has taken. Raises `ValueError` if no row of its number is known."""
     if taken is None:
-        raise ValueError("no row of up_pro_process has the department's number of this case (remark)")
+        raise fault(
+            "no row of up_pro_process has the department's number of this case (remark)",
+            "up_pro_process 中没有写明部门受理编号（remark）的行",
+        )
     return Decision(
         reference=taken.reference,
         delivered_at=taken.delivered_at,

@@ -21,6 +21,7 @@ from services.departments.land.outbox_file import (
     ABOUT_FILE,
     OUTBOX,
     PUT_BACK,
+    PUT_BACK_ZH,
     Entry,
     Line,
     Notifications,
@@ -55,9 +56,11 @@ CHECKED_TOGETHER = 100
 
 SHOWN_NAMES = 5
 
-_WRITTEN_IN_PLACE = (
+_WRITTEN_IN_PLACE = Unusable(
     "has changed after it was read, and is read again: it is written in place. Have it written as .part and then"
-    " renamed, or set ONEDOOR_LAND_SETTLE_S to longer than the writer pauses"
+    " renamed, or set ONEDOOR_LAND_SETTLE_S to longer than the writer pauses",
+    "读取后又有变化，已重新读取：文件是就地写入的。请先写为 .part 再改名，"
+    "或将 ONEDOOR_LAND_SETTLE_S 设得长于写入的停顿",
 )
 
 log = structlog.get_logger(__name__)
@@ -227,24 +230,30 @@ class Outbox:
         name, version, _ = entry
         # Counted before it is read: where the server does not answer at all, the whole poll is cancelled.
         attempts = self._attempts[name] = self._attempts.get(name, 0) + 1
-        too_slow = (
-            f"is not read within {self._settings.file_timeout_s:g} s. Divide it or set ONEDOOR_LAND_FILE_TIMEOUT_S,"
-            f" {PUT_BACK}"
+        limit = f"{self._settings.file_timeout_s:g}"
+        too_slow = Unusable(
+            f"is not read within {limit} s. Divide it or set ONEDOOR_LAND_FILE_TIMEOUT_S, {PUT_BACK}",
+            f"{limit} 秒内未能读完。请拆分或设置 ONEDOOR_LAND_FILE_TIMEOUT_S，{PUT_BACK_ZH}",
         )
         try:
             if attempts > ATTEMPTS:
-                raise Unusable(too_slow)
+                raise too_slow
             self._files[name] = _File(version, await notifications_of(sftp, entry, self._settings))
         except CONNECTION_ERRORS:
             raise
         except asyncssh.SFTPNoSuchFile:
             return  # another replica has moved it meanwhile
         except Unusable as fault:
-            self._refuse(entry, str(fault))
+            self._refuse(entry, fault)
         except asyncssh.SFTPError as error:
             if attempts < ATTEMPTS and not isinstance(error, asyncssh.SFTPPermissionDenied):
                 return
-            self._refuse(entry, f"cannot be read ({type(error).__name__}). Allow the platform's user to, {PUT_BACK}")
+            kind = type(error).__name__
+            unreadable = Unusable(
+                f"cannot be read ({kind}). Allow the platform's user to, {PUT_BACK}",
+                f"无法读取（{kind}）。请授权平台的用户读取，{PUT_BACK_ZH}",
+            )
+            self._refuse(entry, unreadable)
         except TimeoutError:
             if not await self._is_alive(sftp):
                 raise
@@ -254,7 +263,7 @@ class Outbox:
         self._changed.discard(name)
         await self._clear(sftp, name)
 
-    def _refuse(self, entry: Entry, fault: str) -> None:
+    def _refuse(self, entry: Entry, fault: Unusable) -> None:
         self._files[entry.name] = _File(entry.version, {ABOUT_FILE: about(entry.name, fault)}, refused=True)
 
     async def _is_alive(self, sftp: asyncssh.SFTPClient) -> bool:
@@ -288,10 +297,12 @@ class Outbox:
             self._files.pop(name, None)  # another replica has moved it
         elif not file.stays:
             file.stays = True
-            reason = (
-                f"files of outbox/ cannot be moved to done/ ({fault}). Allow the platform's user to write both folders"
+            reply = UnparseableReply(
+                f"files of outbox/ cannot be moved to done/ ({fault}). Allow the platform's user to write both folders",
+                f"outbox/ 中的文件无法移到 done/（{fault}）。请授权平台的用户写入这两个文件夹",
+                OUTBOX,
             )
-            file.unread[ABOUT_FILE] = InvalidNotification(UnparseableReply(reason, OUTBOX), Line(name, ABOUT_FILE))
+            file.unread[ABOUT_FILE] = InvalidNotification(reply, Line(name, ABOUT_FILE))
 
     async def _check_moved(self, sftp: asyncssh.SFTPClient) -> None:
         """Put files back that have grown since they were read."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import asyncssh
 import structlog
 
+from contracts.bilingual import BilingualError
 from services.departments.land.connection import TooLarge, read_whole, readable, shown
 from services.departments.land.settings import LandSettings
 from services.departments.land.translate import Standing, answer, lines_of
@@ -26,10 +27,14 @@ ABOUT_FILE, ABOUT_CHANGE = -1, -2
 PARSED_TOGETHER = 1000
 """Lines that are parsed before other work of the process gets its turn."""
 
-_KINDS = {asyncssh.FILEXFER_TYPE_DIRECTORY: "a folder", asyncssh.FILEXFER_TYPE_SYMLINK: "a symbolic link"}
+_KINDS = {
+    asyncssh.FILEXFER_TYPE_DIRECTORY: ("a folder", "文件夹"),
+    asyncssh.FILEXFER_TYPE_SYMLINK: ("a symbolic link", "符号链接"),
+}
 _READ = {asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN}
 
 PUT_BACK = "and put it into outbox/ again: it moves to done/, with the ending .refused"
+PUT_BACK_ZH = "再放回 outbox/：文件已移到 done/，名称以 .refused 结尾"
 
 Notifications = dict[int, Notification | InvalidNotification]
 """By the number of the line."""
@@ -63,14 +68,18 @@ class Entry(NamedTuple):
     kind: int
 
 
-class Unusable(Exception):
+class Unusable(BilingualError):
     """A file cannot be taken. The text says why, and what to do."""
 
 
-def about(name: bytes, fault: str, number: int = ABOUT_FILE) -> InvalidNotification:
+def about(name: bytes, fault: Unusable, number: int = ABOUT_FILE) -> InvalidNotification:
     """The notification that something is wrong with a file as a whole. It keeps the name."""
     raw = f"{OUTBOX.decode()}/{readable(name)}".encode()
-    return InvalidNotification(UnparseableReply(f"outbox/{shown(name)} {fault}", raw), Line(name, number))
+    return InvalidNotification(_reply(name, fault.en, fault.zh, raw), Line(name, number))
+
+
+def _reply(name: bytes, en: str, zh: str, raw: bytes) -> UnparseableReply:
+    return UnparseableReply(f"outbox/{shown(name)} {en}", f"outbox/{shown(name)} {zh}", raw)
 
 
 async def content_of(sftp: asyncssh.SFTPClient, name: bytes, settings: LandSettings) -> bytes:
@@ -85,7 +94,8 @@ async def notifications_of(sftp: asyncssh.SFTPClient, entry: Entry, settings: La
     """The notifications in a file. Raises `Unusable`, `asyncssh.SFTPError`, and `TimeoutError` if it takes too long."""
     name, version, kind = entry
     if kind not in _READ:
-        raise Unusable(f"is {_KINDS.get(kind, 'no file')}, which is not read. Put a file in its place")
+        en, zh = _KINDS.get(kind, ("no file", "非普通文件"))
+        raise Unusable(f"is {en}, which is not read. Put a file in its place", f"是{zh}，不予读取。请换成文件")
     if version.size is not None and version.size > settings.file_bytes:
         raise _too_large(settings)
     async with asyncio.timeout(settings.file_timeout_s):
@@ -111,7 +121,8 @@ async def parsed(name: bytes, content: bytes, settings: LandSettings) -> tuple[S
     """
     if content.count(b"\n") > settings.file_lines:
         raise Unusable(
-            f"has more than {settings.file_lines} lines. Divide it or set ONEDOOR_LAND_FILE_LINES, {PUT_BACK}"
+            f"has more than {settings.file_lines} lines. Divide it or set ONEDOOR_LAND_FILE_LINES, {PUT_BACK}",
+            f"超过 {settings.file_lines} 行。请拆分或设置 ONEDOOR_LAND_FILE_LINES，{PUT_BACK_ZH}",
         )
     with suppress(InvalidFile):  # its lines are judged one by one
         if note := read_text(content).note:
@@ -129,11 +140,15 @@ async def parsed(name: bytes, content: bytes, settings: LandSettings) -> tuple[S
         if number % PARSED_TOGETHER == PARSED_TOGETHER - 1:
             await asyncio.sleep(0)
     if first is not None and not valid and len(invalid) > 1:
-        fault = f"has {len(invalid)} lines, and none is valid. The first: {unparseable(first, b'')}"
-        reply = UnparseableReply(f"outbox/{shown(name)} {fault}", content)
+        of_first = unparseable(first, b"")
+        en = f"has {len(invalid)} lines, and none is valid. The first: {of_first.en}"
+        reply = _reply(name, en, f"有 {len(invalid)} 行，没有一行有效。第一行：{of_first.zh}", content)
         return (), {ABOUT_FILE: InvalidNotification(reply, Line(name, ABOUT_FILE))}
     return valid, invalid
 
 
 def _too_large(settings: LandSettings) -> Unusable:
-    return Unusable(f"has more than {settings.file_mb} MB. Divide it or set ONEDOOR_LAND_FILE_MB, {PUT_BACK}")
+    return Unusable(
+        f"has more than {settings.file_mb} MB. Divide it or set ONEDOOR_LAND_FILE_MB, {PUT_BACK}",
+        f"超过 {settings.file_mb} MB。请拆分或设置 ONEDOOR_LAND_FILE_MB，{PUT_BACK_ZH}",
+    )

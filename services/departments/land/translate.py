@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
@@ -74,7 +75,7 @@ class Standing(_Line):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.bjjg is None) != (self.bjsj is None):
-            raise ValueError("a result has a time, and a time a result")
+            raise fault("a result has a time, and a time a result", "结果和时间须同时填写")
         return self
 
 

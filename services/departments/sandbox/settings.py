@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.envelope import Code, Instant
 from contracts.faults import fault
 from services.departments.sandbox.behaviour import Behaviour, Mistake
+from services.runtime.clock import ClockName
 from services.runtime.security.encryption import DatabaseAddress
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -23,7 +24,7 @@ class SandboxSettings(BaseSettings):
     )
 
     database: DatabaseAddress = Field(description="Database of the ledger: postgresql+asyncpg://user@host/name.")
-    clock: str = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
+    clock: ClockName = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
     mean_days: Days = Field(3.0, description="Office days until a decision, on average.")
     item_days: dict[str, Days] = Field({}, description="The same for single items: a JSON object by item code.")
     spread: Share = Field(0.3, description="Standard deviation of that time, as a share of the mean.")

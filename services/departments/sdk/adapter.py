@@ -7,11 +7,13 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from contracts.envelope import CASE_ID
+from contracts.faults import fault, texts_of
 from contracts.messages.tasks import TaskRequested
 from contracts.text import number
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
 from services.departments.sdk.core.task import contradiction
 from services.runtime.external_system import InvalidNotification, Notification, UnparseableReply
+from services.runtime.fault_text import on_one_line
 from services.runtime.files.encoding import read_text
 from services.runtime.files.strict_json import parse_json
 
@@ -59,7 +61,7 @@ def case_of(task_id: str) -> str:
     try:
         return CASE_ID.validate_python(task_id.partition("/")[0])
     except ValidationError:
-        raise ValueError("the task id does not begin with a case number") from None
+        raise fault("the task id does not begin with a case number", "任务编号不以办件编号开头") from None
 
 
 def notification(task_id: str, content: Receipt | Procedure | Decision, ack_token: Any) -> Notification:
@@ -93,7 +95,6 @@ def merge(known: MutableMapping[str, Receipt | Decision], task_id: str, found: R
 def unparseable(error: ValueError, raw: bytes) -> UnparseableReply:
     """The error for an invalid reply. It names fields, never values, which may be personal data."""
     if not isinstance(error, ValidationError):
-        return UnparseableReply(str(error), raw)
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    listed = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'whole'}: {fault['type']}" for fault in faults[:5])
-    return UnparseableReply(f"the department's answer is invalid: {listed}", raw)
+        return UnparseableReply(*texts_of(error), raw)
+    en, zh = on_one_line(error)
+    return UnparseableReply(f"the department's answer is invalid: {en}", f"部门的答复无效：{zh}", raw)

@@ -75,7 +75,7 @@ class TaxAdapter:
         except ValueError as error:
             return unparseable(error, reply)
         if standing.task_id != task.task_id:
-            return UnparseableReply("the tax department answered about another task", reply)
+            return UnparseableReply("the tax department answered about another task", "税务部门答复的是另一任务", reply)
         return translated
 
 

@@ -130,6 +130,8 @@ class TaxClient:
                 raise RequestRefused(
                     f"the tax department refuses the request with status {answer.status}: settle it with the "
                     "department by its answer below. The request is sent again by itself; then drop this letter",
+                    f"税务部门以状态 {answer.status} 拒绝请求：请按下面的答复与部门解决。"
+                    "请求会自动重发，随后请丢弃此死信",
                     answer.body[:KEPT_BYTES],
                 )
             raise TaxAway(answer.status, answer.retry_after_s)
@@ -172,7 +174,9 @@ async def _read(response: ClientResponse) -> bytes:
         size += len(part)
         if size > MOST_BYTES:
             # The connection is closed, since the answer has not been read to its end.
-            raise UnparseableReply("the department's answer is too long", b"".join(parts)[:KEPT_BYTES])
+            raise UnparseableReply(
+                "the department's answer is too long", "部门的答复过长", b"".join(parts)[:KEPT_BYTES]
+            )
     return b"".join(parts)
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
+from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
@@ -77,7 +78,7 @@ class Standing(_Body):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.status == "completed" and (self.conclusion is None or self.completed_at is None):
-            raise ValueError("a completed application has a conclusion and a time")
+            raise fault("a completed application has a conclusion and a time", "办结的申请须有结论和时间")
         return self
 
 

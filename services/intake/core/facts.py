@@ -62,14 +62,19 @@ def merge_commitments(case: Case, commitments: tuple[Commitment, ...], sequence:
 def _check_assigned(case_id: CaseId, case: Case, message: TaskDelivered | TaskDone) -> None:
     for step in case.accepted.plan.steps:
         if step.step == message.step and not is_assigned(message, case_id, step):
-            raise InvalidMessage(f"step {step.step} is assigned to {step.system}, under another task")
+            raise InvalidMessage(
+                f"step {step.step} is assigned to {step.system}, under another task",
+                f"环节 {step.step} 已交给 {step.system}，属于另一任务",
+            )
 
 
 def _merge(case: Case, reports: tuple[StepReport, ...], *, from_routing: bool) -> Case:
     known = {step.step: step for step in case.steps}
     for report in reports:
         if report.step not in known:
-            raise InvalidMessage(f"the plan of this case has no step {report.step}")
+            raise InvalidMessage(
+                f"the plan of this case has no step {report.step}", f"该办件的流程没有环节 {report.step}"
+            )
         known[report.step] = _merge_step(known[report.step], report, from_routing=from_routing)
     return case.replace(steps=tuple(known.values()))
 

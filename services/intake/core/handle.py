@@ -51,7 +51,7 @@ def handle(rules: RegionalRules, state: Case | None, envelope: Envelope[Message]
     that contradicts the case or is not for intake.
     """
     if type(envelope.data) not in _MESSAGES:
-        raise InvalidMessage(f"{envelope.type} is not for intake")
+        raise InvalidMessage(f"{envelope.type} is not for intake", f"{envelope.type} 不由 intake 处理")
     message = cast(IntakeMessage, envelope.data)
     if state is None:
         if not isinstance(message, AcceptCase):

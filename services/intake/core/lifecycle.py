@@ -50,7 +50,7 @@ class KeyReused(InvalidMessage):
     """The case number belongs to another request: one idempotency key was used for two applications."""
 
     def __init__(self) -> None:
-        super().__init__("this case was accepted for another request")
+        super().__init__("this case was accepted for another request", "该办件由另一申请受理")
 
 
 class CaseIsDecided(Rejected):

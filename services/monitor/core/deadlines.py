@@ -149,7 +149,9 @@ def _compute(
             return commitment
         due = due_dates(limits, history, rules.counted_ladder(commitment.key, region, matter))
     except (ValueError, OverflowError):
-        raise InvalidMessage(f"the deadline of {commitment.key} lies beyond the calendar") from None
+        raise InvalidMessage(
+            f"the deadline of {commitment.key} lies beyond the calendar", f"{commitment.key} 的期限超出日历"
+        ) from None
     if due is commitment.due or due == commitment.due:
         return commitment
     return commitment.replace(due=due, rules_version=rules.number)

@@ -73,7 +73,8 @@ def keep_early(state: MonitoredCase, report: DepartmentReport, arrived_at: datet
         return state
     if sum(early.report.system == report.system for early in state.early_reports) >= MAX_EARLY_REPORTS:
         raise InvalidMessage(
-            f"{report.system} has reported {MAX_EARLY_REPORTS} times on this case, which is not accepted"
+            f"{report.system} has reported {MAX_EARLY_REPORTS} times on this case, which is not accepted",
+            f"{report.system} 已就该办件回报 {MAX_EARLY_REPORTS} 次，而办件尚未受理",
         )
     return state.replace(early_reports=(*state.early_reports, EarlyReport(report=report, arrived_at=arrived_at)))
 
@@ -257,7 +258,9 @@ def suspend(state: MonitoredCase, reported: SuspensionRecord) -> MonitoredCase:
     before = known.get(reported.suspension)
     known[reported.suspension] = reported.later(before) if before is not None else reported
     if sum(record.system == reported.system for record in known.values()) > MAX_SUSPENSIONS:
-        raise InvalidMessage(f"the case has been suspended {MAX_SUSPENSIONS} times already")
+        raise InvalidMessage(
+            f"the case has been suspended {MAX_SUSPENSIONS} times already", f"该办件已中止 {MAX_SUSPENSIONS} 次"
+        )
     if known[reported.suspension] is before:
         return state
     return state.replace(suspensions=tuple(known[name] for name in sorted(known)))
@@ -289,7 +292,10 @@ def record_change(state: MonitoredCase, change_id: ChangeId) -> MonitoredCase:
     if change_id in state.change_ids:
         return state
     if len(state.change_ids) >= MAX_COMMITMENTS:
-        raise InvalidMessage(f"the time of the case has been changed {MAX_COMMITMENTS} times already")
+        raise InvalidMessage(
+            f"the time of the case has been changed {MAX_COMMITMENTS} times already",
+            f"该办件的时限已变更 {MAX_COMMITMENTS} 次",
+        )
     return state.replace(change_ids=tuple(sorted((*state.change_ids, change_id))))
 
 

@@ -94,7 +94,7 @@ def handle(rules: Rules, state: MonitoredCase | None, envelope: Envelope[Message
     for an action or a hold that is not possible, and `UnknownCase` for a message that needs a known case.
     """
     if type(envelope.data) not in _MESSAGES:
-        raise InvalidMessage(f"{envelope.type} is not for monitor")
+        raise InvalidMessage(f"{envelope.type} is not for monitor", f"{envelope.type} 不由 monitor 处理")
     message = cast(MonitorMessage, envelope.data)
     if state is None and isinstance(message, KNOWN_CASE_MESSAGES):
         raise UnknownCase(envelope.subject)
@@ -177,7 +177,10 @@ def _record_report_of_department(
     if not case.accepted:
         return facts.keep_early(case, message, time), []
     if not facts.is_assigned(case, case_id, message):
-        raise InvalidMessage(f"step {message.step} is not assigned to {message.system}, or under another task")
+        raise InvalidMessage(
+            f"step {message.step} is not assigned to {message.system}, or under another task",
+            f"环节 {message.step} 未交给 {message.system}，或属于另一任务",
+        )
     case, resolved = doubts.record(case, message, time)
     match message:
         case TaskDone():

@@ -27,8 +27,17 @@ SOUND, BROKEN, UNREADABLE, NOT_PROVEN = 0, 1, 2, 3
 """Exit statuses."""
 
 
+def _both(en: str, zh: str) -> str:
+    """A sentence in both languages. This program imports nothing of onedoor."""
+    return f"{en} / {zh}"
+
+
 class Broken(Exception):
     """The export is not as it was written, or contradicts what was published; the message names the place."""
+
+    def __init__(self, en: str, zh: str, line: int | None = None) -> None:
+        place, place_zh = (f"line {line}: ", f"第 {line} 行：") if line is not None else ("", "")
+        super().__init__(_both(f"{place}{en}", f"{place_zh}{zh}"))
 
 
 @dataclass
@@ -64,7 +73,7 @@ def verify(lines: Iterable[str], key: str | None = None) -> Export:
         elif tuple(content) == ("root",):
             _root(export, content["root"], place)
         else:
-            raise Broken(f"line {place}: neither a block nor a root")
+            raise Broken("neither a block nor a root", "既不是区块，也不是日根", place)
     return export
 
 
@@ -77,49 +86,78 @@ def unproven(
     is the hash of a published root. Raises Broken if the export contradicts them.
     """
     if export.first_day is None or export.first is None:
-        return ["it has no block and no root. Request an export of the days that you need."]
+        return [
+            _both(
+                "it has no block and no root. Request an export of the days that you need.",
+                "其中没有区块和日根。请索取所需日期的导出。",
+            )
+        ]
     reasons = []
     if key is None:
         reasons.append(
-            "it names the key by itself, and a forged file names the key of the forger. Give --key with the public key "
-            "from a source that you trust ('onedoor journal key' prints it where the journal is written)."
+            _both(
+                "it names the key by itself, and a forged file names the key of the forger. Give --key with the public "
+                "key from a source that you trust ('onedoor journal key' prints it where the journal is written).",
+                "公钥由文件自己写明，伪造的文件也能写明伪造者的公钥。请用 --key 给出可信来源的公钥"
+                "（在日志所在处由 onedoor journal key 打印）。",
+            )
         )
     if since is not None and export.first_day > since and export.first > 1:
-        raise Broken(f"it begins with {export.first_day} and not with {since}: days were removed at its beginning")
+        raise Broken(
+            f"it begins with {export.first_day} and not with {since}: days were removed at its beginning",
+            f"始于 {export.first_day}，而不是 {since}：开头的日子被删除",
+        )
     if since is None and export.first > 1:
         reasons.append(
-            f"the blocks before number {export.first} are not in it. If you need the days from {export.first_day} on "
-            f"only, give --since {export.first_day}; else request an export from the beginning."
+            _both(
+                f"the blocks before number {export.first} are not in it. If you need the days from {export.first_day} "
+                f"on only, give --since {export.first_day}; else request an export from the beginning.",
+                f"缺少 {export.first} 号之前的区块。只需 {export.first_day} 以后的日子时，请用 --since "
+                f"{export.first_day}；否则请索取从头开始的导出。",
+            )
         )
     if root is not None and root not in export.roots:
-        raise Broken(f"it does not have the published root {root}: it was cut before that day, or is another journal")
+        raise Broken(
+            f"it does not have the published root {root}: it was cut before that day, or is another journal",
+            "没有所公布的日根：在该日之前被截断，或是另一份日志",
+        )
     if until is None and root is None:
         closed = f"after {export.last_day}" if export.last_day else "at its end"
         reasons.append(
-            f"a file from which days {closed} were removed looks the same. Give --until with the day to which it has "
-            "to reach, or --root with a root that was published."
+            _both(
+                f"a file from which days {closed} were removed looks the same. Give --until with the day to which it "
+                "has to reach, or --root with a root that was published.",
+                "末尾被删去若干日子的文件看起来相同。请用 --until 给出应到的日期，或用 --root 给出所公布的日根。",
+            )
         )
     if until is not None and (export.last_day is None or export.last_day < until):
         open_day = date.fromisoformat(export.open_day[0]["day"]) if export.open_day else None
         if open_day != until:
             ends = open_day or export.last_day
-            raise Broken(f"it ends with {ends} and not with {until}: days were removed at its end")
+            raise Broken(
+                f"it ends with {ends} and not with {until}: days were removed at its end",
+                f"止于 {ends}，而不是 {until}：末尾的日子被删除",
+            )
         reasons.append(
-            f"{until} has no root: the day was not over when the file was written, or the root was removed. Export it "
-            "again when the day is over; without a root then, the journal itself was changed."
+            _both(
+                f"{until} has no root: the day was not over when the file was written, or the root was removed. Export "
+                "it again when the day is over; without a root then, the journal itself was changed.",
+                f"{until} 没有日根：导出时该日尚未结束，或日根被删除。请在该日结束后重新导出；"
+                "届时仍没有，则日志本身被改动。",
+            )
         )
     return reasons
 
 
 def _head(head: dict[str, Any], key: str | None) -> Export:
     if tuple(head) != ("format", "region", "key") or head["format"] != FORMAT or not isinstance(head["region"], str):
-        raise Broken("line 1: this is no export of a journal")
+        raise Broken("this is no export of a journal", "这不是日志的导出", 1)
     if key is not None and head["key"] != key:
-        raise Broken("line 1: the export names another key than the one that is trusted")
+        raise Broken("the export names another key than the one that is trusted", "文件写明的公钥与可信公钥不同", 1)
     try:
         return Export(head["region"], Ed25519PublicKey.from_public_bytes(_bytes(head["key"])))
     except (TypeError, ValueError):
-        raise Broken("line 1: no public key of 64 hexadecimal digits") from None
+        raise Broken("no public key of 64 hexadecimal digits", "没有 64 位十六进制的公钥", 1) from None
 
 
 def _line(text: str, place: int) -> dict[str, Any]:
@@ -128,29 +166,41 @@ def _line(text: str, place: int) -> dict[str, Any]:
         if not isinstance(content, dict) or _canonical(content) != text.rstrip("\n").encode():
             raise ValueError
     except (RecursionError, TypeError, ValueError):
-        raise Broken(f"line {place}: not as it was written, byte for byte") from None
+        raise _changed(place) from None
     return content
+
+
+def _changed(place: int) -> Broken:
+    return Broken("not as it was written, byte for byte", "与写入时不是逐字节相同", place)
 
 
 def _block(export: Export, block: Any, place: int) -> None:
     names = ("number", "day", "previous", "hash", "entries", "signature")
     if not _has(block, names, entries=list) or any(type(entry) is not str for entry in block["entries"]):
-        raise Broken(f"line {place}: this is no block")
+        raise Broken("this is no block", "这不是区块", place)
     number, day = block["number"], _day(block["day"], place)
     own = hashlib.sha256(FORMAT.encode())
     own.update(_canonical([export.region, number, block["day"], block["previous"], len(block["entries"])]))
     for entry in block["entries"]:
         own.update(hashlib.sha256(entry.encode()).digest())
     if own.hexdigest() != block["hash"]:
-        raise Broken(f"line {place}: block {number} was changed")
+        raise Broken(f"block {number} was changed", f"区块 {number} 被改动", place)
     if not _is_signed(export, [block["hash"]], block["signature"]):
-        raise Broken(f"line {place}: the signature of block {number} is of another key or another block")
+        raise Broken(
+            f"the signature of block {number} is of another key or another block",
+            f"区块 {number} 的签名属于另一公钥或另一区块",
+            place,
+        )
     if export.first is None:
         if (number == 1) != (block["previous"] == "0" * 64):
-            raise Broken(f"line {place}: block {number} is not where it was")
+            raise Broken(f"block {number} is not where it was", f"区块 {number} 不在原来的位置", place)
         export.first, export.first_day = number, day
     elif (number, block["previous"]) != (export.last + 1, export.last_hash):
-        raise Broken(f"line {place}: block {number} does not follow on block {export.last}")
+        raise Broken(
+            f"block {number} does not follow on block {export.last}",
+            f"区块 {number} 与区块 {export.last} 不相接",
+            place,
+        )
     _check_day(export, day, place)
     export.last, export.last_hash = number, block["hash"]
     export.entries += len(block["entries"])
@@ -159,11 +209,13 @@ def _block(export: Export, block: Any, place: int) -> None:
 
 def _root(export: Export, root: Any, place: int) -> None:
     if not _has(root, ("day", "first", "last", "entries", "hash", "signature"), entries=int, first=int, last=int):
-        raise Broken(f"line {place}: this is no root")
+        raise Broken("this is no root", "这不是日根", place)
     day, blocks = _day(root["day"], place), export.open_day
     content = [export.region, root["day"], root["first"], root["last"], root["entries"], root["hash"]]
     if not _is_signed(export, content, root["signature"]):
-        raise Broken(f"line {place}: the signature of the root is of another key or another day")
+        raise Broken(
+            "the signature of the root is of another key or another day", "日根的签名属于另一公钥或另一日", place
+        )
     if export.first is None:  # the file begins with a day without blocks
         export.first, export.first_day = root["first"], day
         export.last, export.last_hash = root["last"], root["hash"]
@@ -173,7 +225,7 @@ def _root(export: Export, root: Any, place: int) -> None:
         or (export.last, export.last_hash) != (root["last"], root["hash"])
         or sum(len(block["entries"]) for block in blocks) != root["entries"]
     ):
-        raise Broken(f"line {place}: the root belongs to other blocks than those before it")
+        raise Broken("the root belongs to other blocks than those before it", "日根不属于它前面的区块", place)
     export.last_day, export.open_day = day, []
     export.days += 1
     export.roots[root["hash"]] = day
@@ -186,7 +238,11 @@ def _check_day(export: Export, day: date, place: int) -> None:
     else:
         expected = export.last_day + timedelta(days=1) if export.last_day is not None else day
     if day != expected:
-        raise Broken(f"line {place}: it is of {day}, and {expected} is not closed: its root or whole days were removed")
+        raise Broken(
+            f"it is of {day}, and {expected} is not closed: its root or whole days were removed",
+            f"属于 {day}，而 {expected} 尚未封闭：其日根或整日被删除",
+            place,
+        )
 
 
 def _has(content: Any, names: tuple[str, ...], **types: type) -> bool:
@@ -206,7 +262,7 @@ def _day(text: str, place: int) -> date:
             return day
     except ValueError:
         pass
-    raise Broken(f"line {place}: {text[:40]!r} is no day such as 2026-03-02")
+    raise Broken(f"{text[:40]!r} is no day such as 2026-03-02", "不是日期，例如 2026-03-02", place)
 
 
 def _is_signed(export: Export, content: list[Any], signature: str) -> bool:
@@ -235,13 +291,13 @@ def _lines(file: Path) -> Iterator[str]:
             try:
                 yield line.decode()
             except UnicodeDecodeError:
-                raise Broken(f"line {place}: not as it was written, byte for byte") from None
+                raise _changed(place) from None
 
 
 def _hexadecimal(text: str) -> str:
     found = text.strip().lower()
     if len(found) != 64 or found.strip("0123456789abcdef"):
-        raise argparse.ArgumentTypeError("64 hexadecimal digits are needed")
+        raise argparse.ArgumentTypeError(_both("64 hexadecimal digits are needed", "须为 64 位十六进制数字"))
     return found
 
 
@@ -249,7 +305,8 @@ def _argument_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-03-02") from None
+        reason = _both(f"{text!r} is no day such as 2026-03-02", "须为日期，例如 2026-03-02")
+        raise argparse.ArgumentTypeError(reason) from None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -265,25 +322,33 @@ def main(arguments: Sequence[str]) -> int:
         export = verify(_lines(wanted.export), wanted.key)
         reasons = unproven(export, wanted.key, wanted.since, wanted.until, wanted.root)
     except Broken as broken:
-        print(f"BROKEN: {broken}.")
+        print(f"BROKEN: {broken}")
         return BROKEN
     except OSError as error:
-        print(f"{wanted.export}: {error.strerror or error}", file=sys.stderr)
+        reason = f"it cannot be read ({error.strerror or error}); check its name and permissions"
+        print(f"{wanted.export}: {_both(reason, '无法读取，请核对名称和权限')}", file=sys.stderr)
         return UNREADABLE
     blocks = f"blocks {export.first} to {export.last}" if export.entries else "no blocks"
     days = f"{export.first_day} to {export.last_day}" if export.last_day else "no day closed"
     found = f"{export.entries} entries, {blocks}, {days}"
+    found_zh = f"{export.entries} 条记录"
     for reason in reasons:
         print(f"NOT PROVEN: {reason}")
     if reasons:
-        print(f"Nothing in the file contradicts itself: {found}.")
+        print(_both(f"Nothing in the file contradicts itself: {found}.", f"文件本身没有矛盾：{found_zh}。"))
         return NOT_PROVEN
-    print(f"sound: {found}.")
+    print(_both(f"sound: {found}.", f"完好：{found_zh}。"))
     if export.open_day:
         day, count = export.open_day[0]["day"], len(export.open_day)
-        print(f"{day} is not closed yet: its {count} blocks are signed, and later ones may be missing.")
+        print(
+            _both(
+                f"{day} is not closed yet: its {count} blocks are signed, and later ones may be missing.",
+                f"{day} 尚未封闭：其 {count} 个区块均已签名，之后的可能缺少。",
+            )
+        )
     return SOUND
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main(sys.argv[1:]))

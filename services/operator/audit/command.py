@@ -7,12 +7,15 @@ import asyncpg
 import typer
 from rich.console import Console
 
+from contracts.bilingual import both
+from services.files import file_fault
 from services.operator.audit.report import show, write
 from services.operator.audit.run import AuditOptions, audit
 from services.operator.audit.settings import AuditSettings
 from services.operator.audit.targets import targets
-from services.operator.databases import Unreachable, WrongChoice
+from services.operator.databases import Unreachable, WrongChoice, why_unusable
 from services.operator.options import DatabaseOptions
+from services.operator.output import print_remark
 from services.runtime.configuration import read
 
 BROKEN = 1
@@ -37,13 +40,13 @@ def run(options: DatabaseOptions, replay: str, lost_after_s: float, json: Path |
         typer.echo(str(reason), err=True)
         return NOT_DONE
     except _AWAY as reason:
-        typer.echo(_what_to_do(reason), err=True)
+        _print_away(reason)
         return NOT_DONE
     except ExceptionGroup as group:
         away, others = group.split(_AWAY)
         if away is None or others is not None:
             raise
-        typer.echo(_what_to_do(_first(away)), err=True)
+        _print_away(_first(away))
         return NOT_DONE
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else PIPED_WIDTH
@@ -52,13 +55,16 @@ def run(options: DatabaseOptions, replay: str, lost_after_s: float, json: Path |
         try:
             write(report, json)
         except OSError as reason:
-            typer.echo(f"the result cannot be written: {reason}", err=True)
+            typer.echo(f"{both('the result cannot be written', '结果无法写入')}: {file_fault(reason)}", err=True)
             return NOT_DONE
     return BROKEN if report.broken else 0
 
 
-def _what_to_do(error: Exception) -> str:
-    return f"{str(error) or type(error).__name__}. Is every database running, and up to date ('onedoor migrate')?"
+def _print_away(error: Exception) -> None:
+    en, zh = why_unusable(error)
+    print_remark(
+        f"a database cannot be read any more: {en}; then audit again", f"有数据库无法继续读取：{zh}；然后重新审计"
+    )
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
@@ -70,6 +76,6 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def _number(replay: str) -> int | None:
     if replay == "all":
         return None
-    if not replay.isdecimal():
-        raise WrongChoice(f"--replay {replay}: give a number of cases, or all")
+    if not (replay.isascii() and replay.isdecimal()):
+        raise WrongChoice(f"--replay {replay}: give a number of cases, or all", "请填写办件数，或 all")
     return int(replay)

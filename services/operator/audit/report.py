@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from contracts.bilingual import both
 from services.operator.audit.invariants import TITLES, Fault, Invariant
 
 SHOWN = 10
@@ -91,10 +92,13 @@ def show(report: Report, console: Console) -> None:
     console.print(table)
     for name, finding in report.findings.items():
         if finding.broken:
-            more = f", the first {SHOWN} by number" if finding.broken > SHOWN else ""
-            console.print(f"\n{TITLES[name]}: {finding.broken:,} broken{more}", markup=False)
+            count = both(f"{finding.broken:,} broken", f"违反 {finding.broken:,} 处")
+            more = f", {both(f'the first {SHOWN} by number', f'按编号列出前 {SHOWN} 处')}"
+            text = f"\n{TITLES[name]}: {count}{more if finding.broken > SHOWN else ''}"
+            console.print(text, markup=False, soft_wrap=True)
             for number, what in finding.first:
-                console.print(f"  {number or '(no number)'}  {what}", markup=False, soft_wrap=True)
+                console.print(f"  {number or '(no number / 无编号)'}  {what}", markup=False, soft_wrap=True)
     for note in report.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    console.print(f"{report.seconds:.1f} s; {report.checked_singly:,} cases checked singly")
+        console.print(f"note / 说明: {note}", markup=False, soft_wrap=True)
+    singly = f"{report.checked_singly:,}"
+    console.print(both(f"{report.seconds:.1f} s; {singly} cases checked singly", f"逐件检查 {singly} 件"))

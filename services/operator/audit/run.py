@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from contracts.bilingual import both
 from services.operator.audit.checksum_compare import Comparison, Duplicate, compare, sample, suspects
 from services.operator.audit.invariants import Invariant, Moments
 from services.operator.audit.queries import case_queries
 from services.operator.audit.recheck import Recheck
 from services.operator.audit.report import Report
 from services.operator.audit.targets import MARGIN, Connection, Connections, Targets, opened
+
+READING = both("reading the databases", "读取数据库")
 
 _PROGRESS_EVERY_S = 5.0
 
@@ -48,18 +51,20 @@ async def audit(targets: Targets, options: AuditOptions, console: Console) -> Re
         )
         with _progress(console) as progress:
             # At the same time, since each leaves a CPU idle at times.
-            async with asyncio.TaskGroup() as both:
-                comparing = both.create_task(compare(tables, targets, kept_since, _reading(progress)))
+            async with asyncio.TaskGroup() as tasks:
+                comparing = tasks.create_task(compare(tables, targets, kept_since, _reading(progress)))
                 replay = Recheck(replayed, targets, moments, report, options.lost_after_s, replay=True)
                 cases = sample(lists.services["intake"], options.replay)
-                both.create_task(replay.check(cases, _checking(progress, "replaying messages", options.replay)))
+                tasks.create_task(
+                    replay.check(cases, _checking(progress, both("replaying messages", "重演消息"), options.replay))
+                )
             comparison = comparing.result()
             _count(report, comparison)
             await _check_letters_and_outboxes(tables, report)
             await _check_duplicates(tables, targets, comparison, report)
             recheck = Recheck(tables, targets, moments, report, options.lost_after_s)
             cases = suspects(lists, targets, comparison)
-            await recheck.check(cases, _checking(progress, "checking single cases", None))
+            await recheck.check(cases, _checking(progress, both("checking single cases", "逐件检查"), None))
         _note(report, tables, kept_since, options, comparison)
     report.seconds = time.monotonic() - began
     return report
@@ -71,12 +76,12 @@ def _progress(console: Console) -> Progress:
 
 
 def _reading(progress: Progress) -> Callable[[str, int, int], None]:
-    task = progress.add_task("reading the databases", total=None)
+    task = progress.add_task(READING, total=None)
 
     def on_progress(database: str, done: int, total: int) -> None:
-        progress.update(task, description=f"reading the databases: {database}", completed=done, total=total)
+        progress.update(task, description=f"{READING}: {database}", completed=done, total=total)
         if not progress.console.is_terminal:
-            progress.console.print(f"read {done} of {total} tables: {database}")
+            progress.console.print(f"{both(f'read {done} of {total} tables', f'已读 {done}/{total} 张表')}: {database}")
 
     return on_progress
 
@@ -114,11 +119,16 @@ async def _check_letters_and_outboxes(tables: Connections, report: Report) -> No
     for name, connection in tables.services.items():
         async with connection.transaction(readonly=True):
             async for row in connection.cursor(case_queries.OVERDUE_UNPUBLISHED):
-                what = f"{name} has {row['messages']} messages that are unpublished for more than a minute"
+                what = both(
+                    f"{name} has {row['messages']} messages that are unpublished for more than a minute",
+                    f"{name} 有 {row['messages']} 条消息超过一分钟未发出",
+                )
                 report.add_broken(Invariant.PUBLISHED, row["case_id"], [what])
             report.findings[Invariant.PARKED].examined += await connection.fetchval(case_queries.PARKED_COUNT)
             async for row in connection.cursor(case_queries.PARKED_WITHOUT_REASON):
-                what = f"letter {row['number']} of {name} has no reason"
+                what = both(
+                    f"letter {row['number']} of {name} has no reason", f"{name} 的死信 {row['number']} 没有原因"
+                )
                 report.add_broken(Invariant.PARKED, row["case_id"], [what])
 
 
@@ -129,10 +139,15 @@ async def _check_duplicates(tables: Connections, targets: Targets, comparison: C
         holders: dict[str, list[str]] = {}
         for row in await connection.fetch(query, duplicate.hashes):
             holders.setdefault(row["number"], []).append(row["case_id"])
-        where = f"the ledger of {duplicate.system}" if duplicate.in_ledger else duplicate.system
+        where = (f"the ledger of {duplicate.system}", f"{duplicate.system} 的台账")
+        en, zh = where if duplicate.in_ledger else (duplicate.system, duplicate.system)
         for number, case_ids in holders.items():
             if len(case_ids) > 1:
-                what = f"{number} is in {where} {len(case_ids)} times: {', '.join(sorted(case_ids)[:5])}"
+                holders_shown = ", ".join(sorted(case_ids)[:5])
+                what = both(
+                    f"{number} is in {en} {len(case_ids)} times: {holders_shown}",
+                    f"{number} 在 {zh} 中出现 {len(case_ids)} 次",
+                )
                 report.add_broken(Invariant.UNIQUE, min(case_ids), [what])
 
 
@@ -148,10 +163,20 @@ def _note(
     report: Report, tables: Connections, kept_since: datetime, options: AuditOptions, comparison: Comparison
 ) -> None:
     for system, reason in tables.unread_ledgers.items():
-        report.notes.append(f"the ledger of {system} is not examined: {reason}")
-    report.notes.append(f"messages are compared since {kept_since:%Y-%m-%d %H:%M}: older ones may have been deleted")
+        report.notes.append(f"{both(f'the ledger of {system} is not examined', f'未检查 {system} 的台账')}: {reason}")
+    since = f"{kept_since:%Y-%m-%d %H:%M}"
+    report.notes.append(
+        both(
+            f"messages are compared since {since}: older ones may have been deleted",
+            f"只比对 {since} 以来的消息：更早的可能已删除",
+        )
+    )
     if options.replay is not None and options.replay < comparison.counts["cases"]:
+        replayed, all_cases = f"{options.replay:,}", f"{comparison.counts['cases']:,}"
         report.notes.append(
-            f"messages are replayed for {options.replay:,} of {comparison.counts['cases']:,} cases, spread over all; "
-            "--replay all replays every one"
+            both(
+                f"messages are replayed for {replayed} of {all_cases} cases, spread over all; --replay all replays "
+                "every one",
+                f"在 {all_cases} 件中均匀抽取 {replayed} 件重演消息；--replay all 重演全部",
+            )
         )

@@ -6,6 +6,7 @@ The prefix is ``ONEDOOR_``.
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.clock import ClockName
 from services.runtime.settings import System, Systems
 
 
@@ -19,7 +20,7 @@ class AuditSettings(BaseSettings):
         description="The department systems of the installation, comma separated. "
         "Not needed with the folder of an 'onedoor up'.",
     )
-    clock: str = Field("system", description="'system', or the path of the clock file that the services read.")
+    clock: ClockName = Field("system", description="'system', or the path of the clock file that the services read.")
     closed_retention_days: int = Field(90, ge=2, description="As the services have it.")
     outbox_retention_days: int = Field(30, ge=1, description="As the services have it.")
     audit_ledgers: dict[System, SecretStr] = Field(

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from contracts.bilingual import both
+from contracts.faults import texts_of
 from services.addresses import read_addresses
 from services.departments.sdk.declaration import resolve
 from services.operator.audit.queries import case_queries
 from services.operator.audit.settings import AuditSettings
-from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen
+from services.operator.databases import DEFAULT_FOLDER, PLACE, Unreachable, WrongChoice, chosen, unreachable
 from services.operator.options import DatabaseOptions
 from services.registry import CORE_SERVICES, department, departments
 from services.runtime.clock import Clock, open_clock
@@ -82,15 +83,25 @@ def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
     """
     address, folder = options
     if address and folder is None and PLACE not in address:
-        raise WrongChoice("ONEDOOR_DATABASE: each service has a database of its own: put {service} in it")
+        raise WrongChoice(
+            "ONEDOOR_DATABASE: each service has a database of its own: put {service} in it",
+            "每个服务各有数据库，地址中请写 {service}",
+        )
     local = folder or (None if address else DEFAULT_FOLDER)
     systems = settings.systems or (_systems_of(local) if local else ())
     if not systems:
-        raise WrongChoice("ONEDOOR_SYSTEMS is not set: name the department systems, comma separated")
+        raise WrongChoice(
+            "ONEDOOR_SYSTEMS is not set: name the department systems, comma separated",
+            "未设置 ONEDOOR_SYSTEMS：请写明部门业务系统，以逗号分隔",
+        )
     names = (*CORE_SERVICES, *systems)
     services = {name: found for name in names for found in chosen(name, options).values()}
     if unknown := sorted({*settings.audit_ledgers, *settings.audit_queries} - {*systems}):
-        raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS")
+        raise WrongChoice(
+            f"ONEDOOR_AUDIT_LEDGERS or ONEDOOR_AUDIT_QUERIES: {unknown[0]} is none of ONEDOOR_SYSTEMS, which are "
+            f"{', '.join(systems)}; correct one of them",
+            f"{unknown[0]} 不在 ONEDOOR_SYSTEMS 之中，请更正其一",
+        )
     local_ledgers = read_addresses(local).ledgers if local else {}
     ledgers, unread = {}, {}
     for system in systems:
@@ -98,27 +109,27 @@ def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
         query = settings.audit_queries.get(system) or (resolve(declared.query) if declared else "")
         if system in settings.audit_ledgers:
             if not query:
-                raise WrongChoice(f"ONEDOOR_AUDIT_QUERIES: there is no query that reads the ledger of {system}")
+                raise WrongChoice(
+                    f"ONEDOOR_AUDIT_QUERIES: there is no query that reads the ledger of {system}; give one",
+                    f"缺少读取 {system} 台账的查询，请补充",
+                )
             found = settings.audit_ledgers[system].get_secret_value()
             try:
                 encrypted_database(found)
             except ValueError as wrong:
-                raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS: {system}: {wrong}") from None
+                en, zh = texts_of(wrong)
+                raise WrongChoice(f"ONEDOOR_AUDIT_LEDGERS: {system}: {en}", zh) from None
             ledgers[system] = LedgerQuery(found, query)
         elif system in local_ledgers:
             ledgers[system] = LedgerQuery(local_ledgers[system], query)
         else:
-            unread[system] = "not named in ONEDOOR_AUDIT_LEDGERS"
-    try:
-        clock = open_clock(settings.clock)
-    except ValueError as wrong:
-        raise WrongChoice(f"ONEDOOR_CLOCK: {wrong}") from None
+            unread[system] = both("not named in ONEDOOR_AUDIT_LEDGERS", "ONEDOOR_AUDIT_LEDGERS 未写明")
     return Targets(
         services=services,
         systems=systems,
         ledgers=ledgers,
         unread_ledgers=unread,
-        clock=clock,
+        clock=open_clock(settings.clock),
         closed_retention=timedelta(days=settings.closed_retention_days),
         outbox_retention=timedelta(days=settings.outbox_retention_days),
     )
@@ -147,9 +158,8 @@ async def opened(targets: Targets) -> AsyncIterator[Connections]:
             try:
                 services[name] = await stack.enter_async_context(_connection(address))
             except (OSError, asyncpg.PostgresError) as error:
-                raise Unreachable(
-                    f"the database of {name} at {_shown(address)}: {error}. Is it running, and up to date?"
-                ) from None
+                reason = unreachable(address, error)
+                raise Unreachable(f"{name}: {reason.en}", reason.zh) from None
         ledgers, unread = {}, dict(targets.unread_ledgers)
         for system, ledger in targets.ledgers.items():
             try:
@@ -157,7 +167,7 @@ async def opened(targets: Targets) -> AsyncIterator[Connections]:
                 await connection.fetchrow(ledger.statement(case_queries.LEDGER_COLUMNS))
                 ledgers[system] = connection
             except (OSError, asyncpg.PostgresError) as error:
-                unread[system] = f"{_shown(ledger.address)}: {error}"
+                unread[system] = str(unreachable(ledger.address, error))
         yield Connections(services, ledgers, unread)
 
 
@@ -180,9 +190,3 @@ async def _connection(address: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close(timeout=10)
-
-
-def _shown(address: str) -> str:
-    """The address without its password."""
-    parts = urlsplit(address)
-    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"

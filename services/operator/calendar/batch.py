@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +13,11 @@ import typer
 from contracts.faults import fault
 from contracts.messages.plans import Limit
 from contracts.working_time import CountingRules, Due, LimitHistory, due
+from contracts.working_time.explanation.wording import amount, moment
 from contracts.working_time.written import parse_written
 from services.files import complete_file
 from services.operator.calendar.limit import parse_moment, suspension
-from services.operator.options import file_errors
+from services.operator.output import file_errors, stop
 from services.operator.text_files import read_table, refused
 from services.runtime.files.encoding import InvalidFile
 from services.runtime.files.table import Row, Table, cell_fault, in_cell
@@ -23,6 +25,8 @@ from services.runtime.files.table import Row, Table, cell_fault, in_cell
 T = TypeVar("T")
 
 COLUMNS = ("start", "limit_days")
+SUSPENSIONS = ("suspend_from", "suspend_to", "suspend_from_2", "suspend_to_2")
+"""Columns that a table may have. Any other one is copied as it is."""
 
 
 def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
@@ -31,6 +35,10 @@ def add_due_dates(file: Path, out: Path | None, rules: CountingRules) -> int:
     Faults are printed with their lines. ``out`` is written completely or not at all, and may be the file that is read.
     """
     table = read_table(file, COLUMNS)
+    for name in table.columns:
+        if name not in SUSPENSIONS and (likely := get_close_matches(name, SUSPENSIONS, n=1, cutoff=0.8)):
+            en = f"{file}: there is no column {name}; write {likely[0]}, or give it another name"
+            raise stop(en, f"没有列 {name}；应为 {likely[0]}，否则请改用其他列名")
     columns = table.columns if "due" in table.columns else (*table.columns, "due")
     try:
         if out is None:
@@ -77,8 +85,11 @@ def _due(row: Row, rules: CountingRules) -> str:
     except (OverflowError, ValueError):
         raise fault("the limit ends beyond the year 9999", "时限超出 9999 年") from None
     if not isinstance(end, Due):
-        en = f"nothing is due: suspended since {end.since.isoformat()}, {end.left} {end.unit} left"
-        raise fault(en, f"尚无到期时间：自 {end.since.isoformat()} 起中止")
+        paused, zone = end.since, rules.hours.zone
+        raise fault(
+            f"nothing is due: suspended since {moment(paused, zone, 'en')}, {amount(end.left, end.unit, 'en')} left",
+            f"尚无到期时间：自 {moment(paused, zone, 'zh')} 起中止，剩余 {amount(end.left, end.unit, 'zh')}",
+        )
     local = end.at.astimezone(rules.hours.tz)
     has_zone = parse_written(start).at.tzinfo is not None
     return (local if has_zone else local.replace(tzinfo=None)).isoformat()

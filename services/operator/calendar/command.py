@@ -7,6 +7,7 @@ import typer
 
 from services.operator.calendar.options import LimitOptions, region_code, with_limit
 from services.operator.options import CALENDARS, Calendars, Database, DatabaseOptions, Folder, Yes
+from services.operator.output import wrong_option
 
 app = typer.Typer(
     help="Compute and explain due dates in lawful working time, and load notices of holidays.", no_args_is_help=True
@@ -35,14 +36,16 @@ def due(
     rules = limit.counting_rules(options)
     if batch is None:
         if out is not None:
-            raise typer.BadParameter("--out goes with --batch")
+            raise wrong_option("--out goes with --batch; name a file with --batch", "须与 --batch 同用", "--out")
         limit.print_due(limit.history(options, rules), rules, as_json=options.json)
         return
     limits = (options.start, options.days, options.calendar_days, options.months, options.minutes)
     changes = (options.extend, options.restart)
     if options.suspend or options.json or any(option is not None for option in (*limits, *changes)):
-        raise typer.BadParameter(
-            "the limits of a batch are in its file; only --region, --rule, --hours, --zone and --out go with it"
+        raise wrong_option(
+            "the limits of a batch are in its file; only --region, --rule, --hours, --zone and --out go with it",
+            "批量计算的时限写在文件中，只能同用 --region、--rule、--hours、--zone 和 --out",
+            "--batch",
         )
     raise typer.Exit(add_due_dates(batch, out, rules))
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from contracts.bilingual import both
 from contracts.faults import both_of, fault
 from contracts.messages.plans import Limit
 from contracts.working_time import (
@@ -30,7 +31,7 @@ from contracts.working_time.hours import parse_sessions
 from contracts.working_time.written import parse_written
 from services.operator import notice_folder
 from services.operator.calendar.options import LimitOptions
-from services.operator.options import file_errors
+from services.operator.output import WrongOption, file_errors, print_remark, wrong_option
 
 
 def print_due(history: LimitHistory, rules: CountingRules, *, as_json: bool) -> None:
@@ -60,12 +61,18 @@ def counting_rules(options: LimitOptions) -> CountingRules:
         hours = OfficeHours(options.zone, parse_sessions(options.hours.split(",")))
         rules = CountingRules(calendar, hours, CountingMethod(options.rule))
     except ValueError as error:
-        raise typer.BadParameter(both_of(error)) from None
+        raise WrongOption(both_of(error)) from None
     except (ZoneInfoNotFoundError, OSError):
-        raise typer.BadParameter(f"{options.zone!r} is no time zone: write Asia/Shanghai, for example") from None
+        raise wrong_option(
+            f"{options.zone!r} is no time zone; write for example Asia/Shanghai",
+            f"{options.zone!r} 不是时区，请填写例如 Asia/Shanghai",
+            "--zone",
+        ) from None
     if calendar.region != options.region:
-        where = f"no notice of {options.region} is in force in {options.calendars}"
-        typer.echo(f"{where}; the nation's calendar counts", err=True)
+        print_remark(
+            f"no notice of {options.region} is in force in {options.calendars}; the nation's calendar counts",
+            f"{options.calendars} 中没有 {options.region} 的通知，按国家日历计算",
+        )
     return rules
 
 
@@ -86,7 +93,9 @@ def suspension(since: str, until: str, rules: CountingRules) -> Suspension:
 def history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
     """The history of a limit from its options."""
     if options.start is None:
-        raise typer.BadParameter("is missing; write for example 2026-09-28T10:00", param_hint="--from")
+        raise wrong_option(
+            "is missing; write for example 2026-09-28T10:00", "缺少此项，请填写例如 2026-09-28T10:00", "--from"
+        )
     try:
         began_at = parse_moment(options.start, rules)
         return LimitHistory(
@@ -102,9 +111,12 @@ def history(options: LimitOptions, rules: CountingRules) -> LimitHistory:
             parse_moment(options.restart, rules) if options.restart is not None else None,
         )
     except ValidationError:
-        raise typer.BadParameter("give one of --days, --calendar-days, --months and --minutes") from None
+        raise wrong_option(
+            "give one of --days, --calendar-days, --months and --minutes",
+            "须填写 --days、--calendar-days、--months、--minutes 之一",
+        ) from None
     except ValueError as error:
-        raise typer.BadParameter(both_of(error)) from None
+        raise WrongOption(both_of(error)) from None
 
 
 def _period(text: str, rules: CountingRules) -> Suspension:
@@ -120,15 +132,21 @@ def _range_errors() -> Iterator[None]:
     try:
         yield
     except (OverflowError, ValueError):
-        raise typer.BadParameter("the limit ends beyond the year 9999") from None
+        raise wrong_option(
+            "the limit ends beyond the year 9999; give a shorter one", "时限超出 9999 年，请缩短"
+        ) from None
 
 
 def _as_text(end: Due | Suspended, rules: CountingRules) -> str:
     zone = rules.hours.zone
     if not isinstance(end, Due):
-        return f"suspended since {moment(end.since, zone, 'en')}, {amount(end.left, end.unit, 'en')} left"
-    note = f"  provisional: holidays from {rules.calendar.provisional_from} on are not yet published"
-    return moment(end.at, zone, "en") + (note if end.provisional else "")
+        return both(
+            f"suspended since {moment(end.since, zone, 'en')}, {amount(end.left, end.unit, 'en')} left",
+            f"自 {moment(end.since, zone, 'zh')} 起中止，剩余 {amount(end.left, end.unit, 'zh')}",
+        )
+    since = rules.calendar.provisional_from
+    note = both(f"provisional: holidays from {since} on are not yet published", f"暂定：{since} 起的节假日尚未公布")
+    return moment(end.at, zone, "en") + (f"  {note}" if end.provisional else "")
 
 
 def _as_json(end: Due | Suspended, rules: CountingRules) -> str:

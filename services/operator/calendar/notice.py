@@ -4,11 +4,13 @@ from pathlib import Path
 
 import typer
 
+from contracts.bilingual import both
 from contracts.working_time import published_calendar
 from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force
 from services.operator import notice_folder
 from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.options import DatabaseOptions
+from services.operator.output import UNCHANGED, end, file_errors, print_result, stop, wrong_option
 from services.operator.text_files import read_document_text
 from services.runtime.files.document import check_document, load_document
 from services.runtime.files.encoding import InvalidFile
@@ -32,24 +34,28 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
         after = in_force(published, [*others, notice], notice.region)
     except (InvalidNotice, InvalidFile) as faults:
         lines = "".join(f"\n  {fault}" for fault in str(faults).splitlines())
-        raise stop(f"{file} is not put in force, and nothing has changed:{lines}") from None
+        unchanged = both(f"{file} is not put in force, and nothing has changed", "未启用，没有任何变更")
+        raise end(f"{unchanged}:{lines}") from None
     found = changes(before, after)
     shipped = notice.region == NATION and notice.year < before.first_unpublished.year and not found
     if shipped or notice.version in before.version.split(", "):
-        typer.echo(f"{notice.version} is in force already; nothing changes")
+        print_result(f"{notice.version} is in force already; nothing changes", "已经启用，没有变更")
         return
-    for line in day_lines(found) if found else ["no day is counted in another way"]:
+    for line in day_lines(found) if found else [both("no day is counted in another way", "没有一天改变计算方式")]:
         typer.echo(line)
-    if not yes and not typer.confirm(f"Put {notice.version} in force?"):
-        typer.echo("nothing has changed")
-        raise typer.Exit(1)
+    if not yes and not typer.confirm(both(f"Put {notice.version} in force?", "是否启用？")):
+        raise stop(*UNCHANGED)
     # Monitor first: if its database cannot be reached, nothing has changed.
     if at_monitor is not None:
         apply_notices(options, at_monitor, [*others, notice])
     with file_errors():
-        typer.echo(f"stored as {notice_folder.put(calendars, notice)}")
+        stored = notice_folder.put(calendars, notice)
+    print_result(f"stored as {stored}", f"已保存为 {stored}")
     if at_monitor is None:
-        typer.echo("it is not in force at monitor: name its database, or run 'onedoor rules apply' where it is")
+        print_result(
+            "it is not in force at monitor: name its database, or run 'onedoor rules apply' where it is",
+            "尚未在 monitor 启用：请指定其数据库，或在其所在处运行 onedoor rules apply",
+        )
 
 
 def _read(file: Path, region: str | None) -> Notice:
@@ -59,5 +65,9 @@ def _read(file: Path, region: str | None) -> Notice:
     if region is None:
         return notice
     if "region" in content and notice.region != region:
-        raise typer.BadParameter(f"the notice names its region: {notice.region}")
+        raise wrong_option(
+            f"the notice names its region: {notice.region}; leave the option out",
+            f"通知已写明区域 {notice.region}，请勿再填",
+            "--region",
+        )
     return notice.replace(region=region)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from services.operator.options import CALENDARS, Calendars
+from services.operator.output import wrong_option
 
 
 def region_code(value: str | None) -> str | None:
@@ -20,7 +21,9 @@ def region_code(value: str | None) -> str | None:
         if value is not None:
             TypeAdapter(Province).validate_python(value)
     except ValidationError:
-        raise typer.BadParameter(f"{value!r}: write CN, or a province such as CN-45") from None
+        raise wrong_option(
+            f"{value!r}: write CN, or a province such as CN-45", "请填写 CN，或省级区域，例如 CN-45"
+        ) from None
     return value
 
 

@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.bilingual import both
+from services.files import limited_content
 from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
 from services.operator.dead_letters.corrections import Corrected, NotCorrectable, corrected_record, parse_edit
-from services.operator.dead_letters.text import as_utf8, detail, table
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.dead_letters.text import STATUS_ZH, as_utf8, detail, table
+from services.operator.options import DatabaseOptions
+from services.operator.output import end, file_errors, print_remark, print_result, wrong_option
 from services.runtime.store import dead_letters
 from services.runtime.store.cases import state_of
 from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
@@ -20,7 +23,7 @@ from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
 LETTERS_AT_ONCE = 1000
 """Number of letters of one case that one command settles at most."""
 
-PIPED_WIDTH = 240
+PIPED_WIDTH = 400
 """Columns of a table that goes into a file or another program."""
 
 
@@ -52,7 +55,7 @@ def list_letters(
     try:
         databases = chosen(service, options)
     except WrongChoice as wrong:
-        raise typer.BadParameter(str(wrong)) from None
+        raise wrong_option(wrong.en, wrong.zh) from None
     found: list[tuple[str, ParkedLetter]] = []
     failed = False
     for name, address in databases.items():
@@ -64,13 +67,16 @@ def list_letters(
             continue
         found += [(name, row) for row in rows]
         if len(rows) == limit:
-            typer.echo(f"{name or 'this service'} may have more than {limit}: raise --limit", err=True)
+            print_remark(
+                f"{name or 'this service'} may have more than {limit}: raise --limit",
+                f"可能多于 {limit} 封：请加大 --limit",
+            )
     if found:
         console = Console()
         console.width = console.width if console.is_terminal else PIPED_WIDTH
         console.print(table(found))
     elif not failed:
-        typer.echo("none")
+        print_result("none", "没有")
     return failed
 
 
@@ -78,30 +84,34 @@ def show_letter(number: int, service: str | None, options: DatabaseOptions, *, r
     """Print everything about one letter: its content with what may be personal data masked, or as it is."""
     found = on_service(service, options, lambda engine: dead_letters.letters(engine, status=None, number=number))
     if not found:
-        raise stop(f"letter {number} does not exist here")
+        raise end(_about(number, ABSENT))
     if raw:
-        typer.echo("This may contain personal data: do not copy it anywhere.", err=True)
+        print_remark(
+            "This may contain personal data: do not copy it anywhere.", "以下可能含有个人信息：请勿复制到他处。"
+        )
     for line in detail(found[0], raw=raw):
         typer.echo(line)
 
 
 def settle(
-    done: str,
+    done: tuple[str, str],
     work: Settle,
     numbers: list[int] | None,
     case_id: str | None,
     service: str | None,
     options: DatabaseOptions,
 ) -> bool:
-    """Replay or drop letters, and print the result. Returns whether some stay as they are."""
+    """Replay or drop letters, and print what was ``done``. Returns whether some stay as they are."""
     if bool(numbers) == bool(case_id):
-        raise typer.BadParameter("name either numbers of letters or a --case")
+        raise wrong_option(
+            "name either numbers of letters or a --case", "请填写死信编号，或用 --case 指定办件，二者选一"
+        )
     settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id))
-    typer.echo(f"{done}: {', '.join(map(str, settled.numbers)) or 'none'}")
+    typer.echo(f"{both(*done)}: {', '.join(map(str, settled.numbers)) or both('none', '没有')}")
     for line in settled.refused:
         typer.echo(line, err=True)
     if settled.more:
-        typer.echo("the case may have more: run the same command again", err=True)
+        print_remark("the case may have more: run the same command again", "该办件可能还有死信：请再次运行同一命令")
     return bool(settled.refused)
 
 
@@ -116,29 +126,32 @@ def correct_letter(
 ) -> None:
     """Publish a corrected record in place of one letter, and print what holds now."""
     with file_errors():
-        content = file.read_bytes() if file is not None else None
+        content = limited_content(file) if file is not None else None
 
     async def work(database: AsyncEngine) -> Corrected:
         found = await dead_letters.letters(database, status=None, number=number)
         if not found:
-            raise NotCorrectable("it does not exist here")
+            raise NotCorrectable(*ABSENT)
         (letter,) = found
         if letter.status != "parked":
-            raise NotCorrectable(f"it has been {letter.status} already")
+            raise NotCorrectable(*_settled(letter))
         state = await state_of(database, letter.case_id)
         made = corrected_record(letter, [parse_edit(one) for one in sets], content, author.by, author.reason, state)
         if not await dead_letters.correct(
             database, number, made.case_id, made.topic, made.event, by=author.by, reason=author.reason
         ):
-            raise NotCorrectable("it has been settled meanwhile")
+            raise NotCorrectable("has been settled meanwhile; nothing is left to do", "期间已处理，无须再操作")
         return made
 
     try:
         made = on_service(service, options, work)
     except NotCorrectable as refused:
-        raise stop(f"letter {number}: {refused}") from None
-    typer.echo(f"corrected: {number}")
-    typer.echo(f"the service processes it on {made.topic}; see the case's other letters: list --case {made.case_id}")
+        raise end(_about(number, (refused.en, refused.zh))) from None
+    typer.echo(f"{both('corrected', '已更正')}: {number}")
+    print_result(
+        f"the service processes it on {made.topic}; see the case's other letters: list --case {made.case_id}",
+        f"服务将从 {made.topic} 处理；该办件的其他死信见 list --case {made.case_id}",
+    )
 
 
 async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
@@ -147,7 +160,7 @@ async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | N
     obstacles = {letter.number: why for letter in found if (why := obstacle(letter)) is not None}
     good = tuple(letter.number for letter in found if letter.number not in obstacles)
     await dead_letters.replay(database, good)
-    return Settled(good, (*missing, *(f"letter {number} {why}" for number, why in obstacles.items())), more)
+    return Settled(good, (*missing, *(_about(number, why) for number, why in obstacles.items())), more)
 
 
 async def drop(
@@ -156,7 +169,7 @@ async def drop(
     """Drop letters. They remain on record, with the author and the reason if there are any."""
     found, missing, more = await _wanted(database, numbers, case_id)
     good = tuple(letter.number for letter in found if letter.status == "parked")
-    settled = tuple(f"letter {one.number} has been {one.status} already" for one in found if one.status != "parked")
+    settled = tuple(_about(one.number, _settled(one)) for one in found if one.status != "parked")
     await dead_letters.drop(database, good, author.by if author else None, author.reason if author else None)
     return Settled(good, (*missing, *settled), more)
 
@@ -167,28 +180,53 @@ async def _wanted(
     """The letters, a line for each number that does not exist, and whether the case may have more."""
     if case_id is not None:
         of_case = await dead_letters.letters(database, case_id=case_id, limit=LETTERS_AT_ONCE)
-        missing = [] if of_case else [f"case {case_id} has no parked letter here"]
+        nothing = both(
+            f"case {case_id} has no parked letter here; check its number, and --service",
+            f"办件 {case_id} 在此没有待处理的死信；请核对办件编号和 --service",
+        )
+        missing = [] if of_case else [nothing]
         return of_case, missing, len(of_case) == LETTERS_AT_ONCE
     found, missing = [], []
     for number in sorted(set(numbers)):
         letters = await dead_letters.letters(database, status=None, number=number)
         found += letters
-        missing += [] if letters else [f"letter {number} does not exist here"]
+        missing += [] if letters else [_about(number, ABSENT)]
     return found, missing, False
 
 
-def obstacle(letter: ParkedLetter) -> str | None:
-    """Why this letter cannot be replayed; None if it can."""
+def obstacle(letter: ParkedLetter) -> tuple[str, str] | None:
+    """Why this letter cannot be replayed, in each language; None if it can."""
     if letter.status != "parked":
-        return f"has been {letter.status} already"
+        return _settled(letter)
     if letter.topic == EXTERNAL:
         return (
-            "is an answer of a department's system: correct it, or drop it if the department repeats it without fault"
+            "is an answer of a department's system: correct it, or drop it if the department repeats it without fault",
+            "是部门系统的答复：请更正；部门会无误地重发时，请丢弃",
         )
     if not letter.case_id:
-        return "names no case, so it has no place in any order: correct its producer, then drop it"
+        return (
+            "names no case, so it has no place in any order: correct its producer, then drop it",
+            "未写明办件，无法确定次序：请先更正其来源，再丢弃",
+        )
     if letter.value is None:
-        return "is empty: drop it"
+        return "is empty: drop it", "内容为空：请丢弃"
     if as_utf8(letter.value) is None or b"\0" in letter.value:
-        return "is not text in UTF-8, so not a message of a service: drop it"
+        return (
+            "is not text in UTF-8, so not a message of a service: drop it",
+            "不是 UTF-8 文字，因而不是服务的消息：请丢弃",
+        )
     return None
+
+
+ABSENT = (
+    "does not exist here; check its number, and --service, since each service numbers its own",
+    "不存在；请核对编号和 --service，各服务自行编号",
+)
+
+
+def _settled(letter: ParkedLetter) -> tuple[str, str]:
+    return f"has been {letter.status} already; nothing is left to do", f"{STATUS_ZH[letter.status]}，无须再操作"
+
+
+def _about(number: int, what: tuple[str, str]) -> str:
+    return both(f"letter {number} {what[0]}", f"死信 {number}：{what[1]}")

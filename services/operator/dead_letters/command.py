@@ -66,7 +66,7 @@ def replay(
     from services.operator.dead_letters import actions
 
     options = DatabaseOptions(database, folder)
-    raise typer.Exit(actions.settle("replayed", actions.replay, numbers, case, service, options))
+    raise typer.Exit(actions.settle(("replayed", "已重放"), actions.replay, numbers, case, service, options))
 
 
 @app.command()
@@ -108,4 +108,5 @@ def drop(
 
     author = actions.Author(by, reason) if by or reason else None
     options = DatabaseOptions(database, folder)
-    raise typer.Exit(actions.settle("dropped", partial(actions.drop, author=author), numbers, case, service, options))
+    work = partial(actions.drop, author=author)
+    raise typer.Exit(actions.settle(("dropped", "已丢弃"), work, numbers, case, service, options))

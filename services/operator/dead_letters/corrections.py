@@ -12,20 +12,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from contracts.bilingual import BilingualError
 from contracts.codec import InvalidRecord, decode, encode
 from contracts.envelope import envelop
 from contracts.messages.tasks import TaskCorrected
 from contracts.registry import topic_of
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.core.state import Tasks
+from services.runtime.fault_text import on_one_line
 from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
 
 Edit = tuple[tuple[str, ...], Any]
 """A place in a document, as the names that lead there, and its new value."""
 
 
-class NotCorrectable(Exception):
-    """The letter cannot be corrected like this. The message says why, and names no value."""
+class NotCorrectable(BilingualError):
+    """The letter cannot be corrected like this. The message says why, as the rest of a sentence that begins with the
+    letter, and names no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,10 @@ def parse_edit(text: str) -> Edit:
     path, equals, value = text.partition("=")
     names = tuple(path.split("."))
     if not equals or not all(names):
-        raise NotCorrectable(f"--set: write a path and a value, such as answer.reference=N1, not {path!r}")
+        raise NotCorrectable(
+            f"is not corrected: write a path and a value with --set, such as answer.reference=N1, not {path!r}",
+            "未更正：--set 请填写路径和值，例如 answer.reference=N1",
+        )
     try:
         return names, json.loads(value)
     except ValueError:
@@ -72,7 +78,10 @@ def _document(content: bytes | None) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise NotCorrectable("its content is no JSON object: give the whole content with --file")
+        raise NotCorrectable(
+            "has content that is no JSON object: give the whole content with --file",
+            "内容不是 JSON 对象：请用 --file 给出完整内容",
+        )
     return document
 
 
@@ -82,7 +91,8 @@ def _edited(document: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
         for name in names[:-1]:
             inner = place.get(name)
             if not isinstance(inner, dict):
-                raise NotCorrectable(f"--set: there is no {'.'.join(names)} in it")
+                path = ".".join(names)
+                raise NotCorrectable(f"has no field {path}; 'show' prints the fields", f"没有字段 {path}；字段见 show")
             place = inner
         place[names[-1]] = value
     return document
@@ -92,11 +102,17 @@ def _record(letter: ParkedLetter, document: dict[str, Any]) -> Corrected:
     value = json.dumps(document, ensure_ascii=False)
     case_id = document.get("subject")
     if letter.case_id and case_id != letter.case_id:
-        raise NotCorrectable(f"its subject must stay {letter.case_id}")
+        raise NotCorrectable(
+            f"is of case {letter.case_id}, so its subject must stay {letter.case_id}",
+            f"subject 须仍为 {letter.case_id}，请勿更改",
+        )
     try:
         decode(value.encode(), str(case_id).encode(), letter.topic)
     except InvalidRecord as invalid:
-        raise NotCorrectable(f"it is not a valid record with these corrections: {invalid}") from None
+        raise NotCorrectable(
+            f"is not a valid record with these corrections: {invalid}; correct the fields that are named",
+            f"更正后仍不是有效的记录（{invalid}）；请更正所列字段",
+        ) from None
     return Corrected(str(case_id), letter.topic, value)
 
 
@@ -104,11 +120,15 @@ def _settled(letter: ParkedLetter, document: dict[str, Any], by: str, reason: st
     task_id, answer = _answer(document)
     known = {task.request.task_id: task for task in Tasks.model_validate_json(state or "{}").tasks}
     if not letter.case_id or task_id not in known:
-        raise NotCorrectable("it is about no task of a case that has been requested here: drop it")
+        raise NotCorrectable(
+            "is about no task of a case that has been requested here: drop it", "与此处交办的任务无关：请丢弃"
+        )
     task = known[task_id]
     if task.decision is not None:
         raise NotCorrectable(
-            f"task {task_id} is done, and nothing waits for it: settle it with the department, drop it"
+            f"is about task {task_id}, which is done, and nothing waits for it: settle it with the department, and "
+            "drop it",
+            f"任务 {task_id} 已办结，不再等待答复：请与部门核对后丢弃",
         )
     numbers = {number for earlier in task.corrections for number in earlier.other_numbers}
     numbers |= {one.reference for one in (task.receipt, _original(letter)) if one is not None}
@@ -130,21 +150,28 @@ def _settled(letter: ParkedLetter, document: dict[str, Any], by: str, reason: st
             corrected_at=datetime.now(UTC),
         )
     except ValidationError as error:
-        raise NotCorrectable(f"it is not a valid correction: {_faults(error)}") from None
+        en, zh = on_one_line(error)
+        raise NotCorrectable(f"is not a valid correction: {en}", f"更正无效：{zh}") from None
 
 
 def _answer(document: dict[str, Any]) -> tuple[str, Receipt | Decision]:
     """The task and the answer in a reply (``answer``) or a notification (``content``). Raises `NotCorrectable`."""
     content = document.get("content", document.get("answer"))
     if not isinstance(content, dict) or "procedure" in content:
-        raise NotCorrectable("only the receipt or the decision of a task can be corrected: drop it")
+        raise NotCorrectable(
+            "is neither the receipt nor the decision of a task, and only these can be corrected: drop it",
+            "只能更正任务的回执或决定：请丢弃",
+        )
     kind: type[Receipt | Decision] = Decision if content.keys() & {"outcome", "decided_at"} else Receipt
     try:
         return str(document.get("task_id")), kind.model_validate(content)
     except ValidationError as error:
+        en, zh = on_one_line(error)
         raise NotCorrectable(
-            f"it is no answer of a department with these corrections: {_faults(error)}. Write task_id and answer, with "
-            "reference and delivered_at, and outcome and decided_at of a decision"
+            f"is no answer of a department with these corrections: {en}. Write task_id and answer, with reference "
+            "and delivered_at, and outcome and decided_at of a decision",
+            f"更正后仍不是部门的答复：{zh}。请填写 task_id 和 answer，其中有 reference、delivered_at，"
+            "决定另有 outcome、decided_at",
         ) from None
 
 
@@ -154,8 +181,3 @@ def _original(letter: ParkedLetter) -> Receipt | Decision | None:
         return _answer(_document(letter.value))[1]
     except NotCorrectable:
         return None
-
-
-def _faults(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'whole'}: {fault['type']}" for fault in faults[:5])

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from contracts.bilingual import both
 from services.runtime.store.dead_letters import ParkedLetter
 
 _ROW_BYTES = 16
@@ -17,6 +18,10 @@ _SHOWN = frozenset({
     *("commitment", "rung", "occurrence", "change_id", "channel", "matter", "since", "until"),
 })  # fmt: skip
 """Fields of messages that never have personal data, besides moments (``..._at``)."""
+
+
+STATUS_ZH = {"parked": "待处理", "replayed": "已重放", "corrected": "已更正", "dropped": "已丢弃"}
+"""The Chinese of each status."""
 
 
 def table(rows: Iterable[tuple[str, ParkedLetter]]) -> Table:
@@ -55,7 +60,9 @@ def detail(letter: ParkedLetter, *, raw: bool) -> Iterator[str]:
 
 
 def _status(letter: ParkedLetter) -> str:
-    return "parked, its case waits" if letter.status == "parked" and letter.blocking else letter.status
+    if letter.status == "parked" and letter.blocking:
+        return both("parked, its case waits", "待处理，办件在等待")
+    return both(letter.status, STATUS_ZH.get(letter.status, letter.status))
 
 
 def content(raw: bytes | None) -> Iterator[str]:
@@ -89,12 +96,16 @@ def masked_content(raw: bytes | None) -> Iterator[str]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict | list):
-        yield f"  {len(raw)} bytes, not shown: they may be personal data. --raw shows them"
+        reason = both("not shown: they may be personal data. --raw shows them", "可能含个人信息，未显示；--raw 可显示")
+        yield f"  {len(raw)} bytes, {reason}"
         return
     is_ours = isinstance(document, dict) and ("specversion" in document or "task_id" in document)
     masked = _masked(document, shown=_SHOWN if is_ours else frozenset())
     yield from (f"  {clean(line)}" for line in json.dumps(masked, indent=2, ensure_ascii=False).splitlines())
-    yield "  Values that may be personal data are masked. --raw shows them"
+    masking = both(
+        "Values that may be personal data are masked. --raw shows them", "可能含个人信息的值已遮盖；--raw 可显示"
+    )
+    yield f"  {masking}"
 
 
 def _masked(node: Any, name: str = "", *, shown: Collection[str]) -> Any:

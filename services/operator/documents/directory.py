@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from contracts.bilingual import both
 from services.operator.documents.commands import document_commands
-from services.operator.options import DAY, Database, DatabaseOptions, Folder, stop
+from services.operator.options import DAY, Database, DatabaseOptions, Folder
+from services.operator.output import WrongOption, stop
 
 
 def _load() -> Any:
@@ -19,7 +21,10 @@ def _load() -> Any:
         directory_store.DIRECTORY,
         service="monitor",
         read=directory_store.read,
-        describe=lambda content: f"directory {content.version}, {len(content.people)} people",
+        describe=lambda content: (
+            f"directory {content.version}, {len(content.people)} people",
+            f"人员名录 {content.version}，{len(content.people)} 人",
+        ),
         write=write_yaml,
         differences=lambda before, after: file_differences(
             write_yaml(before) if before is not None else "", write_yaml(after)
@@ -34,7 +39,6 @@ app = document_commands("Show, compare and change the directory of the people wh
 def _county(code: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
-    from contracts.faults import both
     from contracts.messages.fields import KnownRegion
     from services.runtime.fault_text import faults_of
 
@@ -42,7 +46,7 @@ def _county(code: str) -> str:
     try:
         return county.validate_python(code)
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(both(one.en, one.zh) for one in faults_of(error))) from None
+        raise WrongOption("; ".join(both(one.en, one.zh) for one in faults_of(error))) from None
 
 
 @app.command()
@@ -65,12 +69,17 @@ def recipients(
     document = _load()
     content = document.read_file(file) if file is not None else document.in_force(DatabaseOptions(database, folder))[1]
     if content is None:
-        raise stop("no directory is in force: nobody is notified of alerts until there is one")
+        raise stop(
+            "no directory is in force, so that nobody is notified of alerts; put one in force with 'onedoor directory "
+            "apply'",
+            "没有启用的人员名录，警示不会通知任何人；请用 onedoor directory apply 启用",
+        )
     directory = Directory(content)
     fired = Rung(rung)
     moment = at.replace(hour=12, tzinfo=ZONE) if at is not None else datetime.now(UTC)
     for level in range(directory.levels(fired)):
         people = directory.recipients(fired, level, owner, region, item, moment)
         names = ", ".join(f"{person.name} ({person.id})" for person in people)
-        wait = "at once" if level == 0 else f"after {level * directory.unacknowledged_hours(fired):g} working hours"
-        typer.echo(f"{wait:26}{names}")
+        hours = f"{level * directory.unacknowledged_hours(fired):g}"
+        wait = both(f"after {hours} working hours", f"{hours} 个工作小时后") if level else both("at once", "立即")
+        typer.echo(f"{wait:44}{names}")

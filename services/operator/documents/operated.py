@@ -16,8 +16,10 @@ from pydantic import BaseModel
 from rich.progress import Progress as Bar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.bilingual import both
 from services.operator.databases import PLACE, on_service
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions
+from services.operator.output import UNCHANGED, end, print_result, stop, wrong_option
 from services.operator.text_files import read_document_text
 from services.runtime.files.encoding import InvalidFile
 from services.runtime.store import documents, rollouts
@@ -47,7 +49,8 @@ class OperatedDocument(Generic[D]):
     """A kind of document as operators see it.
 
     ``service``: the service in which it is in force.
-    ``read``: reads the text of a file; raises `InvalidFile`. ``describe``: names the content of a file.
+    ``read``: reads the text of a file; raises `InvalidFile`. ``describe``: names the content of a file,
+    in each language.
     ``write``: a version as a file.
     ``differences``: the changes from one version, or from none, to another, a line each.
     ``summary``: these changes in one line, for the history.
@@ -58,7 +61,7 @@ class OperatedDocument(Generic[D]):
     document: VersionedDocument[D]
     service: str
     read: Callable[[str], Any]
-    describe: Callable[[Any], str]
+    describe: Callable[[Any], tuple[str, str]]
     write: Callable[[D], str]
     differences: Callable[[D | None, D], list[str]]
     summary: Callable[[D | None, D], str]
@@ -76,11 +79,12 @@ class OperatedDocument(Generic[D]):
             return self.read(read_document_text(file))
         except InvalidFile as faults:
             lines = "\n".join(f"{file}: {fault}" for fault in str(faults).splitlines())
-            raise stop(f"{lines}\nnothing has changed") from None
+            raise end(f"{lines}\n{both(*UNCHANGED)}") from None
 
     def check(self, file: Path) -> None:
         """Print each fault of a file with its line, or that there is none."""
-        typer.echo(f"{file}: {self.describe(self.read_file(file))}, nothing wrong")
+        en, zh = self.describe(self.read_file(file))
+        typer.echo(f"{file}: {both(f'{en}, nothing wrong', f'{zh}，没有错误')}")
 
     def in_force(self, options: DatabaseOptions) -> tuple[int, D | None]:
         """The number of the version in force, 0 for none, and its content, or else what onedoor ships with."""
@@ -94,14 +98,17 @@ class OperatedDocument(Generic[D]):
         if number is not None:
             body = self._on(options, self.service, lambda connection: documents.body(connection, self.kind, number))
             if body is None:
-                raise stop(f"version {number} of the {self.kind} is not on record")
+                raise stop(
+                    f"version {number} of the {self.kind} is not on record; 'onedoor {self.kind} history' lists them",
+                    f"没有第 {number} 版；请用 onedoor {self.kind} history 查看",
+                )
             typer.echo(self.write(self._content(number, body)), nl=False)
             return
         in_force, content = self.in_force(options)
         if in_force == 0 and self.first_file is not None:
             typer.echo(self.first_file(), nl=False)
         elif content is None:
-            raise stop(f"no {self.kind} is in force")
+            raise self._none_in_force()
         else:
             typer.echo(self.write(content), nl=False)
 
@@ -118,8 +125,9 @@ class OperatedDocument(Generic[D]):
         number, before = self.in_force(options)
         after = make(before)
         self._print_differences(before, after)
-        if before != after and not yes and not typer.confirm(f"Put this in force: {self.summary(before, after)}?"):
-            raise stop("nothing has changed")
+        question = both(f"Put this in force: {self.summary(before, after)}?", "是否启用？")
+        if before != after and not yes and not typer.confirm(question):
+            raise stop(*UNCHANGED)
         self.put(options, number, before, after, wait=wait)
 
     def put(self, options: DatabaseOptions, known: int, before: D | None, after: D, *, wait: bool) -> None:
@@ -130,21 +138,24 @@ class OperatedDocument(Generic[D]):
             number = self._on(options, self.service, put)
         except Superseded:
             raise stop(
-                f"another version of the {self.kind} came into force meanwhile: check the changes again"
+                f"another version of the {self.kind} came into force meanwhile: check the changes with 'onedoor "
+                f"{self.kind} diff', and apply again",
+                f"期间已启用另一版本：请用 onedoor {self.kind} diff 核对变更后重新启用",
             ) from None
         for copy in self.copies(after):
             put = partial(documents.put, document=copy.document, content=copy.content, summary=summary)
             self._on(options, copy.service, put)
         if number is None:
-            typer.echo("in force already; nothing changes")
+            print_result("in force already; nothing changes", "已经启用，没有变更")
             return
-        typer.echo(f"version {number} of the {self.kind} is in force")
+        print_result(f"version {number} of the {self.kind} is in force", f"第 {number} 版已启用")
         if self.document.core_for is None:
             return
         if wait:
             self.follow(options, number)
         else:
-            typer.echo(f"'onedoor {self.kind} follow' shows how many open cases follow it")
+            command = f"onedoor {self.kind} follow"
+            print_result(f"'{command}' shows how many open cases follow it", f"{command} 显示已有多少在办件按此计算")
 
     def history(self, options: DatabaseOptions) -> None:
         """Print the last versions, the newest first."""
@@ -154,14 +165,17 @@ class OperatedDocument(Generic[D]):
     def follow(self, options: DatabaseOptions, number: int | None = None) -> None:
         """Show how many open cases follow a version, or the one in force, until all do."""
         with Bar(transient=True) as bar:
-            task = bar.add_task("recalculating", total=None)
+            task = bar.add_task(both("recalculating", "正在重算"), total=None)
             while True:
                 known = self._history(options)
                 if not known:
-                    raise stop(f"no {self.kind} is in force")
+                    raise self._none_in_force()
                 wanted = number or known[0].number
                 if known[0].number > wanted:
-                    typer.echo(f"version {known[0].number} is in force by now: {known[0].summary}")
+                    newest = known[0].number
+                    print_result(
+                        f"version {newest} is in force by now: {known[0].summary}", f"现行的已是第 {newest} 版"
+                    )
                     return
                 one = next(one for one in known if one.number == wanted)
                 bar.update(task, completed=one.visited, total=max(one.open_cases, one.visited) or None)
@@ -177,8 +191,17 @@ class OperatedDocument(Generic[D]):
     def _content(self, number: int, body: str) -> D:
         try:
             return self.document.parse(number, body)
-        except UnusableVersion as fault:
-            raise stop(str(fault)) from None
+        except UnusableVersion:
+            raise stop(
+                f"version {number} of the {self.kind} cannot be read by this program; update onedoor on this machine",
+                f"本程序无法读取第 {number} 版；请更新本机的 onedoor",
+            ) from None
+
+    def _none_in_force(self) -> typer.Exit:
+        return stop(
+            f"no {self.kind} is in force; put one in force with 'onedoor {self.kind} apply FILE'",
+            f"尚未启用任何版本；请用 onedoor {self.kind} apply 文件 启用",
+        )
 
     def _history(self, options: DatabaseOptions) -> list[Progress]:
         return self._on(options, self.service, lambda connection: rollouts.history(connection, self.kind, LISTED))
@@ -187,11 +210,14 @@ class OperatedDocument(Generic[D]):
         line = f"{one.number:>4}  {one.made_at:%Y-%m-%d %H:%M}  {one.summary}"
         if self.document.core_for is None:
             return line
-        state = "waiting for the service" if one.began_at is None else f"{one.visited:,} open cases recalculated"
-        if one.done_at is not None and one.began_at is not None:
+        state, state_zh = f"{one.visited:,} open cases recalculated", f"已重算 {one.visited:,} 件在办件"
+        if one.began_at is None:
+            state, state_zh = "waiting for the service", "等待服务处理"
+        elif one.done_at is not None:
             seconds = (one.done_at - one.began_at).total_seconds()
             state = f"followed by all {one.visited:,} open cases after {seconds:.1f} s"
-        return f"{line}  {state}, {one.changed:,} changed"
+            state_zh = f"全部 {one.visited:,} 件在办件已按此计算，用时 {seconds:.1f} 秒"
+        return f"{line}  {both(f'{state}, {one.changed:,} changed', f'{state_zh}，变动 {one.changed:,} 件')}"
 
     def _on(self, options: DatabaseOptions, service: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run the work in one transaction on the database of a service."""
@@ -201,8 +227,10 @@ class OperatedDocument(Generic[D]):
                 return await work(connection)
 
         if service != self.service and options.address and options.folder is None and PLACE not in options.address:
-            raise typer.BadParameter(
-                f"{service} and {self.service} each have their own: put {PLACE} in it", param_hint="--database"
+            raise wrong_option(
+                f"{service} and {self.service} each have their own: put {PLACE} in it",
+                f"{service} 和 {self.service} 各有数据库，地址中请写 {PLACE}",
+                "--database",
             )
         return on_service(service, options, transaction)
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import typer
-
+from contracts.bilingual import both
 from contracts.working_time.almanac import RegionalRules
 from contracts.working_time.explanation.wording import day_name
 from contracts.working_time.notices import NATION, CalendarChange, InvalidNotice, Notice, changes
@@ -15,7 +14,8 @@ from services.monitor.store import rule_store
 from services.operator.databases import WrongChoice, chosen
 from services.operator.documents.operated import Copy, OperatedDocument, file_differences
 from services.operator.notice_folder import notices
-from services.operator.options import DatabaseOptions, stop
+from services.operator.options import DatabaseOptions
+from services.operator.output import UNCHANGED, end, wrong_option
 from services.runtime.files.document import write_yaml
 
 
@@ -26,7 +26,7 @@ def differences(before: RuleSet | None, after: RuleSet) -> list[str]:
     lines = []
     was, now = before.almanac.published, after.almanac.published
     if was != now:
-        lines.append(f"published calendar: {was.version} -> {now.version}")
+        lines.append(f"{both('published calendar', '公布的日历')}: {was.version} -> {now.version}")
     before_there, after_there = RegionalRules(before.almanac), RegionalRules(after.almanac)
     for region in sorted({notice.region for notice in (*before.notices, *after.notices)} | {NATION}):
         found = changes(before_there.calendar(region), after_there.calendar(region))
@@ -49,7 +49,7 @@ def summary(before: RuleSet | None, after: RuleSet) -> str:
         changed.append(f"rules {after.rules.version}")
     if before is None or before.almanac.published != after.almanac.published:
         changed.append(after.almanac.published.version)
-    return ", ".join(changed) or "notices removed"
+    return ", ".join(changed) or both("notices removed", "已移除通知")
 
 
 def made_from(file: Path | None, calendars: Path) -> Callable[[RuleSet | None], RuleSet]:
@@ -62,7 +62,7 @@ def made_from(file: Path | None, calendars: Path) -> Callable[[RuleSet | None], 
             made = rule_set(rules, notices(calendars))
             Rules(0, made)  # raises for content that monitor cannot apply
         except InvalidNotice as fault:
-            raise stop(f"{fault}\nnothing has changed") from None
+            raise end(f"{fault}\n{both(*UNCHANGED)}") from None
         return made
 
     return make
@@ -74,7 +74,7 @@ def in_force_here(options: DatabaseOptions) -> tuple[int, RuleSet] | None:
         chosen("monitor", options)
     except WrongChoice as wrong:
         if options.address or options.folder is not None:
-            raise typer.BadParameter(str(wrong)) from None
+            raise wrong_option(wrong.en, wrong.zh) from None
         return None
     number, content = RULES.in_force(options)
     return (number, content) if content is not None else None
@@ -90,7 +90,7 @@ RULES = OperatedDocument(
     rule_store.RULES,
     service="monitor",
     read=rule_store.read,
-    describe=lambda file: f"rules {file.version}",
+    describe=lambda file: (f"rules {file.version}", f"规则 {file.version}"),
     write=lambda content: write_yaml(content.rules),
     differences=differences,
     summary=summary,

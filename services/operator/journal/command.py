@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.operator.options import DAY, Database, DatabaseOptions, Folder
+from services.operator.output import print_result
 
 app = typer.Typer(help="Export the journal of monitor's decisions, and check an export.", no_args_is_help=True)
 
@@ -31,7 +32,7 @@ def export(
 
     first, last = (day.date() if day is not None else None for day in (since, until))
     count = export_journal(DatabaseOptions(database, folder), region, first, last, out)
-    typer.echo(f"{count} blocks written to {out}")
+    print_result(f"{count} blocks written to {out}", f"已将 {count} 个区块写入 {out}")
 
 
 @app.command()

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.files import complete_file
 from services.monitor.journal.blocks import Block, Root, export_head, export_lines
 from services.operator.databases import on_service
-from services.operator.options import DatabaseOptions, file_errors, stop
+from services.operator.options import DatabaseOptions
+from services.operator.output import file_errors, stop
 from services.operator.store import journal
 from services.operator.store.journal import Signed
 
@@ -38,7 +39,10 @@ async def _public_key(engine: AsyncEngine) -> str:
     async with engine.connect() as connection:
         found = await journal.public_key(connection)
     if found is None:
-        raise stop("monitor has written no journal yet: a decision is in it after a minute")
+        raise stop(
+            "monitor has written no journal yet: a decision is in it after a minute; try again then",
+            "monitor 尚未写入日志：决定在一分钟后写入，请届时再试",
+        )
     return found.hex()
 
 
@@ -48,7 +52,9 @@ async def _last_root(engine: AsyncEngine, region: str) -> tuple[date, bytes]:
         found = await journal.last_root(connection, region)
     if found is None:
         raise stop(
-            f"the journal has no day of region {region} that is over: the first is signed after midnight in China"
+            f"the journal has no day of region {region} that is over: check the code, or wait, since the first day is "
+            "signed after midnight in China",
+            f"日志中没有区域 {region} 已结束的日子：请核对代码，或等待，首日在北京时间零点后签名",
         )
     return found
 
@@ -70,7 +76,10 @@ async def _export(engine: AsyncEngine, region: str, since: date | None, until: d
             count += len(blocks)
         _write(file, [], roots)
     if not count and not roots:
-        raise stop(f"the journal has no block of region {region} in that time")
+        raise stop(
+            f"the journal has no block of region {region} in that time: check the code, --since and --until",
+            f"日志在该时段没有区域 {region} 的记录：请核对代码、--since 和 --until",
+        )
     return count
 
 
@@ -86,5 +95,6 @@ def _check_keys(signed: Sequence[Signed[Block]] | Sequence[Signed[Root]], own_ke
     if other is not None:
         raise stop(
             f"the journal of {other} was signed with another key: the installation's secret key was changed since. "
-            "Export the days signed with the present one, by --since and --until"
+            "Export the days signed with the present one, by --since and --until",
+            f"{other} 的日志由另一密钥签名：此后更换过密钥。请用 --since 和 --until 只导出现密钥签名的日子",
         )

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from services.operator.options import stop
+from contracts.faults import texts_of
+from services.operator.output import stop, wrong_option
 from services.runtime.security.encryption import encrypted_url, is_loopback
 
 TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a variable
@@ -36,10 +37,15 @@ class MonitorApi:
         try:
             answer = self._client.request(method, path, **content)
         except httpx2.HTTPError as error:
-            raise stop(f"monitor at {self._client.base_url} does not answer ({type(error).__name__})") from None
+            address, kind = self._client.base_url, type(error).__name__
+            raise stop(
+                f"monitor at {address} does not answer ({kind}); start it, or correct the address",
+                f"{address} 的 monitor 没有应答（{kind}）；请启动服务或更正地址",
+            ) from None
         if answer.is_success:
             return answer.json()
-        raise stop(f"monitor refused it ({answer.status_code}): {_reason(answer)}")
+        en, zh = _reason(answer)
+        raise stop(f"monitor refused it ({answer.status_code}): {en}", f"monitor 拒绝了请求：{zh}")
 
 
 def monitor_api(address: str, folder: Path | None) -> MonitorApi:
@@ -48,24 +54,32 @@ def monitor_api(address: str, folder: Path | None) -> MonitorApi:
         try:
             return MonitorApi(encrypted_url(address), os.environ.get(TOKEN))
         except ValueError as wrong:
-            raise stop(f"--monitor: {wrong}") from None
+            raise wrong_option(*texts_of(wrong), "--monitor") from None
     addresses = (folder or Path("data")) / "addresses"
     try:
         port = int((addresses / "monitor.port").read_text())
     except (OSError, ValueError):
         raise stop(
-            f"{addresses.parent} is no folder of 'onedoor up': name its folder with --folder, or monitor with --monitor"
+            f"{addresses.parent} is no folder of 'onedoor up': name its folder with --folder, or monitor with "
+            "--monitor",
+            f"{addresses.parent} 不是 onedoor up 的文件夹：请用 --folder 指定其文件夹，或用 --monitor 指定 monitor",
         ) from None
     kept = addresses / "api-token"
     token = os.environ.get(TOKEN) or (kept.read_text() if kept.exists() else None)
     return MonitorApi(f"http://127.0.0.1:{port}", token)
 
 
-def _reason(answer: httpx2.Response) -> str:
-    """The reasons of a problem document (RFC 9457), in one line."""
+def _reason(answer: httpx2.Response) -> tuple[str, str]:
+    """The reasons of a problem document (RFC 9457), in each language."""
     try:
         problem = answer.json()
-        faults = [f"{fault['field']}: {fault['message']}" for fault in problem.get("errors", ())]
-        return "; ".join([*filter(None, (problem["title"], problem.get("detail"))), *faults])
+        faults = [
+            (f"{place}: {fault['detail']}", f"{place}：{fault['detail_zh']}")
+            for fault in problem.get("errors", ())
+            for place in [fault.get("parameter") or fault.get("pointer")]
+        ]
+        en = [problem["title"], problem.get("detail"), *(one for one, _ in faults)]
+        zh = [problem["title_zh"], problem.get("detail_zh"), *(one for _, one in faults)]
+        return "; ".join(filter(None, en)), "；".join(filter(None, zh))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return answer.text[:500]
+        return answer.text[:500], "见英文说明"

@@ -29,7 +29,7 @@ def handle(state: RoutedCase | None, envelope: Envelope[Message]) -> Transition[
     it, and `InvalidMessage` for a message that contradicts the case or is not for routing.
     """
     if type(envelope.data) not in _MESSAGES:
-        raise InvalidMessage(f"{envelope.type} is not for routing")
+        raise InvalidMessage(f"{envelope.type} is not for routing", f"{envelope.type} 不由 routing 处理")
     message, case_id = cast(RoutingMessage, envelope.data), envelope.subject
     if state is None:
         if isinstance(message, CaseAccepted):

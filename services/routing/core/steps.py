@@ -67,7 +67,10 @@ def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
     step = _find(case_id, case, done)
     if step.state is StepState.DONE:
         if step.outcome is not done.outcome:
-            raise InvalidMessage(f"step {step.name} was {step.outcome}, and is now reported as {done.outcome}")
+            raise InvalidMessage(
+                f"step {step.name} was {step.outcome}, and is now reported as {done.outcome}",
+                f"环节 {step.name} 原为 {step.outcome}，现报为 {done.outcome}",
+            )
         return _with_earlier_times(case.steps, step, done)
     answered = _move(
         step,
@@ -120,11 +123,17 @@ def _find(case_id: CaseId, case: RoutedCase, message: TaskDelivered | TaskDone) 
     for step in case.steps:
         if step.name == message.step:
             if not is_assigned(message, case_id, step.plan):
-                raise InvalidMessage(f"step {step.name} is assigned to {step.plan.system}, under another task")
+                raise InvalidMessage(
+                    f"step {step.name} is assigned to {step.plan.system}, under another task",
+                    f"环节 {step.name} 已交给 {step.plan.system}，属于另一任务",
+                )
             if step.state in (StepState.WAITING, StepState.DROPPED):
-                raise InvalidMessage(f"step {step.name} is {step.state}: it has not been requested")
+                raise InvalidMessage(
+                    f"step {step.name} is {step.state}: it has not been requested",
+                    f"环节 {step.name} 的状态为 {step.state}，尚未交办",
+                )
             return step
-    raise InvalidMessage(f"the case has no step {message.step}")
+    raise InvalidMessage(f"the case has no step {message.step}", f"该办件没有环节 {message.step}")
 
 
 def _with(steps: Steps, changed: RoutedStep) -> Steps:

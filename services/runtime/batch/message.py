@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contracts.bilingual import both
 from contracts.envelope import Envelope, Message
 from contracts.values import Value
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
 
-WAITS = "waits for an earlier message of its case"
+WAITING = ("waits for an earlier message of its case", "等待该办件较早的消息")
+WAITS = both(*WAITING)
 """The reason of a dead letter that is parked only because its case is blocked."""
 
 

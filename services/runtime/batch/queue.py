@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from contracts.bilingual import both
 from contracts.values import Value
 from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
@@ -155,7 +156,12 @@ class BatchQueue:
                     if one.reply is not None and not one.reply.done():
                         one.reply.set_exception(error)
                     if one.from_kafka:
-                        reason = f"its effects cannot be stored: {type(error).__name__}"
+                        kind = type(error).__name__
+                        reason = both(
+                            f"its effects cannot be stored: {kind}. Correct the fault or the record, then replay the "
+                            "letters of the case",
+                            f"其结果无法保存（{kind}）。请排除故障或更正记录，再重放该办件的死信",
+                        )
                         parked += await self._processor.run([], [one.dead_letter(reason, blocking=True)])
             parked += await self._processor.run([], submission.letters)
         except DATABASE_ERRORS as error:

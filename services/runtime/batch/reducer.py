@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
+from contracts.bilingual import both
 from contracts.core import EarlyRequest, InvalidMessage, Transition
 from contracts.envelope import Envelope, Message, follow
 from contracts.registry import topic_of
 from contracts.values import Value
 from services.runtime import telemetry
-from services.runtime.batch.message import WAITS, InboundMessage
+from services.runtime.batch.message import WAITING, WAITS, InboundMessage
 from services.runtime.batch.result import BatchResult, LoadedCase
 from services.runtime.clock import machine_now
 from services.runtime.external_system import ExternalCall
@@ -65,7 +66,7 @@ class CaseReducer(Generic[S]):
                 result.duplicates += 1
                 continue
             if blocked:
-                self._reject(one, WAITS, result, blocking=True)
+                self._reject(one, WAITS, result, blocking=True, error=InvalidMessage(*WAITING))
                 continue
             try:
                 transition = self.core(state, envelope)
@@ -75,7 +76,12 @@ class CaseReducer(Generic[S]):
                 continue
             except Exception as error:
                 log.exception("the core failed", case_id=case_id, message_id=str(envelope.id), type=envelope.type)
-                self._reject(one, f"the core failed: {type(error).__name__}", result, blocking=True, error=error)
+                kind = type(error).__name__
+                reason = both(
+                    f"the core failed: {kind}. Correct the fault or the record, then replay the letters of the case",
+                    f"服务的程序出错（{kind}）。请排除故障或更正记录，再重放该办件的死信",
+                )
+                self._reject(one, reason, result, blocking=True, error=error)
                 blocked = one.from_kafka
                 continue
             state = transition.state
@@ -168,7 +174,7 @@ class CaseReducer(Generic[S]):
         """Raise `InvalidMessage` for a message whose topic this installation lacks: nothing would consume it."""
         for message in messages:
             if self._topics is not None and (topic := topic_of(message)) not in self._topics:
-                raise InvalidMessage(f"{topic} is no topic of this installation")
+                raise InvalidMessage(f"{topic} is no topic of this installation", f"本系统没有主题 {topic}")
 
     def _reject(
         self,
@@ -177,11 +183,11 @@ class CaseReducer(Generic[S]):
         result: BatchResult[S],
         *,
         blocking: bool = False,
-        error: Exception | None = None,
+        error: Exception,
     ) -> None:
         """Park a Kafka record as a dead letter, unless its sender repeats it; reply to a command; log anything else."""
         if one.reply is not None:
-            result.replies.append((one.reply, error or InvalidMessage(reason)))
+            result.replies.append((one.reply, error))
         if isinstance(error, EarlyRequest):
             log.info("request about a case not accepted yet", case_id=one.envelope.subject, type=one.envelope.type)
         elif one.from_kafka:

@@ -15,9 +15,11 @@ from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from contracts.faults import Fault, Path, both
+from contracts.bilingual import both
+from contracts.faults import Fault, Path
 from services.runtime.fault_text import faults_of
 from services.runtime.files.encoding import InvalidFile, invalid, read_text
+from services.runtime.files.field_names import unknown_field
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -85,11 +87,16 @@ def read_document(model: type[M], content: bytes | str) -> M:
 
 
 def check_document(model: type[M], loaded: Any, name_fields: Sequence[str] = ()) -> M:
-    """Loaded content as a value of this model. Raises `InvalidFile`; ``name_fields`` as for `describe_fault`."""
+    """Loaded content as a value of this model. A field that the model does not have is a fault, also within a model
+    that ignores such fields in messages.
+
+    Raises `InvalidFile`; ``name_fields`` as for `describe_fault`.
+    """
     try:
-        return model.model_validate(loaded)
+        return model.model_validate(loaded, extra="forbid")
     except ValidationError as error:
-        faults = faults_of(error)
+        unknown = {tuple(one["loc"]) for one in error.errors() if one["type"] == "extra_forbidden"}
+        faults = [unknown_field(model, one.path) if one.path in unknown else one for one in faults_of(error)]
         raise InvalidFile("\n".join(describe_fault(loaded, fault, name_fields) for fault in faults)) from None
 
 

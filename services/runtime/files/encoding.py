@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contracts.faults import both
+from contracts.bilingual import both
 
 UTF_8, UTF_16, GB18030 = "UTF-8", "UTF-16", "GB18030"
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from contracts.faults import both
+from contracts.bilingual import BilingualError
 
 Path = tuple[int | str, ...]
 
 
-class InvalidJson(ValueError):
+class InvalidJson(BilingualError, ValueError):
     """Text that is no JSON, or has a name twice. The message does not repeat values, which may be personal data.
 
     ``en`` and ``zh`` tell what is wrong. ``path`` leads to a name that stands twice; it is None for text that is no
@@ -21,8 +21,8 @@ class InvalidJson(ValueError):
     """
 
     def __init__(self, en: str, zh: str, path: Path | None = None) -> None:
-        super().__init__(both(en, zh))
-        self.en, self.zh, self.path = en, zh, path
+        super().__init__(en, zh)
+        self.path = path
 
 
 class _Repeated(Exception):

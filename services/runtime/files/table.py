@@ -9,7 +9,8 @@ from io import StringIO
 from typing import NamedTuple
 from unicodedata import normalize
 
-from contracts.faults import both, texts_of
+from contracts.bilingual import both
+from contracts.faults import texts_of
 from services.runtime.files.encoding import UTF_8, InvalidFile, invalid, read_text, reading_note
 
 _SEPARATORS = {",": ("commas", "逗号"), ";": ("semicolons", "分号"), "\t": ("tabs", "制表符"), "|": ("bars", "竖线")}

@@ -186,7 +186,7 @@ def _invalid_request(error: RequestValidationError) -> Problem:
 
 def _rejected(error: Rejected) -> Problem:
     title, title_zh = "This cannot be done as things stand", "当前状态下不能这样办理"
-    return Problem(409, "not-now", title, title_zh, detail=error.why, detail_zh=error.why_zh)
+    return Problem(409, "not-now", title, title_zh, detail=error.en, detail_zh=error.zh)
 
 
 def _overloaded(_: Exception) -> Problem:
@@ -246,7 +246,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
     InvalidBody: lambda error: not_json(error.fault),
     RequestValidationError: _invalid_request,
-    InvalidMessage: lambda error: _plain(409, str(error), "与该办件的记录不符"),
+    InvalidMessage: lambda error: _plain(409, error.en, error.zh),
     UnknownCase: lambda _: NO_SUCH_CASE,
     Rejected: _rejected,
     Overloaded: _overloaded,

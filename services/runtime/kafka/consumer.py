@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from contracts.bilingual import both
 from contracts.codec import InvalidRecord, decode
 from contracts.core import backoff
 from contracts.envelope import CASE_ID, Envelope, Message
@@ -190,7 +191,9 @@ class Consumer:
             except Exception as error:
                 if not isinstance(error, InvalidRecord):
                     log.exception("a record cannot be decoded", topic=topic, origin=origin)
-                reason = str(error) if isinstance(error, InvalidRecord) else f"decoding failed: {type(error).__name__}"
+                kind = type(error).__name__
+                failed = both(f"decoding failed: {kind}. Update the service", f"解码失败（{kind}）。请更新服务")
+                reason = str(error) if isinstance(error, InvalidRecord) else failed
                 case_id = _case_of(record.key)
                 dead_letters.append(make_dead_letter(reason, topic, origin, record.key, record.value, case_id))
                 continue

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from contracts.faults import fault
+
 EXCEPTION = "ONEDOOR_ALLOW_UNENCRYPTED_CONNECTIONS_TO"
 
 
@@ -48,16 +50,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def require_encryption(hosts: Iterable[str], remedy: str) -> None:
+def require_encryption(hosts: Iterable[str], en: str, zh: str) -> None:
     """Raise `ValueError` if one of these hosts is another machine and no exception names it.
 
-    To be called for connections that are not encrypted, or whose server is not verified. ``remedy`` says how they are.
+    To be called for connections that are not encrypted, or whose server is not verified. ``en`` and ``zh`` say how they
+    are.
     """
     for host in hosts:
         if not is_loopback(host) and host not in EncryptionSettings().allow_unencrypted_connections_to:
-            raise ValueError(
-                f"{host} is another machine, so the connection must be encrypted and the server verified: {remedy}. "
-                f"To do without, name {host} in {EXCEPTION}"
+            raise fault(
+                f"{host} is another machine, so the connection must be encrypted and the server verified: {en}. "
+                f"To do without, name {host} in {EXCEPTION}",
+                f"{host} 是另一台机器，连接须加密并验证服务器：{zh}。如确需例外，请在 {EXCEPTION} 中写明 {host}",
             )
 
 
@@ -65,9 +69,11 @@ def encrypted_url(url: str) -> str:
     """Check that an address of HTTP begins with https, unless it leads to this machine. Raises `ValueError`."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no address of HTTP, such as https://example.gov.cn")
+        raise fault(
+            "is no address of HTTP, such as https://example.gov.cn", "不是 HTTP 地址，例如 https://example.gov.cn"
+        )
     if parts.scheme != "https":
-        require_encryption([parts.hostname], "begin the address with https://")
+        require_encryption([parts.hostname], "begin the address with https://", "地址须以 https:// 开头")
     return url
 
 
@@ -82,13 +88,17 @@ def encrypted_database(address: str) -> str:
     except ArgumentError:
         url = None
     if url is None or url.drivername != "postgresql+asyncpg":
-        raise ValueError("must be like postgresql+asyncpg://user:password@host/name")
+        raise fault(
+            "must be like postgresql+asyncpg://user:password@host/name",
+            "须形如 postgresql+asyncpg://user:password@host/name",
+        )
     if url.query.get("ssl") != "verify-full":
         named = url.query.get("host", ())
         hosts = [url.host] if url.host else [named] if isinstance(named, str) else list(named)
         require_encryption(
             _machines(hosts or [os.environ.get("PGHOST", "")]),
             "end the address with ?ssl=verify-full, and name the file of its authority in PGSSLROOTCERT",
+            "地址末尾加 ?ssl=verify-full，并用 PGSSLROOTCERT 指定签发机构的证书文件",
         )
     return address
 
@@ -100,6 +110,7 @@ def encrypted_kafka(addresses: str, protocol: str) -> None:
         require_encryption(
             (urlsplit(broker).hostname or broker for broker in brokers),
             "set ONEDOOR_KAFKA_SECURITY to SASL_SSL or SSL, and ONEDOOR_KAFKA_CA_FILE",
+            "将 ONEDOOR_KAFKA_SECURITY 设为 SASL_SSL 或 SSL，并设置 ONEDOOR_KAFKA_CA_FILE",
         )
 
 

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from contracts.bilingual import both
 from services.runtime.configuration import WrongSetting
 
 _TOKEN = HTTPBearer(auto_error=False, scheme_name="staff", description="The token of staff and operators.")
@@ -26,8 +27,12 @@ def staff_only(api_token: SecretStr | None) -> Any:
     """
     if api_token is None:
         raise WrongSetting(
-            "ONEDOOR_API_TOKEN is not set. Endpoints of staff and operators always require a token: set one "
-            "of at least 16 characters, such as the output of 'openssl rand -base64 32'."
+            both(
+                "ONEDOOR_API_TOKEN is not set. Endpoints of staff and operators always require a token: set one "
+                "of at least 16 characters, such as the output of 'openssl rand -base64 32'.",
+                "未设置 ONEDOOR_API_TOKEN。工作人员和运维人员的接口必须使用令牌：请设置至少 16 个字符的令牌，"
+                "例如 openssl rand -base64 32 的输出。",
+            )
         )
     token = api_token.get_secret_value().encode()
 

@@ -17,7 +17,7 @@ def test_a_wrong_setting_stops_a_service_with_its_name_value_and_what_is_allowed
 def test_a_missing_setting_is_named_with_its_meaning() -> None:
     result = run_onedoor("sandbox", "tax")
     assert result.returncode == 2
-    assert "ONEDOOR_SANDBOX_DATABASE is not set. Meaning: " in result.stderr
+    assert "ONEDOOR_SANDBOX_DATABASE is not set; set it / 未设置，请设置. Meaning: " in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_wrong_argument_is_refused(arguments: tuple[str, ...]) -> None:
         (("up", "--folder", __file__), "choose another --folder"),
         (
             ("migrate", "intake", "--database", "postgresql+asyncpg://user:password@127.0.0.1:1/nowhere"),
-            "user:***@127.0.0.1:1/nowhere: ",
+            "user:***@127.0.0.1:1/nowhere cannot be used: nothing listens at this address",
         ),
     ],
 )

@@ -26,6 +26,7 @@ from services.operator.databases import connected
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
+from tests.support.languages import in_both
 from tests.support.messages import CASE_ID, MONDAY, CaseMessages, plan, plan_step
 from tests.support.runtime.toy import TOPIC, case, instruction, toy
 from tests.support.scenario import Scenario, of_type
@@ -115,7 +116,7 @@ def test_list_shows_origin_and_reason_of_each(database: str) -> None:
 
 def test_list_is_narrowed_by_case_status_and_limit(database: str) -> None:
     assert case(1) not in onedoor("list", "--case", case(2)).output
-    assert onedoor("list", "--status", "dropped").output == "none\n"
+    assert onedoor("list", "--status", "dropped").output == "none / 没有\n"
     result = onedoor("list", "--limit", "2")
     assert "more than 2" in result.output
     assert len([line for line in result.output.splitlines() if AT in line]) == 2
@@ -158,7 +159,7 @@ def test_show_prints_bytes_that_no_terminal_executes(database: str) -> None:
 def test_replay_publishes_a_case_in_order_and_names_the_letters_that_cannot_be(database: str) -> None:
     result = onedoor("replay", "--case", case(1))
     assert result.exit_code == 1
-    assert "replayed: 1, 2\n" in result.stdout
+    assert "replayed / 已重放: 1, 2\n" in result.stdout
     for reason in (
         "letter 4 is not text",
         "letter 5 is empty",
@@ -173,7 +174,7 @@ def test_replay_publishes_a_case_in_order_and_names_the_letters_that_cannot_be(d
 def test_replay_by_number_replays_those_that_it_can(database: str) -> None:
     result = onedoor("replay", "7", "3", "99")
     assert result.exit_code == 1
-    assert "replayed: 7\n" in result.stdout
+    assert "replayed / 已重放: 7\n" in result.stdout
     assert "letter 3 names no case" in result.stderr
     assert "letter 99 does not exist here" in result.stderr
     assert onedoor("replay", "7").exit_code == 1, "it has been replayed already"
@@ -231,7 +232,7 @@ def test_a_corrected_record_is_published_in_place_of_a_letter(database: str) -> 
     [
         (("1", "--set", "data.reason=[]"), "not a valid record"),
         (("1", "--set", "subject=0009-0000-0000-0"), "its subject must stay"),
-        (("1", "--set", "other.reason=x"), "there is no other.reason in it"),
+        (("1", "--set", "other.reason=x"), "has no field other.reason"),
         (("1", "--set", "reason"), "write a path and a value"),
         (("3",), "give the whole content with --file"),
         (("6", "--set", "answer.reference=N1"), "give the whole content with --file"),
@@ -243,6 +244,24 @@ def test_a_wrong_correction_is_refused_with_the_reason(database: str, arguments:
     assert result.exit_code == 1
     assert reason in result.stderr and "挂号" not in result.output
     assert statuses(database) == ["parked"] * 8
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "99"),
+        ("replay", "99"),
+        ("replay", "--case", case(9)),
+        ("replay", "3", "4", "5", "6"),
+        ("drop", "99"),
+        ("correct", "99", *RECORD),
+        ("correct", "1", "--set", "data.reason=[]", *RECORD),
+        ("correct", "3", *RECORD),
+    ],
+)
+def test_an_unknown_letter_or_case_is_refused_in_both_languages(database: str, arguments: tuple[str, ...]) -> None:
+    lines = onedoor(*arguments).stderr.splitlines()
+    assert lines and all(map(in_both, lines)), lines
 
 
 def test_a_correction_needs_an_author_and_a_reason(database: str) -> None:

@@ -87,7 +87,8 @@ async def test_a_message_whose_topic_does_not_exist_is_impossible(
     batches = process(frozenset({"onedoor.alerts"}))
     await batches.run([record("publish 1"), record("count", 2)])
     (letter,) = await dead_letters.letters(database)
-    assert (letter.case_id, letter.reason) == (case(1), "onedoor.requests is no topic of this installation")
+    assert letter.case_id == case(1)
+    assert letter.reason.startswith("onedoor.requests is no topic of this installation / ")
     assert (await tally(database, 2)).instructions == ("count",)
 
 

@@ -178,19 +178,23 @@ async def test_a_call_of_a_dead_process_is_repeated_when_the_lease_ends(start: S
 
 async def test_an_unparseable_reply_is_parked_and_the_call_stays_open(start: Start) -> None:
     system = FakeSystem()
-    system.fault = UnparseableReply("neither yes nor no", b"<maybe/>")
+    system.fault = UnparseableReply("neither yes nor no", "既非是也非否", b"<maybe/>")
     async with start(system) as host:
         await command(host, "call now")
         await until_parked(host, 1)
         system.fault = None
         await until(host, answered)
         (letter,) = await dead_letters.letters(host.database)
-        assert (letter.reason, letter.value, letter.case_id) == ("neither yes nor no", b"<maybe/>", case(1))
+        assert (letter.reason, letter.value, letter.case_id) == (
+            "neither yes nor no / 既非是也非否",
+            b"<maybe/>",
+            case(1),
+        )
 
 
 async def test_a_refused_request_is_parked_and_holds_no_other_back(start: Start) -> None:
     system = FakeSystem()
-    system.faults = {case(n): RequestRefused("its column is too narrow", b"column %d" % n) for n in (3, 7)}
+    system.faults = {case(n): RequestRefused("its column is too narrow", "列过窄", b"column %d" % n) for n in (3, 7)}
     async with start(system) as host:
         await command(host, "call now", range(20))
         await until(host, answered, set(range(20)) - {3, 7})
@@ -200,7 +204,7 @@ async def test_a_refused_request_is_parked_and_holds_no_other_back(start: Start)
         await until(host, answered, range(20))
         letters = await dead_letters.letters(host.database)
         assert {(letter.case_id, letter.reason, letter.value) for letter in letters} == {
-            (case(n), "its column is too narrow", b"column %d" % n) for n in (3, 7)
+            (case(n), "its column is too narrow / 列过窄", b"column %d" % n) for n in (3, 7)
         }
 
 
@@ -252,7 +256,7 @@ async def test_a_poll_that_is_asked_to_wait_holds_calls_back_as_well(start: Star
 
 async def test_a_notification_that_cannot_be_acknowledged_is_parked_once(start: Start) -> None:
     system = FakeSystem()
-    system.notifications = {1: InvalidNotification(UnparseableReply("without an id", b"?"), None)}
+    system.notifications = {1: InvalidNotification(UnparseableReply("without an id", "没有编号", b"?"), None)}
     async with start(system) as host:
         calls = host.external_calls
         assert calls is not None
@@ -275,7 +279,7 @@ async def test_notifications_are_processed_once_and_acknowledged(start: Start) -
     system = FakeSystem()
     system.notifications = {
         1: Notification(case(1), Reply(text="news"), 1),
-        2: InvalidNotification(UnparseableReply("garbled", b"\xff"), 2),
+        2: InvalidNotification(UnparseableReply("garbled", "乱码", b"\xff"), 2),
         3: Notification(case(3), instruction("impossible", case(3)).data, 3),
     }
     async with start(system) as host:
@@ -286,8 +290,8 @@ async def test_notifications_are_processed_once_and_acknowledged(start: Start) -
 
         await eventually(all_acknowledged)
         assert {letter.reason for letter in await dead_letters.letters(host.database)} == {
-            "garbled",
-            "impossible for the toy",
+            "garbled / 乱码",
+            "impossible for the toy / 玩具做不到",
         }
 
 

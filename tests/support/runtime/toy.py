@@ -68,7 +68,7 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Transition[Tally
             tally = tally.replace(instructions=(*tally.instructions, instruction))
             verb, _, argument = instruction.partition(" ")
             if verb == "impossible":
-                raise InvalidMessage("impossible for the toy")
+                raise InvalidMessage("impossible for the toy", "玩具做不到")
             if verb == "early" and state is None:
                 raise EarlyRequest(envelope.subject)
             if verb == "fail":
@@ -85,7 +85,7 @@ def handle(state: Tally | None, envelope: Envelope[Message]) -> Transition[Tally
             tally = tally.replace(fired=tally.fired + 1, timer_at=None)
             out = (CaseStateRequested(),)
         case Reply(text="impossible"):
-            raise InvalidMessage("impossible for the toy")
+            raise InvalidMessage("impossible for the toy", "玩具做不到")
         case Reply(text=text):
             tally = tally.replace(answers=(*tally.answers, text))
             if not text.startswith("failed"):

@@ -233,7 +233,7 @@ def test_an_invalid_reply_names_fields_without_values() -> None:
     with pytest.raises(ValidationError) as caught:
         tax.Taxpayer.model_validate({"kind": "natural", "name": "张三", "idType": "111", "idNumber": 110105})
     fault = unparseable(caught.value, b"raw")
-    assert "idNumber: string_type" in str(fault)
+    assert "idNumber: must be text" in str(fault)
     assert "110105" not in str(fault)
     assert fault.raw == b"raw"
 

@@ -328,12 +328,18 @@ def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     sound = run(export(), "--key", PUBLIC.upper(), "--until", "2026-03-04")
-    assert (sound.returncode, sound.stdout) == (0, "sound: 18 entries, blocks 1 to 9, 2026-03-02 to 2026-03-04.\n")
+    assert (sound.returncode, sound.stdout) == (
+        0,
+        "sound: 18 entries, blocks 1 to 9, 2026-03-02 to 2026-03-04. / 完好：18 条记录。\n",
+    )
     content = json.loads(export()[1])
     content["block"]["entries"][0] = content["block"]["entries"][0].replace("0", "1", 1)
     forged = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     broken = run([export()[0], forged, *export()[2:]])
-    assert (broken.returncode, broken.stdout) == (1, "BROKEN: line 2: block 1 was changed.\n")
+    assert (broken.returncode, broken.stdout) == (
+        1,
+        "BROKEN: line 2: block 1 was changed / 第 2 行：区块 1 被改动\n",
+    )
     unproved = run(export()[:1], "--key", PUBLIC)
     assert unproved.returncode == 3 and unproved.stdout.startswith("NOT PROVEN: it has no block and no root.")
     for options in (("--until", "2026-13-45"), ("--root", "abc"), ("--key",), ("--other",)):

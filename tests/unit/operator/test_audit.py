@@ -30,6 +30,7 @@ from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice
 from services.operator.options import DatabaseOptions
 from services.registry import default_systems
+from services.runtime.configuration import WrongSetting, read
 from tests.support.cases.simulated_case import SimulatedCase, core_of, simulate, three_departments_plan
 from tests.support.messages import CASE_ID
 from tests.support.scenario import enveloped, of_type
@@ -204,12 +205,12 @@ def test_a_rung_must_be_listed_and_published_and_late() -> None:
     state["commitments"][0]["raised"] = [{"rung": "warning", "raised_at": "2026-03-02T02:05:00Z"}]
     changed(record, "monitor", state=state)
     assert sorted(faults(record)) == [
-        "case: warning has been published 0 times",
-        "case: warning is listed 0 times",
-        "case: warning stands, and the answer was in time",
+        "case: warning has been published 0 times / 警示发布了 0 次",
+        "case: warning is listed 0 times / 警示在列表中出现 0 次",
+        "case: warning stands, and the answer was in time / 答复及时，警示却有效",
     ]
     record.alerts = [Alert("case", "warning", 1, withdrawn=True)]
-    assert "case: warning is withdrawn in the list or at monitor, and not in both" in faults(record)
+    assert any("is withdrawn in the list or at monitor, and not in both" in what for what in faults(record))
 
 
 def test_missing_and_invented_processed_ids_are_detected() -> None:
@@ -217,7 +218,7 @@ def test_missing_and_invented_processed_ids_are_detected() -> None:
         processed_ids = decided().rows[service][0].processed_ids
         forged = changed(decided(), service, processed_ids=(*processed_ids, uuid4()))
         assert [fault.what for fault in replay(forged, MOMENTS)[1]] == [
-            f"{service}: it has processed a message that no service published"
+            f"{service}: it has processed a message that no service published / 处理过没有服务发布的消息"
         ]
         dropped = changed(decided(), service, processed_ids=())
         assert replay(dropped, MOMENTS)[1], f"{service} lost all ids of processed messages"
@@ -260,13 +261,18 @@ DATABASES = "postgresql+asyncpg://u:p@h.example/{service}?ssl=verify-full"
             {"audit_ledgers": {"tax": SecretStr("x")}},
             "tax: must be like",
         ),
-        (DATABASES, {"clock": "/no/clock"}, "ONEDOOR_CLOCK"),
         (DATABASES, {"systems": ()}, "ONEDOOR_SYSTEMS is not set"),
     ],
 )
 def test_a_wrong_choice_names_the_setting(address: str, settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(WrongChoice, match=expected):
         targets(DatabaseOptions(address, None), AuditSettings(**{"systems": SYSTEMS, **settings}))
+
+
+def test_a_missing_clock_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDOOR_CLOCK", "/no/clock")
+    with pytest.raises(WrongSetting, match=r"ONEDOOR_CLOCK = '/no/clock': clock must be 'system' or the path"):
+        read(AuditSettings)
 
 
 def test_a_ledger_that_is_not_named_is_not_examined() -> None:
@@ -289,4 +295,5 @@ def test_an_unreachable_database_is_named_without_its_password(
     monkeypatch.setenv("ONEDOOR_SYSTEMS", "tax")
     assert run(DatabaseOptions("postgresql+asyncpg://u:hidden@127.0.0.1:1/onedoor_{service}", None), "10", 1, None) == 2
     errors = capsys.readouterr().err
-    assert "the database of intake at 127.0.0.1:1/onedoor_intake" in errors and "hidden" not in errors
+    assert "intake: the database postgresql+asyncpg://u:***@127.0.0.1:1/onedoor_intake cannot be used: " in errors
+    assert "hidden" not in errors

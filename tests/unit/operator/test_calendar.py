@@ -33,7 +33,11 @@ def onedoor(folder: Path, *arguments: str, answer: str = "") -> Result:
         (("--days", "5"), "Sat 2026-10-10 17:30"),
         (("--days", "5", "--rule", "second"), "Sat 2026-10-10 10:00"),
         (("--days", "5", "--suspend", "2026-09-29..2026-10-09"), "Wed 2026-10-14 17:30"),
-        (("--days", "5", "--suspend", "2026-09-29.."), "suspended since Tue 2026-09-29 00:00, 5 working days left"),
+        (
+            ("--days", "5", "--suspend", "2026-09-29.."),
+            "suspended since Tue 2026-09-29 00:00, 5 working days left"
+            " / 自 2026-09-29 周二 00:00 起中止，剩余 5个工作日",
+        ),
         (("--days", "5", "--extend", "10"), "Fri 2026-10-23 17:30"),
         (("--days", "5", "--restart", "2026-10-08T09:00"), "Wed 2026-10-14 17:30"),
         (("--months", "1"), "Wed 2026-10-28 17:30"),
@@ -66,8 +70,8 @@ def test_due_prints_json(folder: Path) -> None:
         (("--from", "2026-09-28T10:00", "--days", "5", "--hours", "17:00-17:00"), "have no length"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--region", "Guangxi"), "CN-45"),
         (("--from", "9999-12-28T10:00", "--days", "50"), "9999"),
-        (("--batch", "nowhere.csv"), "nowhere.csv: No such file"),
-        (("--batch", "."), "directory"),
+        (("--batch", "nowhere.csv"), "nowhere.csv: there is no such file"),
+        (("--batch", "."), ".: this is a folder; name a file"),
         (("--batch", "nowhere.csv", "--extend", "3"), "the limits of a batch are in its file"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--out", "x.csv"), "--out goes with --batch"),
         (("--from", "2026-09-28T10:00", "--days", "5", "--zone", "Asia"), "no time zone"),
@@ -190,7 +194,7 @@ def test_a_notice_is_shown_confirmed_and_put_in_force_once(folder: Path, tmp_pat
     before = onedoor(folder, *due).stdout
 
     refused = onedoor(folder, "load", str(file), answer="n\n")
-    assert refused.exit_code == 1 and "nothing has changed" in refused.stdout
+    assert refused.exit_code == 1 and "nothing has changed" in refused.stderr
     assert f"{YEAR}-05-03  now off  劳动节 (Labour Day)" in refused.stdout
     assert onedoor(folder, *due).stdout == before
 
@@ -235,7 +239,7 @@ def test_a_notice_that_was_interrupted_leaves_the_old_one(
     monkeypatch.setattr(Path, "replace", full)
     file.write_text(json.dumps({**NOTICE, "days": [{"name": "劳动节", "date": f"{YEAR}-05-04", "isOffDay": True}]}))
     result = onedoor(folder, "load", str(file), "--yes")
-    assert result.exit_code == 2 and "No space left" in result.stderr
+    assert result.exit_code == 2 and "the disk is full; make room / 磁盘空间已满，请清理" in result.stderr
     assert (folder / f"CN {YEAR}.json").read_bytes() == before
 
 
@@ -254,7 +258,7 @@ def test_a_notice_is_refused_for_another_region(folder: Path, tmp_path: Path) ->
 def test_a_folder_of_notices_with_another_entry_is_refused(folder: Path, spoilt: str) -> None:
     (folder / spoilt).mkdir(parents=True)
     result = onedoor(folder, "due", "--from", "2026-09-28T10:00", "--days", "5")
-    assert result.exit_code == 2 and "directory" in result.stderr
+    assert result.exit_code == 2 and "this is a folder; name a file" in result.stderr
 
 
 def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -266,7 +270,15 @@ def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_written_is_reported(folder: Path) -> None:
     explain = ("explain", "--from", "2026-09-28T10:00", "--days", "5", "--picture", "no/such/folder.svg")
     result = onedoor(folder, *explain)
-    assert result.exit_code == 2 and "No such file" in result.stderr
+    assert result.exit_code == 2 and "there is no such file" in result.stderr
+
+
+@pytest.mark.parametrize("misspelt", ["suspend_form", "Suspend_From", "suspended_from"])
+def test_a_misspelt_column_of_a_suspension_is_not_passed_over(folder: Path, tmp_path: Path, misspelt: str) -> None:
+    file = tmp_path / "limits.csv"
+    file.write_text(f"start,limit_days,{misspelt},suspend_to\n2026-03-02,5,2026-03-03,2026-03-10\n")
+    result = onedoor(folder, "due", "--batch", str(file))
+    assert result.exit_code == 1 and f"there is no column {misspelt}; write suspend_from" in result.stderr
 
 
 def test_a_region_has_holidays_of_its_own(folder: Path, tmp_path: Path) -> None:

@@ -21,9 +21,12 @@ def report(*rungs: str) -> Report:
 
 def test_the_summary_counts_the_rungs_that_were_drawn_and_no_others() -> None:
     first, second = remarks(HISTORY, report("warning", "yellow"))
-    assert first == "1 case was closed late; rungs drawn, each once a case: 1 warning, 1 yellow."
+    assert first == (
+        "1 case was closed late; rungs drawn, each once a case: 1 warning, 1 yellow. / "
+        "1 件逾期办结；触发的警示（每件每级一次）：1 warning, 1 yellow。"
+    )
     assert second.startswith("0 open cases were late when the history ended")
-    assert next(iter(remarks(HISTORY, report()))).endswith("rungs drawn, each once a case: none.")
+    assert "rungs drawn, each once a case: none. / " in next(iter(remarks(HISTORY, report())))
 
 
 def test_the_table_has_the_rungs_of_the_ladder_only() -> None:

@@ -133,4 +133,4 @@ async def test_a_record_on_which_the_decoder_fails_becomes_a_dead_letter(
     monkeypatch.setattr(consumer_module, "decode", broken)
     await publish(consumer(queue), (b"{}", case(1)))
     (letter,) = queue.dead_letters
-    assert letter.reason == "decoding failed: RecursionError" and letter.value == b"{}"
+    assert letter.reason.startswith("decoding failed: RecursionError") and letter.value == b"{}"

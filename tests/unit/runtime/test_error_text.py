@@ -68,7 +68,8 @@ def test_no_value_is_in_the_text(error: Exception) -> None:
 def test_the_reason_is_in_the_text_where_it_is_harmless() -> None:
     assert describe(refused_row()) == "NotNullViolationError: cases.version"
     assert describe(wrapped(refused_row())) == "DBAPIError: NotNullViolationError: cases.version"
-    assert describe(InvalidMessage("step tax was approved")) == "InvalidMessage: step tax was approved"
+    error = InvalidMessage("step tax was approved", "环节 tax 已准予")
+    assert describe(error) == "InvalidMessage: step tax was approved / 环节 tax 已准予"
     assert "password" in describe(InvalidPasswordError("password authentication failed"))
     assert describe(ConnectionRefusedError(111, "Connection refused")) == "ConnectionRefusedError: Connection refused"
     assert "name: string_type" in describe(invalid())

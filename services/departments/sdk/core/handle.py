@@ -39,7 +39,7 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
     contradiction by `TaskCorrected`.
     """
     if type(envelope.data) not in _MESSAGES:
-        raise InvalidMessage(f"{envelope.type} is not for a department")
+        raise InvalidMessage(f"{envelope.type} is not for a department", f"{envelope.type} 不由部门服务处理")
     message, case_id = cast(DepartmentMessage, envelope.data), envelope.subject
     if isinstance(message, TaskRequested):
         return _request(case_id, state or Tasks(), message)
@@ -71,7 +71,9 @@ def pending_submit(state: Tasks) -> Submit | None:
 def _request(case_id: str, state: Tasks, request: TaskRequested) -> Transition[Tasks]:
     """Open a new task, or report the present state of a known one."""
     if request.task_id != contract.task_id(case_id, request.step):
-        raise InvalidMessage(f"task {request.task_id} is not of this case and step")
+        raise InvalidMessage(
+            f"task {request.task_id} is not of this case and step", f"任务 {request.task_id} 不属于该办件和环节"
+        )
     for task in state.tasks:
         if task.request.task_id == request.task_id:
             return _transition(state, *capability.reports(task))
@@ -166,4 +168,6 @@ def _find(state: Tasks, task_id: str) -> Task:
     for task in state.tasks:
         if task.request.task_id == task_id:
             return task
-    raise InvalidMessage(f"task {task_id} of this case has never been requested here")
+    raise InvalidMessage(
+        f"task {task_id} of this case has never been requested here", f"此处从未接到该办件的任务 {task_id}"
+    )

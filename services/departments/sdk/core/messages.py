@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from contracts.envelope import Code, Instant, Message
+from contracts.faults import fault
 from contracts.messages.fields import SuspendedPeriod
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import DoubtfulTime, TaskId, TaskRequested
@@ -18,7 +19,7 @@ def in_utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise ValueError("a time at the edge of the calendar") from None
+        raise fault("a time at the edge of the calendar", "时间在日历的边缘") from None
 
 
 DepartmentTime = Annotated[Instant, AfterValidator(in_utc)]

@@ -58,7 +58,10 @@ def correct(task: Task, corrected: TaskCorrected) -> Task:
     A decision has been published and may have ended the case, so that it cannot be changed here.
     """
     if task.state is TaskState.DONE:
-        raise InvalidMessage(f"task {task.request.task_id} is done: its decision cannot be corrected")
+        raise InvalidMessage(
+            f"task {task.request.task_id} is done: its decision cannot be corrected",
+            f"任务 {task.request.task_id} 已办结，其决定不能更正",
+        )
     at, tolerance = corrected.corrected_at, CLOCK_TOLERANCE
     number: dict[str, Any] = {"reference": corrected.reference, "delivered_at": corrected.delivered_at}
     receipt = times.checked_answer(task, Receipt(**number), at, tolerance)
@@ -85,7 +88,10 @@ def suspend(task: Task, procedure: Procedure) -> Task:
         return task
     known[procedure.procedure] = procedure
     if len(known) > MAX_PROCEDURES:
-        raise InvalidMessage(f"task {task.request.task_id} has {MAX_PROCEDURES} special procedures already")
+        raise InvalidMessage(
+            f"task {task.request.task_id} has {MAX_PROCEDURES} special procedures already",
+            f"任务 {task.request.task_id} 已有 {MAX_PROCEDURES} 项特别程序",
+        )
     return task.replace(procedures=tuple(known[name] for name in sorted(known)))
 
 
@@ -165,17 +171,22 @@ def _check_agreement(task: Task, answer: Answer) -> None:
     """Raise `InvalidMessage` for an answer that contradicts an earlier one."""
     known = task.decision or task.receipt
     if known is not None and not isinstance(answer, Posted) and (fault := contradiction(known, answer)) is not None:
-        raise InvalidMessage(f"task {task.request.task_id} {fault}")
+        en, zh = fault
+        raise InvalidMessage(f"task {task.request.task_id} {en}", f"任务 {task.request.task_id} {zh}")
 
 
-def contradiction(known: Receipt | Decision, answer: Receipt | Decision) -> str | None:
-    """The point on which two answers of the department to one task contradict each other; None where they agree."""
+def contradiction(known: Receipt | Decision, answer: Receipt | Decision) -> tuple[str, str] | None:
+    """The point on which two answers of the department to one task contradict each other, in each language; None where
+    they agree."""
     if known.reference != answer.reference:
-        return "has been given two numbers by the department"
+        return "has been given two numbers by the department", "被部门给了两个编号"
     if not isinstance(known, Decision) or not isinstance(answer, Decision):
         return None
     if known.outcome != answer.outcome:
-        return f"is {known.outcome}; it cannot become {answer.outcome}"
+        return (
+            f"is {known.outcome}; it cannot become {answer.outcome}",
+            f"已为 {known.outcome}，不能改为 {answer.outcome}",
+        )
     if known.document and answer.document and number(known.document) != number(answer.document):
-        return "has been given two documents by the department"
+        return "has been given two documents by the department", "被部门给了两份文书"
     return None

@@ -64,12 +64,15 @@ def settled(report: R, settlement: TimeSettled) -> R:
     if doubt not in report.doubtful:
         return report
     if settlement.field is not TimeField.UNTIL and settlement.counts_at > vars(report)[settlement.field]:
-        raise InvalidMessage(f"{settlement.field} cannot lie after the moment at which its report arrived")
+        raise InvalidMessage(
+            f"{settlement.field} cannot lie after the moment at which its report arrived",
+            f"{settlement.field} 不能晚于收到其回报的时刻",
+        )
     others = tuple(one for one in report.doubtful if one != doubt)
     changed = report.replace(**{settlement.field: settlement.counts_at}, doubtful=others)
     if isinstance(changed, Procedure):
         if changed.until is not None and changed.until < changed.since:
-            raise InvalidMessage("a special procedure cannot end before it begins")
+            raise InvalidMessage("a special procedure cannot end before it begins", "特别程序不能在开始之前结束")
         return changed.replace(reported_at=max(changed.reported_at, settlement.settled_at))
     return changed
 

@@ -81,7 +81,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         for (alert, _), answer in zip(commands, answers, strict=True):
             match answer:
                 case Rejected():
-                    results[alert.number] = _refused(alert.number, answer.why, answer.why_zh)
+                    results[alert.number] = _refused(alert.number, answer.en, answer.zh)
                 case BaseException():
                     raise answer
                 case _:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from contracts.bilingual import both
 from contracts.messages.commitments import CASE, STEP_PREFIX, step_key
 from services.operator.audit.case_record import CaseRecord, Json, StoredCase
 from services.operator.audit.invariants import MAX_CLOCK_STEP, Fault, Invariant, Moments, moment, optional_moment
@@ -28,15 +29,25 @@ def commitments(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
         if intake is not None and (intake.closed_at is None or intake.closed_at > moments.closed_since):
             accepted = case.messages("intake", "case.accepted")
             if not intake.has_timer and not any(message.unpublished for message in accepted):
-                yield fault("unknown to monitor, and no service will publish it again", in_transit=True)
+                yield fault(
+                    both(
+                        "unknown to monitor, and no service will publish it again",
+                        "monitor 没有此办件，且不会再有服务发布",
+                    ),
+                    in_transit=True,
+                )
         return
     tracked = monitor.state.get("commitments", [])
     keys = Counter(commitment["key"] for commitment in tracked)
-    yield from (fault(f"commitment {key} is held {times} times") for key, times in keys.items() if times > 1)
+    yield from (
+        fault(both(f"commitment {key} is held {times} times", f"时限责任 {key} 重复 {times} 次"))
+        for key, times in keys.items()
+        if times > 1
+    )
     if intake is not None and "matter" in monitor.state:
         planned = _planned(intake.state["accepted"]["plan"])
         if {key for key in keys if _is_planned(key)} != planned:
-            yield fault("monitor holds other commitments than the plan has")
+            yield fault(both("monitor holds other commitments than the plan has", "monitor 的时限责任与流程不符"))
     yield from (fault(what) for what in _opened(case, tracked, moments))
     yield from _closed(case, monitor, routing, intake, moments)
 
@@ -58,9 +69,15 @@ def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator
     for commitment in tracked:
         key, opened_at = commitment["key"], commitment.get("opened_at")
         if len(published.get(key, ())) > 1:
-            yield f"commitment {key} has been opened {len(published[key])} times"
+            yield both(
+                f"commitment {key} has been opened {len(published[key])} times",
+                f"时限责任 {key} 被开启 {len(published[key])} 次",
+            )
         elif published.get(key, {opened_at}) != {opened_at}:
-            yield f"commitment {key} has been opened at another time than monitor holds"
+            yield both(
+                f"commitment {key} has been opened at another time than monitor holds",
+                f"时限责任 {key} 的开启时间与 monitor 的记录不同",
+            )
     for commitment in tracked:
         if (
             commitment["key"] == CASE
@@ -68,7 +85,9 @@ def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator
             and CASE not in published
             and moment(commitment["opened_at"]) > moments.kept_since
         ):
-            yield "the case's commitment runs, and has not been published as open"
+            yield both(
+                "the case's commitment runs, and has not been published as open", "办件的时限责任已开始，却未发布开启"
+            )
 
 
 def _closed(
@@ -81,28 +100,35 @@ def _closed(
     case_ended = ended.get(CASE)
     runs_on = any(ended_at is None and key.startswith(AFTERWARDS) for key, ended_at in ended.items())
     if (monitor.closed_at is not None) != (case_ended is not None and not runs_on and "matter" in monitor.state):
-        yield fault(f"{'open' if monitor.closed_at is None else 'closed'} at monitor against what it holds")
+        state, state_zh = ("open", "未关闭") if monitor.closed_at is None else ("closed", "已关闭")
+        yield fault(both(f"{state} at monitor against what it holds", f"在 monitor {state_zh}，与其内容不符"))
     if monitor.closed_at is not None and monitor.has_timer:
-        yield fault("closed at monitor with a timer left")
+        yield fault(both("closed at monitor with a timer left", "在 monitor 已关闭，却仍有定时"))
     if routing is None:
         if case_ended is not None and monitor.closed_at is not None and monitor.closed_at > moments.closed_since:
-            yield fault("closed at monitor, and unknown to routing")
+            yield fault(both("closed at monitor, and unknown to routing", "在 monitor 已关闭，routing 没有此办件"))
         return
     decided_at = routing.state.get("decided_at")
     if decided_at is None:
         if case_ended is not None:
-            yield fault("closed at monitor, and not decided")
+            yield fault(both("closed at monitor, and not decided", "在 monitor 已关闭，却未办结"))
         for step in routing.state["steps"]:
             key = step_key(step["plan"]["step"])
             if ended.get(key) and not _is_answered(case, step):
-                yield fault(f"commitment {key} is closed, and not answered")
+                yield fault(both(f"commitment {key} is closed, and not answered", f"时限责任 {key} 已关闭，却没有答复"))
     elif case_ended is None:
         unpublished = any(message.unpublished for message in case.messages("routing", "case.decided"))
         will_retry = monitor.has_timer or (intake is not None and intake.has_timer)
         if not unpublished and not will_retry:
-            yield fault("decided, and its commitments are open: monitor will not receive it", in_transit=True)
+            yield fault(
+                both(
+                    "decided, and its commitments are open: monitor will not receive it",
+                    "已办结，时限责任却未关闭：monitor 收不到办结",
+                ),
+                in_transit=True,
+            )
     elif case_ended != decided_at:
-        yield fault("closed at another time than the case was decided")
+        yield fault(both("closed at another time than the case was decided", "关闭时间与办结时间不同"))
 
 
 def _is_answered(case: CaseRecord, step: Json) -> bool:
@@ -151,15 +177,15 @@ def _fired(
     raised = commitment.get("raised", [])
     if "due" not in commitment:
         if raised:
-            yield f"{commitment['key']}: a rung fired, and nothing is due"
+            yield both(f"{commitment['key']}: a rung fired, and nothing is due", "已触发警示，却没有到期时间")
         return
     occurrences = Counter((one["rung"], one.get("occurrence", 1)) for one in raised)
     for (rung, _), times in occurrences.items():
         if times > 1:
-            yield f"{commitment['key']}: {rung} fired {times} times"
+            yield both(f"{commitment['key']}: {rung} fired {times} times", f"警示触发了 {times} 次")
     for one in raised:
         if moment(one["raised_at"]) > moments.now + MAX_CLOCK_STEP:
-            yield f"{commitment['key']}: {one['rung']} fired at a moment that lies ahead"
+            yield both(f"{commitment['key']}: {one['rung']} fired at a moment that lies ahead", "警示的触发时间在未来")
     standing = Counter(one["rung"] for one in raised if not one.get("withdrawn", False))
     overturned = {one["rung"] for one in raised if one.get("appeal", {}).get("answer", {}).get("upheld", False)}
     # Delivery, complaints and consultations go on when their case has been decided.
@@ -173,23 +199,25 @@ def _fired(
         if rung in overturned:
             continue
         if standing[rung] > 1:
-            yield f"{name} stands {standing[rung]} times"
+            yield both(f"{name} stands {standing[rung]} times", f"同一警示有 {standing[rung]} 个有效")
         if due_at is None:
             if stands:
-                yield f"{name} stands, and is not due"
+                yield both(f"{name} stands, and is not due", "警示有效，却没有到期")
         elif not _is_responsible(commitment, rung, due_at, ended, slow):
             if stands:
-                yield f"{name} stands, and the step was delivered only after that"
+                yield both(f"{name} stands, and the step was delivered only after that", "警示有效，但环节在其后才送达")
         elif ended is not None:
             if due_at < ended and not stands:
-                yield f"{name} has not fired, and the answer was late"
+                yield both(f"{name} has not fired, and the answer was late", "答复逾期，警示却未触发")
             elif due_at >= ended and stands:
-                yield f"{name} stands, and the answer was in time"
+                yield both(f"{name} stands, and the answer was in time", "答复及时，警示却有效")
         elif stands:
             if due_at > moments.now:
-                yield f"{name} fired before its time"
+                yield both(f"{name} fired before its time", "警示提前触发")
         elif due_at <= moments.now and not _will_fire(monitor, commitment, rung, due_at, moments):
-            yield f"{name} is due, has not fired, and no timer will fire it"
+            yield both(
+                f"{name} is due, has not fired, and no timer will fire it", "警示已到期，未触发，且没有定时会触发"
+            )
 
 
 def _is_responsible(
@@ -237,12 +265,14 @@ def _listed_and_published(case: CaseRecord, tracked: list[Json], moments: Moment
     for key in sorted({*fired, *listed, *published}):
         name = f"{key[0]}: {key[1]}" if key[2] == 1 else f"{key[0]}: {key[1]}, occurrence {key[2]}"
         if key not in fired:
-            yield f"{name} is listed or published, and has not fired"
+            yield both(f"{name} is listed or published, and has not fired", "警示已列出或发布，却未触发")
             continue
         if listed[key] != 1:
-            yield f"{name} is listed {listed[key]} times"
+            yield both(f"{name} is listed {listed[key]} times", f"警示在列表中出现 {listed[key]} 次")
         if (key in withdrawn) != fired[key].get("withdrawn", False):
-            yield f"{name} is withdrawn in the list or at monitor, and not in both"
+            yield both(
+                f"{name} is withdrawn in the list or at monitor, and not in both", "警示只在列表或 monitor 之一中撤销"
+            )
         recent = moment(fired[key]["raised_at"]) > moments.kept_since
         if published[key] > 1 or (recent and published[key] == 0):
-            yield f"{name} has been published {published[key]} times"
+            yield both(f"{name} has been published {published[key]} times", f"警示发布了 {published[key]} 次")

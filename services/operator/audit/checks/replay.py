@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
+from contracts.bilingual import both
 from contracts.codec import InvalidRecord, decode
 from contracts.core import Core, InvalidMessage
 from contracts.envelope import Envelope, Message, envelop
@@ -99,15 +100,17 @@ def _difference(
         except _NeverPublished as missing:
             return str(missing)
         except (InvalidMessage, InvalidRecord) as impossible:
-            return f"it cannot have processed its messages: {impossible}"
+            return both(f"it cannot have processed its messages: {impossible}", "其消息不可能被这样处理")
         if state is None:
-            return "it holds a state, and has processed nothing"
+            return both("it holds a state, and has processed nothing", "有状态，却没有处理过任何消息")
         for name in type(state).model_fields:
             expected, found = _plain(state, left_out, name), _plain(stored, left_out, name)
             if service == "monitor" and name == "commitments":
                 expected, found = _by_version(expected, found, version)
             if expected != found:
-                return f"its messages lead to another {name!r} than it holds"
+                return both(
+                    f"its messages lead to another {name!r} than it holds", f"按其消息得出的 {name!r} 与记录不同"
+                )
     return None
 
 
@@ -160,7 +163,9 @@ def _inputs(
         message = published.get(message_id)
         if message is None:
             if _accepted_at(case) > moments.kept_since:
-                raise _NeverPublished("it has processed a message that no service published")
+                raise _NeverPublished(
+                    both("it has processed a message that no service published", "处理过没有服务发布的消息")
+                )
             raise Incomplete
         yield _decoded(case, message)
         if service == "monitor" and message.kind == "case.accepted":

@@ -76,7 +76,10 @@ class EnvironmentAdapter:
         async with self._session.request(method, path, json=content, allow_redirects=False) as response:
             body = await _read(response)
             if response.status in REFUSED:
-                raise RequestRefused(f"the environment department refuses the request: {response.status}", body)
+                status = response.status
+                raise RequestRefused(
+                    f"the environment department refuses the request: {status}", f"环境部门拒绝请求：{status}", body
+                )
             if not response.ok:
                 reason = f"the environment department answered {response.status}"
                 raise SystemAway(reason, retry_after_s(response.status, response.headers))
@@ -88,7 +91,7 @@ async def _read(response: ClientResponse) -> bytes:
     async for part in response.content.iter_any():
         body += part
         if len(body) > MOST_BYTES:
-            raise UnparseableReply("the department's answer is too long", bytes(body))
+            raise UnparseableReply("the department's answer is too long", "部门的答复过长", bytes(body))
     return bytes(body)
 
 

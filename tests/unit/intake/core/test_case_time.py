@@ -57,7 +57,7 @@ def test_an_illegal_change_is_refused_with_its_reason_in_both_languages(
     before: tuple[Message, ...], change: Message, reason: str
 ) -> None:
     refused = accepted(*before).refuses(change, after(1), reason, Rejected)
-    assert isinstance(refused, Rejected) and refused.why_zh
+    assert isinstance(refused, Rejected) and refused.zh
 
 
 def test_another_suspension_may_begin_after_one_has_ended() -> None:
@@ -173,4 +173,4 @@ def test_an_extension_may_name_a_step_that_begins_later() -> None:
 def test_an_extension_for_another_step_is_refused(steps: list[str], reason: str) -> None:
     scenario = accepted((CASE.done("taxes", after(2)), after(2)))
     refused = scenario.refuses(case_extended(10, after(3), steps=steps), after(3), reason, Rejected)
-    assert isinstance(refused, Rejected) and refused.why_zh
+    assert isinstance(refused, Rejected) and refused.zh

@@ -101,7 +101,7 @@ def test_faults_of_form_are_reported_with_file_entry_and_field(tmp_path: Path) -
     assert faults(tmp_path, wrong) == [
         "own.yaml: items[company-registration].legal_basis: is missing",
         "own.yaml: items[tax-registration].limits.committed: must be 0 or more",
-        "own.yaml: bundles[start-business].steps[licence].wait: there is no such field; check its name",
+        "own.yaml: bundles[start-business].steps[licence].wait: there is no such field; there are step, item, after",
     ]
 
 

@@ -174,4 +174,4 @@ def test_the_examples_have_every_message() -> None:
 def test_each_refusal_gives_its_reason_in_both_languages() -> None:
     for error in {error for refused in REFUSED.values() for error in refused.values()}:
         refusal = error()  # type: ignore[call-arg]
-        assert refusal.why and refusal.why_zh
+        assert refusal.en and refusal.zh

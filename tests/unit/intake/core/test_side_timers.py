@@ -86,7 +86,7 @@ def test_an_illegal_command_is_refused_with_its_reason_in_both_languages(
     before: tuple[Message, ...], command: Message, reason: str
 ) -> None:
     refused = accepted(*before).refuses(command, after(2), reason, Rejected)
-    assert isinstance(refused, Rejected) and refused.why_zh
+    assert isinstance(refused, Rejected) and refused.zh
 
 
 def test_other_commitments_are_no_side_timers() -> None:

@@ -90,7 +90,7 @@ def test_an_alert_is_acknowledged_once_with_its_reason() -> None:
 )
 def test_an_action_that_is_not_possible_is_refused_in_both_languages(action: Message, why: str) -> None:
     refused = carded().refuses(action, LATER, why, Rejected)
-    assert isinstance(refused, Rejected) and refused.why_zh
+    assert isinstance(refused, Rejected) and refused.zh
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_case_is_held_once_at_a_time_and_not_after_its_decision() -> None:
 )
 def test_a_hold_is_refused_with_a_reason_in_both_languages(error: type[Rejected]) -> None:
     refusal = error()  # type: ignore[call-arg]
-    assert refusal.why and refusal.why_zh
+    assert refusal.en and refusal.zh
 
 
 def test_a_hold_that_arrives_before_the_acceptance_counts() -> None:

@@ -1,5 +1,8 @@
 """Documents that people write: with the line of each fault, in any usual encoding, each name once."""
 
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +10,9 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from contracts.messages.plans import Limit
+from contracts.working_time.notices import Notice
 from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
+from services.intake.core.catalogue.models import Catalogue
 from services.monitor.store import rule_store
 from services.monitor.store.notifications import directory_store
 from services.runtime.fault_text import faults_of
@@ -86,6 +91,58 @@ def test_a_fault_of_an_entry_is_not_followed_by_one_of_the_list() -> None:
 def test_a_number_is_a_number(value: str) -> None:
     with pytest.raises(InvalidFile, match="whole number"):
         read_document(Limit, f"working_days: {value}")
+
+
+RULES = rule_store.SHIPPED.read_text(encoding="utf-8")
+DIRECTORY = directory_store.SAMPLE.read_text(encoding="utf-8")
+CATALOGUE = SAMPLE.read_text(encoding="utf-8")
+NOTICE = '{"year": 2026, "region": "CN-45", "days": [\n{"name": "节", "date": "2026-04-20", "isOffDay": true}]}'
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "name", "misspelt"),
+    [
+        (rule_store.read, RULES, "working_days", "workng_days"),
+        (rule_store.read, RULES, "days_over", "day_over"),
+        (rule_store.read, RULES, "kinds", "kind"),
+        (rule_store.read, RULES, "sessions", "session"),
+        (rule_store.read, RULES, "suspends", "suspend"),
+        (directory_store.read, DIRECTORY, "people", "peoples"),
+        (directory_store.read, DIRECTORY, "deputy", "deputi"),
+        (partial(read_document, Catalogue), CATALOGUE, "statutory", "statutary"),
+        (partial(read_document, Catalogue), CATALOGUE, "legal_basis", "legal_bases"),
+        (partial(read_document, Catalogue), CATALOGUE, "after", "afters"),
+        (partial(read_document, Notice), NOTICE, "region", "regoin"),
+        (partial(read_document, Notice), NOTICE, "isOffDay", "isOfDay"),
+    ],
+)
+def test_a_misspelt_field_is_refused_with_its_line_and_the_right_name(
+    read: Callable[[str], object], text: str, name: str, misspelt: str
+) -> None:
+    spoilt = re.sub(rf"\b{name}\b(?=\"?:)", misspelt, text, count=1)
+    (line,) = [number for number, content in enumerate(spoilt.splitlines(), 1) if misspelt in content][:1]
+    with pytest.raises(InvalidFile) as refused:
+        read(spoilt)
+    faults = [fault for fault in str(refused.value).splitlines() if "no such field" in fault]
+    assert len(faults) == 1 and faults[0].startswith(f"line {line}: "), refused.value
+    assert faults[0].endswith(f"{misspelt}: there is no such field; write {name} / 没有此项，应为 {name}")
+
+
+def test_a_second_unit_that_is_misspelt_is_refused_too() -> None:
+    with pytest.raises(InvalidFile, match=r"committed\.month: there is no such field; write months"):
+        rule_store.read(rule_text(("{working_days: 5}", "{working_days: 5, month: 1}")))
+
+
+def test_a_field_that_resembles_none_is_refused_with_all_that_there_are() -> None:
+    with pytest.raises(
+        InvalidFile, match=r"line 3: entries\[2\]\.colour: there is no such field; there are days / 没有此项"
+    ):
+        read_document(Entries, "entries:\n  - {days: 1}\n  - {days: 1, colour: red}\n")
+
+
+def test_a_notice_may_name_its_schema() -> None:
+    named = NOTICE.replace("{", '{"$schema": "https://example.org/schema.json", "$id": "x", ', 1)
+    assert read_document(Notice, named) == read_document(Notice, NOTICE)
 
 
 def test_values_are_not_repeated() -> None:
