@@ -30,11 +30,12 @@ def require_encrypted_channel(url: str) -> None:
         return
     plain = plugins.N_MGR[parts["schema"]].protocol or ()
     is_plain = parts["schema"] in ((plain,) if isinstance(plain, str) else plain)
-    if is_plain or not parts.get("verify", True):
+    is_insecure = parts.get("secure_mode") == "insecure"  # of e-mail, whatever its schema
+    if is_plain or is_insecure or not parts.get("verify", True):
         host = parts.get("smtp_host") or parts.get("host")
         encrypted = f"{parts['schema'].removesuffix('s')}s://"
         require_encryption(
             [host] if host else [],
-            f"begin the channel with {encrypted}, and without verify=no",
-            f"渠道须以 {encrypted} 开头，且不带 verify=no",
+            f"begin the channel with {encrypted}, and without verify=no and mode=insecure",
+            f"渠道须以 {encrypted} 开头，且不带 verify=no 和 mode=insecure",
         )

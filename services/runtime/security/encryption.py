@@ -25,6 +25,9 @@ def split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+_OTHER_SOURCES = frozenset({"dsn", "service", "servicefile"})
+"""Parameters of the address of a database that can name a host elsewhere."""
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
@@ -93,10 +96,13 @@ def encrypted_database(address: str) -> str:
             "须形如 postgresql+asyncpg://user:password@host/name",
         )
     if url.query.get("ssl") != "verify-full":
-        named = url.query.get("host", ())
-        hosts = [url.host] if url.host else [named] if isinstance(named, str) else list(named)
+        if (others := url.query.keys() & _OTHER_SOURCES) or (not url.host and "PGSERVICE" in os.environ):
+            source = ", ".join(sorted(others)) or "PGSERVICE"
+            raise fault(f"must name its host itself, not by {source}", f"须直接写明主机，不得通过 {source} 指定")
+        named = url.query.get("host", ())  # stands for the host before the name of the database as well
+        hosts = [named] if isinstance(named, str) else list(named)
         require_encryption(
-            _machines(hosts or [os.environ.get("PGHOST", "")]),
+            _machines(hosts or [url.host or os.environ.get("PGHOST", "")]),
             "end the address with ?ssl=verify-full, and name the file of its authority in PGSSLROOTCERT",
             "地址末尾加 ?ssl=verify-full，并用 PGSSLROOTCERT 指定签发机构的证书文件",
         )
@@ -106,18 +112,20 @@ def encrypted_database(address: str) -> str:
 def encrypted_kafka(addresses: str, protocol: str) -> None:
     """Check that brokers on other machines are reached by TLS. Raises `ValueError`."""
     if protocol not in ("SSL", "SASL_SSL"):
-        brokers = (f"//{address.strip()}" for address in addresses.split(","))
         require_encryption(
-            (urlsplit(broker).hostname or broker for broker in brokers),
+            (urlsplit(f"//{address.strip()}").hostname or address for address in addresses.split(",")),
             "set ONEDOOR_KAFKA_SECURITY to SASL_SSL or SSL, and ONEDOOR_KAFKA_CA_FILE",
             "将 ONEDOOR_KAFKA_SECURITY 设为 SASL_SSL 或 SSL，并设置 ONEDOOR_KAFKA_CA_FILE",
         )
 
 
 def _machines(hosts: Iterable[str]) -> Iterator[str]:
-    """The machines of PostgreSQL's ``host``: several, comma separated, each with its port; no folder of a socket."""
+    """The machines of PostgreSQL's ``host``: several, comma separated, each with its port; no folder of a socket.
+
+    asyncpg takes a name that begins with ``/`` for a folder, and any other one for a machine.
+    """
     for host in (one for listed in hosts for one in listed.split(",")):
-        if host and not host.startswith(("/", "@")):
+        if host and not host.startswith("/"):
             yield urlsplit(f"//{host}").hostname or host
 
 

@@ -44,6 +44,8 @@ UNPROTECTED = [
     ),
     lambda: service(database="postgresql+asyncpg://u:p@/d?host=db.example"),
     lambda: service(database="postgresql+asyncpg://u:p@/d?host=127.0.0.1:5432&host=db.example:5432"),
+    lambda: service(database="postgresql+asyncpg://u:p@127.0.0.1/d?host=db.example"),
+    lambda: service(database="postgresql+asyncpg://u:p@127.0.0.1/d?host=127.0.0.1:5432&host=db.example:5432"),
     lambda: service(kafka="db.example:9092"),
     lambda: service(kafka="127.0.0.1:9092,db.example:9092"),
     lambda: service(kafka="db.example:9092", kafka_security="SASL_PLAINTEXT", kafka_username="u", kafka_password="p"),
@@ -53,6 +55,7 @@ UNPROTECTED = [
     lambda: channel({"hook": "http://db.example/{address}", "secret": HOOK_SECRET}),
     lambda: channel("mailto://u:p@db.example?to={address}"),
     lambda: channel("mailtos://u:p@db.example?to={address}&verify=no"),
+    lambda: channel("mailtos://u:p@db.example?to={address}&mode=insecure"),
     lambda: channel("mailto://u:p@gov.example?smtp=db.example&to={address}"),
     lambda: channel("json://db.example/{address}"),
 ]
@@ -85,6 +88,20 @@ def test_an_unprotected_connection_to_another_machine_is_refused(make: Any, monk
         make()
     monkeypatch.setenv(EXCEPTION, "another.example, db.example")
     make()
+
+
+@pytest.mark.parametrize("named", ["dsn=postgresql://db.example/d", "service=centre", "servicefile=centre.conf"])
+def test_a_database_whose_host_is_named_elsewhere_is_refused(named: str) -> None:
+    with pytest.raises(ValidationError, match="must name its host itself"):
+        service(database=f"postgresql+asyncpg://u:p@/d?{named}")
+    service(database=f"postgresql+asyncpg://u:p@/d?{named}&ssl=verify-full")
+
+
+def test_a_service_of_the_environment_names_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICE", "centre")
+    with pytest.raises(ValidationError, match="not by PGSERVICE"):
+        service(database="postgresql+asyncpg://u:p@/d")
+    service(database="postgresql+asyncpg://u:p@127.0.0.1/d")
 
 
 @pytest.mark.parametrize("make", PROTECTED)
