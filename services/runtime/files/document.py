@@ -4,6 +4,7 @@ YAML 1.2, of which JSON is a part: ``no`` and ``on`` are text. A date stays text
 a date reports an impossible one.
 """
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 from typing import Any, TypeVar
@@ -24,6 +25,11 @@ from services.runtime.files.field_names import unknown_field
 M = TypeVar("M", bound=BaseModel)
 
 
+_UNREADABLE = ("an entry cannot be read", "有条目无法读取")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 class _Constructor(RoundTripConstructor):
     """Keeps the line of each entry, leaves dates as they are written, and refuses a name that stands twice."""
 
@@ -37,6 +43,23 @@ class _Constructor(RoundTripConstructor):
                 f"{key} 已出现于第 {lines[0]} 行，请只保留一处",
             )
         return True
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        """Any exception of the library's constructors is a fault of the entry: ``!!int x``, or too large a number."""
+        try:
+            return super().construct_object(node, deep)
+        except (InvalidFile, YAMLError, RecursionError):
+            raise
+        except Exception:
+            raise _no_yaml(node.start_mark.line + 1, *_UNREADABLE) from None
+
+    def construct_scalar(self, node: ScalarNode) -> Any:
+        """A character beyond the first 65,536 may be written as a pair of surrogates, as in JSON (RFC 8259, 7)."""
+        if not (node.value.isascii() or _SURROGATE.search(node.value) is None):
+            node.value = node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        if "\0" in node.value:
+            raise invalid(node.start_mark.line + 1, "contains a NUL character; delete it", "含有空字符 (NUL)，请删除")
+        return super().construct_scalar(node)
 
 
 def _as_text(constructor: RoundTripConstructor, node: ScalarNode) -> str:
@@ -64,6 +87,12 @@ def load_document(content: bytes | str) -> Any:
         raise _no_yaml(line, str(error.problem).strip()) from None
     except YAMLError as error:
         raise _no_yaml(1, " ".join(str(error).split())) from None
+    except InvalidFile:
+        raise
+    except RecursionError:
+        raise _no_yaml(1, "entries stand within entries too many times", "条目嵌套层数过多") from None
+    except Exception:  # a fault that the library's scanner or composer does not expect, such as "\UFFFFFFFF"
+        raise _no_yaml(1, *_UNREADABLE) from None
     if not isinstance(loaded, CommentedMap | CommentedSeq):
         raise invalid(
             1,
@@ -73,11 +102,11 @@ def load_document(content: bytes | str) -> Any:
     return loaded
 
 
-def _no_yaml(line: int, reason: str) -> InvalidFile:
+def _no_yaml(line: int, reason: str, reason_zh: str = "") -> InvalidFile:
     return invalid(
         line,
         f"no YAML: {reason}; check indentation, colons and quotation marks",
-        f"不符合 YAML 格式（{reason}），请检查缩进、冒号和引号",
+        f"不符合 YAML 格式（{reason_zh or reason}），请检查缩进、冒号和引号",
     )
 
 

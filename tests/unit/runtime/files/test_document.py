@@ -1,12 +1,16 @@
 """Documents that people write: with the line of each fault, in any usual encoding, each name once."""
 
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
 from contracts.messages.plans import Limit
@@ -60,6 +64,39 @@ def test_a_rung_that_stands_twice_is_refused_with_both_lines() -> None:
 def test_a_name_that_stands_twice_in_one_place_is_refused(text: str) -> None:
     with pytest.raises(InvalidFile, match=r"^line 3: a stands in line 1 already"):
         load_document(text)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("!!int abc", "!!int ''", "!!float x", "!!bool maybe", "!!omap x", "!!set x", "&a {<<: *a}"),
+        *("1" * 5000, r'"\U00110000"', r'"\Uffffffff"', r'"\ud800"', r'"\0"', "[" * 20_000),
+    ],
+)
+def test_an_entry_that_breaks_the_parser_is_refused_with_what_to_do(entry: str) -> None:
+    with pytest.raises(InvalidFile, match=r"^line \d: .* / 第 \d 行："):
+        load_document(f"first: 1\na: {entry}\n")
+
+
+def test_a_rare_character_may_be_written_as_json_writes_it() -> None:
+    assert load_document(json.dumps({"name": "𠀋", "𠀋": ["a", "𪚥"]})) == {"name": "𠀋", "𠀋": ["a", "𪚥"]}
+
+
+@pytest.mark.parametrize("name", ["~", "1", "true", "1.5", "[a, b]", "{a: 1}", "!x y", "=", "*e", '""', "2026-03-02"])
+@pytest.mark.parametrize("value", ["1", "&v {a: *v}", "&v [*v]", "!x y", "!!set {a}", "!!binary QQ==", ".nan"])
+def test_an_unusual_name_or_value_is_a_fault_with_its_line(name: str, value: str) -> None:
+    for text in (
+        f"entries: &e\n  - days: 1\n    ? {name}\n    : {value}\n",
+        f"? entries\n: - days: {value}\n    x: 1\n",
+    ):
+        with pytest.raises(InvalidFile, match=r"^line \d: "):
+            read_document(Entries, text)
+
+
+@given(st.text(alphabet=st.sampled_from("ab: -?[]{},&*!|>'\"%@`#~<\n\t1.\\0u"), max_size=40))
+def test_any_text_is_a_document_or_refused(text: str) -> None:
+    with suppress(InvalidFile):
+        read_document(Entries, text)
 
 
 def test_the_same_name_in_two_places_is_no_fault() -> None:
