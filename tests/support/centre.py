@@ -127,5 +127,11 @@ def _options(clock: Path, behaviour: Behaviour) -> Options:
     extra: dict[str, Mapping[str, str]] = {"*": {"ONEDOOR_RELAY_AGE_S": "1", "ONEDOOR_CLOSED_RETENTION_DAYS": "3650"}}
     for system in SYSTEMS:
         extra[f"sandbox-{system}"] = {**sandbox, "ONEDOOR_SANDBOX_SEED": system}
-        extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.25", "ONEDOOR_CALL_TIMEOUT_S": "3"}
+        extra[system] = {
+            "ONEDOOR_POLL_INTERVAL_S": "0.25",
+            "ONEDOOR_CALL_TIMEOUT_S": "3",
+            # The adapter's own limits fit into a call.
+            f"ONEDOOR_{system.upper()}_TIMEOUT_S": "1.9",
+            "ONEDOOR_LAND_FILE_TIMEOUT_S": "1",
+        }
     return Options(clock=str(clock), extra=extra)
