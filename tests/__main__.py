@@ -8,6 +8,9 @@ of pytest.
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.support.alone import ALONE
 
 PYTEST = (sys.executable, "-m", "pytest")
 NO_TESTS = 5
@@ -17,9 +20,10 @@ NO_TESTS = 5
 def main(arguments: list[str]) -> int:
     """Run both parts, also if the first one fails."""
     workers = str(os.cpu_count() or 1)
+    chosen = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
     parts = (
         ("-m", "not alone", "-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"),
-        ("-m", "alone"),
+        ("-m", "alone", *(() if chosen else (ALONE,))),
     )
     statuses = [subprocess.run([*PYTEST, *part, *arguments], check=False).returncode for part in parts]
     failed = [status for status in statuses if status not in (0, NO_TESTS)]

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.alone import ALONE
+
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
 
@@ -20,6 +22,11 @@ def test_no_suite_imports_from_another() -> None:
         and module.split(".")[1] not in ("support", file.relative_to(TESTS).parts[0].removesuffix(".py"))
     ]
     assert wrong == []
+
+
+def test_tests_that_run_alone_are_where_they_are_looked_for() -> None:
+    marked = {file for file in FILES for line in file.read_text(encoding="utf-8").splitlines() if "mark.alone" in line}
+    assert {file.relative_to(TESTS.parent).parent.as_posix() for file in marked - {Path(__file__)}} == {ALONE}
 
 
 def test_no_test_uses_a_private_member() -> None:
