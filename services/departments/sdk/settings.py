@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.faults import both
+from contracts.bilingual import both
 from services.runtime.configuration import WrongSetting
 
 
