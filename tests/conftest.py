@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.engines import Engines
 from tests.support.waiting import eventually
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 """The tests' own clients call this machine without a proxy. Those of the platform have tests of their own."""
+
+settings.register_profile("side by side", deadline=None)
+settings.load_profile("side by side")  # no test is timed: others run beside it
 
 ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""
