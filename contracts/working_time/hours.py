@@ -17,7 +17,10 @@ _MIDNIGHT, _DAY = timedelta(), timedelta(days=1)
 _LAST_MOMENT = _DAY - timedelta(microseconds=1)
 """A day that is open until 24:00 closes at its last moment: 24:00 is a moment of the next day."""
 
-_SESSION = re.compile(r"\s*(\d\d?):(\d\d)(?::(\d\d))?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::(\d\d))?\s*")
+_TO = r"(?:[-\u2010-\u2015\u2212~]|至|到)"
+"""Dashes and words between two times, as people and word processors write them."""
+
+_SESSION = re.compile(rf"\s*(\d\d?):(\d\d)(?::(\d\d))?\s*{_TO}\s*(\d\d?):(\d\d)(?::(\d\d))?\s*")
 
 
 def parse_sessions(texts: Iterable[str]) -> tuple[Session, ...]:
@@ -38,11 +41,12 @@ def _sessions(text: str) -> tuple[Session, ...]:
         )
     numbers = [int(part or 0) for part in found.groups()]
     opens, closes = (_since_midnight(text, *numbers[at : at + 3]) for at in (0, 3))
-    if opens == closes:
+    if closes in (opens, opens % _DAY):
         raise fault(
             f"{text!r} have no length; an office that never closes is open 00:00-24:00",
             f"{text!r} 没有时长；全天开放请填写 00:00-24:00",
         )
+    opens %= _DAY
     if opens < closes:
         return ((opens, closes),)
     beyond = ((_MIDNIGHT, closes),) if closes else ()

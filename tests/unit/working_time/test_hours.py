@@ -31,7 +31,10 @@ def session(opens: float, closes: float) -> Session:
         ([" 9:00 - 12:00 ", "13:30-17:30"], [session(9, 12), session(13.5, 17.5)]),
         (["９：００－１２：００"], [session(9, 12)]),
         (["9:00–12:00:30"], [session(9, 12 + 30 / 3600)]),
+        (["9:00—12:00", "13:00~17:00"], [session(9, 12), session(13, 17)]),
+        (["9：00至12：00", "13:00 到 17:00"], [session(9, 12), session(13, 17)]),
         (["00:00-24:00"], [session(0, 24)]),
+        (["24:00-08:00"], [session(0, 8)]),
         (["22:00-06:00"], [session(0, 6), session(22, 24)]),
         (["22:00-00:00"], [session(22, 24)]),
         (["13:00-17:00", "08:00-12:00"], [session(8, 12), session(13, 17)]),
@@ -51,6 +54,7 @@ def test_hours_are_understood(written: list[str], meant: list[Session]) -> None:
         ("09:00+08:00-17:00", "write for example 09:00-17:30"),
         ("09:00-24:01", "from 00:00 to 24:00"),
         ("09:60-12:00", "from 00:00 to 24:00"),
+        ("24:00-00:00", "never closes is open 00:00-24:00"),
         ("09:00-09:00", "never closes is open 00:00-24:00"),
     ],
 )
