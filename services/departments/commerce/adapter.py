@@ -15,11 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.tasks import TaskRequested
 from contracts.text import number
-from services.departments.commerce.refusal import refused_row
+from services.departments.commerce.refusal import locked_row, refused_row
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.commerce.store import exchange
 from services.departments.commerce.store.exchange import Read, Table
@@ -39,7 +40,7 @@ from services.departments.sdk.lots import NotDivided, put_lot
 from services.departments.sdk.polling import pauses
 from services.departments.sdk.tables import open_tables
 from services.runtime.external_system import InvalidNotification, Notification
-from services.runtime.store.database import refuses_data
+from services.runtime.store.database import is_locked, refuses_data
 
 
 class CommerceAdapter:
@@ -75,7 +76,7 @@ class CommerceAdapter:
     async def poll(self, limit: int) -> Sequence[Notification | InvalidNotification]:
         async with self._database.connect() as connection:
             rows = await exchange.unread(connection, limit)
-            written = {row.project_no for read, row in rows if read.table is not Table.PROCEDURE}
+            written = {row.project_no or "" for read, row in rows if read.table is not Table.PROCEDURE}
             written |= set(map(number, written))
             taken = _receipts(await exchange.processes(connection, sorted(written)) if written else ())
             later = {read for read, row in rows if read.table is Table.PROCESS and _is_later_step(row, taken)}
@@ -91,7 +92,16 @@ class CommerceAdapter:
         until = time.monotonic() + self._settings.timeout_s
         errors: dict[str, Exception] = {}
         likely: list[str] = []
-        for row, error in await put_lot(rows, partial(exchange.put_tasks, connection), refuses_data, until):
+        put = partial(exchange.put_tasks, connection)
+        try:
+            refused = await put_lot(rows, put, refuses_data, until)
+        except DBAPIError as failure:
+            if not is_locked(failure):
+                raise
+            locked = await exchange.locked(connection, [str(row["row_guid"]) for row in rows])
+            errors = {task_id: locked_row(task_id) for task_id in locked}
+            refused = await put_lot([row for row in rows if row["row_guid"] not in locked], put, refuses_data, until)
+        for row, error in refused:
             task_id = str(row["row_guid"])
             if isinstance(error, NotDivided) or time.monotonic() >= until:
                 errors[task_id] = NotDivided()
@@ -143,7 +153,9 @@ def _is_later_step(row: Row[Any], taken: Mapping[str, Receipt]) -> bool:
 
     The first step that is passed gives the case its number. What follows is the department's own affair.
     """
-    return number(row.event_name) in OTHER_ACTIONS or (not number(row.remark or "") and number(row.project_no) in taken)
+    if number(row.event_name or "") in OTHER_ACTIONS:
+        return True
+    return not number(row.remark or "") and number(row.project_no or "") in taken
 
 
 def _answer(row: Row[Any], table: Table, taken: Mapping[str, Receipt]) -> Receipt | Decision:
@@ -157,7 +169,8 @@ def _answer(row: Row[Any], table: Table, taken: Mapping[str, Receipt]) -> Receip
 def _notification(row: Row[Any], read: Read, taken: Mapping[str, Receipt]) -> Notification | InvalidNotification:
     try:
         if read.table is Table.PROCEDURE:
-            return notification(row.project_no, procedure(ProcedureRow.model_validate(row)), read)
+            changed = ProcedureRow.model_validate(row)
+            return notification(changed.project_no, procedure(changed), read)
         return notification(row.project_no, _answer(row, read.table, taken), read)
     except ValueError as error:
         return InvalidNotification(unparseable(error, repr(row).encode()), read)

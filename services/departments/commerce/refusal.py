@@ -45,3 +45,15 @@ def refused_row(refusal: Refusal, row_guid: str) -> RequestRefused:
         "请部门按交换约定恢复该列。该行会自动重写，随后请丢弃此死信",
         raw,
     )
+
+
+def locked_row(row_guid: str) -> RequestRefused:
+    """The error for a task whose row another session keeps locked."""
+    return RequestRefused(
+        "another session of the department's database keeps the row of this task in table up_pro_accept locked. Have "
+        "the department end that transaction (pg_stat_activity names it). The row is written again by itself; then "
+        "drop this letter",
+        "部门数据库的另一会话锁住了表 up_pro_accept 中此任务的行。请部门结束该事务（见 pg_stat_activity）。"
+        "该行会自动重写，随后请丢弃此死信",
+        to_json({"table": "up_pro_accept", "row_guid": row_guid}),
+    )

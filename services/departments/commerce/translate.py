@@ -4,16 +4,17 @@ Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity pape
 GA/T 2000.156).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
 
 from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
+from contracts.working_time.written import parse_written
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
 from services.departments.sdk.core.texts import (
     NUMBER_FORM,
@@ -48,6 +49,24 @@ _OTHER_FORM = "9"
 _ON_THE_SPOT, _COMMITTED = "1", "2"
 _APPLICANT_KIND = {"person": "1", "organisation": "2"}
 
+
+def _begin(value: object) -> object:
+    return parse_written(value).at if isinstance(value, str) else value
+
+
+def _end(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    written = parse_written(value)
+    return written.at + timedelta(days=1) if written.is_day else written.at
+
+
+TableTime = Annotated[datetime, BeforeValidator(_begin)]
+"""A time of the tables, also of a column with a zone or with text. A day without a time stands for its beginning."""
+
+TableEnd = Annotated[datetime, BeforeValidator(_end)]
+"""An end of a period. A day without a time lasts to its end."""
+
 ACCEPT_COLUMNS = (
     *("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time", "catalog_code", "task_code"),
     *("task_name", "project_name", "project_type", "apply_type", "apply_date", "applyer_name", "applyer_type"),
@@ -64,7 +83,7 @@ class ProcessRow(_Row):
 
     project_no: Number
     event_name: Annotated[Literal["1", "通过"], NUMBER_FORM]
-    event_start_time: datetime
+    event_start_time: TableTime
     remark: Number
 
 
@@ -74,11 +93,11 @@ class ProcedureRow(_Row):
     id: int
     project_no: Number
     cd_operation: Annotated[Literal["I", "U"], NUMBER_FORM]
-    cd_time: datetime
+    cd_time: TableTime
     special_name: Line
     special_reason: Explanation
-    special_time: datetime
-    end_time: datetime
+    special_time: TableTime
+    end_time: TableEnd
 
 
 class ResultRow(_Row):
@@ -87,7 +106,7 @@ class ResultRow(_Row):
     project_no: Number
     cd_operation: Annotated[Literal["I", "U"], NUMBER_FORM]
     result_type: Annotated[Literal["1", "2"], NUMBER_FORM]
-    result_date: datetime
+    result_date: TableTime
     result_explain: Paragraphs
     result_cetr_no: DocumentNumber
 
@@ -98,8 +117,8 @@ def local(at: datetime) -> str:
 
 
 def moment(at: datetime) -> datetime:
-    """A local time of the tables, in UTC. Raises `ValueError` for a time that UTC cannot express."""
-    return in_utc(at.replace(tzinfo=_ZONE))
+    """A time of the tables, local where it names no zone, in UTC. Raises `ValueError` if UTC cannot express it."""
+    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=_ZONE))
 
 
 def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datetime) -> dict[str, str | None]:

@@ -15,10 +15,14 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
 
     So a statement costs one round trip instead of four. Statements that belong together are written as one, or run on
     ``execution_options(isolation_level="READ COMMITTED")``. ``name`` is the application name that the server shows.
-    ``timeout_s``: seconds after which connecting, waiting for a connection or a statement fails. Errors hide
-    parameters, which may be personal data.
+    ``timeout_s``: seconds after which connecting, waiting for a connection or a statement fails. A statement waits a
+    quarter of it for a row that another session has locked. Errors hide parameters, which may be personal data.
     """
-    limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s, "command_timeout": timeout_s}
+    limits: dict[str, Any] = {}
+    waits: dict[str, str] = {}
+    if timeout_s is not None:
+        limits = {"timeout": timeout_s, "command_timeout": timeout_s}
+        waits = {"lock_timeout": f"{max(1, round(timeout_s * 250))}ms"}
     engine = create_async_engine(
         address,
         isolation_level="AUTOCOMMIT",
@@ -27,8 +31,15 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
         pool_timeout=timeout_s or 30.0,
         hide_parameters=True,
         connect_args={
-            # The style of dates is a setting of the department's server. Times that are read as text are ISO 8601.
-            "server_settings": {"application_name": name, "datestyle": "ISO", **SERVER_SETTINGS},
+            "server_settings": {
+                "application_name": name,
+                # The style of dates and the zone are settings of the department's server. Times that are read as text
+                # are ISO 8601, and a time without a zone is China's, also in a column with one.
+                "datestyle": "ISO",
+                "timezone": "Asia/Shanghai",
+                **SERVER_SETTINGS,
+                **waits,
+            },
             **limits,
         },
     )

@@ -72,6 +72,11 @@ def refuses_data(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and not is_unavailable(error)
 
 
+def is_locked(error: Exception) -> bool:
+    """Whether a row or table stayed locked for longer than a statement waits."""
+    return isinstance(driver_error(error), asyncpg.LockNotAvailableError)
+
+
 def open_database(address: str, name: str, connections: int) -> AsyncEngine:
     """A pool of at most so many connections, opened on demand. ``name`` is their application name on the server.
 

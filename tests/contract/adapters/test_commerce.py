@@ -1,7 +1,7 @@
 """Particulars of exchange tables: rows that appear out of order, change, contradict each other or are refused."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,14 @@ PROCESS = text("""
         process_name, handle_user_name, handle_explain, event_start_time, event_end_time, remark)
     SELECT :guid, project_no, '1', 'I', 'b', cd_time, :event_name, '办理', '窗口', '', event_start_time,
         event_end_time, :remark FROM up_pro_process ORDER BY id LIMIT 1
+""")
+
+
+PROCEDURE = text("""
+    INSERT INTO up_pro_special_procedure (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,
+        special_type, special_name, special_reason, special_time, end_time)
+    VALUES ('g', :project, '1', 'I', 'b', '2026-03-03 10:00', '1', '听证', '涉及重大公共利益', '2026-03-03 10:00',
+        '2026-03-10 10:00')
 """)
 
 
@@ -279,6 +287,21 @@ async def test_a_task_that_the_department_has_is_answered_even_if_its_row_is_ref
     assert await numbered(site, one)
 
 
+async def test_a_row_that_the_department_keeps_locked_does_not_hold_its_lot_back(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await site.adapter.submit([task(1)])
+    async with exchange.begin() as connection:
+        await connection.execute(text("DELETE FROM up_pro_process"))
+    async with exchange.begin() as forgotten:
+        lock = text("SELECT FROM up_pro_accept WHERE row_guid = :task FOR UPDATE")
+        await forgotten.execute(lock, {"task": task(1).task_id})
+        held, *others = await site.adapter.submit([task(1), task(2), task(3)])
+    assert [type(answer) for answer in others] == [Receipt, Receipt]
+    assert isinstance(held, RequestRefused) and "end that transaction" in str(held)
+    assert task(1).task_id.encode() in held.raw
+
+
 # -- answers that the adapter must not lose ----------------------------------------------------------------------------
 
 
@@ -299,6 +322,12 @@ async def result(exchange: AsyncEngine, number: int, guid: str, **columns: str) 
     async with exchange.begin() as connection:
         values = ", ".join(f"'{value}'" for value in row.values())
         await connection.execute(text(f"INSERT INTO up_pro_result ({listed}) VALUES ({values})"))
+
+
+def task_ids(found: Sequence[Notification | InvalidNotification]) -> set[str]:
+    """The tasks of the valid notifications."""
+    messages = [one.message for one in found if isinstance(one, Notification)]
+    return {message.task_id for message in messages if isinstance(message, Notified)}
 
 
 async def process(exchange: AsyncEngine, guid: str, event_name: str = "1", remark: str | None = None) -> None:
@@ -395,3 +424,72 @@ async def test_a_result_without_a_number_of_the_case_says_where_it_belongs(
     await result(exchange, 1, "early")
     (one,) = await site.adapter.poll(10)
     assert isinstance(one, InvalidNotification) and "up_pro_process" in str(one.error)
+
+
+@pytest.mark.parametrize("table", ["up_pro_process", "up_pro_result"])
+async def test_a_row_that_the_department_keeps_locked_is_read_again_and_holds_no_other_back(
+    site: CommerceSite, exchange: AsyncEngine, table: str
+) -> None:
+    await site.adapter.submit([task(1), task(2)])
+    for number in (1, 2):
+        await result(exchange, number, f"decided {number}")
+    async with exchange.begin() as connection:
+        await connection.execute(text("UPDATE up_pro_process SET fetched_at = NULL"))
+    found = await site.adapter.poll(10)
+    async with exchange.begin() as forgotten:
+        lock = text(f"SELECT FROM {table} WHERE project_no = :task FOR UPDATE")
+        await forgotten.execute(lock, {"task": task(1).task_id})
+        await site.adapter.acknowledge([one.ack_token for one in found])
+        (left,) = await site.adapter.poll(10)
+    assert task_ids([left]) == {task(1).task_id}
+    await site.adapter.acknowledge([left.ack_token])
+    assert await site.adapter.poll(10) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("up_pro_process", "event_name"),
+        ("up_pro_process", "project_no"),
+        ("up_pro_process", "event_start_time"),
+        ("up_pro_result", "project_no"),
+        ("up_pro_result", "result_type"),
+        ("up_pro_result", "result_date"),
+        ("up_pro_special_procedure", "project_no"),
+    ],
+)
+async def test_a_row_without_a_value_keeps_no_other_row_from_being_read(
+    site: CommerceSite, exchange: AsyncEngine, table: str, column: str
+) -> None:
+    await site.adapter.submit([task(1), task(2)])
+    await result(exchange, 1, "decided 1")
+    await process(exchange, "another step", remark="another")
+    async with exchange.begin() as connection:
+        await connection.execute(PROCEDURE, {"project": task(1).task_id})
+        await connection.execute(text(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"))
+        await connection.execute(text(f"UPDATE {table} SET {column} = NULL WHERE fetched_at IS NULL"))
+    await result(exchange, 2, "decided 2")
+    found = await site.adapter.poll(10)
+    (bad,) = [one for one in found if isinstance(one, InvalidNotification)]
+    assert column in str(bad.error)
+    assert task(2).task_id in task_ids(found)
+    await site.adapter.acknowledge([one.ack_token for one in found])
+    assert await site.adapter.poll(10) == []
+
+
+async def test_times_of_columns_with_a_zone_are_the_same_moments(site: CommerceSite, exchange: AsyncEngine) -> None:
+    async with exchange.begin() as connection:
+        for table, column in (
+            ("up_pro_accept", "accept_date"),
+            ("up_pro_process", "event_start_time"),
+            ("up_pro_result", "result_date"),
+        ):
+            change = f"ALTER COLUMN {column} TYPE timestamptz USING {column} AT TIME ZONE 'Asia/Shanghai'"
+            await connection.execute(text(f"ALTER TABLE {table} {change}"))
+    await site.adapter.submit([task(1)])
+    async with exchange.connect() as connection:
+        assert await connection.scalar(text("SELECT accept_date FROM up_pro_accept")) == task(1).requested_at
+    await result(exchange, 1, "decided", result_date="2026-03-03 02:00+00")
+    (one,) = await site.adapter.poll(10)
+    content = content_of(one)
+    assert isinstance(content, Decision) and content.decided_at == datetime(2026, 3, 3, 2, tzinfo=UTC)

@@ -149,6 +149,39 @@ class TestCommerce:
         with pytest.raises(ValueError, match="up_pro_process"):
             commerce.decision(result, None)
 
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("2026-03-02 09:30:00", TAKEN),
+            ("2026-03-02 01:30:00+00", TAKEN),
+            ("2026-03-02 09:30:00+08", TAKEN),
+            ("2026/3/2 9:30", TAKEN),
+            ("2026年3月2日 9:30", TAKEN),
+            ("20260302093000", TAKEN),
+            ("2026-03-02", datetime(2026, 3, 1, 16, tzinfo=UTC)),
+            ("20260302", datetime(2026, 3, 1, 16, tzinfo=UTC)),
+        ],
+    )
+    def test_a_time_in_a_column_of_another_type(self, written: str, meant: datetime) -> None:
+        row = {"project_no": TASK_ID, "event_name": "1", "event_start_time": written, "remark": "受1号"}
+        assert commerce.receipt(commerce.ProcessRow.model_validate(row)).delivered_at == meant
+
+    @pytest.mark.parametrize("written", ["1772415000", "1772415000000", "9:30", "", "infinity", "1/3/2026"])
+    def test_a_text_that_names_no_moment(self, written: str) -> None:
+        row = {"project_no": TASK_ID, "event_name": "1", "event_start_time": written, "remark": "受1号"}
+        with pytest.raises(ValidationError, match="event_start_time"):
+            commerce.ProcessRow.model_validate(row)
+
+    def test_a_procedure_that_ends_on_a_day_lasts_to_the_end_of_it(self) -> None:
+        row = {"id": 1, "project_no": TASK_ID, "cd_operation": "I", "cd_time": "2026-03-02 09:30:00"}
+        texts = {"special_name": "听证", "special_reason": "涉及重大公共利益"}
+        period = {"special_time": "2026-03-03", "end_time": "2026-03-10"}
+        found = commerce.procedure(commerce.ProcedureRow.model_validate(row | texts | period))
+        assert (found.since, found.until) == (
+            datetime(2026, 3, 2, 16, tzinfo=UTC),
+            datetime(2026, 3, 10, 16, tzinfo=UTC),
+        )
+
 
 class TestLand:
     def test_application(self) -> None:

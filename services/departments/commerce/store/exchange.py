@@ -62,13 +62,21 @@ _PROCESSES_UNREAD = text(f"{_PROCESS} {_UNREAD}")
 _PROCEDURES_UNREAD = text(f"{_PROCEDURE} {_UNREAD}")
 _RESULTS_UNREAD = text(f"{_RESULT} {_UNREAD}")
 
+_LOCKED = text("""
+    WITH free AS (SELECT row_guid FROM up_pro_accept WHERE row_guid = ANY(:task_ids) FOR UPDATE SKIP LOCKED)
+    SELECT row_guid FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND row_guid NOT IN (SELECT row_guid FROM free)
+""")
+
 
 def _mark(table: str) -> str:
-    """Marks rows read. A row that the department has changed meanwhile stays unread."""
+    """Marks rows read. A row that the department has changed meanwhile, or keeps locked, stays unread."""
     return f"""
-        UPDATE {table} AS one SET fetched_at = now()
-        FROM unnest(CAST(:{table} AS bigint[]), CAST(:{table}_versions AS bigint[])) AS read (id, version)
-        WHERE one.id = read.id AND one.fetched_at IS NULL AND hashtextextended(one::text, 0) = read.version
+        UPDATE {table} SET fetched_at = now() WHERE id IN (
+            SELECT one.id
+            FROM unnest(CAST(:{table} AS bigint[]), CAST(:{table}_versions AS bigint[])) AS read (id, version)
+            JOIN {table} AS one ON one.id = read.id
+            WHERE one.fetched_at IS NULL AND hashtextextended(one::text, 0) = read.version
+            FOR UPDATE OF one SKIP LOCKED)
     """
 
 
@@ -98,6 +106,11 @@ class Read(NamedTuple):
 async def put_tasks(connection: AsyncConnection, rows: Sequence[Mapping[str, str | None]]) -> None:
     """Write the rows of tasks, all or none. A task that is there already is marked as changed and unread."""
     await connection.execute(_UPSERT, {"rows": to_json(rows).decode()})
+
+
+async def locked(connection: AsyncConnection, task_ids: Sequence[str]) -> set[str]:
+    """The tasks whose rows another session keeps locked."""
+    return set((await connection.scalars(_LOCKED, {"task_ids": task_ids})).all())
 
 
 async def refusal(
