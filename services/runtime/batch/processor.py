@@ -37,8 +37,8 @@ from services.runtime.clock import Clock, machine_now
 from services.runtime.external_system import ExternalCall
 from services.runtime.service import Service, Statement
 from services.runtime.store import cases, dead_letters, documents, outbox
-from services.runtime.store.cases import CaseRow, VersionConflict
-from services.runtime.store.database import DedicatedConnection, Driver, transaction
+from services.runtime.store.cases import CaseRow, LoadedRows, VersionConflict
+from services.runtime.store.database import DedicatedConnection, Driver, is_unavailable, transaction
 from services.runtime.store.dead_letters import DeadLetter
 from services.runtime.store.outbox import OutboxMessage
 
@@ -48,7 +48,7 @@ Reduce = Callable[[Driver, BatchResult[S]], Awaitable[None]]
 """Loads cases and reduces messages into the result of a batch. It is called again after a version conflict."""
 
 FAILED_TIMER_RETRY = timedelta(minutes=1)
-"""Machine time after which a timer is fired again if the core failed on it."""
+"""Machine time after which a timer that has failed is fired again."""
 
 log = telemetry.logger(__name__)
 
@@ -105,11 +105,14 @@ class BatchProcessor(Generic[S]):
             parked = result.dead_letters
             result.dead_letters += letters
             result.blocked |= blocking
-            loaded, processed = await self._load(driver, case_ids, by_case, result.blocked)
+            loaded, processed, unreadable = await self._load(driver, case_ids, by_case, result.blocked)
             result.case_ids = case_ids
             result.duplicates += sum(len(by_case[case_id]) for case_id in processed)
             for case_id in case_ids:
                 if case_id in processed:
+                    continue
+                if case_id in unreadable:
+                    self.reducer.reject_all(by_case.get(case_id, ()), unreadable[case_id], result)
                     continue
                 before = loaded.get(case_id)
                 accepted = self.reducer.reduce(case_id, before, by_case.get(case_id, ()), result)
@@ -122,29 +125,61 @@ class BatchProcessor(Generic[S]):
         return parked
 
     async def fire_timers(self, limit: int) -> int:
-        """Fire the timers and retries that are due, of at most ``limit`` cases. Returns the number of cases."""
-        fired = 0
+        """Fire the timers and retries that are due, of at most ``limit`` cases. Returns the number of cases.
+
+        The timer of a case that cannot be read, or whose effects cannot be stored, is fired again later.
+        """
+        fired: list[str] = []
 
         async def reduce(driver: Driver, result: BatchResult[S]) -> None:
             nonlocal fired
-            now = self.clock.now()
             retries_until = None if self.retry_suppression.remaining_s else machine_now()
-            due = await cases.load_due(driver, now, retries_until, limit)
-            fired = len(due.rows)
-            result.case_ids = list(due.rows)
-            result.blocked = due.blocked
-            for case_id, row in sorted(due.rows.items()):
-                loaded = self.decode(row)
-                id = _timer_message_id(case_id, row.version)
-                envelope = envelop(TimerFired(), id=id, source=self.service.source, subject=case_id, time=now)
-                if not self.reducer.reduce(case_id, loaded, [InboundMessage(envelope)], result):
-                    # The failed timer is retried later, so that it does not hold up the timers of other cases.
-                    retry_at = machine_now() + FAILED_TIMER_RETRY
-                    later = replace(row, version=row.version + 1, timer_at=None, retry_at=retry_at)
-                    result.changed.append(LoadedCase(later, loaded.state))
+            due = await cases.load_due(driver, self.clock.now(), retries_until, limit)
+            fired = list(due.rows)
+            self._fire(due, result)
 
-        await self.commit(reduce, locking=True)
-        return fired
+        try:
+            await self.commit(reduce, locking=True)
+        except Exception as error:
+            if not fired or is_unavailable(error):
+                raise
+            log.exception("timers failed; firing them one by one", cases=len(fired))
+            for case_id in fired:
+                await self._fire_one(case_id)
+        return len(fired)
+
+    async def _fire_one(self, case_id: str) -> None:
+        """Fire the timer of this case, or postpone it if its effects cannot be stored."""
+
+        async def reduce(driver: Driver, result: BatchResult[S]) -> None:
+            self._fire(await cases.load(driver, [case_id]), result)
+
+        async def postpone(driver: Driver, result: BatchResult[S]) -> None:
+            result.postponed += map(_postponed, (await cases.load(driver, [case_id])).rows.values())
+
+        try:
+            await self.commit(reduce)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            log.exception("the effects of a timer cannot be stored", case_id=case_id)
+            await self.commit(postpone)
+
+    def _fire(self, due: LoadedRows, result: BatchResult[S]) -> None:
+        now = self.clock.now()
+        result.case_ids = list(due.rows)
+        result.blocked = due.blocked
+        for case_id, row in sorted(due.rows.items()):
+            id = _timer_message_id(case_id, row.version)
+            envelope = envelop(TimerFired(), id=id, source=self.service.source, subject=case_id, time=now)
+            try:
+                loaded = self.decode(row)
+            except ValueError:
+                log.exception("the state of a case cannot be read", case_id=case_id)
+                result.postponed.append(_postponed(row))
+                continue
+            if not self.reducer.reduce(case_id, loaded, [InboundMessage(envelope)], result):
+                result.postponed.append(_postponed(row))
 
     async def load_next_timers(self) -> bool:
         """Read from the database when the next timer and retry are due. Returns whether one is due already."""
@@ -166,8 +201,12 @@ class BatchProcessor(Generic[S]):
                     state = before.state
                     self._cache.put(LoadedCase(row, state))
                 else:
-                    state = self.decode(row).state
                     self._cache.forget((row.case_id,))  # the case may have become blocked
+                    try:
+                        state = self.decode(row).state
+                    except ValueError:
+                        log.exception("the state of a case cannot be read", case_id=row.case_id)
+                        continue  # tried again when the lease ends
                 if (request := self.service.pending_request(state)) is None:
                     log.error("external call due without a request", case_id=row.case_id)
                 else:
@@ -213,7 +252,7 @@ class BatchProcessor(Generic[S]):
             await self.connection.close()
 
     def decode(self, row: CaseRow) -> LoadedCase[S]:
-        """The case of this row, from the cache where the versions agree."""
+        """The case of this row, from the cache where the versions agree. Raises `ValueError` for an invalid state."""
         cached = self._cache.get(row.case_id)
         if cached is not None and cached.row.version == row.version:
             return cached
@@ -282,8 +321,10 @@ class BatchProcessor(Generic[S]):
         published: Sequence[UUID],
     ) -> UUID | None:
         batch_id = None
-        if result.changed or messages or published:
+        if result.changed or result.postponed or messages or published:
             rows = [case.row for case in result.changed]
+            if result.postponed:
+                rows = sorted([*rows, *result.postponed], key=lambda row: row.case_id)
             document, number = self.service.rules, self.rules_version
             rules = (document.kind, number) if document is not None and number is not None else None
             batch_id = await cases.save(driver, rows, messages, published, rules)
@@ -302,6 +343,7 @@ class BatchProcessor(Generic[S]):
             else:
                 self._cache.forget((case.row.case_id,))
         self._cache.forget(result.blocked)
+        self._cache.forget(row.case_id for row in result.postponed)
 
     def _complete(self, result: BatchResult[S]) -> None:
         """Log, signal and reply after the commit."""
@@ -335,14 +377,16 @@ class BatchProcessor(Generic[S]):
         case_ids: Sequence[str],
         by_case: Mapping[str, Sequence[InboundMessage]],
         blocked: set[str],
-    ) -> tuple[dict[str, LoadedCase[S]], set[str]]:
-        """These cases from the cache or the database, and the ids of cases that have processed all of their messages.
+    ) -> tuple[dict[str, LoadedCase[S]], set[str], dict[str, ValueError]]:
+        """These cases from the cache or the database, the ids of cases that have processed all of their messages, and
+        the cases whose state cannot be read.
 
         Adds the blocked cases of the database to ``blocked``; cached cases are not blocked. A cached case may be stale:
         then the save fails with a version conflict.
         """
         loaded = {case_id: cached for case_id in case_ids if (cached := self._cache.get(case_id)) is not None}
         processed: set[str] = set()
+        unreadable: dict[str, ValueError] = {}
         if missing := [case_id for case_id in case_ids if case_id not in loaded]:
             found = await cases.load(driver, missing)
             blocked |= found.blocked
@@ -351,15 +395,24 @@ class BatchProcessor(Generic[S]):
                 # time.
                 if case_id not in blocked and _has_processed(row, by_case.get(case_id, ())):
                     processed.add(case_id)
-                else:
+                    continue
+                try:
                     loaded[case_id] = self.decode(row)
-        return loaded, processed
+                except ValueError as error:
+                    log.exception("the state of a case cannot be read", case_id=case_id)
+                    unreadable[case_id] = error
+        return loaded, processed, unreadable
 
 
 def _has_processed(row: CaseRow, received: Sequence[InboundMessage]) -> bool:
     """Whether the case has processed each of these messages before."""
     processed_ids = {row.processed_ids[at : at + 16] for at in range(0, len(row.processed_ids), 16)}
     return bool(received) and all(one.from_kafka and one.envelope.id.bytes in processed_ids for one in received)
+
+
+def _postponed(row: CaseRow) -> CaseRow:
+    """The case with its failed timer later, so that it does not hold up the timers of other cases."""
+    return replace(row, version=row.version + 1, timer_at=None, retry_at=machine_now() + FAILED_TIMER_RETRY)
 
 
 def _outbox_message(envelope: Envelope[Message]) -> OutboxMessage:

@@ -103,6 +103,19 @@ class CaseReducer(Generic[S]):
             result.blocked.add(case_id)
         return last is not None
 
+    def reject_all(self, received: Iterable[InboundMessage], error: Exception, result: BatchResult[S]) -> None:
+        """Reject the messages of a case whose state cannot be read."""
+        kind = type(error).__name__
+        reason = both(
+            f"its state cannot be read: {kind}. Install the release that wrote it or restore the row, then replay the "
+            "letters of the case",
+            f"办件状态无法读取（{kind}）。请安装写入该状态的版本或恢复该行，再重放该办件的死信",
+        )
+        for one in received:
+            self._reject(one, reason, result, blocking=True, error=error)
+            if one.from_kafka:
+                result.blocked.add(one.envelope.subject)
+
     def _after(
         self,
         case_id: str,

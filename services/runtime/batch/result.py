@@ -30,6 +30,8 @@ class BatchResult(Generic[S]):
     case_ids: Sequence[str] = ()
     """All cases of the batch, changed or not."""
     changed: list[LoadedCase[S]] = field(default_factory=list)
+    postponed: list[CaseRow] = field(default_factory=list)
+    """Cases whose timer failed, with the time at which it is fired again. Their state is left as it is."""
     blocked: set[str] = field(default_factory=set)
     """Cases with a parked message that later messages must wait for. They are not cached."""
     messages: list[Envelope[Message]] = field(default_factory=list)

@@ -118,7 +118,11 @@ class Rollout(Generic[S]):
         for case_id, row in sorted(loaded.rows.items()):  # the order that `cases.save` requires
             if case_id in loaded.blocked:
                 continue  # it follows with its next message, since the parked ones may change all of it
-            known = processor.decode(row)
+            try:
+                known = processor.decode(row)
+            except ValueError:
+                log.exception("the state of a case cannot be read, so that it keeps its deadlines", case_id=case_id)
+                continue
             cause = UUID(bytes=blake2b(b"%b/rules %d" % (case_id.encode(), number), digest_size=16).digest())
             envelope = envelop(RulesChanged(), id=cause, source=processor.service.source, subject=case_id, time=now)
             taken = processor.reducer.reduce(case_id, known, [InboundMessage(envelope)], result)

@@ -1,6 +1,7 @@
 """One transaction a batch: each message counts once, whatever else is in the batch."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 import asyncpg
@@ -9,12 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.core import InvalidMessage
+from contracts.values import Value
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
+from services.runtime.clock import machine_now
 from services.runtime.store import cases, dead_letters
 from services.runtime.store.cases import MAX_PROCESSED_IDS, CaseRow, VersionConflict
 from tests.support.runtime.fakes import MemoryPublisher
-from tests.support.runtime.processes import MakeProcessor, record, tally, unpublished, waits_for_a_lock
+from tests.support.runtime.processes import MakeProcessor, break_state, record, tally, unpublished, waits_for_a_lock
 from tests.support.runtime.toy import Tally, case, instruction
 from tests.support.waiting import eventually
 
@@ -76,6 +79,31 @@ async def test_one_bad_message_does_not_fail_its_batch(batches: BatchProcessor[T
     assert [(letter.case_id, letter.blocking) for letter in parked] == [(case(1), False), (case(2), True)]
     assert "impossible for the toy" in parked[0].reason
     assert "RuntimeError" in parked[1].reason
+
+
+async def test_a_case_that_cannot_be_read_is_blocked_and_fails_no_batch(
+    process: MakeProcessor, batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([record("count", n) for n in range(3)])
+    await break_state(database, 1)
+    await process().run([record("again", n) for n in range(3)])
+    assert [(await tally(database, n)).instructions for n in (0, 2)] == [("count", "again")] * 2
+    (letter,) = await dead_letters.letters(database)
+    assert (letter.case_id, letter.blocking) == (case(1), True)
+    assert letter.reason.startswith("its state cannot be read: ValidationError")
+    reply: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+    await process().run([InboundMessage(instruction("count", case(1)), reply=reply), record("third", 2)])
+    assert isinstance(reply.exception(), ValueError)
+    assert (await tally(database, 2)).instructions[-1] == "third"
+
+
+async def test_calls_of_other_cases_are_made_if_one_cannot_be_read(
+    process: MakeProcessor, batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([record("call it", n) for n in range(3)])
+    await break_state(database, 1)
+    calls = await process().claim_calls(machine_now() + timedelta(minutes=1), 10)
+    assert sorted(call.case_id for call in calls) == [case(0), case(2)]
 
 
 async def test_processes_with_the_same_new_case_lose_no_message(process: MakeProcessor, database: AsyncEngine) -> None:

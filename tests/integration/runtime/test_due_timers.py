@@ -1,13 +1,16 @@
 """Timers that are due, each fired once by one of the processes."""
 
 import asyncio
+from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.envelope import Envelope, Message
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.timer_schedule import SUPPRESS_S, RetrySuppression
-from tests.support.runtime.processes import MakeProcessor, record, tally
+from services.runtime.service import Statement
+from tests.support.runtime.processes import MakeProcessor, break_state, record, rows, tally
 from tests.support.runtime.toy import Tally, case
 
 
@@ -29,6 +32,31 @@ async def test_a_timer_that_fails_does_not_hold_up_others(
     assert await batches.fire_timers(10) == 2
     assert (await tally(database, 2)).fired == 1
     assert (await tally(database, 1)).fired == 0
+    assert await batches.fire_timers(10) == 0, "it is retried later"
+
+
+async def test_a_case_that_cannot_be_read_holds_up_no_other_timer(
+    batches: BatchProcessor[Tally], database: AsyncEngine
+) -> None:
+    await batches.run([record("timer 2026-03-02T09:00:00+08:00", n) for n in range(3)])
+    await break_state(database, 1)
+    assert await batches.fire_timers(10) == 3
+    assert [(await tally(database, n)).fired for n in (0, 2)] == [1, 1]
+    assert await batches.fire_timers(10) == 0, "it is retried later"
+    retry = "SELECT retry_at > now() AND timer_at IS NULL FROM cases WHERE case_id = '{}'"
+    assert await rows(database, retry.format(case(1))) == [(True,)]
+
+
+async def test_a_timer_whose_effects_cannot_be_stored_holds_up_no_other(
+    process: MakeProcessor, database: AsyncEngine
+) -> None:
+    def refused(messages: Sequence[Envelope[Message]]) -> Sequence[Statement]:
+        return [("SELECT 1 / $1::int", (int(one.subject != case(1)),)) for one in messages]
+
+    batches = process(projection=refused)
+    await batches.run([record("timer 2026-03-02T09:00:00+08:00", n) for n in range(3)])
+    assert await batches.fire_timers(10) == 3
+    assert [(await tally(database, n)).fired for n in range(3)] == [1, 0, 1]
     assert await batches.fire_timers(10) == 0, "it is retried later"
 
 

@@ -10,7 +10,7 @@ from services.runtime.batch.processor import BatchProcessor
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.store import rollouts
 from services.runtime.store.database import DATABASE_ERRORS, transaction
-from tests.support.runtime.processes import MakeProcessor, instructions, record
+from tests.support.runtime.processes import MakeProcessor, break_state, instructions, record, rows
 from tests.support.runtime.rules import (
     AT_ONCE,
     CASES,
@@ -50,6 +50,18 @@ async def test_every_open_case_follows_once_whichever_process_takes_it(
     async with database.connect() as connection:
         version = await connection.scalar(text("SELECT version FROM cases WHERE case_id = :id"), {"id": case(5)})
     assert version == 2, "a case in which nothing changes is not written"
+
+
+async def test_a_case_that_cannot_be_read_holds_up_no_other(database: AsyncEngine, process: MakeProcessor) -> None:
+    one = with_rules(process)
+    await one.run(records())
+    await break_state(database, 1)
+    await put(database, a=1)
+    other = with_rules(process)
+    await follow(other)
+    followed = await rows(database, "SELECT count(*) FROM cases WHERE state LIKE '%follows 1%'")
+    assert followed == [(CASES - 1,)]
+    assert (await progress(database)).done_at is not None
 
 
 async def test_another_process_continues_where_one_died(database: AsyncEngine, process: MakeProcessor) -> None:

@@ -47,6 +47,13 @@ async def instructions(database: AsyncEngine) -> dict[str, tuple[str, ...]]:
     return {row.case_id: Tally.model_validate_json(row.state).instructions for row in found}
 
 
+async def break_state(database: AsyncEngine, number: int) -> None:
+    """Make the stored state of this case one that this release cannot read, as another release may have written it."""
+    async with database.begin() as connection:
+        broken = """UPDATE cases SET state = '{"instructions": 5}', version = version + 1 WHERE case_id = :case_id"""
+        await connection.execute(text(broken), {"case_id": case(number)})
+
+
 async def unpublished(database: AsyncEngine) -> int:
     """Batches whose messages are not marked as published."""
     ((waiting,),) = await rows(database, "SELECT count(*) FROM unpublished")
