@@ -33,6 +33,8 @@ class SettleTime(Message):
     counts_at: Instant
     by: PersonId
     reason: Reason
+    clock_tolerance: timedelta = timedelta()
+    """A moment that lies outside of what is possible by no more counts as the nearest possible one."""
 
 
 class DoubtState(StrEnum):
@@ -139,6 +141,9 @@ def settle(
     system = dict(case.step_systems).get(command.step)
     if system is None or case.region is None:
         raise NoDoubt
+    step = case.commitment(step_key(command.step)) or case.commitment(CASE)
+    opened_at = step.opened_at if step is not None else None
+    command = command.replace(counts_at=_possible(command, opened_at, doubt.counts_at))
     if doubt.settlement is not None:
         if doubt.settlement.counts_at != command.counts_at:
             raise SettledAlready
@@ -147,8 +152,7 @@ def settle(
         raise EndBeforeBeginning
     if doubt.counts_at is not None and command.counts_at > doubt.counts_at:
         raise AfterArrival
-    step = case.commitment(step_key(command.step)) or case.commitment(CASE)
-    if step is not None and step.opened_at is not None and command.counts_at < step.opened_at:
+    if opened_at is not None and command.counts_at < opened_at:
         raise BeforeRequest
     settlement = TimeSettled(
         task_id=task_id(case_id, command.step),
@@ -183,6 +187,16 @@ def retry_after(case: MonitoredCase) -> timedelta | None:
     """How long to wait for an answer to a settlement; None if none is awaited."""
     attempts = [doubt.attempts for doubt in case.doubts if doubt.settlement is not None]
     return backoff(min(attempts), FIRST_RETRY, LONGEST_RETRY) if attempts else None
+
+
+def _possible(command: SettleTime, earliest: datetime | None, latest: datetime | None) -> datetime:
+    """The moment that counts. People write minutes, and read them from clocks that differ."""
+    wanted, tolerance = command.counts_at, command.clock_tolerance
+    if latest is not None and latest < wanted <= latest + tolerance:
+        return latest
+    if earliest is not None and earliest - tolerance <= wanted < earliest:
+        return earliest
+    return wanted
 
 
 def _ends_before_it_begins(case: MonitoredCase, system: Code, procedure: Code, command: SettleTime) -> bool:

@@ -112,6 +112,26 @@ def test_an_impossible_settlement_is_refused(command: SettleTime, error: type[Ex
     in_doubt().refuses(command, LATE, error=error)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "counts_at"),
+    [(LATE + timedelta(seconds=30), LATE), (MONDAY - timedelta(seconds=59), MONDAY), (IN_TIME, IN_TIME)],
+)
+def test_a_settlement_within_the_tolerance_for_clocks_counts_as_the_nearest_possible_moment(
+    wanted: datetime, counts_at: datetime
+) -> None:
+    monitor = in_doubt()
+    command = settle(wanted, clock_tolerance=timedelta(minutes=1))
+    (settlement,) = of_type(TimeSettled, monitor.when(command, LATE))
+    assert settlement.counts_at == counts_at
+    assert not monitor.when(command, LATE), "the same request again is the same settlement"
+    monitor = in_doubt()
+    for beyond, error in (
+        (LATE + timedelta(seconds=61), AfterArrival),
+        (MONDAY - timedelta(seconds=61), BeforeRequest),
+    ):
+        monitor.refuses(settle(beyond, clock_tolerance=timedelta(minutes=1)), LATE, error=error)
+
+
 def test_only_a_known_case_has_doubtful_times() -> None:
     Monitor().refuses(settle(), error=UnknownCase)
 

@@ -85,7 +85,16 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             raise UnknownCase(case_id)
         for owner in {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}:
             must_supervise(directory, request.by, owner, state.region, state.matter, now)
-        await host.command(case_id, SettleTime(**request.model_dump()))
-        return SettledTime(counts_at=request.counts_at)
+        command = SettleTime(**request.model_dump(), clock_tolerance=host.settings.clock_tolerance)
+        return SettledTime(counts_at=_counts_at(await host.command(case_id, command), command))
 
     return router
+
+
+def _counts_at(case: MonitoredCase, command: SettleTime) -> datetime:
+    """The moment of this settlement: within the tolerance for clocks it may be another one than the wanted."""
+    place = (command.step, command.procedure, command.field)
+    for doubt in case.doubts:
+        if (doubt.step, doubt.procedure, doubt.field) == place and doubt.settlement is not None:
+            return doubt.settlement.counts_at
+    return command.counts_at
