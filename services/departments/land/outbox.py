@@ -44,8 +44,8 @@ SUFFIX, PART, REFUSED = b".jsonl", b".part", b".refused"
 ATTEMPTS = 3
 """Attempts to read a file before it is refused, where the fault may be another one than the file's."""
 
-GROWTH_CHECKS_S = (0.0, 60.0)
-"""Machine seconds after which a file in ``done/`` is looked at again: one that has grown was not whole when it was
+CHANGE_CHECKS_S = (0.0, 60.0)
+"""Machine seconds after which a file in ``done/`` is looked at again: one that has changed is not what was
 read."""
 
 SETTLE_S = 10.0
@@ -57,9 +57,9 @@ CHECKED_TOGETHER = 100
 SHOWN_NAMES = 5
 
 _WRITTEN_IN_PLACE = Unusable(
-    "has changed after it was read, and is read again: it is written in place. Have it written as .part and then"
-    " renamed, or set ONEDOOR_LAND_SETTLE_S to longer than the writer pauses",
-    "读取后又有变化，已重新读取：文件是就地写入的。请先写为 .part 再改名，"
+    "has changed after it was read, and is read again: it is written in place, or replaced by another. Have each file"
+    " written as .part and then renamed to a new name, or set ONEDOOR_LAND_SETTLE_S to longer than the writer pauses",
+    "读取后又有变化，已重新读取：文件是就地写入的，或被另一文件替换。请将每个文件先写为 .part 再改为新的文件名，"
     "或将 ONEDOOR_LAND_SETTLE_S 设得长于写入的停顿",
 )
 
@@ -80,10 +80,11 @@ class _File:
 
 @dataclass(slots=True)
 class _Moved:
-    """A file in ``done/`` that may still grow. ``name`` is its name in ``outbox/``."""
+    """A file in ``done/`` that may be another than was read: it still grows, or another came under its name before it
+    was moved. ``name`` is its name in ``outbox/``."""
 
     name: bytes
-    size: int | None
+    version: Version
     at: float
     checks: int = 0
 
@@ -291,7 +292,7 @@ class Outbox:
             else:
                 self._files.pop(name, None)
                 if not file.refused and len(self._moved) < self._settings.listed_files:
-                    self._moved[target] = _Moved(name, file.version.size, time.monotonic())
+                    self._moved[target] = _Moved(name, file.version, time.monotonic())
                 return
         if not await sftp.lexists(source):
             self._files.pop(name, None)  # another replica has moved it
@@ -305,16 +306,16 @@ class Outbox:
             file.unread[ABOUT_FILE] = InvalidNotification(reply, Line(name, ABOUT_FILE))
 
     async def _check_moved(self, sftp: asyncssh.SFTPClient) -> None:
-        """Put files back that have grown since they were read."""
+        """Put files back that have changed since they were read."""
         now = time.monotonic()
-        due = [target for target, moved in self._moved.items() if moved.at + GROWTH_CHECKS_S[moved.checks] <= now]
-        await asyncio.gather(*(self._check_growth(sftp, target) for target in due[:CHECKED_TOGETHER]))
+        due = [target for target, moved in self._moved.items() if moved.at + CHANGE_CHECKS_S[moved.checks] <= now]
+        await asyncio.gather(*(self._check_change(sftp, target) for target in due[:CHECKED_TOGETHER]))
 
-    async def _check_growth(self, sftp: asyncssh.SFTPClient, target: bytes) -> None:
+    async def _check_change(self, sftp: asyncssh.SFTPClient, target: bytes) -> None:
         moved = self._moved.pop(target)
         try:
-            size = (await sftp.lstat(_in(DONE, target))).size
-            if None not in (size, moved.size) and size != moved.size:
+            attributes = await sftp.lstat(_in(DONE, target))
+            if not moved.version.same(Version(attributes.size, attributes.mtime)):
                 await sftp.rename(_in(DONE, target), _in(OUTBOX, moved.name))
                 self._note_change(moved.name)
                 return
@@ -324,13 +325,13 @@ class Outbox:
             return
         except asyncssh.SFTPError as error:
             log.warning(
-                "a file has grown after it was read, and cannot be put back into outbox/: do it by hand",
+                "a file has changed after it was read, and cannot be put back into outbox/: do it by hand",
                 file=f"done/{shown(target)}",
                 error=type(error).__name__,
             )
             return
         moved.checks += 1
-        if moved.checks < len(GROWTH_CHECKS_S):
+        if moved.checks < len(CHANGE_CHECKS_S):
             self._moved[target] = moved
 
 

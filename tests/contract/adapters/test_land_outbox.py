@@ -267,6 +267,22 @@ async def test_a_file_that_grows_in_done_is_put_back(tmp_path: Path, monkeypatch
         assert (site.done / "a.jsonl").read_bytes() == receipt(1) + receipt(2)
 
 
+async def test_a_file_that_is_replaced_while_it_is_processed_is_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE_S", 0.0)
+    async with opened(tmp_path) as site:
+        os.utime(site.put("decided.jsonl", receipt(1)), (1_000_000, 1_000_000))
+        first = await site.adapter.poll(100)
+        site.put("decided.jsonl.part", receipt(2)).rename(site.outbox / "decided.jsonl")  # of the same length
+        await site.adapter.acknowledge([one.ack_token for one in first])
+        found = await site.poll()
+        assert (received(first), received(found)) == (["受1号"], ["受2号"])
+        (reason,) = faults_of(found)
+        assert "a new name" in reason
+        assert not await site.poll()
+
+
 async def test_a_file_that_changed_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SETTLE_S", 0.3)
     async with opened(tmp_path) as site:
