@@ -54,6 +54,21 @@ class RepetitionFilter(logging.Filter):
         return True
 
 
+class ValueFilter(logging.Filter):
+    """Takes the text of exceptions out of the lines of libraries: it may contain values."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Logs every line. Exceptions among its arguments are described (`error_text`).
+
+        The event loop writes tasks and futures with their exceptions under a first line of its own, which remains.
+        """
+        if isinstance(record.args, tuple):
+            record.args = tuple(describe(one) if isinstance(one, BaseException) else one for one in record.args)
+        if record.name == "asyncio":
+            record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        return True
+
+
 def _describe_exceptions(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor of structlog: the exception that is logged, and exceptions among the fields of a line, as text."""
     given = event.pop("exc_info", None)
@@ -114,6 +129,7 @@ def configure(service: str, replica: str, level: str) -> None:
     root.setLevel(level)
     for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # The filter of a logger does not see the lines of its child loggers, so the filter belongs to the handler.
+    # The filter of a logger does not see the lines of its child loggers, so the filters belong to the handler.
     handler.addFilter(RepetitionFilter("aiokafka"))
+    handler.addFilter(ValueFilter())
     structlog.contextvars.bind_contextvars(service=service, replica=replica)

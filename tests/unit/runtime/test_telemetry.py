@@ -1,5 +1,7 @@
 """Which lines are logged, and how often."""
 
+import asyncio
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -53,6 +55,25 @@ def test_a_value_in_an_exception_is_not_logged(capsys: pytest.CaptureFixture[str
     assert lines[0]["exception"].endswith("KeyError") and "in test_a_value" in lines[0]["exception"]
     assert lines[1]["error"] == "KeyError"
     assert lines[2]["exception"].endswith("KeyError")
+
+
+async def test_a_task_that_nobody_awaits_is_logged_without_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    async def fail() -> None:
+        raise KeyError("王小明")
+
+    with logs_of_a_service(capsys) as lines:
+        task = asyncio.create_task(fail())
+        await asyncio.wait([task])
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(ValueError("王小明"))
+        del task, future
+        gc.collect()
+        logging.getLogger("aiokafka").error("unexpected: %s", KeyError("王小明"))
+        logging.getLogger("aiokafka").error("no answer after %(s)d s", {"s": 5})
+    assert "王小明" not in str(lines).replace('raise KeyError("王小明")', ""), "but in the line of the program"
+    events = [line["event"] for line in lines]
+    assert {"Task exception was never retrieved", "Future exception was never retrieved"} < set(events)
+    assert {"unexpected: KeyError", "no answer after 5 s"} < set(events)
 
 
 def test_the_failure_that_ends_a_process_is_logged_without_values(capsys: pytest.CaptureFixture[str]) -> None:
