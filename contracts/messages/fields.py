@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from contracts.envelope import Code, Instant
 from contracts.faults import fault
+from contracts.text import line, paragraphs, visible
 from contracts.values import Value
 
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
@@ -40,11 +41,16 @@ KnownRegion = Annotated[Region, AfterValidator(_check_region)]
 """A region in a province that exists: what people and other systems write is checked, messages are not."""
 
 
-Reason = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
-"""A reason for people to read: not blank."""
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"),
+    AfterValidator(visible),
+    AfterValidator(paragraphs),
+]
+"""A reason for people to read: not blank, and without characters that hide what is stored."""
 
 
-Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+Article = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$"), AfterValidator(line)]
 """The article of a law that allows something, such as 行政许可法第四十五条."""
 
 

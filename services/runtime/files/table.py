@@ -4,6 +4,7 @@ Commas, semicolons, tabs or bars between the cells are recognised by the names o
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import NamedTuple
@@ -17,6 +18,9 @@ _SEPARATORS = {",": ("commas", "逗号"), ";": ("semicolons", "分号"), "\t": (
 
 _DECLARATION = "sep="
 """A first line with which Excel lets a file name its separator."""
+
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Characters that are copied along with the content of a cell and belong to none."""
 
 
 class Row(NamedTuple):
@@ -36,7 +40,7 @@ class Table:
     def __init__(self, content: bytes, columns: Sequence[str]) -> None:
         """``columns``: the columns that it must have. Raises `InvalidFile`, in both languages."""
         text, encoding = read_text(content)
-        text, separator, skipped = _declared(text)
+        text, separator, skipped = _declared(_INVISIBLE.sub("", text).rstrip("\x1a"))
         if separator is None:
             separator = max(_SEPARATORS, key=lambda one: _fit(text, one, columns))
         self.note = _note(encoding, separator)

@@ -9,13 +9,19 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from contracts.envelope import CaseId
-from contracts.text import TURNS_LINE, is_invisible, visible
+from contracts.text import TURNS_LINE, is_invisible, line, visible
 
 NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
 """The groups of a case number, and of the secret with which its applicant follows it."""
 
 _DIGITS_MEANT = str.maketrans("ILO", "110")
 """Letters that case numbers and secrets do not have, because people take digits for them (Crockford's base 32)."""
+
+_X_MEANT = str.maketrans(dict.fromkeys("\u00d7\u0425\u03a7", "X"))
+"""The sign of multiplication, and the Russian and the Greek letter that look like an X."""
+
+_SEPARATORS = frozenset("\u2212'\u2019._\u00b7")
+"""Besides hyphens: minus, the apostrophe by which spreadsheet programs mark a text, and dots."""
 
 
 def typed_code(text: str) -> str:
@@ -27,9 +33,10 @@ def typed_code(text: str) -> str:
 def typed_groups(text: str, sizes: Sequence[int]) -> str:
     """A case number or a secret as it was meant, in groups of these sizes with hyphens between them.
 
-    A text of another length stays as it is.
+    All that is no letter or digit of ASCII stands between the groups or around them. A text of another length stays as
+    it is.
     """
-    characters = "".join(c for c in typed_code(text) if unicodedata.category(c) != "Pd").translate(_DIGITS_MEANT)
+    characters = "".join(c for c in typed_code(text) if c.isascii() and c.isalnum()).translate(_DIGITS_MEANT)
     if len(characters) != sum(sizes):
         return text
     ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
@@ -42,8 +49,12 @@ def typed_case_number(text: object) -> object:
 
 
 def typed_id_number(text: object) -> object:
-    """A number that identifies a person or an organisation, as it was meant."""
-    return typed_code(text) if isinstance(text, str) else text
+    """A number that identifies a person or an organisation, as it was meant: hyphens are left out."""
+    if not isinstance(text, str):
+        return text
+    code = typed_code(text).translate(_X_MEANT)
+    plain = "".join(c for c in code if not (unicodedata.category(c) == "Pd" or c in _SEPARATORS))
+    return plain if plain.isascii() and plain.isalnum() else code
 
 
 def readable(text: str) -> str:
@@ -55,9 +66,12 @@ def readable(text: str) -> str:
 
 
 SingleLine = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(readable)
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    AfterValidator(readable),
+    AfterValidator(line),
 ]
-"""Text on one line that a person can read: no control characters, and none that hide what is stored."""
+"""Text on one line that a person can read, in one form: without control characters, invisible ones and line breaks."""
 
 CaseNumberPath = Annotated[CaseId, BeforeValidator(typed_case_number), Path()]
 """The case number in the path, as it was meant."""

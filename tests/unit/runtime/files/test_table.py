@@ -45,6 +45,20 @@ def test_separators_encodings_and_spelling_are_recognised(text: str, note: str |
         assert table.note is not None and "GB18030" in table.note
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffcase_id,start,部门\na,1,税务局\n".encode("gb18030"),
+        "\ufeff\ufeffcase_id,start,部门\na,1,税务局\n".encode(),
+        "case_id\u200b,\u200estart,部门\n\u202da\u202c,1\ufeff,税务局\n".encode(),
+        "case_id,start,部门\r\na,1,税务局\r\n\x1a".encode(),
+        "case_id,start,部门\ra,1,税务局\r".encode(),
+    ],
+)
+def test_characters_that_nobody_sees_belong_to_no_cell(content: bytes) -> None:
+    assert rows(content) == [(2, {"case_id": "a", "start": "1", "部门": "税务局"})]
+
+
 def test_the_line_of_a_row_is_its_first_one() -> None:
     assert [line for line, _ in rows('case_id,start\n"a\nb",1\n\n,,\nc,2\n')] == [2, 6]
     assert [line for line, _ in rows("sep=;\ncase_id;start\na;1\n")] == [3]
