@@ -1,6 +1,7 @@
 """Dead letters as text for an operator: a table of many, every detail of one."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,12 @@ _SHOWN = frozenset({
 })  # fmt: skip
 """Fields of messages that never have personal data, besides moments (``..._at``)."""
 
+_NAMES = frozenset({"reference", "department"})
+"""Those among them that may have letters of any script."""
+
+_CODE = re.compile(r"[A-Za-z0-9._:/+-]{1,200}")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{2,6})?")
+_FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]{0,63}")
 
 STATUS_ZH = {"parked": "待处理", "replayed": "已重放", "corrected": "已更正", "dropped": "已丢弃"}
 """The Chinese of each status."""
@@ -110,12 +117,24 @@ def masked_content(raw: bytes | None) -> Iterator[str]:
 
 def _masked(node: Any, name: str = "", *, shown: Collection[str]) -> Any:
     if isinstance(node, dict):
-        return {key: _masked(value, key, shown=shown) for key, value in node.items()}
+        return {_masked_name(key, at): _masked(value, key, shown=shown) for at, (key, value) in enumerate(node.items())}
     if isinstance(node, list):
         return [_masked(value, name, shown=shown) for value in node]
-    if node is None or isinstance(node, bool) or name in shown or (shown and name.endswith("_at")):
+    if node is None or isinstance(node, bool) or (shown and _is_shown(node, name, shown)):
         return node
     return f"({len(node)} characters)" if isinstance(node, str) else "(a number)"
+
+
+def _masked_name(name: str, at: int) -> str:
+    """The name of a field. A record that is none of ours may have persons or their numbers in the place of names."""
+    return name if _FIELD_NAME.fullmatch(name) else f"(name {at + 1}, {len(name)} characters)"
+
+
+def _is_shown(value: Any, name: str, shown: Collection[str]) -> bool:
+    """Whether the value of this field is what a message has there: an invalid one may have anything."""
+    if name.endswith("_at"):
+        return isinstance(value, str) and _MOMENT.fullmatch(value) is not None
+    return name in shown and (name in _NAMES or not isinstance(value, str) or _CODE.fullmatch(value) is not None)
 
 
 def hexdump(raw: bytes) -> Iterator[str]:
