@@ -13,9 +13,10 @@ MEDIA_TYPE = "text/csv"
 BYTE_ORDER_MARK = "\ufeff"
 """Without it spreadsheet programs do not recognise UTF-8 and garble Chinese."""
 
-_FORMULA = re.compile(r"[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\0]")
-"""The begin of a cell that a spreadsheet program may evaluate as a formula: ``= + - @``, also in full width, and also
-after white space or NUL, which some programs leave out."""
+_UNSEEN = r"[\s\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+_FORMULA = re.compile(_UNSEEN + r"*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212]|[\t\r\n\0]")
+"""The begin of a cell that a spreadsheet program may evaluate as a formula: ``= + - @``, also in full width and small
+form, and after white space, NUL or invisible characters, which some programs leave out."""
 
 Cell = str | int | None
 Cells = Sequence[Cell]

@@ -70,13 +70,13 @@ def require_encryption(hosts: Iterable[str], en: str, zh: str) -> None:
 
 def encrypted_url(url: str) -> str:
     """Check that an address of HTTP begins with https, unless it leads to this machine. Raises `ValueError`."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    scheme, host = _scheme_and_host(url)
+    if scheme not in ("http", "https") or not host:
         raise fault(
             "is no address of HTTP, such as https://example.gov.cn", "不是 HTTP 地址，例如 https://example.gov.cn"
         )
-    if parts.scheme != "https":
-        require_encryption([parts.hostname], "begin the address with https://", "地址须以 https:// 开头")
+    if scheme != "https":
+        require_encryption([host], "begin the address with https://", "地址须以 https:// 开头")
     return url
 
 
@@ -88,12 +88,14 @@ def encrypted_database(address: str) -> str:
     """
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # its text may have a part of the password
         url = None
-    if url is None or url.drivername != "postgresql+asyncpg":
+    if url is None or url.drivername != "postgresql+asyncpg" or not _is_port(url.port):
         raise fault(
-            "must be like postgresql+asyncpg://user:password@host/name",
-            "须形如 postgresql+asyncpg://user:password@host/name",
+            "must be like postgresql+asyncpg://user:password@host:5432/name, with '/', ':', '@', '?', '#' and '%' of a "
+            "password written as %2F, %3A, %40, %3F, %23 and %25",
+            "须形如 postgresql+asyncpg://user:password@host:5432/name，密码中的 / : @ ? # % 须写作 "
+            "%2F %3A %40 %3F %23 %25",
         )
     if url.query.get("ssl") != "verify-full":
         if (others := url.query.keys() & _OTHER_SOURCES) or (not url.host and "PGSERVICE" in os.environ):
@@ -113,10 +115,23 @@ def encrypted_kafka(addresses: str, protocol: str) -> None:
     """Check that brokers on other machines are reached by TLS. Raises `ValueError`."""
     if protocol not in ("SSL", "SASL_SSL"):
         require_encryption(
-            (urlsplit(f"//{address.strip()}").hostname or address for address in addresses.split(",")),
+            (_scheme_and_host(f"//{address.strip()}")[1] or address for address in addresses.split(",")),
             "set ONEDOOR_KAFKA_SECURITY to SASL_SSL or SSL, and ONEDOOR_KAFKA_CA_FILE",
             "将 ONEDOOR_KAFKA_SECURITY 设为 SASL_SSL 或 SSL，并设置 ONEDOOR_KAFKA_CA_FILE",
         )
+
+
+def _scheme_and_host(url: str) -> tuple[str, str | None]:
+    """Scheme and host of an address; empty for a text that is none, or with a port that does not exist."""
+    try:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.hostname) if _is_port(parts.port) else ("", None)
+    except ValueError:
+        return "", None
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port < 65536
 
 
 def _machines(hosts: Iterable[str]) -> Iterator[str]:
@@ -126,7 +141,7 @@ def _machines(hosts: Iterable[str]) -> Iterator[str]:
     """
     for host in (one for listed in hosts for one in listed.split(",")):
         if host and not host.startswith("/"):
-            yield urlsplit(f"//{host}").hostname or host
+            yield _scheme_and_host(f"//{host}")[1] or host
 
 
 def _checked(address: SecretStr) -> SecretStr:

@@ -6,7 +6,11 @@ from services.runtime.http.csv import Cell, escape_formula
 
 
 @pytest.mark.parametrize(
-    "begin", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "\0", " =", "\u3000＝", "\0="]
+    "begin",
+    [
+        *("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "\0", " =", "\u3000＝", "\0="),
+        *("\ufe66", "\ufe62", "\ufe63", "\ufe6b", "\u2212", "\u200b=", "\ufeff=", "\u202e@", "\u00ad+"),
+    ],
 )
 def test_a_text_that_begins_like_a_formula_is_escaped(begin: str) -> None:
     assert escape_formula(f"{begin}1+1") == f"'{begin}1+1"

@@ -14,7 +14,7 @@ from services.operator.audit.targets import targets
 from services.operator.databases import WrongChoice, chosen
 from services.operator.options import DatabaseOptions
 from services.runtime.configuration import WrongSetting
-from services.runtime.security.encryption import EXCEPTION, encrypted_database
+from services.runtime.security.encryption import EXCEPTION, encrypted_database, encrypted_url
 from services.runtime.settings import Settings
 from services.start import migrate
 
@@ -95,6 +95,33 @@ def test_a_database_whose_host_is_named_elsewhere_is_refused(named: str) -> None
     with pytest.raises(ValidationError, match="must name its host itself"):
         service(database=f"postgresql+asyncpg://u:p@/d?{named}")
     service(database=f"postgresql+asyncpg://u:p@/d?{named}&ssl=verify-full")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "u:s3c/ret@127.0.0.1/d",
+        "u:s3cret@127.0.0.1:99999/d",
+        "u:s3cret@127.0.0.1:0/d",
+        "u:s3c?ret@[::1/d",
+        "u:s3c:ret/d",
+    ],
+)
+def test_a_malformed_address_of_a_database_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(ValidationError, match="password written as %2F") as refused:
+        service(database=f"postgresql+asyncpg://{address}")
+    assert "s3c" not in str(refused.value)
+    with pytest.raises(WrongChoice, match="must be like") as wrong:
+        chosen("intake", DatabaseOptions(f"postgresql+asyncpg://{address}", None))
+    assert "s3c" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "https://[::1", "http://:80", "https://"]
+)
+def test_a_malformed_address_of_http_is_refused_in_both_languages(url: str) -> None:
+    with pytest.raises(ValueError, match="is no address of HTTP"):
+        encrypted_url(url)
 
 
 def test_a_service_of_the_environment_names_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
