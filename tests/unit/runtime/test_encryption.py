@@ -100,7 +100,6 @@ def test_a_database_whose_host_is_named_elsewhere_is_refused(named: str) -> None
 @pytest.mark.parametrize(
     "address",
     [
-        "u:s3c/ret@127.0.0.1/d",
         "u:s3cret@127.0.0.1:99999/d",
         "u:s3cret@127.0.0.1:0/d",
         "u:s3c?ret@[::1/d",
