@@ -10,6 +10,9 @@ TURNS_LINE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols without a shape."""
 
+_IDEOGRAPHS = range(0x2_0000, 0x4_0000)
+"""Planes 2 and 3 of Unicode are for ideographs only. Rare names have new ones, which Python does not know yet."""
+
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible characters that some scripts need."""
 
@@ -21,7 +24,7 @@ def is_invisible(character: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether a text has no visible character."""
-    return all(c in _SHAPELESS or _is_unseen(unicodedata.category(c)) for c in text)
+    return all(c in _SHAPELESS or _is_unseen(c) for c in text)
 
 
 def visible(text: str) -> str:
@@ -56,9 +59,10 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-def _is_unseen(category: str) -> bool:
+def _is_unseen(character: str) -> bool:
+    category = unicodedata.category(character)
     # Many systems keep rare characters of names in the private use area (Co).
-    return category[0] in "CZM" and category != "Co"
+    return category[0] in "CZM" and category != "Co" and ord(character) not in _IDEOGRAPHS
 
 
 def _is_control(character: str) -> bool:

@@ -56,7 +56,8 @@ def routes(host: ServiceHost[Case], offers: Offers) -> APIRouter:
         )
         number, case = await (_accept_once(host, secret_key, key, command) if key else _accept_new(host, command))
         answer = receipt(number, tracking_secret(secret_key, number), case)
-        headers = {"Location": answer.tracking, "Cache-Control": "no-store"}
+        # Relative to the path of this request, which a proxy may have put under another one.
+        headers = {"Location": answer.tracking.removeprefix("/"), "Cache-Control": "no-store"}
         return Response(answer.model_dump_json(), 201, headers, "application/json")
 
     router.add_api_route(

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.runtime.files.strict_json import InvalidJson, parse_json
+from services.runtime.http.json_route import refuse_compressed
 from services.runtime.http.openapi import schema_of
 from services.runtime.http.problems import Problem, not_json
 
@@ -26,12 +27,13 @@ async def read_json(request: Request, limit: int) -> Any:
     """The content of the body of a request.
 
     Raises `Problem`: 400 for a body that is no JSON, 422 for one in which a name stands twice, 413 for more than
-    ``limit`` bytes, before all of them are read, and 415 for a body that is not declared as JSON. A form on a foreign
-    page cannot declare JSON, so it cannot make a browser post here.
+    ``limit`` bytes, before all of them are read, and 415 for a body that is compressed, or not declared as JSON. A form
+    on a foreign page cannot declare JSON, so it cannot make a browser post here.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
         raise Problem(415, "not-json", "Send the body as application/json", "请以 application/json 发送")
+    refuse_compressed(request)
     if int(request.headers.get("content-length", 0)) > limit:
         raise _too_large(limit)
     body = bytearray()

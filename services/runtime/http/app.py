@@ -12,6 +12,7 @@ from pydantic import Field
 from contracts.values import Model, Value
 from services.runtime.http import problems
 from services.runtime.http.methods import HeadAndOptions
+from services.runtime.http.urls import Utf8Urls
 from services.runtime.service import Service, ServiceHost
 
 S = TypeVar("S", bound=Value)
@@ -42,9 +43,13 @@ def application(
     ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
     it does the rest.
     """
-    app = FastAPI(title=f"onedoor {service.name}", docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
+    # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
+    app = FastAPI(
+        title=f"onedoor {service.name}", docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
+    )
     problems.install(app)
     app.add_middleware(HeadAndOptions)
+    app.add_middleware(Utf8Urls)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
     if service.routes is not None:
         app.router.routes.extend(service.routes(host).routes)

@@ -26,6 +26,12 @@ HEAD_S = 10.0
 BODY_S = 20.0
 """Machine seconds for the body."""
 
+IDLE_S = 120.0
+"""Machine seconds for which an open connection may wait for its next request.
+
+Longer than proxies and load balancers keep theirs, 60 to 90 s by default: where the server closes first, a request that
+is just on its way is lost, and the proxy answers 502."""
+
 READ_S = 20.0
 """Machine seconds in which the client must read some of a response that does not fit into the buffers."""
 

@@ -1,4 +1,4 @@
-"""Routes that refuse a request in which a name stands twice: in its JSON body, or in its query."""
+"""Routes that refuse a compressed body, and a request in which a name stands twice: in its JSON or in its query."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from services.runtime.files.strict_json import InvalidJson, parse_json
-from services.runtime.http.problems import FieldFault, InvalidBody, wrong_fields
+from services.runtime.http.problems import FieldFault, InvalidBody, Problem, wrong_fields
 
 
 class _JsonRequest(Request):
@@ -29,6 +29,7 @@ class JsonRoute(APIRoute):
         async def handle(request: Request) -> Response:
             if request.scope["query_string"]:
                 _check_query(request)
+            refuse_compressed(request)
             return await handler(_JsonRequest(request.scope, request.receive))
 
         return handle
@@ -37,6 +38,20 @@ class JsonRoute(APIRoute):
 def json_router(**options: Any) -> APIRouter:
     """A router of such routes."""
     return APIRouter(route_class=JsonRoute, **options)
+
+
+def refuse_compressed(request: Request) -> None:
+    """Raise `Problem` (415) for a body with a content coding, such as gzip: a short one could expand without limit."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        raise Problem(
+            415,
+            "compressed",
+            "Send the body uncompressed",
+            "请勿压缩请求内容",
+            detail="Leave out Content-Encoding and compress nothing.",
+            detail_zh="请去掉 Content-Encoding，不作压缩。",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _check_query(request: Request) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from services.runtime import telemetry
-from services.runtime.http.connection import MAX_CONNECTIONS, Connection, SharedState
+from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState
 
 OTHER_FILES = 256
 """Open files of a process besides connections from clients: to Kafka, to PostgreSQL, on disk."""
@@ -24,6 +24,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         config.http = Connection
         config.ws = "none"
+        config.timeout_keep_alive = int(IDLE_S)
         config.limit_concurrency = 2 * MAX_CONNECTIONS  # counts requests under way as well, whose clients may have left
         self.server_state: SharedState = SharedState()
 

@@ -14,6 +14,9 @@ from contracts.text import TURNS_LINE, is_invisible, line, visible
 NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
 """The groups of a case number, and of the secret with which its applicant follows it."""
 
+LOST = "\ufffd"
+"""The replacement character: programs put it where they cannot decode what they have received."""
+
 _DIGITS_MEANT = str.maketrans("ILO", "110")
 """Letters that case numbers and secrets do not have, because people take digits for them (Crockford's base 32)."""
 
@@ -62,6 +65,10 @@ def readable(text: str) -> str:
     if not TURNS_LINE.isdisjoint(text):
         reason = "contains an invisible character that turns the direction of the text; type it again"
         raise PydanticCustomError("turned_text", reason, {"zh": "含有会改变文字方向的不可见字符，请重新键入"})
+    if LOST in text:
+        reason = "contains a character that was lost on its way (U+FFFD); send it in UTF-8, or type it again"
+        zh = "含有传输中丢失的字符（U+FFFD），请以 UTF-8 发送或重新键入"
+        raise PydanticCustomError("lost_text", reason, {"zh": zh})
     return visible(text)
 
 

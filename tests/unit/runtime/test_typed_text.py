@@ -98,7 +98,16 @@ def test_a_reason_is_kept_without_characters_that_hide_it() -> None:
     assert TypeAdapter(Article).validate_python("第四十五条\u202e\n") == "第四十五条"
 
 
-@pytest.mark.parametrize("name", ["张三", "阿卜杜拉·买买提", "O'Brien 王", "ئابدۇللا", "张\u200d三"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("张三", "阿卜杜拉·买买提", "O'Brien 王", "ئابدۇللا", "张\u200d三"),
+        "\U0002b7fc",
+        "\U00031350",  # newer than Python's data
+        "葛\U000e0100",  # in the form that a selector names
+        "\ue863",  # in the private use area
+    ],
+)
 def test_a_name_that_can_be_read_stays_as_it_is(name: str) -> None:
     assert LINE.validate_python(name) == name
 
@@ -111,6 +120,7 @@ def test_a_name_that_can_be_read_stays_as_it_is(name: str) -> None:
         ("\u3164", "blank_text"),
         ("张\u202e三", "turned_text"),
         ("\u2066张三\u2069", "turned_text"),
+        ("张\ufffd", "lost_text"),
     ],
 )
 def test_a_name_that_deceives_is_refused_with_the_reason_in_both_languages(name: str, kind: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -35,7 +36,10 @@ def test_an_application_is_accepted(process: MemoryHost[Case]) -> None:
     assert response.status_code == 201, response.text
     receipt = response.json()
     assert is_valid(receipt["number"])
-    assert response.headers["location"] == receipt["tracking"] == f"/cases/{receipt['number']}"
+    assert receipt["tracking"] == f"/cases/{receipt['number']}"
+    assert urljoin("https://example.gov.cn/onedoor/cases", response.headers["location"]) == (
+        f"https://example.gov.cn/onedoor{receipt['tracking']}"
+    )
     assert response.headers["cache-control"] == "no-store"
     assert receipt["state"] == "accepted"
     assert receipt["accepted_at"] == "2026-03-02T02:00:00Z"
