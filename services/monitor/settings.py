@@ -3,7 +3,7 @@
 from base64 import b64decode
 from binascii import Error
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,11 +16,22 @@ from services.runtime.security.encryption import encrypted_url
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
 """Prefix of the secret of a web hook (Standard Webhooks)."""
 
+_BOTS = {"wecombot": "wecom", "dingtalk": "dingtalk", "feishu": "feishu", "lark": "feishu"}
+"""Services of apprise that it does not ask whether they took the message (as of 2.2), and the robots that they are."""
+
 
 def _is_apprise_url(url: SecretStr) -> SecretStr:
     if "://" not in url.get_secret_value():
         example = "mailtos://user:password@smtp.example.com?to={address}"
         raise fault(f"is no URL of apprise, such as {example}", f"不是 apprise 的 URL，例如 {example}")
+    schema = url.get_secret_value().partition("://")[0].lower()
+    if schema in _BOTS:
+        instead = f'{{"bot": "{_BOTS[schema]}", "url": "https://..."}}'
+        raise fault(
+            f"{schema}:// counts a message as sent also when the robot refuses it; write instead {instead}, "
+            "with the address that the group shows for its robot",
+            f"{schema}:// 在机器人拒收时也视为已发送；请改写为 {instead}，地址以群聊中机器人所示为准",
+        )
     require_encrypted_channel(url.get_secret_value())
     return url
 
@@ -50,6 +61,18 @@ class HookSettings(_Channel):
     secret: Annotated[SecretStr, AfterValidator(_is_a_key)]
 
 
+def _is_encrypted(url: SecretStr) -> SecretStr:
+    encrypted_url(url.get_secret_value())
+    return url
+
+
+class BotSettings(_Channel):
+    """A robot of a chat group. Its URL is a secret: who has it can write to the group."""
+
+    bot: Literal["wecom", "dingtalk", "feishu"]
+    url: Annotated[SecretStr, AfterValidator(_is_encrypted)]
+
+
 class FileSettings(_Channel):
     """A file that gets a line of JSON for each digest."""
 
@@ -59,16 +82,20 @@ class FileSettings(_Channel):
 def _kind(value: Any) -> str:
     if isinstance(value, SecretStr | str):
         return "apprise"
-    return "file" if isinstance(value, FileSettings) or (isinstance(value, dict) and "file" in value) else "hook"
+    for kind, settings in (("file", FileSettings), ("bot", BotSettings)):
+        if isinstance(value, settings) or (isinstance(value, dict) and kind in value):
+            return kind
+    return "hook"
 
 
 ChannelSettings = Annotated[
     Annotated[SecretStr, AfterValidator(_is_apprise_url), Tag("apprise")]
     | Annotated[HookSettings, Tag("hook")]
+    | Annotated[BotSettings, Tag("bot")]
     | Annotated[FileSettings, Tag("file")],
     Discriminator(_kind),
 ]
-"""A channel: a URL of apprise, a web hook, or a file."""
+"""A channel: a URL of apprise, a web hook, a robot of a chat group, or a file."""
 
 
 class MonitorSettings(BaseSettings):

@@ -1,4 +1,4 @@
-"""The channels by which a digest reaches a person: services of apprise, a signed web hook, a file.
+"""The channels by which a digest reaches a person: services of apprise, a signed web hook, a chat group, a file.
 
 Each message carries the id of its delivery, which every attempt repeats: as ``webhook-id``, in the header
 ``X-Onedoor-Delivery`` of a mail, and as ``id`` in a file.
@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
@@ -20,8 +19,9 @@ from standardwebhooks import Webhook
 
 from services.monitor import apprise_urls
 from services.monitor.core.notifications.digest_text import DigestText
-from services.monitor.settings import ChannelSettings, FileSettings, HookSettings
-from services.runtime.http.retry_after import retry_after_s
+from services.monitor.notifications.chat_bots import send_to_group
+from services.monitor.notifications.posting import DeliveryFailed, post
+from services.monitor.settings import BotSettings, ChannelSettings, FileSettings, HookSettings
 
 ADDRESS_PLACEHOLDER = "{address}"
 """Stands for a person's address in the address of a channel."""
@@ -47,17 +47,6 @@ class OutgoingDigest:
         return self.address.partition(":")[0]
 
 
-class DeliveryFailed(Exception):
-    """The message did not arrive, as far as is known. The reason is for operators: it may contain an address.
-
-    ``retry_after_s``: seconds for which the receiver asks for no message of this channel; 0 where it names no time.
-    """
-
-    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
-
-
 async def send(delivery: OutgoingDigest, channels: Mapping[str, ChannelSettings], timeout_s: float) -> None:
     """Send it by the channel of its address. Raises `DeliveryFailed`, after ``timeout_s`` at the latest."""
     name, _, address = delivery.address.partition(":")
@@ -71,6 +60,8 @@ async def send(delivery: OutgoingDigest, channels: Mapping[str, ChannelSettings]
                     raise DeliveryFailed(f"there is no channel {name!r}: ONEDOOR_CHANNELS does not name it")
                 case HookSettings():
                     await _post(delivery, address, channel)
+                case BotSettings():
+                    await send_to_group(channel.bot, channel.url.get_secret_value(), delivery.text)
                 case FileSettings():
                     await asyncio.to_thread(_append, delivery, address, channel.file)
                 case SecretStr():
@@ -98,23 +89,9 @@ def signed_headers(secret: SecretStr, id: str, now: datetime, body: str) -> dict
 
 
 async def _post(delivery: OutgoingDigest, address: str, channel: HookSettings) -> None:
-    from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar  # large, and used here only
-
     body = json.dumps(_content(delivery, address), ensure_ascii=False)
-    headers = {"Content-Type": "application/json"}
-    headers |= signed_headers(channel.secret, str(delivery.id), datetime.now(UTC), body)
-    url = channel.hook.replace(ADDRESS_PLACEHOLDER, quote(address, safe=""))
-    try:
-        # Redirects are not followed: the content is for this address alone.
-        async with (
-            ClientSession(cookie_jar=DummyCookieJar(), trust_env=False, timeout=ClientTimeout(total=None)) as session,
-            session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer,
-        ):
-            status, wait_s = answer.status, retry_after_s(answer.status, answer.headers)
-    except (ClientError, OSError) as error:
-        raise DeliveryFailed(f"the web hook is not reached: {type(error).__name__}") from None
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise DeliveryFailed(f"the web hook answered {status}", wait_s)
+    headers = signed_headers(channel.secret, str(delivery.id), datetime.now(UTC), body)
+    await post("the web hook", channel.hook.replace(ADDRESS_PLACEHOLDER, quote(address, safe="")), body, headers)
 
 
 # -- a file ------------------------------------------------------------------------------------------------------------
@@ -139,7 +116,8 @@ def _notify(delivery: OutgoingDigest, address: str, channel: str, timeout_s: flo
     apprise = apprise_urls.apprise()
     url = channel.replace(ADDRESS_PLACEHOLDER, quote(address, safe=""))
     if url.startswith(_MAIL):
-        url += f"{'&' if '?' in url else '?'}+X-Onedoor-Delivery={delivery.id}"
+        # Without Auto-Submitted (RFC 3834) an absence notice would answer each digest.
+        url += f"{'&' if '?' in url else '?'}+X-Onedoor-Delivery={delivery.id}&+Auto-Submitted=auto-generated"
     service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="onedoor", app_desc="onedoor", secure_logging=True))
     if not service.add(url):
         raise DeliveryFailed("apprise knows no such service, or its address is incomplete")

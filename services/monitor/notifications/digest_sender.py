@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.core import backoff
 from services.monitor.core.notifications.digest_text import DigestText
-from services.monitor.notifications.channels import DeliveryFailed, OutgoingDigest, send
+from services.monitor.notifications.channels import OutgoingDigest, send
+from services.monitor.notifications.posting import DeliveryFailed
 from services.monitor.settings import ChannelSettings
 from services.monitor.store.notifications import digest_deliveries
 from services.runtime import telemetry

@@ -37,6 +37,7 @@ async def test_a_flood_is_one_digest_a_person_and_one_mail(jobs: NotificationJob
     assert await jobs.entries() == {("wang", "rung", 0): 3000}
     ((id, sent_at),) = await jobs.rows("SELECT id, sent_at FROM digest_deliveries")
     assert mail["X-Onedoor-Delivery"] == str(id) and sent_at is not None
+    assert mail["Auto-Submitted"] == "auto-generated", "an absence notice must not answer it"
     await jobs.notify()
     assert len(jobs.mail.received) == 1, "nobody is notified twice"
 

@@ -43,6 +43,11 @@ def test_a_channel_is_apprise_a_web_hook_or_a_file(monkeypatch: pytest.MonkeyPat
         {"hook": "https://example.gov.cn", "secret": "whsec_c2hvcnQ="},
         {"hook": "https://example.gov.cn", "secret": SECRET.removeprefix("whsec_")},
         {"hook": "https://example.gov.cn", "secret": "whsec_!"},
+        "wecombot://KEY",
+        "dingtalk://TOKEN",
+        {"bot": "wecom", "url": "http://qyapi.weixin.qq.com/send?key=KEY"},
+        {"bot": "other", "url": "https://example.gov.cn"},
+        {"bot": "wecom"},
     ],
 )
 def test_an_unsafe_or_incomplete_channel_is_refused(monkeypatch: pytest.MonkeyPatch, channel: object) -> None:
