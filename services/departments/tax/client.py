@@ -32,6 +32,9 @@ MOST_BYTES = 16 * 1024 * 1024
 KEPT_BYTES = 64 * 1024
 """The part of a longer answer that is kept."""
 
+HEAD_BYTES = 64 * 1024
+"""The longest line of an answer's head. Gateways with a login send long cookies; aiohttp's own limit is 8 KB."""
+
 
 class TaxAway(SystemAway):
     """The interface answered with this status and not with success."""
@@ -57,11 +60,20 @@ class TokenRefused(Exception):
 
 
 class _Granted(Model):
-    """The answer that grants a token (RFC 6749, section 5.1). Without ``expires_in`` it is used until it is refused."""
+    """The answer that grants a token (RFC 6749, section 5.1).
+
+    Many servers leave out ``token_type``, though it is required. Without ``expires_in``, or with a negative one, which
+    some servers have for a token without end, the token is used until it is refused.
+    """
 
     access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
-    token_type: Annotated[str, Field(pattern=r"^[Bb][Ee][Aa][Rr][Ee][Rr]$")]
-    expires_in: Annotated[float, Field(ge=0)] | None = None
+    token_type: Annotated[str, Field(pattern=r"^[Bb][Ee][Aa][Rr][Ee][Rr]$")] | None = None
+    expires_in: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @property
+    def life_s(self) -> float:
+        """The seconds for which it is valid."""
+        return self.expires_in if self.expires_in is not None and self.expires_in >= 0 else math.inf
 
 
 class _Refused(Model):
@@ -99,6 +111,8 @@ class TaxClient:
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
         )
 
     async def close(self) -> None:
@@ -150,9 +164,9 @@ class TaxClient:
         try:
             granted = _Granted.model_validate_json(answer.body)
         except ValidationError:
-            # Nothing of the answer is kept: it may contain a token.
-            raise TokenRefused("not understood") from None
-        return Granted(granted.access_token, math.inf if granted.expires_in is None else granted.expires_in)
+            # Nothing of the answer but an error code is kept: it may contain a token. Some servers refuse with 200.
+            raise TokenRefused(_code(answer.body)) from None
+        return Granted(granted.access_token, granted.life_s)
 
     async def _send(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> _Answer:
         try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
 from contracts.faults import fault
@@ -24,7 +24,12 @@ def _local(at: datetime) -> str:
     return at.astimezone(_ZONE).isoformat()
 
 
-LocalTime = Annotated[AwareDatetime, PlainSerializer(_local, return_type=str)]
+def _with_minutes(value: object) -> object:
+    """An offset of hours alone, ``+08``, as PostgreSQL and ISO 8601 have it, with its minutes."""
+    return f"{value}:00" if isinstance(value, str) and len(value) > len("2026-03-02") and value[-3] in "+-" else value
+
+
+LocalTime = Annotated[AwareDatetime, BeforeValidator(_with_minutes), PlainSerializer(_local, return_type=str)]
 
 
 class _Body(Model):

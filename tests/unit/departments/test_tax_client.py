@@ -89,7 +89,7 @@ async def test_a_refused_token_is_replaced_once_for_all_requests(client: TaxClie
     assert department.issued == 2
 
 
-@pytest.mark.parametrize("expires_in", [0, 1, 5, "3600", None])
+@pytest.mark.parametrize("expires_in", [0, 1, 5, "3600", None, -1, -2])
 async def test_no_life_of_a_token_causes_a_fetch_for_each_request(
     client: TaxClient, department: Department, expires_in: float | str | None
 ) -> None:
@@ -97,6 +97,12 @@ async def test_no_life_of_a_token_causes_a_fetch_for_each_request(
     for _ in range(10):
         await get(client)
     assert department.issued == 1
+
+
+async def test_a_token_without_its_type_is_used(client: TaxClient, department: Department) -> None:
+    department.valid.add("t")
+    department.token_answer = lambda: web.json_response({"access_token": "t", "expires_in": "7200"})
+    assert await get(client) == b"{}"
 
 
 async def test_a_refused_new_token_is_not_replaced_again(client: TaxClient, department: Department) -> None:
@@ -114,6 +120,8 @@ async def test_a_refused_new_token_is_not_replaced_again(client: TaxClient, depa
     [
         (lambda: web.json_response({"error": "invalid_client"}, status=401), "invalid_client"),
         (lambda: web.json_response({"error": "张三 110105"}, status=400), "not understood"),
+        (lambda: web.json_response({"error": "invalid_client"}), "invalid_client"),
+        (lambda: web.json_response({"access_token": "t", "expires_in": float("inf")}), "not understood"),
         (lambda: web.Response(text="系统繁忙"), "not understood"),
         (lambda: web.json_response({"access_token": "a\r\nb", "token_type": "bearer"}), "not understood"),
         (lambda: web.json_response({"access_token": "t", "token_type": "mac"}), "not understood"),
@@ -218,6 +226,14 @@ async def test_an_answer_that_is_not_http_is_an_error_without_secrets(
         await get(client)
     assert "token" not in repr(fault.value)
     assert fault.value.__cause__ is None
+
+
+async def test_the_long_cookies_of_a_gateway_do_no_harm(client: TaxClient, department: Department) -> None:
+    async def with_cookie(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"{}", headers={"Set-Cookie": f"sso={'x' * 20_000}"})
+
+    department.answer = with_cookie
+    assert await get(client) == b"{}"
 
 
 async def test_a_broken_answer_is_an_error(client: TaxClient, department: Department) -> None:

@@ -108,6 +108,26 @@ class TestTax:
         result = {"conclusion": "rejected", "opinion": "不符合条件", "completedAt": "2026-03-04T16:00:00+08:00"}
         assert tax.answer(tax.Standing.model_validate(taken | {"status": "completed"} | result)) == DECISION
 
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "2026-03-02T09:30:00+08",  # PostgreSQL
+            "2026-03-02 09:30:00.000+0800",  # Jackson until 2.10
+            "2026-03-02T01:30:00.000Z",
+            1772415000000,  # Jackson as it comes
+        ],
+    )
+    def test_a_moment_is_read_as_the_usual_systems_write_it(self, written: object) -> None:
+        standing = {"taskId": TASK_ID, "number": "1", "receivedAt": written, "status": "handling"}
+        assert read_reply(tax.Standing, json.dumps(standing).encode()).received_at == TAKEN
+
+    @pytest.mark.parametrize("written", ["2026-12-31T23:59:60Z", "2026-03-02T24:00:00+08:00", "2026-02-30T09:30:00Z"])
+    def test_a_moment_that_does_not_exist_is_refused_with_its_field(self, written: str) -> None:
+        standing = {"taskId": TASK_ID, "number": "1", "receivedAt": written, "status": "handling"}
+        with pytest.raises(ValidationError) as refused:
+            read_reply(tax.Standing, json.dumps(standing).encode())
+        assert "receivedAt" in str(unparseable(refused.value, b""))
+
     @pytest.mark.parametrize("fault", [{"status": "completed"}, {"number": " "}, {"receivedAt": "2026-03-02 09:30"}])
     def test_half_an_answer_is_none(self, fault: dict[str, str]) -> None:
         taken = {"taskId": TASK_ID, "number": "1", "receivedAt": "2026-03-02T09:30:00+08:00", "status": "handling"}
