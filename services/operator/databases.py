@@ -150,6 +150,13 @@ _CAUSES: _Causes = (
         "用户名或密码被拒绝；请更正地址",
     ),
     (
+        # A server refuses in the encoding of its own locale, GBK on a Chinese Windows, and asyncpg reads UTF-8 only.
+        asyncpg.ConnectionDoesNotExistError,
+        "the server ended the connection, perhaps with a refusal that is not in UTF-8; check user, password and name "
+        "of the database, and read the reason in the server's log",
+        "服务器断开了连接，其原因可能不是 UTF-8 文字；请核对用户名、密码和数据库名，并查看服务器日志中的原因",
+    ),
+    (
         asyncpg.InvalidCatalogNameError,
         "there is no database of this name; correct the address, or create the database",
         "没有该名称的数据库；请更正地址，或先创建数据库",

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 import services
 from onedoor.cli import app
 from services.runtime import telemetry
+from services.runtime.store.database import SERVER_SETTINGS
 from tools import drawings, settings_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,13 @@ def kinds(root: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
     for kind in root.__subclasses__():
         yield kind
         yield from kinds(kind)
+
+
+def test_a_pooler_is_told_of_every_setting_of_a_session() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    ignored = re.search(r"ignore_startup_parameters = ([\w,\s]+?)\nALTER", text)
+    assert ignored is not None
+    assert set(re.split(r",\s*", ignored[1])) == SERVER_SETTINGS.keys()
 
 
 def test_the_diagrams_are_up_to_date() -> None:

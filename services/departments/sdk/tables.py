@@ -7,7 +7,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from services.runtime.store.database import SERVER_SETTINGS
+from services.runtime.store.database import SERVER_SETTINGS, connect, leave_former_primary
 
 
 def open_tables(address: str, name: str, connections: int, timeout_s: float | None = None) -> AsyncEngine:
@@ -31,6 +31,7 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
         pool_timeout=timeout_s or 30.0,
         hide_parameters=True,
         connect_args={
+            "async_creator_fn": connect,
             "server_settings": {
                 "application_name": name,
                 # The style of dates and the zone are settings of the department's server. Times that are read as text
@@ -44,6 +45,7 @@ def open_tables(address: str, name: str, connections: int, timeout_s: float | No
         },
     )
     event.listen(engine.sync_engine, "checkout", _still_open)
+    leave_former_primary(engine)
     return engine
 
 

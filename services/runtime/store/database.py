@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -82,7 +84,7 @@ def open_database(address: str, name: str, connections: int) -> AsyncEngine:
 
     Parameters never appear in errors or logs: they may be personal data.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         address,
         pool_size=connections,
         max_overflow=0,
@@ -91,18 +93,44 @@ def open_database(address: str, name: str, connections: int) -> AsyncEngine:
         pool_timeout=TRANSACTION_S,
         hide_parameters=True,
         connect_args={
-            "async_creator_fn": _connect,
+            "async_creator_fn": connect,
             "timeout": CONNECT_S,
             "server_settings": {"application_name": name, **SERVER_SETTINGS},
         },
     )
+    leave_former_primary(engine)
+    return engine
 
 
-async def _connect(*args: Any, **kwargs: Any) -> Any:
+def leave_former_primary(engine: AsyncEngine) -> None:
+    """Replace the connections of a pool when the server answers that it is read-only.
+
+    After a failover the former primary comes back as a standby, and connections to it stay open. New ones lead to the
+    primary, where the address does.
+    """
+
+    def close(context: ExceptionContext) -> None:
+        if _is_read_only(context.original_exception.__cause__):
+            context.is_disconnect = True
+
+    event.listen(engine.sync_engine, "handle_error", close)
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    return isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+
+
+async def connect(*args: Any, **kwargs: Any) -> Any:
     """Open a connection. Raises `DatabaseUnreachable`: other parts of a request raise `OSError` as well, such as a file
     that cannot be read, and must not pass for a fault of the database."""
     try:
         return await asyncpg.connect(*args, **kwargs)
+    except asyncpg.ConnectionDoesNotExistError:
+        # A server refuses in the encoding of its own locale, GBK on a Chinese Windows, and asyncpg reads UTF-8 only.
+        raise DatabaseUnreachable(
+            "no connection to the database: the server ended it at once, perhaps with a refusal that is not in UTF-8; "
+            "check user, password and name of the database, and read the reason in the server's log"
+        ) from None
     except OSError as error:
         raise DatabaseUnreachable(f"no connection to the database: {error!r}") from error
 
@@ -121,6 +149,12 @@ async def transaction(database: AsyncEngine, limit_s: float = TRANSACTION_S) -> 
                 yield connection
         finally:
             guard.cancel()
+
+
+async def clock_of(connection: AsyncConnection) -> datetime:
+    """The present moment by the clock of the database's server."""
+    now: datetime = await connection.scalar(text("SELECT clock_timestamp()"))
+    return now
 
 
 async def try_lock(connection: AsyncConnection, lock: int) -> bool:
@@ -155,8 +189,9 @@ class DedicatedConnection:
         try:
             yield driver
             sound = True
-        except asyncpg.PostgresError:
-            sound = True  # the server has answered, so the connection is intact
+        except asyncpg.PostgresError as error:
+            # The server has answered, so the connection is intact. One to a former primary is of no use.
+            sound = not _is_read_only(error)
             raise
         finally:
             guard.cancel()

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from contracts.messages.cases import Applicant
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
+from deploy.local.engines import Engines
 from services.departments.commerce.adapter import CommerceAdapter
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.conformance.suite import content_of, task
@@ -493,3 +495,49 @@ async def test_times_of_columns_with_a_zone_are_the_same_moments(site: CommerceS
     (one,) = await site.adapter.poll(10)
     content = content_of(one)
     assert isinstance(content, Decision) and content.decided_at == datetime(2026, 3, 3, 2, tzinfo=UTC)
+
+
+OPINION = text("""
+    INSERT INTO up_pro_result (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time,
+        is_delivery_results, result_type, result_date, result_explain)
+    VALUES (:guid, :project, '1', 'I', 'b', '2026-03-03', '0', '1', '2026-03-03', convert_from(:opinion, 'SQL_ASCII'))
+""")
+
+
+async def test_a_database_without_an_encoding_is_read_row_by_row(engines: Engines, tmp_path: Path) -> None:
+    """Its rows may be in UTF-8 or GBK, and the server gives none of them as text if one is not UTF-8."""
+    name = f"test_{uuid4().hex}"
+    administrator = await engines.postgres.connect()
+    create = f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C' LOCALE_PROVIDER libc"
+    await administrator.execute(create)
+    await administrator.close()
+    opinions = {1: "材料齐全".encode("gbk"), 2: "材料齐全".encode(), 3: b"\xff\xfe\x80"}
+    async with CommerceSite(engines.database_url(name), tmp_path) as site:
+        await site.adapter.submit([task(number) for number in opinions])
+        exchange = create_async_engine(site.database)
+        async with exchange.begin() as connection:
+            for number, opinion in opinions.items():
+                project = task(number).task_id
+                await connection.execute(OPINION, {"guid": project, "project": project, "opinion": opinion})
+        await exchange.dispose()
+        found = await decisions(site)
+    texts = {name: content.opinion for name, one in found.items() if isinstance(content := content_of(one), Decision)}
+    assert texts[task(1).task_id] == texts[task(2).task_id] == "材料齐全"
+    assert "\ufffd" in texts[task(3).task_id]
+    await engines.postgres.drop_database(name)
+
+
+async def test_a_table_that_changes_meanwhile_is_read_on(site: CommerceSite, exchange: AsyncEngine) -> None:
+    """Prepared statements end with a change of their table: PostgreSQL refuses each once."""
+    await site.adapter.submit([task(1)])
+    for change in (
+        "ALTER TABLE up_pro_result ALTER COLUMN result_explain TYPE varchar(50)",
+        "ALTER TABLE up_pro_result ADD COLUMN new integer",
+        "ALTER TABLE up_pro_accept ADD COLUMN new integer, ALTER COLUMN task_name TYPE varchar(500)",
+        "ALTER TABLE up_pro_process ALTER COLUMN event_start_time TYPE timestamptz",
+    ):
+        async with exchange.begin() as connection:
+            await connection.execute(text(change))
+        for answer in await site.adapter.submit([task(1), task(2)]):
+            assert not isinstance(answer, Exception), (change, answer)
+        await site.adapter.poll(10)

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from asyncpg import PostgresError
 from pydantic_core import to_json
-from sqlalchemy import Row, text
+from sqlalchemy import LargeBinary, Row, TextualSelect, TypeDecorator, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.departments.commerce.refusal import Refusal
 from services.departments.commerce.store.tables import insert
 from services.departments.commerce.translate import ACCEPT_COLUMNS
+from services.runtime.files.encoding import InvalidFile, read_text
 from services.runtime.store.database import driver_error, refuses_data
 
 _UPSERT = text(
@@ -35,32 +36,79 @@ _FITS = text("SELECT jsonb_populate_record(CAST(NULL AS up_pro_accept), CAST(:ro
 
 _ANY_UNREAD = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
 
+
+def _bytes(column: str, most_characters: int | None = None) -> str:
+    """The bytes of a text, in UTF-8.
+
+    In a database without an encoding (SQL_ASCII) they may be any, and as text the server would give no row at all if
+    those of one row are not UTF-8.
+    """
+    as_text = f"{column}::text" if most_characters is None else f"left({column}::text, {most_characters})"
+    return f"""convert_to({as_text}, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)
+        AS {column}"""
+
+
+class _Text(TypeDecorator[str]):
+    """A text that is read as bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: bytes | None, dialect: object) -> str | None:
+        """The text in UTF-8 or GB18030; in another encoding with replacement characters."""
+        if value is None:
+            return None
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            try:
+                return read_text(value).text
+            except InvalidFile:
+                return value.decode(errors="replace")
+
+
 # Times are read as text: one that Python cannot express, such as 'infinity', must not keep other rows from being read.
 # A text of any length is cut where it is too long to be valid.
-_PROCESS = """
-    SELECT id, project_no, event_name, event_start_time::text, left(remark::text, 1000) AS remark,
+_PROCESS = (
+    ("project_no", "event_name", "remark"),
+    f"""
+    SELECT id, {_bytes("project_no")}, {_bytes("event_name")}, event_start_time::text, {_bytes("remark", 1000)},
         hashtextextended(one::text, 0) AS version
     FROM up_pro_process AS one
-"""
-_PROCEDURE = """
-    SELECT id, project_no, cd_operation, cd_time::text, special_name, special_reason, special_time::text,
-        end_time::text, hashtextextended(one::text, 0) AS version
+""",
+)
+_PROCEDURE = (
+    ("project_no", "cd_operation", "special_name", "special_reason"),
+    f"""
+    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, cd_time::text, {_bytes("special_name")},
+        {_bytes("special_reason")}, special_time::text, end_time::text, hashtextextended(one::text, 0) AS version
     FROM up_pro_special_procedure AS one
-"""
-_RESULT = """
-    SELECT id, project_no, cd_operation, result_type, result_date::text, result_explain, result_cetr_no,
-        hashtextextended(one::text, 0) AS version
+""",
+)
+_RESULT = (
+    ("project_no", "cd_operation", "result_type", "result_explain", "result_cetr_no"),
+    f"""
+    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, {_bytes("result_type")}, result_date::text,
+        {_bytes("result_explain")}, {_bytes("result_cetr_no")}, hashtextextended(one::text, 0) AS version
     FROM up_pro_result AS one
-"""
+""",
+)
+
+
+def _reading(rows: tuple[Sequence[str], str], which: str) -> TextualSelect:
+    """A statement that reads some rows of a table, given by the names of its texts and its columns."""
+    texts, columns = rows
+    return text(f"{columns} {which}").columns(**dict.fromkeys(texts, _Text()))
+
 
 _OF_TASKS = "WHERE project_no = ANY(:task_ids) ORDER BY id"
-_PROCESSES_OF = text(f"{_PROCESS} {_OF_TASKS}")
-_RESULTS_OF = text(f"{_RESULT} {_OF_TASKS}")
+_PROCESSES_OF = _reading(_PROCESS, _OF_TASKS)
+_RESULTS_OF = _reading(_RESULT, _OF_TASKS)
 
 _UNREAD = "WHERE fetched_at IS NULL ORDER BY id LIMIT :limit"
-_PROCESSES_UNREAD = text(f"{_PROCESS} {_UNREAD}")
-_PROCEDURES_UNREAD = text(f"{_PROCEDURE} {_UNREAD}")
-_RESULTS_UNREAD = text(f"{_RESULT} {_UNREAD}")
+_PROCESSES_UNREAD = _reading(_PROCESS, _UNREAD)
+_PROCEDURES_UNREAD = _reading(_PROCEDURE, _UNREAD)
+_RESULTS_UNREAD = _reading(_RESULT, _UNREAD)
 
 _LOCKED = text("""
     WITH free AS (SELECT row_guid FROM up_pro_accept WHERE row_guid = ANY(:task_ids) FOR UPDATE SKIP LOCKED)
