@@ -64,6 +64,8 @@ TOPICS_ADVICE = "Kafka is unavailable or lacks what the topics need, see the rea
 STOP_STEP_S = 10.0
 """Machine seconds after which a step of stopping is given up, and the next one follows."""
 
+RETENTION_ADVICE = "see the reason in the log; nothing is deleted meanwhile, and the database grows"
+
 POLL_ADVICE = "the department's system cannot be read, see the reason in the log; what it reports waits there"
 
 JOINING = "joining the consumer group"
@@ -195,7 +197,7 @@ class ServiceProcess(Generic[S]):
             self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
         self._start_loop(Loop("flush", flush, FLUSH_S))
         self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
-        self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S))
+        self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, RETENTION_ADVICE))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start_loop(loop)
         if self.service.rules is not None:

@@ -9,6 +9,7 @@ This program stands alone: print it with ``onedoor journal verifier``.
 """
 
 import argparse
+import codecs
 import hashlib
 import json
 import sys
@@ -30,6 +31,10 @@ SOUND, BROKEN, UNREADABLE, NOT_PROVEN = 0, 1, 2, 3
 def _both(en: str, zh: str) -> str:
     """A sentence in both languages. This program imports nothing of onedoor."""
     return f"{en} / {zh}"
+
+
+class Converted(Exception):
+    """The file was converted after it was written, so that it cannot be checked; the message says what to do."""
 
 
 class Broken(Exception):
@@ -288,6 +293,14 @@ def _canonical(content: Any) -> bytes:
 def _lines(file: Path) -> Iterator[str]:
     with file.open("rb") as lines:
         for place, line in enumerate(lines, 1):
+            if place == 1 and (line.startswith(codecs.BOM_UTF8) or line.endswith(b"\r\n")):
+                raise Converted(
+                    _both(
+                        "the file was converted on its way, such as by an editor or a transfer in text mode: it has a "
+                        "byte order mark, or CR LF at the ends of its lines. Fetch it again in binary mode.",
+                        "文件在传送中被转换（如经编辑器或文本模式传输）：带有 BOM，或行尾为 CR LF。请以二进制模式重新获取。",
+                    )
+                )
             try:
                 yield line.decode()
             except UnicodeDecodeError:
@@ -324,6 +337,9 @@ def main(arguments: Sequence[str]) -> int:
     except Broken as broken:
         print(f"BROKEN: {broken}")
         return BROKEN
+    except Converted as converted:
+        print(f"{wanted.export}: {converted}", file=sys.stderr)
+        return UNREADABLE
     except OSError as error:
         reason = f"it cannot be read ({error.strerror or error}); check its name and permissions"
         print(f"{wanted.export}: {_both(reason, '无法读取，请核对名称和权限')}", file=sys.stderr)

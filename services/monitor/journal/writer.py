@@ -32,6 +32,7 @@ from contracts.registry import REGISTRY
 from services.monitor.journal.blocks import Block, JournalEntry, Root, chain_entries, day_of
 from services.monitor.store import journal
 from services.runtime import telemetry
+from services.runtime.clock_check import ClockCheck
 from services.runtime.store.database import TRANSACTION_S, transaction
 
 DECISIONS = (
@@ -66,6 +67,10 @@ UNKNOWN_REGION = "000000"
 log = telemetry.logger(__name__)
 
 
+class JournalAhead(Exception):
+    """The journal was written by a clock that was ahead. Nothing is chained until the clock passes that moment."""
+
+
 class JournalWriter:
     """Call `run_once` periodically. Of several replicas, one writes at a time."""
 
@@ -75,24 +80,37 @@ class JournalWriter:
         key: Ed25519PrivateKey,
         min_age_s: float = MIN_AGE_S,
         max_stretch: timedelta = MAX_STRETCH,
+        clocks: ClockCheck | None = None,
     ) -> None:
         self._database = database
+        self._clocks = clocks or ClockCheck()
         self._key = key
         self._public_key = key.public_key().public_bytes_raw()
         self._min_age = timedelta(seconds=min_age_s)
         self._max_stretch = max_stretch
 
     async def run_once(self) -> bool:
-        """Chain the next stretch of time, and sign the day if it ends in it. Returns whether there may be more."""
+        """Chain the next stretch of time, and sign the day if it ends in it. Returns whether there may be more.
+
+        Raises `JournalAhead`, and `services.runtime.clock_check.ClockInDoubt`: days that are signed stay signed.
+        """
         async with transaction(self._database) as connection:
             row = await journal.lock_reached(connection)
             if row is None:
                 return False  # another replica writes
             until = await journal.moment_before(connection, self._min_age)
+            self._clocks.check(until + self._min_age)
             reached: datetime | None = row.created_at
             if reached is None:  # the first time: begin with the oldest message
                 first = await journal.first_message_at(connection)
                 reached = first - timedelta(microseconds=1) if first is not None else None
+            if reached is not None and reached > until + self._min_age:
+                now = until + self._min_age
+                raise JournalAhead(
+                    f"the journal has reached {reached:%Y-%m-%d %H:%M} UTC, since the clock of the database's server "
+                    f"was ahead; it shows {now:%Y-%m-%d %H:%M} now. Decisions until then are in the outbox, and not in "
+                    "the journal"
+                )
             if reached is None or reached >= until:
                 return False
             since = day_of(reached)

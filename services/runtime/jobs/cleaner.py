@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime import telemetry
 from services.runtime.clock import Clock
+from services.runtime.clock_check import ClockCheck
 from services.runtime.settings import Settings
 from services.runtime.store import cases, dead_letters, outbox
-from services.runtime.store.database import transaction
+from services.runtime.store.database import clock_of, transaction
 
 log = telemetry.logger(__name__)
 
@@ -21,9 +22,15 @@ class Cleaner:
     """Deletes closed cases, published messages and settled dead letters when their retention times are over."""
 
     def __init__(
-        self, database: AsyncEngine, clock: Clock, settings: Settings, outbox_read_until: str | None = None
+        self,
+        database: AsyncEngine,
+        clock: Clock,
+        settings: Settings,
+        outbox_read_until: str | None = None,
+        clocks: ClockCheck | None = None,
     ) -> None:
         self._database = database
+        self._clocks = clocks or ClockCheck()
         self._outbox_read_until = outbox_read_until
         self._clock = clock
         self._case_age = timedelta(days=settings.closed_retention_days)
@@ -31,8 +38,12 @@ class Cleaner:
         self._letter_age = timedelta(days=settings.settled_letters_retention_days)
 
     async def run_once(self, limit: int) -> bool:
-        """Delete at most ``limit`` cases, messages and dead letters each. Returns whether there may be more."""
+        """Delete at most ``limit`` cases, messages and dead letters each. Returns whether there may be more.
+
+        Raises `services.runtime.clock_check.ClockInDoubt`.
+        """
         async with transaction(self._database) as connection:
+            self._clocks.check(await clock_of(connection))
             deleted_cases = await cases.delete_closed(connection, self._clock.now() - self._case_age, limit)
             deleted_messages = await outbox.delete_published(
                 connection, self._message_age, limit, self._outbox_read_until

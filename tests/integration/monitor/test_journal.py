@@ -1,6 +1,7 @@
 """The journal in a real PostgreSQL: it has every decision once, with any number of writers, and is never rewritten."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from contracts.messages.alerts import AlertRaised
 from contracts.messages.cases import CaseStateRequested
 from services.monitor.journal.blocks import Block
-from services.monitor.journal.writer import MIN_AGE_S, JournalWriter
+from services.monitor.journal.writer import MIN_AGE_S, JournalAhead, JournalWriter
 from services.monitor.store import journal
 from services.monitor.store.journal import JOURNALED_UNTIL
+from services.runtime.clock_check import ClockCheck, ClockInDoubt
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
 from tests.integration.monitor.monitor_process import Killed, alert_raised, kill
@@ -131,3 +133,25 @@ async def test_a_killed_writer_leaves_no_partial_block(database: AsyncEngine, mo
     assert await rows(database, "SELECT * FROM journal") == []
     await write_journal(database)
     assert sum((await entries(database)).values()) == 1
+
+
+async def test_a_clock_that_may_be_wrong_signs_no_days(database: AsyncEngine) -> None:
+    await publish(database, alert())
+    wrong_by = timedelta()
+    clocks = ClockCheck(lambda: datetime.now(UTC) + wrong_by, time.monotonic)
+    writer = JournalWriter(database, KEY, 0.0, clocks=clocks)
+    wrong_by = timedelta(days=400, hours=1)
+    with pytest.raises(ClockInDoubt, match="jumped ahead by 400 days"):
+        await writer.run_once()
+    with pytest.raises(ClockInDoubt, match="differ by more than a day"):
+        await JournalWriter(database, KEY, 0.0, clocks=ClockCheck(lambda: datetime.now(UTC) + wrong_by)).run_once()
+    assert not await entries(database)
+
+
+async def test_a_journal_that_is_ahead_of_the_clock_is_no_silence(database: AsyncEngine) -> None:
+    await publish(database, alert())
+    await write_journal(database)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE journal_reached SET created_at = now() + interval '1 year'"))
+    with pytest.raises(JournalAhead, match="the clock of the database's server was ahead"):
+        await JournalWriter(database, KEY).run_once()

@@ -5,13 +5,15 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
 
 from contracts.codec import decode, encode
 from contracts.messages.cases import CaseStateRequested
 from services.runtime.batch.queue import Overloaded
-from services.runtime.clock import FileClock
+from services.runtime.clock import FileClock, machine_now
+from services.runtime.clock_check import ClockCheck, ClockInDoubt
 from services.runtime.external_system import (
     InvalidNotification,
     Notification,
@@ -305,6 +307,35 @@ async def test_closed_cases_are_deleted_after_the_retention_time_and_open_ones_n
             later = FileClock.create(tmp_path / f"clock{days}", host.clock.now() + timedelta(days=days))
             await Cleaner(host.database, later, host.settings).run_once(100)
             assert [await host.read(case(n)) is None for n in (1, 2)] == [closed_is_deleted, False]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "reason"),
+    [
+        (timedelta(), timedelta(hours=1), None),
+        (timedelta(), timedelta(days=400, hours=1), "jumped ahead by 400 days"),
+        (timedelta(days=400), timedelta(days=400), "differ by more than a day"),
+        (timedelta(days=-400), timedelta(days=-400), "differ by more than a day"),
+        (timedelta(days=-2, hours=-1), timedelta(), "jumped ahead by 2 days"),
+    ],
+)
+async def test_nothing_is_deleted_by_a_clock_that_may_be_wrong(
+    start: Start, tmp_path: Path, then: timedelta, now: timedelta, reason: str | None
+) -> None:
+    """``then`` and ``now``: by how much the machine's clock is wrong when the process starts, and later."""
+    wrong_by = then
+    async with start() as host:
+        await host.command(case(1), instruction("close", case(1)).data)
+        later = FileClock.create(tmp_path / "clock", host.clock.now() + timedelta(days=91))
+        clocks = ClockCheck(lambda: machine_now() + wrong_by, time.monotonic)
+        cleaner = Cleaner(host.database, later, host.settings, clocks=clocks)
+        wrong_by = now
+        if reason is None:
+            await cleaner.run_once(100)
+        else:
+            with pytest.raises(ClockInDoubt, match=reason):
+                await cleaner.run_once(100)
+        assert (await host.read(case(1)) is None) is (reason is None)
 
 
 async def test_settled_letters_are_deleted_after_their_retention_and_parked_ones_never(start: Start) -> None:

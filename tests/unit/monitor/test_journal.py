@@ -355,3 +355,14 @@ def test_a_file_that_is_no_text_is_broken_and_a_missing_one_cannot_be_read(
     assert verifier.main([str(file)]) == 1
     assert "line 2: not as it was written" in capsys.readouterr().out
     assert verifier.main([str(tmp_path / "missing.jsonl")]) == 2
+
+
+@pytest.mark.parametrize(("before", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n"), (b"\xef\xbb\xbf", b"\r\n")])
+def test_a_file_that_was_converted_on_its_way_accuses_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: bytes, end: bytes
+) -> None:
+    file = tmp_path / "journal.jsonl"
+    file.write_bytes(before + b"".join(line.encode() + end for line in export()))
+    assert verifier.main([str(file)]) == 2
+    shown = capsys.readouterr()
+    assert "BROKEN" not in shown.out and "binary mode" in shown.err

@@ -1,0 +1,51 @@
+"""Whether the clocks by which data is deleted, or signed for good, may be wrong by days.
+
+What a wrong clock has brought about does not come back with the right time. So such work waits after a jump of the
+machine's clock, and while that clock differs from the one of the database's server.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from services.runtime.clock import machine_now
+
+MOST_DIFFERENCE = timedelta(days=1)
+"""Retention times and the days of the journal lose their meaning by a clock that is wrong by more than this."""
+
+
+class ClockInDoubt(Exception):
+    """A clock may be wrong by days. The message says which, and what to do."""
+
+
+def _since_boot() -> float:
+    """Machine seconds since the machine was started, with those that it slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # the former only on Linux
+
+
+class ClockCheck:
+    """Compares the clocks. ``machine``: the machine's clock; ``elapsed``: seconds that no setting of it changes."""
+
+    def __init__(
+        self, machine: Callable[[], datetime] = machine_now, elapsed: Callable[[], float] = _since_boot
+    ) -> None:
+        self._machine = machine
+        self._elapsed = elapsed
+        self._booted_at = self._boot()
+
+    def check(self, of_database: datetime) -> None:
+        """Raise `ClockInDoubt` if the machine's clock has jumped ahead since this was made, or differs from this."""
+        if (jump := self._boot() - self._booted_at) > MOST_DIFFERENCE:
+            raise ClockInDoubt(
+                f"the clock of this machine has jumped ahead by {jump.days} days, and this work waits: set it right, "
+                "or restart the service if it is right now"
+            )
+        if abs(of_database - self._machine()) > MOST_DIFFERENCE:
+            raise ClockInDoubt(
+                "the clocks of this machine and of the database's server differ by more than a day, and this work "
+                "waits: set the wrong one right"
+            )
+
+    def _boot(self) -> datetime:
+        """The moment at which the machine was started, by its clock. It moves when the clock is set."""
+        return self._machine() - timedelta(seconds=self._elapsed())
