@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from contracts.bilingual import both
 from contracts.faults import fault, texts_of
 from contracts.messages.cases import Channel
+from contracts.text import line
 from contracts.working_time.written import parse_written
-from services.runtime.files.table import InCell, Row, Table, cell_fault, in_cell
+from services.runtime.files.table import InCell, Row, Table, cell_fault, in_cell, is_shortened
 
 COLUMNS = ("case_id", "startdate", "deadline", "enddate", "department", "channel")
 
@@ -91,15 +92,15 @@ def read(content: bytes, zone: ZoneInfo) -> History:
     odd: list[RowRemark] = []
     serials: set[str] = set()
     for row in table.rows():
-        name = row.cells["case_id"]
+        name = line(row.cells["case_id"])
         try:
             case = _case(row, zone, serials)
         except ValueError as error:
             rejected.append(RowRemark(row.line, name, cell_fault(row.line, error), _kind(row, error)))
             continue
         if name in cases:
-            line = cases[name].line
-            again = in_cell("case_id", fault(f"stands in line {line} already", f"已出现于第 {line} 行"))
+            first = cases[name].line
+            again = in_cell("case_id", fault(f"stands in line {first} already", f"已出现于第 {first} 行"))
             kind = both("case_id: stands in an earlier line already", "case_id：已出现于前面的行")
             rejected.append(RowRemark(row.line, name, cell_fault(row.line, again), kind))
             continue
@@ -133,9 +134,18 @@ def _case(row: Row, zone: ZoneInfo, serials: set[str]) -> RecordedCase:
     for column in ("case_id", "startdate", "department"):
         if not row.cells[column]:
             raise in_cell(column, fault("is empty", "不能为空"))
-    name, department, label = (row.cells[column] for column in ("case_id", "department", "channel"))
+    name, department, label = line(row.cells["case_id"]), row.cells["department"], row.cells["channel"]
     if len(name) > MAX_CHARACTERS:
         raise in_cell("case_id", fault(f"has more than {MAX_CHARACTERS} characters", f"超过 {MAX_CHARACTERS} 个字符"))
+    if is_shortened(name):
+        raise in_cell(
+            "case_id",
+            fault(
+                f"{name} is a number that a spreadsheet program has shortened; format the column as text, and export "
+                "it again from the other system",
+                f"{name} 是电子表格软件缩短的数字，末位已丢失；请将该列设为文本，并从原系统重新导出",
+            ),
+        )
     started, deadline, ended = (_moment(row, column, zone, serials) for column in ("startdate", "deadline", "enddate"))
     assert started is not None, "the cell is not empty"
     due_at = deadline.end if deadline else None

@@ -19,6 +19,7 @@ from contracts.faults import Fault, fault, located
 from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, Applicant, Channel
 from contracts.messages.fields import KnownRegion
 from contracts.messages.plans import MAX_MATERIALS
+from contracts.text import line
 from contracts.values import Model
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_kinds import ID_KINDS, OTHER_PAPERS, ApplicantKind, IdKind
@@ -129,13 +130,21 @@ class CaseRequest(RequestPart):
         return self
 
 
+def _on_one_line(value: object) -> object:
+    return line(value) if isinstance(value, str) else value
+
+
+Reference = Annotated[SingleLine, BeforeValidator(_on_one_line)]
+"""The number of a case in another system, without invisible characters, so that the same number is the same text."""
+
+
 class ImportRow(RequestPart):
     """A case that another system has accepted. Its deadline is held and its decision awaited from now on.
 
     ``accepted_at`` may lie in the future: a replay of history imports its cases ahead of their time.
     """
 
-    reference: SingleLine
+    reference: Reference
     """The number of the case in the other system. The same reference is always the same case here."""
     matter_name: SingleLine
     department: SingleLine

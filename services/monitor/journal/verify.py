@@ -298,7 +298,8 @@ def _lines(file: Path) -> Iterator[str]:
                     _both(
                         "the file was converted on its way, such as by an editor or a transfer in text mode: it has a "
                         "byte order mark, or CR LF at the ends of its lines. Fetch it again in binary mode.",
-                        "文件在传送中被转换（如经编辑器或文本模式传输）：带有 BOM，或行尾为 CR LF。请以二进制模式重新获取。",
+                        "文件在传送中被转换（如经编辑器或文本模式传输）：带有 BOM，或行尾为 CR LF。"
+                        "请以二进制模式重新获取。",
                     )
                 )
             try:

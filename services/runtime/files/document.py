@@ -185,5 +185,6 @@ def _child(node: Any, part: int | str) -> Any:
 
 def _name(entry: Any, name_fields: Sequence[str]) -> str | None:
     if isinstance(entry, CommentedMap):
-        return next((str(entry[field]) for field in name_fields if field in entry), None)
+        # No lists: by references a few lines can be one of any size.
+        return next((str(entry[field]) for field in name_fields if isinstance(entry.get(field), str | int)), None)
     return str(entry) if name_fields and isinstance(entry, str) else None

@@ -22,6 +22,15 @@ _DECLARATION = "sep="
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 """Characters that are copied along with the content of a cell and belong to none."""
 
+_WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|meta|style|table|\?xml)\b", re.IGNORECASE)
+"""How web pages and XML begin, which many systems export under names that end in .xls."""
+
+_AS_TEXT = re.compile(r'="((?:[^"]|"")*)"')
+"""A formula by which other systems keep Excel from taking a number for one: ``="00123"``."""
+
+_SHORTENED = re.compile(r"[0-9](\.[0-9]+)?[Ee]\+[0-9]{2}")
+"""A long number as Excel shows it: ``4.40306E+17``. Its last digits are lost."""
+
 
 class Row(NamedTuple):
     """A row: the number of its first line in the file, and its cells by column, without the spaces around them.
@@ -40,7 +49,14 @@ class Table:
     def __init__(self, content: bytes, columns: Sequence[str]) -> None:
         """``columns``: the columns that it must have. Raises `InvalidFile`, in both languages."""
         text, encoding = read_text(content)
-        text, separator, skipped = _declared(_INVISIBLE.sub("", text).rstrip("\x1a"))
+        text = _INVISIBLE.sub("", text).rstrip("\x1a")
+        if _WEB_PAGE.match(text):
+            raise invalid(
+                1,
+                "this is a web page or XML, whatever its name; open it as a spreadsheet, and save it as 'CSV UTF-8'",
+                "这是网页或 XML（不论文件名），请用电子表格软件打开，另存为“CSV UTF-8（逗号分隔）”",
+            )
+        text, separator, skipped = _declared(text)
         if separator is None:
             separator = max(_SEPARATORS, key=lambda one: _fit(text, one, columns))
         self.note = _note(encoding, separator)
@@ -54,7 +70,7 @@ class Table:
     def rows(self) -> Iterator[Row]:
         """The rows that have a cell with content. Raises `InvalidFile` where a quotation mark is not closed."""
         for line, cells in self._lines:
-            filled = [cell.strip() for cell in cells] + [""] * (len(self.columns) - len(cells))
+            filled = [_content(cell) for cell in cells] + [""] * (len(self.columns) - len(cells))
             found = dict(zip(self.columns, filled, strict=False))
             yield Row(line, found, any(filled[len(self.columns) :]))
 
@@ -134,6 +150,17 @@ def _check(line: int, found: Sequence[str], columns: Sequence[str]) -> None:
             raise invalid(line, f"column {at + 1} has no name; give it one", f"第 {at + 1} 列没有列名，请补充")
         if name in found[:at]:
             raise invalid(line, f"the column {name} is there twice; keep one", f"列 {name} 重复，请只保留一列")
+
+
+def _content(cell: str) -> str:
+    """The cell without the spaces around it, and without the formula around a text."""
+    text = cell.strip()
+    return found[1].replace('""', '"').strip() if (found := _AS_TEXT.fullmatch(text)) else text
+
+
+def is_shortened(number: str) -> bool:
+    """Whether a spreadsheet program has shortened this number, so that it is another one, or none."""
+    return _SHORTENED.fullmatch(number) is not None
 
 
 def _note(encoding: str, separator: str) -> str | None:

@@ -44,6 +44,7 @@ def test_a_moment_without_a_zone_is_of_the_zone_given() -> None:
             "c1,yesterday,,,General,Desk,",
             "line 2, startdate: yesterday is no date and time; write for example 2026-03-02",
         ),
+        ("4.40306E+17,2026-03-02,,,General,Desk,", "line 2, case_id: 4.40306E+17 is a number that a spreadsheet"),
         ("c1,2026-03-02,soon,,General,Desk,", "line 2, deadline: soon is no date and time"),
         ("c1,2026-03-02,,2026-02-30,General,Desk,", "line 2, enddate: 2026-02-30 is no day and time of the calendar"),
         ("c1,2026-03-02,,,,Desk,", "line 2, department: is empty"),
@@ -63,6 +64,13 @@ def test_a_row_that_cannot_be_replayed_is_rejected_with_its_reason_and_the_other
 def test_a_repeated_case_is_rejected() -> None:
     found = read(history("c1,2026-03-02,,,General,Desk,", "c1,2026-03-03,,,General,Desk,"), ZONE)
     assert len(found.cases) == 1
+    assert "stands in line 2 already" in found.rejected[0].reason
+
+
+@pytest.mark.parametrize("same", ["c1\u200b", "\u202dc1\u202c", "c1\u00a0", '"=""c1"""', "\ufeffc1"])
+def test_a_number_with_characters_that_nobody_sees_is_the_same(same: str) -> None:
+    found = read(history("c1,2026-03-02,,,General,Desk,", f"{same},2026-03-03,,,General,Desk,"), ZONE)
+    assert [case.reference for case in found.cases] == ["c1"]
     assert "stands in line 2 already" in found.rejected[0].reason
 
 

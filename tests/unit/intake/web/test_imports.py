@@ -156,3 +156,11 @@ def test_an_import_has_1_to_500_rows(process: MemoryHost[Case], rows: list[Any])
 def test_an_unavailable_database_is_no_fault_of_a_row(process: MemoryHost[Case]) -> None:
     process.fault = ConnectionRefusedError()
     assert post(process, ROW).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "same", ["case-10011\u200b", "\u202dcase-10011\u202c", "case-10011\u00a0 ", "\ufeffcase-10011"]
+)
+def test_a_reference_with_characters_that_nobody_sees_is_the_same_case(process: MemoryHost[Case], same: str) -> None:
+    first, second = post(process, ROW, row(reference=same)).json()
+    assert first["number"] == second["number"]

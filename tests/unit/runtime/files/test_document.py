@@ -17,10 +17,12 @@ from contracts.messages.plans import Limit
 from contracts.working_time.notices import Notice
 from services.intake.catalogue.load import SAMPLE, load_catalogue, sample_catalogue
 from services.intake.core.catalogue.models import Catalogue
+from services.monitor.core.notifications.directory_file import DirectoryFile
+from services.monitor.core.rules import RuleFile
 from services.monitor.store import rule_store
 from services.monitor.store.notifications import directory_store
 from services.runtime.fault_text import faults_of
-from services.runtime.files.document import load_document, read_document
+from services.runtime.files.document import check_document, load_document, read_document
 from services.runtime.files.encoding import InvalidFile
 from tests.support.monitor_histories import rule_text
 
@@ -186,3 +188,21 @@ def test_values_are_not_repeated() -> None:
     with pytest.raises(ValidationError) as refused:
         Limit.model_validate({"working_days": "secret", "months": "secret"})
     assert not any("secret" in fault.en + fault.zh for fault in faults_of(refused.value))
+
+
+MULTIPLYING = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+)
+"""Each list has the one before it ten times: a million million texts, if they were ever written out."""
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("model", [DirectoryFile, RuleFile, Catalogue, Notice])
+@pytest.mark.parametrize(
+    "field", ["people: *a11", "hours: *a11", "items: [{code: *a11, name: *a11}]", "days: [{name: *a11, date: *a11}]"]
+)
+def test_references_that_multiply_are_refused_at_once(model: type[BaseModel], field: str) -> None:
+    loaded = load_document(f"{MULTIPLYING}\n{field}\n")
+    with pytest.raises(InvalidFile):
+        check_document(model, loaded, ("code", "name", "date"))

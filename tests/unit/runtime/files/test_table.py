@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.runtime.files.encoding import InvalidFile
-from services.runtime.files.table import Table
+from services.runtime.files.table import Table, is_shortened
 
 COLUMNS = ("case_id", "start")
 
@@ -76,6 +76,8 @@ def test_a_row_with_too_many_cells_is_marked_and_one_with_too_few_is_filled() ->
         ("case_id,begin\n", "line 1: there is no column start; the columns are case_id, begin"),
         ("\ncase_id,start,x,x\n", "line 2: the column x is there twice"),
         ("case_id,,start\n", "line 1: column 2 has no name"),
+        ("<html><table><tr><td>case_id</td></tr></table>", "line 1: this is a web page or XML"),
+        ('\ufeff<?xml version="1.0"?><Workbook>', "line 1: this is a web page or XML"),
         ('case_id,start\na,1\n"b,2\n', "line 3: the row cannot be read; check its quotation marks"),
     ],
 )
@@ -84,6 +86,29 @@ def test_another_table_is_refused_in_both_languages(text: str, fault: str) -> No
         rows(text)
     english, chinese = str(refused.value).split(" / ")
     assert english.startswith(fault) and chinese.startswith("第 ")
+
+
+@pytest.mark.parametrize(
+    ("cell", "content"),
+    [
+        ('"=""0044"""', "0044"),
+        ('="0044"', "0044"),
+        ('"=""0044\t"""', "0044"),
+        ("0044\t", "0044"),
+        ('"=""a""""b"""', 'a"b'),
+        ("=1+1", "=1+1"),
+        ('"=""a""&""b"""', '="a"&"b"'),
+    ],
+)
+def test_a_text_in_a_formula_is_that_text(cell: str, content: str) -> None:
+    ((_, cells),) = rows(f"case_id,start\n{cell},1\n")
+    assert cells["case_id"] == content
+
+
+@pytest.mark.parametrize("number", ["4.40306E+17", "4E+17", "1.1e+05"])
+def test_a_shortened_number_is_known(number: str) -> None:
+    assert is_shortened(number)
+    assert not is_shortened(f"A{number}") and not is_shortened("219E01BE")
 
 
 @given(st.binary(max_size=60))
