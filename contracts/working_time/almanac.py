@@ -143,14 +143,14 @@ class RegionalRules:
         self._shared: dict[tuple[Calendar, OfficeHours], CountingRules] = {}
 
     def calendar(self, region: str) -> Calendar:
-        """The calendar of the country, ``CN``, or of a province, ``CN-45``."""
-        return self._calendars.get(region, self._calendars[NATION])
+        """The calendar of the country, ``CN``, or of a part of it, ``CN-45``, ``CN-450103``."""
+        return self._calendars[max((known for known in self._calendars if region.startswith(known)), key=len)]
 
     def counting_rules(self, region: str) -> CountingRules:
         """The counting rules of a county by its code of administrative division; of the country for an empty code."""
         if region not in self._counting_rules:
             hours = next(hours for prefix, hours in self._hours if region.startswith(prefix))
-            calendar = self.calendar(f"{NATION}-{region[:2]}")
+            calendar = self.calendar(f"{NATION}-{region}")
             found = CountingRules(calendar, hours, self.almanac.counting)
             self._counting_rules[region] = self._shared.setdefault((calendar, hours), found)
         return self._counting_rules[region]

@@ -25,14 +25,17 @@ from contracts.working_time.written import WrittenDate
 NATION = "CN"
 
 
-def _check_province(code: str) -> str:
+def _check_place(code: str) -> str:
     if code != NATION and not is_region(code.removeprefix(f"{NATION}-")):
-        raise fault(f"there is no province {code}; write for example CN-45", f"没有省级区域 {code}，请填写例如 CN-45")
+        raise fault(
+            f"there is no province of {code}; write for example CN-45", f"{code} 不属于任何省级区域，请填写例如 CN-45"
+        )
     return code
 
 
-Province = Annotated[str, Field(pattern=r"^CN(-[0-9]{2})?$"), AfterValidator(_check_province)]
-"""The country, or one of its provinces by ISO 3166-2:CN: ``CN-45`` is Guangxi."""
+Place = Annotated[str, Field(pattern=r"^CN(-[0-9]{2}([0-9]{2}){0,2})?$"), AfterValidator(_check_place)]
+"""The country, or a part of it that has days of its own: a province by ISO 3166-2:CN (``CN-45``, Guangxi), a city or an
+autonomous prefecture (``CN-5329``, Dali) or a county, by their codes of administrative division."""
 
 
 class InvalidNotice(ValueError):
@@ -55,7 +58,7 @@ class Notice(Value):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     year: Annotated[int, Field(ge=2000, le=2299, strict=True)]
-    region: Province = NATION
+    region: Place = NATION
     papers: tuple[str, ...] = ()
     days: Annotated[tuple[NoticeDay, ...], Field(min_length=1, max_length=366)]
 
@@ -164,13 +167,13 @@ def changes(before: Calendar, after: Calendar) -> list[CalendarChange]:
 
 
 def in_force(published: Calendar, notices: Sequence[Notice], region: str) -> Calendar:
-    """The calendar of a region with these notices. Of several notices for one year the last one applies.
+    """The calendar of a region with its own notices and those of the nation, the province and the city around it.
 
-    Notices of other regions are ignored. Raises `InvalidNotice`.
+    Of several notices of one region for one year the last one applies. Raises `InvalidNotice`.
     """
     latest = {(notice.region, notice.year): notice for notice in notices}
     calendar = published
-    for key in sorted(latest):  # the nation before its regions, years in order
-        if key[0] in (NATION, region):
+    for key in sorted(latest):  # the nation, its provinces, their cities, counties; of each, years in order
+        if region.startswith(key[0]):
             calendar = amend(calendar, latest[key])
     return calendar

@@ -111,7 +111,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         "must have small letters, digits and '-' only, and begin with a letter",
         "只能含有小写字母、数字和 -，且以字母开头",
     ),
-    r"^CN(-[0-9]{2})?$": ("must be CN, or a province such as CN-45", "须为 CN，或省级区域，例如 CN-45"),
+    r"^CN(-[0-9]{2}([0-9]{2}){0,2})?$": (
+        "must be CN, a province such as CN-45, or a city or county such as CN-4501",
+        "须为 CN、省级区域（例如 CN-45），或市、县（例如 CN-4501）",
+    ),
     r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$": (
         "must be a channel and an address of it, such as mail:zhao@example.gov.cn",
         "须为“渠道:地址”，例如 mail:zhao@example.gov.cn",

@@ -15,14 +15,15 @@ def region_code(value: str | None) -> str | None:
     """Check that an option is the code of a region that may have notices."""
     from pydantic import TypeAdapter, ValidationError
 
-    from contracts.working_time.notices import Province
+    from contracts.working_time.notices import Place
 
     try:
         if value is not None:
-            TypeAdapter(Province).validate_python(value)
+            TypeAdapter(Place).validate_python(value)
     except ValidationError:
         raise wrong_option(
-            f"{value!r}: write CN, or a province such as CN-45", "请填写 CN，或省级区域，例如 CN-45"
+            f"{value!r}: write CN, a province such as CN-45, or a city or county such as CN-4501",
+            "请填写 CN、省级区域（例如 CN-45），或市、县（例如 CN-4501）",
         ) from None
     return value
 
@@ -50,7 +51,10 @@ class LimitOptions(NamedTuple):
     ] = None
     restart: Annotated[str | None, typer.Option(help="Moment at which the limit began anew.")] = None
     region: Annotated[
-        str, typer.Option(callback=region_code, help="CN, or a province with notices of its own: CN-45.")
+        str,
+        typer.Option(
+            callback=region_code, help="CN, or a province, city or county with notices of its own: CN-45, CN-4501."
+        ),
     ] = "CN"
     rule: Annotated[
         Literal["day", "second"],

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.working_time import Calendar, CountingRules, LimitHistory, due, published_calendar
+from contracts.working_time.almanac import RegionalRules, almanac
 from contracts.working_time.notices import InvalidNotice, Notice, amend, changes, in_force
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
@@ -82,6 +83,29 @@ def test_a_regional_notice_adds_to_the_national_one_in_its_region_only() -> None
     assert in_force(PUBLISHED, [festival], "CN-44").is_working(date(2026, 4, 20))
 
 
+def test_a_city_and_a_county_add_to_the_province() -> None:
+    def days(region: str, *named: tuple[str, bool]) -> Notice:
+        return read(notice(2026, *named, region=region))
+
+    notices = [
+        days("CN-45", ("2026-04-20", True)),
+        days("CN-4501", ("2026-04-21", True), ("2026-04-25", False)),
+        days("CN-450103", ("2026-04-25", True)),
+    ]
+    rules = RegionalRules(almanac(notices))
+    off = {
+        region: [
+            day for day in (20, 21, 25) if not rules.counting_rules(region).calendar.is_working(date(2026, 4, day))
+        ]
+        for region in ("450103", "450102", "450302", "440103", "")
+    }
+    assert off == {"450103": [20, 21, 25], "450102": [20, 21], "450302": [20, 25], "440103": [25], "": [25]}
+    for region in ("450103", "450102", "450302"):
+        ours = rules.counting_rules(region).calendar
+        assert changes(ours, in_force(PUBLISHED, notices, f"CN-{region}")) == []
+    assert rules.counting_rules("450102") is rules.counting_rules("450105"), "one object for a city"
+
+
 def test_a_regional_notice_stays_when_the_national_one_is_amended() -> None:
     festival = read(notice(2026, ("2026-04-20", True), region="CN-45"))
     nation = read(notice(2026, ("2026-05-04", True)))
@@ -99,7 +123,7 @@ def test_a_regional_notice_stays_when_the_national_one_is_amended() -> None:
         (notice(2026, (20, True)), r"days\[1\].date: 20 is no date"),  # type: ignore[arg-type]
         (notice(2026, ("2026-02-17", True), ("2026-02-17", False)), r"days\[2\].date: 2026-02-17 is the same as day 1"),
         (notice(2026, ("2024-02-17", True)), r"days\[1\].date: 2024-02-17 does not belong to the year 2026"),
-        (notice(2026, ("2026-02-17", True), region="Guangxi"), "region: must be CN, or a province such as CN-45"),
+        (notice(2026, ("2026-02-17", True), region="Guangxi"), "region: must be CN, a province such as CN-45"),
         (notice(2026, ("2026-02-17", "yes")), r"days\[1\].isOffDay: must be true or false"),  # type: ignore[arg-type]
     ],
 )
