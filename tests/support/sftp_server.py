@@ -23,6 +23,11 @@ class Faults:
     unreadable: set[bytes] = field(default_factory=set)
     slow: set[bytes] = field(default_factory=set)
     """These are read byte by byte."""
+    modes: int | None = None
+    """The bits of permissions that it lists, of which the highest name the kind of an entry. None: all."""
+    lists_attributes: bool = True
+    other_host_keys: tuple[str, ...] = ()
+    """The algorithms of further keys, which it offers before the one that is expected."""
     hanging: set[bytes] = field(default_factory=set)
     """After a request to read one of these the connection does not answer at all."""
 
@@ -41,6 +46,13 @@ class FaultyServer(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied("not yours")
         file = super().open(path, pflags, attrs)
         return (file, name)
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        async for one in super().scandir(path):
+            if self._faults.modes is not None and one.attrs.permissions is not None:
+                one.attrs.type = asyncssh.FILEXFER_TYPE_UNKNOWN
+                one.attrs.permissions &= self._faults.modes
+            yield one if self._faults.lists_attributes else asyncssh.SFTPName(one.filename)
 
     async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
         file, name = file_obj
@@ -92,7 +104,7 @@ async def faulty_server(folder: Path, faults: Faults, **settings: Any) -> AsyncI
         "127.0.0.1",
         0,
         server_factory=_OpenServer,
-        server_host_keys=[str(host_key)],
+        server_host_keys=[*map(asyncssh.generate_private_key, faults.other_host_keys), str(host_key)],
         config=None,
         acceptor=connections.add,
         sftp_factory=lambda channel: FaultyServer(channel, folder / "files", faults),

@@ -129,6 +129,26 @@ async def test_a_bad_entry_is_one_notification(tmp_path: Path, bad: Callable[[Pa
         assert received(await site.poll()) == ["受4号"]
 
 
+async def test_the_expected_key_counts_whatever_other_keys_the_server_has(tmp_path: Path) -> None:
+    async with opened(tmp_path, Faults(other_host_keys=("ssh-rsa", "ecdsa-sha2-nistp256"))) as site:
+        site.put("1.jsonl", receipt(1))
+        assert received(await site.poll()) == ["受1号"]
+
+
+@pytest.mark.parametrize("faults", [Faults(modes=0o777), Faults(modes=0), Faults(lists_attributes=False)])
+async def test_a_server_that_does_not_list_the_kinds_of_entries_is_read(tmp_path: Path, faults: Faults) -> None:
+    async with opened(tmp_path, faults) as site:
+        site.put("1.jsonl", receipt(1))
+        folder(site.outbox)
+        site.put("2.jsonl", receipt(2))
+        assert received(await site.poll()) == ["受1号", "受2号"]
+        told: list[str] = []
+        for _ in range(module.ATTEMPTS):
+            told += faults_of(await site.poll())
+        assert len(told) == 1 and "bad.jsonl" in told[0]
+        assert not list(site.outbox.iterdir())
+
+
 async def test_the_beginning_of_a_file_without_a_valid_line_is_kept(tmp_path: Path) -> None:
     async with opened(tmp_path) as site:
         site.put("bad.jsonl", b"nonsense\n" * 20_000)
