@@ -110,8 +110,9 @@ def _download_one(jar: Jar, folder: Path, staging: Path) -> None:
 
 
 def _way() -> str:
-    proxy = getproxies().get("https")
-    return f"through the proxy {proxy}" if proxy else "without a proxy"
+    named = getproxies()
+    proxy = named.get("https") or named.get("all")
+    return f"through the proxy {proxy.rpartition('@')[2]}" if proxy else "without a proxy"  # without its password
 
 
 def _checksum(file: Path) -> str:

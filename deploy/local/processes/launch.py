@@ -5,6 +5,7 @@
 FOLDER is the folder of a program that refuses to run as root (PostgreSQL), else the empty string. For root, such a
 program gets a user namespace in which root has the number of an ordinary user: it has no privilege, and can still
 reach the files of root. Where namespaces are forbidden, it runs as the user ``nobody``, to whom FOLDER then belongs.
+A user without a name in ``/etc/passwd`` gets one in such a namespace.
 
 This is a program of its own, because code between fork and exec is not safe beside threads and event loops.
 """
@@ -37,6 +38,29 @@ def leave_root(folder: str, program: str) -> None:
     else:
         _chown(folder, os.geteuid(), os.getegid())
         _enter_namespace(user.pw_uid, user.pw_gid)
+
+
+def give_name(program: str) -> None:
+    """Give a name to a user whose number has no entry in ``/etc/passwd``: ``initdb`` asks for one.
+
+    Container platforms start programs under any number.
+    """
+    user = pwd.getpwnam("nobody")
+    if not (refusal := _namespace_refusal(user)):
+        _enter_namespace(user.pw_uid, user.pw_gid)
+    elif Path(program).name == "initdb":
+        sys.stderr.write(
+            f"onedoor: user {os.geteuid()} has no name, and here none can be given to it: {refusal}.\n"
+            "Add an entry for this number to /etc/passwd, or run onedoor as a user that has one.\n"
+        )
+
+
+def _has_name() -> bool:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return True
 
 
 def _chown(folder: str, uid: int, gid: int) -> None:
@@ -95,10 +119,12 @@ def _refuse(program: str, reason: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Drop root if necessary, and execute the command (see the module)."""
+    """Drop root or get a name if necessary, and execute the command (see the module)."""
     parent, signal_number, folder, *command = arguments
     if folder and os.geteuid() == 0:
         leave_root(folder, command[0])
+    elif folder and not _has_name():
+        give_name(command[0])
     die_with_parent(int(parent), int(signal_number))
     os.execv(command[0], command)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 import httpx2
 
@@ -20,10 +21,26 @@ class MonitorApi:
     """Calls monitor. A refusal ends the command with monitor's own words."""
 
     def __init__(self, address: str, token: str | None) -> None:
+        """Raises `typer.Exit` for a token that no header can have, and for a proxy of the environment of no use."""
+        token = (token or "").strip()
+        if not token.isascii() or not token.isprintable():
+            raise stop(
+                f"{TOKEN} has characters that no token has; copy it again",
+                f"{TOKEN} 含有令牌不可能有的字符；请重新复制",
+            )
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # Calls to this machine use no proxy.
-        trust_env = not is_loopback(urlsplit(address).hostname or "")
-        self._client = httpx2.Client(base_url=address, headers=headers, timeout=TIMEOUT_S, trust_env=trust_env)
+        host = urlsplit(address).hostname or ""
+        # Calls to this machine use no proxy. For a host in NO_PROXY httpx would prepare the proxy nevertheless.
+        trust_env = not is_loopback(host) and not proxy_bypass(host)
+        try:
+            self._client = httpx2.Client(base_url=address, headers=headers, timeout=TIMEOUT_S, trust_env=trust_env)
+        except (ImportError, ValueError):  # a proxy of SOCKS, or of a scheme that nobody knows
+            raise stop(
+                "the proxy that ALL_PROXY or HTTPS_PROXY names is none of HTTP, and cannot be used: name one that "
+                f"begins with http://, or add {host} to NO_PROXY",
+                "ALL_PROXY 或 HTTPS_PROXY 所指的代理不是 HTTP 代理，无法使用：请改用以 http:// 开头的代理，"
+                f"或将 {host} 加入 NO_PROXY",
+            ) from None
 
     def get(self, path: str, query: Mapping[str, Any]) -> Any:
         """The answer to a query. Raises `typer.Exit`."""
@@ -43,7 +60,14 @@ class MonitorApi:
                 f"{address} 的 monitor 没有应答（{kind}）；请启动服务或更正地址",
             ) from None
         if answer.is_success:
-            return answer.json()
+            try:
+                return answer.json()
+            except ValueError:
+                address = self._client.base_url
+                raise stop(
+                    f"what answers at {address} is not monitor, but a login or a proxy; correct the address",
+                    f"{address} 处应答的不是 monitor，而是登录页或代理；请更正地址",
+                ) from None
         en, zh = _reason(answer)
         raise stop(f"monitor refused it ({answer.status_code}): {en}", f"monitor 拒绝了请求：{zh}")
 

@@ -64,6 +64,20 @@ def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path, repository: Path)
         fetch(tmp_path / "jars", [GOOD])
 
 
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTPS_PROXY"])
+def test_the_proxy_is_named_without_its_password(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    repository.unlink()
+    for other in ("ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, "http://user:secret@127.0.0.1:9")
+    with pytest.raises(JarsUnreachable, match=r"through the proxy 127\.0\.0\.1:9: ") as told:
+        fetch(tmp_path / "jars", [GOOD])
+    assert "secret" not in str(told.value)
+
+
 def test_every_jar_is_pinned() -> None:
     jars = pinned()
     assert any(jar.coordinate == "org.apache.kafka:kafka-clients:4.3.0" for jar in jars)
