@@ -52,6 +52,8 @@ def give_name(program: str) -> None:
         sys.stderr.write(
             f"onedoor: user {os.geteuid()} has no name, and here none can be given to it: {refusal}.\n"
             "Add an entry for this number to /etc/passwd, or run onedoor as a user that has one.\n"
+            f"onedoor：用户 {os.geteuid()} 没有名称，此处也无法赋予。请在 /etc/passwd 中为该编号添加条目，"
+            "或以有名称的用户运行 onedoor。\n"
         )
 
 
