@@ -98,6 +98,18 @@ def unproven(
             )
         ]
     reasons = []
+    open_day = date.fromisoformat(export.open_day[0]["day"]) if export.open_day else None
+    ends = open_day or export.last_day
+    if (since is not None and ends is not None and since > ends) or (until is not None and until < export.first_day):
+        reasons.append(
+            _both(
+                f"it is of the days from {export.first_day} to {ends}, and has none of those that are asked for. "
+                "Request an export of these, or give --since and --until as its days are.",
+                f"其日期为 {export.first_day} 至 {ends}，不含所问的日子。"
+                "请索取所问日子的导出，或按文件的日期给出 --since 和 --until。",
+            )
+        )
+        until = None if until is None else max(until, export.first_day)
     if key is None:
         reasons.append(
             _both(
@@ -136,9 +148,7 @@ def unproven(
             )
         )
     if until is not None and (export.last_day is None or export.last_day < until):
-        open_day = date.fromisoformat(export.open_day[0]["day"]) if export.open_day else None
         if open_day != until:
-            ends = open_day or export.last_day
             raise Broken(
                 f"it ends with {ends} and not with {until}: days were removed at its end",
                 f"止于 {ends}，而不是 {until}：末尾的日子被删除",

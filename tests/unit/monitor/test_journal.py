@@ -137,6 +137,21 @@ def test_an_export_that_lacks_what_was_published_is_broken(
         judged(lines, **against)
 
 
+@pytest.mark.parametrize(
+    ("lines", "against"),
+    [
+        (export(), {"since": date(2026, 4, 1), "root": blocks()[-1].hash.hex()}),
+        (export(), {"since": date(2026, 3, 5), "until": LAST}),
+        (export(), {"until": date(2026, 3, 1)}),
+        (export(closed=2), {"since": date(2026, 3, 5), "until": date(2026, 3, 3)}),
+        (export()[:3], {"until": date(2026, 3, 1)}),
+    ],
+)
+def test_an_export_of_other_days_than_those_asked_for_proves_nothing(lines: list[str], against: dict[str, Any]) -> None:
+    assert "has none of those that are asked for" in judged(lines, **against)[0]
+    assert judged(export(), since=LAST, until=LAST) == []
+
+
 def test_every_reason_says_what_to_do() -> None:
     lines = [export()[0], *export()[5:-1]]
     assert len(judged(lines, None)) == 3
