@@ -250,6 +250,25 @@ async def test_a_broken_answer_is_an_error(client: TaxClient, department: Depart
         await get(client)
 
 
+async def test_a_kept_connection_that_the_server_closes_under_a_request_is_an_error_once(
+    client: TaxClient, department: Department
+) -> None:
+    """A request with a body may have been processed. It is repeated under its idempotency key, and not here."""
+
+    async def closing(request: web.Request) -> web.StreamResponse:
+        department.answer = department.fine
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    await get(client)
+    department.answer = closing
+    with pytest.raises(ClientError):
+        await client.request("POST", client.url("/x"), b"{}")
+    assert len(department.requests) == 2
+    assert await client.request("POST", client.url("/x"), b"{}") == b"{}"
+
+
 async def test_proxies_of_the_environment_are_not_used(client: TaxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert await get(client) == b"{}"
