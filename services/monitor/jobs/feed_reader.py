@@ -1,13 +1,14 @@
 """Reads the change feed for all followers of this process, while there are any."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.monitor.jobs.follower import Event, Follower
-from services.monitor.store.change_feed import Change, FeedPosition, changes, complete_position
+from services.monitor.store.change_feed import Change, FeedPosition, changes, complete_position, holder_is_open
 from services.runtime.failures import Failures
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.store.database import transaction
@@ -23,6 +24,21 @@ POLL_S = 1.0
 """Machine seconds between two reads of the feed."""
 
 LOOP = "stream"
+
+HELD_S = 60.0
+"""Machine seconds after which an open transaction is one that somebody has forgotten: those of onedoor take 20."""
+
+HELD = "stream: up to date"
+"""The name of this work among the failures of the process."""
+
+HELD_ADVICE = (
+    "a transaction on the database server has been open for long, perhaps in another database, and later changes wait"
+    " for it; find the session by backend_xid in pg_stat_activity, or the transaction in pg_prepared_xacts, and end it"
+)
+
+
+class HeldByTransaction(Exception):
+    """An open transaction holds the feed."""
 
 
 class TooManyMissed(Exception):
@@ -50,6 +66,9 @@ class FeedReader:
         self._change_event = change_event
         self._reset_event = reset_event
         self._loop: asyncio.Task[None] | None = None
+        self._complete = FeedPosition(0, 0, 0)
+        self._complete_since = time.monotonic()
+        """The latest complete position, and the machine time since when it is the same."""
         self._in_a_row = 0
         """Changes offered since the feed was last read to its end."""
 
@@ -92,6 +111,7 @@ class FeedReader:
         async with transaction(self._database) as connection:
             until = await complete_position(connection)
             found = await changes(connection, self.reached, until, MAX_READ)
+            await self._check_progress(connection, until)
         for change in found:
             event = Event(change.position, partial(self._change_event, change))
             for follower in self.followers:
@@ -109,6 +129,15 @@ class FeedReader:
             self.reached = found[-1].position if more else max(until, self.reached)
         return more
 
+    async def _check_progress(self, connection: AsyncConnection, complete: FeedPosition) -> None:
+        """Report a transaction that holds the feed for too long."""
+        now = time.monotonic()
+        if complete != self._complete or not await holder_is_open(connection):
+            self._complete, self._complete_since = complete, now
+            self._failures.succeeded(HELD)
+        elif now - self._complete_since > HELD_S:
+            self._failures.failed(HELD, HeldByTransaction(), HELD_ADVICE)
+
     async def _run(self) -> None:
         polling = asyncio.create_task(run_periodically(LOOP, self.poll, lambda: POLL_S, self._failures), name=LOOP)
         try:
@@ -118,3 +147,4 @@ class FeedReader:
         finally:
             polling.cancel()
             await asyncio.wait([polling])
+            self._failures.forget(HELD)

@@ -36,6 +36,10 @@ class Change(NamedTuple):
 
 _COMPLETE = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
+_HELD = text("""
+    SELECT pg_snapshot_xmin(snapshot) < pg_snapshot_xmax(snapshot) FROM pg_current_snapshot() AS snapshot
+""")
+
 # A row that changes again moves to the end of the order, so the rows behind a position only become fewer.
 _CHANGED = """
     SELECT *, CAST(CAST(changed_xid AS text) AS bigint) AS changed_by FROM {table}
@@ -53,6 +57,11 @@ _QUERIES = {
 async def complete_position(connection: AsyncConnection) -> FeedPosition:
     """The position before which no change will be added."""
     return FeedPosition(await connection.scalar(_COMPLETE), ALERTS, 0)
+
+
+async def holder_is_open(connection: AsyncConnection) -> bool:
+    """Whether an open transaction, of any database of this server, holds the complete position where it is."""
+    return bool(await connection.scalar(_HELD))
 
 
 async def changes(connection: AsyncConnection, after: FeedPosition, until: FeedPosition, limit: int) -> list[Change]:

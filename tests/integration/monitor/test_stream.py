@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from contracts.envelope import Message
 from contracts.messages.alerts import (
@@ -187,6 +189,27 @@ async def test_a_late_commit_is_streamed_once_also_to_a_reconnected_client(monit
         await monitor.publish((4, raised()))
         async with site.following(last=first.id) as events:
             assert names(await next_events(events, 3)) == [("raised", number(n)) for n in (2, 3, 4)]
+
+
+async def test_a_transaction_that_holds_the_stream_shows_until_it_ends(
+    monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_reader, "HELD_S", 0.0)
+    elsewhere = create_async_engine(monitor.process.database.url.set(database="postgres"), poolclass=NullPool)
+
+    async def shown() -> bool:
+        return any("pg_stat_activity" in impairment for impairment in monitor.process.impairments())
+
+    async def well() -> bool:
+        return not await shown()
+
+    async with served(monitor) as site, site.following() as events:
+        async with elsewhere.connect() as forgotten:
+            await forgotten.execute(text("SELECT pg_current_xact_id()"))
+            await monitor.publish((1, raised()))
+            await eventually(shown)
+        assert names(await next_events(events, 1)) == [("raised", number(1))]
+        await eventually(well)
 
 
 class Writers:
