@@ -46,6 +46,10 @@ CHECK_INTERVAL_S = 0.5
 log = telemetry.logger(__name__)
 
 
+class NotificationsHeld(Exception):
+    """As many notifications stay as are polled at a time, so that others may wait for them."""
+
+
 class ExternalCalls(Generic[S]):
     """Makes the external calls of a service's cases and brings replies and notifications to the core."""
 
@@ -73,6 +77,8 @@ class ExternalCalls(Generic[S]):
         self._turned_away = False
         """Whether calls are due for which there was no room."""
         self._timeout = timeout
+        self._staying = 0
+        """Notifications that came again and again: they cannot be acknowledged, or could not be processed."""
         self.breaker = CircuitBreaker()
         self._tasks: set[asyncio.Task[None]] = set()
         processor.reducer.call_scheduler = self
@@ -117,7 +123,10 @@ class ExternalCalls(Generic[S]):
         return len(calls) == permitted
 
     async def poll_once(self, limit: int) -> bool:
-        """Process new notifications, one replica at a time. Returns whether there may be more."""
+        """Process new notifications, one replica at a time. Returns whether there may be more.
+
+        Notifications that stay hold back no others, up to ``limit`` of them. Raises `NotificationsHeld` from then on.
+        """
         if self.breaker.held(time.monotonic()):
             return False
         timeout_s = self._timeout.total_seconds()
@@ -126,8 +135,9 @@ class ExternalCalls(Generic[S]):
                 return False
             try:
                 async with asyncio.timeout(timeout_s):
-                    notifications = await self._system.poll(limit)
+                    notifications = await self._system.poll(limit + self._staying)
                 if not notifications:
+                    self._staying = 0
                     return False
                 done = await asyncio.gather(*(self._process(one) for one in notifications))
                 ack_tokens = [
@@ -137,9 +147,12 @@ class ExternalCalls(Generic[S]):
                 ]
                 if ack_tokens:
                     await self._system.acknowledge(ack_tokens)
+                self._staying = min(len(notifications) - len(ack_tokens), limit)
             except SystemAway as away:
                 self._hold(away)
                 raise
+        if self._staying >= limit:
+            raise NotificationsHeld(f"{self._staying} notifications cannot be processed or acknowledged")
         return len(ack_tokens) >= limit
 
     async def drain(self) -> None:

@@ -263,8 +263,26 @@ async def test_a_notification_that_cannot_be_acknowledged_is_parked_once(start: 
         calls = host.external_calls
         assert calls is not None
         for _ in range(3):
-            assert not await calls.poll_once(1), "there is nothing more to do at once"
+            assert not await calls.poll_once(10), "there is nothing more to do at once"
         await until_parked(host, 1)
+
+
+async def test_notifications_that_stay_hold_back_no_others_and_show_where_they_are_many(start: Start) -> None:
+    system = FakeSystem()
+    system.notifications = {
+        1: InvalidNotification(UnparseableReply("without an id", "没有编号", b"?"), None),
+        2: Notification(case(2), Reply(text="news"), 2),
+    }
+    async with start(system, batch=1) as host:
+
+        async def acknowledged() -> bool:
+            return list(system.notifications) == [1]
+
+        async def shown() -> bool:
+            return any("NotificationsHeld" in impairment for impairment in host.impairments())
+
+        await eventually(acknowledged)
+        await eventually(shown)
 
 
 async def test_an_impossible_reply_is_parked_and_the_call_stays_open(start: Start) -> None:
