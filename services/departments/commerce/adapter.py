@@ -43,6 +43,13 @@ from services.runtime.external_system import InvalidNotification, Notification
 from services.runtime.store.database import is_locked, refuses_data
 
 
+class Locked(Exception):
+    """No answer could be marked as read."""
+
+    def __init__(self) -> None:
+        super().__init__("another session of the department's database keeps the rows of the answers locked")
+
+
 class CommerceAdapter:
     """Implements `services.departments.sdk.adapter.Adapter`."""
 
@@ -85,7 +92,11 @@ class CommerceAdapter:
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         async with self._database.connect() as connection:
-            await exchange.mark_read(connection, ack_tokens)
+            if await exchange.mark_read(connection, ack_tokens) or not ack_tokens:
+                return
+            left = await exchange.unread(connection, len(ack_tokens))
+            if any(read in ack_tokens for read, _ in left):
+                raise Locked  # else they would be polled again at once
 
     async def _put(self, connection: AsyncConnection, rows: Sequence[Mapping[str, str | None]]) -> dict[str, Exception]:
         """Write the rows of tasks. Returns the errors of those that the table refuses, by task id."""

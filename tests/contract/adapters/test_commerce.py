@@ -14,7 +14,7 @@ from contracts.messages.cases import Applicant
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from deploy.local.engines import Engines
-from services.departments.commerce.adapter import CommerceAdapter
+from services.departments.commerce.adapter import CommerceAdapter, Locked
 from services.departments.commerce.settings import CommerceSettings
 from services.departments.conformance.suite import content_of, task
 from services.departments.sandbox.behaviour import Behaviour
@@ -445,6 +445,18 @@ async def test_a_row_that_the_department_keeps_locked_is_read_again_and_holds_no
         (left,) = await site.adapter.poll(10)
     assert task_ids([left]) == {task(1).task_id}
     await site.adapter.acknowledge([left.ack_token])
+    assert await site.adapter.poll(10) == []
+
+
+async def test_rows_that_are_all_locked_are_not_polled_again_at_once(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1)])
+    await result(exchange, 1, "decided")
+    found = await site.adapter.poll(10)
+    async with exchange.begin() as forgotten:
+        await forgotten.execute(text("SELECT FROM up_pro_result FOR UPDATE"))
+        with pytest.raises(Locked, match="locked"):
+            await site.adapter.acknowledge([one.ack_token for one in found])
+    await site.adapter.acknowledge([one.ack_token for one in found])
     assert await site.adapter.poll(10) == []
 
 

@@ -125,6 +125,7 @@ def _mark(table: str) -> str:
             JOIN {table} AS one ON one.id = read.id
             WHERE one.fetched_at IS NULL AND hashtextextended(one::text, 0) = read.version
             FOR UPDATE OF one SKIP LOCKED)
+        RETURNING id
     """
 
 
@@ -137,8 +138,9 @@ class Table(Enum):
 
 
 _MARK_READ = text(
-    f"WITH processes AS ({_mark(Table.PROCESS.value)}), procedures AS ({_mark(Table.PROCEDURE.value)}) "
-    + _mark(Table.RESULT.value)
+    f"WITH processes AS ({_mark(Table.PROCESS.value)}), procedures AS ({_mark(Table.PROCEDURE.value)}), "
+    f"results AS ({_mark(Table.RESULT.value)}) SELECT (SELECT count(*) FROM processes) "
+    "+ (SELECT count(*) FROM procedures) + (SELECT count(*) FROM results)"
 )
 
 
@@ -224,12 +226,12 @@ async def unread(connection: AsyncConnection, limit: int) -> list[tuple[Read, Ro
     return [(Read(table, row.id, row.version), row) for table, rows in tables for row in rows]
 
 
-async def mark_read(connection: AsyncConnection, read: Sequence[Read]) -> None:
-    """Mark these rows read, but those that have changed since."""
+async def mark_read(connection: AsyncConnection, read: Sequence[Read]) -> int:
+    """Mark these rows read, but those that have changed since or are locked. Returns how many were marked."""
     if not read:
-        return
+        return 0
     marks: dict[str, list[int]] = {}
     for table in Table:
         marks[table.value] = [one.id for one in read if one.table is table]
         marks[f"{table.value}_versions"] = [one.version for one in read if one.table is table]
-    await connection.execute(_MARK_READ, marks)
+    return int(await connection.scalar(_MARK_READ, marks) or 0)
