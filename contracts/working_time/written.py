@@ -27,7 +27,7 @@ _TIME = (
     r"\s*(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _FORMS = (
-    re.compile(rf"{_DATE}(?:[\sT]*{_TIME})?", re.IGNORECASE),
+    re.compile(rf"{_DATE}(?:(?:[\sT]+|(?<=[日号])|(?=[上下]午)){_TIME})?", re.IGNORECASE),
     re.compile(rf"{_DIGITS}(?:(?P<hour>[0-9]{{2}})(?P<minute>[0-9]{{2}})(?P<second>[0-9]{{2}})?)?"),
 )
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}.*")
@@ -51,11 +51,18 @@ def parse_written(text: str) -> Written:
         return found
     if _SERIAL.fullmatch(plain):
         seconds = round(float(plain) * 86_400)
-        return Written(_DAY_ZERO + timedelta(seconds=seconds), seconds % 86_400 == 0, is_serial=True)
+        is_day = float(plain).is_integer()  # a last moment of a day, rounded, is no day of its own
+        return Written(_DAY_ZERO + timedelta(seconds=seconds), is_day, is_serial=True)
     matched = next((match for form in _FORMS if (match := form.fullmatch(plain))), None)
     if matched is not None:
+        parts = matched.groupdict()
+        if parts.get("half") == "上午" and int(parts["hour"]) >= 12:
+            raise fault(
+                f"{plain[:40]} may be midnight or noon; write the hour from 0 to 23 without 上午",
+                f"{plain[:40]} 可能是零时或正午，请按二十四小时制填写，不写“上午”",
+            )
         try:
-            return _of(matched.groupdict())
+            return _of(parts)
         except ValueError:
             en, zh = "is no day and time of the calendar; correct it", "不是有效的日期或时间，请更正"
             raise fault(f"{plain[:40]} {en}", f"{plain[:40]} {zh}") from None
@@ -71,6 +78,8 @@ def parse_written(text: str) -> Written:
 
 
 def _iso(text: str) -> Written | None:
+    if "-" in text[:5] and text[10:11] not in ("", "T", "t", " "):
+        return None  # Python takes any character there, so that the zone of a day would be a time
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

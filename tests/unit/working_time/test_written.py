@@ -39,6 +39,7 @@ def test_a_day(text: str) -> None:
         "2023/1/5 9:30",
         "2023/1/5 9:30:00",
         "2023/1/5 上午9:30:00",
+        "2023/1/5上午9:30",
         "2023年1月5日 9时30分",
         "2023年1月5日9时30分0秒",
         "2023年1月5日 9点30分",
@@ -59,6 +60,12 @@ def test_afternoons_the_end_of_a_day_and_zones() -> None:
     assert parse_written("2023/1/5 9:30Z").at.tzinfo is not None
 
 
+@pytest.mark.parametrize("serial", ["44931.999999", "44931.99999998843"])
+def test_the_last_moment_of_a_day_is_not_the_next_day(serial: str) -> None:
+    found = parse_written(serial)
+    assert (found.at, found.is_day) == (datetime(2023, 1, 6), False)  # noqa: DTZ001
+
+
 def test_only_serial_numbers_count_as_such() -> None:
     assert parse_written("44931").is_serial and not parse_written("2023/1/5").is_serial
 
@@ -72,6 +79,12 @@ def test_only_serial_numbers_count_as_such() -> None:
         ("2023/2/30", "no day and time of the calendar"),
         ("2023-02-30", "no day and time of the calendar"),
         ("2023/1/5 25:00", "no day and time of the calendar"),
+        ("2023/1/5 上午12:30", "midnight or noon"),
+        ("2023/1/5 上午13:30", "midnight or noon"),
+        ("2023-01-05+08:00", "write for example 2026-03-02"),
+        ("2023-01-05-08:00", "write for example 2026-03-02"),
+        ("2023-01-05x08:00", "write for example 2026-03-02"),
+        ("2023-1-123:00", "write for example 2026-03-02"),
         ("yesterday", "write for example 2026-03-02"),
         ("12", "write for example 2026-03-02"),
         ("2023", "write for example 2026-03-02"),
