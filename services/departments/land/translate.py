@@ -18,7 +18,7 @@ from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Receipt, in_utc
-from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
+from services.departments.sdk.core.texts import NONE_IF_NOTHING, NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _TIME = "%Y%m%d%H%M%S"
@@ -67,8 +67,8 @@ class Standing(_Line):
     ywh: Number
     slbh: Number
     slsj: Digits
-    bjjg: Annotated[Literal["准予", "不予"] | None, NUMBER_FORM] = None
-    bjsj: Digits | None = None
+    bjjg: Annotated[Literal["准予", "不予"] | None, NUMBER_FORM, NONE_IF_NOTHING] = None
+    bjsj: Annotated[Digits | None, NONE_IF_NOTHING] = None
     zsbh: DocumentNumber = None
     bjyj: Paragraphs = ""
 

@@ -15,7 +15,7 @@ from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
 from services.departments.sdk.core.messages import Decision, Receipt
-from services.departments.sdk.core.texts import NUMBER_FORM, DocumentNumber, Number, Paragraphs
+from services.departments.sdk.core.texts import NONE_IF_NOTHING, NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -75,10 +75,10 @@ class Standing(_Body):
     number: Number
     received_at: LocalTime
     status: Annotated[Literal["handling", "completed"], NUMBER_FORM]
-    conclusion: Annotated[Literal["agreed", "rejected"] | None, NUMBER_FORM] = None
+    conclusion: Annotated[Literal["agreed", "rejected"] | None, NUMBER_FORM, NONE_IF_NOTHING] = None
     certificate_number: DocumentNumber = None
     opinion: Paragraphs = ""
-    completed_at: LocalTime | None = None
+    completed_at: Annotated[LocalTime | None, NONE_IF_NOTHING] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -276,6 +276,34 @@ def test_a_blank_number_is_no_receipt_in_any_department(blank: str) -> None:
         commerce.ProcessRow(project_no=TASK_ID, event_name="1", event_start_time=TAKEN, remark=blank)
 
 
+@pytest.mark.parametrize("nothing", ["null", "None", "无", "/", "——", "N/A", "undefined", "证\ufffd1号"])
+def test_a_word_for_nothing_or_half_a_number_is_no_receipt_in_any_department(nothing: str) -> None:
+    with pytest.raises(ValidationError, match=r"nothing|lost"):
+        Receipt(reference=nothing, delivered_at=TAKEN)
+    with pytest.raises(ValidationError, match=r"nothing|lost"):
+        land.Standing(ywh=TASK_ID, slbh=nothing, slsj="20260302093000")
+    with pytest.raises(ValidationError, match=r"nothing|lost"):
+        commerce.ProcessRow(project_no=TASK_ID, event_name="1", event_start_time=TAKEN, remark=nothing)
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "\u3000", "null", "-"])
+def test_a_result_that_is_only_filled_is_none_yet(nothing: str) -> None:
+    line = {
+        "ywh": TASK_ID,
+        "slbh": "受1号",
+        "slsj": "20260302093000",
+        "bjjg": nothing,
+        "bjsj": nothing,
+        "zsbh": nothing,
+    }
+    assert land.answer(land.Standing.model_validate(line)) == RECEIPT
+    standing = {"taskId": TASK_ID, "number": "受1号", "receivedAt": "2026-03-02T09:30:00+08:00", "status": "handling"}
+    undecided = {"conclusion": nothing, "completedAt": nothing, "certificateNumber": nothing}
+    assert tax.answer(tax.Standing.model_validate(standing | undecided)) == RECEIPT
+    with pytest.raises(ValidationError, match="completed"):
+        tax.Standing.model_validate(standing | undecided | {"status": "completed"})
+
+
 def test_the_case_of_a_task() -> None:
     assert case_of(TASK_ID) == "K7Q2-9MXF-4TBA-3"
     with pytest.raises(ValueError, match="case number"):

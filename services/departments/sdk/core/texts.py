@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from contracts.faults import fault
 from contracts.text import is_blank, line, number, paragraphs, visible
 
 
@@ -19,21 +20,41 @@ def _none_as_empty(value: object) -> object:
     return "" if value is None else value
 
 
-def _none_if_blank(value: object) -> object:
-    return None if isinstance(value, str) and is_blank(value) else value
+_NOTHING = frozenset({"null", "none", "nil", "undefined", "nan", "n/a", "无", "暂无", "空"})
+"""Words that systems and clerks write where there is nothing."""
 
+
+def _is_nothing(text: str) -> bool:
+    """Whether a text only fills its field: blank, signs alone, or a word for nothing."""
+    return is_blank(text) or not any(c.isalnum() for c in text) or number(text).casefold() in _NOTHING
+
+
+def _something(text: str) -> str:
+    if _is_nothing(visible(text)):
+        raise fault("has a word or sign for nothing in place of a number", "填的是“无”一类字样，不是编号")
+    if "\ufffd" in text:
+        raise fault("has a character that was lost on its way (U+FFFD)", "含有传输中丢失的字符（U+FFFD）")
+    return text
+
+
+def _none_if_nothing(value: object) -> object:
+    return None if isinstance(value, str) and _is_nothing(value) else value
+
+
+NONE_IF_NOTHING = BeforeValidator(_none_if_nothing)
+"""Takes a field that is only filled for one that is missing: for fields that have nothing yet."""
 
 NUMBER_FORM = _in(number)
 """Puts a field into the form of a number before it is checked: for codes and digits."""
 
-Number = Annotated[str, Field(max_length=200), AfterValidator(visible), NUMBER_FORM]
-"""A number under which the department or the platform knows something; not blank."""
+Number = Annotated[str, Field(max_length=200), AfterValidator(_something), NUMBER_FORM]
+"""A number under which the department or the platform knows something; not blank, no word for nothing, and whole."""
 
 Line = Annotated[str, Field(max_length=200), AfterValidator(visible), _in(line)]
 """A name on one line; not blank."""
 
-DocumentNumber = Annotated[Line | None, BeforeValidator(_none_if_blank)]
-"""The number of an official document as the department writes it; None where it is blank."""
+DocumentNumber = Annotated[Line | None, NONE_IF_NOTHING]
+"""The number of an official document as the department writes it; None where it is blank or a word for nothing."""
 
 Paragraphs = Annotated[str, Field(max_length=2000), _in(paragraphs), BeforeValidator(_none_as_empty)]
 """An opinion; it may be blank or missing."""
