@@ -40,8 +40,8 @@ BEHAVIOUR = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_shar
 DAYS_A_SECOND = 1.5
 LOST_AFTER_S = 3.0
 AT_ONCE = 4
-MEANWHILE = 8
-"""Most audits while cases move."""
+MEANWHILE = 4
+"""Most audits of each of two auditors while cases move."""
 QUIET = Console(quiet=True)
 
 
@@ -100,11 +100,12 @@ async def _all_decided(run: Run) -> None:
             run.meanwhile.append(await run.audit())
 
     async with asyncio.TaskGroup() as tasks:
-        auditing = tasks.create_task(audit_again_and_again())
+        auditors = [tasks.create_task(audit_again_and_again()) for _ in range(2)]
         await tasks.create_task(apply())
         for receipt in receipts:
             await run.centre.follow(receipt, 120)
-        auditing.cancel()
+        for auditing in auditors:
+            auditing.cancel()
 
 
 async def _some_open(centre: Centre) -> None:
