@@ -16,6 +16,7 @@ from contracts.messages.tasks import TaskRequested
 from deploy.local.engines import Engines
 from services.departments.commerce.adapter import CommerceAdapter, Locked
 from services.departments.commerce.settings import CommerceSettings
+from services.departments.commerce.store.exchange import MOST_CHARACTERS, unread
 from services.departments.conformance.suite import content_of, task
 from services.departments.sandbox.behaviour import Behaviour
 from services.departments.sdk.core.messages import Answer, Decision, Notified, Procedure, Receipt
@@ -446,6 +447,23 @@ async def test_a_row_that_the_department_keeps_locked_is_read_again_and_holds_no
     assert task_ids([left]) == {task(1).task_id}
     await site.adapter.acknowledge([left.ack_token])
     assert await site.adapter.poll(10) == []
+
+
+async def test_of_an_endless_text_the_beginning_is_read(site: CommerceSite, exchange: AsyncEngine) -> None:
+    await site.adapter.submit([task(1), task(2)])
+    await result(exchange, 1, "endless")
+    await result(exchange, 2, "good")
+    async with exchange.begin() as connection:
+        await connection.execute(text("ALTER TABLE up_pro_result ALTER COLUMN result_explain TYPE text"))
+        await connection.execute(
+            text("UPDATE up_pro_result SET result_explain = repeat('长', 1000000) WHERE row_guid = 'endless'")
+        )
+    async with exchange.connect() as connection:
+        (_, endless), _ = await unread(connection, 10)
+    assert endless.result_explain == "长" * MOST_CHARACTERS
+    bad, good = await site.adapter.poll(10)
+    assert isinstance(bad, InvalidNotification) and "result_explain" in str(bad.error)
+    assert isinstance(content_of(good), Decision)
 
 
 async def test_rows_that_are_all_locked_are_not_polled_again_at_once(site: CommerceSite, exchange: AsyncEngine) -> None:

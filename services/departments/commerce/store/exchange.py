@@ -37,15 +37,23 @@ _FITS = text("SELECT jsonb_populate_record(CAST(NULL AS up_pro_accept), CAST(:ro
 _ANY_UNREAD = text("SELECT EXISTS (SELECT FROM up_pro_accept WHERE row_guid = ANY(:task_ids) AND fetched_at IS NULL)")
 
 
-def _bytes(column: str, most_characters: int | None = None) -> str:
-    """The bytes of a text, in UTF-8.
+MOST_CHARACTERS = 10_000
+"""The part of a text that is read. The longest valid ones have 2000, and perhaps spaces around them."""
+
+
+def _bytes(column: str) -> str:
+    """The bytes of a text, in UTF-8, as far as it can be valid.
 
     In a database without an encoding (SQL_ASCII) they may be any, and as text the server would give no row at all if
     those of one row are not UTF-8.
     """
-    as_text = f"{column}::text" if most_characters is None else f"left({column}::text, {most_characters})"
-    return f"""convert_to({as_text}, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)
-        AS {column}"""
+    encoding = "CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+    return f"convert_to(left({column}::text, {MOST_CHARACTERS}), {encoding}) AS {column}"
+
+
+def _time(column: str) -> str:
+    """A time as text: one that Python cannot express, such as 'infinity', must not keep other rows from being read."""
+    return f"left({column}::text, 100) AS {column}"
 
 
 class _Text(TypeDecorator[str]):
@@ -67,12 +75,10 @@ class _Text(TypeDecorator[str]):
                 return value.decode(errors="replace")
 
 
-# Times are read as text: one that Python cannot express, such as 'infinity', must not keep other rows from being read.
-# A text of any length is cut where it is too long to be valid.
 _PROCESS = (
     ("project_no", "event_name", "remark"),
     f"""
-    SELECT id, {_bytes("project_no")}, {_bytes("event_name")}, event_start_time::text, {_bytes("remark", 1000)},
+    SELECT id, {_bytes("project_no")}, {_bytes("event_name")}, {_time("event_start_time")}, {_bytes("remark")},
         hashtextextended(one::text, 0) AS version
     FROM up_pro_process AS one
 """,
@@ -80,15 +86,16 @@ _PROCESS = (
 _PROCEDURE = (
     ("project_no", "cd_operation", "special_name", "special_reason"),
     f"""
-    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, cd_time::text, {_bytes("special_name")},
-        {_bytes("special_reason")}, special_time::text, end_time::text, hashtextextended(one::text, 0) AS version
+    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, {_time("cd_time")}, {_bytes("special_name")},
+        {_bytes("special_reason")}, {_time("special_time")}, {_time("end_time")},
+        hashtextextended(one::text, 0) AS version
     FROM up_pro_special_procedure AS one
 """,
 )
 _RESULT = (
     ("project_no", "cd_operation", "result_type", "result_explain", "result_cetr_no"),
     f"""
-    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, {_bytes("result_type")}, result_date::text,
+    SELECT id, {_bytes("project_no")}, {_bytes("cd_operation")}, {_bytes("result_type")}, {_time("result_date")},
         {_bytes("result_explain")}, {_bytes("result_cetr_no")}, hashtextextended(one::text, 0) AS version
     FROM up_pro_result AS one
 """,
