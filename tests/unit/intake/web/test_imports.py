@@ -15,7 +15,7 @@ from services.runtime.configuration import WrongSetting
 from tests.support.persons import REGION
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.staff import STAFF
-from tests.unit.intake.web.endpoints import client_of, intake
+from tests.unit.intake.web.endpoints import client_of, intake, problem, send
 
 ROW: dict[str, Any] = {
     "reference": "case-10011",
@@ -124,6 +124,28 @@ def test_the_plan_is_one_step_with_the_given_limit(process: MemoryHost[Case]) ->
     assert counted.plan.limits.committed == Limit(working_days=8)
     (step,) = pinned.plan.steps
     assert (step.step, step.system, step.department, step.limits) == ("decision", "tax", "General", None)
+
+
+@pytest.mark.parametrize("path", ["suspensions", "extension", "restarts"])
+@pytest.mark.parametrize(("limit", "status"), [({}, 409), ({"due_at": None, "working_days": 8}, 201)])
+def test_nothing_moves_a_deadline_that_was_imported_as_a_moment(
+    process: MemoryHost[Case], path: str, limit: dict[str, Any], status: int
+) -> None:
+    (imported,) = post(process, row(**limit)).json()
+    content, moment = CHANGES[path]
+    at = {moment: process.clock.now().isoformat()}
+    answer = send(process, f"/cases/{imported['number']}/{path}", content | at)
+    assert answer.status_code == status, answer.text
+    if status == 409:
+        assert "due_at" in problem(answer, 409)["detail"] and len(process.published) == 1
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "suspensions": ({"kind": "hold", "reason": "等待上级批复", "article": "行政许可法第四十五条"}, "since"),
+    "extension": ({"days": 10, "reason": "案情复杂"}, "notified_at"),
+    "restarts": ({"reason": "重新受理"}, "restarted_at"),
+}
+"""Each change of time, and the field of its moment."""
 
 
 def test_repeating_an_import_changes_nothing(process: MemoryHost[Case]) -> None:
