@@ -87,7 +87,7 @@ PLANTED_FAULTS = (
     PlantedFault(
         "a bad file ends the reading of the outbox",
         "services/departments/land/outbox.py",
-        "            self._refuse(entry, str(fault))\n",
+        "            self._refuse(entry, fault)\n",
         "            raise\n",
         "bad file",
         r"bad files in land's outbox \d were reported",
