@@ -43,6 +43,11 @@ from services.runtime.external_system import InvalidNotification, Notification
 from services.runtime.store.database import is_locked, refuses_data
 
 
+LOCKED_S = 0.5
+"""Seconds after which rows that another session had locked are tried again: most sessions hold them for milliseconds, as
+a submission of this adapter does that reads the same answers."""
+
+
 class Locked(Exception):
     """No answer could be marked as read."""
 
@@ -92,11 +97,14 @@ class CommerceAdapter:
 
     async def acknowledge(self, ack_tokens: Sequence[Any]) -> None:
         async with self._database.connect() as connection:
-            if await exchange.mark_read(connection, ack_tokens) or not ack_tokens:
-                return
-            left = await exchange.unread(connection, len(ack_tokens))
-            if any(read in ack_tokens for read, _ in left):
-                raise Locked  # else they would be polled again at once
+            for pause_s in (0.0, LOCKED_S):
+                await asyncio.sleep(pause_s)
+                if await exchange.mark_read(connection, ack_tokens) or not ack_tokens:
+                    return
+                left = await exchange.unread(connection, len(ack_tokens))
+                if not any(read in ack_tokens for read, _ in left):
+                    return
+        raise Locked  # else they would be polled again at once
 
     async def _put(self, connection: AsyncConnection, rows: Sequence[Mapping[str, str | None]]) -> dict[str, Exception]:
         """Write the rows of tasks. Returns the errors of those that the table refuses, by task id."""

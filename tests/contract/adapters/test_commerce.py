@@ -1,5 +1,6 @@
 """Particulars of exchange tables: rows that appear out of order, change, contradict each other or are refused."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -475,6 +476,21 @@ async def test_rows_that_are_all_locked_are_not_polled_again_at_once(site: Comme
         with pytest.raises(Locked, match="locked"):
             await site.adapter.acknowledge([one.ack_token for one in found])
     await site.adapter.acknowledge([one.ack_token for one in found])
+    assert await site.adapter.poll(10) == []
+
+
+async def test_rows_that_another_session_marks_meanwhile_are_no_fault(
+    site: CommerceSite, exchange: AsyncEngine
+) -> None:
+    await site.adapter.submit([task(1)])
+    await result(exchange, 1, "decided")
+    found = await site.adapter.poll(10)
+    async with exchange.begin() as marking:
+        await marking.execute(text("UPDATE up_pro_result SET fetched_at = now()"))
+        acknowledging = asyncio.create_task(site.adapter.acknowledge([one.ack_token for one in found]))
+        await asyncio.wait([acknowledging], timeout=0.1)
+        assert not acknowledging.done()
+    await acknowledging
     assert await site.adapter.poll(10) == []
 
 
