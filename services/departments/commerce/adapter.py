@@ -42,10 +42,9 @@ from services.departments.sdk.tables import open_tables
 from services.runtime.external_system import InvalidNotification, Notification
 from services.runtime.store.database import is_locked, refuses_data
 
-
 LOCKED_S = 0.5
-"""Seconds after which rows that another session had locked are tried again: most sessions hold them for milliseconds, as
-a submission of this adapter does that reads the same answers."""
+"""Seconds after which rows that another session had locked are tried again: most hold them for milliseconds, such as a
+submission of this adapter that reads the same answers."""
 
 
 class Locked(Exception):
