@@ -142,10 +142,10 @@ async def test_a_server_that_does_not_list_the_kinds_of_entries_is_read(tmp_path
         folder(site.outbox)
         site.put("2.jsonl", receipt(2))
         assert received(await site.poll()) == ["受1号", "受2号"]
-        told: list[str] = []
+        reported: list[str] = []
         for _ in range(module.ATTEMPTS):
-            told += faults_of(await site.poll())
-        assert len(told) == 1 and "bad.jsonl" in told[0]
+            reported += faults_of(await site.poll())
+        assert len(reported) == 1 and "bad.jsonl" in reported[0]
         assert not list(site.outbox.iterdir())
 
 

@@ -73,9 +73,9 @@ def test_the_proxy_is_named_without_its_password(
         monkeypatch.delenv(other, raising=False)
         monkeypatch.delenv(other.lower(), raising=False)
     monkeypatch.setenv(name, "http://user:secret@127.0.0.1:9")
-    with pytest.raises(JarsUnreachable, match=r"through the proxy 127\.0\.0\.1:9: ") as told:
+    with pytest.raises(JarsUnreachable, match=r"through the proxy 127\.0\.0\.1:9: ") as failed:
         fetch(tmp_path / "jars", [GOOD])
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(failed.value)
 
 
 def test_every_jar_is_pinned() -> None:

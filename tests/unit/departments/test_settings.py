@@ -26,7 +26,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Host:
-    """What a department's service asks of its process."""
+    """The requirements of a department's service on its process."""
 
     settings: Settings
     clock: SystemClock
