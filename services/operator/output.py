@@ -1,4 +1,4 @@
-"""What commands print for people, in English and Chinese, and the end of a command that fails. Cheap to import."""
+"""Commands print to people in English and Chinese, and end with a reason when they fail. Cheap to import."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""Whether the clocks by which data is deleted, or signed for good, may be wrong by days.
+"""Checks whether the clocks by which data is deleted, or signed for good, may be wrong by days.
 
-What a wrong clock has brought about does not come back with the right time. So such work waits after a jump of the
-machine's clock, and while that clock differs from the one of the database's server.
+Data that was deleted, or signed, by a wrong clock stays so when the clock is set right. So such work waits after a jump
+of the machine's clock, and while that clock differs from the one of the database's server.
 """
 
 import time

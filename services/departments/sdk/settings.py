@@ -1,4 +1,4 @@
-"""What the settings of all adapters have in common: their own time limits go with those of the service."""
+"""The base of the settings of all adapters: it checks that their time limits fit into those of the service."""
 
 from typing import ClassVar
 
