@@ -96,12 +96,18 @@ _ALERTS = (
         settled_by text,
         reason text,
         resolved_at timestamptz,
+        digests bigint[],
         PRIMARY KEY (case_id, step, procedure, field)
     )
     """,
     "COMMENT ON COLUMN doubtful_times.procedure IS 'empty for a time of the step'",
+    "COMMENT ON COLUMN doubtful_times.digests IS 'the digests that report it as new; NULL before it is collected'",
     "CREATE UNIQUE INDEX doubtful_times_newest ON doubtful_times (number)",
     "CREATE INDEX doubtful_times_open ON doubtful_times (number) WHERE resolved_at IS NULL",
+    """
+    CREATE INDEX doubtful_times_to_notify ON doubtful_times (number)
+    WHERE digests IS NULL AND settled_at IS NULL AND resolved_at IS NULL
+    """,
 )
 
 _APPEND_ONLY = "FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()"

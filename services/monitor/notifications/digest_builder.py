@@ -6,7 +6,8 @@ by the database's clock. So a flood of alerts makes one digest a person.
 People who share an address get one message there that names all of them, and not one each: so their digests are built
 at the same time.
 
-A digest also lists the doubtful times that its person may settle and nobody has settled yet. They open no digest.
+A digest also lists the doubtful times that its person may settle and nobody has settled yet. A digest that has nothing
+else is sent only if one of them is new.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -76,8 +77,10 @@ class DigestBuilder:
                 return False
             _, directory = found
             claimed = await _with_sharers(connection, {row.person: row.number for row in ready}, directory)
-            await digests.cancel_withdrawn(connection, list(claimed.values()))
-            filled = await digests.with_entries(connection, list(claimed.values()))
+            numbers = list(claimed.values())
+            await digests.cancel_withdrawn(connection, numbers)
+            filled = await digests.with_entries(connection, numbers)
+            filled |= await doubtful_times.digests_with_news(connection, numbers)
             messages = _messages({person: digest for person, digest in claimed.items() if digest in filled}, directory)
             texts = await self._texts(connection, messages, directory)
             subjects: dict[int, str | None] = dict.fromkeys(claimed.values())

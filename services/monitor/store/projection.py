@@ -43,6 +43,7 @@ _RECORD_ISSUE = """
         changed_xid = pg_current_xact_id()
 """
 
+# Another time that is reported later in place of a doubtful one, and is doubtful as well, is notified as new.
 _DOUBT = """
     INSERT INTO doubtful_times (case_id, step, procedure, field, claimed, counts_at, owner, matter, region, doubted_at,
         settled_at, settled_by, reason, resolved_at)
@@ -50,8 +51,9 @@ _DOUBT = """
         $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[],
         $14::timestamptz[])
     ON CONFLICT (case_id, step, procedure, field) DO UPDATE SET (claimed, counts_at, doubted_at, settled_at, settled_by,
-        reason, resolved_at) = (excluded.claimed, excluded.counts_at, excluded.doubted_at, excluded.settled_at,
-        excluded.settled_by, excluded.reason, excluded.resolved_at)
+        reason, resolved_at, digests) = (excluded.claimed, excluded.counts_at, excluded.doubted_at, excluded.settled_at,
+        excluded.settled_by, excluded.reason, excluded.resolved_at,
+        CASE WHEN doubtful_times.doubted_at = excluded.doubted_at THEN doubtful_times.digests END)
 """
 
 _SAME_ALERT = """

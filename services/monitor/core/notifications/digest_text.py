@@ -147,7 +147,8 @@ def _subject_line(totals: Counter[Rung | EntryKind], doubts: DoubtSection, langu
 
 
 def _summary(totals: Counter[Rung | EntryKind], doubts: DoubtSection, language: Language) -> str:
-    parts = [_counted(totals, language), *((counted(doubts, language),) if doubts.total else ())]
+    parts = [_counted(totals, language)] if totals else []
+    parts += [counted(doubts, language)] if doubts.total else []
     return ("，" if language == "zh" else ", ").join(parts)
 
 
@@ -164,9 +165,10 @@ def _text(
     parts = []
     if len(recipients.names) > 1:
         parts += [f"致：{'、'.join(recipients.names)}" if zh else f"To: {', '.join(recipients.names)}", ""]
-    parts += [_summary(_totals(counts), doubts, language), "", "按部门" if zh else "By department"]
-    parts += _by_department(counts, language)
-    parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
+    parts += [_summary(_totals(counts), doubts, language)]
+    if counts:
+        parts += ["", "按部门" if zh else "By department", *_by_department(counts, language)]
+        parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
     if more:
         parts.append(f"  另有{more}条" if zh else f"  and {more} more")
     if doubts.total:

@@ -56,10 +56,19 @@ async def notified(
     return found
 
 
-async def add_entries(connection: AsyncConnection, entries: Sequence[NewEntry], now: datetime) -> None:
-    """Add each entry to the open digest of its person, which is opened if needed. Existing entries stay as they are."""
-    people = sorted({entry.person for entry in entries})
-    digests = {row.person: row.number for row in await connection.execute(_OPEN, {"people": people})}
+async def open_digests(connection: AsyncConnection, people: Iterable[str]) -> dict[str, int]:
+    """The numbers of the open digests of these people, which get an entry now. Those that are missing are opened.
+
+    One call a transaction, so that two collectors never wait for each other.
+    """
+    wanted = {"people": sorted(people)}
+    return {row.person: row.number for row in await connection.execute(_OPEN, wanted)}
+
+
+async def add_entries(
+    connection: AsyncConnection, entries: Sequence[NewEntry], digests: Mapping[str, int], now: datetime
+) -> None:
+    """Add each entry to the open digest of its person, by its number. Existing entries stay as they are."""
     columns = {
         "kinds": [entry.kind.value for entry in entries],
         "levels": [entry.level for entry in entries],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.messages.alerts import Rung, TimeDoubted
+from contracts.messages.alerts import AlertWithdrawn, Rung, TimeDoubted
 from contracts.messages.tasks import TimeField
 from services.monitor.core.notifications.digest_text import MAX_LINES
 from tests.integration.monitor.monitor_process import number
@@ -57,18 +57,57 @@ async def mails(jobs: NotificationJobs) -> dict[str, str]:
 
 
 async def test_a_supervisor_reads_what_to_settle(supervised: NotificationJobs) -> None:
-    await supervised.publish((7, doubted()), (8, doubted("Land")))
-    assert await mails(supervised) == {}, "a doubtful time opens no digest"
     await supervised.alerts(1)
+    await supervised.publish((7, doubted()), (8, doubted("Land")))
     await supervised.alerts(2, rung=Rung.RED)
     found = await mails(supervised)
-    assert sorted(found) == ["wang", "zhou"] and "存疑" not in found["wang"], "a head settles nothing"
+    assert sorted(found) == ["li", "wang", "zhou"] and "存疑" not in found["wang"], "a head settles nothing"
     line = "环节 licence，Tax，办结时间 decided_at 报告为 1970-01-01 周四 08:00，目前以 2026-03-06 周五 16:00 为准"
     assert f"{number(7)}，m {line}" in found["zhou"] and "onedoor times settle" in found["zhou"]
     assert number(8) not in found["zhou"], "that of Land is for another supervisor"
     assert await supervised.rows("SELECT subject FROM digests WHERE person = 'zhou'") == [
         ("onedoor 督办：红牌1件，存疑时间1项",)
     ]
+
+
+async def test_a_new_one_is_news_of_its_own_once(supervised: NotificationJobs) -> None:
+    await supervised.publish((7, doubted()), (8, doubted()))
+    found = await mails(supervised)
+    assert sorted(found) == ["zhou"] and number(7) in found["zhou"] and number(8) in found["zhou"]
+    assert "最紧急" not in found["zhou"], "there is no alert"
+    assert await supervised.rows("SELECT subject FROM digests") == [("onedoor 督办：存疑时间2项",)]
+    await supervised.publish((7, doubted()), (8, doubted(counts_at=at("2026-03-06 15:00"))))
+    assert await mails(supervised) == {}, "the same ones are no news"
+    later = FRIDAY + timedelta(hours=1)
+    await supervised.publish((7, doubted(claimed=at("2099-01-01 08:00"), doubted_at=later)))
+    assert list(await mails(supervised)) == ["zhou"], "another time in its place is"
+
+
+async def test_one_that_is_settled_before_the_digest_is_built_is_no_news(supervised: NotificationJobs) -> None:
+    later = FRIDAY + timedelta(hours=1)
+    await supervised.publish((7, doubted()), (8, doubted("Land")))
+    await supervised.collect()
+    await supervised.publish((7, doubted(resolved_at=later)))
+    assert list(await mails(supervised)) == ["li"]
+    await supervised.publish((9, doubted(resolved_at=later)))
+    assert await mails(supervised) == {}, "one that was resolved at once needs nobody"
+
+
+async def test_a_withdrawn_alert_repeats_none(supervised: NotificationJobs) -> None:
+    await supervised.publish((7, doubted()))
+    assert list(await mails(supervised)) == ["zhou"]
+    await supervised.alerts(1, rung=Rung.RED)
+    await supervised.collect()
+    withdrawn = AlertWithdrawn(commitment="case", rung=Rung.RED, reason="in time", withdrawn_at=FRIDAY)
+    await supervised.publish((1, withdrawn))
+    assert await mails(supervised) == {}
+
+
+async def test_without_a_directory_a_doubtful_time_waits_for_one(jobs: NotificationJobs) -> None:
+    await jobs.publish((7, doubted()))
+    assert await mails(jobs) == {}
+    await jobs.directory(SUPERVISORS)
+    assert list(await mails(jobs)) == ["zhou"]
 
 
 async def test_it_stays_in_the_digests_until_it_is_settled_or_corrected(supervised: NotificationJobs) -> None:
