@@ -1,5 +1,6 @@
 """Text in one form, so that the same number or name is the same text, however it was typed, pasted or padded."""
 
+import re
 import unicodedata
 
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,17 @@ _IDEOGRAPHS = range(0x2_0000, 0x4_0000)
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible characters that some scripts need."""
 
+_COMMON = "!-~\u4e00-\u9fff"
+"""ASCII without the space, and the Chinese characters of the first block: visible, and the same in every form."""
+
+_SIGNS = "\u2014\u2018\u2019\u201c\u201d\u2026\u3001\u3002\u300a\u300b\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+"""Chinese punctuation, which the canonical form leaves as it is."""
+
+_seen = re.compile(f"[{_COMMON}]").search
+_is_plain_number = re.compile(f"[{_COMMON}]*").fullmatch
+_is_plain_line = re.compile(f"[{_COMMON}{_SIGNS}]*").fullmatch
+_are_plain_paragraphs = re.compile(f"[{_COMMON}{_SIGNS} \n\t]*").fullmatch
+
 
 def is_invisible(character: str) -> bool:
     """Whether this is a format or control character: a mark of direction, a joiner, a space of no width."""
@@ -24,7 +36,7 @@ def is_invisible(character: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether a text has no visible character."""
-    return all(c in _SHAPELESS or _is_unseen(c) for c in text)
+    return _seen(text) is None and all(c in _SHAPELESS or _is_unseen(c) for c in text)
 
 
 def visible(text: str) -> str:
@@ -36,14 +48,14 @@ def visible(text: str) -> str:
 
 def number(text: str) -> str:
     """A number in compatibility form (NFKC, UAX 15): half width, no invisible characters, single spaces within it."""
-    if _is_plain(text):
+    if _is_plain_number(text):
         return text
     return _on_one_line(unicodedata.normalize("NFKC", "".join(c for c in text if c.isspace() or not is_invisible(c))))
 
 
 def line(text: str) -> str:
     """A name on one line in canonical form (NFC). Its punctuation stays as it is: （2026） is not (2026) in a name."""
-    if _is_plain(text):
+    if _is_plain_line(text):
         return text
     kept = "".join(c for c in text if c.isspace() or c in _JOINERS or not is_invisible(c))
     return _on_one_line(unicodedata.normalize("NFC", kept))
@@ -51,12 +63,10 @@ def line(text: str) -> str:
 
 def paragraphs(text: str) -> str:
     """A text of several lines in canonical form (NFC), without control characters and those that turn a line round."""
+    if _are_plain_paragraphs(text):
+        return text.strip()
     kept = "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or not (c in TURNS_LINE or _is_control(c)))
     return unicodedata.normalize("NFC", kept).strip()
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _is_unseen(character: str) -> bool:

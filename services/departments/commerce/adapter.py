@@ -145,13 +145,15 @@ class CommerceAdapter:
         The rows are marked read: should this answer be lost, the task is submitted again anyway. Invalid rows stay
         unread, and so do those that contradict an earlier one: `poll` reports them.
         """
-        rows = await exchange.answers(connection, task_ids)
-        taken = _receipts(row for read, row in rows if read.table is Table.PROCESS)
+        taken: dict[str, Receipt] = {}
         known: dict[str, Receipt | Decision] = {}
         agreeing: list[Read] = []
-        for read, row in rows:
+        for read, row in await exchange.answers(connection, task_ids):
             with suppress(ValueError):
-                if merge(known, number(row.project_no), _answer(row, read.table, taken)):
+                answer, task_id = _answer(row, read.table, taken), number(row.project_no)
+                if isinstance(answer, Receipt):
+                    taken.setdefault(task_id, answer)
+                if merge(known, task_id, answer):
                     agreeing.append(read)
         await exchange.mark_read(connection, agreeing)
         return known

@@ -29,6 +29,8 @@ _SEPARATORS = frozenset("\u2212'\u2019._\u00b7")
 
 def typed_code(text: str) -> str:
     """A number or code as it was meant: in half width and capitals, without white space and invisible characters."""
+    if _is_code(text):
+        return text.upper()
     plain = unicodedata.normalize("NFKC", text)
     return "".join(c for c in plain if not c.isspace() and not is_invisible(c)).upper()
 
@@ -56,8 +58,14 @@ def typed_id_number(text: object) -> object:
     if not isinstance(text, str):
         return text
     code = typed_code(text).translate(_X_MEANT)
+    if _is_code(code):
+        return code
     plain = "".join(c for c in code if not (unicodedata.category(c) == "Pd" or c in _SEPARATORS))
-    return plain if plain.isascii() and plain.isalnum() else code
+    return plain if _is_code(plain) else code
+
+
+def _is_code(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def readable(text: str) -> str:

@@ -43,6 +43,19 @@ def test_the_form_of_a_form_is_itself(text: str, form: Callable[[str], str]) -> 
     assert not [c for c in once if unicodedata.category(c) == "Cc" and c not in "\n\t"]
 
 
+def test_a_usual_character_has_the_same_form_on_the_short_way() -> None:
+    for character in map(chr, (*range(0xD800), *range(0xE000, 0x1_0000))):
+        # The invisible character is dropped, and makes each form look at every character.
+        assert number(character) == number(f"{character}\u200b")
+        assert line(character) == line(f"{character}\u200b")
+        assert paragraphs(character) == paragraphs(f"{character}\x00")
+        assert (
+            not is_blank(character)
+            or unicodedata.category(character)[0] in "CZM"
+            or character in "\u115f\u1160\u2800\u3164\uffa0"
+        )
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\u3000\u200b", "\u2800"])
 def test_a_blank_document_is_none_and_a_blank_number_name_or_reason_is_invalid(blank: str) -> None:
     assert TypeAdapter(DocumentNumber).validate_python(blank) is None

@@ -26,7 +26,8 @@ _NOTHING = frozenset({"null", "none", "nil", "undefined", "nan", "n/a", "无", "
 
 def _is_nothing(text: str) -> bool:
     """Whether a text only fills its field: blank, signs alone, or a word for nothing."""
-    return is_blank(text) or not any(c.isalnum() for c in text) or number(text).casefold() in _NOTHING
+    has_sense = text[:1].isalnum() or any(c.isalnum() for c in text)
+    return not has_sense or number(text).casefold() in _NOTHING or is_blank(text)
 
 
 def _something(text: str) -> str:
