@@ -17,15 +17,15 @@ _IDEOGRAPHS = range(0x2_0000, 0x4_0000)
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible characters that some scripts need."""
 
-_COMMON = "!-~\u4e00-\u9fff"
-"""ASCII without the space, and the Chinese characters of the first block: visible, and the same in every form."""
+_COMMON = "!-~\u3001\u3002\u3008-\u3011\u3014\u3015\u4e00-\u9fff"
+"""ASCII without the space, Chinese characters of the first block, and their brackets: the same in every form."""
 
-_SIGNS = "\u2014\u2018\u2019\u201c\u201d\u2026\u3001\u3002\u300a\u300b\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
-"""Chinese punctuation, which the canonical form leaves as it is."""
+_SIGNS = "\u2014\u2018\u2019\u201c\u201d\u2026\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+"""Other Chinese punctuation, which only the canonical form (NFC) leaves as it is."""
 
 _seen = re.compile(f"[{_COMMON}]").search
-_is_plain_number = re.compile(f"[{_COMMON}]*").fullmatch
-_is_plain_line = re.compile(f"[{_COMMON}{_SIGNS}]*").fullmatch
+_is_plain_number = re.compile(f"(?:[{_COMMON}]+(?: [{_COMMON}]+)*)?").fullmatch
+_is_plain_line = re.compile(f"(?:[{_COMMON}{_SIGNS}]+(?: [{_COMMON}{_SIGNS}]+)*)?").fullmatch
 _are_plain_paragraphs = re.compile(f"[{_COMMON}{_SIGNS} \n\t]*").fullmatch
 
 

@@ -43,6 +43,13 @@ def test_the_form_of_a_form_is_itself(text: str, form: Callable[[str], str]) -> 
     assert not [c for c in once if unicodedata.category(c) == "Cc" and c not in "\n\t"]
 
 
+@given(st.text("1号〔〕（）  \u3000\n\u200b"))
+def test_the_short_way_leads_to_the_same_form(text: str) -> None:
+    assert number(text) == number(f"{text}\u202c")
+    assert line(text) == line(f"{text}\u202c")
+    assert paragraphs(text) == paragraphs(f"{text}\x00")
+
+
 def test_a_usual_character_has_the_same_form_on_the_short_way() -> None:
     for character in map(chr, (*range(0xD800), *range(0xE000, 0x1_0000))):
         # The invisible character is dropped, and makes each form look at every character.
