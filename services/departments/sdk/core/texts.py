@@ -6,59 +6,76 @@ Every adapter declares the fields of its department's answers with these types. 
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from contracts.faults import fault
 from contracts.text import is_blank, line, number, paragraphs, visible
 
-
-def _in(form: Callable[[str], str]) -> BeforeValidator:
-    return BeforeValidator(lambda value: form(value) if isinstance(value, str) else value)
-
-
-def _none_as_empty(value: object) -> object:
-    return "" if value is None else value
-
-
 _NOTHING = frozenset({"null", "none", "nil", "undefined", "nan", "n/a", "无", "暂无", "空"})
 """Words that systems and clerks write where there is nothing."""
 
-
-def _is_nothing(text: str) -> bool:
-    """Whether a text only fills its field: blank, signs alone, or a word for nothing."""
-    has_sense = text[:1].isalnum() or any(c.isalnum() for c in text)
-    return not has_sense or number(text).casefold() in _NOTHING or is_blank(text)
+_LONGEST_WORD = max(map(len, _NOTHING))
 
 
-def _something(text: str) -> str:
-    if _is_nothing(visible(text)):
+def _in(form: Callable[[str], str | None]) -> BeforeValidator:
+    """Puts a text into its form before its length is checked."""
+
+    def formed(value: object) -> object:
+        return form(value) if isinstance(value, str) else value
+
+    return BeforeValidator(formed)
+
+
+def _is_filler(text: str) -> bool:
+    """Whether a text in the form of a line only fills its field: signs alone, or a word for nothing."""
+    if len(text) <= _LONGEST_WORD and number(text).casefold() in _NOTHING:
+        return True
+    return not (text[:1].isalnum() or any(c.isalnum() for c in text))
+
+
+def _full_number(text: str) -> str:
+    text = visible(number(text))
+    if _is_filler(text):
         raise fault("has a word or sign for nothing in place of a number", "填的是“无”一类字样，不是编号")
     if "\ufffd" in text:
         raise fault("has a character that was lost on its way (U+FFFD)", "含有传输中丢失的字符（U+FFFD）")
     return text
 
 
-def _none_if_nothing(value: object) -> object:
-    return None if isinstance(value, str) and _is_nothing(value) else value
+def _line_or_none(text: str) -> str | None:
+    text = line(text)
+    return None if is_blank(text) or _is_filler(text) else text
 
 
-NONE_IF_NOTHING = BeforeValidator(_none_if_nothing)
+def _visible_line(text: str) -> str:
+    return visible(line(text))
+
+
+def _visible_paragraphs(text: str) -> str:
+    return visible(paragraphs(text))
+
+
+def _opinion(value: object) -> object:
+    return paragraphs(value) if isinstance(value, str) else "" if value is None else value
+
+
+NONE_IF_NOTHING = _in(lambda text: None if is_blank(text) or _is_filler(line(text)) else text)
 """Takes a field that is only filled for one that is missing: for fields that have nothing yet."""
 
 NUMBER_FORM = _in(number)
 """Puts a field into the form of a number before it is checked: for codes and digits."""
 
-Number = Annotated[str, Field(max_length=200), AfterValidator(_something), NUMBER_FORM]
+Number = Annotated[str, Field(max_length=200), _in(_full_number)]
 """A number under which the department or the platform knows something; not blank, no word for nothing, and whole."""
 
-Line = Annotated[str, Field(max_length=200), AfterValidator(visible), _in(line)]
+Line = Annotated[str, Field(max_length=200), _in(_visible_line)]
 """A name on one line; not blank."""
 
-DocumentNumber = Annotated[Line | None, NONE_IF_NOTHING]
+DocumentNumber = Annotated[Annotated[str, Field(max_length=200)] | None, _in(_line_or_none)]
 """The number of an official document as the department writes it; None where it is blank or a word for nothing."""
 
-Paragraphs = Annotated[str, Field(max_length=2000), _in(paragraphs), BeforeValidator(_none_as_empty)]
+Paragraphs = Annotated[str, Field(max_length=2000), BeforeValidator(_opinion)]
 """An opinion; it may be blank or missing."""
 
-Explanation = Annotated[str, Field(max_length=2000), AfterValidator(visible), _in(paragraphs)]
+Explanation = Annotated[str, Field(max_length=2000), _in(_visible_paragraphs)]
 """A reason; not blank."""
