@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 TURNS_LINE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text after them (Unicode, UAX 9): what is shown is not what is stored."""
 
-_SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols without a shape."""
 
 _IDEOGRAPHS = range(0x2_0000, 0x4_0000)
@@ -36,7 +36,7 @@ def is_invisible(character: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether a text has no visible character."""
-    return _seen(text) is None and all(c in _SHAPELESS or _is_unseen(c) for c in text)
+    return _seen(text) is None and all(c in SHAPELESS or _is_unseen(c) for c in text)
 
 
 def visible(text: str) -> str:

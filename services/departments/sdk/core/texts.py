@@ -3,18 +3,22 @@
 Every adapter declares the fields of its department's answers with these types. The answers themselves have them too.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from contracts.faults import fault
-from contracts.text import is_blank, line, number, paragraphs, visible
+from contracts.text import SHAPELESS, line, number, paragraphs, visible
 
-_NOTHING = frozenset({"null", "none", "nil", "undefined", "nan", "n/a", "无", "暂无", "空"})
+_NOTHING = ("null", "none", "nil", "undefined", "nan", "n/a", "无", "暂无", "空")
 """Words that systems and clerks write where there is nothing."""
 
 _LONGEST_WORD = max(map(len, _NOTHING))
+
+_filler = re.compile(rf"[\W_{''.join(SHAPELESS)}]*|(?i:{'|'.join(_NOTHING)})").fullmatch
+"""Matches a text that only fills its field: nothing visible, signs alone, or a word for nothing."""
 
 
 def _in(form: Callable[[str], str | None]) -> BeforeValidator:
@@ -27,15 +31,14 @@ def _in(form: Callable[[str], str | None]) -> BeforeValidator:
 
 
 def _is_filler(text: str) -> bool:
-    """Whether a text in the form of a line only fills its field: signs alone, or a word for nothing."""
-    if len(text) <= _LONGEST_WORD and number(text).casefold() in _NOTHING:
-        return True
-    return not (text[:1].isalnum() or any(c.isalnum() for c in text))
+    """Whether a text in the form of a line only fills its field."""
+    return _filler(number(text) if len(text) <= _LONGEST_WORD else text) is not None
 
 
 def _full_number(text: str) -> str:
-    text = visible(number(text))
-    if _is_filler(text):
+    text = number(text)
+    if _filler(text):
+        visible(text)  # raises for a blank one
         raise fault("has a word or sign for nothing in place of a number", "填的是“无”一类字样，不是编号")
     if "\ufffd" in text:
         raise fault("has a character that was lost on its way (U+FFFD)", "含有传输中丢失的字符（U+FFFD）")
@@ -44,7 +47,7 @@ def _full_number(text: str) -> str:
 
 def _line_or_none(text: str) -> str | None:
     text = line(text)
-    return None if is_blank(text) or _is_filler(text) else text
+    return None if _is_filler(text) else text
 
 
 def _visible_line(text: str) -> str:
@@ -59,7 +62,7 @@ def _opinion(value: object) -> object:
     return paragraphs(value) if isinstance(value, str) else "" if value is None else value
 
 
-NONE_IF_NOTHING = _in(lambda text: None if is_blank(text) or _is_filler(line(text)) else text)
+NONE_IF_NOTHING = _in(lambda text: None if _is_filler(line(text)) else text)
 """Takes a field that is only filled for one that is missing: for fields that have nothing yet."""
 
 NUMBER_FORM = _in(number)
