@@ -4,17 +4,17 @@ Codes are those of GB/T 39046-2020, Annex A, where it has them; of identity pape
 GA/T 2000.156).
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, InstanceOf
 
 from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
-from contracts.working_time.written import parse_written
+from contracts.working_time.written import Written, parse_written
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
 from services.departments.sdk.core.texts import (
     NUMBER_FORM,
@@ -54,18 +54,17 @@ def _begin(value: object) -> object:
     return parse_written(value).at if isinstance(value, str) else value
 
 
-def _end(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    written = parse_written(value)
-    return written.at + timedelta(days=1) if written.is_day else written.at
+def _written(value: object) -> object:
+    if isinstance(value, datetime):
+        return Written(value, is_day=False)
+    return parse_written(value) if isinstance(value, str) else value
 
 
 TableTime = Annotated[datetime, BeforeValidator(_begin)]
 """A time of the tables, also of a column with a zone or with text. A day without a time stands for its beginning."""
 
-TableEnd = Annotated[datetime, BeforeValidator(_end)]
-"""An end of a period. A day without a time lasts to its end."""
+TableEnd = Annotated[InstanceOf[Written], BeforeValidator(_written)]
+"""An end of a period. `end` gives its moment."""
 
 ACCEPT_COLUMNS = (
     *("row_guid", "project_no", "data_source", "cd_operation", "cd_batch", "cd_time", "catalog_code", "task_code"),
@@ -121,6 +120,16 @@ def moment(at: datetime) -> datetime:
     return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=_ZONE))
 
 
+def end(begins: datetime, ends: Written) -> datetime:
+    """The end of a period in UTC. A day without a time lasts to its end. Raises `ValueError` if UTC cannot express it.
+
+    A column for times has midnight for a day. Midnight is then the end of a period that begins at midnight as well.
+    """
+    at = moment(ends.at)
+    is_day = ends.is_day or all(one.astimezone(_ZONE).time() == time() for one in (moment(begins), at))
+    return in_utc(at + timedelta(days=1)) if is_day else at
+
+
 def accept_row(task: TaskRequested, org_code: str | None, batch: str, now: datetime) -> dict[str, str | None]:
     """The row of ``up_pro_accept`` of a task. The task id is its key."""
     who = task.applicant
@@ -164,7 +173,7 @@ def procedure(row: ProcedureRow) -> Procedure:
         reason=row.special_reason,
         article=ARTICLE,
         since=moment(row.special_time),
-        until=moment(row.end_time),
+        until=end(row.special_time, row.end_time),
         reported_at=moment(row.cd_time),
     )
 

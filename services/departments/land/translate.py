@@ -2,7 +2,8 @@
 
 A file is JSON lines, UTF-8. Names are the initials of the Chinese terms in pinyin, as land registers have them
 (TD/T 1066): ywh 业务号, sxbm 事项编码, qlrmc 权利人名称, zjzl 证件种类, zjh 证件号, slbh 受理编号, slsj 受理时间,
-bjjg 办结结果, bjsj 办结时间, zsbh 证书编号, bjyj 办结意见. Times are fourteen digits, China Standard Time.
+bjjg 办结结果, bjsj 办结时间, zsbh 证书编号, bjyj 办结意见. Times are fourteen digits, China Standard Time; a
+day without a time is the first eight of them.
 """
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -36,7 +37,8 @@ _PAPERS = (
 Registers have added codes from 8 on, each its own; these are not used."""
 _OTHER_PAPER = "99"
 
-Digits = Annotated[str, Field(pattern=r"^[0-9]{14}$"), NUMBER_FORM]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{8}([0-9]{6})?$"), NUMBER_FORM]
+"""A time in fourteen digits, or a day in eight."""
 
 
 class _Line(Model):
@@ -86,7 +88,8 @@ def digits(at: datetime) -> str:
 
 def moment(written: str) -> datetime:
     """A time of the files, in UTC. Raises `ValueError` for a date or time that does not exist."""
-    at = datetime.fromisoformat(f"{written[:8]}T{written[8:]}").replace(tzinfo=_ZONE)  # ten times as fast as strptime
+    time = written[8:] or "000000"  # a day stands for its beginning
+    at = datetime.fromisoformat(f"{written[:8]}T{time}").replace(tzinfo=_ZONE)  # ten times as fast as strptime
     return in_utc(at)
 
 

@@ -3,6 +3,7 @@
 The interface has JSON in camel case, taxpayers and applications, and times in China Standard Time.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -24,12 +25,20 @@ def _local(at: datetime) -> str:
     return at.astimezone(_ZONE).isoformat()
 
 
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def _with_minutes(value: object) -> object:
-    """An offset of hours alone, ``+08``, as PostgreSQL and ISO 8601 have it, with its minutes."""
-    return f"{value}:00" if isinstance(value, str) and len(value) > len("2026-03-02") and value[-3] in "+-" else value
+    """A day without a time as its beginning in China; an offset of hours alone, ``+08``, with its minutes."""
+    if not isinstance(value, str):
+        return value
+    if _DAY.fullmatch(value):
+        return f"{value}T00:00:00+08:00"
+    return f"{value}:00" if len(value) > len("2026-03-02") and value[-3] in "+-" else value
 
 
 LocalTime = Annotated[AwareDatetime, BeforeValidator(_with_minutes), PlainSerializer(_local, return_type=str)]
+"""A moment with its zone, also as PostgreSQL (``+08``) writes it, or a day."""
 
 
 class _Body(Model):

@@ -1,7 +1,7 @@
 """The translations of the shipped departments, by example."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -15,6 +15,9 @@ from services.departments.sdk.adapter import case_of, read_reply, unparseable
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.tax import translate as tax
 from tests.support.messages import limits
+
+MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
+"""Of 2 March, in China."""
 
 TASK_ID = "K7Q2-9MXF-4TBA-3/licence"
 TAKEN, DECIDED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC), datetime(2026, 3, 4, 8, tzinfo=UTC)
@@ -121,6 +124,10 @@ class TestTax:
         standing = {"taskId": TASK_ID, "number": "1", "receivedAt": written, "status": "handling"}
         assert read_reply(tax.Standing, json.dumps(standing).encode()).received_at == TAKEN
 
+    def test_a_day_without_a_time_is_its_beginning_in_china(self) -> None:
+        standing = {"taskId": TASK_ID, "number": "1", "receivedAt": "2026-03-02", "status": "handling"}
+        assert tax.answer(tax.Standing.model_validate(standing)).delivered_at == MIDNIGHT
+
     @pytest.mark.parametrize("written", ["2026-12-31T23:59:60Z", "2026-03-02T24:00:00+08:00", "2026-02-30T09:30:00Z"])
     def test_a_moment_that_does_not_exist_is_refused_with_its_field(self, written: str) -> None:
         standing = {"taskId": TASK_ID, "number": "1", "receivedAt": written, "status": "handling"}
@@ -178,8 +185,8 @@ class TestCommerce:
             ("2026/3/2 9:30", TAKEN),
             ("2026年3月2日 9:30", TAKEN),
             ("20260302093000", TAKEN),
-            ("2026-03-02", datetime(2026, 3, 1, 16, tzinfo=UTC)),
-            ("20260302", datetime(2026, 3, 1, 16, tzinfo=UTC)),
+            ("2026-03-02", MIDNIGHT),
+            ("20260302", MIDNIGHT),
         ],
     )
     def test_a_time_in_a_column_of_another_type(self, written: str, meant: datetime) -> None:
@@ -192,15 +199,29 @@ class TestCommerce:
         with pytest.raises(ValidationError, match="event_start_time"):
             commerce.ProcessRow.model_validate(row)
 
-    def test_a_procedure_that_ends_on_a_day_lasts_to_the_end_of_it(self) -> None:
+    @pytest.mark.parametrize(
+        ("special_time", "end_time", "until"),
+        [
+            pytest.param("2026-03-03", "2026-03-10", MIDNIGHT + timedelta(days=9), id="columns of dates"),
+            pytest.param("2026-03-03 09:00", "2026/3/10", MIDNIGHT + timedelta(days=9), id="a text"),
+            pytest.param(
+                "2026-03-03 00:00:00",
+                "2026-03-10 00:00:00",
+                MIDNIGHT + timedelta(days=9),
+                id="days in columns of times",
+            ),
+            pytest.param("2026-03-03 09:00:00", "2026-03-10 00:00:00", MIDNIGHT + timedelta(days=8), id="a moment"),
+            pytest.param("2026-03-03 00:00:00", "2026-03-10 09:30:00", TAKEN + timedelta(days=8), id="another moment"),
+        ],
+    )
+    def test_a_procedure_that_ends_on_a_day_lasts_to_the_end_of_it(
+        self, special_time: str, end_time: str, until: datetime
+    ) -> None:
         row = {"id": 1, "project_no": TASK_ID, "cd_operation": "I", "cd_time": "2026-03-02 09:30:00"}
         texts = {"special_name": "听证", "special_reason": "涉及重大公共利益"}
-        period = {"special_time": "2026-03-03", "end_time": "2026-03-10"}
+        period = {"special_time": special_time, "end_time": end_time}
         found = commerce.procedure(commerce.ProcedureRow.model_validate(row | texts | period))
-        assert (found.since, found.until) == (
-            datetime(2026, 3, 2, 16, tzinfo=UTC),
-            datetime(2026, 3, 10, 16, tzinfo=UTC),
-        )
+        assert found.until == until
 
 
 class TestLand:
@@ -228,6 +249,10 @@ class TestLand:
         assert land.answer(land.Standing.model_validate(taken)) == RECEIPT
         result = {"bjjg": "不予", "bjsj": "20260304160000", "bjyj": "不符合条件"}
         assert land.answer(land.Standing.model_validate(taken | result)) == DECISION
+
+    def test_a_day_without_a_time_is_its_beginning(self) -> None:
+        standing = land.Standing.model_validate({"ywh": TASK_ID, "slbh": "1", "slsj": "20260302"})
+        assert land.answer(standing).delivered_at == MIDNIGHT
 
     def test_a_day_that_there_is_not(self) -> None:
         standing = land.Standing(ywh=TASK_ID, slbh="受1号", slsj="20260230093000")

@@ -4,10 +4,16 @@ A task cannot be received before it was requested, nor decided before it was rec
 the moment at which its report arrived. A time within a tolerance of these bounds comes from an honest clock and counts
 as the nearest possible moment. Any other time is doubtful. The latest possible moment counts in its place, until the
 department corrects the time or a supervisor settles it (`settled`).
+
+A time at midnight is a day without a time: systems that keep only days have it so. It is possible if any moment of its
+day is, and counts as the first of these moments. So a task that is requested and decided on one day is decided when it
+is requested, and a decision on the last day of a limit is in time: nothing shows that it came after closing. The
+moment does not depend on when the report arrives, so that a repeated report is the same.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from contracts.core import InvalidMessage
 from contracts.messages.tasks import DoubtfulTime, TimeField, TimeSettled
@@ -16,6 +22,9 @@ from services.departments.sdk.core.state import Task
 
 LONGEST_ANNOUNCED = timedelta(days=366)
 """How far ahead a department may announce the beginning or the end of a special procedure."""
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""The time zone of the days of departments."""
 
 R = TypeVar("R", Receipt, Decision, Procedure)
 
@@ -88,9 +97,15 @@ class _Bounds:
         """The moment that counts for this time; None for a doubtful one."""
         if earliest <= claimed <= latest:
             return claimed
-        if earliest - self._tolerance <= claimed <= latest + self._tolerance:
+        ends_at = claimed + timedelta(days=1) if _is_day(claimed) else claimed
+        if earliest - self._tolerance <= ends_at and claimed <= latest + self._tolerance:
             return earliest if claimed < earliest else latest
         return None
+
+
+def _is_day(claimed: datetime) -> bool:
+    """Whether it is a day without a time. The first and the last day of the calendar are none: no zone has them."""
+    return date.min < claimed.date() < date.max and claimed.astimezone(ZONE).time() == time()
 
 
 def _receipt(report: Receipt, bounds: _Bounds) -> Receipt:
