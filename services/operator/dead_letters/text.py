@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 from rich.text import Text
+from stdnum.iso7064 import mod_11_2
 
 from contracts.bilingual import both
 from services.runtime.store.dead_letters import ParkedLetter
@@ -21,10 +22,17 @@ _SHOWN = frozenset({
 """Fields of messages that never have personal data, besides moments (``..._at``)."""
 
 _NAMES = frozenset({"reference", "department"})
-"""Those among them that may have letters of any script."""
+"""Those among them that may have letters of any script. An operator finds the case at the department by the number of
+the department, which has a digit, and the plan names the department."""
 
 _CODE = re.compile(r"[A-Za-z0-9._:/+-]{1,200}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{2,6})?")
+_CITIZEN = re.compile(r"(?<![0-9])[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx](?![0-9])")
+"""The form of a citizen number (GB 11643): a region, a date of birth, a serial number, a check character. Numbers of
+cases have it too, with the day of the application."""
+_MOBILE = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
+_FIRST_CASES = "2020"
+"""A year before it in such a number is of a birth."""
 _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]{0,63}")
 
 STATUS_ZH = {"parked": "待处理", "replayed": "已重放", "corrected": "已更正", "dropped": "已丢弃"}
@@ -134,7 +142,18 @@ def _is_shown(value: Any, name: str, shown: Collection[str]) -> bool:
     """Whether the value of this field is what a message has there: an invalid one may have anything."""
     if name.endswith("_at"):
         return isinstance(value, str) and _MOMENT.fullmatch(value) is not None
-    return name in shown and (name in _NAMES or not isinstance(value, str) or _CODE.fullmatch(value) is not None)
+    if name not in shown or _names_a_person(str(value)):
+        return False
+    if not isinstance(value, str) or _CODE.fullmatch(value) is not None:
+        return True
+    return name in _NAMES and any(c.isdigit() for c in value) is (name == "reference")
+
+
+def _names_a_person(value: str) -> bool:
+    """Whether the value has the number of a citizen or of a mobile telephone, wherever a department has put it."""
+    numbers: list[str] = _CITIZEN.findall(value)
+    is_citizen = any(one[6:10] < _FIRST_CASES or mod_11_2.is_valid(one.upper()) for one in numbers)
+    return is_citizen or _MOBILE.search(value) is not None
 
 
 def hexdump(raw: bytes) -> Iterator[str]:

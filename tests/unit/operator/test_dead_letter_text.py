@@ -33,6 +33,35 @@ def test_fields_of_messages_are_shown() -> None:
     assert json.loads("".join([*masked_content(json.dumps(record).encode())][:-1])) == record
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "is_shown"),
+    [
+        ("reference", "受1号", True),
+        ("reference", "桂市监〔2026〕17号", True),
+        ("reference", "20260302000123", True),
+        ("reference", "450302202603020001", True),  # region, day and serial number: the check character is another
+        ("reference", PERSON, False),
+        ("reference", "110105194912310021", False),
+        ("reference", f"{PERSON}13800138000", False),
+        ("reference", "13800138000", False),
+        ("reference", "受110105202001010023号", False),  # a child
+        ("department", "市场监督管理局", True),
+        ("department", f"{PERSON}110105194912310021", False),
+        ("department", "13800138000", False),
+        ("item", "110105194912310021", False),
+        ("task_id", "K7Q2-9MXF-4TBA-3/110105194912310021", False),
+        ("opinion", "不符合条件", False),
+        ("document", "证1号", False),
+    ],
+)
+def test_what_identifies_a_task_is_shown_and_what_identifies_a_person_is_not(
+    field: str, value: str, is_shown: bool
+) -> None:
+    record = {"specversion": "1.0", "type": "onedoor.task.done.v1", "data": {field: value, "outcome": "maybe"}}
+    shown = json.loads("".join([*masked_content(json.dumps(record).encode())][:-1]))
+    assert shown["data"] == {field: value if is_shown else f"({len(value)} characters)", "outcome": "maybe"}
+
+
 def test_names_that_are_masked_stay_apart() -> None:
     shown = [*masked_content(json.dumps({"张三": 1, "李四": 2}).encode())]
     assert json.loads("".join(shown[:-1])) == {
