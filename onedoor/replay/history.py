@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from contracts.bilingual import both
 from contracts.faults import fault, texts_of
 from contracts.messages.cases import Channel
-from contracts.text import line
+from contracts.text import number
 from contracts.working_time.written import parse_written
 from services.runtime.files.table import InCell, Row, Table, cell_fault, in_cell, is_shortened
 
@@ -92,7 +92,7 @@ def read(content: bytes, zone: ZoneInfo) -> History:
     odd: list[RowRemark] = []
     serials: set[str] = set()
     for row in table.rows():
-        name = line(row.cells["case_id"])
+        name = number(row.cells["case_id"])
         try:
             case = _case(row, zone, serials)
         except ValueError as error:
@@ -134,7 +134,7 @@ def _case(row: Row, zone: ZoneInfo, serials: set[str]) -> RecordedCase:
     for column in ("case_id", "startdate", "department"):
         if not row.cells[column]:
             raise in_cell(column, fault("is empty", "不能为空"))
-    name, department, label = line(row.cells["case_id"]), row.cells["department"], row.cells["channel"]
+    name, department, label = number(row.cells["case_id"]), row.cells["department"], row.cells["channel"]
     if len(name) > MAX_CHARACTERS:
         raise in_cell("case_id", fault(f"has more than {MAX_CHARACTERS} characters", f"超过 {MAX_CHARACTERS} 个字符"))
     if is_shortened(name):

@@ -34,6 +34,13 @@ class DatabaseOptions(NamedTuple):
     folder: Path | None
 
 
+def case_number(case: str | None) -> str | None:
+    """A case number as it was meant: in any width and case, with or without hyphens."""
+    from services.runtime.http.typed_text import NUMBER_GROUPS, typed_groups
+
+    return None if case is None else typed_groups(case, NUMBER_GROUPS)
+
+
 def service_name(name: str | None) -> str | None:
     """Check that a service of this name is installed."""
     from services.registry import services

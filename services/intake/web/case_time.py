@@ -20,7 +20,7 @@ from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath
+from services.runtime.http.typed_text import CaseNumberPath, TypedCode
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
@@ -49,7 +49,7 @@ class ExtensionRequest(_TimeChangeRequest):
     """The limit is extended once, and the applicant was notified (Administrative Licensing Law, article 42)."""
 
     days: int = Field(ge=1, le=365, strict=True, description="Of the kind in which the limit is counted.")
-    steps: Annotated[tuple[Code, ...], Field(max_length=MAX_STEPS)] = Field(
+    steps: Annotated[tuple[TypedCode, ...], Field(max_length=MAX_STEPS)] = Field(
         (),
         description="The steps that get the days, none of which comes after another. Without any, those that were open "
         "when the applicant was notified.",
@@ -84,7 +84,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
 
     @router.post("/suspensions/{suspension_id}/end", status_code=201)
     async def resume(
-        number: CaseNumberPath, suspension_id: Annotated[Code, Path()], request: ResumptionRequest
+        number: CaseNumberPath, suspension_id: Annotated[TypedCode, Path()], request: ResumptionRequest
     ) -> TimeChangeAnswer:
         return await _record(host, number, _resumption(number, await _receive(host, number), suspension_id, request))
 

@@ -19,13 +19,12 @@ from contracts.faults import Fault, fault, located
 from contracts.messages.cases import CITIZEN_CARD, CREDIT_CODE, Applicant, Channel
 from contracts.messages.fields import KnownRegion
 from contracts.messages.plans import MAX_MATERIALS
-from contracts.text import line
 from contracts.values import Model
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_kinds import ID_KINDS, OTHER_PAPERS, ApplicantKind, IdKind
 from services.intake.core.id_numbers import date_of_birth
 from services.runtime.http.timestamps import reject_numbers
-from services.runtime.http.typed_text import SingleLine, readable, typed_id_number
+from services.runtime.http.typed_text import SingleLine, TypedReference, readable, typed_id_number
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)
@@ -130,21 +129,13 @@ class CaseRequest(RequestPart):
         return self
 
 
-def _on_one_line(value: object) -> object:
-    return line(value) if isinstance(value, str) else value
-
-
-Reference = Annotated[SingleLine, BeforeValidator(_on_one_line)]
-"""The number of a case in another system, without invisible characters, so that the same number is the same text."""
-
-
 class ImportRow(RequestPart):
     """A case that another system has accepted. Its deadline is held and its decision awaited from now on.
 
     ``accepted_at`` may lie in the future: a replay of history imports its cases ahead of their time.
     """
 
-    reference: Reference
+    reference: TypedReference
     """The number of the case in the other system. The same reference is always the same case here."""
     matter_name: SingleLine
     department: SingleLine

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field, model_validator
 
-from contracts.envelope import Code
 from contracts.faults import fault
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
@@ -15,7 +14,7 @@ from services.intake.core.state import Case
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath, SingleLine
+from services.runtime.http.typed_text import CaseNumberPath, SingleLine, TypedCode
 from services.runtime.security.staff import staff_only
 from services.runtime.service import ServiceHost
 
@@ -27,7 +26,7 @@ class TimerRequest(Model):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal[Kind.DELIVERY, Kind.COMPLAINT, Kind.CONSULTATION]
-    reference: Annotated[Code, Field(max_length=60)] | None = Field(
+    reference: Annotated[TypedCode, Field(max_length=60)] | None = Field(
         None, description="The number of the complaint or consultation, of which a case may have several."
     )
     owner: SingleLine | None = Field(None, description="The department that answers for it; the lead if not given.")

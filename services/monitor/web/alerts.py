@@ -16,6 +16,7 @@ from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.timestamps import reject_numbers
+from services.runtime.http.typed_text import TypedCaseNumber
 from services.runtime.service import ServiceHost
 
 
@@ -65,7 +66,7 @@ class AlertFilter(Model):
 
     owner: Annotated[Name, Field(pattern=NO_NUL)] | None = None
     rung: Rung | None = None
-    case: CaseId | None = None
+    case: TypedCaseNumber | None = None
     matter: Code | None = None
     since: Annotated[AwareDatetime, BeforeValidator(reject_numbers)] | None = Field(
         None, description="Raised at this moment or later."

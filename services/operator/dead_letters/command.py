@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder, service_name
+from services.operator.options import Database, DatabaseOptions, Folder, case_number, service_name
 
 app = typer.Typer(help="List records that could not be processed; replay, correct or drop them.", no_args_is_help=True)
 
 Service = Annotated[
     str | None, typer.Option(callback=service_name, help="Service of the letters. Each service numbers its own.")
 ]
-Case = Annotated[str | None, typer.Option(help="All parked letters of this case, oldest first.")]
+Case = Annotated[str | None, typer.Option(callback=case_number, help="All parked letters of this case, oldest first.")]
 Numbers = Annotated[list[int] | None, typer.Argument(min=1, help="Numbers of letters.")]
 
 
@@ -33,7 +33,7 @@ def list_(
     service: Service = None,
     database: Database = "",
     folder: Folder = None,
-    case: Annotated[str | None, typer.Option(help="Only letters of this case.")] = None,
+    case: Annotated[str | None, typer.Option(callback=case_number, help="Only letters of this case.")] = None,
     status: Annotated[Status, typer.Option(help="Status of the letters.")] = Status.PARKED,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of letters of each service at most.")] = 100,
 ) -> None:

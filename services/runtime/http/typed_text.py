@@ -8,8 +8,8 @@ from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from contracts.envelope import CaseId
-from contracts.text import TURNS_LINE, is_invisible, line, visible
+from contracts.envelope import CaseId, Code
+from contracts.text import TURNS_LINE, is_invisible, line, number, visible
 
 NUMBER_GROUPS, SECRET_GROUPS = (4, 4, 4, 1), (5, 5, 5, 5)
 """The groups of a case number, and of the secret with which its applicant follows it."""
@@ -88,5 +88,20 @@ SingleLine = Annotated[
 ]
 """Text on one line that a person can read, in one form: without control characters, invisible ones and line breaks."""
 
-CaseNumberPath = Annotated[CaseId, BeforeValidator(typed_case_number), Path()]
+
+def typed_reference(text: object) -> object:
+    """A number under which another system, or a department, knows something: the same number is the same text."""
+    return number(text) if isinstance(text, str) else text
+
+
+TypedReference = Annotated[SingleLine, BeforeValidator(typed_reference)]
+"""The number of a case in another system."""
+
+TypedCode = Annotated[Code, BeforeValidator(typed_reference)]
+"""A short identifier, also where it was typed in full width."""
+
+TypedCaseNumber = Annotated[CaseId, BeforeValidator(typed_case_number)]
+"""A case number as it was meant."""
+
+CaseNumberPath = Annotated[TypedCaseNumber, Path()]
 """The case number in the path, as it was meant."""

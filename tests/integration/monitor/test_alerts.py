@@ -57,6 +57,8 @@ async def test_alerts_are_listed_by_filters_and_pages(four_cases: MonitorProcess
     (card,) = (await four_cases.get("/alerts", case=WITHDRAWN, rung="yellow"))["alerts"]
     assert card["withdrawn_at"] is not None
     assert card["reason"] == "answered in time; the answer was late on its way"
+    typed = WITHDRAWN.replace("-", "－").lower()
+    assert (await four_cases.get("/alerts", case=typed, rung="yellow"))["alerts"] == [card]
     by_owner = await four_cases.get("/alerts", owner="Commerce", since=CASE_RED.isoformat())
     assert [name[1] for name in names(by_owner["alerts"])] == ["case", "case", "case"]
     assert (await four_cases.get("/alerts", matter="another"))["alerts"] == []

@@ -115,7 +115,9 @@ def test_list_shows_origin_and_reason_of_each(database: str) -> None:
 
 
 def test_list_is_narrowed_by_case_status_and_limit(database: str) -> None:
-    assert case(1) not in onedoor("list", "--case", case(2)).output
+    for typed in (case(2), case(2).lower().replace("-", "－")):
+        listed = onedoor("list", "--case", typed).output
+        assert case(2) in listed and case(1) not in listed
     assert onedoor("list", "--status", "dropped").output == "none / 没有\n"
     result = onedoor("list", "--limit", "2")
     assert "more than 2" in result.output

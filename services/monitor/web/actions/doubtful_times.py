@@ -18,7 +18,7 @@ from services.monitor.store import doubtful_times
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.timestamps import Timestamp
-from services.runtime.http.typed_text import CaseNumberPath
+from services.runtime.http.typed_text import CaseNumberPath, TypedCode
 from services.runtime.service import ServiceHost
 
 
@@ -55,8 +55,8 @@ class DoubtfulTimeFilter(Model):
 class SettlementRequest(ActionRequest):
     """A supervisor decides which moment counts for a doubtful time."""
 
-    step: Code
-    procedure: Code | None = Field(None, description="The special procedure, if it is one of its times.")
+    step: TypedCode
+    procedure: TypedCode | None = Field(None, description="The special procedure, if it is one of its times.")
     field: TimeField
     counts_at: Timestamp = Field(description="Not before the request, and not after the report arrived.")
 

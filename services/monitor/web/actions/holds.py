@@ -17,7 +17,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
 from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
 from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath
+from services.runtime.http.typed_text import CaseNumberPath, TypedCode
 from services.runtime.service import ServiceHost
 
 
@@ -58,7 +58,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
-    async def end(case_id: CaseNumberPath, hold: Annotated[Code, Path()], request: HoldEndRequest) -> Hold:
+    async def end(case_id: CaseNumberPath, hold: Annotated[TypedCode, Path()], request: HoldEndRequest) -> Hold:
         now = host.clock.now()
         known = holds_of(await _supervised_case(host, case_id, request.by, now)).get(hold)
         tolerance = host.settings.clock_tolerance

@@ -181,8 +181,17 @@ def test_an_unavailable_database_is_no_fault_of_a_row(process: MemoryHost[Case])
 
 
 @pytest.mark.parametrize(
-    "same", ["case-10011\u200b", "\u202dcase-10011\u202c", "case-10011\u00a0 ", "\ufeffcase-10011"]
+    "same",
+    [
+        "case-10011\u200b",
+        "\u202dcase-10011\u202c",
+        "case-10011\u00a0 ",
+        "\ufeffcase-10011",
+        "ｃａｓｅ－１００１１",
+    ],
 )
-def test_a_reference_with_characters_that_nobody_sees_is_the_same_case(process: MemoryHost[Case], same: str) -> None:
+def test_a_reference_that_is_typed_in_another_way_is_the_same_case(process: MemoryHost[Case], same: str) -> None:
     first, second = post(process, ROW, row(reference=same)).json()
-    assert first["number"] == second["number"]
+    assert first["number"] == second["number"] and first["reference"] == second["reference"]
+    (other,) = post(process, row(reference=same, matter_name="Other")).json()
+    assert "was imported before" in other["errors"][0]["detail"]

@@ -16,7 +16,9 @@ LONG_AGO = "2025-01-01T00:00:00Z"
 def test_the_timer_of_a_complaint_starts_and_ends(process: MemoryHost[Case], case: str) -> None:
     now = process.clock.now().isoformat()
     request = {"kind": "complaint", "reference": "12", "started_at": now}
-    first, again = (send(process, f"/cases/{case}/timers", request) for _ in range(2))
+    first, again = (
+        send(process, f"/cases/{case}/timers", request | {"reference": reference}) for reference in ("12", "１２")
+    )
     assert first.status_code == again.status_code == 201, first.text
     assert first.json() == again.json() == {"commitment": "complaint/12"}
     (published,) = process.published
