@@ -69,6 +69,8 @@ class Explanation(Value):
     """None while the limit is suspended."""
     pinned: bool = False
     """Whether another party fixed the moment, and no counted limit ends sooner."""
+    without_effect: tuple[Suspension, ...] = ()
+    """Suspensions that do not move the deadline, because another party fixed it."""
     provisional_from: date | None = None
     """The first day that a future notice may still change, if the deadline is provisional."""
     suspended_since: datetime | None = None
@@ -94,6 +96,7 @@ def explain(history: LimitHistory, rules: CountingRules) -> Explanation:
         zone=rules.hours.zone,
         due_at=history.limit.due_at,
         pinned=True,
+        without_effect=history.suspensions,
         articles=(),
         days=(),
     )
@@ -112,6 +115,7 @@ def explain(history: LimitHistory, rules: CountingRules) -> Explanation:
         unit=time.unit,
         due_at=at,
         pinned=pinned,
+        without_effect=history.suspensions if pinned else (),
         truncated=last < end,
         provisional_from=rules.calendar.provisional_from if isinstance(found, Due) and found.provisional else None,
         suspended_since=suspended.since if suspended else None,

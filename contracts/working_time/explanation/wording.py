@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.working_time.counted_time import SECOND
 from contracts.working_time.explanation.explain import DayKind, ExplainedDay, Explanation
-from contracts.working_time.limit_history import Unit
+from contracts.working_time.limit_history import Suspension, Unit
 from contracts.working_time.published import festival_in_english
 
 Language = Literal["zh", "en"]
@@ -88,6 +88,7 @@ def summary(one: Explanation, language: Language) -> list[str]:
         lines.append(f"到期: {due}" if zh else f"Due: {due}")
         if one.pinned:
             lines.append("到期时刻由他人指定" if zh else "The moment was fixed by another party")
+        lines += [_without_effect(suspension, one.zone, language) for suspension in one.without_effect]
     if one.suspended_since is not None and one.left is not None:
         since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
         lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
@@ -105,6 +106,22 @@ def summary(one: Explanation, language: Language) -> list[str]:
     if one.articles:
         lines.append(("依据: " if zh else "By: ") + "; ".join(one.articles))
     return lines
+
+
+def _without_effect(suspension: Suspension, zone: str, language: Language) -> str:
+    zh = language == "zh"
+    since = moment(suspension.since, zone, language)
+    reason = "  ".join(part for part in (suspension.reason, suspension.article) if part)
+    if suspension.until is None:
+        return (
+            f"自 {since} 起的中止不移动该时刻: {reason}"
+            if zh
+            else f"Not moved by the suspension since {since}: {reason}"
+        )
+    until = moment(suspension.until, zone, language)
+    if zh:
+        return f"{since} 至 {until} 的中止不移动该时刻: {reason}"
+    return f"Not moved by the suspension from {since} to {until}: {reason}"
 
 
 def day_line(one: ExplainedDay, unit: Unit, language: Language) -> str:

@@ -14,6 +14,7 @@ from contracts.messages.commitments import (
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import SideTimersReported
 from contracts.messages.tasks import TaskSuspended
+from contracts.working_time import Suspension
 from contracts.working_time.explanation.explain import Explanation, explain
 from services.monitor.core.case_time import clock_history
 from services.monitor.core.commitment import TrackedCommitment
@@ -90,6 +91,17 @@ def explanation(state: MonitoredCase, key: CommitmentKey, kind: LimitKind, rules
         return None
     limit = limits.committed if kind is LimitKind.COMMITTED else limits.statutory
     return explain(history.limit_history(limit), rules.counting_rules(state.region))
+
+
+def suspensions_without_effect(
+    state: MonitoredCase, commitment: TrackedCommitment, rules: Rules
+) -> tuple[Suspension, ...]:
+    """The suspensions of a commitment that do not move its deadline, because another party has fixed it as a moment."""
+    fixed = commitment.limits.committed.due_at if commitment.limits is not None else None
+    if fixed is None or commitment.due is None or commitment.due.committed_due != fixed:
+        return ()
+    history = clock_history(state, commitment, rules)
+    return history.suspensions if history is not None else ()
 
 
 def _has_same_time(

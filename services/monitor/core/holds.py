@@ -7,6 +7,7 @@ from typing import ClassVar
 from contracts.core import Rejected
 from contracts.envelope import Code, Instant, Message
 from contracts.messages.cases import CaseHeld
+from contracts.messages.commitments import CASE
 from contracts.messages.fields import Article, PersonId, Reason
 from contracts.moves import Moves
 from services.monitor.core import facts
@@ -74,6 +75,17 @@ class BeforeAcceptance(Rejected):
         super().__init__("that lies before the case was accepted", "该时间早于受理时间")
 
 
+class FixedDeadline(Rejected):
+    """Another party has fixed the deadline of the case as a moment, which no hold moves."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the deadline of this case was imported as a fixed moment (due_at), which a hold does not move; ask the "
+            "system that fixed it, or import the case with working_days",
+            "该办件导入时期限为固定时刻（due_at），暂停计时不使其移动；请联系确定该期限的系统，或以 working_days 导入",
+        )
+
+
 class UnknownHold(Rejected):
     """A hold that never began cannot end."""
 
@@ -109,13 +121,16 @@ def holds_of(case: MonitoredCase) -> dict[str, SuspensionRecord]:
 def begin(case: MonitoredCase, command: BeginHold, now: datetime) -> tuple[MonitoredCase, list[Message]]:
     """The case with this hold, and the message to publish. A repeated command changes nothing.
 
-    Raises `CaseIsDecided`, `AlreadyHeld` or `BeforeAcceptance`.
+    Raises `CaseIsDecided`, `AlreadyHeld`, `BeforeAcceptance` or `FixedDeadline`.
     """
     if case.decided_at is not None:
         raise CaseIsDecided
     holds = holds_of(case)
     if command.hold in holds:
         return case, []
+    limits = tracked.limits if (tracked := case.commitment(CASE)) is not None else None
+    if limits is not None and limits.committed.due_at is not None:
+        raise FixedDeadline
     if HoldState.HELD in map(state_of, holds.values()):
         raise AlreadyHeld
     if case.accepted_at is not None and command.since < case.accepted_at:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.messages.alerts import Rung
 from contracts.messages.tasks import TimeField
 from contracts.working_time.explanation.wording import Language
+from services.monitor.core.deadlines import suspensions_without_effect
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,
     URGENCY,
@@ -183,6 +184,7 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules, people: tupl
     due_at: datetime | None = row.due_at  # of the alert, if the case is no longer stored
     if commitment is not None:
         due_at = commitment.committed_due if commitment.pause is None else None
+    unmoved = state is not None and tracked is not None and suspensions_without_effect(state, tracked, rules)
     return DigestLine(
         number=row.number,
         kind=EntryKind(row.kind),
@@ -195,6 +197,7 @@ def _line(row: Row[Any], state: MonitoredCase | None, rules: Rules, people: tupl
         due_at=due_at,
         zone=rules.counting_rules(row.region).hours.zone,
         upheld=row.appeal_upheld,
+        unmoved=bool(unmoved),
         people=people,
     )
 

@@ -1,5 +1,6 @@
 """Shows the commitments of cases, explains their deadlines, and counts their results, for staff."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -11,13 +12,14 @@ from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
 from contracts.values import Model
+from contracts.working_time import Suspension
 from contracts.working_time.explanation.explain import Explanation
 from contracts.working_time.explanation.svg import svg
 from contracts.working_time.explanation.wording import Language
 from contracts.working_time.explanation.wording import text as in_words
 from services.monitor.core.alerts.records import RaisedRung
-from services.monitor.core.deadlines import explanation
-from services.monitor.core.rules import LimitKind
+from services.monitor.core.deadlines import explanation, suspensions_without_effect
+from services.monitor.core.rules import LimitKind, Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import cases, rule_store
 from services.monitor.store.lists.query_limits import LimitedQueries
@@ -36,6 +38,9 @@ class CommitmentView(Commitment):
 
     answered_at: datetime | None
     raised: tuple[RaisedRung, ...]
+    without_effect: tuple[Suspension, ...] = Field(
+        description="Suspensions that do not move the deadline, because another party has fixed it as a moment."
+    )
 
 
 class CaseView(Model):
@@ -90,7 +95,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         state = await host.read(case_id)
         if state is None:
             raise not_found(f"monitor knows no case {case_id}", f"监督系统中没有办件 {case_id}")
-        return _case_view(case_id, state)
+        suspended = [one for one in state.commitments if one.due is not None] if state.suspensions else []
+        rules = {version: await rules_of_version(host, version) for version in {one.rules_version for one in suspended}}
+        return _case_view(case_id, state, rules)
 
     @router.get(
         "/commitments/{case_id}/explanation",
@@ -131,9 +138,17 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
     return router
 
 
-def _case_view(case_id: str, state: MonitoredCase) -> CaseView:
+def _case_view(case_id: str, state: MonitoredCase, rules: Mapping[int, Rules]) -> CaseView:
+    """``rules``: by version, for a case that has been suspended."""
     views = [
-        CommitmentView(**dict(message), answered_at=state.ended_at(commitment), raised=commitment.raised)
+        CommitmentView(
+            **dict(message),
+            answered_at=state.ended_at(commitment),
+            raised=commitment.raised,
+            without_effect=suspensions_without_effect(state, commitment, rules[commitment.rules_version])
+            if state.suspensions
+            else (),
+        )
         for commitment in state.commitments
         if (message := commitment.as_message())
     ]

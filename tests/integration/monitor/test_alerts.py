@@ -11,8 +11,16 @@ from contracts.messages.cases import StepState
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from services.monitor.store.projection import project
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
-from tests.support.messages import MONDAY, at, report
-from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_YELLOW, changed_rules
+from tests.support.messages import MONDAY, at, limits, report
+from tests.support.monitor_histories import (
+    BUSINESS,
+    CASE_RED,
+    INSTANT,
+    REPORTED_OPEN,
+    STEP_YELLOW,
+    business,
+    changed_rules,
+)
 from tests.support.scenario import enveloped
 from tests.support.staff import TOKEN
 
@@ -102,6 +110,17 @@ async def test_an_explanation_is_data_text_or_a_picture(four_cases: MonitorProce
     assert picture.headers["content-type"] == "image/svg+xml" and picture.text.startswith("<svg")
     unknown = await four_cases.http.get(path, params={"commitment": "step/none"})
     assert unknown.status_code == 404
+
+
+async def test_a_suspension_that_moves_nothing_is_shown(monitor: MonitorProcess) -> None:
+    fixed = business(whole=limits(CASE_RED, CASE_RED))
+    await monitor.process_messages(GOOD, fixed.accepted(MONDAY), time=MONDAY)
+    await monitor.process_messages(GOOD, fixed.suspended("licence", "P1", MONDAY), time=MONDAY)
+    case, *others = (await monitor.get(f"/commitments/{GOOD}"))["commitments"]
+    assert [(one["since"], one["until"]) for one in case["without_effect"]] == [("2026-03-02T02:00:00Z", None)]
+    assert not any(one["without_effect"] for one in others)
+    words = await monitor.http.get(f"/commitments/{GOOD}/explanation", params={"form": "text", "language": "en"})
+    assert "Not moved by the suspension since Mon 2026-03-02 10:00" in words.text
 
 
 @pytest.mark.parametrize("kind", ["acceptance", "notice", "delivery", "complaint/1", "consultation/1"])

@@ -16,6 +16,7 @@ from contracts.working_time import (
     LimitHistory,
     OfficeHours,
     Suspended,
+    Suspension,
     due,
 )
 from contracts.working_time.counted_time import counted_time
@@ -129,6 +130,21 @@ def test_a_fixed_moment_has_no_days() -> None:
     found = explain(LimitHistory(Limit(due_at=at("2026-03-05T12:00")), at("2026-03-02T10:00")), BY_DAY)
     assert (found.due_at, found.pinned, found.days) == (at("2026-03-05T12:00"), True, ())
     assert "fixed by another party" in text(found, "en") and svg(found, "zh").startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    "limit", [Limit(due_at=at("2026-03-05T12:00")), days(9).replace(due_at=at("2026-03-05T12:00"))]
+)
+def test_a_fixed_moment_names_what_does_not_move_it(limit: Limit) -> None:
+    ended, lasting = stay("2026-03-03T09:00", "2026-03-04T09:00"), Suspension(at("2026-03-05T09:00"), None, "鉴定")
+    found = explain(LimitHistory(limit, at("2026-03-02T10:00"), (ended, lasting)), BY_DAY)
+    assert found.due_at == at("2026-03-05T12:00") and found.without_effect == (ended, lasting)
+    assert "Not moved by the suspension from Tue 2026-03-03 09:00 to Wed 2026-03-04 09:00: 专家评审" in text(
+        found, "en"
+    )
+    assert "自 2026-03-05 周四 09:00 起的中止不移动该时刻: 鉴定" in text(found, "zh")
+    counted = explain(LimitHistory(days(9), at("2026-03-02T10:00"), (ended, lasting)), BY_DAY)
+    assert not counted.without_effect and "Not moved" not in text(counted, "en")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

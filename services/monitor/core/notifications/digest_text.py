@@ -51,7 +51,8 @@ class DigestLine(NamedTuple):
     """One alert, by its ``number`` in the list.
 
     ``due_at`` is the end of the committed limit, None while it is paused; ``zone`` the time zone of the place;
-    ``upheld`` the decision on an appeal; ``people`` the names of those who are notified of it, where a message to
+    ``upheld`` the decision on an appeal; ``unmoved``: time was suspended, and does not move the end, because another
+    party has fixed it; ``people`` the names of those who are notified of it, where a message to
     several people has alerts for some of them only.
     """
 
@@ -66,6 +67,7 @@ class DigestLine(NamedTuple):
     due_at: datetime | None
     zone: str
     upheld: bool | None = None
+    unmoved: bool = False
     people: tuple[str, ...] = ()
 
 
@@ -224,6 +226,12 @@ def _line(line: DigestLine, language: Language, now: datetime) -> str:
         due = moment(line.due_at, line.zone, language)
         parts.append(f"{due} 到期" if zh else f"due {due}")
         parts.append(_hours(line.due_at - now, language))
+    if line.unmoved:
+        parts.append(
+            "曾中止计时，但到期时刻由他人指定，不因此移动"
+            if zh
+            else "was suspended, but another party has fixed the end"
+        )
     if line.kind is EntryKind.RUNG and line.level:
         parts.append(f"无人认领，第{line.level}次升级" if zh else f"not acknowledged, escalated {line.level} times")
     if line.people:

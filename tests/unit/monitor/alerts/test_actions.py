@@ -17,10 +17,11 @@ from services.monitor.core.holds import (
     CaseIsDecided,
     EndHold,
     EndsBeforeBeginning,
+    FixedDeadline,
     HoldEnded,
     UnknownHold,
 )
-from tests.support.messages import MONDAY, at
+from tests.support.messages import MONDAY, at, limits
 from tests.support.monitor_histories import (
     BUSINESS,
     INSTANT,
@@ -28,6 +29,7 @@ from tests.support.monitor_histories import (
     STEP_RED,
     STEP_YELLOW,
     Monitor,
+    business,
     carded,
     changed_rules,
     opened,
@@ -147,6 +149,11 @@ def test_a_withdrawn_alert_is_neither_acknowledged_nor_appealed_against() -> Non
 
 
 # -- held --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_whose_deadline_another_party_has_fixed_is_not_held() -> None:
+    fixed = business(whole=limits(at("2026-03-20 17:30"), at("2026-03-20 17:30")))
+    opened(fixed).refuses(begin_hold(), error=FixedDeadline, reason="does not move")
 
 
 def test_a_hold_stops_the_case_and_its_steps_until_it_ends() -> None:

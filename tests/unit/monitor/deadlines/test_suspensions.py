@@ -13,7 +13,10 @@ from contracts.messages.cases import StepState
 from contracts.messages.commitments import Cause, Commitment, CommitmentsMoved, CommitmentsOpened, Pause
 from contracts.messages.tasks import TaskSuspended
 from services.monitor.core.alerts.lifecycle import DEADLINE_MOVED
+from services.monitor.core.deadlines import explanation, suspensions_without_effect
 from services.monitor.core.facts import MAX_EARLY_REPORTS, MAX_SUSPENSIONS
+from services.monitor.core.rules import LimitKind
+from services.monitor.store import rule_store
 from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
 from tests.support.monitor_histories import BUSINESS, INSTANT, REPORTED_OPEN, STEP_RED, Monitor, business, facts, opened
 from tests.support.scenario import At, of_type, only
@@ -112,6 +115,19 @@ def test_art_45_a_card_that_fell_due_in_time_that_does_not_count_is_withdrawn() 
 def test_art_45_a_step_that_was_late_before_the_hearing_stays_late() -> None:
     friday = at("2026-03-06 10:00")
     assert ("step/licence", Rung.YELLOW) in carded().given((hearing(friday), friday)).standing_rungs()
+
+
+def test_a_hearing_does_not_move_a_deadline_that_another_party_has_fixed_and_is_known_not_to() -> None:
+    fixed = business(whole=limits(THURSDAY, THURSDAY))
+    monitor = opened(fixed)
+    monitor.when(fixed.suspended("licence", "P1", TUESDAY), TUESDAY)
+    assert tracked(monitor, "case").committed_due == THURSDAY and tracked(monitor, "case").pause is None
+    assert tracked(monitor, "step/licence").pause is not None, "its own limit is counted"
+    rules = rule_store.shipped()
+    assert [one.since for one in suspensions_without_effect(monitor.case, monitor.tracked("case"), rules)] == [TUESDAY]
+    assert not suspensions_without_effect(monitor.case, monitor.tracked("step/licence"), rules)
+    explained = explanation(monitor.case, "case", LimitKind.COMMITTED, rules)
+    assert explained is not None and [one.since for one in explained.without_effect] == [TUESDAY]
 
 
 def test_a_suspension_after_the_answer_moves_nothing() -> None:
