@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncssh
 import structlog
 
-from services.departments.land.connection import CONNECTION_ERRORS, entries, shown
+from services.departments.land.connection import CONNECTION_ERRORS, TooLarge, entries, read_whole, shown
 from services.departments.land.outbox_file import (
     ABOUT_CHANGE,
     ABOUT_FILE,
@@ -29,6 +29,7 @@ from services.departments.land.outbox_file import (
     Version,
     about,
     content_of,
+    digest_of,
     notification_of,
     notifications_of,
     parsed,
@@ -73,6 +74,8 @@ class _File:
     version: Version
     unread: Notifications
     """The notifications that are not acknowledged yet."""
+    digest: bytes | None = None
+    """Of the content, where the time of the file does not show that it is whole: it was read within the same second."""
     refused: bool = False
     stays: bool = False
     """Whether it could not be moved to ``done/``."""
@@ -85,6 +88,7 @@ class _Moved:
 
     name: bytes
     version: Version
+    digest: bytes | None
     at: float
     checks: int = 0
 
@@ -95,6 +99,8 @@ class Outbox:
     def __init__(self, settings: LandSettings) -> None:
         self._settings = settings
         self._files: dict[bytes, _File] = {}
+        self._listed_at: int | None = None
+        """The second in which the folder had last changed when it was listed, by the server's clock."""
         self._unsettled: dict[bytes, tuple[Version, float]] = {}
         """Files that may still be written, and since when they have not changed."""
         self._changed: set[bytes] = set()
@@ -165,9 +171,12 @@ class Outbox:
         listed: set[bytes] = set()
         foreign: set[bytes] = set()
         most = self._settings.listed_files
+        self._listed_at = None
         async with aclosing(entries(sftp, OUTBOX)) as found:
             async for name, attributes in found:
                 version = Version(attributes.size, attributes.mtime)
+                if name == b".":
+                    self._listed_at = attributes.mtime
                 if not name.endswith(SUFFIX) or b"/" in name:
                     if name not in (b".", b"..") and not name.endswith(PART) and len(foreign) < most:
                         foreign.add(name)
@@ -239,7 +248,8 @@ class Outbox:
         try:
             if attempts > ATTEMPTS:
                 raise too_slow
-            self._files[name] = _File(version, await notifications_of(sftp, entry, self._settings))
+            found, digest = await notifications_of(sftp, entry, self._settings)
+            self._files[name] = _File(version, found, digest if self._is_of_this_second(version) else None)
         except CONNECTION_ERRORS:
             raise
         except asyncssh.SFTPNoSuchFile:
@@ -263,6 +273,12 @@ class Outbox:
         self._attempts.pop(name, None)
         self._changed.discard(name)
         await self._clear(sftp, name)
+
+    def _is_of_this_second(self, version: Version) -> bool:
+        """Whether another file that comes now may have the time of this one. Servers have whole seconds."""
+        if version.changed_at is None or self._listed_at is None:
+            return True
+        return version.changed_at >= self._listed_at - 1
 
     def _refuse(self, entry: Entry, fault: Unusable) -> None:
         self._files[entry.name] = _File(entry.version, {ABOUT_FILE: about(entry.name, fault)}, refused=True)
@@ -292,7 +308,7 @@ class Outbox:
             else:
                 self._files.pop(name, None)
                 if not file.refused and len(self._moved) < self._settings.listed_files:
-                    self._moved[target] = _Moved(name, file.version, time.monotonic())
+                    self._moved[target] = _Moved(name, file.version, file.digest, time.monotonic())
                 return
         if not await sftp.lexists(source):
             self._files.pop(name, None)  # another replica has moved it
@@ -314,8 +330,7 @@ class Outbox:
     async def _check_change(self, sftp: asyncssh.SFTPClient, target: bytes) -> None:
         moved = self._moved.pop(target)
         try:
-            attributes = await sftp.lstat(_in(DONE, target))
-            if not moved.version.same(Version(attributes.size, attributes.mtime)):
+            if not await self._is_same(sftp, _in(DONE, target), moved):
                 await sftp.rename(_in(DONE, target), _in(OUTBOX, moved.name))
                 self._note_change(moved.name)
                 return
@@ -333,6 +348,19 @@ class Outbox:
         moved.checks += 1
         if moved.checks < len(CHANGE_CHECKS_S):
             self._moved[target] = moved
+
+    async def _is_same(self, sftp: asyncssh.SFTPClient, path: bytes, moved: _Moved) -> bool:
+        """Whether a file is the one that was read: by its size and time, or once by its content if these may lie."""
+        attributes = await sftp.lstat(path)
+        if not moved.version.same(Version(attributes.size, attributes.mtime)):
+            return False
+        digest, moved.digest = moved.digest, None
+        if digest is None:
+            return True
+        try:
+            return digest_of(await read_whole(sftp, path, self._settings.file_bytes)) == digest
+        except TooLarge:
+            return False
 
 
 def _in(folder: bytes, name: bytes) -> bytes:

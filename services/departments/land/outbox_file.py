@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import NamedTuple
 
 import asyncssh
@@ -90,8 +91,13 @@ async def content_of(sftp: asyncssh.SFTPClient, name: bytes, settings: LandSetti
         raise _too_large(settings) from None
 
 
-async def notifications_of(sftp: asyncssh.SFTPClient, entry: Entry, settings: LandSettings) -> Notifications:
-    """The notifications in a file. Raises `Unusable`, `asyncssh.SFTPError`, and `TimeoutError` if it takes too long."""
+async def notifications_of(
+    sftp: asyncssh.SFTPClient, entry: Entry, settings: LandSettings
+) -> tuple[Notifications, bytes]:
+    """The notifications in a file, and the digest of its content.
+
+    Raises `Unusable`, `asyncssh.SFTPError`, and `TimeoutError` if it takes too long.
+    """
     name, version, kind = entry
     if kind not in _READ:
         en, zh = _KINDS.get(kind, ("no file", "非普通文件"))
@@ -102,7 +108,12 @@ async def notifications_of(sftp: asyncssh.SFTPClient, entry: Entry, settings: La
         content = await content_of(sftp, name, settings)
     valid, found = await parsed(name, content, settings)
     found |= {one[0]: notification_of(name, one) for one in valid}
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), digest_of(content)
+
+
+def digest_of(content: bytes) -> bytes:
+    """Equal for equal contents alone."""
+    return sha256(content).digest()
 
 
 def notification_of(name: bytes, answered: Answered) -> Notification | InvalidNotification:

@@ -287,14 +287,21 @@ async def test_a_file_that_grows_in_done_is_put_back(tmp_path: Path, monkeypatch
         assert (site.done / "a.jsonl").read_bytes() == receipt(1) + receipt(2)
 
 
+@pytest.mark.parametrize("same_second", [False, True])
 async def test_a_file_that_is_replaced_while_it_is_processed_is_read_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_second: bool
 ) -> None:
     monkeypatch.setattr(module, "SETTLE_S", 0.0)
     async with opened(tmp_path) as site:
-        os.utime(site.put("decided.jsonl", receipt(1)), (1_000_000, 1_000_000))
+        file = site.put("decided.jsonl", receipt(1))
+        if not same_second:
+            os.utime(file, (1_000_000, 1_000_000))
+        changed_at = file.stat().st_mtime_ns
         first = await site.adapter.poll(100)
-        site.put("decided.jsonl.part", receipt(2)).rename(site.outbox / "decided.jsonl")  # of the same length
+        other = site.put("decided.jsonl.part", receipt(2))  # of the same length
+        if same_second:
+            os.utime(other, ns=(changed_at, changed_at))
+        other.rename(file)
         await site.adapter.acknowledge([one.ack_token for one in first])
         found = await site.poll()
         assert (received(first), received(found)) == (["受1号"], ["受2号"])
