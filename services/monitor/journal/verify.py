@@ -63,8 +63,8 @@ class Export:
     """Days closed by a root."""
     open_day: list[dict[str, Any]] = field(default_factory=list)
     """The blocks after the last root."""
-    roots: dict[str, date] = field(default_factory=dict)
-    """The last day that each root closes, by its hash."""
+    roots: dict[date, str] = field(default_factory=dict)
+    """The hash of the root of each day. A day without blocks has that of the day before."""
 
 
 def verify(lines: Iterable[str], key: str | None = None) -> Export:
@@ -88,7 +88,7 @@ def unproven(
     """The reasons for which an export without faults proves nothing yet, each with the remedy; none if it is sound.
 
     ``key`` is the trusted one, ``since`` and ``until`` are the days from and to which the export has to reach, ``root``
-    is the hash of a published root. Raises Broken if the export contradicts them.
+    is the hash of the root of the day ``until``, as it was published. Raises Broken if the export contradicts them.
     """
     if export.first_day is None or export.first is None:
         return [
@@ -133,18 +133,20 @@ def unproven(
                 f"{export.first_day}；否则请索取从头开始的导出。",
             )
         )
-    if root is not None and root not in export.roots:
+    if root is not None and until is not None and export.roots.get(until, root) != root:
         raise Broken(
-            f"it does not have the published root {root}: it was cut before that day, or is another journal",
-            "没有所公布的日根：在该日之前被截断，或是另一份日志",
+            f"the root of {until} is another one than {root}, which was published: the day was rewritten, or it is "
+            "another journal",
+            f"{until} 的日根与所公布的 {root} 不同：该日被改写，或是另一份日志",
         )
-    if until is None and root is None:
+    if until is None:
         closed = f"after {export.last_day}" if export.last_day else "at its end"
         reasons.append(
             _both(
                 f"a file from which days {closed} were removed looks the same. Give --until with the day to which it "
-                "has to reach, or --root with a root that was published.",
-                "末尾被删去若干日子的文件看起来相同。请用 --until 给出应到的日期，或用 --root 给出所公布的日根。",
+                "has to reach, and --root with the root of that day if it was published.",
+                "末尾被删去若干日子的文件看起来相同。请用 --until 给出应到的日期；"
+                "该日的日根已公布时，再用 --root 给出。",
             )
         )
     if until is not None and (export.last_day is None or export.last_day < until):
@@ -243,7 +245,7 @@ def _root(export: Export, root: Any, place: int) -> None:
         raise Broken("the root belongs to other blocks than those before it", "日根不属于它前面的区块", place)
     export.last_day, export.open_day = day, []
     export.days += 1
-    export.roots[root["hash"]] = day
+    export.roots[day] = root["hash"]
 
 
 def _check_day(export: Export, day: date, place: int) -> None:
@@ -340,8 +342,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--key", type=_hexadecimal, help="the public key, from a source that you trust")
     parser.add_argument("--since", type=_argument_day, help="the day from which it has to reach; else from block 1")
     parser.add_argument("--until", type=_argument_day, help="the day to which it has to reach")
-    parser.add_argument("--root", type=_hexadecimal, help="the hash of a root that was published")
+    parser.add_argument("--root", type=_hexadecimal, help="the root of the day --until, as it was published")
     wanted = parser.parse_args(arguments)
+    if wanted.root is not None and wanted.until is None:
+        parser.error(
+            _both(
+                "--root is compared with the root of one day: give that day as well, with --until. It was published "
+                "together with the root",
+                "--root 与某一日的日根比较：请用 --until 一并给出该日，它与日根一同公布",
+            )
+        )
     try:
         export = verify(_lines(wanted.export), wanted.key)
         reasons = unproven(export, wanted.key, wanted.since, wanted.until, wanted.root)

@@ -46,7 +46,9 @@ def verify(
         datetime | None, typer.Option(formats=[DAY], help="Day from which it has to reach; else from block 1.")
     ] = None,
     until: Annotated[datetime | None, typer.Option(formats=[DAY], help="Day to which it has to reach.")] = None,
-    root: Annotated[str | None, typer.Option(help="A root that was published, 64 hexadecimal digits.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="The root of the day --until, as it was published: 64 hexadecimal digits.")
+    ] = None,
 ) -> None:
     """Check an export. Exit status 0: sound; 1: broken, something was changed, removed, added or moved; 3: not proven,
     with the reason and the remedy."""

@@ -12,7 +12,7 @@ from services.files import complete_file
 from services.monitor.journal.blocks import Block, Root, export_head, export_lines
 from services.operator.databases import on_service
 from services.operator.options import DatabaseOptions
-from services.operator.output import file_errors, stop
+from services.operator.output import file_errors, print_remark, stop
 from services.operator.store import journal
 from services.operator.store.journal import Signed
 
@@ -23,9 +23,14 @@ def print_public_key(options: DatabaseOptions) -> None:
 
 
 def print_root(options: DatabaseOptions, region: str) -> None:
-    """Print the last day of a region that is over, and its root."""
-    day, root = on_service("monitor", options, lambda engine: _last_root(engine, region))
-    typer.echo(f"{day} {root.hex()}")
+    """Print the last day of a region that is over, and its root. A day without blocks has that of the day before."""
+    last = on_service("monitor", options, lambda engine: _last_root(engine, region))
+    typer.echo(f"{last.day} {last.hash.hex()}")
+    if not last.entries:
+        print_remark(
+            f"no decision was made on {last.day}, so that its root is that of the day before: publish it with its day",
+            f"{last.day} 没有任何决定，其日根与前一日相同：请连同日期一起公布",
+        )
 
 
 def export_journal(options: DatabaseOptions, region: str, since: date | None, until: date | None, out: Path) -> int:
@@ -46,8 +51,8 @@ async def _public_key(engine: AsyncEngine) -> str:
     return found.hex()
 
 
-async def _last_root(engine: AsyncEngine, region: str) -> tuple[date, bytes]:
-    """The last day that is over, and its root."""
+async def _last_root(engine: AsyncEngine, region: str) -> Root:
+    """The root of the last day that is over."""
     async with engine.connect() as connection:
         found = await journal.last_root(connection, region)
     if found is None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.journal.blocks import Block, Root
@@ -18,7 +18,7 @@ _KEY = text("SELECT key FROM journal_reached")
 _ROOTS = text("""
     SELECT * FROM journal_roots WHERE region = :region AND day >= :since AND day <= :until ORDER BY day
 """)
-_LAST_ROOT = text("SELECT day, hash FROM journal_roots WHERE region = :region ORDER BY day DESC LIMIT 1")
+_LAST_ROOT = text("SELECT * FROM journal_roots WHERE region = :region ORDER BY day DESC LIMIT 1")
 _BLOCKS = text("""
     SELECT region, number, day, previous, entries, key, signature FROM journal
     WHERE region = :region AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
@@ -39,16 +39,16 @@ async def public_key(connection: AsyncConnection) -> bytes | None:
     return key
 
 
-async def last_root(connection: AsyncConnection, region: str) -> tuple[date, bytes] | None:
-    """The last day of a region that is over, and the hash that it ends with."""
+async def last_root(connection: AsyncConnection, region: str) -> Root | None:
+    """The root of the last day of a region that is over."""
     row = (await connection.execute(_LAST_ROOT, {"region": region})).one_or_none()
-    return (row.day, row.hash) if row is not None else None
+    return _root(row) if row is not None else None
 
 
 async def roots(connection: AsyncConnection, region: str, since: date | None, until: date | None) -> list[Signed[Root]]:
     """The days of a region that are over, all or some, in order."""
     return [
-        Signed(Root(row.region, row.day, row.first, row.last, row.entries, row.hash), row.signature, row.key.hex())
+        Signed(_root(row), row.signature, row.key.hex())
         for row in await connection.execute(_ROOTS, _days(region, since, until))
     ]
 
@@ -67,6 +67,10 @@ async def blocks(
             for row in rows
         ]
         after = rows[-1].number
+
+
+def _root(row: Row[Any]) -> Root:
+    return Root(row.region, row.day, row.first, row.last, row.entries, row.hash)
 
 
 def _days(region: str, since: date | None, until: date | None) -> dict[str, Any]:

@@ -51,11 +51,16 @@ def test_an_export_is_sound_as_far_as_a_root_was_published(five_days: str, tmp_p
     with file.open(encoding="utf-8") as lines:
         found = verify(lines, PUBLIC)
     assert (found.first, found.last, found.entries, found.days, len(found.open_day)) == (1, 3, 6, 4, 1)
-    day, root = onedoor(five_days, "root", "--region", REGION).split()
-    assert "sound" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, "--root", root)
+    published, note = onedoor(five_days, "root", "--region", REGION).splitlines()
+    day, root = published.split()
+    assert f"no decision was made on {day}, so that its root is that of the day before" in note
+    assert "sound" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, "--until", day, "--root", root)
+    assert "with --until" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, "--root", root, status=2)
     assert "sound" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, "--until", day)
     assert "NOT PROVEN" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, status=3)
-    assert "BROKEN" in onedoor(five_days, "verify", str(file), "--key", PUBLIC, "--root", "0" * 64, status=1)
+    assert "BROKEN" in onedoor(
+        five_days, "verify", str(file), "--key", PUBLIC, "--until", day, "--root", "0" * 64, status=1
+    )
     assert "2026-13-45" in onedoor(five_days, "verify", str(file), "--until", "2026-13-45", status=2)
     assert "def verify(" in onedoor(five_days, "verifier")
 

@@ -91,7 +91,7 @@ def test_a_sound_export_is_verified_and_counted() -> None:
     found = verify(export(), PUBLIC)
     assert (found.first, found.last, found.entries, found.days) == (1, 9, 18, 3)
     assert (found.first_day, found.last_day, found.open_day) == (FIRST, LAST, [])
-    assert judged(export(), until=LAST) == judged(export(), root=blocks()[-1].hash.hex()) == []
+    assert judged(export(), until=LAST) == judged(export(), until=LAST, root=blocks()[-1].hash.hex()) == []
 
 
 def test_the_day_that_is_not_over_is_told_apart() -> None:
@@ -126,7 +126,9 @@ def test_an_export_that_may_lack_something_is_not_proven(
     ("lines", "against", "reason"),
     [
         (export()[:5], {"until": LAST}, "ends with 2026-03-02 and not with 2026-03-04"),
-        (export()[:5], {"root": blocks()[-1].hash.hex()}, "does not have the published root"),
+        (export()[:5], {"until": LAST, "root": blocks()[-1].hash.hex()}, "ends with 2026-03-02 and not with"),
+        (export(), {"until": LAST, "root": "0" * 64}, "the root of 2026-03-04 is another one than 000"),
+        (export(), {"until": FIRST, "root": blocks()[-1].hash.hex()}, "the root of 2026-03-02 is another one"),
         ([export()[0], *export()[5:]], {"since": FIRST, "until": LAST}, "begins with 2026-03-03 and not with"),
     ],
 )
@@ -140,7 +142,7 @@ def test_an_export_that_lacks_what_was_published_is_broken(
 @pytest.mark.parametrize(
     ("lines", "against"),
     [
-        (export(), {"since": date(2026, 4, 1), "root": blocks()[-1].hash.hex()}),
+        (export(), {"since": date(2026, 4, 1), "until": LAST, "root": blocks()[-1].hash.hex()}),
         (export(), {"since": date(2026, 3, 5), "until": LAST}),
         (export(), {"until": date(2026, 3, 1)}),
         (export(closed=2), {"since": date(2026, 3, 5), "until": date(2026, 3, 3)}),
@@ -165,7 +167,10 @@ def test_a_day_without_blocks_is_closed_too() -> None:
     found = verify(lines, PUBLIC)
     assert (found.days, found.last_day) == (6, date(2026, 3, 7))
     assert judged(lines, until=date(2026, 3, 7)) == []
-    assert judged(lines, root=chain[-1].hash.hex()) == []
+    assert judged(lines, until=date(2026, 3, 7), root=chain[-1].hash.hex()) == []
+    # The day after the last block has the root of that block's day: a file that ends with the latter lacks it.
+    with pytest.raises(Broken, match="ends with 2026-03-05 and not with 2026-03-06"):
+        judged(lines[:-2], until=date(2026, 3, 6), root=chain[-1].hash.hex())
     begins_empty = [lines[0], *lines[5:]]
     assert '"root"' in begins_empty[1]
     assert judged(begins_empty, since=date(2026, 3, 3), until=date(2026, 3, 7)) == []
@@ -357,6 +362,8 @@ def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
     )
     unproved = run(export()[:1], "--key", PUBLIC)
     assert unproved.returncode == 3 and unproved.stdout.startswith("NOT PROVEN: it has no block and no root.")
+    alone = run(export(), "--key", PUBLIC, "--root", blocks()[-1].hash.hex())
+    assert alone.returncode == 2 and "give that day as well, with --until" in alone.stderr, "it is compared with no day"
     for options in (("--until", "2026-13-45"), ("--root", "abc"), ("--key",), ("--other",)):
         refused = run(export(), *options)
         assert refused.returncode == 2 and "Traceback" not in refused.stderr, refused.stderr
