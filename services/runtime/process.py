@@ -66,6 +66,8 @@ STOP_STEP_S = 10.0
 
 RETENTION_ADVICE = "see the reason in the log; nothing is deleted meanwhile, and the database grows"
 
+TIMERS_ADVICE = "see the reason in the log; meanwhile nothing falls due, and nothing is asked again"
+
 POLL_ADVICE = "the department's system cannot be read, see the reason in the log; what it reports waits there"
 
 JOINING = "joining the consumer group"
@@ -192,7 +194,7 @@ class ServiceProcess(Generic[S]):
             return more
 
         self._start("batches", self.queue.run())
-        self._start_job("timers", timers.run_once, timers.pause, processor.schedule.changed)
+        self._start_job("timers", timers.run_once, timers.pause, processor.schedule.changed, TIMERS_ADVICE)
         if isinstance(self.clock, FileClock):
             self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
         self._start_loop(Loop("flush", flush, FLUSH_S))

@@ -22,6 +22,7 @@ from services.monitor.store import doubtful_times, rule_store
 from services.monitor.store.notifications import digests, directory_store
 from services.runtime import telemetry
 from services.runtime.clock import Clock
+from services.runtime.clock_check import ClockCheck, check_for
 from services.runtime.store.database import transaction
 
 MAX_ALERTS = 1000
@@ -33,17 +34,22 @@ log = telemetry.logger(__name__)
 class DigestCollector:
     """Call `run_once` periodically."""
 
-    def __init__(self, database: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, database: AsyncEngine, clock: Clock, clocks: ClockCheck | None = None) -> None:
+        """``clocks``: instead of the usual check."""
         self._database = database
         self._clock = clock
+        self._clocks = clocks or check_for(clock)
         self._needs_directory = False
         """Alerts or doubtful times are due, no directory is in force, and the log has a line about it."""
 
     async def run_once(self) -> bool:
         """Collect the next alerts that are due, and doubtful times. Returns whether there may be more.
 
-        Without a directory in force they wait until there is one.
+        Without a directory in force they wait until there is one. Raises `services.runtime.clock_check.ClockInDoubt`: a
+        wrong clock would escalate alerts.
         """
+        if self._clocks is not None:
+            self._clocks.check()
         now = self._clock.now()
         async with transaction(self._database) as connection:
             if self._needs_directory and await directory_store.latest(connection) is None:

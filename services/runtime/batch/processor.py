@@ -34,6 +34,7 @@ from services.runtime.batch.reducer import CaseReducer
 from services.runtime.batch.result import BatchResult, LoadedCase
 from services.runtime.batch.timer_schedule import NEVER, RetrySuppression, TimerSchedule
 from services.runtime.clock import Clock, machine_now
+from services.runtime.clock_check import ClockCheck
 from services.runtime.external_system import ExternalCall
 from services.runtime.service import Service, Statement
 from services.runtime.store import cases, dead_letters, documents, outbox
@@ -181,12 +182,18 @@ class BatchProcessor(Generic[S]):
             if not self.reducer.reduce(case_id, loaded, [InboundMessage(envelope)], result):
                 result.postponed.append(_postponed(row))
 
-    async def load_next_timers(self) -> bool:
-        """Read from the database when the next timer and retry are due. Returns whether one is due already."""
+    async def load_next_timers(self, clocks: ClockCheck | None = None) -> bool:
+        """Read from the database when the next timer and retry are due. Returns whether one is due already.
+
+        Raises `ClockInDoubt` by that check.
+        """
         schedule = self.schedule
         schedule.forget()
         async with self.exclusive() as driver:
-            schedule.include(*await cases.next_timers(driver))
+            timer_at, retry_at, now = await cases.next_timers(driver)
+        schedule.include(timer_at, retry_at)
+        if clocks is not None:
+            clocks.check(now)
         if suppressed_s := self.retry_suppression.remaining_s:
             schedule.delay_retries(suppressed_s)
         return schedule.next_timer_at <= self.clock.now() or schedule.next_retry_at <= machine_now()

@@ -19,6 +19,7 @@ from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.result import BatchResult
+from services.runtime.clock_check import ClockCheck, check_for
 from services.runtime.store import cases, rollouts
 from services.runtime.store.cases import LoadedRows
 from services.runtime.store.database import Driver
@@ -43,7 +44,7 @@ log = telemetry.logger(__name__)
 class Rollout(Generic[S]):
     """Recalculates the open cases of one service.
 
-    ``busy``: whether messages arrive.
+    ``busy``: whether messages arrive. ``clocks``: instead of the usual check.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Rollout(Generic[S]):
         processor: BatchProcessor[S],
         busy: Callable[[], bool] = lambda: False,
         cases_per_transaction: int = CASES_PER_TRANSACTION,
+        clocks: ClockCheck | None = None,
     ) -> None:
         self._processor = processor
         self._busy = busy
         self._cases_per_transaction = cases_per_transaction
+        self._clocks = clocks or check_for(processor.clock)
         self._pause_s = CHECK_S
         self._under_way = False
         """Whether open cases did not follow the rules in force yet at the last check of this process."""
@@ -64,7 +67,10 @@ class Rollout(Generic[S]):
         return self._pause_s
 
     async def run_once(self) -> bool:
-        """Recalculate the next open cases. Returns whether there may be more to do at once."""
+        """Recalculate the next open cases. Returns whether there may be more to do at once.
+
+        Raises `services.runtime.clock_check.ClockInDoubt`: a recalculated case acts on the deadlines that are due.
+        """
         processor, document = self._processor, self._processor.service.rules
         self._pause_s = CHECK_S
         if document is None:
@@ -80,6 +86,8 @@ class Rollout(Generic[S]):
         self._under_way = behind
         if not behind:
             return False
+        if self._clocks is not None:
+            self._clocks.check()
         busy = self._busy()
         limit = min(self._cases_per_transaction, BUSY_CASES_PER_TRANSACTION) if busy else self._cases_per_transaction
         more, took_s = await self._recalculate(document.kind, number, limit)

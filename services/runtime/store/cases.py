@@ -71,7 +71,7 @@ _OPEN = f"""
     WHERE ordinal > $1 AND ordinal <= $2 AND closed_at IS NULL ORDER BY ordinal LIMIT $3
 """
 
-_NEXT_TIMERS = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases)"
+_NEXT_TIMERS = "SELECT (SELECT min(timer_at) FROM cases), (SELECT min(retry_at) FROM cases), clock_timestamp()"
 
 _SAVE = """
     WITH saved AS (
@@ -158,10 +158,11 @@ async def load_open(driver: Driver, after: int, until: int, limit: int) -> tuple
     return _loaded(columns for *columns, _ in found), found[-1]["ordinal"] if found else None
 
 
-async def next_timers(driver: Driver) -> tuple[datetime | None, datetime | None]:
-    """When the next timer is due, by the shared clock, and the next retry, in machine time."""
-    timer_at, retry_at = await driver.fetchrow(_NEXT_TIMERS)
-    return timer_at, retry_at
+async def next_timers(driver: Driver) -> tuple[datetime | None, datetime | None, datetime]:
+    """When the next timer is due, by the shared clock, and the next retry, in machine time; and the present moment of
+    the database's server."""
+    timer_at, retry_at, now = await driver.fetchrow(_NEXT_TIMERS)
+    return timer_at, retry_at, now
 
 
 async def save(

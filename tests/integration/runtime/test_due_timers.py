@@ -1,14 +1,21 @@
 """Timers that are due, each fired once by one of the processes."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Envelope, Message
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.timer_schedule import SUPPRESS_S, RetrySuppression
+from services.runtime.clock import FileClock, SystemClock, machine_now
+from services.runtime.clock_check import ClockCheck, ClockInDoubt, check_for
+from services.runtime.jobs.timers import Timers
 from services.runtime.service import Statement
 from tests.support.runtime.processes import MakeProcessor, break_state, record, rows, tally
 from tests.support.runtime.toy import Tally, case
@@ -21,6 +28,34 @@ async def test_each_due_timer_fires_once_in_one_of_the_processes(process: MakePr
     assert sum(fired) == 100
     assert {(await tally(database, n)).fired for n in range(100)} == {1}
     assert await processes[0].fire_timers(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "reason"),
+    [
+        (timedelta(), timedelta(days=2, hours=1), "jumped ahead by 2 days"),
+        (timedelta(days=2), timedelta(days=2), "differ by more than a day"),
+    ],
+)
+async def test_nothing_falls_due_by_a_clock_that_may_be_wrong(
+    batches: BatchProcessor[Tally], database: AsyncEngine, then: timedelta, now: timedelta, reason: str
+) -> None:
+    """``then`` and ``now``: by how much the machine's clock is wrong when the process starts, and later."""
+    wrong_by = then
+    await batches.run([record("timer 2026-03-02T09:00:00+08:00")])
+    timers = Timers(batches, 10, ClockCheck(lambda: machine_now() + wrong_by, time.monotonic))
+    wrong_by = now
+    with pytest.raises(ClockInDoubt, match=reason):
+        await timers.run_once()
+    assert (await tally(database, 1)).fired == 0
+    wrong_by = timedelta()
+    assert await timers.run_once()
+    assert (await tally(database, 1)).fired == 1
+
+
+def test_a_clock_file_jumps_on_purpose(tmp_path: Path) -> None:
+    assert check_for(SystemClock()) is not None
+    assert check_for(FileClock.create(tmp_path / "clock", machine_now())) is None
 
 
 async def test_a_timer_that_fails_does_not_hold_up_others(

@@ -1,12 +1,16 @@
 """The roll-out of new rules: every open case follows them once, whichever process takes it."""
 
 import asyncio
+import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch.processor import BatchProcessor
+from services.runtime.clock import machine_now
+from services.runtime.clock_check import ClockCheck, ClockInDoubt
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.store import rollouts
 from services.runtime.store.database import DATABASE_ERRORS, transaction
@@ -72,6 +76,23 @@ async def test_another_process_continues_where_one_died(database: AsyncEngine, p
     await follow(other)
     assert set((await instructions(database)).values()) == {("a", "follows 1")}
     assert (await progress(database)).visited == CASES
+
+
+async def test_no_case_is_recalculated_by_a_clock_that_has_jumped(
+    database: AsyncEngine, process: MakeProcessor
+) -> None:
+    one = with_rules(process)
+    await one.run(records())
+    await put(database, a=1)
+    wrong_by = timedelta()
+    rollout = Rollout(one, clocks=ClockCheck(lambda: machine_now() + wrong_by, time.monotonic))
+    wrong_by = timedelta(days=3, hours=1)
+    with pytest.raises(ClockInDoubt, match="jumped ahead by 3 days"):
+        await rollout.run_once()
+    assert (await progress(database)).visited == 0
+    wrong_by = timedelta()
+    await rollout.run_once()
+    assert (await progress(database)).visited > 0
 
 
 async def assert_followed_once(database: AsyncEngine) -> None:

@@ -1,8 +1,10 @@
 """Alerts become entries of digests and escalate, and digests are built; on a real PostgreSQL."""
 
 import json
+import time
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event
 
 from contracts.messages.alerts import (
@@ -13,7 +15,9 @@ from contracts.messages.alerts import (
     AppealDecided,
     Rung,
 )
-from services.monitor.notifications.digest_collector import MAX_ALERTS
+from services.monitor.notifications.digest_collector import MAX_ALERTS, DigestCollector
+from services.runtime.clock import machine_now
+from services.runtime.clock_check import ClockCheck, ClockInDoubt
 from tests.integration.monitor.monitor_process import number
 from tests.integration.monitor.notifications.jobs import FRIDAY, NotificationJobs
 from tests.support.messages import at
@@ -52,6 +56,21 @@ async def test_alerts_wait_until_a_directory_is_in_force(jobs: NotificationJobs)
     await collector.run_once()
     await jobs.notify()
     assert len(jobs.mail.received) == 1
+
+
+async def test_nobody_is_notified_by_a_clock_that_has_jumped(jobs: NotificationJobs) -> None:
+    await jobs.directory()
+    await jobs.alerts(1)
+    wrong_by = timedelta()
+    clocks = ClockCheck(lambda: machine_now() + wrong_by, time.monotonic)
+    collector = DigestCollector(jobs.database, jobs.clock, clocks)
+    wrong_by = timedelta(days=2, hours=1)
+    with pytest.raises(ClockInDoubt, match="jumped ahead by 2 days"):
+        await collector.run_once()
+    assert await jobs.entries() == {}
+    wrong_by = timedelta()
+    await collector.run_once()
+    assert await jobs.entries() == {("wang", "rung", 0): 1}
 
 
 async def test_statements_do_not_grow_with_the_alerts(jobs: NotificationJobs) -> None:
