@@ -109,6 +109,9 @@ def _idempotency_key(header: str | None) -> str | None:
         key = key[1:-1]
     if not key:
         raise wrong_fields([FieldFault(parameter="Idempotency-Key", detail="is empty", detail_zh="不能为空")])
+    if '"' in key:  # of two headers a proxy has made one
+        detail, detail_zh = "has more than one value; send one", "包含多个值，请只发送一个"
+        raise wrong_fields([FieldFault(parameter="Idempotency-Key", detail=detail, detail_zh=detail_zh)])
     return key
 
 

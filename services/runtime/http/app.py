@@ -11,6 +11,7 @@ from pydantic import Field
 
 from contracts.values import Model, Value
 from services.runtime.http import problems
+from services.runtime.http.headers import SingleHeaders
 from services.runtime.http.methods import HeadAndOptions
 from services.runtime.http.urls import Utf8Urls
 from services.runtime.service import Service, ServiceHost
@@ -50,6 +51,7 @@ def application(
     problems.install(app)
     app.add_middleware(HeadAndOptions)
     app.add_middleware(Utf8Urls)
+    app.add_middleware(SingleHeaders)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
     if service.routes is not None:
         app.router.routes.extend(service.routes(host).routes)

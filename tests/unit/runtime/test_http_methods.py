@@ -92,6 +92,8 @@ async def test_options_names_the_methods_of_a_path(client: httpx2.AsyncClient, p
         (b"OPTIONS /health/ready HTTP/1.0\r\n\r\n", b"HTTP/1.1 204"),
         (b"GET /health/live HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
         (b"HEAD http://x/health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200"),
+        (b"GET /health/live HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"HTTP/1.1 400"),
+        (b"POST /cases HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", b"HTTP/1.1 400"),
         (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 400"),
         (b"\x16\x03\x01\x02\x00\x01\x00", b"HTTP/1.1 400"),
         (b"", b""),

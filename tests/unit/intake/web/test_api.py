@@ -17,6 +17,7 @@ from services.runtime.store.database import DatabaseUnreachable
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE, REGION
 from tests.support.runtime.fakes import MemoryHost
+from tests.support.staff import TOKEN
 from tests.unit.intake.core.cases import CASE, after, step_report
 from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post, problem
 
@@ -169,6 +170,31 @@ def test_the_same_key_with_another_body_is_refused(process: MemoryHost[Case]) ->
 
 def test_without_a_key_each_application_is_a_case(process: MemoryHost[Case]) -> None:
     assert post(process).json()["number"] != post(process).json()["number"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Idempotency-Key", ("first", "second")),
+        ("Idempotency-Key", ("same", "same")),
+        ("Content-Type", ("application/json", "text/plain")),
+        ("Authorization", ("Bearer a", f"Bearer {TOKEN}")),
+    ],
+)
+def test_a_header_that_is_given_twice_is_refused(process: MemoryHost[Case], name: str, values: tuple[str, str]) -> None:
+    given = {"Content-Type": "application/json"} if name != "Content-Type" else {}
+    headers = [*given.items(), *((name, value) for value in values)]
+    content = problem(client_of(process, {}).post("/cases", json=APPLICATION, headers=headers), 400)
+    assert content["type"] == "urn:onedoor:problem:header-repeated"
+    assert content["errors"] == [
+        {"parameter": name, "detail": "is given more than once; send it once", "detail_zh": "重复给出，请只发送一次"}
+    ]
+    assert not process.published
+
+
+def test_two_keys_that_a_proxy_has_joined_are_refused(process: MemoryHost[Case]) -> None:
+    (fault,) = problem(post(process, Idempotency_Key='"first", "second"'), 422)["errors"]
+    assert (fault["parameter"], fault["detail"]) == ("Idempotency-Key", "has more than one value; send one")
 
 
 @pytest.mark.parametrize("key", ['""', " "])
