@@ -84,11 +84,13 @@ class DigestBuilder:
             filled |= await doubtful_times.digests_with_news(connection, numbers)
             messages = _messages({person: digest for person, digest in claimed.items() if digest in filled}, directory)
             texts = await self._texts(connection, messages, directory)
-            subjects: dict[int, str | None] = dict.fromkeys(claimed.values())
-            for message, text in zip(messages, texts, strict=True):
+            # The directory may have changed meanwhile, so that another person settles what was new.
+            written = [(message, text) for message, text in zip(messages, texts, strict=True) if text.counts]
+            subjects: dict[int, str | None] = dict.fromkeys(numbers)
+            for message, text in written:
                 subjects |= dict.fromkeys(message.people.values(), text.subject)
             await digests.finish(connection, subjects)
-            await digest_deliveries.create(connection, _deliveries(messages, texts))
+            await digest_deliveries.create(connection, _deliveries(written))
         return len(ready) == MAX_DIGESTS
 
     async def _texts(
@@ -169,10 +171,10 @@ def _names(people: Iterable[str], directory: Directory) -> tuple[str, ...]:
     return tuple(person.name for one in people if (person := directory.person(one)) is not None)
 
 
-def _deliveries(messages: Sequence[_Message], texts: Sequence[DigestText]) -> list[NewDelivery]:
+def _deliveries(written: Iterable[tuple[_Message, DigestText]]) -> list[NewDelivery]:
     return [
         NewDelivery([*message.people.values()], [*message.people], address, text.model_dump_json())
-        for message, text in zip(messages, texts, strict=True)
+        for message, text in written
         for address in message.addresses
     ]
 

@@ -93,6 +93,15 @@ async def test_one_that_is_settled_before_the_digest_is_built_is_no_news(supervi
     assert await mails(supervised) == {}, "one that was resolved at once needs nobody"
 
 
+async def test_a_digest_is_not_empty_where_the_directory_has_changed_meanwhile(supervised: NotificationJobs) -> None:
+    await supervised.publish((7, doubted()))
+    await supervised.collect()
+    await supervised.directory(SUPERVISORS.replace("department: Tax, person: zhou", "department: Tax, person: li"))
+    assert await mails(supervised) == {}
+    await supervised.alerts(1, rung=Rung.RED)
+    assert "存疑时间1项" in (await mails(supervised))["li"]
+
+
 async def test_a_withdrawn_alert_repeats_none(supervised: NotificationJobs) -> None:
     await supervised.publish((7, doubted()))
     assert list(await mails(supervised)) == ["zhou"]
