@@ -140,6 +140,8 @@ class StepReport(Value):
     requested_at: Instant | None = None
     delivered_at: Instant | None = None
     decided_at: Instant | None = None
+    arrived_at: Instant | None = None
+    """When the department's answer arrived: the steps that wait for this one begin then."""
     outcome: Outcome | None = None
     document: Name | None = None
 

@@ -98,7 +98,10 @@ class TaskSuspended(SuspendedPeriod, TaskReport):
 
 
 class TaskDone(TaskReport):
-    """The department has decided. ``decided_at`` is the time of its decision, not that of the message."""
+    """The department has decided. ``decided_at`` is the time of its decision, not that of the message.
+
+    The steps that wait for the decision begin at ``arrived_at``, since no other department could know of it before.
+    """
 
     type: ClassVar[str] = "onedoor.task.done.v1"
 
@@ -109,6 +112,9 @@ class TaskDone(TaskReport):
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
     decided_at: Instant
+    arrived_at: Instant
+    """When the answer first arrived, by the clock of the platform: the same in every report of it, and never in
+    doubt."""
 
 
 class TimeSettled(Message):

@@ -93,11 +93,11 @@ async def test_a_bundle_from_application_to_decision(centre: Centre, matter: str
     for planned in plan.steps:
         step = steps[planned.step]
         assert (step["state"], step["outcome"]) == ("done", "approved")
-        # It was requested at the moment when its last prerequisite was met.
+        # It was requested at the moment when the last answer that it waited for arrived.
         assert step["requested_at"] == max(
-            [case["accepted_at"], *(steps[name]["decided_at"] for name in planned.after)]
+            [case["accepted_at"], *(steps[name]["arrived_at"] for name in planned.after)]
         )
-        assert step["requested_at"] < step["delivered_at"] < step["decided_at"]
+        assert step["requested_at"] < step["delivered_at"] < step["decided_at"] <= step["arrived_at"]
     assert_history(case)
     assert_due(case, receipt, plan)
     await assert_commitments_closed(centre, case)

@@ -1,4 +1,4 @@
-"""Another calendar, another ladder, an impossible time, as applicants and supervisors see them."""
+"""Another calendar, another ladder, an impossible time, a late report, as applicants and supervisors see them."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
+from services.runtime.clock import FileClock
 from tests.support.cases.known_outcomes import application, person
 from tests.support.centre import ZONE, Answer, Centre, running
 from tests.support.waiting import eventually
@@ -180,9 +181,9 @@ posts: [{role: director, person: zhou}]
 RESULT = """
     INSERT INTO up_pro_result (row_guid, project_no, data_source, cd_operation, cd_batch, cd_time, is_delivery_results,
         result_type, result_date, result_cetr_no)
-    VALUES ('1970', $1, '2', 'I', 'b', now(), '0', '1', '1970-01-01 08:00', '证A')
+    VALUES (left($1, 14), $1, '2', 'I', 'b', now(), '0', '1', $2, '证' || left($1, 14))
 """
-"""A decision of the commerce department on a task, at a moment before there was one."""
+"""A decision of the commerce department on a task, at this moment."""
 
 
 async def test_an_impossible_time_counts_from_its_arrival_until_a_supervisor_settles_it(
@@ -198,7 +199,9 @@ async def test_an_impossible_time_counts_from_its_arrival_until_a_supervisor_set
         return bool((await licence())["state"] == "delivered")
 
     await eventually(delivered, 20, "commerce has the task")
-    await centre.rows("sandbox_commerce", RESULT, f"{number}/licence")
+    await centre.rows(
+        "sandbox_commerce", RESULT, f"{number}/licence", datetime(1970, 1, 1, 8, tzinfo=ZONE).replace(tzinfo=None)
+    )
 
     async def doubts() -> list[str]:
         found: Any = await centre.monitor("/doubtful-times")
@@ -234,3 +237,49 @@ async def test_an_impossible_time_counts_from_its_arrival_until_a_supervisor_set
 
     await eventually(resolved, 45, "no time of the case is in doubt")
     assert "zhou" in await onedoor(centre, "times", "list", "--resolved")
+
+
+async def test_a_late_report_takes_no_time_from_the_department_after_it(centre: Centre, tmp_path: Path) -> None:
+    receipt = await centre.apply(application("start-business", person(4)), "late report")
+    number, clock = receipt["number"], FileClock(centre.platform.folder / "clock")
+
+    async def step(name: str) -> Answer:
+        return next(one for one in (await shown(centre, receipt))["steps"] if one["step"] == name)
+
+    async def delivered() -> bool:
+        return bool((await step("licence"))["state"] == "delivered")
+
+    await eventually(delivered, 20, "commerce has the task")
+    delivered_at = datetime.fromisoformat((await step("licence"))["delivered_at"]).astimezone(ZONE)
+    decided_at = delivered_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    reported_at = decided_at + timedelta(hours=1)
+
+    async def later() -> bool:
+        return clock.now() > reported_at
+
+    await eventually(later, 20, "an hour has passed since the decision")
+    await centre.rows("sandbox_commerce", RESULT, f"{number}/licence", decided_at.replace(tzinfo=None))
+
+    async def sent_on() -> bool:
+        after = await step("tax-registration")
+        return bool(after["due"] and after["state"] == "delivered")
+
+    await eventually(sent_on, 20, "tax has the task, and a deadline")
+    licence, after = await step("licence"), await step("tax-registration")
+    assert datetime.fromisoformat(licence["decided_at"]) == decided_at
+    assert after["requested_at"] == licence["arrived_at"]
+    assert datetime.fromisoformat(after["requested_at"]) > reported_at
+    begun = {one["key"]: one["opened_at"] for one in (await centre.monitor(f"/commitments/{number}"))["commitments"]}
+    assert begun["step/tax-registration"] == after["requested_at"]
+    file = tmp_path / "audit.json"
+    await onedoor(centre, "audit", "--json", str(file))
+
+    early = licence["decided_at"]
+    begin = f'"requested_at":"{after["requested_at"]}"'
+    wrong = "UPDATE cases SET state = replace(state, $2, $3) WHERE case_id = $1"
+    await centre.rows("onedoor_routing", wrong, number, begin, f'"requested_at":"{early}"')
+    try:
+        await onedoor(centre, "audit", "--json", str(file), status=1)
+    finally:
+        await centre.rows("onedoor_routing", wrong, number, f'"requested_at":"{early}"', begin)
+    assert "begins at another moment than the last answer that it waits for arrived" in file.read_text("utf-8")

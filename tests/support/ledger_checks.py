@@ -132,7 +132,8 @@ def _cases(services: Mapping[str, _Service], numbers: Collection[str]) -> Iterat
 
 
 def _answers(steps: list[Json]) -> list[tuple[Any, ...]]:
-    return [tuple(step.get(name) for name in ("step", "state", "outcome", "document", "decided_at")) for step in steps]
+    names = ("step", "state", "outcome", "document", "decided_at", "arrived_at")
+    return [tuple(step.get(name) for name in names) for step in steps]
 
 
 def _tasks(

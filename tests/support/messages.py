@@ -74,8 +74,9 @@ def report(
     decided_at: datetime | None = None,
     **fields: Any,
 ) -> StepReport:
-    """How a step stands, by the report of routing."""
-    return StepReport(step=step, state=state, requested_at=requested_at, decided_at=decided_at, **fields)
+    """How a step stands, by the report of routing. An answer arrived at once."""
+    times = {"requested_at": requested_at, "decided_at": decided_at, "arrived_at": decided_at}
+    return StepReport(**{"step": step, "state": state} | times | fields)
 
 
 def case_suspended(since: datetime, until: datetime | None = None, **fields: Any) -> CaseSuspended:
@@ -131,9 +132,9 @@ class CaseMessages:
         return TaskSuspended(**self._task(step) | defaults | fields)
 
     def done(self, step: str, moment: datetime, **fields: Any) -> TaskDone:
-        """The approval of the department, for a task delivered an hour before."""
+        """The approval of the department, for a task delivered an hour before. It arrived at once."""
         defaults = {"reference": REFERENCE, "delivered_at": moment - timedelta(hours=1), "decided_at": moment}
-        defaults["outcome"] = Outcome.APPROVED
+        defaults |= {"outcome": Outcome.APPROVED, "arrived_at": moment}
         return TaskDone(**self._task(step) | defaults | fields)
 
     def reported(self, *steps: StepReport) -> CaseReported:

@@ -131,22 +131,22 @@ def histories(draw: st.DrawFn, *, finished: bool = False) -> list[At]:
     """Possible histories of a case: each event at one moment, reported in messages of that moment or later."""
     whole, licence, tax = (limits(draw(limit_ends), draw(limit_ends)) for _ in range(3))
     of = business(whole, licence, tax)
-    step_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments)))
+    step_at, arrived_at, tax_at, case_at = sorted((draw(moments), draw(moments), draw(moments), draw(moments)))
     messages: list[At] = [(of.accepted(MONDAY), MONDAY), (of.delivered("licence", MONDAY), MONDAY)]
     answered = finished or draw(st.booleans())
-    licence_done = report("licence", StepState.DONE, MONDAY, decided_at=step_at)
+    licence_done = report("licence", StepState.DONE, MONDAY, decided_at=step_at, arrived_at=arrived_at)
     if answered:
-        messages.append((of.done("licence", step_at, delivered_at=MONDAY), step_at))
+        messages.append((of.done("licence", step_at, delivered_at=MONDAY, arrived_at=arrived_at), arrived_at))
     for time in draw(st.lists(moments, max_size=3)):
-        if answered and time >= step_at:
-            steps = [licence_done, report("tax", StepState.DELIVERED, step_at)]
+        if answered and time >= arrived_at:
+            steps = [licence_done, report("tax", StepState.DELIVERED, arrived_at)]
         else:
             steps = [LICENCE_OPEN, report("tax", StepState.WAITING)]
         if not answered or time <= tax_at:
             messages.append((of.reported(*steps), time))
     if finished or (answered and draw(st.booleans())):
         messages.append((of.done("tax", tax_at, delivered_at=MONDAY), tax_at))
-        tax_done = report("tax", StepState.DONE, step_at, decided_at=tax_at)
+        tax_done = report("tax", StepState.DONE, arrived_at, decided_at=tax_at)
         messages.append((of.decided(case_at, licence_done, tax_done), case_at))
     return messages
 

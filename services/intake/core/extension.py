@@ -90,13 +90,14 @@ def apply(case: Case, change: CaseExtended) -> Case:
 
 
 def _steps_at(case: Case, at: datetime) -> tuple[set[Code], set[Code]]:
-    """The steps that were over at that moment, and those of them that were approved.
+    """The steps that were over at that moment, and those of them whose approval had arrived, so that others began.
 
     A step that has been answered shows that all steps before it were approved, also if their answers are still on
     their way.
     """
     answered = [step for step in case.steps if step.decided_at is not None and step.decided_at <= at]
-    approved = {step.step for step in answered if step.outcome is Outcome.APPROVED}
+    arrived = [step for step in answered if step.arrived_at is not None and step.arrived_at <= at]
+    approved = {step.step for step in arrived if step.outcome is Outcome.APPROVED}
     approved = approved.union(*(_all_before(case, step.step) for step in answered))
     dropped = {step.step for step in case.steps if step.state is StepState.DROPPED}
     return approved | dropped | {step.step for step in answered}, approved

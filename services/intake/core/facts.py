@@ -37,6 +37,7 @@ def merge_answer(case_id: CaseId, case: Case, done: TaskDone) -> Case:
         requested_at=done.requested_at,
         delivered_at=done.delivered_at,
         decided_at=done.decided_at,
+        arrived_at=done.arrived_at,
         outcome=done.outcome,
         document=done.document,
     )
@@ -88,6 +89,7 @@ def _merge_step(step: StepProgress, report: StepReport, *, from_routing: bool) -
     }
     if _prevails(step, report, from_routing=from_routing):
         changes["decided_at"] = report.decided_at
+        changes["arrived_at"] = report.arrived_at
         changes["outcome"] = report.outcome
         changes["document"] = report.document
         changes["from_routing"] = from_routing

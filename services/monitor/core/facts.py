@@ -59,8 +59,8 @@ def record_acceptance(state: MonitoredCase, message: CaseAccepted) -> MonitoredC
     step_systems = tuple(sorted((step.step, step.system) for step in plan.steps))
     accepted = state.replace(matter=plan.matter, region=message.region, approvals=(), step_systems=step_systems)
     accepted = accepted.replace(commitments=tuple(sorted(commitments, key=lambda commitment: commitment.key)))
-    for step_name, approved_at in state.approvals:
-        accepted = approve_step(accepted, step_name, approved_at)
+    for step_name, arrived_at in state.approvals:
+        accepted = approve_step(accepted, step_name, arrived_at)
     for recorded in state.commitments:
         if recorded.is_step and recorded.key not in planned and recorded.ended_at is not None:
             accepted = end_step(accepted, recorded.key.removeprefix(STEP_PREFIX), recorded.ended_at)
@@ -238,12 +238,12 @@ def end_step(state: MonitoredCase, step: Code, ended_at: datetime) -> MonitoredC
     return state.replace(ended_steps=tuple(sorted(known.items())))
 
 
-def approve_step(state: MonitoredCase, step: Code, approved_at: datetime) -> MonitoredCase:
-    """This case with that step approved. A step begins with the last of the approvals that it waits for."""
+def approve_step(state: MonitoredCase, step: Code, arrived_at: datetime) -> MonitoredCase:
+    """This case with that step approved. A step begins when the last of the approvals that it waits for arrived."""
     if state.accepted and not any(step in commitment.after for commitment in state.commitments):
         return state
     approvals = dict(state.approvals)
-    approvals[step] = min(approvals.get(step, approved_at), approved_at)
+    approvals[step] = min(approvals.get(step, arrived_at), arrived_at)
     state = state.replace(approvals=tuple(sorted(approvals.items())))
     for commitment in state.commitments:
         if step in commitment.after and approvals.keys() >= set(commitment.after):

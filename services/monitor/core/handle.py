@@ -204,7 +204,7 @@ def _record_answer_of_department(case: MonitoredCase, message: TaskDone) -> Moni
         delivered_at=message.delivered_at,
     )
     if message.outcome is Outcome.APPROVED:
-        return facts.approve_step(case, message.step, message.decided_at)
+        return facts.approve_step(case, message.step, message.arrived_at)
     return case
 
 

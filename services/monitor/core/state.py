@@ -87,7 +87,7 @@ class EarlyReport(Value):
 class MonitoredCase(Value):
     """A case as monitor knows it. ``matter`` and ``region`` come with the acceptance or with a report of side timers.
 
-    ``approvals``: steps that others may wait for, each with the moment of its approval.
+    ``approvals``: steps that others may wait for, each with the moment at which its approval arrived.
     ``suspensions``, ``extension``, ``restarted_at``: what has changed the time of the case or of its steps.
     ``change_ids``: the changes reported by intake that are included. ``step_systems``: the plan's steps, each with the
     system that is requested to do it. ``ended_steps``: when those steps ended that have no commitment of their own.

@@ -114,8 +114,8 @@ class CaseRecord:
 
 
 def answer(step: Mapping[str, Any]) -> tuple[str, ...]:
-    """The answer to a step: outcome, document and time, empty where there is none."""
-    return tuple(step.get(name) or "" for name in ("outcome", "document", "decided_at"))
+    """The answer to a step: outcome, document, time and arrival, empty where there is none."""
+    return tuple(step.get(name) or "" for name in ("outcome", "document", "decided_at", "arrived_at"))
 
 
 def contents(messages: Iterable[PublishedMessage]) -> set[str]:

@@ -64,6 +64,7 @@ def _report(step: RoutedStep) -> StepReport:
         requested_at=step.requested_at,
         delivered_at=step.delivered_at,
         decided_at=step.decided_at,
+        arrived_at=step.arrived_at,
         outcome=step.outcome,
         document=step.document,
     )

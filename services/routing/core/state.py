@@ -15,6 +15,8 @@ class RoutedStep(Value):
     requested_at: Instant | None = None
     delivered_at: Instant | None = None
     decided_at: Instant | None = None
+    arrived_at: Instant | None = None
+    """When the department's answer arrived."""
     outcome: Outcome | None = None
     document: Name | None = None
 

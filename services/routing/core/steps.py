@@ -39,8 +39,8 @@ ENDED = frozenset({StepState.DONE, StepState.DROPPED})
 def advance(steps: Steps, accepted_at: datetime) -> Steps:
     """Request every step whose prerequisites are all approved; drop those that wait for a refused one.
 
-    A step counts as requested from the moment of its last prerequisite's decision, or from acceptance if it has none:
-    the order in which the answers arrive does not change it.
+    A step begins when the last answer that it waits for arrived, or with the acceptance if it waits for none. Each
+    answer says itself when it arrived, so that the order in which they are processed does not change it.
     """
     while any(step.state is StepState.WAITING for step in steps):
         by_name = {step.name: step for step in steps}
@@ -62,7 +62,8 @@ def deliver(case_id: CaseId, case: RoutedCase, delivered: TaskDelivered) -> Step
 def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
     """The steps with this answer; unchanged if it is known. Raises `InvalidMessage` if it contradicts another.
 
-    Of two times of one decision the earlier counts: a doubtful time is the latest possible moment.
+    Of two times of one decision the earlier counts: a doubtful time is the latest possible moment. When the answer
+    arrived is the same in every report of it, and the steps after it have begun then.
     """
     step = _find(case_id, case, done)
     if step.state is StepState.DONE:
@@ -77,6 +78,7 @@ def answer(case_id: CaseId, case: RoutedCase, done: TaskDone) -> Steps:
         TaskDone,
         delivered_at=done.delivered_at,
         decided_at=done.decided_at,
+        arrived_at=done.arrived_at,
         outcome=done.outcome,
         document=done.document,
     )
@@ -110,8 +112,8 @@ def _advance_step(step: RoutedStep, by_name: Mapping[str, RoutedStep], accepted_
     if any(before.state is StepState.DROPPED or before.outcome is Outcome.REFUSED for before in prerequisites):
         return _move(step, Prerequisites.REFUSED)
     if all(before.outcome is Outcome.APPROVED for before in prerequisites):
-        decided = [before.decided_at for before in prerequisites if before.decided_at is not None]
-        return _move(step, Prerequisites.APPROVED, requested_at=max(decided, default=accepted_at))
+        arrived = [before.arrived_at for before in prerequisites if before.arrived_at is not None]
+        return _move(step, Prerequisites.APPROVED, requested_at=max(arrived, default=accepted_at))
     return step
 
 

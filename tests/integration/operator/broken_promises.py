@@ -14,9 +14,12 @@ CASES = {
     # No department refused: a case in which one did is refused as a whole.
     "a case with a document": "SELECT case_id FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"证%'"
     ' AND state NOT LIKE \'%"outcome":"refused"%\' ORDER BY case_id',
+    "a new business": 'SELECT case_id FROM cases WHERE closed_at IS NOT NULL AND state LIKE \'%"after":["licence"]%\''
+    " AND state NOT LIKE '%\"refused\"%' ORDER BY case_id",
     "a case from the web": 'SELECT case_id FROM cases WHERE state LIKE \'%"channel":"web"%\' ORDER BY case_id',
+    # First those of which no alert was withdrawn: the answer was late.
     "a case with an alert": "SELECT case_id FROM cases WHERE closed_at IS NOT NULL AND state LIKE '%\"raised\"%'"
-    " ORDER BY case_id",
+    " ORDER BY state LIKE '%\"withdrawn\"%', case_id",
     # Cases that another department refused earlier never come to tax.
     "a case of tax": "SELECT case_id FROM outbox WHERE topic = 'onedoor.tasks.tax' ORDER BY ctid",
     # The one decided first: its service has the answer.
@@ -28,6 +31,7 @@ CLOSED = "case_id = '<a closed case>'"
 OPEN = "case_id = '<an open case>'"
 CERTIFIED = "case_id = '<a case with a document>'"
 ALERTED = "case_id = '<a case with an alert>'"
+DONE = "event LIKE '%\"onedoor.task.done.v1\"%'"
 DECISION = f"event LIKE '%\"onedoor.case.decided.v1\"%' AND {CERTIFIED}"
 ALERT = "event LIKE '%\"onedoor.alert.raised.v1\"%'"
 OF_TAX = "topic = 'onedoor.tasks.tax' AND case_id = '<a case of tax>'"
@@ -71,6 +75,10 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f"UPDATE cases SET closed_at = NULL WHERE {CLOSED}": "still open there",
     },
     (Invariant.TASKS, "onedoor_routing"): {
+        'UPDATE cases SET state = replace(state, \'"after":["licence"]\', \'"after":["premises"]\')'
+        " WHERE case_id = '<a new business>'": "moment than the last answer that it waits for arrived",
+        'UPDATE cases SET state = regexp_replace(state, \'"accepted_at":"20\', \'"accepted_at":"19\')'
+        f" WHERE {CLOSED}": "begins at another moment than the case was accepted",
         f"DELETE FROM outbox WHERE {OF_TAX}": "has not been requested",
         f"{AGAIN} replace(event, '\"450', '\"451') FROM outbox WHERE {OF_TAX}": "requested in different ways",
     },
@@ -80,6 +88,12 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f" WHERE {CERTIFIED}": "was decided before it was received",
         'UPDATE cases SET state = regexp_replace(state, \'"decided_at":"20\', \'"decided_at":"21\')'
         f" WHERE {CERTIFIED}": "was decided at a moment that lies ahead",
+        'UPDATE cases SET state = regexp_replace(state, \'"arrived_at":"20\', \'"arrived_at":"21\')'
+        f" WHERE {CERTIFIED}": "was reported at a moment that lies ahead",
+        'UPDATE cases SET state = regexp_replace(state, \'"arrived_at":"20\', \'"arrived_at":"19\')'
+        f" WHERE {CERTIFIED}": "was reported before it was decided",
+        f'{AGAIN} regexp_replace(event, \'"arrived_at":"20\', \'"arrived_at":"19\') FROM outbox'
+        f" WHERE {DONE} AND {CERTIFIED}": "reported with another answer than tax holds",
     },
     (Invariant.TASKS, "onedoor_land"): {
         f"UPDATE cases SET call_due_at = NULL WHERE {OPEN}": "no call is due",
@@ -111,6 +125,8 @@ _FAULTS: dict[tuple[Invariant, str], dict[str, str]] = {
         f'{AGAIN} regexp_replace(event, \'"opened_at":"20\', \'"opened_at":"19\') FROM outbox'
         f" WHERE topic = 'onedoor.commitments' AND {CLOSED}": "opened 2 times",
         f"DELETE FROM outbox WHERE topic = 'onedoor.commitments' AND {CLOSED}": "not been published as open",
+        'UPDATE cases SET state = regexp_replace(state, \'("key":"step/.*?"opened_at":")20\', \'\\119\')'
+        f" WHERE {CLOSED}": "begins at another moment than its step was requested",
     },
     (Invariant.RUNGS, "onedoor_monitor"): {
         'UPDATE cases SET state = regexp_replace(state, \'"raised_at":"20\', \'"raised_at":"21\')'

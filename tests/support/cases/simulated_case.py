@@ -137,11 +137,13 @@ def simulate(
     answered: bool,
     accepted_at: datetime = ACCEPTED_AT,
     answer_after: timedelta = timedelta(),
+    late_by: timedelta = timedelta(),
     rules_version: int = 1,
 ) -> SimulatedCase:
     """A case with this plan: decided and closed in the end, or else delivered to all departments and open.
 
-    Messages are processed in the order of their publication. The departments answer ``answer_after`` acceptance.
+    Messages are processed in the order of their publication. The departments decide ``answer_after`` the request, and
+    report it ``late_by`` later.
     """
     case = SimulatedCase()
     states: dict[str, Value] = {}
@@ -171,10 +173,10 @@ def simulate(
             case.published.append(published)
             pending.extend((consumer, published) for consumer in consumers(message))
         if isinstance(transition.call, Submit) and not transition.call_after:
-            at = accepted_at + answer_after
+            at = envelope.time + answer_after
             answer = Submitted(task_id=transition.call.task.task_id, answer=_answer(name, at, answered=answered))
             reply = follow(answer, envelope, _source(name), len(transition.out))
-            pending.append((name, reply.replace(time=at)))
+            pending.append((name, reply.replace(time=at + late_by)))
     return case
 
 

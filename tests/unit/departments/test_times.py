@@ -10,13 +10,21 @@ from hypothesis import strategies as st
 from contracts.core import InvalidMessage
 from contracts.envelope import TimerFired
 from contracts.messages.plans import Outcome
-from contracts.messages.tasks import DoubtfulTime, TaskDelivered, TaskDone, TaskSuspended, TimeField, TimeSettled
+from contracts.messages.tasks import (
+    DoubtfulTime,
+    TaskCorrected,
+    TaskDelivered,
+    TaskDone,
+    TaskSuspended,
+    TimeField,
+    TimeSettled,
+)
 from services.departments.sdk.core.handle import handle
 from services.departments.sdk.core.messages import Decision, Notified, Procedure, Receipt, Submitted
 from services.departments.sdk.core.state import Task, Tasks
 from services.departments.sdk.core.times import checked_answer
 from tests.support.messages import MONDAY, CaseMessages, at, plan, plan_step
-from tests.support.scenario import Scenario, only
+from tests.support.scenario import Scenario, of_type, only
 
 REQUEST = CaseMessages(plan(plan_step("tax"))).requested("tax", MONDAY)
 ARRIVED = MONDAY + timedelta(days=2)
@@ -226,7 +234,7 @@ def test_no_moment_that_counts_lies_before_the_request_or_after_the_arrival(
 ) -> None:
     checked = checked_answer(Task(request=REQUEST), decision(decided_at, delivered_at), arrived_at, tolerance)
     assert isinstance(checked, Decision)
-    assert min(MONDAY, arrived_at) <= checked.delivered_at <= checked.decided_at <= arrived_at
+    assert min(MONDAY, arrived_at) <= checked.delivered_at <= checked.decided_at <= arrived_at == checked.arrived_at
     claims = {one.field: one.claimed for one in checked.doubtful}
     for field, claimed in ((TimeField.DELIVERED_AT, delivered_at), (TimeField.DECIDED_AT, decided_at)):
         assert claims.get(field, claimed) == claimed, "a doubtful time is kept as it was reported"
@@ -248,6 +256,48 @@ def test_a_settlement_of_a_time_that_is_not_in_doubt_changes_nothing() -> None:
 def test_a_settlement_for_an_unknown_task_is_refused() -> None:
     other = settled(TimeField.DECIDED_AT, MONDAY, MONDAY, task_id="K7Q2-9MXF-4TBA-3/land")
     tasks().refuses(other, error=InvalidMessage, reason="never been requested")
+
+
+@pytest.mark.parametrize("settled_first", [True, False])
+@pytest.mark.parametrize("decided_at", [MONDAY, at("1970-01-01 08:00"), ARRIVED + TOLERANCE])
+def test_each_report_of_a_decision_says_when_it_first_arrived(decided_at: datetime, settled_first: bool) -> None:
+    """The department repeats it, corrects its time, a supervisor settles that, routing requests it, a crash comes."""
+    scenario = tasks(decision(decided_at))
+    again = Notified(task_id=REQUEST.task_id, content=decision(decided_at))
+    corrected = Notified(task_id=REQUEST.task_id, content=decision(MONDAY + SECOND))
+    settlement = settled(TimeField.DECIDED_AT, decided_at, MONDAY)
+    reports = of_type(TaskDone, scenario.last.out)
+    order = (again, REQUEST, settlement, corrected) if settled_first else (corrected, again, settlement)
+    for number, message in enumerate((*order, REQUEST), 1):
+        scenario.state = Tasks.model_validate_json(scenario.case.model_dump_json(exclude_defaults=True))
+        reports += of_type(TaskDone, scenario.when(message, ARRIVED + number * timedelta(days=1)))
+    assert len(reports) >= 3
+    assert {one.arrived_at for one in reports} == {ARRIVED}
+
+
+def test_a_decision_arrives_when_it_is_received_and_not_with_the_receipt() -> None:
+    scenario = tasks(receipt(MONDAY))
+    later = ARRIVED + timedelta(days=1)
+    submitted = Submitted(task_id=REQUEST.task_id, answer=decision(MONDAY + SECOND))
+    assert only(TaskDone, scenario.when(submitted, later)).arrived_at == later
+
+
+def test_an_answer_that_an_operator_corrected_arrives_with_the_correction() -> None:
+    corrected = TaskCorrected(
+        task_id=REQUEST.task_id,
+        system="tax",
+        reference="2",
+        other_numbers=("1",),
+        by="op",
+        outcome=Outcome.APPROVED,
+        delivered_at=MONDAY,
+        decided_at=MONDAY + SECOND,
+        reason="以部门登记为准",
+        corrected_at=ARRIVED + timedelta(days=300),
+    )
+    arrived_at = ARRIVED + timedelta(days=2)
+    done = only(TaskDone, tasks(receipt(MONDAY)).when(corrected, arrived_at))
+    assert (done.decided_at, done.arrived_at) == (MONDAY + SECOND, arrived_at), "an operator's clock may be wrong"
 
 
 def test_a_doubtful_time_is_reported_again_until_it_is_settled() -> None:

@@ -1,6 +1,7 @@
 """Monitor's core by example: given messages, when one more arrives, then these are published."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -65,6 +66,16 @@ def test_a_step_begins_with_the_approvals_it_waits_for_and_a_repeated_acceptance
             ("step/licence", MONDAY),
             ("step/tax", later),
         ]
+
+
+def test_a_step_begins_when_the_approval_arrived_and_not_when_it_was_decided() -> None:
+    decided_at, arrived_at = MONDAY + timedelta(hours=1), MONDAY + timedelta(days=3)
+    done = BUSINESS.done("licence", decided_at, arrived_at=arrived_at)
+    for messages in permutations([business(tax=limits(2, 4)).accepted(MONDAY), done, done]):
+        monitor = Monitor().given(*((message, arrived_at) for message in messages))
+        licence, tax = monitor.case.commitment("step/licence"), monitor.case.commitment("step/tax")
+        assert licence is not None and licence.ended_at == decided_at
+        assert tax is not None and tax.opened_at == arrived_at
 
 
 def test_a_step_does_not_begin_after_a_refusal() -> None:

@@ -53,21 +53,39 @@ def case() -> SimulatedCase:
     )
 
 
-def decided() -> CaseRecord:
+def decided(of: SimulatedCase | None = None) -> CaseRecord:
     """A sound case, decided and closed."""
+    of = of or case()
     record = CaseRecord(CASE_ID)
-    for name in case().stored:
-        text = case().last(name).state
-        processed_ids = tuple(envelope.id for envelope in case().received(name))
-        closed_at = case().closed_at(name)
+    for name in of.stored:
+        text = of.last(name).state
+        processed_ids = tuple(envelope.id for envelope in of.received(name))
+        closed_at = of.closed_at(name)
         record.rows[name].append(StoredCase(from_json(text), text, processed_ids, None, None, None, closed_at))
-        record.published[name] += [published(envelope) for envelope in case().published_by(name)]
+        record.published[name] += [published(envelope) for envelope in of.published_by(name)]
     for system in SYSTEMS:
         for task in record.rows[system][0].state["tasks"]:
             known, task_id = task["decision"], task["request"]["task_id"]
             at = datetime.fromisoformat(known["decided_at"])
             record.ledgers[system] = [LedgerRow(task_id, known["reference"], known["outcome"], at, at)]
     return record
+
+
+@cache
+def in_turn() -> SimulatedCase:
+    """A case whose steps come one after another. Each department decides at once, and reports it a day later."""
+    plan = three_departments_plan()
+    names = [step.step for step in plan.steps]
+    steps = [step.model_copy(update={"after": tuple(names[:place])}) for place, step in enumerate(plan.steps)]
+    plan = plan.model_copy(update={"steps": tuple(steps)})
+    return simulate(
+        plan,
+        answered=True,
+        accepted_at=ACCEPTED_AT,
+        answer_after=timedelta(minutes=10),
+        late_by=timedelta(days=1),
+        rules_version=0,
+    )
 
 
 def published(envelope: Envelope[Message]) -> PublishedMessage:
@@ -112,6 +130,55 @@ def faults(record: CaseRecord, moments: Moments = MOMENTS) -> list[str]:
 
 def test_a_sound_case_has_no_fault() -> None:
     assert check_case(decided(), MOMENTS) == []
+
+
+LATER = replace(MOMENTS, now=NOW + timedelta(days=7))
+
+
+def test_a_late_report_is_no_fault_of_the_step_after_it() -> None:
+    record = decided(in_turn())
+    routing = record.row("routing")
+    assert routing is not None
+    first, second, _ = routing.state["steps"]
+    assert second["requested_at"] == first["arrived_at"] > first["decided_at"]
+    assert check_case(record, LATER) == []
+    assert replay(record, LATER) == (6, [])
+
+
+@pytest.mark.parametrize(
+    ("service", "place", "field", "expected"),
+    [
+        ("routing", 0, "requested_at", "begins at another moment than the case was accepted"),
+        ("routing", 1, "requested_at", "begins at another moment than the last answer that it waits for arrived"),
+        ("routing", 0, "arrived_at", "answered otherwise by commerce"),
+        ("monitor", 1, "opened_at", "begins at another moment than its step was requested"),
+        ("tax", None, "arrived_at", "was reported before it was decided"),
+        ("intake", 0, "arrived_at", "intake shows other answers"),
+    ],
+)
+def test_a_begin_or_an_arrival_that_does_not_fit_is_a_fault(
+    service: str, place: int | None, field: str, expected: str
+) -> None:
+    record = decided(in_turn())
+    state = deepcopy(record.rows[service][0].state)
+    if place is None:
+        (task,) = state["tasks"]
+        of = task["decision"]
+    elif service == "monitor":
+        of = state["commitments"][place]
+    else:
+        of = state["steps"][place]
+    of[field] = "2026-02-01T00:00:00Z"
+    changed(record, service, state=state)
+    assert any(expected in what for what in faults(record, LATER))
+
+
+def test_a_step_that_begins_before_an_answer_that_it_waits_for_is_a_fault() -> None:
+    record = decided(in_turn())
+    state = deepcopy(record.rows["routing"][0].state)
+    del state["steps"][0]["arrived_at"]
+    changed(record, "routing", state=state)
+    assert any("before an answer that it waits for" in what for what in faults(record, LATER))
 
 
 def test_a_padded_number_in_a_ledger_is_the_same_number() -> None:

@@ -1,6 +1,7 @@
 """Routing's core, by examples and properties."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from services.routing.core.handle import handle
 from services.routing.core.lifecycle import CaseState, state_of
 from services.routing.core.state import RoutedCase
 from tests.support.messages import MONDAY, CaseMessages
-from tests.support.scenario import Scenario, enveloped
+from tests.support.scenario import Scenario, enveloped, only
 from tests.unit.routing.cases import TUESDAY, case_of, requested, routed
 
 ONE_STEP = case_of(tax=())
@@ -36,6 +37,27 @@ def test_an_answer_starts_the_steps_that_waited_and_passes_on_its_document() -> 
     assert request.step == "tax"
     assert [document.number for document in request.documents] == ["licence-1"]
     assert request.requested_at == TUESDAY
+
+
+def test_a_step_begins_when_the_last_answer_that_it_waits_for_arrived_and_not_when_it_was_decided() -> None:
+    case = case_of(licence=(), land=(), tax=("licence", "land"))
+    late, early = MONDAY + 3 * DAY, MONDAY + 2 * DAY
+    answers = case.done("licence", TUESDAY, arrived_at=late), case.done("land", early, arrived_at=early)
+    for first, second in (answers, answers[::-1]):
+        scenario = routed(case, first)
+        request = only(TaskRequested, scenario.when(second))
+        assert request.requested_at == late
+        report = only(CaseReported, scenario.when(CaseStateRequested()))
+        licence = report.steps[0]
+        assert (licence.decided_at, licence.arrived_at) == (TUESDAY, late)
+
+
+def test_an_answer_with_a_corrected_time_does_not_move_the_steps_after_it() -> None:
+    late = MONDAY + 3 * DAY
+    scenario = routed(IN_TURN, IN_TURN.done("licence", late))
+    assert not scenario.when(IN_TURN.done("licence", TUESDAY, arrived_at=late))
+    licence, tax = scenario.case.steps
+    assert (licence.decided_at, licence.arrived_at, tax.requested_at) == (TUESDAY, late, late)
 
 
 def test_the_last_answer_decides_the_case_at_the_time_of_the_last_decision() -> None:
@@ -113,20 +135,28 @@ CASES = [
 ]
 
 
+Answers = dict[str, dict[str, Any]]
+"""The answer to each step, as fields."""
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[CaseMessages, dict[str, Outcome], list[int]]:
+def histories(draw: st.DrawFn) -> tuple[CaseMessages, Answers, list[int]]:
     case = draw(st.sampled_from(CASES))
-    outcomes = {step.step: draw(st.sampled_from(Outcome)) for step in case.plan.steps}
-    return case, outcomes, draw(st.lists(st.integers(0, 10**6), min_size=40, max_size=200))
+    answers: Answers = {}
+    for index, step in enumerate(case.plan.steps, 1):
+        decided_at = MONDAY + index * DAY
+        arrived_at = decided_at + draw(st.integers(0, 5)) * DAY
+        times = {"delivered_at": MONDAY, "decided_at": decided_at, "arrived_at": arrived_at}
+        answers[step.step] = times | {"outcome": draw(st.sampled_from(Outcome))}
+    return case, answers, draw(st.lists(st.integers(0, 10**6), min_size=40, max_size=200))
 
 
 @given(histories())
 def test_any_order_repetition_and_delay_leads_to_the_same_end(
-    history: tuple[CaseMessages, dict[str, Outcome], list[int]],
+    history: tuple[CaseMessages, Answers, list[int]],
 ) -> None:
     """Departments answer every request; the network repeats, delays and shuffles all messages."""
-    case, outcomes, choices = history
-    decided_at = {name: MONDAY + (index + 1) * DAY for index, name in enumerate(outcomes)}
+    case, answers, choices = history
     pending: list[Envelope[Message]] = [enveloped(case.accepted(MONDAY), MONDAY)]
     state: RoutedCase | None = None
     decisions: set[CaseDecided] = set()
@@ -143,7 +173,7 @@ def test_any_order_repetition_and_delay_leads_to_the_same_end(
             match message:
                 case TaskRequested(step=name):
                     requested_steps.append(name)
-                    done = case.done(name, decided_at[name], outcome=outcomes[name], delivered_at=MONDAY)
+                    done = case.done(name, MONDAY, **answers[name])
                     for answer in (case.delivered(name, MONDAY), done):
                         pending.append(enveloped(answer, MONDAY, id=answer_id))
                 case CaseDecided():
@@ -155,17 +185,20 @@ def test_any_order_repetition_and_delay_leads_to_the_same_end(
         for received in list(pending):
             receive(received)
 
-    expected = _in_order(case, outcomes, decided_at)
+    expected = _in_order(case, answers)
     assert state.model_copy(update={"attempts": 1}) == expected.model_copy(update={"attempts": 1})
     assert len(decisions) == 1
     assert len(requested_steps) == len(set(requested_steps)), "no step is requested twice without a timer"
+    for step in state.steps:
+        if step.requested_at is not None:
+            assert step.requested_at == max((answers[name]["arrived_at"] for name in step.plan.after), default=MONDAY)
 
 
-def _in_order(case: CaseMessages, outcomes: dict[str, Outcome], decided_at: dict[str, datetime]) -> RoutedCase:
+def _in_order(case: CaseMessages, answers: Answers) -> RoutedCase:
     scenario = routed(case)
     while state_of(scenario.case) is CaseState.OPEN:
         name = next(step.name for step in scenario.case.steps if step.state is StepState.REQUESTED)
-        scenario.given(case.done(name, decided_at[name], outcome=outcomes[name], delivered_at=MONDAY))
+        scenario.given(case.done(name, MONDAY, **answers[name]))
     return scenario.case
 
 

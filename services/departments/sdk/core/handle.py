@@ -55,7 +55,7 @@ def handle(state: Tasks | None, envelope: Envelope[Message]) -> Transition[Tasks
         case TimeSettled():
             return _time_settled(state, message)
         case TaskCorrected():
-            return _corrected(state, message)
+            return _corrected(state, message, envelope.time)
         case TimerFired():
             return _transition(state, *_doubtful_reports(state))
         case _:
@@ -108,10 +108,10 @@ def _notified(state: Tasks, notified: Notified, arrived_at: datetime) -> Transit
     return _changed(state, before, capability.answer(before, answer))
 
 
-def _corrected(state: Tasks, corrected: TaskCorrected) -> Transition[Tasks]:
+def _corrected(state: Tasks, corrected: TaskCorrected, arrived_at: datetime) -> Transition[Tasks]:
     """Report the answer in any case: its number is another one than before."""
     before = _find(state, corrected.task_id)
-    after = capability.correct(before, corrected)
+    after = capability.correct(before, corrected, arrived_at)
     return _transition(_replaced(state, before, after), *capability.state_reports(after))
 
 

@@ -48,7 +48,10 @@ class Receipt(Reported):
 
 
 class Decision(Reported):
-    """The department has decided. ``decided_at`` is its own time of decision."""
+    """The department has decided. ``decided_at`` is its own time of decision.
+
+    ``arrived_at``: when the decision first arrived. Adapters leave it empty: the core sets it.
+    """
 
     reference: Number
     delivered_at: DepartmentTime
@@ -56,6 +59,7 @@ class Decision(Reported):
     document: DocumentNumber = None
     opinion: Paragraphs = ""
     decided_at: DepartmentTime
+    arrived_at: Instant | None = None
 
 
 class Procedure(Reported, SuspendedPeriod):

@@ -4,6 +4,7 @@ Answers merge: a repeated or late answer changes nothing, unless it corrects a d
 raises `InvalidMessage`.
 """
 
+from datetime import datetime
 from typing import Any
 
 from contracts.core import InvalidMessage
@@ -36,6 +37,8 @@ def answer(task: Task, answer: Answer) -> Task:
         return task
     match answer:
         case Decision():
+            if task.decision is not None:  # with times corrected: the other departments know the decision already
+                answer = answer.replace(arrived_at=task.decision.arrived_at)
             return Task(
                 request=task.request,
                 state=state,
@@ -49,11 +52,12 @@ def answer(task: Task, answer: Answer) -> Task:
             return task
 
 
-def correct(task: Task, corrected: TaskCorrected) -> Task:
+def correct(task: Task, corrected: TaskCorrected, arrived_at: datetime) -> Task:
     """The task with the answer that an operator has settled. Raises `InvalidMessage` for a task that is done.
 
     Its times are claims, as in every other answer, but an operator writes them, not a clock of the department: the
-    usual tolerance applies, whatever the settings allow that clock.
+    usual tolerance applies, whatever the settings allow that clock. ``arrived_at``: when the correction arrived, by the
+    clock of the platform, and the answer with it.
 
     A decision has been published and may have ended the case, so that it cannot be changed here.
     """
@@ -62,9 +66,8 @@ def correct(task: Task, corrected: TaskCorrected) -> Task:
             f"task {task.request.task_id} is done: its decision cannot be corrected",
             f"任务 {task.request.task_id} 已办结，其决定不能更正",
         )
-    at, tolerance = corrected.corrected_at, CLOCK_TOLERANCE
     number: dict[str, Any] = {"reference": corrected.reference, "delivered_at": corrected.delivered_at}
-    receipt = times.checked_answer(task, Receipt(**number), at, tolerance)
+    receipt = times.checked_answer(task, Receipt(**number), arrived_at, CLOCK_TOLERANCE)
     settled = task.replace(
         receipt=receipt if task.receipt is not None else None, corrections=(*task.corrections, corrected)
     )
@@ -77,7 +80,7 @@ def correct(task: Task, corrected: TaskCorrected) -> Task:
         opinion=corrected.opinion,
         decided_at=corrected.decided_at,
     )
-    return answer(settled, times.checked_answer(settled, decision, at, tolerance))
+    return answer(settled, times.checked_answer(settled, decision, arrived_at, CLOCK_TOLERANCE))
 
 
 def suspend(task: Task, procedure: Procedure) -> Task:

@@ -32,7 +32,7 @@ R = TypeVar("R", Receipt, Decision, Procedure)
 def checked_answer(task: Task, answer: Answer, arrived_at: datetime, tolerance: timedelta) -> Answer:
     """The answer to this task with the moments that count, and the doubtful times beside them.
 
-    ``arrived_at``: when the answer arrived.
+    ``arrived_at``: when the answer arrived, which a decision keeps.
     """
     match answer:
         case Receipt():
@@ -133,5 +133,10 @@ def _decision(report: Decision, receipt: Receipt | None, bounds: _Bounds) -> Dec
         doubtful.append(DoubtfulTime(field=TimeField.DECIDED_AT, claimed=report.decided_at))
         decided_at = latest
     if delivered_at == report.delivered_at and decided_at == report.decided_at and not doubtful:
-        return report
-    return report.replace(delivered_at=delivered_at or decided_at, decided_at=decided_at, doubtful=tuple(doubtful))
+        return report.replace(arrived_at=latest)
+    return report.replace(
+        delivered_at=delivered_at or decided_at,
+        decided_at=decided_at,
+        arrived_at=latest,
+        doubtful=tuple(doubtful),
+    )

@@ -49,6 +49,7 @@ def commitments(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
         if {key for key in keys if _is_planned(key)} != planned:
             yield fault(both("monitor holds other commitments than the plan has", "monitor 的时限责任与流程不符"))
     yield from (fault(what) for what in _opened(case, tracked, moments))
+    yield from (fault(what) for what in _begun(tracked, routing))
     yield from _closed(case, monitor, routing, intake, moments)
 
 
@@ -87,6 +88,19 @@ def _opened(case: CaseRecord, tracked: list[Json], moments: Moments) -> Iterator
         ):
             yield both(
                 "the case's commitment runs, and has not been published as open", "办件的时限责任已开始，却未发布开启"
+            )
+
+
+def _begun(tracked: list[Json], routing: StoredCase | None) -> Iterator[str]:
+    """Compare the beginning of each step with the moment at which routing requested it."""
+    steps = routing.state["steps"] if routing is not None else ()
+    requested = {step_key(step["plan"]["step"]): step["requested_at"] for step in steps if "requested_at" in step}
+    for commitment in tracked:
+        key, opened_at = commitment["key"], commitment.get("opened_at")
+        if opened_at is not None and requested.get(key, opened_at) != opened_at:
+            yield both(
+                f"commitment {key} begins at another moment than its step was requested",
+                f"时限责任 {key} 的开始时间与其环节的交办时间不同",
             )
 
 

@@ -15,7 +15,7 @@ from services.operator.audit.case_record import (
     contents,
     latest,
 )
-from services.operator.audit.invariants import MAX_CLOCK_STEP, Fault, Invariant, Moments, moment
+from services.operator.audit.invariants import MAX_CLOCK_STEP, Fault, Invariant, Moments, moment, optional_moment
 
 CORE = ("intake", "routing", "monitor")
 
@@ -30,6 +30,7 @@ def tasks(case: CaseRecord, moments: Moments) -> Iterator[Fault]:
     }
     texts = [
         *_requested(case, requested, routing, moments),
+        *(_begun(requested, routing) if routing else ()),
         *(what for system in _systems(case) for what in _at_department(case, system, requested, moments)),
         *(what for task_id, step in requested.items() for what in _handed_over(case, task_id, step, routing, moments)),
     ]
@@ -58,6 +59,22 @@ def _requested(
     if routing is not None:
         for task_id in {*published} - {*requested}:
             yield both(f"{task_id} has been requested, and routing does not know it", "已交办，routing 却没有记录")
+
+
+def _begun(requested: dict[str, Json], routing: StoredCase) -> Iterator[str]:
+    """Compare when each step was requested with the arrival of the answers that it waited for."""
+    arrived = {step["plan"]["step"]: optional_moment(step.get("arrived_at")) for step in routing.state["steps"]}
+    accepted_at = moment(routing.state["accepted_at"])
+    for task_id, step in requested.items():
+        awaited = [arrived[name] for name in step["plan"].get("after", ())]
+        known = [at for at in awaited if at is not None]
+        if len(known) < len(awaited):
+            yield both(f"{task_id} has been requested before an answer that it waits for", "交办早于其所等的答复")
+        elif moment(step["requested_at"]) != max(known, default=accepted_at):
+            what, what_zh = ("the last answer that it waits for arrived", "其所等的最后一项答复的到达时间")
+            if not awaited:
+                what, what_zh = "the case was accepted", "受理时间"
+            yield both(f"{task_id} begins at another moment than {what}", f"开始时间与{what_zh}不同")
 
 
 def _handed_over(
@@ -139,6 +156,7 @@ def _impossible_times(task_id: str, task: Json, moments: Moments) -> Iterator[st
         "requested_at": ("requested", "交办"),
         "delivered_at": ("received", "接收"),
         "decided_at": ("decided", "决定"),
+        "arrived_at": ("reported", "回报"),
     }
     before: tuple[datetime, str, str] | None = None
     for field, (name, name_zh) in names.items():

@@ -32,6 +32,8 @@ class Fact(StrEnum):
     """Routing and monitor: when the case ended."""
     OPENED = "opened"
     """Monitor's states and its outbox: since when the case's commitment runs."""
+    BEGUN = "begun"
+    """Routing and monitor: since when each step that has a limit runs."""
     LISTED = "listed"
     """Monitor's states and its list of alerts: this rung of this commitment fired, and whether it is withdrawn."""
     ALERT_PUBLISHED = "alert_published"

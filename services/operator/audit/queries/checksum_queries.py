@@ -85,6 +85,18 @@ INTAKE_OUTBOX = Checksum(
     """,
 )
 
+_BEGINS_AT = f"""
+    CASE WHEN strpos(rest, '"after":["') = 0 THEN accepted_at ELSE (
+        SELECT CASE WHEN bool_and(arrived_at <> '') THEN max(arrived_at COLLATE "C") || 'Z' END
+        FROM string_to_table(split_part(split_part(rest, '"after":["', 2), '"]', 1), '","') AS name,
+            LATERAL (SELECT split_part(split_part(state, '{{"plan":{{"step":"' || name || '"', 2), '{{"plan":', 1)
+                AS earlier OFFSET 0) AS found,
+            LATERAL (SELECT rtrim({after("earlier", '"arrived_at":"')}, 'Z') AS arrived_at OFFSET 0) AS cut
+    ) END
+"""
+"""When a step of routing can begin: with the acceptance, or when the last answer that it waits for arrived. Without the
+letter for the zone, texts of moments have their order."""
+
 ROUTING_CASES = Checksum(
     facts=(
         *(
@@ -95,7 +107,7 @@ ROUTING_CASES = Checksum(
             Fact.HANDED_OVER,
             Fact.ANSWERED,
         ),
-        Fact.CLOSED,
+        *(Fact.CLOSED, Fact.BEGUN),
     ),
     second=(Fact.KNOWN_TO_ROUTING, Fact.DECIDED),
     counts=("tasks",),
@@ -106,10 +118,12 @@ ROUTING_CASES = Checksum(
         CASE WHEN requested_at > $2 THEN task END AS requested,
         CASE WHEN requested_at > $2 THEN task END AS handed_over,
         CASE WHEN answered_at > $2 THEN {hashed("case_id", "step", "answer")} END AS answered,
-        first AND ((closed_at IS NULL) = (timer IS NULL) OR (closed_at IS NULL) <> (decided_at = '')) AS flag,
+        CASE WHEN limited AND requested_at <> '' THEN {hashed("case_id", "step", "requested_at")} END AS begun,
+        first AND ((closed_at IS NULL) = (timer IS NULL) OR (closed_at IS NULL) <> (decided_at = ''))
+            OR requested_at <> '' AND requested_at IS DISTINCT FROM begins_at AS flag,
         (requested_at <> '')::int AS tasks
     FROM (
-        SELECT b, case_id, closed_at, timer, first, step, requested_at, answer, decided_at,
+        SELECT b, case_id, closed_at, timer, first, step, requested_at, begins_at, limited, answer, decided_at,
             split_part(answer, '"', 1) AS answered_at,
             CASE WHEN NOT first THEN {hashed("case_id", "step", "system", "requested_at")} END AS task,
             CASE WHEN decided_at <> '' THEN {hashed("case_id", "decided_at", "outcome")} END AS decision
@@ -119,8 +133,10 @@ ROUTING_CASES = Checksum(
                 CASE WHEN i > 1 THEN split_part(piece, '"', 1) END AS step,
                 CASE WHEN i > 1 THEN split_part(rest, '"', 1) END AS system,
                 CASE WHEN i > 1 THEN {after("course", '"requested_at":"')} END AS requested_at,
+                CASE WHEN i > 1 THEN {_BEGINS_AT} END AS begins_at, strpos(rest, '"limits":{{') > 0 AS limited,
                 CASE WHEN i > 1 THEN split_part(course, '"decided_at":"', 2) END AS answer
-            FROM cases, string_to_table(state, '{{"plan":{{"step":"') WITH ORDINALITY AS pieces (piece, i),
+            FROM (SELECT *, {after("state", '"accepted_at":"')} AS accepted_at FROM cases OFFSET 0) AS accepted,
+                string_to_table(state, '{{"plan":{{"step":"') WITH ORDINALITY AS pieces (piece, i),
                 LATERAL (SELECT
                     CASE WHEN i = 1 THEN split_part(state, '],"outcome":"', 2) END AS decision,
                     CASE WHEN i > 1 THEN split_part(piece, '"system":"', 2) END AS rest OFFSET 0) AS cut,
@@ -222,14 +238,14 @@ _AHEAD = """
 
 MONITOR_CASES = Checksum(
     facts=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.OPENED),
-    summed=(Fact.LISTED, Fact.ALERT_PUBLISHED),
-    second=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED),
+    summed=(Fact.BEGUN, Fact.LISTED, Fact.ALERT_PUBLISHED),
+    second=(Fact.KNOWN_TO_MONITOR, Fact.CLOSED, Fact.BEGUN),
     counts=("commitments", "rungs"),
     rows=f"""
     SELECT b, hashtextextended(case_id, 1) AS known_to_monitor,
         CASE WHEN ended_at IS NOT NULL THEN {hashed("case_id", "ended_at")} END AS closed,
         CASE WHEN opened_at > $2 THEN {hashed("case_id", "opened_at")} END AS opened,
-        listed_x, fired AS listed_n, published_x AS alert_published_x, fired AS alert_published_n,
+        begun_x, begun_n, listed_x, fired AS listed_n, published_x AS alert_published_x, fired AS alert_published_n,
         wrong_rungs OR ahead OR keys <> tracked OR (closed_at IS NOT NULL) <> (ended_at IS NOT NULL)
             OR closed_at IS NOT NULL AND timer IS NOT NULL AS flag,
         commitments, rungs
@@ -244,11 +260,13 @@ MONITOR_CASES = Checksum(
             3 * count(nullif(due, '')) AS rungs,
             min(CASE WHEN key = 'case' THEN own_end END) AS ended_at,
             min(CASE WHEN key = 'case' AND due <> '' THEN opened END) AS opened_at,
+            bit_xor(begun) AS begun_x, count(begun) AS begun_n,
             bit_xor({_alert_sums("(r ->> 'rung')", "(r ? 'withdrawn')::text")}) AS listed_x,
             bit_xor({_alert_sums("(r ->> 'rung')")}) AS published_x,
             sum({_FIRED_COUNT}) AS fired
         FROM (
             SELECT *, least(own_end, case_ended) AS ended,
+                CASE WHEN starts_with(key, 'step/') THEN {hashed("case_id", "substr(key, 6)", "opened")} END AS begun,
                 {_DUE},
                 CASE WHEN fired THEN state::jsonb -> 'commitments' -> (i - 2)::int -> 'raised' END AS raised
             FROM (
@@ -313,7 +331,8 @@ MONITOR_OUTBOX = Checksum(
     """,
 )
 
-_ANSWER = """decided_at || '","outcome":"' || outcome || coalesce('","document":"' || nullif(document, ''), '')"""
+_ANSWER = """decided_at || '","arrived_at":"' || arrived_at || '","outcome":"' || outcome
+    || coalesce('","document":"' || nullif(document, ''), '')"""
 """The answer as the text of routing's state has it."""
 
 _FIRST_TASK = '{"tasks":[{"request":{"task_id":"'
@@ -332,7 +351,8 @@ DEPARTMENT_CASES = Checksum(
         CASE WHEN decided_at > $2 AND decided_at < $4 THEN {hashed("task_id", "outcome")} END AS outcome_in_ledger,
         (closed_at IS NULL) = (call_due_at IS NULL) OR task_id <> case_id || '/' || step
             OR delivered_at <> '' AND delivered_at < requested_at OR delivered_at > $6
-            OR decided_at <> '' AND decided_at < delivered_at OR decided_at > $6 AS flag,
+            OR decided_at <> '' AND decided_at < delivered_at OR decided_at > $6
+            OR left(arrived_at, 19) < left(decided_at, 19) OR arrived_at > $6 AS flag,
         (task_id <> '')::int AS held, (document <> '')::int AS documents,
         CASE WHEN reference <> '' THEN hashtextextended(reference, 1) END AS number_hash,
         CASE WHEN document <> '' THEN hashtextextended(document, 1) END AS document_hash
@@ -342,8 +362,8 @@ DEPARTMENT_CASES = Checksum(
                 split_part(piece, '"', 5) AS step, split_part(rest, '"', 1) AS system,
                 {after("rest", '"requested_at":"')} AS requested_at,
                 {after("course", '"reference":"')} AS reference, {after("course", '"delivered_at":"')} AS delivered_at,
-                {after("course", '"decided_at":"')} AS decided_at, {after("course", '"outcome":"')} AS outcome,
-                {after("course", '"document":"')} AS document
+                {after("course", '"decided_at":"')} AS decided_at, {after("course", '"arrived_at":"')} AS arrived_at,
+                {after("course", '"outcome":"')} AS outcome, {after("course", '"document":"')} AS document
             FROM cases, string_to_table(right(state, -length('{_FIRST_TASK}')), '{_NEXT_TASK}') AS piece,
                 LATERAL (SELECT split_part(piece, '"system":"', 2) AS rest OFFSET 0) AS cut,
                 LATERAL (SELECT split_part(rest, '"state":"', 2) AS course OFFSET 0) AS again

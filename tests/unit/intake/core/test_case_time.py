@@ -118,6 +118,12 @@ def test_a_step_after_a_refused_one_is_not_open() -> None:
     assert extended(accepted((refused, after(2)), (dropped, after(2))), 3).steps == ("title",)
 
 
+def test_a_step_whose_approval_arrived_later_had_not_opened_the_next_one() -> None:
+    late = [(CASE.done(step, after(1), arrived_at=after(5)), after(5)) for step in ("taxes", "title")]
+    assert extended(accepted(*late), 3).steps == ()
+    assert extended(accepted(*late), 6).steps == ("registration",)
+
+
 def test_an_answer_shows_that_the_steps_before_it_are_over() -> None:
     last = accepted((CASE.done("registration", after(2)), after(2)))
     assert extended(last, 3).steps == (), "only the decision is still on its way"

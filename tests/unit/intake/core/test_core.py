@@ -93,6 +93,7 @@ def test_of_two_answers_the_earlier_holds_and_neither_is_mixed_with_the_other() 
     for messages in ([early, late], [late, early]):
         title = accepted(*messages).case.steps[1]
         assert (title.decided_at, title.outcome, title.document) == (after(20), Outcome.REFUSED, "Z9")
+        assert title.arrived_at == after(20)
 
 
 def test_the_report_of_routing_prevails_over_the_answer_of_a_department() -> None:
