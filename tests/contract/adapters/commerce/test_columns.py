@@ -36,8 +36,9 @@ async def test_days_in_place_of_times_raise_no_doubt(site: CommerceSite, exchang
     (one,) = (await decisions(site)).values()
     content = content_of(one)
     assert isinstance(content, Decision)
-    checked = checked_answer(Task(request=task(1)), content, REQUESTED + timedelta(days=1), timedelta())
-    assert checked == content.replace(delivered_at=REQUESTED, decided_at=REQUESTED)
+    arrived_at = REQUESTED + timedelta(days=1)
+    checked = checked_answer(Task(request=task(1)), content, arrived_at, timedelta())
+    assert checked == content.replace(delivered_at=REQUESTED, decided_at=REQUESTED, arrived_at=arrived_at)
 
 
 OPINION = text("""
