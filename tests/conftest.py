@@ -5,21 +5,30 @@ Several workers share the files of tests (pytest-xdist, ``tests/__main__.py``). 
 
 import asyncio
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from deploy.local.engines import Engines
-from tests.support.waiting import eventually
+from deploy.local.engines.postgres import Postgres
+from tests.support.databases import own_database
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 """The tests' own clients call this machine without a proxy. Those of the platform have tests of their own."""
 
 settings.register_profile("side by side", deadline=None)
 settings.load_profile("side by side")  # no test is timed: others run beside it
+
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        # The usual formatter draws the variables of every frame in colours: a tenth of a second for each exception.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""
@@ -37,42 +46,38 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    """Kafka and PostgreSQL, started once."""
-    engines = Engines(tmp_path_factory.mktemp("engines"))
+    """Kafka and PostgreSQL, started once.
+
+    PostgreSQL does not wait for the disk: that takes longer than most tests, and would matter in a power cut only.
+    Tests that kill it have engines of their own.
+    """
+    engines = Engines(tmp_path_factory.mktemp("engines"), throwaway=True)
     asyncio.run(engines.start())
+    asyncio.run(_without_flushes(engines.postgres))
     yield engines
     asyncio.run(engines.stop())
+
+
+async def _without_flushes(postgres: Postgres) -> None:
+    connection = await postgres.connect()
+    try:
+        await connection.execute("ALTER SYSTEM SET fsync = off")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
 def database_url(engines: Engines) -> Iterator[str]:
     """The address of an empty database that only this test uses."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(engines.postgres.create_database(name, template="template0"))
-    yield engines.database_url(name)
-    asyncio.run(engines.postgres.drop_database(name))
+    with own_database(engines) as address:
+        yield address
 
 
 @pytest.fixture
 def kafka_address(engines: Engines) -> Iterator[str]:
     """The address of a broker without topics; those that the test makes are removed after it."""
+    from tests.support.shared_engines import remove_topics
+
     yield engines.kafka
-    asyncio.run(_remove_topics(engines.kafka))
-
-
-async def _remove_topics(address: str) -> None:
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-
-        async def gone() -> bool:
-            topics = [name for name in await admin.list_topics() if not name.startswith("__")]
-            if topics:
-                await admin.delete_topics(topics)
-            return not topics
-
-        await eventually(gone, 20)
-    finally:
-        await admin.close()
+    asyncio.run(remove_topics(engines.kafka))

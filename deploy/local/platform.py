@@ -23,13 +23,21 @@ _POLL_SECONDS = 0.2
 class Platform:
     """The platform in one folder. ``async with Platform(folder) as platform`` is entered when everything is ready.
 
-    Raises `PlatformFailed`, after stopping what had been started.
+    It starts and stops engines of its own, unless it is given some that run already: then these stay, with the
+    platform's databases and topics. Raises `PlatformFailed`, after stopping what had been started.
     """
 
-    def __init__(self, folder: Path, options: Options | None = None, notify: Notify = lambda _: None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Options | None = None,
+        notify: Notify = lambda _: None,
+        engines: Engines | None = None,
+    ) -> None:
         self.folder = folder.resolve()
         self.options = options or Options()
-        self.engines = Engines(self.folder, notify, self.options.brokers, throwaway=self.options.throwaway)
+        self._own_engines = engines is None
+        self.engines = engines or Engines(self.folder, notify, self.options.brokers, throwaway=self.options.throwaway)
         self.supervisor = Supervisor(self.folder / "logs", preload(self.options.systems), notify)
         self._notify = notify
         self._keepers: list[asyncio.Task[None]] = []
@@ -58,8 +66,9 @@ class Platform:
         """Start everything and return when it is ready."""
         try:
             self.supervisor.start()  # preloads modules while the engines start
-            await self.engines.start()
-            self._keepers = [asyncio.create_task(self._keep_running(engine)) for engine in self.engines.all]
+            if self._own_engines:
+                await self.engines.start()
+                self._keepers = [asyncio.create_task(self._keep_running(engine)) for engine in self.engines.all]
             wiring = self._wiring = Wiring(self.folder, self.engines.kafka, self.engines.database_url, self.options)
             write_addresses(self.folder, wiring.addresses())
             self._notify(both("making the databases", "正在建立各数据库"))
@@ -102,7 +111,8 @@ class Platform:
         for task in self._keepers:
             task.cancel()
         async with AsyncExitStack() as stack:  # in reverse order, and each also after one that has failed
-            stack.push_async_callback(self.engines.stop)
+            if self._own_engines:
+                stack.push_async_callback(self.engines.stop)
             stack.push_async_callback(self.supervisor.stop)
             await asyncio.gather(*self._keepers, return_exceptions=True)
 

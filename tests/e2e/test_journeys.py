@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.messages.plans import Plan
 from contracts.registry import REGISTRY, topics_for
+from deploy.local.engines import Engines
 from services.departments.sandbox.behaviour import Behaviour
 from services.load import load
 from services.registry import default_systems
@@ -51,8 +52,8 @@ RUNGS = ("warning", "yellow", "red")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
-    async with running(tmp_path_factory.mktemp("centre"), BEHAVIOUR, DAYS_A_SECOND) as centre:
+async def centre(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
+    async with running(tmp_path_factory.mktemp("centre"), BEHAVIOUR, DAYS_A_SECOND, engines) as centre:
         yield centre
 
 
@@ -302,4 +303,4 @@ async def dead_letters_are(centre: Centre, service: str, count: int) -> bool:
 
 async def test_no_personal_data_is_in_any_log(centre: Centre) -> None:
     """Runs after all tests above, and searches for refused applicants as well as accepted ones."""
-    assert named_in_logs(centre.platform.folder, PERSONS) == []
+    assert named_in_logs(centre.platform, PERSONS) == []

@@ -22,6 +22,7 @@ from services.departments.sandbox.behaviour import Behaviour
 from services.intake.catalogue.load import sample_catalogue
 from tests.support import ledger_checks
 from tests.support.centre import RETRY_S, Answer, Centre, named_in_logs, running
+from tests.support.ledger_checks import Content
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -177,22 +178,32 @@ async def test_applicants_are_shown_the_decision(run: KillRun) -> None:
 
 
 async def test_no_personal_data_is_in_the_logs_of_killed_processes(run: KillRun) -> None:
-    assert named_in_logs(run.centre.platform.folder, [one["applicant"] for one in run.applications]) == []
+    assert named_in_logs(run.centre.platform, [one["applicant"] for one in run.applications]) == []
 
 
-async def faults_after(run: KillRun, database: str, statement: str) -> list[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def content(run: KillRun) -> Content:
+    """The content of all databases, which nobody changes any more: the services have been stopped."""
+    await run.centre.platform.supervisor.stop()
+    async with ledger_checks.opened(run.centre.platform.engines.database_url) as tables:
+        return await ledger_checks.read(tables)
+
+
+async def faults_after(run: KillRun, content: Content, database: str, statement: str) -> list[str]:
     """The findings of the ledger checks after this change to copies of a database's tables.
 
     The copies are temporary tables, which this connection alone sees instead of the originals. They have no keys, so
     that rows which the keys forbid can be planted as well.
     """
-    async with ledger_checks.opened(run.centre.platform.engines.database_url) as tables:
-        connection = tables[database]
+    connection = await run.centre.platform.engines.postgres.connect(database)
+    try:
         for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             await connection.execute('CREATE TEMP TABLE "{0}" AS TABLE public."{0}"'.format(row["tablename"]))
         done = await connection.execute(statement)
         assert not done.endswith(" 0"), f"{done}: nothing was planted"
-        return await ledger_checks.faults(tables, run.numbers)
+        return (await content.updated({database: connection})).faults(run.numbers)
+    finally:
+        await connection.close()
 
 
 A_CASE = "case_id = (SELECT min(case_id) FROM cases)"
@@ -278,7 +289,7 @@ PLANTED_FAULTS = [
 
 @pytest.mark.parametrize(("database", "statement", "expected"), PLANTED_FAULTS)
 async def test_the_ledger_checks_detect_planted_faults(
-    run: KillRun, database: str, statement: str, expected: str
+    run: KillRun, content: Content, database: str, statement: str, expected: str
 ) -> None:
-    found = await faults_after(run, database, statement)
+    found = await faults_after(run, content, database, statement)
     assert any(re.search(expected, fault) for fault in found), found

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
+from deploy.local.engines import Engines
+from onedoor.cli import app
 from services.departments.sandbox.behaviour import Behaviour
 from services.monitor.store.rule_store import SHIPPED
 from services.runtime.clock import FileClock
@@ -26,21 +28,17 @@ SLOW = Behaviour(mean_days=300.0)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
-    async with running(tmp_path_factory.mktemp("centre"), SLOW, days_a_second=0.01) as centre:
+async def centre(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Centre]:
+    async with running(tmp_path_factory.mktemp("centre"), SLOW, 0.01, engines) as centre:
         yield centre
 
 
 async def onedoor(centre: Centre, *arguments: str, status: int = 0) -> str:
     """The output of the command for this centre."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "onedoor.cli", *arguments, "--folder", str(centre.platform.folder)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == status, output.decode()
-    return output.decode()
+    place = ("--folder", str(centre.platform.folder))
+    result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *place], catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result.output
 
 
 async def shown(centre: Centre, receipt: Answer) -> Answer:
@@ -98,9 +96,16 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_visibly(centre: C
     assert (moved_event["data"]["cause"], moved_event["data"]["rules_version"]) == ("rules", 2)
     assert "nothing changes" in await onedoor(centre, *arguments)
 
-    found: Any = await centre.monitor("/rules")
-    assert [one["number"] for one in found] == [2, 1]
-    assert found[0]["done_at"] is not None and found[0]["changed"] >= 1
+    versions: list[Answer] = []
+
+    async def done() -> bool:
+        found: Any = await centre.monitor("/rules")
+        versions[:] = found
+        return found[0]["done_at"] is not None
+
+    await eventually(done, 20, "the new version counts for every case")
+    assert [one["number"] for one in versions] == [2, 1]
+    assert versions[0]["changed"] >= 1
 
 
 async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import psutil
 
+from deploy.local.engines import Engines
 from deploy.local.platform import Platform
 from deploy.local.wiring import Options
 from onedoor.applicants import applications
@@ -19,6 +20,7 @@ from services.intake.catalogue.load import sample_catalogue
 from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.centre import BEGINS, Centre
+from tests.support.shared_engines import platform_on
 from tests.support.staff import STAFF, TOKEN
 from tests.support.waiting import eventually
 
@@ -27,16 +29,19 @@ SYSTEMS = default_systems()
 SPEED = 60
 """A minute of the clock passes in a second: nothing falls due during a test."""
 
+HEAD_S, TRANSFER_S = 4.0, 6.0
+"""Seconds that clients have: fewer than by default, since a test of slow ones waits for all of them."""
+
 POLL_S = 0.1
 ENOUGH_APPLICATIONS = 3
 MIB = 1024 * 1024
 
 
 @asynccontextmanager
-async def attacked_centre(folder: Path) -> AsyncIterator[Centre]:
+async def attacked_centre(folder: Path, engines: Engines) -> AsyncIterator[Centre]:
     """A centre without a limit of dead letters, whose departments decide at once. Its client has the token of staff."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    async with Platform(folder, _options(folder / "clock")) as platform:
+    async with platform_on(engines, folder, _options(folder / "clock")) as platform:
         clock.set(BEGINS, SPEED)
         async with httpx2.AsyncClient(timeout=15, headers=STAFF) as client:
             yield Centre(platform, client)
@@ -47,6 +52,8 @@ def _options(clock: Path) -> Options:
     extra: dict[str, Mapping[str, str]] = {
         "*": {
             "ONEDOOR_API_TOKEN": TOKEN,
+            "ONEDOOR_HTTP_HEAD_S": str(HEAD_S),
+            "ONEDOOR_HTTP_TRANSFER_S": str(TRANSFER_S),
             "ONEDOOR_DEAD_LETTERS_A_MINUTE": "1000000",
             "ONEDOOR_DEAD_LETTER_SHARE": "1",
             "ONEDOOR_RELAY_AGE_S": "1",

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
 from services.registry import CORE_SERVICES, default_systems
 from tests.hostile.attacked_centre import processes
@@ -56,23 +56,24 @@ async def document_of(centre: Centre, service: str) -> dict[str, Any]:
 @pytest.mark.timeout(max(120, 2 * EXAMPLES))
 @pytest.mark.parametrize(("service", "options"), RUNS)
 async def test_endpoints_follow_their_description(
-    centre: Centre, service: str, options: tuple[str, ...], tmp_path: Path
+    centre: Centre, service: str, options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from schemathesis.cli import schemathesis  # its import takes longer than most tests, and one worker needs it
+
+    monkeypatch.chdir(tmp_path)  # it writes files where it runs
     before = processes(centre.platform)
     log = centre.platform.folder / "logs" / f"{service}.log"
     size = log.stat().st_size
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{centre.platform.address(service)}/openapi.json"),
+    arguments = (
+        *("run", f"{centre.platform.address(service)}/openapi.json"),
         *(*options, "--checks", "all", "--max-examples", str(EXAMPLES), "--seed", str(SEED)),
         *("--header", f"Authorization: Bearer {TOKEN}", "--request-timeout", "10", "--max-response-time", "5"),
         # One worker, as by default: in two threads at once, the parser of Python 3.11 fails now and then.
         *("--no-shrink", "--warnings", "off", "--generation-database", "none", "--no-color"),
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+    # In this process: a process of its own for each would import and prepare everything again.
+    result = await asyncio.to_thread(CliRunner().invoke, schemathesis, arguments)
+    assert result.exit_code == 0, result.output
     assert processes(centre.platform) == before
     with log.open("rb") as lines:
         lines.seek(size)

@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx2
 
+from deploy.local.engines import Engines
 from deploy.local.platform import Platform
 from deploy.local.wiring import Options
 from services.departments.sandbox.behaviour import Behaviour
 from services.registry import default_systems
 from services.runtime.clock import FileClock
+from tests.support.shared_engines import platform_on
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
@@ -95,9 +97,10 @@ class Centre:
             await connection.close()
 
 
-def named_in_logs(folder: Path, applicants: Iterable[Mapping[str, str]]) -> list[str]:
+def named_in_logs(platform: Platform, applicants: Iterable[Mapping[str, str]]) -> list[str]:
     """Occurrences of applicants' names, and of their numbers without the check character, in the logs."""
-    logs = [*folder.glob("logs/*.log*"), *folder.glob("kafka/*.log*"), *folder.glob("postgres/*.log*")]
+    folders = (platform.folder / "logs", *(engine.folder for engine in platform.engines.all))
+    logs = [log for folder in folders for log in folder.glob("*.log*")]
     assert {"intake.log", "sandbox-land.log", "kafka.log", "postgres.log"} <= {log.name for log in logs}
     contents = {log.name: log.read_text(errors="replace") for log in logs}
     texts = [text for one in applicants for text in (one["name"], one["id_number"][:-1])]
@@ -105,10 +108,16 @@ def named_in_logs(folder: Path, applicants: Iterable[Mapping[str, str]]) -> list
 
 
 @asynccontextmanager
-async def running(folder: Path, behaviour: Behaviour, days_a_second: float) -> AsyncIterator[Centre]:
-    """A centre whose departments all have this behaviour, each with a seed of its own, under a fast clock."""
+async def running(
+    folder: Path, behaviour: Behaviour, days_a_second: float, engines: Engines | None = None
+) -> AsyncIterator[Centre]:
+    """A centre whose departments all have this behaviour, each with a seed of its own, under a fast clock.
+
+    It has engines of its own, so that a test may kill them, unless it is given some.
+    """
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    async with Platform(folder, _options(folder / "clock", behaviour)) as platform:
+    options = _options(folder / "clock", behaviour)
+    async with platform_on(engines, folder, options) if engines else Platform(folder, options) as platform:
         clock.set(BEGINS, days_a_second * DAY_S)
         async with httpx2.AsyncClient(timeout=15, headers=platform.staff) as client:
             yield Centre(platform, client)

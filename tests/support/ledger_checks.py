@@ -1,7 +1,8 @@
 """Checks a run from the databases alone: every case decided once, every task under one number, nothing left over.
 
 It shares no code with the services but the list of them. It reads their tables and the JSON in them as any auditor
-could, and compares their messages with the ledgers of the sandboxes. `faults` names everything that is wrong.
+could, and compares their messages with the ledgers of the sandboxes. `faults` names everything that is wrong; of a
+`Content` that has been read before, `Content.faults` does.
 """
 
 import json
@@ -48,19 +49,12 @@ _VERSION = re.compile(r"\.v[0-9]+$")
 
 async def faults(tables: Tables, numbers: Collection[str]) -> list[str]:
     """Everything wrong with an installation in which exactly these cases were accepted and all must be finished."""
-    services = {name: await _Service.read(tables[f"onedoor_{name}"]) for name in SERVICES}
-    ledgers = {name: await tables[f"sandbox_{name}"].fetch("SELECT * FROM ledger") for name in SYSTEMS}
-    alerts = await tables["onedoor_monitor"].fetch("SELECT case_id, commitment, rung FROM alerts")
-    rows = await tables["onedoor_monitor"].fetch("SELECT case_id, step FROM doubtful_times")
-    doubtful = {f"{row['case_id']}/{row['step']}" for row in rows}
-    return [
-        *_cases(services, numbers),
-        *_tasks(services, ledgers, doubtful),
-        *_doubtful_times(ledgers, doubtful),
-        *_commitments(services["monitor"]),
-        *_alerts(services["monitor"], [tuple(row) for row in alerts]),
-        *(f"{name}: {left}" for name, service in services.items() for left in service.left_over()),
-    ]
+    return (await read(tables)).faults(numbers)
+
+
+async def read(tables: Tables) -> "Content":
+    """The content of all databases."""
+    return await Content({}, {}, [], set()).updated(tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +103,43 @@ class _Service:
         for dead_letter in self.parked:
             of_case = f"of case {dead_letter['case_id']!r} from {dead_letter['topic']}"
             yield f"parked dead letter {of_case}: {dead_letter['reason']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of all databases of an installation."""
+
+    services: Mapping[str, _Service]
+    ledgers: Mapping[str, list[asyncpg.Record]]
+    alerts: list[tuple[str, str, str]]
+    doubtful: Collection[str]
+    """The tasks with a time that supervisors see as doubtful."""
+
+    async def updated(self, tables: Tables) -> "Content":
+        """This content with that of some databases read anew."""
+        alerts, doubtful = self.alerts, self.doubtful
+        if monitor := tables.get("onedoor_monitor"):
+            alerts = [tuple(row) for row in await monitor.fetch("SELECT case_id, commitment, rung FROM alerts")]
+            rows = await monitor.fetch("SELECT case_id, step FROM doubtful_times")
+            doubtful = {f"{row['case_id']}/{row['step']}" for row in rows}
+        services = {name: await _Service.read(tables[of]) for name in SERVICES if (of := f"onedoor_{name}") in tables}
+        ledgers = {
+            name: await tables[of].fetch("SELECT * FROM ledger")
+            for name in SYSTEMS
+            if (of := f"sandbox_{name}") in tables
+        }
+        return Content({**self.services, **services}, {**self.ledgers, **ledgers}, alerts, doubtful)
+
+    def faults(self, numbers: Collection[str]) -> list[str]:
+        """Everything wrong with it, if exactly these cases were accepted and all must be finished."""
+        return [
+            *_cases(self.services, numbers),
+            *_tasks(self.services, self.ledgers, self.doubtful),
+            *_doubtful_times(self.ledgers, self.doubtful),
+            *_commitments(self.services["monitor"]),
+            *_alerts(self.services["monitor"], self.alerts),
+            *(f"{name}: {left}" for name, service in self.services.items() for left in service.left_over()),
+        ]
 
 
 def _cases(services: Mapping[str, _Service], numbers: Collection[str]) -> Iterator[str]:

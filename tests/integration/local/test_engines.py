@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from deploy.local.engines import Engines
+from deploy.local.engines.postgres import Postgres
 from deploy.local.site import FolderInUse, FolderLock
 from tests.support.installation import all_end
 from tests.support.waiting import eventually
@@ -51,6 +52,17 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
         await connection.close()
 
 
+@asynccontextmanager
+async def one_postgres(folder: Path) -> AsyncIterator[Postgres]:
+    """A server as it is started by `Engines`, with nothing changed."""
+    postgres = Postgres(folder, lambda _: None)
+    try:
+        await postgres.start()
+        yield postgres
+    finally:
+        await postgres.stop()
+
+
 async def publish(kafka: str, topic: str, value: bytes) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
@@ -67,8 +79,8 @@ async def first_record(kafka: str, topic: str) -> bytes:
             return bytes((await consumer.getone()).value)
 
 
-async def test_the_database_is_durable_and_of_the_chosen_version(database_url: str) -> None:
-    async with connected(database_url) as connection:
+async def test_the_database_is_durable_and_of_the_chosen_version(tmp_path: Path) -> None:
+    async with one_postgres(tmp_path) as postgres, connected(postgres.url("postgres")) as connection:
         assert (await connection.fetchval("SHOW server_version")).startswith("18.")
         assert await connection.fetchval("SHOW fsync") == "on"
         assert await connection.fetchval("SHOW synchronous_commit") == "on"

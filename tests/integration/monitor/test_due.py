@@ -1,6 +1,7 @@
 """The list of due commitments, on a real PostgreSQL."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from random import Random
 
@@ -11,6 +12,7 @@ from contracts.messages.cases import StepState, SuspensionKind
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
+from services.monitor.core.state import MonitoredCase
 from tests.integration.monitor.monitor_process import (
     NANNING,
     RULES,
@@ -130,11 +132,10 @@ def history(random: Random, began_at: datetime) -> list[At]:
     return messages
 
 
-async def naively_due(monitor: MonitorProcess, days: int) -> set[tuple[str, CommitmentKey, int]]:
+def naively_due(states: Mapping[str, MonitoredCase], now: datetime, days: int) -> set[tuple[str, CommitmentKey, int]]:
     """The same by a pass over all states."""
-    now = monitor.clock.now()
     found = set()
-    for case_id, state in (await monitor.states()).items():
+    for case_id, state in states.items():
         for tracked in state.commitments:
             if tracked.due is None or tracked.due.pause or state.ended_at(tracked) or tracked.due.committed_due < now:
                 continue
@@ -161,11 +162,12 @@ async def test_the_list_of_due_equals_a_pass_over_all_cases(monitor: MonitorProc
             await monitor.pass_to(time)
             await monitor.process_messages(number(n), message)
         await monitor.pass_to(now)
+        states = await monitor.states()
         for days in (0, 1, 3, 8, 366):
             rows = await monitor.walk("/due", days=days, limit=random.randint(3, 40))
             found = [(row["case_id"], row["commitment"], row["working_days_left"]) for row in rows]
             assert len(set(found)) == len(found)
-            assert set(found) == await naively_due(monitor, days)
+            assert set(found) == naively_due(states, monitor.clock.now(), days)
             order = [(row["committed_due"], row["case_id"], row["commitment"]) for row in rows]
             assert order == sorted(order)
             for by, column in (("owner", "owner"), ("region", "region"), ("item", "matter")):
@@ -176,7 +178,6 @@ async def test_the_list_of_due_equals_a_pass_over_all_cases(monitor: MonitorProc
                 ranks = [one["commitments"] for one in counted["counts"]]
                 assert ranks == sorted(ranks, reverse=True)
         overdue = await monitor.walk("/overdue", limit=random.randint(3, 40))
-        states = await monitor.states()
         for case_id, commitment in keys(overdue):
             tracked = states[case_id].commitment(commitment)
             assert tracked is not None and states[case_id].ended_at(tracked) is None

@@ -1,13 +1,24 @@
 """Databases for the commands of operators."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
-from services.runtime.store.tables import migrate
+from tests.support.databases import migrated, own_database
+from tests.support.runtime.toy import toy
 
 
 @pytest.fixture
-def monitor_database(database_url: str) -> str:
+def monitor_database(engines: Engines) -> Iterator[str]:
     """The address of an empty database of monitor that only this test uses."""
-    migrate("monitor", SERVICE.migrations, database_url)
-    return database_url
+    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+        yield address
+
+
+@pytest.fixture
+def toy_database(engines: Engines) -> Iterator[str]:
+    """The address of an empty database of the toy that only this test uses."""
+    with own_database(engines, migrated(engines, "toy", toy().migrations)) as address:
+        yield address

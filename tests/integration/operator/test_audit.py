@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
+from deploy.local.engines import Engines
 from onedoor.applicants import applications
 from services.addresses import read_addresses, write_addresses
 from services.departments.sandbox.behaviour import Behaviour
@@ -75,8 +76,8 @@ def settings(centre: Centre) -> AuditSettings:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
-    async with running(tmp_path_factory.mktemp("audited"), BEHAVIOUR, DAYS_A_SECOND) as centre:
+async def run(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
+    async with running(tmp_path_factory.mktemp("audited"), BEHAVIOUR, DAYS_A_SECOND, engines) as centre:
         run = Run(centre, targets(DatabaseOptions("", centre.platform.folder), settings(centre)))
         await _all_decided(run)
         clock = FileClock(centre.platform.folder / "clock")

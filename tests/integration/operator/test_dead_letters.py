@@ -53,12 +53,11 @@ def letters() -> list[DeadLetter]:
 
 
 @pytest.fixture
-def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def database(toy_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A service's database with letters in it, named by the environment."""
-    tables.migrate("toy", toy().migrations, database_url)
-    park(database_url, letters())
-    monkeypatch.setenv("ONEDOOR_DATABASE", database_url)
-    return database_url
+    park(toy_database, letters())
+    monkeypatch.setenv("ONEDOOR_DATABASE", toy_database)
+    return toy_database
 
 
 def park(address: str, letters: Sequence[DeadLetter]) -> None:

@@ -1,7 +1,6 @@
 """Toy processes on the real engines: whole ones, and batch processors with a publisher in memory."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -9,10 +8,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deploy.local.engines import Engines
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import SystemClock
 from services.runtime.process import ServiceProcess
-from services.runtime.store import tables
+from tests.support.databases import migrated, own_database
 from tests.support.runtime.fakes import MemoryPublisher
 from tests.support.runtime.processes import MakeProcessor, Start
 from tests.support.runtime.toy import FakeSystem, Tally, settings, toy
@@ -20,10 +20,10 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def toy_database(database_url: str) -> str:
+def toy_database(engines: Engines) -> Iterator[str]:
     """The address of a database with the tables of the toy."""
-    await asyncio.to_thread(tables.migrate, "toy", toy().migrations, database_url)
-    return database_url
+    with own_database(engines, migrated(engines, "toy", toy().migrations)) as address:
+        yield address
 
 
 @pytest.fixture

@@ -55,10 +55,10 @@ WRITE = "CREATE TABLE IF NOT EXISTS written (at timestamptz)"
 
 @pytest.mark.parametrize("opened", [open_database, open_tables])
 async def test_connections_to_a_former_primary_are_replaced(
-    database: AsyncEngine, database_url: str, opened: Callable[[str, str, int], AsyncEngine]
+    database: AsyncEngine, toy_database: str, opened: Callable[[str, str, int], AsyncEngine]
 ) -> None:
     await set_read_only(database, on=True)
-    pool = opened(database_url, "test", 2)
+    pool = opened(toy_database, "test", 2)
     dedicated = DedicatedConnection(pool)
     async with dedicated.acquire() as driver:
         await driver.fetchval("SELECT 1")

@@ -34,8 +34,8 @@ async def broker(tmp_path: Path) -> AsyncIterator[Kafka]:
     await broker.stop()
 
 
-async def topics_of(broker: Kafka) -> dict[str, Any]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
+async def topics_of(address: str) -> dict[str, Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
         return {topic["topic"]: topic for topic in await admin.describe_topics()}
@@ -50,9 +50,9 @@ async def restart_without_log(broker: Kafka) -> None:
     await broker.start()
 
 
-async def shown(broker: Kafka, *names: str) -> bool:
+async def shown(address: str, *names: str) -> bool:
     """Whether Kafka lists these topics, which happens a little after it has confirmed their creation."""
-    return set(names) <= (await topics_of(broker)).keys()
+    return set(names) <= (await topics_of(address)).keys()
 
 
 async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
@@ -62,15 +62,15 @@ async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
     async def created_again() -> bool:
         with suppress(KafkaError, OSError):  # the first check finds the old connection cut; the next one connects again
             await topics.run_once()
-        return await shown(broker, "a-one", "a-two")
+        return await shown(broker.address, "a-one", "a-two")
 
     try:
         assert await topics.run_once() is False
-        await eventually(partial(shown, broker, "a-one", "a-two"))
+        await eventually(partial(shown, broker.address, "a-one", "a-two"))
         address = broker.address
         await restart_without_log(broker)
         assert broker.address == address, "a broker with another address would not be found again"
-        assert not {"a-one", "a-two"} & (await topics_of(broker)).keys()
+        assert not {"a-one", "a-two"} & (await topics_of(address)).keys()
         await eventually(created_again)
         await broker.stop()
         with pytest.raises((KafkaError, OSError)):
@@ -81,17 +81,17 @@ async def test_topics_that_are_gone_are_created_again(broker: Kafka) -> None:
         await topics.close()
 
 
-async def test_several_services_may_create_the_same_topics_at_once(broker: Kafka) -> None:
-    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=broker.address)
+async def test_several_services_may_create_the_same_topics_at_once(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka_address)
     await asyncio.gather(*(ensure_topics(of, ["one", "two", "three"]) for _ in range(8)))
-    await eventually(partial(shown, broker, "one", "two", "three"))
+    await eventually(partial(shown, kafka_address, "one", "two", "three"))
 
 
-async def test_more_replicas_than_brokers_are_refused_with_both_numbers(broker: Kafka) -> None:
-    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=broker.address, replication=3)
+async def test_more_replicas_than_brokers_are_refused_with_both_numbers(kafka_address: str) -> None:
+    of = settings("postgresql+asyncpg://127.0.0.1:1/none", kafka=kafka_address, replication=3)
     with pytest.raises(TopicsNotCreated, match="replicas wanted: 3; brokers there: 1"):
         await ensure_topics(of, ["one"])
-    assert "one" not in await topics_of(broker)
+    assert "one" not in await topics_of(kafka_address)
 
 
 @pytest.mark.timeout(150)
