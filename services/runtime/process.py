@@ -27,6 +27,7 @@ from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
 from services.runtime.http.app import application
+from services.runtime.http.connection import TimeLimits
 from services.runtime.http.server import Server
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
@@ -302,7 +303,8 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
                 lifespan="off",
                 timeout_graceful_shutdown=5,
                 server_header=False,
-            )
+            ),
+            TimeLimits(settings.http_head_s, settings.http_transfer_s),
         )
         serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())

@@ -65,6 +65,16 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address of the HTTP server.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP server.")
+    http_head_s: float = Field(
+        10, gt=0, le=600, description="Seconds that a client has for the head of a request, before it is disconnected."
+    )
+    http_transfer_s: float = Field(
+        20,
+        gt=0,
+        le=600,
+        description="Seconds that a client has for the body of a request, and to read some of an answer. More for "
+        "clients on slow lines.",
+    )
     api_token: SecretStr | None = Field(
         None,
         min_length=16,

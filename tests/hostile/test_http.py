@@ -10,16 +10,13 @@ import pytest
 
 from services.intake.web.applications import MAX_BODY_BYTES
 from services.runtime.http.connection import (
-    BODY_S,
-    HEAD_S,
     LINGER_S,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
     MAX_LINGER_BYTES,
     MAX_REQUEST_BODY_BYTES,
-    READ_S,
 )
-from tests.hostile.attacked_centre import MIB, regular_applicant
+from tests.hostile.attacked_centre import HEAD_S, MIB, TRANSFER_S, regular_applicant
 from tests.hostile.clients import (
     BLOCK,
     ConnectionEnd,
@@ -172,10 +169,10 @@ async def test_slow_clients_are_disconnected_and_delay_nobody(centre: Centre) ->
     slow_head = head("GET", "/catalogue", *(f"X-{number}: slow" for number in range(90)))
     kinds: dict[str, tuple[Callable[[], Iterable[bytes]], bytes, float, tuple[int, ...]]] = {
         "head": (lambda: byte_by_byte(slow_head), b"", HEAD_S, (408,)),
-        "body": (lambda: byte_by_byte(application), begin, BODY_S, (408,)),
+        "body": (lambda: byte_by_byte(application), begin, TRANSFER_S, (408,)),
         "silence": (list, b"", HEAD_S, (0,)),
         "lines": (lambda: byte_by_byte(b"\r\n" * 500), b"", HEAD_S, (0, 408)),
-        "half": (list, begin + application[:100], BODY_S, (408,)),
+        "half": (list, begin + application[:100], TRANSFER_S, (408,)),
     }
     async with regular_applicant(centre) as bystander, asyncio.TaskGroup() as group:
         tasks = {
@@ -193,7 +190,7 @@ async def test_slow_clients_are_disconnected_and_delay_nobody(centre: Centre) ->
         assert {ended.status for ended in endings} <= set(statuses), kind
         assert all(deadline_s - 1 <= ended.seconds <= deadline_s + SLACK_S for ended in endings), kind
     # Their time to read begins once their answers fill the buffers, so they wait for the answers too.
-    assert max(task.result() for task in never_reading) < READ_S + SLACK_S + bystander.longest_s
+    assert max(task.result() for task in never_reading) < TRANSFER_S + SLACK_S + bystander.longest_s
     assert bystander.latency_p95_s < 1
     assert bystander.growth_mib < MOST_GROWTH_MIB
 

@@ -9,6 +9,7 @@ import json
 from collections import OrderedDict
 from http import HTTPStatus
 from math import inf
+from typing import NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,20 +21,11 @@ from services.runtime.http.problems import TITLES_ZH
 MAX_CONNECTIONS = 2000
 """Open connections of a process. One more closes the connection whose client has kept the server waiting longest."""
 
-HEAD_S = 10.0
-"""Machine seconds for the head of a request, and before the first request."""
-
-BODY_S = 20.0
-"""Machine seconds for the body."""
-
 IDLE_S = 120.0
 """Machine seconds for which an open connection may wait for its next request.
 
 Longer than proxies and load balancers keep theirs, 60 to 90 s by default: where the server closes first, a request that
 is just on its way is lost, and the proxy answers 502."""
-
-READ_S = 20.0
-"""Machine seconds in which the client must read some of a response that does not fit into the buffers."""
 
 LINGER_S = 2.0
 """Machine seconds in which a client that is still sending can read the response that rejects its request."""
@@ -56,11 +48,22 @@ MAX_HELD_BYTES = 1024 * 1024
 """Most bytes that are kept unparsed behind those requests."""
 
 
+class TimeLimits(NamedTuple):
+    """How long the server waits for a client, in machine seconds."""
+
+    head_s: float = 10.0
+    """For the head of a request, and before the first request."""
+
+    transfer_s: float = 20.0
+    """For the body, and to read some of a response that does not fit into the buffers."""
+
+
 class SharedState(ServerState):
     """The state that all connections of the server share."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: TimeLimits) -> None:
         super().__init__()
+        self.limits = limits
         self.waiting: OrderedDict[Connection, None] = OrderedDict()
         """Connections from which the server expects data, in the order since when."""
         self.max_connections = MAX_CONNECTIONS
@@ -95,7 +98,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._raw_transport = transport
         self.transport = _LingeringTransport(self, transport)  # type: ignore[assignment]
-        self.deadline = self.loop.time() + HEAD_S
+        self.deadline = self.loop.time() + self.server_state.limits.head_s
         """The time of the event loop at which `expire` is called."""
         self._receiving = self._in_body = False
         """Whether a request is arriving, and whether its head is complete."""
@@ -162,7 +165,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._receiving = True
-        self.deadline = self.loop.time() + HEAD_S
+        self.deadline = self.loop.time() + self.server_state.limits.head_s
         self.server_state.waiting[self] = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -175,7 +178,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_body, self._bytes, self._limit = True, 0, MAX_REQUEST_BODY_BYTES
-        self.deadline = self.loop.time() + BODY_S
+        self.deadline = self.loop.time() + self.server_state.limits.transfer_s
         # A request that is answered before its body is complete is the last one of the connection.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
@@ -206,11 +209,11 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.deadline = self.loop.time() + READ_S
+        self.deadline = self.loop.time() + self.server_state.limits.transfer_s
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.deadline = self.loop.time() + BODY_S if self._receiving else inf
+        self.deadline = self.loop.time() + self.server_state.limits.transfer_s if self._receiving else inf
 
     def shutdown(self) -> None:
         """Answer the present request, then close."""

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from services.runtime import telemetry
-from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState
+from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState, TimeLimits
 
 OTHER_FILES = 256
 """Open files of a process besides connections from clients: to Kafka, to PostgreSQL, on disk."""
@@ -20,13 +20,13 @@ log = telemetry.logger(__name__)
 class Server(uvicorn.Server):
     """A server that leaves signals to the process and stops when ``should_exit`` is set."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, limits: TimeLimits = TimeLimits()) -> None:
         super().__init__(config)
         config.http = Connection
         config.ws = "none"
         config.timeout_keep_alive = int(IDLE_S)
         config.limit_concurrency = 2 * MAX_CONNECTIONS  # counts requests under way as well, whose clients may have left
-        self.server_state: SharedState = SharedState()
+        self.server_state: SharedState = SharedState(limits)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.configuration import WrongSetting, read
+from services.runtime.http.connection import TimeLimits
 from services.runtime.settings import Settings
 
 GOOD = {
@@ -24,7 +25,8 @@ def make(**changes: object) -> Settings:
 
 
 def test_the_required_settings_are_enough() -> None:
-    assert make().port == 8000
+    settings = make()
+    assert (settings.port, settings.http_head_s, settings.http_transfer_s) == (8000, *TimeLimits()) == (8000, 10, 20)
 
 
 def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
