@@ -123,7 +123,7 @@ class ServiceProcess(Generic[S]):
             InboundMessage(envelop(message, id=uuid4(), source=self.service.source, subject=case_id, time=at))
             for case_id, message in messages
         ]
-        return cast(list[S | BaseException], await self.queue.submit(received))
+        return cast("list[S | BaseException]", await self.queue.submit(received))
 
     async def read(self, case_id: str) -> S | None:
         """The state of a case as it was last committed, or None."""

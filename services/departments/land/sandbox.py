@@ -167,15 +167,18 @@ def _remove(file: Path) -> None:
 
 def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the files show it. A mistake must reach the adapter as it is, so it is not validated."""
-    taken = {"ywh": entry.task_id, "slbh": entry.number, "slsj": digits(entry.by_its_clock(entry.received_at))}
+    received_at = digits(entry.by_its_clock(entry.received_at))
     if not decided:
-        return Standing(**taken).model_copy(update={"slbh": entry.receipt_number})
-    decision = Standing(
-        **taken,
+        return Standing.model_construct(ywh=entry.task_id, slbh=entry.receipt_number, slsj=received_at)
+    return Standing.model_construct(
+        ywh=entry.task_id,
+        slbh=entry.number,
+        slsj=received_at,
         bjjg=GRANTED if entry.outcome is Outcome.APPROVED else DENIED,
         bjsj=digits(entry.by_its_clock(entry.decide_at)),
+        zsbh=entry.certificate,
+        bjyj=entry.opinion,
     )
-    return decision.model_copy(update={"zsbh": entry.certificate, "bjyj": entry.opinion})
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ day without a time is the first eight of them.
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,7 +24,8 @@ from services.departments.sdk.core.texts import NONE_IF_NOTHING, NUMBER_FORM, Do
 _ZONE = ZoneInfo("Asia/Shanghai")
 _TIME = "%Y%m%d%H%M%S"
 
-GRANTED, DENIED = "准予", "不予"
+GRANTED: Final = "准予"
+DENIED: Final = "不予"
 
 _PAPERS = (
     {"111": "1", "001": "7"}
@@ -69,7 +70,7 @@ class Standing(_Line):
     ywh: Number
     slbh: Number
     slsj: Digits
-    bjjg: Annotated[Literal["准予", "不予"] | None, NUMBER_FORM, NONE_IF_NOTHING] = None
+    bjjg: Annotated[Literal["准予", "不予"] | None, NONE_IF_NOTHING] = None
     bjsj: Annotated[Digits | None, NONE_IF_NOTHING] = None
     zsbh: DocumentNumber = None
     bjyj: Paragraphs = ""

@@ -181,17 +181,19 @@ def standing(entry: LedgerEntry, *, decided: bool) -> Standing:
     """A ledger entry as the interface shows it. A mistake must reach the adapter as it is, so it is not validated."""
     received_at = entry.by_its_clock(entry.received_at)
     if not decided:
-        taken = Standing(task_id=entry.task_id, number=entry.number, received_at=received_at, status="handling")
-        return taken.model_copy(update={"number": entry.receipt_number})
-    decision = Standing(
+        return Standing.model_construct(
+            task_id=entry.task_id, number=entry.receipt_number, received_at=received_at, status="handling"
+        )
+    return Standing.model_construct(
         task_id=entry.task_id,
         number=entry.number,
         received_at=received_at,
         status="completed",
         conclusion="agreed" if entry.outcome is Outcome.APPROVED else "rejected",
         completed_at=entry.by_its_clock(entry.decide_at),
+        certificate_number=entry.certificate,
+        opinion=entry.opinion,
     )
-    return decision.model_copy(update={"certificate_number": entry.certificate, "opinion": entry.opinion})
 
 
 def _content(body: BaseModel) -> Any:

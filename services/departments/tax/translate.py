@@ -84,7 +84,7 @@ class Standing(_Body):
     number: Number
     received_at: LocalTime
     status: Annotated[Literal["handling", "completed"], NUMBER_FORM]
-    conclusion: Annotated[Literal["agreed", "rejected"] | None, NUMBER_FORM, NONE_IF_NOTHING] = None
+    conclusion: Annotated[Literal["agreed", "rejected"] | None, NONE_IF_NOTHING] = None
     certificate_number: DocumentNumber = None
     opinion: Paragraphs = ""
     completed_at: Annotated[LocalTime | None, NONE_IF_NOTHING] = None

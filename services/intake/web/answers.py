@@ -22,6 +22,11 @@ _STATE_NAMES = {
 }
 
 
+_NOTICE_OF_ACCEPTANCE = BilingualText(zh="受理通知书", en="Notice of acceptance")
+
+_HOURS = OfficeHours()
+
+
 class AnswerPart(Model):
     """A part of an answer."""
 
@@ -86,9 +91,9 @@ def receipt(number: CaseId, secret: str, case: Case) -> Receipt:
     accepted = case.accepted
     # Documents are numbered by their kind in pinyin (shòulǐ, acceptance) and the case number.
     notice = DocumentView(
-        name=BilingualText(zh="受理通知书", en="Notice of acceptance"),
+        name=_NOTICE_OF_ACCEPTANCE,
         number=f"SL-{number}",
-        dated=OfficeHours().local(accepted.accepted_at).date(),
+        dated=_HOURS.local(accepted.accepted_at).date(),
     )
     return Receipt(
         number=number,

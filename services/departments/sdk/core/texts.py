@@ -45,6 +45,11 @@ def _full_number(text: str) -> str:
     return text
 
 
+def _number_or_none(text: str) -> str | None:
+    text = number(text)
+    return None if _filler(text) else text
+
+
 def _line_or_none(text: str) -> str | None:
     text = line(text)
     return None if _is_filler(text) else text
@@ -62,11 +67,11 @@ def _opinion(value: object) -> object:
     return paragraphs(value) if isinstance(value, str) else "" if value is None else value
 
 
-NONE_IF_NOTHING = _in(lambda text: None if _is_filler(line(text)) else text)
-"""Takes a field that is only filled for one that is missing: for fields that have nothing yet."""
-
 NUMBER_FORM = _in(number)
 """Puts a field into the form of a number before it is checked: for codes and digits."""
+
+NONE_IF_NOTHING = _in(_number_or_none)
+"""Does so as well, and takes a field that is only filled for one that is missing: for fields that have nothing yet."""
 
 Number = Annotated[str, Field(max_length=200), _in(_full_number)]
 """A number under which the department or the platform knows something; not blank, no word for nothing, and whole."""
