@@ -142,7 +142,7 @@ def _changed(state: Tasks, before: Task, after: Task) -> Transition[Tasks]:
 
 
 def _replaced(state: Tasks, before: Task, after: Task) -> Tasks:
-    return Tasks(tasks=tuple(after if task is before else task for task in state.tasks))
+    return state.replace(tasks=tuple([after if task is before else task for task in state.tasks]))
 
 
 def _retry_later(task: Task, reason: RetryReason, before: Task) -> Task:
@@ -160,7 +160,7 @@ def _transition(state: Tasks, *out: Message) -> Transition[Tasks]:
 
 def _next(state: Tasks) -> Task | None:
     """The task to submit next: a new one first, then the one with the fewest attempts."""
-    undecided = (task for task in state.tasks if task.state is not TaskState.DONE)
+    undecided = [task for task in state.tasks if task.state is not TaskState.DONE]
     return min(undecided, key=lambda task: task.attempts, default=None)
 
 

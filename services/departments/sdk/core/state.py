@@ -42,7 +42,9 @@ class Task(Value):
     def is_doubtful(self) -> bool:
         """Whether a time of the task is in doubt."""
         known = self.decision or self.receipt
-        return bool(known is not None and known.doubtful) or any(one.doubtful for one in self.procedures)
+        if known is not None and known.doubtful:
+            return True
+        return bool(self.procedures) and any(one.doubtful for one in self.procedures)
 
 
 class Tasks(Value):

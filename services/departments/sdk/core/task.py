@@ -39,13 +39,7 @@ def answer(task: Task, answer: Answer) -> Task:
         case Decision():
             if task.decision is not None:  # with times corrected: the other departments know the decision already
                 answer = answer.replace(arrived_at=task.decision.arrived_at)
-            return Task(
-                request=task.request,
-                state=state,
-                decision=answer,
-                procedures=task.procedures,
-                corrections=task.corrections,
-            )
+            return task.replace(state=state, decision=answer, receipt=None, retry_reason=None, attempts=0)
         case Receipt():
             return task.replace(state=state, receipt=answer)
         case Posted():
