@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from hypothesis import settings
 
 from deploy.local.engines import Engines
@@ -21,14 +20,6 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 settings.register_profile("side by side", deadline=None)
 settings.load_profile("side by side")  # no test is timed: others run beside it
-
-structlog.configure(
-    processors=[
-        *structlog.get_config()["processors"][:-1],
-        # The usual formatter draws the variables of every frame in colours: a tenth of a second for each exception.
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
 
 ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""

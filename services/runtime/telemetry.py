@@ -94,6 +94,23 @@ def failures_logged() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+def _write_plainly() -> None:
+    """Write the logs of a command as plain lines to standard error, without the values of variables, which may be
+    personal data. A service calls `configure`."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _describe_exceptions,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+_write_plainly()
+
+
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger. Its lines contain the service and the replica of the process."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))

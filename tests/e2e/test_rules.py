@@ -105,7 +105,6 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_visibly(centre: C
 
     await eventually(done, 20, "the new version counts for every case")
     assert [one["number"] for one in versions] == [2, 1]
-    assert versions[0]["changed"] >= 1
 
 
 async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
@@ -156,7 +157,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscriber = self.broker.subscriber(
             *topics,
             group_id=f"{settings.topic_prefix}onedoor-{settings.service}",
-            group_instance_id=_static_member(settings),
+            group_instance_id=_static_member(settings, topics),
             batch=True,
             batch_timeout_ms=READ_TIMEOUT_MS,
             max_records=self._batch_size,
@@ -400,13 +401,17 @@ class _FailedReads:
             self._report(exc_info)
 
 
-def _static_member(settings: Settings) -> str | None:
+def _static_member(settings: Settings, topics: Iterable[str]) -> str | None:
     """The id by which the group recognises a replica that restarts, so that it resumes its partitions at once.
 
     Two members of one id fence each other, so a process whose name was not set has none. It leaves the group when it
-    stops; if it is killed, its partitions wait for the end of its session.
+    stops; if it is killed, its partitions wait for the end of its session. A replica that restarts with other topics is
+    another member, since Kafka would give the same one its former partitions, those of dropped topics included.
     """
-    return f"{settings.service}-{settings.lasting_replica}" if settings.lasting_replica is not None else None
+    if settings.lasting_replica is None:
+        return None
+    digest = blake2b(",".join(sorted(topics)).encode(), digest_size=4).hexdigest()
+    return f"{settings.service}-{settings.lasting_replica}-{digest}"
 
 
 class BatchMetrics(BaseMiddleware[Any, Any]):

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
 
 from contracts.codec import decode, encode
-from contracts.messages.cases import CaseStateRequested
+from contracts.messages.alerts import AlertWithdrawn
+from contracts.messages.cases import CaseDecided, CaseStateRequested
 from services.runtime.batch.queue import Overloaded
 from services.runtime.clock import FileClock, machine_now
 from services.runtime.clock_check import ClockCheck, ClockInDoubt
@@ -79,6 +80,15 @@ async def test_a_stopped_process_leaves_its_work_to_the_next(start: Start) -> No
     await send(first.settings, raw("two", case(1)))
     async with start() as second:
         await until(second, lambda tally: tally.instructions == ("one", "two"))
+
+
+async def test_a_replica_that_restarts_with_fewer_topics_goes_on_with_the_rest(start: Start) -> None:
+    async with start(replica="1", service={"consumes": (AlertWithdrawn, CaseDecided)}) as before:
+        await send(before.settings, raw("one", case(1)))
+        await until(before, lambda tally: tally.instructions == ("one",))
+    async with start(replica="1") as host:
+        await send(host.settings, raw("two", case(1)))
+        await until(host, lambda tally: tally.instructions == ("one", "two"))
 
 
 async def test_two_replicas_share_the_work(start: Start) -> None:

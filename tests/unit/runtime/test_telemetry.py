@@ -4,6 +4,8 @@ import asyncio
 import gc
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,6 +57,21 @@ def test_a_value_in_an_exception_is_not_logged(capsys: pytest.CaptureFixture[str
     assert lines[0]["exception"].endswith("KeyError") and "in test_a_value" in lines[0]["exception"]
     assert lines[1]["error"] == "KeyError"
     assert lines[2]["exception"].endswith("KeyError")
+
+
+def test_a_command_logs_to_standard_error_without_values() -> None:
+    program = """
+from services.runtime import telemetry
+def work(name):
+    raise KeyError(name)
+try:
+    work("".join(("王", "小明")))
+except KeyError as error:
+    telemetry.logger("toy").exception("it failed", error=error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout == ""
+    assert "it failed" in ran.stderr and "KeyError" in ran.stderr and "王小明" not in ran.stderr
 
 
 async def test_a_task_that_nobody_awaits_is_logged_without_its_values(capsys: pytest.CaptureFixture[str]) -> None:
