@@ -66,10 +66,12 @@ def typhoon(file: Path, day: str) -> Path:
 async def test_a_notice_moves_the_open_deadlines_of_its_region_visibly(centre: Centre, tmp_path: Path) -> None:
     receipt = await centre.apply(application("start-business", person(1)), "typhoon")
 
-    async def held() -> bool:
-        return bool(await centre.rows("onedoor_monitor", "SELECT FROM cases WHERE state LIKE '%\"due\"%'"))
+    async def delivered() -> bool:
+        stored = """SELECT FROM cases WHERE case_id = $1 AND state LIKE '%"due"%' AND state LIKE '%"delivered_at"%'"""
+        return bool(await centre.rows("onedoor_monitor", stored, receipt["number"]))
 
-    await eventually(held, 20, "monitor holds the deadlines")
+    # From then on no message moves the case before the roll-out does.
+    await eventually(delivered, 20, "monitor holds the deadlines, and the department has the task")
     before = closing(receipt["due"]["committed"])
     file = typhoon(tmp_path / "typhoon.json", f"{before:%Y-%m-%d}")
     arguments = ("calendar", "load", str(file), "--calendars", str(tmp_path / "calendars"), "--yes")
@@ -105,6 +107,7 @@ async def test_a_notice_moves_the_open_deadlines_of_its_region_visibly(centre: C
 
     await eventually(done, 20, "the new version counts for every case")
     assert [one["number"] for one in versions] == [2, 1]
+    assert versions[0]["changed"] >= 1
 
 
 async def test_another_ladder_is_applied_and_a_faulty_one_refused(centre: Centre, tmp_path: Path) -> None:
