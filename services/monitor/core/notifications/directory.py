@@ -5,8 +5,9 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from contracts.messages.alerts import Rung
+from contracts.rights.posts import Post, PostName, leave_by_person, present
 from services.monitor.core.notifications.directory_file import SUPERVISOR, DirectoryFile
-from services.monitor.core.notifications.posts import Person, Post, Role, leave_by_person, present
+from services.monitor.core.notifications.people import Person
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """The time zone of the directory's days."""
@@ -20,7 +21,7 @@ class Directory:
         self._people = {person.id: person for person in content.people}
         self._sharing = _sharing(content.people)
         self._leave = leave_by_person(content.leave)
-        self._posts: dict[tuple[Role, str, str | None], list[Post]] = {}
+        self._posts: dict[tuple[PostName, str, str | None], list[Post]] = {}
         for post in content.posts:
             self._posts.setdefault((post.role, post.region or "", post.department), []).append(post)
 
@@ -56,7 +57,7 @@ class Directory:
         """The people notified of an appeal: at least one."""
         return self._people_in((SUPERVISOR,), owner, region, item, at)
 
-    def holds(self, person: str, role: Role, owner: str, region: str, item: str, at: datetime) -> bool:
+    def holds(self, person: str, role: PostName, owner: str, region: str, item: str, at: datetime) -> bool:
         """Whether a person holds a post of this role for the commitment, or fills it for a holder on leave."""
         day = _day(at)
         return any(
@@ -64,7 +65,7 @@ class Directory:
             for post in self._posts_for(role, owner, region, item)
         )
 
-    def holds_at_least(self, person: str, role: Role, owner: str, region: str, item: str, at: datetime) -> bool:
+    def holds_at_least(self, person: str, role: PostName, owner: str, region: str, item: str, at: datetime) -> bool:
         """Whether a person holds a post of this role or a higher one. False if the directory lacks the role."""
         escalation = self.content.escalation
         roles = escalation[escalation.index(role) :] if role in escalation else ()
@@ -74,7 +75,9 @@ class Directory:
         """Index in ``escalation`` of the highest role among the first recipients."""
         return max(self.content.escalation.index(role) for role in self.content.first_recipients[rung])
 
-    def _people_in(self, roles: Sequence[Role], owner: str, region: str, item: str, at: datetime) -> tuple[Person, ...]:
+    def _people_in(
+        self, roles: Sequence[PostName], owner: str, region: str, item: str, at: datetime
+    ) -> tuple[Person, ...]:
         """The people present in these roles; if there are none, those in the next higher role that has some."""
         escalation = self.content.escalation
         lowest = min(escalation.index(role) for role in roles)
@@ -84,7 +87,7 @@ class Directory:
                 return tuple(self._people[person] for person in dict.fromkeys(found))
         raise AssertionError("a directory whose highest role is empty on some day is refused")
 
-    def _present_in(self, role: Role, owner: str, region: str, item: str, day: date) -> list[str]:
+    def _present_in(self, role: PostName, owner: str, region: str, item: str, day: date) -> list[str]:
         """The people who fill the most specific posts of this role. Posts without a person present do not count."""
         posts = self._posts_for(role, owner, region, item)
         filled = [(post.specificity, person) for post in posts if (person := self._present(post, day)) is not None]
@@ -94,7 +97,7 @@ class Directory:
     def _present(self, post: Post, day: date) -> str | None:
         return present(post, day, self._leave)
 
-    def _posts_for(self, role: Role, owner: str, region: str, item: str) -> Iterator[Post]:
+    def _posts_for(self, role: PostName, owner: str, region: str, item: str) -> Iterator[Post]:
         """The posts of this role that cover the commitment."""
         for length in range(len(region) + 1):
             for department in (None, owner):

@@ -1,6 +1,6 @@
 """The directory file, which people write: its content and its checks. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Self
 
@@ -9,13 +9,26 @@ from pydantic import AfterValidator, Field, model_validator
 from contracts.envelope import Name
 from contracts.faults import Fault, Path, located
 from contracts.messages.alerts import Rung
+from contracts.rights.posts import Leave, Post, PostName, leave_by_person, present
+from contracts.rights.table import POWERS, Role
 from contracts.values import StrictValue
-from services.monitor.core.notifications.posts import Leave, Person, Post, Role, leave_by_person, present
+from services.monitor.core.notifications.people import Person
 
 SUPERVISOR = "supervisor"
 """The role that is notified of appeals; every directory has it."""
 
 DEFAULT_ESCALATION = ("clerk", "office", "head", SUPERVISOR, "director")
+
+DEFAULT_ROLES = {
+    "clerk": Role.WINDOW_CLERK,
+    "office": Role.CHIEF_REVIEWER,
+    "head": Role.DEPARTMENT_HEAD,
+    SUPERVISOR: Role.SUPERVISOR,
+    "director": Role.SUPERVISOR,
+    "manager": Role.CENTRE_MANAGER,
+    "operator": Role.OPERATOR,
+    "auditor": Role.AUDITOR,
+}
 
 DEFAULT_FIRST_RECIPIENTS = {
     Rung.WARNING: ("clerk", "office"),
@@ -31,22 +44,30 @@ def _with_default_hours(hours: dict[Rung, float]) -> dict[Rung, float]:
     return DEFAULT_UNACKNOWLEDGED_HOURS | hours
 
 
-def _with_default_recipients(roles: dict[Rung, tuple[Role, ...]]) -> dict[Rung, tuple[Role, ...]]:
+def _with_default_recipients(roles: dict[Rung, tuple[PostName, ...]]) -> dict[Rung, tuple[PostName, ...]]:
     return DEFAULT_FIRST_RECIPIENTS | roles
 
 
+def _with_default_roles(roles: dict[PostName, Role]) -> dict[PostName, Role]:
+    return DEFAULT_ROLES | roles
+
+
 class DirectoryFile(StrictValue):
-    """The content of a directory file. Rungs that ``first_recipients`` or ``unacknowledged_hours`` omit
-    keep their defaults."""
+    """The content of a directory file. What ``roles``, ``first_recipients`` or ``unacknowledged_hours`` omit keeps its
+    default."""
 
     version: Name
     people: Annotated[tuple[Person, ...], Field(min_length=1)]
     leave: tuple[Leave, ...] = ()
     posts: Annotated[tuple[Post, ...], Field(min_length=1)]
-    escalation: Annotated[tuple[Role, ...], Field(min_length=1)] = DEFAULT_ESCALATION
-    """All roles, from the one nearest to the matter to the one that answers for everything."""
+    roles: Annotated[dict[PostName, Role], AfterValidator(_with_default_roles)] = DEFAULT_ROLES
+    """The rights that each kind of post gives (`contracts.rights.table`)."""
+    powers_apart: bool = True
+    """Whether no person may hold posts of two powers (审批、管理、监督三分离); false where one person does all."""
+    escalation: Annotated[tuple[PostName, ...], Field(min_length=1)] = DEFAULT_ESCALATION
+    """The posts that are notified, from the one nearest to the matter to the one that answers for everything."""
     first_recipients: Annotated[
-        dict[Rung, Annotated[tuple[Role, ...], Field(min_length=1)]], AfterValidator(_with_default_recipients)
+        dict[Rung, Annotated[tuple[PostName, ...], Field(min_length=1)]], AfterValidator(_with_default_recipients)
     ] = DEFAULT_FIRST_RECIPIENTS
     """The roles that are notified first."""
     unacknowledged_hours: Annotated[
@@ -79,15 +100,49 @@ def _contradictions(file: DirectoryFile) -> Iterator[Fault]:
             yield _no_person(("leave", number, "person"), leave.person)
         yield from _reversed(("leave", number, "until"), leave.since, leave.until)
     for number, post in enumerate(file.posts):
-        for fault in _post_contradictions(post, people, file.escalation):
+        for fault in _post_contradictions(post, people, file.roles):
             yield fault._replace(path=("posts", number, *fault.path))
+    if file.powers_apart:
+        yield from _powers_in_one_hand(file)
+    for name in file.escalation:
+        if name not in file.roles:
+            yield _no_role(("escalation",), name)
     for rung, roles in file.first_recipients.items():
         for role in roles:
             if role not in file.escalation:
-                yield _no_role(("first_recipients", rung.value), role)
+                yield Fault(
+                    ("first_recipients", rung.value),
+                    f"{role} is no role of escalation",
+                    f"escalation 中没有 {role}",
+                )
 
 
-def _post_contradictions(post: Post, people: set[str], roles: Sequence[Role]) -> Iterator[Fault]:
+def _powers_in_one_hand(file: DirectoryFile) -> Iterator[Fault]:
+    """Posts by which one person would hold two powers, as a holder or a deputy, on days that overlap."""
+    held: dict[str, list[Post]] = {}
+    for number, post in enumerate(file.posts):
+        power = POWERS[file.roles[post.role]] if post.role in file.roles else None
+        for field, person in (("person", post.person), ("deputy", post.deputy)):
+            if person is None or power is None:
+                continue
+            for other in held.get(person, ()):
+                if POWERS[file.roles[other.role]] is not power and _overlap(post, other):
+                    yield Fault(
+                        ("posts", number, field),
+                        f"{person} holds a post of {other.role} as well: who approves, who manages and who supervises "
+                        "are different people. Name somebody else, or set powers_apart to false",
+                        f"{person} 已任 {other.role}：审批、管理、监督须由不同人员承担。"
+                        "请另行指定人员，或将 powers_apart 设为 false",
+                    )
+                    break
+            held.setdefault(person, []).append(post)
+
+
+def _overlap(one: Post, other: Post) -> bool:
+    return (one.until or date.max) >= (other.since or date.min) and (other.until or date.max) >= (one.since or date.min)
+
+
+def _post_contradictions(post: Post, people: set[str], roles: Mapping[PostName, Role]) -> Iterator[Fault]:
     for name, person in (("person", post.person), ("deputy", post.deputy)):
         if person is not None and person not in people:
             yield _no_person((name,), person)
@@ -102,8 +157,8 @@ def _no_person(place: Path, person: str) -> Fault:
     return Fault(place, f"{person} is not among the people", f"people 中没有 {person}")
 
 
-def _no_role(place: Path, role: Role) -> Fault:
-    return Fault(place, f"{role} is no role of escalation", f"escalation 中没有 {role}")
+def _no_role(place: Path, role: PostName) -> Fault:
+    return Fault(place, f"{role} is none of roles; add it there", f"roles 中没有 {role}，请先加入")
 
 
 def _repeated(place: Path, values: Sequence[str]) -> Iterator[Fault]:

@@ -32,6 +32,7 @@ posts:
   - {role: supervisor, region: "45", person: smith}
   - {role: supervisor, region: "45", person: chen, until: 2026-03-31}
   - {role: director, person: chen}
+powers_apart: false
 """
 
 
@@ -140,7 +141,7 @@ def test_omitted_parts_keep_their_defaults() -> None:
         ("person: li,", "person: lu,", ["line 10: leave[2].person: lu is not among"]),
         ("deputy: li", "deputy: zhou", ["line 12: posts[1].deputy: zhou cannot deputise for themselves"]),
         ("deputy: li", "deputy: lu", ["line 12: posts[1].deputy: lu is not among"]),
-        ("role: supervisor", "role: overseer", ["line 15: posts[4].role: overseer is no role"]),
+        ("role: supervisor", "role: overseer", ["line 15: posts[4].role: overseer is none of roles"]),
         ("chen, until: 2026-03-31", "chen, since: 2026-04-01, until: 2026-03-31", ["line 16: posts[5].until"]),
         ("director, person", "director, region: '45', person", ["line 11: posts: one director must be for all"]),
         ("director, person", "director, since: 2026-04-01, person", ["line 11: posts: before 2026-04-01 no director"]),
@@ -154,6 +155,12 @@ def test_omitted_parts_keep_their_defaults() -> None:
             "posts:",
             "escalation: [head, director]\nposts:",
             ["line 11: escalation: supervisor is missing", "first_recipients.warning: clerk is no role"],
+        ),
+        ("posts:", "roles: {clerk: king}\nposts:", ["line 11: roles.clerk: "]),
+        (
+            "posts:",
+            "escalation: [mayor, supervisor, director]\nposts:",
+            ["line 11: escalation: mayor is none of roles"],
         ),
         ("posts:", "colour: red\nposts:", ["line 11: colour: "]),
         ("posts:", "unacknowledged_hours: {yellow: 0}\nposts:", ["line 11: unacknowledged_hours.yellow"]),
@@ -263,3 +270,36 @@ def test_an_address_is_the_same_in_upper_and_lower_case_if_it_is_one_of_mail() -
     posts = [{"role": "supervisor", "person": "a"}, {"role": "director", "person": "a"}]
     found = Directory(DirectoryFile.model_validate({"version": "1", "people": people, "posts": posts}))
     assert [sorted(found.sharing(one)) for one in ("a", "c", "gone")] == [["a", "b"], ["c"], ["gone"]]
+
+
+APART = FILE.replace("powers_apart: false", "powers_apart: true").replace('45", person: smith', '45", person: chen')
+
+
+@pytest.mark.parametrize(
+    ("posts", "fault"),
+    [
+        ("  - {role: manager, person: chen}", "posts[7].person: chen holds a post of supervisor as well"),
+        ("  - {role: head, person: wang, deputy: chen}", "posts[7].deputy: chen holds a post of supervisor as well"),
+        ("  - {role: auditor, person: li}", "posts[7].person: li holds a post of head as well"),
+        ("  - {role: auditor, person: chen}", None),
+        ("  - {role: manager, person: zhao}\n  - {role: operator, person: zhao}", None),
+        (
+            "  - {role: clerk, person: zhao, until: 2026-03-01}\n  - {role: manager, person: zhao, since: 2026-03-02}",
+            None,
+        ),
+        (
+            "  - {role: clerk, person: zhao, until: 2026-03-02}\n  - {role: manager, person: zhao, since: 2026-03-02}",
+            "posts[8].person: zhao holds a post of clerk as well",
+        ),
+    ],
+)
+def test_nobody_holds_two_powers_at_once(posts: str, fault: str | None) -> None:
+    person = '  - {id: zhao, name: 赵敏, addresses: ["mail:zhao@example.gov.cn"]}\nleave:'
+    content = APART.replace("leave:", person, 1).replace("powers_apart", f"{posts}\npowers_apart").encode()
+    if fault is None:
+        read_document(DirectoryFile, content)
+        return
+    with pytest.raises(InvalidFile) as refused:
+        read_document(DirectoryFile, content)
+    assert fault in str(refused.value)
+    read_document(DirectoryFile, content.replace(b"apart: true", b"apart: false"))

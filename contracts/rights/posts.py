@@ -1,4 +1,4 @@
-"""People, the posts they hold and deputise for, and their leave, as a directory file lists them. Pure."""
+"""The posts of people and programs, and the leave of people, as a directory lists them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -10,25 +10,12 @@ from contracts.envelope import Code, Name
 from contracts.messages.fields import PersonId
 from contracts.values import StrictValue
 from contracts.working_time.almanac import RegionPrefix
-from contracts.working_time.explanation.wording import Language
 from contracts.working_time.written import WrittenDate
 
 Day = Annotated[WrittenDate, Field(ge=date(1900, 1, 1), le=date(2300, 1, 1))]
 
-Role = Code
-"""The name of a kind of post: ``clerk``, ``head``."""
-
-Address = Annotated[str, Field(max_length=400, pattern=r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$")]
-"""A channel, and an address of that channel: ``mail:zhou@example.gov.cn``."""
-
-
-class Person(StrictValue):
-    """A person who can be notified."""
-
-    id: PersonId
-    name: Name
-    language: Language = "zh"
-    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=20)]
+PostName = Code
+"""The directory's own name for a kind of post, such as ``clerk`` or ``head``."""
 
 
 class Leave(StrictValue):
@@ -49,7 +36,7 @@ class Post(StrictValue):
     An omitted department or region, and an empty list of items, stand for all.
     """
 
-    role: Role
+    role: PostName
     department: Name | None = None
     """The owner of a commitment, as alerts name it."""
     region: RegionPrefix | None = None
