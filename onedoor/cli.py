@@ -15,8 +15,9 @@ from services.operator.dead_letters.command import app as dead_letters
 from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
 from services.operator.journal.command import app as journal
-from services.operator.options import Database, DatabaseOptions, Folder, service_name
+from services.operator.options import Database, DatabaseOptions, Folder, process_name, service_name
 from services.operator.output import print_result, stop, wrong_option
+from services.operator.people.command import app as people
 from services.operator.times.command import app as times
 from services.registry import DepartmentError
 
@@ -31,6 +32,7 @@ app.add_typer(calendar, name="calendar")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(directory, name="directory")
 app.add_typer(journal, name="journal")
+app.add_typer(people, name="people")
 app.add_typer(rules, name="rules")
 app.add_typer(times, name="times")
 
@@ -83,7 +85,8 @@ def serve(
     service: Annotated[
         str,
         typer.Argument(
-            callback=service_name, help="Name of the service: intake, routing, monitor, or the system of a department."
+            callback=process_name,
+            help="Name of the service: intake, routing, monitor, the system of a department, or identity, the issuer.",
         ),
     ],
 ) -> None:
@@ -96,7 +99,7 @@ def serve(
 
 @app.command()
 def migrate(
-    services: Annotated[list[str], typer.Argument(help="Services to migrate; without a name, all.")] = [],  # noqa: B006 - typer copies it
+    services: Annotated[list[str], typer.Argument(help="Services to migrate; without a name, all but identity.")] = [],  # noqa: B006 - typer copies it
     database: Database = "",
 ) -> None:
     """Bring the databases of services up to date. It may be repeated, and run in several places at once."""
@@ -107,7 +110,7 @@ def migrate(
     from services.operator.databases import unreachable
 
     for name in services:
-        service_name(name)
+        process_name(name)
     with _exit_on_wrong_setting():
         try:
             for name in start.migrate(services, database):

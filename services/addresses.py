@@ -22,11 +22,13 @@ class NoAddresses(BilingualError):
 class Addresses:
     """Addresses of databases, passwords included: not for logs.
 
-    ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system.
+    ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system. ``issuer`` is empty where
+    logins have another issuer.
     """
 
     services: Mapping[str, str]
     ledgers: Mapping[str, str]
+    issuer: str = ""
 
 
 def write_addresses(folder: Path, addresses: Addresses) -> None:
@@ -43,7 +45,7 @@ def read_addresses(folder: Path) -> Addresses:
     file = folder / FILE_NAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return Addresses(content["services"], content["ledgers"])
+        return Addresses(content["services"], content["ledgers"], content.get("issuer", ""))
     except (FileNotFoundError, NotADirectoryError):
         raise NoAddresses(
             f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE",

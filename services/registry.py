@@ -9,6 +9,10 @@ from services.departments.sdk.declaration import GROUP, Department
 
 CORE_SERVICES = ("intake", "routing", "monitor")
 
+ISSUER = "identity"
+"""The issuer of logins: a process with a database of its own, which processes no messages. Another one may stand in its
+place (OpenID Connect)."""
+
 
 class DepartmentError(BilingualError):
     """The installed departments cannot be used as they are. The message names them and the reason."""
@@ -68,7 +72,7 @@ def refresh() -> None:
 def _entry_points() -> Mapping[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=GROUP)):
-        if entry.name in found or entry.name in CORE_SERVICES:
+        if entry.name in found or entry.name in (*CORE_SERVICES, ISSUER):
             raise DepartmentError(
                 f"two packages declare the service {entry.name!r}; one is {entry.value}; remove one of them",
                 f"有两个软件包声明了服务 {entry.name!r}，其一为 {entry.value}；请卸载其中一个",

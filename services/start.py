@@ -10,18 +10,26 @@ from contracts.bilingual import both
 from contracts.faults import both_of
 from services import registry
 from services.departments.sdk.declaration import resolve
+from services.identity.migrations import ISSUER_MIGRATIONS
 from services.load import load
 from services.runtime import telemetry
 from services.runtime.clock import open_clock
 from services.runtime.configuration import WrongSetting, read
-from services.runtime.process import run, stop_signal
+from services.runtime.process import run
 from services.runtime.security.encryption import encrypted_database
 from services.runtime.settings import Settings
+from services.runtime.stop_signal import stop_signal
 from services.runtime.store import tables
 
 
 def serve(service: str) -> None:
-    """Run a service by its settings until it is asked to stop. Raises `WrongSetting`."""
+    """Run a service, or the issuer, by its settings until it is asked to stop. Raises `WrongSetting`."""
+    if service == registry.ISSUER:
+        from services.identity.app import run as run_issuer  # no other process needs its libraries
+        from services.identity.settings import IdentitySettings
+
+        run_issuer(read(IdentitySettings))
+        return
     os.environ.setdefault("ONEDOOR_SERVICE", service)
     is_department = service in registry.departments()
     if is_department:  # it reads the topics of its own system only
@@ -34,7 +42,7 @@ def serve(service: str) -> None:
 
 
 def migrate(services: Sequence[str], database: str) -> Iterator[str]:
-    """Migrate the databases of these services, all if none is named; yields each name when it is done.
+    """Migrate the databases of these services, all but the issuer's if none is named; yields each name when it is done.
 
     ``{service}`` in the address stands for the name. Raises `WrongSetting`.
     """
@@ -50,7 +58,8 @@ def migrate(services: Sequence[str], database: str) -> Iterator[str]:
     except ValueError as wrong:
         raise WrongSetting(f"ONEDOOR_DATABASE: {both_of(wrong)}") from None
     for name in names:
-        tables.migrate(name, load(name).migrations, database.replace("{service}", name))
+        migrations = ISSUER_MIGRATIONS if name == registry.ISSUER else load(name).migrations
+        tables.migrate(name, migrations, database.replace("{service}", name))
         yield name
 
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from services import registry
 from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.declaration import resolve
+from services.identity.settings import IdentitySettings
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
@@ -52,6 +53,7 @@ _BEFORE_DEPARTMENTS = (
     Group("Encryption", "Read by every process and command that connects to another machine.", EncryptionSettings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
     Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
+    Group("The issuer", "Read by `onedoor serve identity`, and no others.", IdentitySettings),
 )
 
 _AFTER_DEPARTMENTS = (

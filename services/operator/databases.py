@@ -18,7 +18,7 @@ from contracts.faults import texts_of
 from services.addresses import NoAddresses, read_addresses
 from services.operator.options import DatabaseOptions
 from services.operator.output import stop, wrong_option
-from services.registry import CORE_SERVICES, default_systems
+from services.registry import CORE_SERVICES, ISSUER, default_systems
 from services.runtime.security.encryption import encrypted_database
 
 T = TypeVar("T")
@@ -51,11 +51,14 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
         return {service or "": address}
     folder = folder or DEFAULT_FOLDER
     try:
-        services = read_addresses(folder).services
+        kept = read_addresses(folder)
     except NoAddresses as missing:
         raise WrongChoice(missing.en, missing.zh) from None
+    services = dict(kept.services)
     if service is None:
-        return dict(services)
+        return services
+    if service == ISSUER and kept.issuer:
+        return {service: kept.issuer}
     if service not in services:
         known = ", ".join(services)
         raise WrongChoice(

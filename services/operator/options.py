@@ -41,6 +41,15 @@ def case_number(case: str | None) -> str | None:
     return None if case is None else typed_groups(case, NUMBER_GROUPS)
 
 
+def process_name(name: str) -> str:
+    """Check that this is the name of a service, or of the issuer."""
+    from services.registry import ISSUER
+
+    if name != ISSUER:
+        service_name(name)
+    return name
+
+
 def service_name(name: str | None) -> str | None:
     """Check that a service of this name is installed."""
     from services.registry import services

@@ -115,6 +115,14 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         "must be CN, a province such as CN-45, or a city or county such as CN-4501",
         "须为 CN、省级区域（例如 CN-45），或市、县（例如 CN-4501）",
     ),
+    r"^[0-9a-f]{64}$": (
+        "must be a SHA-256 in 64 small hexadecimal digits, as 'sha256sum' prints it",
+        "须为 64 位小写十六进制的 SHA-256 值，即 sha256sum 的输出",
+    ),
+    r"^https?://[^/?#\s@*]+/[^#\s*]*$": (
+        "must be a complete address with a path, without '#' and '*', such as https://onedoor.example/login/back",
+        "须为带路径的完整地址，不含 # 和 *，例如 https://onedoor.example/login/back",
+    ),
     r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$": (
         "must be a channel and an address of it, such as mail:zhao@example.gov.cn",
         "须为“渠道:地址”，例如 mail:zhao@example.gov.cn",

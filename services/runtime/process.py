@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-import signal as signals
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 from uuid import uuid4
 
-import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
@@ -28,7 +26,7 @@ from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
 from services.runtime.http.app import application
 from services.runtime.http.connection import TimeLimits
-from services.runtime.http.server import Server
+from services.runtime.http.server import http_server
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
@@ -40,9 +38,10 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
 from services.runtime.service import Loop, Service
 from services.runtime.settings import Settings
+from services.runtime.stop_signal import stop_signal
 from services.runtime.store import cases
 from services.runtime.store.database import TRANSACTION_S, open_database
-from services.runtime.store.tables import head, revision_of
+from services.runtime.store.tables import database_faults
 
 S = TypeVar("S", bound=Value)
 
@@ -145,16 +144,7 @@ class ServiceProcess(Generic[S]):
                 telemetry.LAG.set(lag)
         if (busy_s := self.processor.busy_s) > TRANSACTION_S:
             faults.append(f"database: a batch has been running for {busy_s:.0f} s")
-        try:
-            expected = head(self.service.migrations)
-            async with asyncio.timeout(2):
-                found = await revision_of(self.database)
-            if found is None:
-                faults.append("database: it has no tables yet; run 'onedoor migrate'")
-            elif found != expected:
-                faults.append(f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'")
-        except Exception as error:
-            faults.append(f"database: {type(error).__name__}")
+        faults += await database_faults(self.database, self.service.migrations)
         return faults
 
     def impairments(self) -> list[str]:
@@ -293,19 +283,8 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     app: FastAPI = application(service, process, process.faults, process.impairments)
     app.include_router(topics.routes(process.consumer, settings.api_token))
     async with process:
-        server = Server(
-            uvicorn.Config(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=5,
-                server_header=False,
-            ),
-            TimeLimits(settings.http_head_s, settings.http_transfer_s),
-        )
+        limits = TimeLimits(settings.http_head_s, settings.http_transfer_s)
+        server = http_server(app, settings.host, settings.port, limits)
         serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())
         log.info("started", host=settings.host, port=settings.port, topics=list(process.consumer.topics))
@@ -335,11 +314,3 @@ def run(service: Service[S], settings: Settings) -> None:
 
     with telemetry.failures_logged(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
-
-
-def stop_signal() -> asyncio.Event:
-    """An event that is set when the process receives SIGTERM or SIGINT. Call it in the event loop."""
-    stop = asyncio.Event()
-    for number in (signals.SIGTERM, signals.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop

@@ -144,7 +144,7 @@ def configure(service: str, replica: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
+    for chatty in ("authlib", "httpx2", "httpcore2", "asyncssh", "aiokafka", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # The filter of a logger does not see the lines of its child loggers, so the filters belong to the handler.
     handler.addFilter(RepetitionFilter("aiokafka"))

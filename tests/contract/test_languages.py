@@ -38,6 +38,11 @@ ARGUMENTS: dict[str, list[str]] = {
     "journal verifier": [],
     "journal verify": ["nowhere.jsonl"],
     "migrate": [],
+    "people add": ["li-na", "--name", "李娜"],
+    "people disable": ["li-na"],
+    "people enable": ["li-na"],
+    "people enrol": ["li-na", "--issuer", "https://login.example"],
+    "people list": [],
     "replay": ["nowhere.csv"],
     "rules apply": [],
     "rules check": ["nowhere.yaml"],
@@ -87,7 +92,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder in which there is nothing, and no settings."""
     monkeypatch.chdir(tmp_path)
-    for name in ("ONEDOOR_DATABASE", "ONEDOOR_MONITOR", "ONEDOOR_API_TOKEN"):
+    for name in ("ONEDOOR_DATABASE", "ONEDOOR_MONITOR", "ONEDOOR_API_TOKEN", "ONEDOOR_ISSUER"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 import services.intake.web
 import services.monitor.web
 from contracts.working_time.notices import Notice
+from services.identity.core.clients import Clients
 from services.intake.app import SERVICE as INTAKE
 from services.intake.core.catalogue.models import Catalogue
 from services.intake.web.requests import ImportRow
@@ -27,7 +28,7 @@ from tests.support.messages import MONDAY
 from tests.support.runtime.fakes import MemoryHost
 
 TOKEN = "a token of the staff of this centre"
-DOCUMENTS: tuple[type[BaseModel], ...] = (RuleFile, DirectoryFile, Catalogue, Notice)
+DOCUMENTS: tuple[type[BaseModel], ...] = (RuleFile, DirectoryFile, Catalogue, Notice, Clients)
 
 
 async def _no_faults() -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -39,22 +39,32 @@ def application(
     faults: Callable[[], Awaitable[list[str]]],
     impairments: Callable[[], list[str]] = list,
 ) -> FastAPI:
-    """The HTTP application of a service.
+    """The HTTP application of a service; see `web_application`."""
+    return web_application(service.name, None if service.routes is None else service.routes(host), faults, impairments)
+
+
+def web_application(
+    name: str,
+    routes: APIRouter | None,
+    faults: Callable[[], Awaitable[list[str]]],
+    impairments: Callable[[], list[str]] = list,
+) -> FastAPI:
+    """An HTTP application with these routes, health and metrics.
 
     ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
     it does the rest.
     """
     # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
     app = FastAPI(
-        title=f"onedoor {service.name}", docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
+        title=f"onedoor {name}", docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
     )
     problems.install(app)
     app.add_middleware(HeadAndOptions)
     app.add_middleware(Utf8Urls)
     app.add_middleware(SingleHeaders)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
-    if service.routes is not None:
-        app.router.routes.extend(service.routes(host).routes)
+    if routes is not None:
+        app.router.routes.extend(routes.routes)
 
     @app.get("/health/live", tags=["operating"])
     async def live() -> dict[str, str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from services.runtime import telemetry
 from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState, TimeLimits
@@ -42,6 +43,23 @@ class Server(uvicorn.Server):
             for connection in [one for one in self.server_state.connections if one.deadline < now]:  # type: ignore[union-attr]
                 connection.expire()  # type: ignore[union-attr]
         return await super().on_tick(counter)
+
+
+def http_server(app: ASGIApp, host: str, port: int, limits: TimeLimits = TimeLimits()) -> Server:
+    """The server of an application. It has no log of its own, and starts and stops with the process."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        ),
+        limits,
+    )
 
 
 def _connections_allowed() -> int:

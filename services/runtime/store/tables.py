@@ -5,6 +5,7 @@ first of them calls `create_runtime_tables`. A later change of the runtime's tab
 more file in each service's history calls.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Protocol
 
@@ -123,6 +124,21 @@ async def revision_of(database: AsyncEngine) -> str | None:
     except ProgrammingError:
         return None
     return revision
+
+
+async def database_faults(database: AsyncEngine, migrations: Path) -> list[str]:
+    """Why a program with this history cannot use the database now; none if it can."""
+    try:
+        expected = head(migrations)
+        async with asyncio.timeout(2):
+            found = await revision_of(database)
+    except Exception as error:
+        return [f"database: {type(error).__name__}"]
+    if found is None:
+        return ["database: it has no tables yet; run 'onedoor migrate'"]
+    if found != expected:
+        return [f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'"]
+    return []
 
 
 def migrate(service: str, migrations: Path, database: str) -> None:

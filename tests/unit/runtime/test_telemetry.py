@@ -106,3 +106,12 @@ def test_the_failure_that_ends_a_process_is_logged_without_values(capsys: pytest
     assert line["exception"].endswith("ValueError")
     with pytest.raises(WrongSetting), telemetry.failures_logged():
         raise WrongSetting("ONEDOOR_X")
+
+
+def test_no_level_makes_a_library_log_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    """authlib writes every token that it issues to its log, at the lowest level."""
+    with logs_of_a_service(capsys) as lines:
+        telemetry.configure("toy", "1", "DEBUG")
+        logging.getLogger("authlib.oauth2.rfc6749.grants.refresh_token").debug("Issue token %r", "secret")
+        logging.getLogger("toy").debug("shown")
+    assert [line["event"] for line in lines] == ["shown"]

@@ -1,0 +1,93 @@
+"""The settings of the issuer: environment variables with the prefix ``ONEDOOR_``."""
+
+from datetime import timedelta
+from os import getpid
+from pathlib import Path
+from socket import gethostname
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.faults import fault
+from services.files import file_fault, limited_content
+from services.identity.core.clients import Clients
+from services.runtime.files.document import read_document
+from services.runtime.files.encoding import InvalidFile
+from services.runtime.security.encryption import DatabaseAddress, encrypted_url
+
+
+def _issuer(url: str) -> str:
+    encrypted_url(url)
+    parts = urlsplit(url)
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise fault(
+            "must be scheme, host and port alone, without a path and without a slash at its end",
+            "只写协议、主机和端口，不带路径，末尾不带斜杠",
+        )
+    return url
+
+
+def read_clients(file: Path) -> Clients:
+    """The registered programs in a file. Raises `OSError`, `InvalidFile` or `ValueError`."""
+    clients = read_document(Clients, limited_content(file))
+    for uri in clients.redirect_uris:
+        encrypted_url(uri)
+    return clients
+
+
+def _readable(file: Path) -> Path:
+    try:
+        read_clients(file)
+    except (OSError, InvalidFile) as error:
+        faults = file_fault(error) if isinstance(error, OSError) else str(error)
+        raise fault(f"is no valid file of programs: {faults}", f"不是有效的程序登记文件：{faults}") from None
+    return file
+
+
+class IdentitySettings(BaseSettings):
+    """The settings of the issuer. A wrong value stops it at the start."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    replica: str = Field(
+        default_factory=lambda: f"{gethostname()}-{getpid()}",
+        min_length=1,
+        max_length=100,
+        description="Name of this process in its log.",
+    )
+    issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        description="Address of the issuer as browsers and services reach it, such as https://login.example.gov.cn. "
+        "It stands in every token. Passkeys belong to its host, which must be a name: localhost, not 127.0.0.1."
+    )
+    database: DatabaseAddress = Field(
+        description="The issuer's own database: postgresql+asyncpg://user:password@host/name?ssl=verify-full. Without "
+        "the end on this machine only."
+    )
+    database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
+    host: str = Field("127.0.0.1", description="Address of the HTTP server.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP server.")
+    secret_key: SecretStr = Field(
+        min_length=32, description="Encrypts the signing keys in the database. Keep it secret; never change it."
+    )
+    clients: Annotated[Path, AfterValidator(_readable)] = Field(
+        description="The programs that may use logins, a YAML file (docs/operate.md)."
+    )
+    session_idle_minutes: int = Field(
+        15, ge=1, le=1440, description="Minutes after which a login that is not used ends."
+    )
+    session_hours: int = Field(
+        12, ge=1, le=168, description="Hours after which a login ends, and with it the refresh tokens that it gave."
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
+
+    @property
+    def idle(self) -> timedelta:
+        """How long a login lasts without use."""
+        return timedelta(minutes=self.session_idle_minutes)
+
+    @property
+    def longest(self) -> timedelta:
+        """How long a login lasts at most."""
+        return timedelta(hours=self.session_hours)

@@ -1,0 +1,52 @@
+"""What the endpoints of the issuer share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.identity.core.clients import Clients
+from services.identity.core.sessions import SessionLimits
+from services.identity.jobs.passwords import Passwords
+from services.identity.jobs.signing import Signing
+from services.identity.settings import IdentitySettings
+from services.runtime.store.database import transaction
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The issuer of one installation. ``now`` is the machine's time: a login has nothing to do with a clock of a
+    demonstration."""
+
+    settings: IdentitySettings
+    clients: Clients
+    database: AsyncEngine
+    signing: Signing
+    passwords: Passwords
+    now: Callable[[], datetime]
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do this work in one transaction. The work may call libraries that are synchronous."""
+        async with transaction(self.database) as connection:
+            return await connection.run_sync(work)
+
+    @property
+    def url(self) -> str:
+        """The address of the issuer."""
+        return self.settings.issuer
+
+    @property
+    def host(self) -> str:
+        """The host that passkeys belong to."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def limits(self) -> SessionLimits:
+        """How long a login lasts."""
+        return SessionLimits(self.settings.idle, self.settings.longest)

@@ -1,0 +1,1 @@
+"""Pages of the issuer: real forms, which work without a script."""

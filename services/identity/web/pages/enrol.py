@@ -1,0 +1,109 @@
+"""The page of the enrolment: a person sets a passkey or a password, by a code that works once.
+
+The code stands in the fragment of the link, which browsers do not send, and is posted from there.
+"""
+
+from fastapi import APIRouter, Request
+from sqlalchemy import Connection
+from starlette.responses import JSONResponse, Response
+
+from services.identity.core.passwords import password_fault
+from services.identity.core.throttle import ADDRESS_FREE
+from services.identity.store import attempts, people, sessions
+from services.identity.store.people import Person
+from services.identity.store.record import Entry
+from services.identity.web.issuer import Issuer
+from services.identity.web.pages import passkeys
+from services.identity.web.pages.page import PageRequest
+
+
+def routes(issuer: Issuer) -> APIRouter:
+    """The routes of the enrolment."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/enrol")
+    async def form(request: Request) -> Response:
+        """The form."""
+        return _form(await PageRequest.read(issuer, request))
+
+    @router.post("/enrol/passkey-options")
+    async def options(request: Request) -> Response:
+        """The challenge for a new passkey."""
+        page = await PageRequest.read(issuer, request)
+
+        def work(connection: Connection) -> Response:
+            person = _enrolling(page, connection)
+            if isinstance(person, Response):
+                return JSONResponse({"error": page.text("error.enrolment")}, 403)
+            return Response(passkeys.enrolment_options(page, connection, person), media_type="application/json")
+
+        return await issuer.run(work)
+
+    @router.post("/enrol")
+    async def enrol(request: Request) -> Response:
+        """Set the passkey or the password of the form."""
+        page = await PageRequest.read(issuer, request)
+        if page.form.get("passkey"):
+            return await issuer.run(lambda connection: _by_passkey(page, connection))
+        person = await issuer.run(lambda connection: _enrolling(page, connection))
+        if isinstance(person, Response):
+            return person
+        password = page.form.get("password", "")
+        fault = password_fault(password, person.person_id, person.name)
+        if fault is not None:
+            label = page.text("enrol.password")
+            error = f"{label}{fault.zh}" if page.language == "zh" else f"{label} {fault.en}"
+            return _form(page, 422, error)
+        if password != page.form.get("repeat"):
+            return _form(page, 422, page.text("error.repeat"))
+        password_hash = await issuer.passwords.hashed(password)
+        return await issuer.run(lambda connection: _by_password(page, connection, password_hash))
+
+    return router
+
+
+def _form(page: PageRequest, status: int = 200, error: str | None = None) -> Response:
+    return page.render("enrol.html", status, error=error)
+
+
+def _enrolling(page: PageRequest, connection: Connection) -> Person | Response:
+    """The person of the code, or the page that says why there is none."""
+    subject = f"enrol:{page.network}"
+    opens = attempts.take(connection, [(subject, ADDRESS_FREE)], page.now)
+    if opens is not None:
+        return _form(page, 429, page.text("error.wait", seconds=page.seconds_until(opens)))
+    person = people.enrolling(connection, page.form.get("code", "").strip(), page.now)
+    if person is None:
+        page.record(connection, Entry("enrolment", "wrong code"))
+        return _form(page, 403, page.text("error.enrolment"))
+    attempts.were_right(connection, [subject])
+    return person
+
+
+def _by_passkey(page: PageRequest, connection: Connection) -> Response:
+    person = _enrolling(page, connection)
+    if isinstance(person, Response):
+        return person
+    try:
+        passkeys.enrol(page, connection, person)
+    except passkeys.WrongPasskey:
+        return _form(page, 422, page.text("error.passkey"))
+    return _enrolled(page, connection, person, "passkey")
+
+
+def _by_password(page: PageRequest, connection: Connection, password_hash: str) -> Response:
+    person = _enrolling(page, connection)  # once more: the code may have been used meanwhile
+    if isinstance(person, Response):
+        return person
+    people.set_password(connection, person.person_id, password_hash)
+    return _enrolled(page, connection, person, "password")
+
+
+def _enrolled(page: PageRequest, connection: Connection, person: Person, method: str) -> Response:
+    people.use_enrolment(connection, page.form["code"].strip(), page.now)
+    sessions.end_all(connection, person.person_id, "password", page.now)
+    page.log_in(connection, person.person_id, method)
+    page.record(connection, Entry("enrolment", method, person.person_id))
+    return page.render(
+        "notice.html", title=page.text("enrolled.title"), notice=page.text("enrolled.text", name=person.name)
+    )

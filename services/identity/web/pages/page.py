@@ -1,0 +1,162 @@
+"""One request for a page: its form, its session, its language, and the pages that answer it."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from hmac import compare_digest
+from ipaddress import ip_address, ip_network
+from math import ceil
+from typing import Any
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from services.identity.core.sessions import EndReason
+from services.identity.store import people, record, sessions
+from services.identity.store.record import Entry
+from services.identity.store.sessions import Session
+from services.identity.web.issuer import Issuer
+from services.identity.web.oauth.requests import form_of
+from services.identity.web.pages import cookies
+from services.identity.web.pages.texts import language_of, text_of
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("services.identity.web.pages"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+_RETURNS = ("/authorize?", "/device", "/logout", "/login", "/enrol")
+"""The beginnings of paths to which a login leads. None is of another site."""
+
+
+class WrongForm(Exception):
+    """A form that did not come from a page of this issuer in the same browser."""
+
+
+class PageRequest:
+    """A request for a page. ``form`` is what was posted, empty for a GET."""
+
+    def __init__(self, issuer: Issuer, request: Request, form: Mapping[str, str]) -> None:
+        self.issuer = issuer
+        self.form = form
+        self.query = request.query_params
+        self.address = request.client.host if request.client is not None else None
+        self.now: datetime = issuer.now()
+        self.language = language_of(request.cookies.get(cookies.LANGUAGE), request.headers.get("accept-language", ""))
+        self.session_secret = request.cookies.get(cookies.SESSION)
+        self.browser = request.cookies.get(cookies.BROWSER)
+        self._form_cookie = request.cookies.get(cookies.FORM)
+        self.form_secret = self._form_cookie or secrets.token_urlsafe(32)
+        self._set_cookies: list[tuple[str, str, int | None]] = []
+        self._drop_session = False
+
+    @classmethod
+    async def read(cls, issuer: Issuer, request: Request) -> "PageRequest":
+        """The request with its form. Raises `WrongForm` for a form of another site, or of a page that is too old."""
+        if request.method != "POST":
+            return cls(issuer, request, {})
+        try:
+            page = cls(issuer, request, await form_of(request))
+        except InvalidRequestError:
+            raise WrongForm from None
+        origin = request.headers.get("origin")
+        given, expected = page.form.get("form", ""), page._form_cookie or ""
+        if not expected or not compare_digest(given.encode(), expected.encode()):
+            raise WrongForm
+        if origin is not None and origin != issuer.url:
+            raise WrongForm
+        return page
+
+    def text(self, key: str, **values: object) -> str:
+        """The text of this key in the reader's language."""
+        return text_of(self.language, key, **values)
+
+    def session(self, connection: Connection) -> Session | EndReason | None:
+        """The session of this browser, used now; why it has ended; or None."""
+        if self.session_secret is None:
+            return None
+        return sessions.used(connection, self.session_secret, self.issuer.limits, self.now)
+
+    def log_in(self, connection: Connection, person_id: str, method: str) -> None:
+        """Begin a session with a new secret, end the one that this browser had, and know the browser from now on."""
+        if self.session_secret is not None:
+            before = sessions.used(connection, self.session_secret, self.issuer.limits, self.now)
+            if isinstance(before, Session):
+                reason: EndReason = "replaced" if before.person_id == person_id else "logout"
+                sessions.end(connection, before.session_id, reason, self.now)
+        self.session_secret = secrets.token_urlsafe(32)
+        sessions.begin(connection, self.session_secret, person_id, method, self.now)
+        self._set_cookies.append((cookies.SESSION, self.session_secret, None))
+        self.browser = secrets.token_urlsafe(32)
+        people.know_browser(connection, self.browser, person_id, self.now)
+        self._set_cookies.append((cookies.BROWSER, self.browser, cookies.BROWSER_S))
+        self.form_secret = secrets.token_urlsafe(32)
+
+    def log_out(self) -> None:
+        """Drop the session's cookie."""
+        self._drop_session = True
+
+    @property
+    def network(self) -> str:
+        """The address of the client for counting: of IPv6 the network, since a client has a whole one."""
+        try:
+            address = ip_address(self.address or "")
+        except ValueError:
+            return "unknown"
+        return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+
+    def record(self, connection: Connection, entry: Entry) -> None:
+        """Put an entry on record, with the client's address."""
+        record.append(connection, entry._replace(address=self.address), self.now)
+
+    def way_back(self) -> str:
+        """The path to return to after the login, which is one of this issuer, or empty."""
+        given = self.form.get("next") or self.query.get("next") or ""
+        return given if is_own_path(given) else ""
+
+    def seconds_until(self, opens: datetime) -> int:
+        """Whole seconds until then, at least one."""
+        return max(1, ceil((opens - self.now).total_seconds()))
+
+    def render(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page."""
+        content = _TEMPLATES.get_template(template).render(
+            text=self.text, language=self.language, form=self.form_secret, typed=self.form, **values
+        )
+        return self._finished(HTMLResponse(content, status))
+
+    def redirect(self, path: str) -> Response:
+        """Lead on, with GET."""
+        return self._finished(RedirectResponse(path, 303))
+
+    def _finished(self, response: Response) -> Response:
+        for name, value, seconds in self._set_cookies:
+            cookies.set_cookie(response, name, value, seconds)
+        if self._drop_session:
+            cookies.drop_cookie(response, cookies.SESSION)
+        if self.form_secret != self._form_cookie:
+            cookies.set_cookie(response, cookies.FORM, self.form_secret)
+        return response
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a path leads to a page of this issuer to which a login may lead."""
+    return (
+        path.isascii()
+        and path.isprintable()
+        and "\\" not in path
+        and path.startswith(_RETURNS)
+        and "//" not in (path.partition("?")[0])
+    )
+
+
+def origins(addresses: tuple[str, ...]) -> list[str]:
+    """The origins of addresses, each once."""
+    return sorted({f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, addresses)})

@@ -1,0 +1,1 @@
+"""``onedoor people``: who may log in at the issuer that comes with onedoor."""

@@ -1,0 +1,68 @@
+"""Declares ``onedoor people``: add people who may log in, let them enrol, and disable them."""
+
+from typing import Annotated
+
+import typer
+
+from services.operator.options import Database, DatabaseOptions, Folder
+
+app = typer.Typer(
+    help="Add people who may log in, let them enrol, and disable them, at the issuer that comes with onedoor.",
+    no_args_is_help=True,
+)
+
+Person = Annotated[str, typer.Argument(help="Id of the person in the directory.")]
+Issuer = Annotated[
+    str,
+    typer.Option(
+        envvar="ONEDOOR_ISSUER", show_envvar=True, help="Address of the issuer, such as https://login.example.gov.cn."
+    ),
+]
+
+
+@app.command()
+def add(
+    person: Person,
+    name: Annotated[str, typer.Option(help="Name of the person, as pages and records show it.")],
+    folder: Folder = None,
+    database: Database = "",
+) -> None:
+    """Add an account. The person cannot log in before the enrolment."""
+    from services.operator.people.actions import add_person
+
+    add_person(DatabaseOptions(database, folder), person, name)
+
+
+@app.command()
+def enrol(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
+    """Print a link by which the person sets a passkey or a password, once, within 72 hours.
+
+    It also serves who has forgotten the password. An earlier link is worth nothing then.
+    """
+    from services.operator.people.actions import enrol_person
+
+    enrol_person(DatabaseOptions(database, folder), person, issuer)
+
+
+@app.command()
+def disable(person: Person, folder: Folder = None, database: Database = "") -> None:
+    """Disable an account. All its logins and refresh tokens end at once; an access token within ten minutes."""
+    from services.operator.people.actions import disable_person
+
+    disable_person(DatabaseOptions(database, folder), person)
+
+
+@app.command()
+def enable(person: Person, folder: Folder = None, database: Database = "") -> None:
+    """Enable an account again, with the passkeys and the password that it had."""
+    from services.operator.people.actions import enable_person
+
+    enable_person(DatabaseOptions(database, folder), person)
+
+
+@app.command("list")
+def list_(folder: Folder = None, database: Database = "") -> None:
+    """List all accounts, with the time of the last login."""
+    from services.operator.people.actions import list_people
+
+    list_people(DatabaseOptions(database, folder))
