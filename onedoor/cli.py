@@ -77,7 +77,8 @@ def up(
     from deploy.local.up import run
     from deploy.local.wiring import Options
 
-    raise typer.Exit(run(folder, Options(replicas=_replicas(replicas), brokers=brokers, sandboxes=sandboxes), plain))
+    options = Options(replicas=_replicas(replicas), brokers=brokers, sandboxes=sandboxes, issuer=True)
+    raise typer.Exit(run(folder, options, plain))
 
 
 @app.command()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -94,7 +94,7 @@ async def _demo(
     progress: Progress, output: Path | None, stay: bool, console: Console, folder: Path, notify: Notify
 ) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    options = _options(sample_catalogue(), folder / "clock")
+    options = replace(_options(sample_catalogue(), folder / "clock"), issuer=stay)
     started = f"{len(options.services)} services and {len(options.systems)} department systems"
     notify(both(f"starting Apache Kafka, PostgreSQL, {started} in {folder}", "正在启动"))
     async with Platform(folder, options, notify) as platform:
@@ -115,6 +115,7 @@ async def _demo(
             write_json(output, result)
         _print_next_steps(console, platform, stay, result["first_decided_s"])
         if stay:
+            await _print_accounts(console, platform)
             await asyncio.Event().wait()
 
 
@@ -281,3 +282,13 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
     console.print(both("What to try next:", "接下来可以试试："))
     for command, meaning in NEXT.items():
         console.print(f"  {command:34} {meaning}", markup=False, soft_wrap=True)
+
+
+async def _print_accounts(console: Console, platform: Platform) -> None:
+    from onedoor.demo_accounts import ready_accounts  # its libraries are needed here only
+
+    ready = f"Ready accounts at {platform.issuer}/login (account, password):"
+    console.print(both(ready, "可登录的账号（账号、密码）："), soft_wrap=True)
+    for account in await ready_accounts(platform.issuer_database):
+        line = f"  {account.person_id:8} {account.password:20} {account.name}, {account.role}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -38,7 +38,8 @@ class Platform:
         self.options = options or Options()
         self._own_engines = engines is None
         self.engines = engines or Engines(self.folder, notify, self.options.brokers, throwaway=self.options.throwaway)
-        self.supervisor = Supervisor(self.folder / "logs", preload(self.options.systems), notify)
+        modules = preload(self.options.systems, issuer=self.options.issuer)
+        self.supervisor = Supervisor(self.folder / "logs", modules, notify)
         self._notify = notify
         self._keepers: list[asyncio.Task[None]] = []
         self._starting: defaultdict[Engine, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -58,6 +59,16 @@ class Platform:
         return {"Authorization": f"Bearer {self._wiring.api_token}"}
 
     @property
+    def issuer(self) -> str:
+        """The address of the issuer of logins, where it runs."""
+        return self._wiring.issuer_address
+
+    @property
+    def issuer_database(self) -> str:
+        """The address of its database, with its password: not for logs."""
+        return self._wiring.addresses().issuer
+
+    @property
     def token_place(self) -> str:
         """Where the token of staff and operators is, for a message."""
         return self._wiring.token_place
@@ -74,10 +85,13 @@ class Platform:
             self._notify(both("making the databases", "正在建立各数据库"))
             await run_together(self.engines.postgres.create_database(name) for name in wiring.databases())
             self._notify(both("bringing the databases up to date", "正在升级各数据库"))
-            await run_together(self.supervisor.run(wiring.migration(name)) for name in self.options.services)
+            issuing = [wiring.issuer_migration()] if self.options.issuer else []
+            migrations = [*(wiring.migration(name) for name in self.options.services), *issuing]
+            await run_together(self.supervisor.run(migration) for migration in migrations)
             self._notify(both("starting the services", "正在启动各服务"))
             services = [replica for name in self.options.services for replica in wiring.replicas(name)]
-            for specification in (*wiring.sandboxes(), *services):
+            issuer = [wiring.issuer()] if self.options.issuer else []
+            for specification in (*wiring.sandboxes(), *issuer, *services):
                 self.supervisor.keep(specification)
             await self.supervisor.all_ready(READY_SECONDS)
         except BaseException:

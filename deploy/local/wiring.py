@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.local.clients import write_clients
 from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
@@ -32,6 +33,8 @@ class Options:
     sandboxes: bool = True
     """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
+    issuer: bool = False
+    """Whether the issuer of logins that comes with onedoor runs as well."""
     throwaway: bool = False
     """Whether the folder is deleted afterwards, so that processes may end without an orderly shutdown."""
 
@@ -62,13 +65,15 @@ class Wiring:
 
     def databases(self) -> tuple[str, ...]:
         """The databases that are needed: one for each service, and one for the ledger of each sandbox."""
-        return (*(f"onedoor_{name}" for name in self._options.services), *self._ledgers.values())
+        issuer = (registry.ISSUER,) if self._options.issuer else ()
+        return (*(f"onedoor_{name}" for name in (*self._options.services, *issuer)), *self._ledgers.values())
 
     def addresses(self) -> Addresses:
         """The addresses of these databases, for operators' commands."""
         return Addresses(
             services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
             ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
+            issuer=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
         )
 
     @property
@@ -97,6 +102,33 @@ class Wiring:
         port = self._site.port(name)
         own = {**self._service(service), "ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
         return Specification(name, ("serve", service), self._environment(service, own), port)
+
+    def issuer_migration(self) -> Specification:
+        """The task that migrates the database of the issuer."""
+        environment = self._environment(registry.ISSUER, self._issuer())
+        return Specification(f"migrate-{registry.ISSUER}", ("migrate", registry.ISSUER), environment)
+
+    def issuer(self) -> Specification:
+        """The issuer of logins."""
+        port = self._site.port(registry.ISSUER)
+        return Specification(
+            registry.ISSUER, ("serve", registry.ISSUER), self._environment(registry.ISSUER, self._issuer()), port
+        )
+
+    @property
+    def issuer_address(self) -> str:
+        """The address of the issuer. It has a name, since passkeys belong to names."""
+        return f"http://localhost:{self._site.port(registry.ISSUER)}"
+
+    def _issuer(self) -> Environment:
+        return {
+            "ONEDOOR_ISSUER": self.issuer_address,
+            "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{registry.ISSUER}"),
+            "ONEDOOR_HOST": HOST,
+            "ONEDOOR_PORT": str(self._site.port(registry.ISSUER)),
+            "ONEDOOR_SECRET_KEY": self._site.secret("issuer-key"),
+            "ONEDOOR_CLIENTS": str(write_clients(self._folder, self._site)),
+        }
 
     def sandboxes(self) -> list[Specification]:
         """The sandboxes of the departments."""
@@ -154,9 +186,11 @@ _ALWAYS = (
 """Modules that every installation needs."""
 
 
-def preload(systems: Iterable[str]) -> Iterator[str]:
+def preload(systems: Iterable[str], *, issuer: bool = False) -> Iterator[str]:
     """The modules that the fork server imports: those of the core services, adapters and sandboxes of these systems."""
     yield from _ALWAYS
+    if issuer:
+        yield f"services.{registry.ISSUER}.app"
     yield from (f"services.{name}.app" for name in registry.CORE_SERVICES)
     for department in map(registry.department, systems):
         yield from (module_of(department.adapter), module_of(department.settings))

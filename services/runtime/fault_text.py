@@ -120,8 +120,8 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         "须为 64 位小写十六进制的 SHA-256 值，即 sha256sum 的输出",
     ),
     r"^https?://[^/?#\s@*]+/[^#\s*]*$": (
-        "must be a complete address with a path, without '#' and '*', such as https://onedoor.example/login/back",
-        "须为带路径的完整地址，不含 # 和 *，例如 https://onedoor.example/login/back",
+        "must be a complete address with a path, without '#' and '*', such as https://onedoor.example/session/back",
+        "须为带路径的完整地址，不含 # 和 *，例如 https://onedoor.example/session/back",
     ),
     r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$": (
         "must be a channel and an address of it, such as mail:zhao@example.gov.cn",
