@@ -19,6 +19,7 @@ from joserfc.jwk import JWKRegistry, Key, KeySet
 from pydantic import BeforeValidator, Field, ValidationError
 
 from contracts.bilingual import BilingualError
+from contracts.faults import fault
 from contracts.values import Model
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
@@ -214,7 +215,7 @@ async def _keys_of(issuer: str) -> KeySet:
     async with ClientSession(timeout=timeout, cookie_jar=DummyCookieJar(), raise_for_status=True) as session:
         metadata = _Metadata.model_validate_json(await _get(session, f"{issuer}/.well-known/openid-configuration"))
         if metadata.issuer != issuer:
-            raise ValueError("the metadata is of another issuer")
+            raise fault("the metadata is of another issuer", "元数据属于另一签发方")
         published = _Published.model_validate_json(await _get(session, encrypted_url(metadata.jwks_uri)))
     keys: list[Key] = []
     for one in published.keys:
@@ -222,7 +223,7 @@ async def _keys_of(issuer: str) -> KeySet:
             with suppress(JoseError, ValueError, TypeError):  # a key that is not understood is no reason to know none
                 keys.append(JWKRegistry.import_key(one))
     if not keys:
-        raise ValueError("the issuer publishes no key that is understood here")
+        raise fault("the issuer publishes no key that is understood here", "签发方没有公布可识别的密钥")
     return KeySet(keys)
 
 
@@ -232,5 +233,5 @@ async def _get(session: ClientSession, url: str) -> bytes:
         while len(body) <= MOST_BYTES and not response.content.at_eof():
             body += await response.content.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
-            raise ValueError("the answer is too long")
+            raise fault("the answer of the issuer is too long", "签发方的答复过长")
         return body

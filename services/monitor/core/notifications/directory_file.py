@@ -62,7 +62,7 @@ class DirectoryFile(StrictValue):
     posts: Annotated[tuple[Post, ...], Field(min_length=1)]
     roles: Annotated[dict[PostName, Role], AfterValidator(_with_default_roles)] = DEFAULT_ROLES
     """The rights that each kind of post gives (`contracts.rights.table`)."""
-    powers_apart: bool = True
+    powers_apart: Annotated[bool, Field(strict=True)] = True
     """Whether no person may hold posts of two powers (审批、管理、监督三分离); false where one person does all."""
     escalation: Annotated[tuple[PostName, ...], Field(min_length=1)] = DEFAULT_ESCALATION
     """The posts that are notified, from the one nearest to the matter to the one that answers for everything."""
