@@ -14,6 +14,7 @@ from services.operator.calendar.command import app as calendar
 from services.operator.dead_letters.command import app as dead_letters
 from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
+from services.operator.figures.command import app as figures
 from services.operator.journal.command import app as journal
 from services.operator.options import Database, DatabaseOptions, Folder, process_name, service_name
 from services.operator.output import print_result, stop, wrong_option
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(calendar, name="calendar")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(directory, name="directory")
+app.add_typer(figures, name="figures")
 app.add_typer(journal, name="journal")
 app.add_typer(people, name="people")
 app.add_typer(rules, name="rules")

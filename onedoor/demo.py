@@ -54,7 +54,11 @@ HOURS_A_DAY = 8
 AT_MOST = timedelta(days=180)
 """The demo fails if a case is undecided after this time of its clock."""
 
-COLUMNS = ("accepted", "decided", "on_time", "warned", "yellow", "red")
+COLUMNS = ("received", "closed", "on_time", "warnings", "yellow_cards", "red_cards")
+"""The figures of the board that are shown."""
+
+YEAR = str(BEGINS.year)
+"""The period of the figures: the clock does not leave it."""
 
 REQUEST = '  curl -H "Authorization: Bearer TOKEN" ADDRESS'
 
@@ -76,7 +80,9 @@ class Progress:
     wanted: int
     began: float = field(default_factory=time.monotonic)
     first_decided_s: float | None = None
-    figures: Figures | None = None
+    bundles: Figures = field(default_factory=dict)
+    departments: Figures = field(default_factory=dict)
+    """The board by bundle and by department."""
     accelerated: bool = False
 
 
@@ -134,6 +140,7 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
     for system in default_systems():
         extra[f"sandbox-{system}"] = behaviour | {"ONEDOOR_SANDBOX_SEED": system}
         extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.05"}
+    extra["monitor"] = {"ONEDOOR_FIGURES_LONGEST_S": "1"}
     return Options(clock=str(clock), throwaway=True, extra=extra)
 
 
@@ -182,21 +189,22 @@ async def _follow(
         while True:
             if arriving.done() and (error := arriving.exception()):
                 raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
-            progress.figures = (await client.get(f"{monitor}/statistics")).json()
-            total = progress.figures["total"]
-            if total["decided"] and progress.first_decided_s is None:
+            progress.bundles = await _board(client, monitor, by="item")
+            total = progress.bundles["total"]["figures"]
+            if total["closed"] and progress.first_decided_s is None:
                 progress.first_decided_s = round(time.monotonic() - progress.began, 2)
                 if not console.is_terminal:
                     notify(both("the first case is decided", "第一件已办结"))
             if console.is_terminal:
                 live.update(_picture(progress, clock.now()), refresh=True)
-            if arriving.done() and total["decided"] == progress.wanted:
+            if arriving.done() and total["closed"] == progress.wanted:
+                progress.departments = await _board(client, monitor, by="owner", kind="step")
                 return
-            if arriving.done() and not progress.accelerated and total["decided"] >= (1 - FEW_SHARE) * progress.wanted:
+            if arriving.done() and not progress.accelerated and total["closed"] >= (1 - FEW_SHARE) * progress.wanted:
                 progress.accelerated = True
                 clock.set(clock.now(), LATER_DAYS_A_SECOND * 86_400)
             if clock.now() > BEGINS + AT_MOST:
-                left = progress.wanted - total["decided"]
+                left = progress.wanted - total["closed"]
                 raise RunFailed(
                     f"after {AT_MOST.days} days {left} cases are undecided; the logs of the services tell why",
                     f"{AT_MOST.days} 天后仍有 {left} 件未办结，原因见各服务的日志",
@@ -204,41 +212,35 @@ async def _follow(
             await asyncio.sleep(0.1)
 
 
+async def _board(client: httpx2.AsyncClient, monitor: str, **query: str) -> Figures:
+    """The board of monitor."""
+    board: Figures = (await client.get(f"{monitor}/board", params={"period": YEAR, **query})).json()
+    return board
+
+
 def _picture(progress: Progress, now: datetime) -> Group:
-    total = (progress.figures or {"total": {}})["total"]
+    total = progress.bundles["total"]["figures"] if progress.bundles else {}
     day = Text(f"{now.astimezone(ZONE):%A %d %B %Y, %H:%M}", style="bold")
     bars = Table.grid(padding=(0, 2))
     for name in COLUMNS:
         value = total.get(name, 0)
-        style = {"warned": "cyan", "yellow": "yellow", "red": "red"}.get(name, "green")
+        style = {"warnings": "cyan", "yellow_cards": "yellow", "red_cards": "red"}.get(name, "green")
         bar = ProgressBar(progress.wanted, value, width=50, complete_style=style, finished_style=style)
         bars.add_row(name.replace("_", " "), bar, str(value))
     return Group(day, bars)
 
 
 def _result(progress: Progress) -> dict[str, Any]:
-    figures = progress.figures or {}
-    rows = figures["rows"]
     return {
-        **{name: figures["total"][name] for name in (*COLUMNS, "late", "mean_working_days")},
+        **_shown(progress.bundles["total"]),
         "first_decided_s": progress.first_decided_s,
-        "by_bundle": _grouped(rows, "case", lambda row: str(row["matter"])),
-        "by_department": _grouped(rows, "step", lambda row: str(row["owner"])),
+        "by_bundle": {row["name"]: _shown(row) for row in progress.bundles["rows"]},
+        "by_department": {row["name"]: _shown(row) for row in progress.departments["rows"]},
     }
 
 
-def _grouped(rows: list[Figures], kind: str, name: Callable[[Figures], str]) -> dict[str, Figures]:
-    """The rows of one kind, summed by name."""
-    groups: dict[str, Figures] = {}
-    for row in rows:
-        if row["kind"] != kind:
-            continue
-        group = groups.setdefault(name(row), dict.fromkeys((*COLUMNS, "late", "mean_working_days"), 0))
-        days = group["mean_working_days"] * group["decided"] + (row["mean_working_days"] or 0) * row["decided"]
-        for column in (*COLUMNS, "late"):
-            group[column] += row[column]
-        group["mean_working_days"] = round(days / group["decided"], 2) if group["decided"] else 0
-    return groups
+def _shown(row: Figures) -> Figures:
+    return {name: row["figures"][name] for name in (*COLUMNS, "late", "mean_days")}
 
 
 def _tables(result: dict[str, Any]) -> Group:
@@ -248,16 +250,19 @@ def _tables(result: dict[str, Any]) -> Group:
     )
 
 
+def _text(figure: float | None) -> str:
+    return "—" if figure is None else str(figure)
+
+
 def _table(title: str, rows: dict[str, Figures], total: Figures | None) -> Table:
     table = Table(title=title, show_footer=total is not None, title_justify="left", padding=(0, 0, 0, 1))
     table.add_column("", footer="all", no_wrap=True)
-    shown = {**{name: name.replace("_", " ") for name in COLUMNS}, "mean_working_days": "mean days"}
-    for name, title_of_column in shown.items():
-        style = name if name in ("yellow", "red") else None
-        footer = str(total[name]) if total else ""
-        table.add_column(title_of_column, footer=footer, justify="right", style=style)
+    for name in (*COLUMNS, "mean_days"):
+        style = {"yellow_cards": "yellow", "red_cards": "red"}.get(name)
+        footer = _text(total[name]) if total else ""
+        table.add_column(name.replace("_", " "), footer=footer, justify="right", style=style)
     for name, row in rows.items():
-        table.add_row(name, *(str(row[column]) for column in shown))
+        table.add_row(name, *(_text(row[column]) for column in (*COLUMNS, "mean_days")))
     return table
 
 
@@ -271,7 +276,7 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
         for address, meaning in (
             (f"{intake}/catalogue", both("what applicants may apply for", "可申请的事项")),
             (f"{monitor}/alerts", both("the warnings and cards", "预警和黄牌、红牌")),
-            (f"{monitor}/statistics", both("the figures above", "以上数字")),
+            (f"{monitor}/board?period={YEAR}", both("the figures above", "以上数字")),
         ):
             console.print(f"  {address:34} {meaning}", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)

@@ -11,6 +11,7 @@ from contracts.working_time.deadlines import (
     due_uninterrupted,
     working_days_before,
     working_days_between,
+    working_days_used,
 )
 from contracts.working_time.hours import OfficeHours
 from contracts.working_time.limit_history import (
@@ -41,4 +42,5 @@ __all__ = [
     "published_calendar",
     "working_days_before",
     "working_days_between",
+    "working_days_used",
 ]

@@ -4,13 +4,17 @@ The day of the event does not count and the last day counts to the close of busi
 201 and 203; the limits of the Administrative Licensing Law are in working days by its article 82).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.messages.plans import Limit
 from contracts.working_time.calendar import Calendar
 from contracts.working_time.counted_time import counted_time, end_of_limit, filing_rank, used_until
 from contracts.working_time.hours import OfficeHours
-from contracts.working_time.limit_history import CountingMethod, CountingRules, Due, LimitHistory, Suspended
+from contracts.working_time.limit_history import CountingMethod, CountingRules, Due, LimitHistory, Suspended, Suspension
+
+_ENDLESS = Limit(working_days=3650)
+"""Longer than any commitment takes: all days count towards it."""
 
 
 def due(history: LimitHistory, rules: CountingRules) -> Due | Suspended:
@@ -83,3 +87,13 @@ def working_days_between(start: datetime, end: datetime, calendar: Calendar, hou
     The local day of ``start`` does not count, that of ``end`` does. Negative if ``end`` lies on an earlier day.
     """
     return calendar.rank(hours.local(end).toordinal()) - calendar.rank(hours.local(start).toordinal())
+
+
+def working_days_used(start: datetime, suspensions: Sequence[Suspension], end: datetime, rules: CountingRules) -> int:
+    """The number of working days that have counted from ``start`` to ``end``, for statistics: those of suspensions do
+    not. 0 if ``end`` lies before ``start``."""
+    until = rules.calendar.rank(rules.hours.local(end).toordinal())
+    if not suspensions:
+        return max(0, until - rules.calendar.rank(rules.hours.local(start).toordinal()))
+    history = LimitHistory(_ENDLESS, start, tuple(suspensions))
+    return used_until(counted_time(history, CountingRules(rules.calendar, rules.hours)), until)

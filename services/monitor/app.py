@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from services.monitor.core.handle import CONSUMES, handle
 from services.monitor.core.state import MonitoredCase
+from services.monitor.jobs.figure_counter import FigureCounter
 from services.monitor.journal.blocks import signing_key
 from services.monitor.journal.writer import JournalWriter
 from services.monitor.notifications.digest_builder import DigestBuilder
@@ -22,6 +23,8 @@ from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
 from services.monitor.web import alerts, cases, digests, directory, rules, stream
 from services.monitor.web.actions import alert_actions, doubtful_times, holds
+from services.monitor.web.board import board
+from services.monitor.web.board import cases as board_cases
 from services.monitor.web.lists import due, overdue
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
@@ -33,8 +36,12 @@ NOTIFICATIONS_S = 1.0
 """Machine seconds between two runs of each job of notifications."""
 
 
+FIGURES_S = 1.0
+"""Machine seconds between two looks for changes that the figures do not count yet."""
+
+
 def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
-    """The journal and the notifications: jobs of their own, so that decisions do not wait for them."""
+    """The journal, the figures and the notifications: jobs of their own, so that decisions do not wait for them."""
     key = signing_key(host.settings.secret_key.get_secret_value())
     own = read(MonitorSettings)
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
@@ -43,6 +50,7 @@ def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
     sender = DigestSender(host.database, own.channels, host.settings.call_timeout_s)
     return [
         Loop("journal", JournalWriter(host.database, key).run_once, JOURNAL_S),
+        Loop("figures", FigureCounter(host.database, own.figures_longest_s).run_once, FIGURES_S),
         Loop("digest collector", collector.run_once, NOTIFICATIONS_S),
         Loop("digest builder", builder.run_once, NOTIFICATIONS_S),
         Loop("digest sender", sender.run_once, NOTIFICATIONS_S),
@@ -55,8 +63,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     queries = LimitedQueries(host.database)
     for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, rules, stream):
         router.include_router(part.routes(host))
-    for limited in (cases, due, overdue):
+    for limited in (board_cases, cases, due, overdue):
         router.include_router(limited.routes(host, queries))
+    router.include_router(board.routes(host, queries, read(MonitorSettings).region_pools))
     return router
 
 
@@ -71,4 +80,5 @@ SERVICE = Service(
     background=background,
     outbox_read_until=JOURNALED_UNTIL,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
+    records_changes=True,
 )

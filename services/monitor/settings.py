@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.faults import fault
 from contracts.values import Model
 from services.monitor.apprise_urls import require_encrypted_channel
+from services.monitor.core.board.ranks import Pool
 from services.runtime.security.encryption import encrypted_url
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, and no secret
@@ -111,6 +112,19 @@ class MonitorSettings(BaseSettings):
     )
     digest_longest_s: float = Field(
         300, ge=0, le=3600, description="Seconds after the first entry after which it is sent in any case."
+    )
+
+    figures_longest_s: float = Field(
+        60,
+        ge=0,
+        le=3600,
+        description="Seconds for which the figures of the board wait with a change while the processors are busy; "
+        "then they take a twentieth of the time.",
+    )
+    region_pools: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}$")], Pool] = Field(
+        {},
+        description="The peers with which a region is ranked, where its code of administrative division does not tell: "
+        "codes or beginnings of codes, each `provinces`, `cities`, `districts` or `counties`.",
     )
 
     @model_validator(mode="after")

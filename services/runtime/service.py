@@ -88,6 +88,7 @@ class Service(Generic[S]):
     ``outbox_read_until`` is a query for the moment up to which a job of the service has read its outbox. Later messages
     are not deleted.
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
+    ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
     """
 
     name: str
@@ -103,6 +104,7 @@ class Service(Generic[S]):
     background: Callable[[ServiceHost[S]], Sequence[Loop]] | None = None
     outbox_read_until: str | None = None
     documents: tuple[VersionedDocument[Any], ...] = ()
+    records_changes: bool = False
 
     @property
     def source(self) -> str:

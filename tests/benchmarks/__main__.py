@@ -76,6 +76,7 @@ MEASUREMENTS: dict[str, tuple[str, Run]] = {
     "timer_scan": ("volume.timer_scan", _with_count),
     "due": ("volume.due", _with_count),
     "calendar_change": ("volume.calendar_change", _with_count),
+    "board": ("volume.board", _with_count),
     "scaling": ("load.scaling", _with_default_count),
     "audit": ("volume.audit", _with_folder),
 }

@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_documents, create_runtime_tables
+from services.runtime.store.tables import create_changed_cases, create_documents, create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -221,9 +221,65 @@ _NOTIFICATIONS = (
     "CREATE INDEX digest_deliveries_given_up ON digest_deliveries (given_up_at) WHERE given_up_at IS NOT NULL",
 )
 
+_COUNTED = (
+    *("received", "closed", "on_time", "early", "same_day", "days_used", "days_committed", "days_statutory"),
+    *("due_open", "warnings", "acknowledged_in_time", "yellow_cards", "red_cards", "oversights"),
+    *("appeals", "appeals_upheld", "appeals_rejected", "platform_faults"),
+)
+
+# The facts outlive the states of closed cases, which are deleted. Nearly all are written once, in the order of time.
+# Each row of figures counts commitments: `level` tells by what (see `counting.LEVELS`), and an empty text stands for
+# everything that is counted together. Regions are compared by their beginning, so by bytes.
+_BOARD = (
+    """
+    CREATE TABLE commitment_facts (
+        case_id text NOT NULL,
+        commitment text NOT NULL,
+        kind text NOT NULL,
+        owner text NOT NULL,
+        region text COLLATE "C" NOT NULL,
+        matter text NOT NULL,
+        opened_on date NOT NULL,
+        due_on date NOT NULL,
+        paused boolean NOT NULL,
+        ended_on date,
+        on_time boolean,
+        days_used integer,
+        days_committed integer,
+        days_statutory integer,
+        events text[],
+        event_days date[],
+        PRIMARY KEY (case_id, commitment)
+    )
+    """,
+    "COMMENT ON TABLE commitment_facts IS 'what the figures count of each commitment; days are those of the place'",
+    "COMMENT ON COLUMN commitment_facts.events IS 'what else is counted, each on the day at the same place'",
+    "CREATE INDEX commitment_facts_opened ON commitment_facts USING brin (opened_on) WITH (autosummarize = on)",
+    "CREATE INDEX commitment_facts_ended ON commitment_facts USING brin (ended_on) WITH (autosummarize = on)",
+    "CREATE INDEX commitment_facts_open ON commitment_facts (due_on) WHERE ended_on IS NULL",
+    "CREATE INDEX commitment_facts_events ON commitment_facts (opened_on) WHERE events IS NOT NULL",
+    f"""
+    CREATE TABLE figures (
+        level smallint NOT NULL,
+        kind text NOT NULL,
+        day date NOT NULL,
+        owner text NOT NULL,
+        region text COLLATE "C" NOT NULL,
+        matter text NOT NULL,
+        {", ".join(f"{name} integer NOT NULL" for name in _COUNTED)},
+        PRIMARY KEY (level, kind, day, owner, region, matter)
+    ) WITH (fillfactor = 70)
+    """,
+    "COMMENT ON TABLE figures IS 'the facts of commitments, counted by day and by month'",
+    "COMMENT ON COLUMN figures.level IS 'by what it counts: 1 owner, 2 region, 4 matter, 8 month instead of day'",
+    "CREATE INDEX figures_region ON figures (level, kind, region, day) WHERE owner <> '' AND matter <> ''",
+    "CREATE INDEX figures_matter ON figures (level, kind, matter, day) WHERE region <> ''",
+)
+
 
 def upgrade() -> None:
     create_runtime_tables(op)
     create_documents(op)
-    for statement in (*_ALERTS, *_JOURNAL, *_NOTIFICATIONS):
+    create_changed_cases(op)
+    for statement in (*_ALERTS, *_JOURNAL, *_NOTIFICATIONS, *_BOARD):
         op.execute(statement)

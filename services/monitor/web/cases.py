@@ -21,9 +21,8 @@ from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.deadlines import explanation, suspensions_without_effect
 from services.monitor.core.rules import LimitKind, Rules
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store import cases, rule_store
+from services.monitor.store import cases
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.store.statistics import AllStatistics, statistics
 from services.monitor.web.lists.list_page import problems
 from services.monitor.web.rules import rules_of_version
 from services.monitor.web.staff_router import staff_router
@@ -127,13 +126,6 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
                 return Response(in_words(found, wanted.language), media_type="text/plain; charset=utf-8")
             case Form.PICTURE:
                 return Response(svg(found, wanted.language), media_type="image/svg+xml")
-
-    @router.get("/statistics")
-    async def all_statistics() -> AllStatistics:
-        """Commitments answered on time and late, by department and matter."""
-        async with problems(), queries.query() as connection:
-            rules = await rule_store.in_force(connection)
-            return await statistics(connection, rules.counting_rules(""))
 
     return router
 

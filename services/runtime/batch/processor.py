@@ -334,7 +334,8 @@ class BatchProcessor(Generic[S]):
                 rows = sorted([*rows, *result.postponed], key=lambda row: row.case_id)
             document, number = self.service.rules, self.rules_version
             rules = (document.kind, number) if document is not None and number is not None else None
-            batch_id = await cases.save(driver, rows, messages, published, rules)
+            recorded = self.service.records_changes
+            batch_id = await cases.save(driver, rows, messages, published, rules, record_changes=recorded)
         for statement, arguments in statements:
             await driver.execute(statement, *arguments)
         if result.dead_letters:

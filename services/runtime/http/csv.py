@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from datetime import date, datetime
 
 from services.runtime.http.streaming import ClosingStream
 
@@ -18,11 +19,13 @@ _FORMULA = re.compile(_UNSEEN + r"*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\uf
 """The begin of a cell that a spreadsheet program may evaluate as a formula: ``= + - @``, also in full width and small
 form, and after white space, NUL or invisible characters, which some programs leave out."""
 
-Cell = str | int | None
+Cell = str | int | float | date | datetime | None
+"""A moment is local and without a zone."""
+
 Cells = Sequence[Cell]
 
 
-async def csv_response(name: str, heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> ClosingStream:
+async def csv_response(name: str, heads: Sequence[str], batches: AsyncGenerator[list[Cells], None]) -> ClosingStream:
     """A CSV file with this name. Raises what the first batch raises; a later failure only breaks off the response."""
     source = _chunks(heads, batches)
     await anext(source)
@@ -41,8 +44,19 @@ async def _chunks(heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> A
 
 def _lines(rows: Iterable[Cells]) -> str:
     lines = io.StringIO()
-    csv.writer(lines).writerows([escape_formula(cell) for cell in row] for row in rows)
+    csv.writer(lines).writerows([_text(cell) for cell in row] for row in rows)
     return lines.getvalue()
+
+
+def _text(cell: Cell) -> Cell:
+    """The cell as the file has it: ``2026-03-02 10:00:00`` for a moment, which spreadsheet programs take for one."""
+    match cell:
+        case datetime():
+            return cell.strftime("%Y-%m-%d %H:%M:%S")
+        case date():
+            return cell.isoformat()
+        case _:
+            return escape_formula(cell)
 
 
 def escape_formula(cell: Cell) -> Cell:

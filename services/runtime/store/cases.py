@@ -94,18 +94,27 @@ _SAVE = """
     ), pending AS (
         INSERT INTO unpublished (batch_id, case_ids, message_ids)
         SELECT $13::uuid, $9::text[], $10::uuid[] WHERE cardinality($10::uuid[]) > 0
-    )
+    ){changes}
     -- A relay that is publishing one of these batches has locked its row and deletes it itself.
     DELETE FROM unpublished WHERE batch_id IN (
         SELECT batch_id FROM unpublished WHERE batch_id = ANY($14::uuid[]) FOR UPDATE SKIP LOCKED)
 """
 
-_SAVE_ALWAYS = _SAVE.format(version="version")
-
-_SAVE_BY_RULES = _SAVE.format(
-    version=f"CASE WHEN $16 = ({documents.NUMBER_IN_FORCE.format(kind='$15')}) THEN version ELSE version / 0 END"
-)
+_BY_RULES = f"CASE WHEN $16 = ({documents.NUMBER_IN_FORCE.format(kind='$15')}) THEN version ELSE version / 0 END"
 """Aborts as well if the batch was reduced by rules that are no longer in force."""
+
+_RECORD_CHANGES = """, changed AS (
+        INSERT INTO changed_cases (case_ids) SELECT $1::text[] WHERE cardinality($1::text[]) > 0
+    )"""
+
+_SAVES = {
+    (by_rules, recorded): _SAVE.format(
+        version=_BY_RULES if by_rules else "version", changes=_RECORD_CHANGES if recorded else ""
+    )
+    for by_rules in (False, True)
+    for recorded in (False, True)
+}
+"""The statement, by whether cases follow rules, and whether changes are recorded for a job of the service."""
 
 
 _CLAIM_CALLS = f"""
@@ -171,18 +180,20 @@ async def save(
     messages: Sequence[OutboxMessage],
     published: Sequence[UUID],
     rules: tuple[str, int] | None = None,
+    *,
+    record_changes: bool = False,
 ) -> UUID:
     """Save a batch in one statement: its cases, its messages into the outbox, and the marks of published batches.
 
     Returns the id under which the messages of this batch wait for publication. Raises `VersionConflict` if another
     process has written one of the cases since it was loaded, or if ``rules``, the kind and number of a document
-    version, are no longer in force.
+    version, are no longer in force. ``record_changes``: add the cases to the table of changed cases.
     ``rows`` must be ordered by case id, so that batches never deadlock.
     """
     batch_id = uuid4()
     try:
         await driver.execute(
-            _SAVE_ALWAYS if rules is None else _SAVE_BY_RULES,
+            _SAVES[rules is not None, record_changes],
             [row.case_id for row in rows],
             [row.version for row in rows],
             [row.state for row in rows],

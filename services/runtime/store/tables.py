@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.store import documents, rollouts
+from services.runtime.store import changed_cases, documents, rollouts
 
 HERE = Path(__file__).parent
 
@@ -108,6 +108,12 @@ def create_runtime_tables(op: Operations) -> None:
 def create_documents(op: Operations) -> None:
     """Create the tables of versioned documents and of their roll-outs, for services that have any."""
     for statement in (*documents.TABLES, *rollouts.TABLES):
+        op.execute(statement)
+
+
+def create_changed_cases(op: Operations) -> None:
+    """Create the table of changed cases, for services that record them."""
+    for statement in changed_cases.TABLES:
         op.execute(statement)
 
 

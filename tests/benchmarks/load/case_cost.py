@@ -48,6 +48,9 @@ WHY_TABLE = {
     "dead_letters": "records that could not be processed",
     "alerts": "one row a fired rung",
     "journal": "the hash-chained journal",
+    "changed_cases": "one row a batch: its cases are still to be counted in the figures of the board",
+    "commitment_facts": "one row a commitment, counted by the figures of the board",
+    "figures": "the counts of a day or month, shared by all its cases",
 }
 
 SANDBOX_REASON = "a table of a sandbox: not part of the platform"
@@ -74,6 +77,7 @@ WHY_STATEMENT = (
         re.compile(r"journal_reached|min\(created_at\) FROM outbox|^SELECT clock_timestamp\(\) -"),
         "now and then: messages for the journal",
     ),
+    (re.compile(r"changed_cases|FROM cases WHERE case_id = ANY|commitment_facts"), "counts many changed cases at once"),
     (re.compile(r"'jit'|typeinfo_tree"), "once a connection: asyncpg reads types"),
 )
 

@@ -147,7 +147,7 @@ class MonitorProcess:
 
     async def get(self, path: str, **params: Any) -> Any:
         """The answer of an endpoint, as JSON."""
-        answer = await self.http.get(path, params=params)
+        answer = await self.http.get(path, params=params or None)  # an empty mapping would drop the query of the path
         assert answer.status_code == httpx2.codes.OK, answer.text
         return answer.json()
 

@@ -1,4 +1,4 @@
-"""Alerts, platform issues, commitments and statistics over HTTP, on a real PostgreSQL."""
+"""Alerts, platform issues and commitments over HTTP, on a real PostgreSQL."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,28 +73,13 @@ async def test_alerts_are_listed_by_filters_and_pages(four_cases: MonitorProcess
     assert await four_cases.walk("/alerts", "alerts", limit=3) == page["alerts"]
 
 
-async def test_commitments_and_statistics(four_cases: MonitorProcess) -> None:
+async def test_commitments(four_cases: MonitorProcess) -> None:
     summary = await four_cases.get("/commitments")
     assert summary == {"cases_open": 2, "cases_closed": 2, "due_now": summary["due_now"]}
     late = await four_cases.get(f"/commitments/{LATE}")
     assert late["matter"] == "start-business"
     assert [(c["key"], len(c["raised"])) for c in late["commitments"]] == [("case", 3), ("step/licence", 3)]
     assert late["commitments"][0]["answered_at"] == "2026-03-16T09:30:00.000001Z"
-
-    statistics = await four_cases.get("/statistics")
-    whole = {"accepted": 4, "decided": 2, "on_time": 1, "late": 1, "warned": 1, "yellow": 1, "red": 1, "oversight": 0}
-    # Two working days for the good one, ten for the late one.
-    assert statistics["total"] == {**whole, "mean_working_days": 6.0}
-    case, step = statistics["rows"]
-    assert case == {**whole, "mean_working_days": 6.0, "kind": "case", "owner": "Commerce", "matter": "start-business"}
-    steps = {"accepted": 4, "decided": 4, "on_time": 3, "late": 1, "warned": 2, "yellow": 1, "red": 1, "oversight": 0}
-    assert step == {
-        **steps,
-        "mean_working_days": 2.75,
-        "kind": "step",
-        "owner": "Market office",
-        "matter": "start-business",
-    }
 
 
 async def test_an_explanation_is_data_text_or_a_picture(four_cases: MonitorProcess) -> None:
@@ -145,12 +130,6 @@ async def test_an_explanation_that_is_missing_says_why(four_cases: MonitorProces
         assert answer.json()["title_zh"]
 
 
-async def test_statistics_without_cases(monitor: MonitorProcess) -> None:
-    statistics = await monitor.get("/statistics")
-    assert statistics["rows"] == []
-    assert (statistics["total"]["accepted"], statistics["total"]["mean_working_days"]) == (0, None)
-
-
 async def test_wrong_requests(monitor: MonitorProcess) -> None:
     for path, status in [
         ("/alerts?rung=blue", 422),
@@ -176,7 +155,7 @@ async def test_only_staff_is_answered(monitor: MonitorProcess) -> None:
         "/commitments",
         f"/commitments/{GOOD}",
         f"/commitments/{GOOD}/explanation",
-        "/statistics",
+        "/board",
     )
     async with monitor.client({}) as http:
         assert {(await http.get(path)).status_code for path in paths} == {401}

@@ -69,7 +69,7 @@ async def test_wrong_requests_and_strangers(monitor: MonitorProcess) -> None:
         assert {(await stranger.get(path)).status_code for path in (*LISTS, "/stream")} == {401}
 
 
-@pytest.mark.parametrize("path", ["/due", "/statistics", "/commitments"])
+@pytest.mark.parametrize("path", ["/due", "/board", "/board/cases?figure=open", "/commitments"])
 async def test_queries_are_limited_in_number_and_time(
     monitor: MonitorProcess, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -77,7 +77,7 @@ async def test_queries_are_limited_in_number_and_time(
     monkeypatch.setattr(query_limits, "WAIT_S", 0.05)
     assert await monitor.get(path)
     async with monitor.process.database.connect() as other:
-        await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
+        await other.execute(text("LOCK TABLE cases, figures, commitment_facts IN ACCESS EXCLUSIVE MODE"))
         requests = [asyncio.create_task(monitor.http.get(path)) for _ in range(query_limits.QUERIES + 1)]
         (refused,), waiting = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         assert (refused.result().status_code, refused.result().headers["retry-after"]) == (503, "5")
@@ -85,7 +85,7 @@ async def test_queries_are_limited_in_number_and_time(
         assert {(await one).status_code for one in waiting} == {200}
     monkeypatch.setattr(query_limits, "STATEMENT_S", 0.1)
     async with monitor.process.database.connect() as other:
-        await other.execute(text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
+        await other.execute(text("LOCK TABLE cases, figures, commitment_facts IN ACCESS EXCLUSIVE MODE"))
         slow = await monitor.http.get(path)
         assert (slow.status_code, slow.json()["type"]) == (503, "urn:onedoor:problem:too-much")
         file = await monitor.http.get("/due", params={"form": "csv"})

@@ -32,6 +32,17 @@ def due_by_the_day(
     return (datetime.combine(day, time.min) + hours.closes).replace(tzinfo=hours.tz).astimezone(UTC)
 
 
+def days_used(
+    start: datetime, end: datetime, suspensions: Sequence[Suspension], calendar: Calendar, hours: OfficeHours
+) -> int:
+    """Go from day to day and count."""
+    day, last, used = hours.local(start).date(), hours.local(end).date(), 0
+    while day < last:
+        day += DAY
+        used += calendar.is_working(day) and not _suspended(day, suspensions, hours)
+    return used
+
+
 def elapsed(
     start: datetime, until: datetime, suspensions: Sequence[Suspension], calendar: Calendar, hours: OfficeHours
 ) -> timedelta:

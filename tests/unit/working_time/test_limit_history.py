@@ -23,6 +23,7 @@ from contracts.working_time import (
     Suspension,
     due,
     published_calendar,
+    working_days_used,
 )
 from contracts.working_time.counted_time import SECOND
 from contracts.working_time.hours import parse_sessions
@@ -232,6 +233,21 @@ def test_by_the_day_agrees_with_a_naive_count(course: LimitHistory) -> None:
     expected = naive.due_by_the_day(course.began_at, length, course.suspensions, CALENDAR, HOURS)
     found = due(course, BY_DAY)
     assert (found.at if isinstance(found, Due) else None) == expected
+
+
+@given(courses(), st.integers(-10, 120))
+def test_days_used_agree_with_a_naive_count(course: LimitHistory, later: int) -> None:
+    start, end = course.began_at, course.began_at + timedelta(days=later)
+    expected = naive.days_used(start, end, course.suspensions, CALENDAR, HOURS)
+    for rules in (BY_DAY, BY_SECOND):
+        assert working_days_used(start, course.suspensions, end, rules) == expected
+
+
+@given(courses())
+def test_a_limit_is_used_up_when_it_is_due(course: LimitHistory) -> None:
+    found = due(course, BY_DAY)
+    if isinstance(found, Due):
+        assert working_days_used(course.began_at, course.suspensions, found.at, BY_DAY) == course.limit.working_days
 
 
 @given(courses())

@@ -87,9 +87,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
         now = host.clock.now()
         view = partial(_view, now=now)
-        if wanted.form is Form.CSV:
+        if wanted.form is not Form.JSON:
             query = partial(due.everything, wanted, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit)
-            return await list_file("due", DueView, queries, query, view)
+            return await list_file(wanted.form, "due", DueView, queries, query, view)
         page = partial(due.page, filters=wanted, now=now, days=wanted.days, after=wanted.cursor)
         return DuePage(**await list_page(queries, wanted.limit, page, view))
 

@@ -20,7 +20,8 @@ from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
 from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor, GroupBy, Query, parse_cursor
 from services.monitor.store.lists.query_limits import LimitedQueries, QueryTooLarge, TooManyQueries
-from services.runtime.http.csv import MEDIA_TYPE, Cell, Cells, csv_response
+from services.runtime.http import csv, xlsx
+from services.runtime.http.csv import Cell, Cells
 from services.runtime.http.problems import Problem
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -28,7 +29,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 MAX_DAYS = 366
 
-AS_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {}}}}
+AS_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {csv.MEDIA_TYPE: {}, xlsx.MEDIA_TYPE: {}}}}
 """The ``responses`` of an endpoint that also answers with a file."""
 
 _STREAMED = {"yield_per": 500}
@@ -40,6 +41,7 @@ class Form(StrEnum):
 
     JSON = "json"
     CSV = "csv"
+    XLSX = "xlsx"
 
 
 class ListQuery(CommitmentFilter):
@@ -107,10 +109,24 @@ def total(rows: Sequence[Row[Any]]) -> int:
 
 
 async def list_file(
-    name: str, columns: type[ListedCommitment], queries: LimitedQueries, query: Callable[[Rules], Query], view: View
+    form: Form,
+    name: str,
+    columns: type[ListedCommitment],
+    queries: LimitedQueries,
+    query: Callable[[Rules], Query],
+    view: View,
 ) -> Response:
-    """A list as a CSV file. Raises `Problem` (503) under load."""
-    return await csv_response(name, tuple(columns.model_fields), _parts(queries, query, view))
+    """A list as a file. Raises `Problem` (503) under load."""
+    return await file_response(form, name, tuple(columns.model_fields), _parts(queries, query, view))
+
+
+async def file_response(
+    form: Form, name: str, heads: Sequence[str], batches: AsyncGenerator[list[Cells], None]
+) -> Response:
+    """A file of this form, which is not JSON. Raises what the first batch raises."""
+    if form is Form.XLSX:
+        return await xlsx.xlsx_response(name, heads, batches)
+    return await csv.csv_response(name, heads, batches)
 
 
 async def _parts(
@@ -153,7 +169,7 @@ async def problems() -> AsyncIterator[None]:
 def _cell(value: Any, hours: OfficeHours) -> Cell:
     match value:
         case datetime():
-            return hours.local(value).strftime("%Y-%m-%d %H:%M:%S")
+            return hours.local(value).replace(tzinfo=None)
         case list():
             return " ".join(value)
         case _:

@@ -96,9 +96,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
     async def all_overdue(wanted: Annotated[OverdueQuery, Query()]) -> OverduePage | Response:
         """Commitments with a standing card, the highest and oldest first, then those with a platform issue."""
         view = partial(_view, now=host.clock.now())
-        if wanted.form is Form.CSV:
+        if wanted.form is not Form.JSON:
             query = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
-            return await list_file("overdue", OverdueView, queries, lambda _: query, view)
+            return await list_file(wanted.form, "overdue", OverdueView, queries, lambda _: query, view)
         page = partial(overdue.page, filters=wanted, rung=wanted.rung, after=wanted.cursor)
         return OverduePage(**await list_page(queries, wanted.limit, lambda conn, _, most: page(conn, limit=most), view))
 

@@ -1,0 +1,115 @@
+"""The rows of the board: the figures of each department, region or item, their changes and their ranks. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.monitor.core.board.figures import CATALOGUE, Counts, change, figures_of
+from services.monitor.core.board.periods import LINE, Period
+from services.monitor.core.board.ranks import BEST_IS_MOST, Pool, Rank, ranks
+
+NOTHING = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What stands now. ``overdue``: the last day of the limit is over; ``due_today``: it is today. Neither counts what
+    is suspended."""
+
+    open: int = 0
+    due_today: int = 0
+    overdue: int = 0
+
+    def __add__(self, other: "Present") -> "Present":
+        return Present(self.open + other.open, self.due_today + other.due_today, self.overdue + other.overdue)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is counted of one department, region or item: in the period, in the one before, in those of the line."""
+
+    period: Counts = NOTHING
+    before: Counts = NOTHING
+    line: tuple[Counts, ...] = (NOTHING,) * LINE
+    present: Present = Present()
+
+    def __add__(self, other: "Group") -> "Group":
+        return Group(
+            self.period + other.period,
+            self.before + other.before,
+            tuple(one + another for one, another in zip(self.line, other.line, strict=True)),
+            self.present + other.present,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The ranks of one figure: among the peers of the same pool, if there are pools, and among all."""
+
+    pool: Rank | None
+    overall: Rank
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the board. Each mapping is by the name of the figure; the figures of the present have no change."""
+
+    name: str
+    pool: Pool | None
+    figures: Mapping[str, float | None]
+    before: Mapping[str, float | None]
+    change: Mapping[str, float | None]
+    ranks: Mapping[str, Ranked]
+    line: tuple[Mapping[str, float | None], ...]
+
+
+def rows(groups: Mapping[str, Group], period: Period, pools: Mapping[str, Pool]) -> list[Row]:
+    """The row of each group: those that keep the fewest deadlines first, and those without any answer last.
+
+    ``pools``: the pool of each name; empty where there are no pools.
+    """
+    figures = {name: figures_of(group.period, period.months) for name, group in groups.items()}
+    ranked = {figure: _ranked(figure, figures, pools) for figure in BEST_IS_MOST}
+    found = [
+        _row(name, group, period, pools.get(name), {figure: of[name] for figure, of in ranked.items() if name in of})
+        for name, group in groups.items()
+    ]
+    return sorted(found, key=_worst_first)
+
+
+def total(groups: Sequence[Group], period: Period) -> Row:
+    """The row of all these groups together."""
+    return _row("", sum(groups, Group()), period, None, {})
+
+
+def _row(name: str, group: Group, period: Period, pool: Pool | None, ranked: Mapping[str, Ranked]) -> Row:
+    now, before = figures_of(group.period, period.months), figures_of(group.before, period.months)
+    present: dict[str, float | None] = {
+        "open": group.present.open,
+        "due_today": group.present.due_today,
+        "overdue": group.present.overdue,
+    }
+    line = tuple({"closed": of["closed"], "on_time_rate": of["on_time_rate"]} for of in map(_figures, group.line))
+    changes = {figure: change(value, before[figure]) for figure, value in now.items()}
+    return Row(name, pool, now | present | dict.fromkeys(CATALOGUE), before, changes, ranked, line)
+
+
+def _figures(counts: Counts) -> dict[str, float | None]:
+    return figures_of(counts, 0)
+
+
+def _ranked(
+    figure: str, figures: Mapping[str, Mapping[str, float | None]], pools: Mapping[str, Pool]
+) -> dict[str, Ranked]:
+    best_is_most = BEST_IS_MOST[figure]
+    values = {name: of[figure] for name, of in figures.items()}
+    overall = ranks(values, best_is_most=best_is_most)
+    within: dict[str, Rank] = {}
+    for pool in set(pools.values()):
+        peers = {name: value for name, value in values.items() if pools.get(name) is pool}
+        within |= ranks(peers, best_is_most=best_is_most)
+    return {name: Ranked(within.get(name), rank) for name, rank in overall.items()}
+
+
+def _worst_first(row: Row) -> tuple[bool, float, float, str]:
+    on_time = row.figures["on_time_rate"]
+    return on_time is None, on_time or 0.0, -(row.figures["overdue"] or 0), row.name

@@ -1,0 +1,108 @@
+"""Lists the commitments that a figure counts, from the table ``commitment_facts``."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.monitor.core.board.facts import CommitmentFacts
+from services.monitor.core.board.periods import Days
+from services.monitor.store.lists.filters import Query
+
+_ENDED = "ended_on BETWEEN :first AND :last"
+
+_DUE = "ended_on IS NULL AND NOT paused AND due_on"
+
+_EVENTS = """
+    (SELECT count(*) FROM unnest(event_days, events) AS happened (day, event)
+    WHERE event = '{event}' AND day BETWEEN :first AND :last)
+"""
+
+_UNDECIDED = " - ".join(_EVENTS.format(event=event) for event in ("appeals", "appeals_upheld", "appeals_rejected"))
+
+_BY_EVENTS = {
+    event: _EVENTS.format(event=event)
+    for event in (
+        *("warnings", "acknowledged_in_time", "yellow_cards", "red_cards", "oversights"),
+        *("appeals", "appeals_upheld", "appeals_rejected", "platform_faults"),
+    )
+} | {"appeals_undecided": _UNDECIDED}
+"""How often a commitment counts in these figures."""
+
+_SELECTED = {
+    "received": "opened_on BETWEEN :first AND :last",
+    "closed": _ENDED,
+    "on_time": f"{_ENDED} AND on_time",
+    "late": f"{_ENDED} AND NOT on_time",
+    "early": f"{_ENDED} AND on_time AND ended_on < due_on",
+    "same_day": f"{_ENDED} AND ended_on = opened_on",
+    "open": "ended_on IS NULL",
+    "due_today": f"{_DUE} = :today",
+    "overdue": f"{_DUE} < :today",
+}
+
+_CONDITIONS = {
+    "kind": "kind = :kind",
+    "owner": "owner = :owner",
+    "region": "region >= :region AND region < :region || ':'",
+    "item": "matter = :item",
+}
+
+LISTED = (*_SELECTED, *_BY_EVENTS)
+"""The figures whose commitments can be listed."""
+
+_LIST = f"""
+    SELECT {", ".join(CommitmentFacts._fields)}, CAST(counted AS integer) AS counted
+    FROM commitment_facts CROSS JOIN LATERAL (SELECT {{counted}} OFFSET 0) AS counts (counted)
+    WHERE {{conditions}} AND counted > 0
+    ORDER BY case_id, commitment {{limit}}
+"""
+
+
+class After(NamedTuple):
+    """The last commitment of a page."""
+
+    case_id: str
+    commitment: str
+
+
+async def page(
+    connection: AsyncConnection,
+    figure: str,
+    filters: Mapping[str, str],
+    span: Days,
+    today: date,
+    after: After | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """At most ``limit`` commitments that this figure counts; ``counted`` is how often."""
+    return (await connection.execute(*everything(figure, filters, span, today, after, limit))).all()
+
+
+def everything(
+    figure: str, filters: Mapping[str, str], span: Days, today: date, after: After | None, limit: int | None
+) -> Query:
+    """The statement for all of them, or for ``limit``, in the same order."""
+    conditions = [_CONDITIONS[name] for name in filters]
+    parameters: dict[str, Any] = {**filters}
+    if figure in _BY_EVENTS:
+        conditions.append("events IS NOT NULL")
+    else:
+        conditions.append(_SELECTED[figure])
+    if figure in ("due_today", "overdue"):
+        parameters["today"] = today
+    elif figure != "open":
+        parameters |= span._asdict()
+    if after is not None:
+        conditions.append("(case_id, commitment) > (:after_case, :after_commitment)")
+        parameters |= {"after_case": after.case_id, "after_commitment": after.commitment}
+    if limit is not None:
+        parameters["limit"] = limit
+    query = _LIST.format(
+        counted=_BY_EVENTS.get(figure, "1"),
+        conditions=" AND ".join(conditions),
+        limit="" if limit is None else "LIMIT :limit",
+    )
+    return text(query), parameters

@@ -1,0 +1,206 @@
+"""The board of departments: the figures of each department, region or item for a period, for staff."""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+from pydantic_core import to_json
+
+from contracts.messages.commitments import Kind
+from contracts.values import Model
+from services.monitor.core.board import board, periods
+from services.monitor.core.board.board import Row
+from services.monitor.core.board.figures import FIGURES
+from services.monitor.core.board.periods import Period
+from services.monitor.core.board.ranks import BEST_IS_MOST, Pool, pool_of
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.board import reading
+from services.monitor.store.board.listing import LISTED
+from services.monitor.store.board.reading import Selection
+from services.monitor.store.lists.filters import GroupBy
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.board.query import BoardFilter, today_of
+from services.monitor.web.lists.list_page import AS_FILE, MAX_LIMIT, Form, file_response, problems
+from services.monitor.web.staff_router import staff_router
+from services.runtime.http.csv import Cell, Cells
+from services.runtime.service import ServiceHost
+from services.runtime.store import changed_cases
+
+BEHIND = {
+    "on_time_rate": "late",
+    "early_rate": "early",
+    "same_day_rate": "same_day",
+    "acknowledged_in_time_rate": "warnings",
+    **dict.fromkeys(("mean_days", "mean_days_committed", "mean_days_statutory", "closed_per_month"), "closed"),
+    **dict.fromkeys(("days_saved", "days_saved_statutory"), "closed"),
+    **{figure: figure for figure in LISTED},
+}
+"""The list of the commitments behind each figure. Behind a rate of those in time are the late ones."""
+
+
+class BoardQuery(BoardFilter):
+    """The board for a period."""
+
+    by: GroupBy = Field(GroupBy.OWNER, description="A row for each department, region or item.")
+    limit: int = Field(MAX_LIMIT, ge=1, le=MAX_LIMIT, description="So many rows, the worst first.")
+    form: Form = Form.JSON
+
+
+class RankView(Model):
+    """A place among those that have the figure; equal ones share it. ``from_last`` counts from the other end."""
+
+    rank: int
+    from_last: int
+    of: int
+
+
+class FigureRanks(Model):
+    """The ranks of one figure: within the pool of peers, null where there are no pools, and overall."""
+
+    pool: RankView | None
+    overall: RankView
+
+
+Figures = dict[str, float | None]
+
+
+class BoardRow(Model):
+    """The figures of one department, region or item, by name. A figure without a value is null."""
+
+    name: str = Field(description="The department, the code of administrative division, or the item; empty for all.")
+    pool: Pool | None = Field(description="The peers of a region; null for departments and items.")
+    figures: Figures
+    before: Figures = Field(description="In the period before.")
+    change: Figures = Field(description="Against the period before; rates in percentage points.")
+    ranks: dict[str, FigureRanks]
+    line: list[Figures] = Field(description="The last twelve periods, see `line_periods`.")
+    cases: dict[str, str] = Field(description="For each figure the request that lists the commitments behind it.")
+
+
+class BoardView(Model):
+    """The board: rows with the lowest on-time rate first. Rates are in percent, means in working days."""
+
+    period: str
+    first: date
+    last: date
+    before: str = Field(description="The period that changes are against.")
+    line_periods: list[str]
+    today: date = Field(description="The day to which open, due_today and overdue refer.")
+    uncounted_since: datetime | None = Field(
+        description="Changes since this moment of the machine's clock are not counted yet; null if all are."
+    )
+    by: GroupBy
+    kind: Kind
+    total: BoardRow
+    rows: list[BoardRow]
+    rows_total: int = Field(description="Rows there are, also those beyond the limit.")
+
+
+class BoardResponse(Response):
+    """The board as JSON. It was built from checked values, so it is not checked again."""
+
+    media_type = "application/json"
+
+
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool]) -> APIRouter:
+    """The endpoint, for staff only. ``pools``: those of regions whose code does not tell."""
+    router = staff_router(host, "board")
+
+    @router.get("/board", responses=AS_FILE, response_model=BoardView)
+    async def department_board(wanted: Annotated[BoardQuery, Query()]) -> Response:
+        """The figures of each department, region or item, with changes, ranks and the last twelve periods."""
+        async with problems(), queries.query() as connection:
+            today = await today_of(connection, host.clock.now(), wanted.region)
+            period = wanted.period_at(today)
+            selection = Selection(wanted.by, wanted.kind, wanted.owner, wanted.region, wanted.item)
+            groups = await reading.groups(connection, selection, period, today)
+            uncounted_since = await changed_cases.oldest(connection)
+        pool = {name: pool_of(name, pools) for name in groups} if wanted.by is GroupBy.REGION else {}
+        shown = [row for row in board.rows(groups, period, pool) if selection.shows(row.name)]
+        if wanted.form is not Form.JSON:
+            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(shown[: wanted.limit]))
+        whole = board.total([groups[row.name] for row in shown], period)
+        link = _Links(wanted, period)
+        content = {
+            "period": str(period),
+            "first": period.first,
+            "last": period.last,
+            "before": str(periods.before(period)),
+            "line_periods": [str(one) for one in periods.line(period)],
+            "today": today,
+            "uncounted_since": uncounted_since,
+            "by": wanted.by,
+            "kind": wanted.kind,
+            "total": _view(whole, link.of(None)),
+            "rows": [_view(row, link.of(row.name)) for row in shown[: wanted.limit]],
+            "rows_total": len(shown),
+        }
+        return BoardResponse(to_json(content))
+
+    return router
+
+
+class _Links:
+    """Makes the requests that list the commitments behind figures."""
+
+    def __init__(self, wanted: BoardQuery, period: Period) -> None:
+        filters = wanted.filters()
+        self._by = wanted.by
+        self._whole = {"period": str(period), **filters}
+
+    def of(self, name: str | None) -> dict[str, str]:
+        """Those of the row with this name, or of all rows together."""
+        own = {} if name is None else {self._by.value: name}
+        query = urlencode(self._whole | own)
+        return {figure: f"/board/cases?figure={listed}&{query}" for figure, listed in BEHIND.items()}
+
+
+def _view(row: Row, cases: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "pool": row.pool,
+        "figures": row.figures,
+        "before": row.before,
+        "change": row.change,
+        "ranks": {
+            figure: {
+                "pool": ranked.pool._asdict() if ranked.pool is not None else None,
+                "overall": ranked.overall._asdict(),
+            }
+            for figure, ranked in row.ranks.items()
+        },
+        "line": row.line,
+        "cases": cases,
+    }
+
+
+_SHOWN = tuple(board.total([], Period(date.min, date.min, 0)).figures)
+"""The names of all figures, in their order."""
+
+_HEADS = (
+    *("name", "pool", *_SHOWN),
+    *(f"{figure}_change" for figure in (*FIGURES, "closed_per_month")),
+    *(f"{figure}_{of}" for figure in BEST_IS_MOST for of in ("rank_in_pool", "pool_size", "rank_overall")),
+)
+
+
+async def _batches(rows: Iterable[Row]) -> AsyncGenerator[list[Cells], None]:
+    yield [_cells(row) for row in rows]
+
+
+def _cells(row: Row) -> Cells:
+    cells: list[Cell] = [row.name, row.pool]
+    cells += [row.figures[figure] for figure in _SHOWN]
+    cells += row.change.values()
+    for figure in BEST_IS_MOST:
+        ranked = row.ranks.get(figure)
+        within = ranked.pool if ranked is not None else None
+        cells += [
+            within.rank if within is not None else None,
+            within.of if within is not None else None,
+            ranked.overall.rank if ranked is not None else None,
+        ]
+    return cells

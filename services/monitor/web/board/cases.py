@@ -1,0 +1,113 @@
+"""Lists the commitments behind a figure of the board, for staff."""
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+from sqlalchemy import Row
+
+from contracts.values import Model
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.board import listing
+from services.monitor.store.board.listing import LISTED, After
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.board.query import BoardFilter, today_of
+from services.monitor.web.lists.list_page import (
+    AS_FILE,
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    Form,
+    ListedCommitment,
+    list_file,
+    problems,
+)
+from services.monitor.web.staff_router import staff_router
+from services.runtime.service import ServiceHost
+
+Listed = StrEnum("Listed", [(figure, figure) for figure in LISTED])  # type: ignore[misc]
+"""The figures whose commitments can be listed."""
+
+_AFTER = re.compile(r"([0-9A-Z-]{16})~([^\x00]{1,80})")
+
+
+def _is_after(text: str) -> str:
+    if _AFTER.fullmatch(text) is None:
+        raise PydanticCustomError("cursor", "is not the `next` of a page", {"zh": "不是上一页给出的 next"})
+    return text
+
+
+class BoardCasesQuery(BoardFilter):
+    """A page of the commitments behind one figure."""
+
+    figure: Listed = Field(description="The figure that counts them.")
+    after: Annotated[str, Field(max_length=100), AfterValidator(_is_after)] | None = Field(
+        None, description="Continue after the page that gave this as `next`."
+    )
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"Rows of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
+    )
+    form: Form = Form.JSON
+
+    @property
+    def begins_after(self) -> After | None:
+        """Where the page begins."""
+        found = _AFTER.fullmatch(self.after) if self.after is not None else None
+        return After(*found.groups()) if found is not None else None
+
+
+class CountedCommitment(ListedCommitment):
+    """A commitment as the figures count it. Days are those of the place, and numbers of days are working days."""
+
+    kind: str
+    opened_on: date
+    due_on: date = Field(description="The last day of the committed limit.")
+    paused: bool
+    ended_on: date | None
+    on_time: bool | None
+    days_used: int | None = Field(description="Until the answer, without those of suspensions.")
+    days_committed: int | None
+    days_statutory: int | None
+    counted: int = Field(description="How often the figure counts it: a commitment may have several appeals.")
+
+
+class CountedPage(Model):
+    """Commitments, by case number. ``next`` is the ``after`` of the next page, null on the last."""
+
+    commitments: list[CountedCommitment]
+    next: str | None
+
+
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+    """The endpoint, for staff only."""
+    router = staff_router(host, "board")
+
+    @router.get("/board/cases", responses=AS_FILE, response_model=CountedPage)
+    async def cases_behind_a_figure(wanted: Annotated[BoardCasesQuery, Query()]) -> CountedPage | Response:
+        """The commitments that a figure of the board counts, by case number."""
+        limit = wanted.limit or DEFAULT_LIMIT
+        async with problems(), queries.query() as connection:
+            today = await today_of(connection, host.clock.now(), wanted.region)
+            span, filters = wanted.period_at(today).span, wanted.filters()
+            selected = (wanted.figure.value, filters, span, today, wanted.begins_after)
+            if wanted.form is Form.JSON:
+                rows = await listing.page(connection, *selected, limit + 1)
+        if wanted.form is not Form.JSON:
+            query = listing.everything(*selected, wanted.limit)
+            return await list_file(wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, _view)
+        page = [_view(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return CountedPage(commitments=page, next=f"{page[-1].case_id}~{page[-1].commitment}" if more else None)
+
+    return router
+
+
+def _view(row: Row[Any], _: Rules | None = None) -> CountedCommitment:
+    return CountedCommitment.model_validate(row._asdict())
