@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "directory history": [],
     "directory recipients": ["--rung", "red", "--owner", "x", "--region", "450103"],
     "directory show": [],
+    "figures recount": [],
     "journal export": ["--region", "450103", "--out", "nowhere.jsonl"],
     "journal key": [],
     "journal root": ["--region", "450103"],
