@@ -112,8 +112,8 @@ async def _demo(
         )
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         async with local_client(timeout_s=30, headers=platform.staff) as client:
-            arriving = asyncio.create_task(_arrive(client, platform.address("intake"), clock, progress))
-            await _follow(client, platform.address("monitor"), clock, progress, arriving, console, notify)
+            arriving = asyncio.create_task(_arrive(client, platform.api("intake"), clock, progress))
+            await _follow(client, platform.api("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)
         console.print(_tables(result))
         if output is not None:
@@ -271,7 +271,7 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
     console.print(both(first, f"第一件在启动 {first_decided_s} 秒后办结。"))
     if stay:
         console.print(both("Everything still runs, until Ctrl-C. Look at", "一切仍在运行，按 Ctrl-C 停止。请查看"))
-        intake, monitor = platform.address("intake"), platform.address("monitor")
+        intake, monitor = platform.api("intake"), platform.api("monitor")
         for address, meaning in (
             (f"{intake}/catalogue", both("what applicants may apply for", "可申请的事项")),
             (f"{monitor}/alerts", both("the warnings and cards", "预警和黄牌、红牌")),

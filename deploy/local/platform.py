@@ -15,6 +15,7 @@ from deploy.local.processes.child import Notify, run_together
 from deploy.local.processes.supervisor import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Supervised, Supervisor
 from deploy.local.wiring import Options, Wiring, preload
 from services.addresses import write_addresses
+from services.runtime.http.site import api_path
 
 READY_SECONDS = 90.0
 _POLL_SECONDS = 0.2
@@ -52,6 +53,10 @@ class Platform:
     def address(self, name: str) -> str:
         """The address of a service: ``http://host:port``."""
         return self.processes[name].specification.address
+
+    def api(self, service: str) -> str:
+        """The address of the API of a service."""
+        return self.address(service) + api_path(service)
 
     @property
     def staff(self) -> dict[str, str]:

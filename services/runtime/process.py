@@ -24,9 +24,10 @@ from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
-from services.runtime.http.app import application
+from services.runtime.http.app import application, empty_application
 from services.runtime.http.connection import TimeLimits
 from services.runtime.http.server import http_server
+from services.runtime.http.site import Site
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
@@ -284,7 +285,9 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     app.include_router(topics.routes(process.consumer, settings.api_token))
     async with process:
         limits = TimeLimits(settings.http_head_s, settings.http_transfer_s)
-        server = http_server(app, settings.host, settings.port, limits)
+        server = http_server(
+            Site(service.name, app, empty_application(service.name)), settings.host, settings.port, limits
+        )
         serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())
         log.info("started", host=settings.host, port=settings.port, topics=list(process.consumer.topics))

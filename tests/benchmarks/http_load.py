@@ -17,7 +17,7 @@ def build_requests(count: int, seed: int = 11) -> list[bytes]:
     for number in range(count):
         body = application(random)
         head = (
-            "POST /cases HTTP/1.1\r\nHost: intake\r\nContent-Type: application/json\r\n"
+            "POST /api/intake/cases HTTP/1.1\r\nHost: intake\r\nContent-Type: application/json\r\n"
             f"Idempotency-Key: bench-{seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         made.append(head.encode() + body)

@@ -85,7 +85,7 @@ class Applicants:
                 # httpx2 raises AttributeError if the server closes a new connection before its first use.
                 with suppress(httpx2.TransportError, AttributeError):
                     address = addresses[attempt % len(addresses)]
-                    answer = await client.post(f"{address}/cases", content=body, headers=headers)
+                    answer = await client.post(f"{address}/api/intake/cases", content=body, headers=headers)
                     status = answer.status_code
                 now = time.monotonic()
                 self.requests.append(RequestOutcome(now, status, now - began))

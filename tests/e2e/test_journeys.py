@@ -260,7 +260,7 @@ async def test_each_wrong_field_is_named(centre: Centre) -> None:
         "#/colour",
     }
     assert PERSONS[8]["id_number"][:-1] not in answer.text
-    address = f"{centre.platform.address('intake')}/cases"
+    address = f"{centre.platform.api('intake')}/cases"
     for content, media_type, status in ((b"{", "application/json", 400), (b"a=b", "text/plain", 415)):
         answer = await centre.client.post(address, content=content, headers={"Content-Type": media_type})
         assert answer.status_code == status

@@ -101,7 +101,7 @@ class KillRun:
 
     async def _poll_pages(self) -> None:
         """Request the newest case and the alerts all the time."""
-        monitor = self.centre.platform.address("monitor")
+        monitor = self.centre.platform.api("monitor")
         while True:
             await asyncio.sleep(RETRY_S)
             for receipt in self.receipts[-1:]:

@@ -160,7 +160,7 @@ async def test_suspended_time_is_shown_to_the_applicant_and_explained_to_supervi
     assert "听证" in day["reason"]
 
     hold = {"kind": "hold", "reason": "等待上级批复"}
-    path = f"{centre.platform.address('intake')}/cases/{number}/suspensions"
+    path = f"{centre.platform.api('intake')}/cases/{number}/suspensions"
     answer = await centre.client.post(path, json=hold)
     assert answer.status_code == httpx2.codes.CREATED, answer.text
 

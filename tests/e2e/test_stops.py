@@ -54,7 +54,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
                 assert answer.status_code == httpx2.codes.OK, answer.text
             token = folder / "addresses" / "api-token"
             assert f"the token of staff and operators is in {token}" in up.output
-            alerts = f"{up.address('monitor')}/alerts"
+            alerts = f"{up.address('monitor')}/api/monitor/alerts"
             assert (await client.get(alerts)).status_code == httpx2.codes.UNAUTHORIZED, "also on this machine"
             staff = {"Authorization": f"Bearer {token.read_text()}"}
             assert (await client.get(alerts, headers=staff)).status_code == httpx2.codes.OK
@@ -106,7 +106,7 @@ def modes_in(folder: Path) -> Iterator[tuple[Path, int]]:
 async def apply(client: httpx2.AsyncClient, up: OnedoorUp, number: int) -> Answer:
     application = list(applications(sample_catalogue(), CASES))[number]
     headers = {"Idempotency-Key": f"stop-{number}"}
-    answer = await client.post(f"{up.address('intake')}/cases", json=application, headers=headers)
+    answer = await client.post(f"{up.address('intake')}/api/intake/cases", json=application, headers=headers)
     assert answer.status_code == httpx2.codes.CREATED, answer.text
     receipt: Answer = answer.json()
     return receipt
@@ -119,7 +119,7 @@ async def decided(
     for receipt in receipts:
         if receipt["number"] not in known:
             headers = {"Case-Secret": receipt["secret"]}
-            case = (await client.get(f"{up.address('intake')}{receipt['tracking']}", headers=headers)).json()
+            case = (await client.get(f"{up.address('intake')}/api/intake{receipt['tracking']}", headers=headers)).json()
             if case["decided_at"]:
                 known[receipt["number"]] = datetime.fromisoformat(case["decided_at"])
     return known

@@ -100,7 +100,7 @@ class RegularApplicant:
             try:
                 async with httpx2.AsyncClient(timeout=15) as client:
                     answer = await client.post(
-                        f"{self.centre.platform.address('intake')}/cases",
+                        f"{self.centre.platform.api('intake')}/cases",
                         json=next(self._applications),
                         headers={"Idempotency-Key": f"regular-{id(self)}-{number}"},
                     )

@@ -83,7 +83,7 @@ async def test_endpoints_follow_their_description(
 async def test_the_endless_answer_follows_its_description_and_refuses_nonsense(centre: Centre) -> None:
     described = (await document_of(centre, "monitor"))["paths"][ENDLESS]["get"]
     assert described["responses"]["200"]["content"].keys() == {"text/event-stream"}
-    address = f"{centre.platform.address('monitor')}{ENDLESS}"
+    address = f"{centre.platform.api('monitor')}{ENDLESS}"
     async with centre.client.stream("GET", address) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert (await anext(answer.aiter_lines())).startswith("id: ")
@@ -104,7 +104,7 @@ async def test_all_endpoints_but_the_public_ones_require_a_token(centre: Centre,
     operations = {(method, path): one for path, methods in document["paths"].items() for method, one in methods.items()}
     public = OPERATING | OPEN.get(service, set())
     assert {place for place, one in operations.items() if not one.get("security")} == public
-    async with httpx2.AsyncClient(base_url=centre.platform.address(service)) as stranger:
+    async with httpx2.AsyncClient(base_url=centre.platform.api(service)) as stranger:
         for method, path in operations.keys() - public:
             for header in ({}, *({b"Authorization": given.encode("latin-1")} for given in WRONG)):
                 answer = await stranger.request(method, path.replace("{case_id}", "K7Q2-9MXF-4TBA-3"), headers=header)

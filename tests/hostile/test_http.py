@@ -58,21 +58,21 @@ def port(centre: Centre, service: str = "intake") -> int:
 
 async def test_a_body_within_the_limit_is_read_and_one_byte_more_is_refused(centre: Centre) -> None:
     for size, status in ((MAX_BODY_BYTES, 400), (MAX_BODY_BYTES + 1, 413)):
-        begin = head("POST", "/cases", JSON, "Connection: close", f"Content-Length: {size}")
+        begin = head("POST", "/api/intake/cases", JSON, "Connection: close", f"Content-Length: {size}")
         ended = await stream(port(centre), begin, [b"x" * size])
         assert ended.status == status, size
-        begin = head("POST", "/cases", JSON, "Connection: close", "Transfer-Encoding: chunked")
+        begin = head("POST", "/api/intake/cases", JSON, "Connection: close", "Transfer-Encoding: chunked")
         ended = await stream(port(centre), begin, [b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)])
         assert ended.status == status, size
 
 
 TARGETS = [
-    ("POST", "/cases", (JSON,), (413,)),
+    ("POST", "/api/intake/cases", (JSON,), (413,)),
     ("POST", "/imports", (JSON, STAFF), (413,)),
     ("POST", "/imports", (JSON,), (401,)),
-    ("POST", "/cases", ("Content-Type: text/html",), (415,)),
+    ("POST", "/api/intake/cases", ("Content-Type: text/html",), (415,)),
     ("POST", "/nowhere", (JSON,), (404,)),
-    ("GET", "/catalogue", (JSON,), (200,)),
+    ("GET", "/api/intake/catalogue", (JSON,), (200,)),
 ]
 
 
@@ -110,7 +110,7 @@ async def test_a_client_that_reads_receives_the_refusal_of_a_megabyte(
 
 async def test_a_body_without_a_length_is_not_read(centre: Centre) -> None:
     """Without a length a request has no body (RFC 9112, section 6.3), so the bytes that follow are no request."""
-    ended = await stream(port(centre), head("POST", "/cases", JSON), plain_body(LARGE))
+    ended = await stream(port(centre), head("POST", "/api/intake/cases", JSON), plain_body(LARGE))
     assert ended.closed and ended.status in (0, 400)
     assert ended.accepted_bytes < MOST_TAKEN
 
@@ -120,7 +120,7 @@ async def test_a_body_without_a_length_is_not_read(centre: Centre) -> None:
     [b"X-Endless: " + BLOCK, b"GET /" + BLOCK, b"X-One: more\r\n" * 200, b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 101],
 )
 async def test_a_head_has_a_limit(centre: Centre, endless: bytes) -> None:
-    begin = b"" if endless.startswith(b"GET") else b"GET /catalogue HTTP/1.1\r\nHost: localhost\r\n"
+    begin = b"" if endless.startswith(b"GET") else b"GET /api/intake/catalogue HTTP/1.1\r\nHost: localhost\r\n"
     ended = await stream(port(centre), begin, (part for _ in range(64) for part in (endless,)))
     assert ended.closed and ended.status in (431, 400, 0), ended
     assert ended.seconds < LINGER_S + SLACK_S
@@ -129,7 +129,7 @@ async def test_a_head_has_a_limit(centre: Centre, endless: bytes) -> None:
 
 async def test_a_head_within_the_limit_is_read(centre: Centre) -> None:
     line = "X-Large: " + "x" * (MAX_HEAD_BYTES - 1024)
-    ended = await stream(port(centre), head("GET", "/catalogue", line, "Connection: close"), [])
+    ended = await stream(port(centre), head("GET", "/api/intake/catalogue", line, "Connection: close"), [])
     assert ended.status == 200
 
 
@@ -142,7 +142,11 @@ async def test_trailers_are_not_headers(centre: Centre) -> None:
 
 async def test_pipelined_requests_are_answered_in_order(centre: Centre) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port(centre))
-    writer.write(head("GET", "/catalogue") + head("GET", "/nowhere") + head("GET", "/health/live", "Connection: close"))
+    writer.write(
+        head("GET", "/api/intake/catalogue")
+        + head("GET", "/nowhere")
+        + head("GET", "/health/live", "Connection: close")
+    )
     async with asyncio.timeout(10):
         answers = await reader.read()
     writer.close()
@@ -165,8 +169,8 @@ async def test_an_invalid_request_does_not_affect_the_one_before(centre: Centre)
 async def test_slow_clients_are_disconnected_and_delay_nobody(centre: Centre) -> None:
     """Hundreds of each kind at once: heads and bodies byte by byte, silence, blank lines, answers not read."""
     application = json.dumps({"bundle": "start-business"}).encode() * 100
-    begin = head("POST", "/cases", JSON, f"Content-Length: {len(application)}")
-    slow_head = head("GET", "/catalogue", *(f"X-{number}: slow" for number in range(90)))
+    begin = head("POST", "/api/intake/cases", JSON, f"Content-Length: {len(application)}")
+    slow_head = head("GET", "/api/intake/catalogue", *(f"X-{number}: slow" for number in range(90)))
     kinds: dict[str, tuple[Callable[[], Iterable[bytes]], bytes, float, tuple[int, ...]]] = {
         "head": (lambda: byte_by_byte(slow_head), b"", HEAD_S, (408,)),
         "body": (lambda: byte_by_byte(application), begin, TRANSFER_S, (408,)),
@@ -182,7 +186,7 @@ async def test_slow_clients_are_disconnected_and_delay_nobody(centre: Centre) ->
             for kind, (parts, started, _, _) in kinds.items()
         }
         # A few requests at a time, and so many that storing them would cost more than answering them.
-        pipelines = [head("GET", "/catalogue") * number for number in (10, 10_000)]
+        pipelines = [head("GET", "/api/intake/catalogue") * number for number in (10, 10_000)]
         never_reading = [group.create_task(never_reads(port(centre), pipelined)) for pipelined in pipelines * 10]
     for kind, (_, _, deadline_s, statuses) in kinds.items():
         endings: list[ConnectionEnd] = [task.result() for task in tasks[kind]]
@@ -215,7 +219,7 @@ async def test_a_client_that_leaves_in_the_middle_causes_no_error_in_the_log(cen
     size = log.stat().st_size
     for _ in range(20):
         reader, writer = await asyncio.open_connection("127.0.0.1", port(centre))
-        begun = head("POST", "/cases", JSON, "Content-Length: 1000") + b"{"
+        begun = head("POST", "/api/intake/cases", JSON, "Content-Length: 1000") + b"{"
         writer.write(head("GET", "/health/live") + begun)
         await reader.readuntil(b"}")  # the server has received all of it, and begins the second request
         writer.transport.abort()

@@ -61,11 +61,11 @@ class Centre:
     async def post(self, application: Any, key: str | None = None) -> httpx2.Response:
         """Send an application once."""
         headers = {"Idempotency-Key": key} if key else {}
-        return await self.client.post(f"{self.platform.address('intake')}/cases", json=application, headers=headers)
+        return await self.client.post(f"{self.platform.api('intake')}/cases", json=application, headers=headers)
 
     async def show(self, number: str, secret: str) -> httpx2.Response:
         """The answer to an applicant with this case number and secret."""
-        address = f"{self.platform.address('intake')}/cases/{number}"
+        address = f"{self.platform.api('intake')}/cases/{number}"
         return await self.client.get(address, headers={"Case-Secret": secret})
 
     async def follow(self, receipt: Answer, seconds: float = 45) -> Answer:
@@ -83,7 +83,7 @@ class Centre:
 
     async def monitor(self, path: str) -> Answer:
         """The answer of monitor to staff."""
-        answer = await self.client.get(f"{self.platform.address('monitor')}{path}")
+        answer = await self.client.get(f"{self.platform.api('monitor')}{path}")
         assert answer.status_code == httpx2.codes.OK, answer.text
         content: Answer = answer.json()
         return content

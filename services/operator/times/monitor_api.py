@@ -11,6 +11,7 @@ import httpx2
 
 from contracts.faults import texts_of
 from services.operator.output import stop, wrong_option
+from services.runtime.http.site import api_path
 from services.runtime.security.encryption import encrypted_url, is_loopback
 
 TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a variable
@@ -76,7 +77,7 @@ def monitor_api(address: str, folder: Path | None) -> MonitorApi:
     """Monitor at this address, or that of the ``onedoor up`` in this folder. Raises `typer.Exit`."""
     if address and folder is None:
         try:
-            return MonitorApi(encrypted_url(address), os.environ.get(TOKEN))
+            return MonitorApi(encrypted_url(address) + api_path("monitor"), os.environ.get(TOKEN))
         except ValueError as wrong:
             raise wrong_option(*texts_of(wrong), "--monitor") from None
     addresses = (folder or Path("data")) / "addresses"
@@ -90,7 +91,7 @@ def monitor_api(address: str, folder: Path | None) -> MonitorApi:
         ) from None
     kept = addresses / "api-token"
     token = os.environ.get(TOKEN) or (kept.read_text() if kept.exists() else None)
-    return MonitorApi(f"http://127.0.0.1:{port}", token)
+    return MonitorApi(f"http://127.0.0.1:{port}{api_path('monitor')}", token)
 
 
 def _reason(answer: httpx2.Response) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from contracts.values import Model, Value
 from services.runtime.http import problems
 from services.runtime.http.headers import SingleHeaders
 from services.runtime.http.methods import HeadAndOptions
+from services.runtime.http.site import api_path
 from services.runtime.http.urls import Utf8Urls
 from services.runtime.service import Service, ServiceHost
 
@@ -39,8 +40,30 @@ def application(
     faults: Callable[[], Awaitable[list[str]]],
     impairments: Callable[[], list[str]] = list,
 ) -> FastAPI:
-    """The HTTP application of a service; see `web_application`."""
-    return web_application(service.name, None if service.routes is None else service.routes(host), faults, impairments)
+    """The API of a service; see `web_application`."""
+    routes = None if service.routes is None else service.routes(host)
+    return web_application(service.name, routes, faults, impairments, api_path(service.name))
+
+
+def empty_application(name: str, path: str = "/") -> FastAPI:
+    """An application without routes: problems for all errors, and what every request is examined for.
+
+    ``path``: where on its server it is, as its description tells clients.
+    """
+    # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
+    app = FastAPI(
+        title=f"onedoor {name}",
+        servers=[{"url": path}],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    problems.install(app)
+    app.add_middleware(HeadAndOptions)
+    app.add_middleware(Utf8Urls)
+    app.add_middleware(SingleHeaders)
+    return app
 
 
 def web_application(
@@ -48,20 +71,14 @@ def web_application(
     routes: APIRouter | None,
     faults: Callable[[], Awaitable[list[str]]],
     impairments: Callable[[], list[str]] = list,
+    path: str = "/",
 ) -> FastAPI:
-    """An HTTP application with these routes, health and metrics.
+    """An HTTP application with these routes, health and metrics. ``path``: see `empty_application`.
 
     ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
     it does the rest.
     """
-    # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
-    app = FastAPI(
-        title=f"onedoor {name}", docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
-    )
-    problems.install(app)
-    app.add_middleware(HeadAndOptions)
-    app.add_middleware(Utf8Urls)
-    app.add_middleware(SingleHeaders)
+    app = empty_application(name, path)
     # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
     if routes is not None:
         app.router.routes.extend(routes.routes)
