@@ -28,6 +28,7 @@ from contracts.messages.alerts import (
 )
 from services.monitor.jobs import feed_reader, follower
 from services.monitor.web import stream
+from services.runtime.http import csv, xlsx
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
 from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
@@ -381,7 +382,8 @@ async def test_the_stream_is_described_as_one(monitor: MonitorProcess) -> None:
     answers = document["paths"]["/stream"]["get"]["responses"]
     assert answers["200"]["content"].keys() == {"text/event-stream"}
     assert answers.keys() == {"200", "401", "422", "503"}
-    assert document["paths"]["/due"]["get"]["responses"]["200"]["content"].keys() == {"application/json", "text/csv"}
+    forms = document["paths"]["/due"]["get"]["responses"]["200"]["content"].keys()
+    assert forms == {"application/json", csv.MEDIA_TYPE, xlsx.MEDIA_TYPE}
 
 
 @pytest.mark.parametrize("path", ["/stream", "/due?form=csv", "/due", "/alerts"])
