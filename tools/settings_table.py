@@ -20,7 +20,7 @@ from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
 from services.runtime.security.encryption import EncryptionSettings
-from services.runtime.settings import Settings
+from services.runtime.settings import HttpSettings, Settings
 
 _INTRODUCTION = """\
 # Settings
@@ -49,11 +49,17 @@ def groups() -> tuple[Group, ...]:
 
 
 _BEFORE_DEPARTMENTS = (
-    Group("Every service", "Read by each process of `onedoor serve`.", Settings),
+    Group("HTTP", "Read by each process of `onedoor serve`.", HttpSettings),
+    Group("Every service", "Read by each process of `onedoor serve`.", Settings, HttpSettings),
     Group("Encryption", "Read by every process and command that connects to another machine.", EncryptionSettings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
     Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
-    Group("The issuer", "Read by `onedoor serve identity`, and no others.", IdentitySettings),
+    Group(
+        "The issuer",
+        "Read by `onedoor serve identity`, beside those of HTTP and no others.",
+        IdentitySettings,
+        HttpSettings,
+    ),
 )
 
 _AFTER_DEPARTMENTS = (

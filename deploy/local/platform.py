@@ -54,6 +54,10 @@ class Platform:
         """The address of a service: ``http://host:port``."""
         return self.processes[name].specification.address
 
+    def operator_address(self, name: str) -> str:
+        """The address at which operators ask a process: ``http://host:port``."""
+        return self.processes[name].specification.operator_address
+
     def api(self, service: str) -> str:
         """The address of the API of a service."""
         return self.address(service) + api_path(service)

@@ -91,8 +91,8 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
             )
         )
         if not console.is_terminal:
-            for name, _, address, *_ in _rows(platform):
-                notify(f"{name} {address}".rstrip())
+            for name, _, address, operators, *_ in _rows(platform):
+                notify(f"{name} {address} {operators}".rstrip())
             await asyncio.Event().wait()
         with Live(_table(platform), console=console, auto_refresh=False) as live:
             while True:
@@ -101,17 +101,17 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
 
 
 def _table(platform: Platform) -> Table:
-    table = Table("process", "state", "address", "pid", "restarts")
+    table = Table("process", "state", "address", "for operators", "pid", "restarts")
     for row in _rows(platform):
         table.add_row(*row)
     return table
 
 
-def _rows(platform: Platform) -> Iterator[tuple[str, str, str, str, str]]:
-    """Name, state, address, process number and number of restarts of each process."""
+def _rows(platform: Platform) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Name, state, public address, operators' address, process number and number of restarts of each process."""
     for engine in platform.engines.all:
         pid = str(engine.process.pid) if engine.process else ""
-        yield engine.name, "ready" if engine.running else "down", engine.address, pid, ""
+        yield engine.name, "ready" if engine.running else "down", engine.address, "", pid, ""
     for process in platform.processes.values():
-        name, address, pid = process.specification.name, process.specification.address, str(process.pid or "")
-        yield name, process.phase, address, pid, str(process.restarts)
+        own, pid = process.specification, str(process.pid or "")
+        yield own.name, process.phase, own.address, own.operator_address, pid, str(process.restarts)

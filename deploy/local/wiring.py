@@ -99,9 +99,8 @@ class Wiring:
     def replica(self, service: str, number: int) -> Specification:
         """A process of a service by its number, from 1. Those after the first are called ``monitor-2``."""
         name = service if number == 1 else f"{service}-{number}"
-        port = self._site.port(name)
-        own = {**self._service(service), "ONEDOOR_REPLICA": str(number), "ONEDOOR_PORT": str(port)}
-        return Specification(name, ("serve", service), self._environment(service, own), port)
+        own = {**self._service(service), **self._ports(name), "ONEDOOR_REPLICA": str(number)}
+        return self._serving(name, service, own)
 
     def issuer_migration(self) -> Specification:
         """The task that migrates the database of the issuer."""
@@ -110,10 +109,7 @@ class Wiring:
 
     def issuer(self) -> Specification:
         """The issuer of logins."""
-        port = self._site.port(registry.ISSUER)
-        return Specification(
-            registry.ISSUER, ("serve", registry.ISSUER), self._environment(registry.ISSUER, self._issuer()), port
-        )
+        return self._serving(registry.ISSUER, registry.ISSUER, self._issuer())
 
     @property
     def issuer_address(self) -> str:
@@ -124,8 +120,7 @@ class Wiring:
         return {
             "ONEDOOR_ISSUER": self.issuer_address,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{registry.ISSUER}"),
-            "ONEDOOR_HOST": HOST,
-            "ONEDOOR_PORT": str(self._site.port(registry.ISSUER)),
+            **self._ports(registry.ISSUER),
             "ONEDOOR_SECRET_KEY": self._site.secret("issuer-key"),
             "ONEDOOR_CLIENTS": str(write_clients(self._folder, self._site)),
         }
@@ -142,6 +137,19 @@ class Wiring:
             if department.sandbox is not None
         ]
 
+    def _serving(self, name: str, service: str, own: Environment) -> Specification:
+        arguments, environment = ("serve", service), self._environment(service, own)
+        return Specification(name, arguments, environment, self._site.port(name), self._site.port(_operator(name)))
+
+    def _ports(self, name: str) -> Environment:
+        """The addresses at which this process listens."""
+        return {
+            "ONEDOOR_HOST": HOST,
+            "ONEDOOR_PORT": str(self._site.port(name)),
+            "ONEDOOR_OPERATOR_HOST": HOST,
+            "ONEDOOR_OPERATOR_PORT": str(self._site.port(_operator(name))),
+        }
+
     def _service(self, name: str) -> Environment:
         return {
             API_TOKEN: self.api_token,
@@ -151,7 +159,6 @@ class Wiring:
             # Enough for four replicas of a service. Each more costs every consumer CPU time with every fetch.
             "ONEDOOR_PARTITIONS": "4",
             "ONEDOOR_REPLICATION": str(self._options.brokers),
-            "ONEDOOR_HOST": HOST,
             "ONEDOOR_CLOCK": self._options.clock,
             "ONEDOOR_SECRET_KEY": self._site.secret("secret-key"),
             "ONEDOOR_SYSTEMS": ",".join(self._options.systems),
@@ -168,6 +175,11 @@ class Wiring:
     def _environment(self, name: str, own: Environment) -> Environment:
         extra = self._options.extra
         return {**os.environ, **own, **extra.get("*", {}), **extra.get(name, {})}
+
+
+def _operator(name: str) -> str:
+    """The name of the operator's port of this process among the ports of the site."""
+    return f"{name}-operator"
 
 
 _ALWAYS = (

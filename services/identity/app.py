@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
-from services.identity.migrations import ISSUER_MIGRATIONS
 from services.identity.settings import IdentitySettings, read_clients
 from services.identity.store.cleaning import delete_ended
 from services.identity.web.issuer import Issuer
@@ -19,11 +18,11 @@ from services.runtime import telemetry
 from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.http.app import web_application
-from services.runtime.http.server import http_server
+from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.server import serving
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store.database import open_database
-from services.runtime.store.tables import database_faults
 
 NAME = "identity"
 
@@ -41,13 +40,10 @@ def issuer_of(settings: IdentitySettings, now: Callable[[], datetime] = machine_
     return Issuer(settings, read_clients(settings.clients), database, Signing(settings.secret_key), Passwords(), now)
 
 
-def application(issuer: Issuer, failures: Failures) -> FastAPI:
-    """The HTTP application of the issuer."""
-
-    async def faults() -> list[str]:
-        return await database_faults(issuer.database, ISSUER_MIGRATIONS)
-
-    app = web_application(NAME, routes(issuer), faults, failures.shown)
+def application(issuer: Issuer) -> FastAPI:
+    """The public HTTP application of the issuer."""
+    app = web_application(NAME, routes(issuer))
+    add_health(app, issuer.faults)
     install(app, issuer)
     return app
 
@@ -64,15 +60,14 @@ async def serve(settings: IdentitySettings, stop: asyncio.Event) -> None:
     async def run_once() -> bool:
         return await issuer.run(tidy)
 
-    server = http_server(application(issuer, failures), settings.host, settings.port)
+    public = application(issuer)
+    operator = operator_application(public, issuer.faults, failures.shown)
     jobs = asyncio.create_task(run_periodically("keys", run_once, lambda: ROTATION_S, failures, advice=ADVICE))
-    serving = asyncio.ensure_future(server.serve())
     stopping = asyncio.ensure_future(stop.wait())
-    log.info("started", host=settings.host, port=settings.port)
     try:
-        await asyncio.wait({serving, stopping, jobs}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        async with serving(public, operator, settings) as ended:
+            log.info("started", host=settings.host, port=settings.port, operator_port=settings.operator_port)
+            await asyncio.wait({*ended, stopping, jobs}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (stopping, jobs):
             task.cancel()

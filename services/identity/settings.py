@@ -8,7 +8,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.faults import fault
 from services.files import file_fault, limited_content
@@ -16,6 +15,7 @@ from services.identity.core.clients import Clients
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
 from services.runtime.security.encryption import DatabaseAddress, encrypted_url
+from services.runtime.settings import HttpSettings
 
 
 def _issuer(url: str) -> str:
@@ -46,10 +46,8 @@ def _readable(file: Path) -> Path:
     return file
 
 
-class IdentitySettings(BaseSettings):
+class IdentitySettings(HttpSettings):
     """The settings of the issuer. A wrong value stops it at the start."""
-
-    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     replica: str = Field(
         default_factory=lambda: f"{gethostname()}-{getpid()}",
@@ -66,8 +64,6 @@ class IdentitySettings(BaseSettings):
         "the end on this machine only."
     )
     database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
-    host: str = Field("127.0.0.1", description="Address of the HTTP server.")
-    port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP server.")
     secret_key: SecretStr = Field(
         min_length=32, description="Encrypts the signing keys in the database. Keep it secret; never change it."
     )

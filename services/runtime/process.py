@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import uvloop
 from aiokafka.errors import KafkaError
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.envelope import Message, envelop
@@ -24,9 +23,9 @@ from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
-from services.runtime.http.app import application, empty_application
-from services.runtime.http.connection import TimeLimits
-from services.runtime.http.server import http_server
+from services.runtime.http.app import application, web_application
+from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.server import serving
 from services.runtime.http.site import Site
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
@@ -281,22 +280,20 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
     process = ServiceProcess(service, settings)
     # Both raise for a wrong setting, before anything starts.
-    app: FastAPI = application(service, process, process.faults, process.impairments)
-    app.include_router(topics.routes(process.consumer, settings.api_token))
+    api = application(service, process)
+    paused = topics.routes(process.consumer, settings.api_token)
+    operator = operator_application(api, process.faults, process.impairments, paused)
+    pages = web_application(service.name)
+    add_health(pages, process.faults)
     async with process:
-        limits = TimeLimits(settings.http_head_s, settings.http_transfer_s)
-        server = http_server(
-            Site(service.name, app, empty_application(service.name)), settings.host, settings.port, limits
-        )
-        serving = asyncio.ensure_future(server.serve())
         stopping = asyncio.ensure_future(stop.wait())
-        log.info("started", host=settings.host, port=settings.port, topics=list(process.consumer.topics))
-        ends: set[asyncio.Future[Any]] = {serving, stopping, process.fault}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        process.stopping.set()
-        server.should_exit = True
+        async with serving(Site(service.name, api, pages), operator, settings) as ended:
+            ports = {"port": settings.port, "operator_port": settings.operator_port}
+            log.info("started", host=settings.host, **ports, topics=list(process.consumer.topics))
+            ends: set[asyncio.Future[Any]] = {*ended, stopping, process.fault}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            process.stopping.set()
         stopping.cancel()
-        await serving
         if process.fault.done():
             process.fault.result()
     log.info("stopped")

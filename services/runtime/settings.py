@@ -19,10 +19,42 @@ Systems = Annotated[tuple[System, ...], NoDecode, BeforeValidator(split)]
 """Department systems, comma separated."""
 
 
-class Settings(BaseSettings):
-    """The settings of a service process. A wrong value stops it at the start."""
+class HttpSettings(BaseSettings):
+    """The settings of a process with HTTP servers. A wrong value stops it at the start."""
 
     model_config = SettingsConfigDict(env_prefix="ONEDOOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address of the public HTTP server.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the public HTTP server.")
+    operator_host: str = Field(
+        "127.0.0.1",
+        description="Address of the HTTP server of operators: metrics, readiness, paused topics, the description of "
+        "the API. Not for the public.",
+    )
+    operator_port: int = Field(9000, ge=1, le=65535, description="Port of the HTTP server of operators.")
+    http_head_s: float = Field(
+        10, gt=0, le=600, description="Seconds that a client has for the head of a request, before it is disconnected."
+    )
+    http_transfer_s: float = Field(
+        20,
+        gt=0,
+        le=600,
+        description="Seconds that a client has for the body of a request, and to read some of an answer. More for "
+        "clients on slow lines.",
+    )
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.port == self.operator_port and self.host == self.operator_host:
+            raise fault(
+                "port and operator_port must differ; change one of them",
+                "port 与 operator_port 不得相同，请更改其一",
+            )
+        return self
+
+
+class Settings(HttpSettings):
+    """The settings of a service process. A wrong value stops it at the start."""
 
     service: str = Field(description="Name of the service: its consumer group, and its name in events and logs.")
     replica: str = Field(
@@ -63,18 +95,6 @@ class Settings(BaseSettings):
     )
     database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
 
-    host: str = Field("127.0.0.1", description="Address of the HTTP server.")
-    port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP server.")
-    http_head_s: float = Field(
-        10, gt=0, le=600, description="Seconds that a client has for the head of a request, before it is disconnected."
-    )
-    http_transfer_s: float = Field(
-        20,
-        gt=0,
-        le=600,
-        description="Seconds that a client has for the body of a request, and to read some of an answer. More for "
-        "clients on slow lines.",
-    )
     api_token: SecretStr | None = Field(
         None,
         min_length=16,

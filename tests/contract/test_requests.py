@@ -7,6 +7,7 @@ from pkgutil import walk_packages
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
@@ -31,11 +32,7 @@ TOKEN = "a token of the staff of this centre"
 DOCUMENTS: tuple[type[BaseModel], ...] = (RuleFile, DirectoryFile, Catalogue, Notice, Clients)
 
 
-async def _no_faults() -> list[str]:
-    return []
-
-
-def client_of(service: Service[Any]) -> TestClient:
+def application_of(service: Service[Any]) -> FastAPI:
     settings = Settings(
         service=service.name,
         systems=("tax", "commerce", "land"),
@@ -44,17 +41,20 @@ def client_of(service: Service[Any]) -> TestClient:
         api_token=SecretStr(TOKEN),
     )
     host = MemoryHost(service, settings, MONDAY)
-    app = application(service, host, _no_faults)
-    return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False)
+    return application(service, host)
 
 
-SERVICES = {service.name: client_of(service) for service in (INTAKE, MONITOR)}
+APPLICATIONS = {service.name: application_of(service) for service in (INTAKE, MONITOR)}
+SERVICES = {
+    name: TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False)
+    for name, app in APPLICATIONS.items()
+}
 
 
 def descriptions() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """Service, method, path and description of every endpoint."""
-    for name, client in SERVICES.items():
-        for path, methods in client.get("/openapi.json").json()["paths"].items():
+    for name, app in APPLICATIONS.items():
+        for path, methods in app.openapi()["paths"].items():
             for method, description in methods.items():
                 yield name, method, path, description
 

@@ -285,7 +285,7 @@ async def test_garbage_on_every_topic_is_parked_and_delays_no_case(centre: Centr
         assert reasons == set(product(topics, GARBAGE.values()))
         assert all(row["origin"].startswith("partition ") and not row["blocking"] for row in rows)
         assert {bytes(row["value"] or b"") for row in rows} == set(GARBAGE)
-        health = await centre.client.get(f"{centre.platform.address(service)}/health/ready")
+        health = await centre.client.get(f"{centre.platform.operator_address(service)}/health/ready")
         assert health.status_code == httpx2.codes.OK, health.text
 
 

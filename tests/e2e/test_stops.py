@@ -50,8 +50,9 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
         assert [name for name, mode in modes.items() if mode & 0o077] == [], "other accounts can read or enter"
         async with httpx2.AsyncClient(timeout=15) as client:
             for name in ("intake", "monitor", "monitor-2", "tax"):
-                answer = await client.get(f"{up.address(name)}/health/ready")
+                answer = await client.get(f"{up.operator_address(name)}/health/ready")
                 assert answer.status_code == httpx2.codes.OK, answer.text
+                assert (await client.get(f"{up.address(name)}/health")).status_code == httpx2.codes.OK
             token = folder / "addresses" / "api-token"
             assert f"the token of staff and operators is in {token}" in up.output
             alerts = f"{up.address('monitor')}/api/monitor/alerts"
@@ -66,7 +67,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
                 return len(await decided(client, up, receipts, before)) >= MIN_DECIDED
 
             await eventually(some_decided, 40, "some cases are decided", SLOW_POLL_S)
-            ports = [int(port) for port in re.findall(r":(\d+)$", up.output, re.MULTILINE)]
+            ports = [int(port) for port in re.findall(r":(\d+)\b", up.output)]
             family = up.family()
             receipts += await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES, CASES)))
             up.kill()

@@ -341,13 +341,13 @@ async def _lag(kafka: str, service: str, ends: Mapping[TopicPartition, int]) -> 
 
 
 async def _read(centre: Centre, service: str) -> float:
-    metrics = (await centre.client.get(f"{centre.platform.address(service)}/metrics")).text
+    metrics = (await centre.client.get(f"{centre.platform.operator_address(service)}/metrics")).text
     found = re.search(r'^onedoor_messages_total\{origin="kafka"\} (\S+)', metrics, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
 async def _readiness_faults(centre: Centre, service: str) -> Iterable[str]:
-    answer = await centre.client.get(f"{centre.platform.address(service)}/health/ready")
+    answer = await centre.client.get(f"{centre.platform.operator_address(service)}/health/ready")
     return [f"{service}: {fault}" for fault in answer.json()["faults"]]
 
 

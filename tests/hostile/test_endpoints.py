@@ -19,6 +19,9 @@ SYSTEMS = default_systems()
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 SERVICES = (*CORE_SERVICES, *SYSTEMS)
+WITH_API = ("intake", "monitor")
+"""The others answer health alone."""
+
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "10"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 
@@ -31,26 +34,29 @@ ENDLESS = "/stream"
 RUNS = (
     *(
         (service, ("--exclude-path", "/imports", "--exclude-path", ENDLESS, "--exclude-checks", NOT_CHECKED))
-        for service in SERVICES
+        for service in WITH_API
     ),
     # The answer is 200, and lists the refused rows.
     ("intake", ("--include-path", "/imports", "--exclude-checks", f"{NOT_CHECKED},negative_data_rejection")),
 )
 """Services to test, with options of schemathesis."""
 
-OPERATING = {("get", "/health/live"), ("get", "/health/ready"), ("get", "/metrics")}
 OPEN = {
     "intake": {("post", "/cases"), ("get", "/cases/{number}"), ("get", "/catalogue")},
 }
-"""Endpoints that anybody may call, besides those of operation: all others are for staff."""
+"""Endpoints that anybody may call: all others are for staff."""
 
 SANDBOX_PATHS = ("/oauth/token", "/applications", "/applications/decided", "/applications/decided/acknowledged", "/")
 JUNK = (b"", b"\xff\xfe", b"{", b"null", b"[" * 100_000, b'{"entries":["\\u0000"]}', b"grant_type=%ff", b"\x00" * 1000)
 
 
 async def document_of(centre: Centre, service: str) -> dict[str, Any]:
-    document: dict[str, Any] = (await centre.client.get(f"{centre.platform.address(service)}/openapi.json")).json()
+    document: dict[str, Any] = (await centre.client.get(description(centre, service))).json()
     return document
+
+
+def description(centre: Centre, service: str) -> str:
+    return f"{centre.platform.operator_address(service)}/openapi.json"
 
 
 @pytest.mark.timeout(max(120, 2 * EXAMPLES))
@@ -65,7 +71,7 @@ async def test_endpoints_follow_their_description(
     log = centre.platform.folder / "logs" / f"{service}.log"
     size = log.stat().st_size
     arguments = (
-        *("run", f"{centre.platform.address(service)}/openapi.json"),
+        *("run", description(centre, service), "--url", centre.platform.api(service)),
         *(*options, "--checks", "all", "--max-examples", str(EXAMPLES), "--seed", str(SEED)),
         *("--header", f"Authorization: Bearer {TOKEN}", "--request-timeout", "10", "--max-response-time", "5"),
         # One worker, as by default: in two threads at once, the parser of Python 3.11 fails now and then.
@@ -102,7 +108,8 @@ async def test_the_endless_answer_follows_its_description_and_refuses_nonsense(c
 async def test_all_endpoints_but_the_public_ones_require_a_token(centre: Centre, service: str) -> None:
     document = await document_of(centre, service)
     operations = {(method, path): one for path, methods in document["paths"].items() for method, one in methods.items()}
-    public = OPERATING | OPEN.get(service, set())
+    assert bool(operations) == (service in WITH_API)
+    public: set[tuple[str, str]] = OPEN.get(service, set())
     assert {place for place, one in operations.items() if not one.get("security")} == public
     async with httpx2.AsyncClient(base_url=centre.platform.api(service)) as stranger:
         for method, path in operations.keys() - public:
@@ -111,6 +118,22 @@ async def test_all_endpoints_but_the_public_ones_require_a_token(centre: Centre,
                 assert answer.status_code == httpx2.codes.UNAUTHORIZED, (method, path, header)
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_public_port_has_nothing_for_operators(centre: Centre, service: str) -> None:
+    for path in (
+        "/health/ready",
+        "/health/live",
+        "/metrics",
+        "/openapi.json",
+        "/topics",
+        "/topics/onedoor.cases/resume",
+    ):
+        for address in (centre.platform.address(service), centre.platform.api(service)):
+            assert (await centre.client.get(address + path)).status_code == httpx2.codes.NOT_FOUND, (address, path)
+    health = await centre.client.get(f"{centre.platform.address(service)}/health")
+    assert (health.status_code, health.content) == (httpx2.codes.OK, b"")
 
 
 WRONG = (

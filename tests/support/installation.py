@@ -65,8 +65,15 @@ class OnedoorUp:
         await eventually(complete, READY_WITHIN_S, "onedoor up is ready")
 
     def address(self, name: str) -> str:
-        """The printed address of a process or an engine."""
-        return next(line.split()[1] for line in self.output.splitlines() if line.startswith(f"{name} "))
+        """The printed public address of a process or an engine."""
+        return self._printed(name)[1]
+
+    def operator_address(self, name: str) -> str:
+        """The printed address at which operators ask a process."""
+        return self._printed(name)[2]
+
+    def _printed(self, name: str) -> list[str]:
+        return next(line.split() for line in self.output.splitlines() if line.startswith(f"{name} "))
 
     def family(self) -> list[psutil.Process]:
         """All processes that it has started, directly or not."""

@@ -44,19 +44,26 @@ class Phase(StrEnum):
 class Specification:
     """A process to keep alive: ``entry`` (``module:function``) called with the arguments, in this environment.
 
-    ``port`` is the port on which it answers ``/health/ready``; a process without one is ready when it runs.
+    ``port`` is its public port. On ``operator_port`` it answers ``/health/ready``; a process without one is ready when
+    it runs.
     """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     port: int | None = None
+    operator_port: int | None = None
     entry: str = "onedoor.cli:main"
 
     @property
     def address(self) -> str:
-        """The address of its HTTP server, or the empty string."""
+        """The address of its public HTTP server, or the empty string."""
         return f"http://{HOST}:{self.port}" if self.port else ""
+
+    @property
+    def operator_address(self) -> str:
+        """The address of its HTTP server for operators, or the empty string."""
+        return f"http://{HOST}:{self.operator_port}" if self.operator_port else ""
 
 
 @dataclass(slots=True)
@@ -192,7 +199,7 @@ class Supervisor:
 
     async def _until_ready(self, process: Supervised) -> None:
         async def is_ready() -> bool:
-            port = process.specification.port
+            port = process.specification.operator_port
             return port is None or await asyncio.to_thread(answers_ready, port)
 
         await until(is_ready, math.inf)
@@ -238,7 +245,7 @@ async def _cancel(tasks: "Sequence[asyncio.Task[None]]") -> None:
 
 
 def answers_ready(port: int) -> bool:
-    """Whether the process on this port answers that it is ready."""
+    """Whether the process with this operator's port answers that it is ready."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health/ready")

@@ -13,8 +13,10 @@ from services.identity.core.clients import Clients
 from services.identity.core.sessions import SessionLimits
 from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
+from services.identity.migrations import ISSUER_MIGRATIONS
 from services.identity.settings import IdentitySettings
 from services.runtime.store.database import transaction
+from services.runtime.store.tables import database_faults
 
 T = TypeVar("T")
 
@@ -35,6 +37,10 @@ class Issuer:
         """Do this work in one transaction. The work may call libraries that are synchronous."""
         async with transaction(self.database) as connection:
             return await connection.run_sync(work)
+
+    async def faults(self) -> list[str]:
+        """The reasons why this replica cannot do its work; none if it is ready."""
+        return await database_faults(self.database, ISSUER_MIGRATIONS)
 
     @property
     def url(self) -> str:

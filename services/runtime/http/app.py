@@ -1,15 +1,11 @@
-"""The HTTP application of a service: health, metrics, and the routes of its own."""
+"""The HTTP applications of a process: errors as problems, and what every request is examined for."""
 
-from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import Field
 
-from contracts.values import Model, Value
+from contracts.values import Value
 from services.runtime.http import problems
 from services.runtime.http.headers import SingleHeaders
 from services.runtime.http.methods import HeadAndOptions
@@ -23,30 +19,14 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 """FastAPI's own telemetry is off: nothing collects it, and checking for it costs time in every request."""
 
 
-class Readiness(Model):
-    """Whether a replica can do its work, and if not, why.
-
-    ``impaired``: it answers requests, and some of its other work stands still.
-    """
-
-    status: Literal["ready", "impaired", "not ready"]
-    faults: list[str]
-    impairments: list[str] = Field([], description="Omitted if there are none.")
-
-
-def application(
-    service: Service[S],
-    host: ServiceHost[S],
-    faults: Callable[[], Awaitable[list[str]]],
-    impairments: Callable[[], list[str]] = list,
-) -> FastAPI:
-    """The API of a service; see `web_application`."""
+def application(service: Service[S], host: ServiceHost[S]) -> FastAPI:
+    """The API of a service."""
     routes = None if service.routes is None else service.routes(host)
-    return web_application(service.name, routes, faults, impairments, api_path(service.name))
+    return web_application(service.name, routes, api_path(service.name))
 
 
-def empty_application(name: str, path: str = "/") -> FastAPI:
-    """An application without routes: problems for all errors, and what every request is examined for.
+def web_application(name: str, routes: APIRouter | None = None, path: str = "/") -> FastAPI:
+    """An application with these routes. Its description is served to operators alone (`operating`).
 
     ``path``: where on its server it is, as its description tells clients.
     """
@@ -54,6 +34,7 @@ def empty_application(name: str, path: str = "/") -> FastAPI:
     app = FastAPI(
         title=f"onedoor {name}",
         servers=[{"url": path}],
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -63,43 +44,6 @@ def empty_application(name: str, path: str = "/") -> FastAPI:
     app.add_middleware(HeadAndOptions)
     app.add_middleware(Utf8Urls)
     app.add_middleware(SingleHeaders)
-    return app
-
-
-def web_application(
-    name: str,
-    routes: APIRouter | None,
-    faults: Callable[[], Awaitable[list[str]]],
-    impairments: Callable[[], list[str]] = list,
-    path: str = "/",
-) -> FastAPI:
-    """An HTTP application with these routes, health and metrics. ``path``: see `empty_application`.
-
-    ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
-    it does the rest.
-    """
-    app = empty_application(name, path)
-    # The routes of the service come first and are not nested in a router: Starlette tries all routes in order.
-    if routes is not None:
+    if routes is not None:  # not nested in a router: Starlette tries all routes in order
         app.router.routes.extend(routes.routes)
-
-    @app.get("/health/live", tags=["operating"])
-    async def live() -> dict[str, str]:
-        """The process runs."""
-        return {"status": "alive"}
-
-    @app.get("/health/ready", tags=["operating"], response_model=Readiness, responses={503: {"model": Readiness}})
-    async def ready() -> JSONResponse:
-        """Kafka, database and migrations are as this replica needs them. Impaired, it still answers requests (200): a
-        topic or a job that stands still must not take the service from those who do not need it."""
-        found, impaired = await faults(), impairments()
-        status: Literal["ready", "impaired", "not ready"] = "impaired" if impaired else "ready"
-        body = Readiness(status="not ready" if found else status, faults=found, impairments=impaired)
-        return JSONResponse(body.model_dump(exclude_defaults=True), status_code=503 if found else 200)
-
-    @app.get("/metrics", tags=["operating"], response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Figures for Prometheus."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
     return app

@@ -1,9 +1,9 @@
-"""The HTTP server of a process: uvicorn with connections that no client can hold up."""
+"""The HTTP servers of a process: uvicorn with connections that no client can hold up."""
 
 import asyncio
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from services.runtime import telemetry
 from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState, TimeLimits
+from services.runtime.settings import HttpSettings
 
 OTHER_FILES = 256
 """Open files of a process besides connections from clients: to Kafka, to PostgreSQL, on disk."""
@@ -28,6 +29,8 @@ class Server(uvicorn.Server):
         config.timeout_keep_alive = int(IDLE_S)
         config.limit_concurrency = 2 * MAX_CONNECTIONS  # counts requests under way as well, whose clients may have left
         self.server_state: SharedState = SharedState(limits)
+        self.listening = asyncio.Event()
+        """Set when clients can connect."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -36,6 +39,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         self.server_state.max_connections = _connections_allowed()
         await super().startup(sockets)
+        self.listening.set()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # ten ticks are a second
@@ -43,6 +47,33 @@ class Server(uvicorn.Server):
             for connection in [one for one in self.server_state.connections if one.deadline < now]:  # type: ignore[union-attr]
                 connection.expire()  # type: ignore[union-attr]
         return await super().on_tick(counter)
+
+
+@asynccontextmanager
+async def serving(
+    public: ASGIApp, operator: ASGIApp, settings: HttpSettings
+) -> AsyncIterator[set["asyncio.Task[None]"]]:
+    """Serve two applications, each on its port; gives what ends if a server does.
+
+    The operator's port opens when clients can connect to the public one, and closes after it.
+    """
+    limits = TimeLimits(settings.http_head_s, settings.http_transfer_s)
+    servers = (
+        http_server(public, settings.host, settings.port, limits),
+        http_server(operator, settings.operator_host, settings.operator_port, limits),
+    )
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        for server in servers:
+            tasks.append(asyncio.create_task(server.serve()))
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait({tasks[-1], listening}, return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
+        yield set(tasks)
+    finally:
+        for server, task in zip(servers, tasks, strict=False):  # fewer tasks, if a server could not start
+            server.should_exit = True
+            await task
 
 
 def http_server(app: ASGIApp, host: str, port: int, limits: TimeLimits = TimeLimits()) -> Server:

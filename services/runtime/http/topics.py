@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
 from contracts.values import Model
-from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.staff import staff_only
 
@@ -50,7 +49,7 @@ class TopicView(Model):
 
 def routes(reader: Reader, api_token: SecretStr | None) -> APIRouter:
     """The endpoints, for staff only. Each process of a service pauses and resumes topics by itself."""
-    router = APIRouter(tags=["operating"], dependencies=[staff_only(api_token)], responses=refusals(401, 404, 422, 503))
+    router = APIRouter(dependencies=[staff_only(api_token)])
 
     @router.get("/topics")
     async def topics() -> list[TopicView]:

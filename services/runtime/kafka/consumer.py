@@ -40,7 +40,10 @@ ACKNOWLEDGING_ADVICE = (
     "Kafka does not take offsets; nothing is lost, records may be read again and dropped as duplicates"
 )
 
-ADVICE = "remove the cause, then resume the topic (POST /topics/{topic}/resume) or restart the service"
+ADVICE = (
+    "remove the cause, then resume the topic (POST /topics/{topic}/resume on the port of operators), "
+    "or restart the service"
+)
 
 log = telemetry.logger(__name__)
 

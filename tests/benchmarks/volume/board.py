@@ -134,7 +134,7 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
         clock=str(path / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)
-    transport = httpx2.ASGITransport(application(SERVICE, process, process.faults), client=("127.0.0.1", 4711))
+    transport = httpx2.ASGITransport(application(SERVICE, process), client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=STAFF) as client:
         yield client
     await process.processor.drain()

@@ -152,7 +152,7 @@ async def _own_process(platform: PartialPlatform, service: str) -> AsyncIterator
     )
 
     async def ready() -> bool:
-        return own.port is not None and await asyncio.to_thread(answers_ready, own.port)
+        return own.operator_port is not None and await asyncio.to_thread(answers_ready, own.operator_port)
 
     try:
         await eventually(ready, READY_S, f"{service} is ready", POLL_S)

@@ -41,7 +41,7 @@ async def test_people_of_the_demo_and_programs_of_the_site_log_in(
             fields = {"grant_type": "client_credentials", "client_id": "importing", "client_secret": secret}
             token = content(await browser.post("/token", fields))["access_token"]
             assert (await TokenVerifier(wiring.issuer_address, "onedoor").verify(token)).subject == "importing"
-            assert (await browser.get("/health/ready")).status == 200
+            assert (await browser.get("/health")).status == 200
     finally:
         await supervisor.stop()
         await engines.postgres.drop_database("onedoor_identity")

@@ -18,14 +18,15 @@ from tests.support.waiting import eventually
 
 
 @contextmanager
-def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, Path]]:
-    """A process that serves routing: itself, its address, its log."""
-    port = kept_port(tmp_path / "port")
+def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, str, Path]]:
+    """A process that serves routing: itself, its public address, that for operators, its log."""
+    port, operator_port = kept_port(tmp_path / "port"), kept_port(tmp_path / "operator-port")
     own = {
         "ONEDOOR_SYSTEMS": "tax,commerce,land",
         "ONEDOOR_DATABASE": database,
         "ONEDOOR_KAFKA": kafka,
         "ONEDOOR_PORT": str(port),
+        "ONEDOOR_OPERATOR_PORT": str(operator_port),
         "ONEDOOR_SECRET_KEY": "k" * 32,
         "ONEDOOR_API_TOKEN": TOKEN,
         "ONEDOOR_TOPIC_PREFIX": "serve-",
@@ -34,7 +35,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
     with log.open("wb") as out:
         process = subprocess.Popen([*COMMAND, "serve", "routing"], env={**os.environ, **own}, stdout=out, stderr=out)
     try:
-        yield process, f"http://127.0.0.1:{port}", log
+        yield process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{operator_port}", log
     finally:
         process.kill()
         process.wait()
@@ -67,10 +68,15 @@ def wait_for_answer(address: str, path: str, status: int, text: str = "") -> str
 def test_it_answers_when_it_is_ready_and_stops_in_order(database_url: str, kafka_address: str, tmp_path: Path) -> None:
     migrated = subprocess.run([*COMMAND, "migrate", "routing", "--database", database_url], check=False)
     assert migrated.returncode == 0
-    with serving(database_url, kafka_address, tmp_path) as (process, address, log):
-        assert json.loads(wait_for_answer(address, "/health/ready", 200)) == {"status": "ready", "faults": []}
-        assert answer(address, "/health/live")[0] == 200
-        assert "onedoor_dead_letters_total" in answer(address, "/metrics")[1]
+    with serving(database_url, kafka_address, tmp_path) as (process, public, operators, log):
+        assert json.loads(wait_for_answer(operators, "/health/ready", 200)) == {"status": "ready", "faults": []}
+        assert answer(operators, "/health/live")[0] == 200
+        assert "onedoor_dead_letters_total" in answer(operators, "/metrics")[1]
+        assert json.loads(answer(operators, "/openapi.json")[1])["servers"] == [{"url": "/api/routing"}]
+        assert answer(operators, "/topics")[0] == 401
+        assert answer(public, "/health") == (200, "")
+        for path in ("/health/ready", "/health/live", "/metrics", "/openapi.json", "/topics"):
+            assert [answer(public, prefix + path)[0] for prefix in ("", "/api/routing")] == [404, 404], path
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
         lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -81,15 +87,16 @@ def test_it_answers_when_it_is_ready_and_stops_in_order(database_url: str, kafka
 def test_a_database_that_is_not_up_to_date_is_reported_with_the_command_to_run(
     database_url: str, kafka_address: str, tmp_path: Path
 ) -> None:
-    with serving(database_url, kafka_address, tmp_path) as (process, address, _):
-        wait_for_answer(address, "/health/ready", 503, "run 'onedoor migrate'")
-        assert answer(address, "/health/live")[0] == 200
+    with serving(database_url, kafka_address, tmp_path) as (process, public, operators, _):
+        wait_for_answer(operators, "/health/ready", 503, "run 'onedoor migrate'")
+        assert answer(operators, "/health/live")[0] == 200
+        assert answer(public, "/health") == (503, ""), "the public is not told why"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
 
 
 def test_without_kafka_it_is_not_ready(database_url: str, tmp_path: Path) -> None:
-    with serving(database_url, "127.0.0.1:1", tmp_path) as (process, address, _):
-        wait_for_answer(address, "/health/ready", 503, "not a member of the consumer group")
+    with serving(database_url, "127.0.0.1:1", tmp_path) as (process, _, operators, _):
+        wait_for_answer(operators, "/health/ready", 503, "not a member of the consumer group")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0

@@ -18,7 +18,9 @@ DEADLINE = 20.0
 
 
 def child(function: str, *arguments: str, port: int | None = None, name: str = "") -> Specification:
-    return Specification(name or function, arguments, ENVIRONMENT, port, f"tests.integration.local.children:{function}")
+    """A process that answers operators on this port."""
+    entry = f"tests.integration.local.children:{function}"
+    return Specification(name or function, arguments, ENVIRONMENT, operator_port=port, entry=entry)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ async def test_a_process_is_ready_when_its_health_endpoint_answers(supervisor: S
     process = supervisor.keep(child("web", str(port), port=port))
     await supervisor.all_ready(DEADLINE)
     assert process.phase is Phase.READY
-    assert process.specification.address == f"http://127.0.0.1:{port}"
+    assert (process.specification.address, process.specification.operator_address) == ("", f"http://127.0.0.1:{port}")
 
 
 async def test_a_process_that_is_never_ready_is_named_with_its_log(supervisor: Supervisor) -> None:

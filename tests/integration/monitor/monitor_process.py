@@ -176,7 +176,7 @@ class MonitorProcess:
 
     def client(self, headers: Mapping[str, str]) -> httpx2.AsyncClient:
         """A client on this machine that sends these headers."""
-        served = application(self.process.service, self.process, self.process.faults)
+        served = application(self.process.service, self.process)
         transport = httpx2.ASGITransport(served, client=("127.0.0.1", 4711))
         return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=dict(headers))
 

@@ -99,7 +99,7 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[Event, None]:
 @asynccontextmanager
 async def served(monitor: MonitorProcess) -> AsyncIterator[Served]:
     """Monitor's application on its own port."""
-    app = application(monitor.process.service, monitor.process, monitor.process.faults)
+    app = application(monitor.process.service, monitor.process)
     async with http_server(app) as (server, address):
         one = Served(server, monitor, address)
         try:
@@ -378,7 +378,7 @@ async def test_followers_are_limited_and_share_one_loop(
 
 
 async def test_the_stream_is_described_as_one(monitor: MonitorProcess) -> None:
-    document = (await monitor.http.get("/openapi.json")).json()
+    document = application(monitor.process.service, monitor.process).openapi()
     answers = document["paths"]["/stream"]["get"]["responses"]
     assert answers["200"]["content"].keys() == {"text/event-stream"}
     assert answers.keys() == {"200", "401", "422", "503"}

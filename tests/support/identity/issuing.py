@@ -19,7 +19,6 @@ from services.identity.store import people, record
 from services.identity.store.record import Entry
 from services.identity.web.issuer import Issuer
 from services.runtime.clock import machine_now
-from services.runtime.failures import Failures
 from services.runtime.http.server import http_server
 from services.runtime.store.database import open_database
 from tests.support.waiting import eventually
@@ -126,7 +125,7 @@ async def issuing(database_url: str, folder: Path) -> AsyncIterator[Issuing]:
             Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
             clock,
         )
-        server = http_server(application(issuer, Failures()), settings.host, settings.port)
+        server = http_server(application(issuer), settings.host, settings.port)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
 
         async def started() -> bool:

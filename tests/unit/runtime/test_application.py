@@ -1,5 +1,6 @@
-"""The HTTP application of a service: readiness, paused topics, and errors as problems."""
+"""The HTTP applications of a process: for operators readiness and paused topics, for all errors as problems."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
 
-from services.runtime.http import topics
-from services.runtime.http.app import application
+from services.runtime.http import operating, topics
+from services.runtime.http.app import application, web_application
+from services.runtime.http.operating import add_health, operator_application
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
 from tests.support.runtime.fakes import MemoryHost
@@ -38,19 +40,27 @@ class Reader:
         return self.paused.pop(topic, None) is not None
 
 
-def served(
-    *, faults: tuple[str, ...] = (), impairments: tuple[str, ...] = (), route: Callable[[], None] | None = None
-) -> FastAPI:
+def served(route: Callable[[], None] | None = None) -> FastAPI:
+    """The API of a service with this route."""
     router = APIRouter()
     if route is not None:
         router.get("/route")(route)
     service = toy(routes=lambda _: router)
-    host = MemoryHost(service, settings("postgresql+asyncpg://127.0.0.1:1/none"), datetime.now(UTC))
+    return application(
+        service, MemoryHost(service, settings("postgresql+asyncpg://127.0.0.1:1/none"), datetime.now(UTC))
+    )
+
+
+def operated(
+    *, faults: tuple[str, ...] = (), impairments: tuple[str, ...] = (), reader: Reader | None = None
+) -> FastAPI:
+    """What the operator's port of that service answers."""
 
     async def found() -> list[str]:
         return list(faults)
 
-    return application(service, host, found, lambda: list(impairments))
+    routes = None if reader is None else topics.routes(reader, SecretStr(TOKEN))
+    return operator_application(served(lambda: None), found, lambda: list(impairments), routes)
 
 
 def client(app: FastAPI, token: str | None = None) -> httpx2.AsyncClient:
@@ -70,7 +80,7 @@ def client(app: FastAPI, token: str | None = None) -> httpx2.AsyncClient:
 async def test_readiness_names_what_stands_still(
     faults: tuple[str, ...], impairments: tuple[str, ...], expected: tuple[int, str]
 ) -> None:
-    async with client(served(faults=faults, impairments=impairments)) as asking:
+    async with client(operated(faults=faults, impairments=impairments)) as asking:
         answer = await asking.get("/health/ready")
     body = answer.json()
     assert (answer.status_code, body["status"]) == expected
@@ -91,16 +101,59 @@ async def test_only_a_fault_of_the_database_passes_for_one(error: Exception, sta
     def route() -> None:
         raise error
 
-    async with client(served(route=route)) as asking:
+    async with client(served(route)) as asking:
         answer = await asking.get("/route")
     assert (answer.status_code, answer.json()["type"]) == (status, kind)
     assert "catalogue" not in answer.text
 
 
+async def test_operators_read_the_description_of_the_api_and_of_nothing_else() -> None:
+    async with client(operated()) as asking:
+        described = (await asking.get("/openapi.json")).json()
+        assert (await asking.head("/metrics")).status_code == 200
+    assert described["servers"] == [{"url": "/api/toy"}]
+    assert set(described["paths"]) == {"/route"}
+
+
+async def test_the_public_learns_whether_a_replica_works_and_not_why_it_does_not() -> None:
+    faults, looks, free = ["database: OSError"], 0, asyncio.Event()
+
+    async def look() -> list[str]:
+        nonlocal looks
+        looks += 1
+        await free.wait()
+        return faults
+
+    app = web_application("pages")
+    add_health(app, look)
+    async with client(app) as asking:
+        together = asyncio.gather(*(asking.get("/health") for _ in range(50)))
+        free.set()
+        for answer in [*await together, await asking.get("/health")]:
+            assert (answer.status_code, answer.content) == (503, b"")
+        assert looks == 1, "a flood of questions asks the database once a second"
+        for path in ("/health/ready", "/health/live", "/metrics", "/openapi.json", "/topics"):
+            assert (await asking.get(path)).status_code == 404
+
+
+async def test_a_replica_that_works_again_is_known_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operating, "FRESH_S", 0.0)
+    faults = ["database: OSError"]
+
+    async def look() -> list[str]:
+        return list(faults)
+
+    app = web_application("pages")
+    add_health(app, look)
+    async with client(app) as asking:
+        assert (await asking.get("/health")).status_code == 503
+        faults.clear()
+        assert (await asking.get("/health")).status_code == 200
+
+
 async def test_an_operator_sees_and_resumes_paused_topics() -> None:
     reader = Reader(paused={"onedoor.answers.tax": Pause()})
-    app = served()
-    app.include_router(topics.routes(reader, SecretStr(TOKEN)))
+    app = operated(reader=reader)
     async with client(app) as stranger:
         assert (await stranger.get("/topics")).status_code == 401
         assert (await stranger.post("/topics/onedoor.answers.tax/resume")).status_code == 401

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from services.intake.app import SERVICE
 from services.runtime.http.app import application
+from services.runtime.http.operating import add_health
 from tests.support.http_server import http_server
 from tests.support.staff import STAFF
 from tests.unit.intake.web.endpoints import intake
@@ -24,8 +24,9 @@ async def address() -> AsyncIterator[str]:
     async def faults() -> list[str]:
         return FAULTS
 
-    app: FastAPI = application(SERVICE, intake(), faults)
-    async with http_server(app) as (_, served):
+    api = application(SERVICE, intake())
+    add_health(api, faults)
+    async with http_server(api) as (_, served):
         yield served
 
 
@@ -39,17 +40,17 @@ async def sent(address: str, request: bytes) -> bytes:
     """All that the server answers to these bytes until it closes, or waits for more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
     writer.write(request)
-    writer.write_eof()
     async with asyncio.timeout(10):
-        answer = await reader.read()
+        answer = await reader.read(1) if request else b""  # a client that leaves earlier gets no answer
+        if b"Connection: close" not in request:
+            writer.write_eof()
+        answer += await reader.read()
     writer.close()
     return answer
 
 
 @pytest.mark.parametrize("faults", [[], ["Kafka: lag unknown"]])
-@pytest.mark.parametrize(
-    "path", ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/catalogue", CASE, "/cases/x", "/", "/none"]
-)
+@pytest.mark.parametrize("path", ["/health", "/catalogue", CASE, "/cases/x", "/", "/none"])
 async def test_head_has_the_status_and_headers_of_get_and_no_body(
     client: httpx2.AsyncClient, path: str, faults: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,10 +58,10 @@ async def test_head_has_the_status_and_headers_of_get_and_no_body(
     head, get = await client.head(path), await client.get(path)
     assert head.status_code == get.status_code < 504
     assert head.content == b""
-    assert head.headers["content-type"] == get.headers["content-type"]
-    if path not in ("/metrics", "/catalogue"):
+    assert head.headers.get("content-type") == get.headers.get("content-type")
+    if path != "/catalogue":
         assert head.headers["content-length"] == get.headers["content-length"]
-    if path == "/health/ready":
+    if path == "/health":
         assert head.status_code == (503 if faults else 200)
 
 
@@ -75,7 +76,7 @@ async def test_head_of_an_endpoint_without_get_is_refused_with_the_methods_that_
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [("/health/ready", "GET, HEAD, OPTIONS"), ("/cases", "OPTIONS, POST"), (CASE, "GET, HEAD, OPTIONS")],
+    [("/health", "GET, HEAD, OPTIONS"), ("/cases", "OPTIONS, POST"), (CASE, "GET, HEAD, OPTIONS")],
 )
 async def test_options_names_the_methods_of_a_path(client: httpx2.AsyncClient, path: str, allowed: str) -> None:
     answer = await client.options(path, headers={"Origin": "https://x.example", "Access-Control-Request-Method": "GET"})
@@ -88,11 +89,11 @@ async def test_options_names_the_methods_of_a_path(client: httpx2.AsyncClient, p
     ("probe", "status"),
     [
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 204"),
-        (b"HEAD /health/ready HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
-        (b"OPTIONS /health/ready HTTP/1.0\r\n\r\n", b"HTTP/1.1 204"),
-        (b"GET /health/live HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
-        (b"HEAD http://x/health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200"),
-        (b"GET /health/live HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"HTTP/1.1 400"),
+        (b"HEAD /health HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
+        (b"OPTIONS /health HTTP/1.0\r\n\r\n", b"HTTP/1.1 204"),
+        (b"GET /health HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
+        (b"HEAD http://x/health HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200"),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"HTTP/1.1 400"),
         (b"POST /cases HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", b"HTTP/1.1 400"),
         (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 400"),
         (b"\x16\x03\x01\x02\x00\x01\x00", b"HTTP/1.1 400"),
@@ -106,14 +107,14 @@ async def test_a_probe_gets_its_status_and_the_next_client_is_served(
     assert answer.startswith(status)
     if status == b"HTTP/1.1 200" and probe.startswith(b"HEAD"):
         assert answer.endswith(b"\r\n\r\n")
-    assert (await client.get("/health/live")).json() == {"status": "alive"}
+    assert (await client.get("/health")).status_code == 200
 
 
 async def test_one_connection_serves_head_options_and_get(address: str) -> None:
     requests = b"".join(
-        f"{method} /health/live HTTP/1.1\r\nHost: x\r\n{last}\r\n".encode()
+        f"{method} /catalogue HTTP/1.1\r\nHost: x\r\n{last}\r\n".encode()
         for method, last in (("HEAD", ""), ("OPTIONS", ""), ("GET", "Connection: close\r\n"))
     )
     answer = await sent(address, requests)
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"204", b"200"]
-    assert answer.count(b"alive") == 1
+    assert answer.count(b'"id_kinds"') == 1

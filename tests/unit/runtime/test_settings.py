@@ -41,6 +41,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     ("changes", "reason"),
     [
         ({"port": 0}, "greater than or equal to 1"),
+        ({"port": 9000}, "port and operator_port must differ"),
         ({"batch": 5001}, "less than or equal to 5000"),
         ({"kafka_security": "none"}, "PLAINTEXT|SSL"),
         ({"secret_key": "short"}, "at least 32"),

@@ -4,14 +4,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from services.runtime.http.app import empty_application
+from services.runtime.http.app import web_application
 from services.runtime.http.site import Site
 
 
 def named(name: str) -> FastAPI:
     """An application that answers its name."""
-    app = empty_application(name)
-    for path in ("/alerts/7", "/health/live"):
+    app = web_application(name)
+    for path in ("/alerts/7", "/health"):
 
         @app.get(path)
         async def answer() -> str:
@@ -24,7 +24,8 @@ def named(name: str) -> FastAPI:
     ("path", "answer"),
     [
         ("/api/monitor/alerts/7", "api"),
-        ("/health/live", "api"),
+        ("/health", "pages"),
+        ("/api/monitor/health", "api"),
         ("/alerts/7", "pages"),
         ("/api/monitor/nothing", None),
         ("/api/monitoring/alerts/7", None),
@@ -32,7 +33,6 @@ def named(name: str) -> FastAPI:
         ("/api/monitor//alerts/7", None),
         ("/api/intake/alerts/7", None),
         ("//api/monitor/alerts/7", None),
-        ("/metrics", None),
     ],
 )
 async def test_a_request_goes_to_the_part_that_its_path_names(path: str, answer: str | None) -> None:
@@ -43,7 +43,7 @@ async def test_a_request_goes_to_the_part_that_its_path_names(path: str, answer:
 
 
 async def test_a_method_that_the_api_does_not_have_is_refused_with_those_that_it_has() -> None:
-    site = Site("monitor", named("api"), empty_application("pages"))
+    site = Site("monitor", named("api"), web_application("pages"))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url="http://here") as client:
         refused = await client.post("/api/monitor/alerts/7")
         known = await client.options("/api/monitor/alerts/7")

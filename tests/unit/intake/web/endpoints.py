@@ -45,13 +45,9 @@ def pass_time(process: MemoryHost[Case], time: timedelta) -> None:
     process.clock.set(process.clock.now() + time, speed=0)
 
 
-async def _no_faults() -> list[str]:
-    return []
-
-
 def client_of(process: MemoryHost[Case], headers: Mapping[str, str] = STAFF) -> TestClient:
     """A client of intake's endpoints on this machine, by default one of staff."""
-    app = application(SERVICE, process, _no_faults)
+    app = application(SERVICE, process)
     return TestClient(
         app,
         base_url="http://127.0.0.1",

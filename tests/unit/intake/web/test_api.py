@@ -10,9 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.messages.cases import CaseAccepted, StepState
 from onedoor.applicants import citizen_number
+from services.intake.app import SERVICE
 from services.intake.core.case_numbers import is_valid
 from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
+from services.runtime.http.app import application
 from services.runtime.store.database import DatabaseUnreachable
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE, REGION
@@ -372,7 +374,7 @@ def test_other_errors_are_problems_too(process: MemoryHost[Case]) -> None:
 
 
 def test_the_description_of_the_endpoints_has_no_dangling_references(process: MemoryHost[Case]) -> None:
-    description = client_of(process).get("/openapi.json").json()
+    description = application(SERVICE, process).openapi()
     post_cases = description["paths"]["/cases"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     applicant = post_cases["properties"]["applicant"]["properties"]
     assert applicant["id_number"]["anyOf"][0]["maxLength"] == 40 and "414" in applicant["id_kind"]["anyOf"][0]["enum"]
