@@ -19,7 +19,8 @@ demo: run-tools ## some hundred cases of three bundles, from application to deci
 up: run-tools ## the whole platform on this machine, for real, with its data in ./data
 	@exec $(BIN)/onedoor up
 
-test: test-tools ## all tests, on the real Apache Kafka and PostgreSQL; TESTS=tests/unit for some
+test: test-tools ## all tests, on the real Apache Kafka, PostgreSQL and Chromium; TESTS=tests/unit for some
+	@$(if $(TESTS),,$(PYTHON) deploy/browser.py)
 	@exec $(BIN)/python -m tests $(TESTS)
 
 lint: test-tools ## style, types and import rules

@@ -1,5 +1,10 @@
 """Text in English and Chinese for people. Cheap to import."""
 
+from typing import Literal
+
+Language = Literal["zh", "en"]
+"""The languages that people read."""
+
 
 def both(en: str, zh: str) -> str:
     """A sentence in both languages, on one line."""

@@ -21,7 +21,7 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 settings.register_profile("side by side", deadline=None)
 settings.load_profile("side by side")  # no test is timed: others run beside it
 
-ROOMS = ("e2e", "hostile", "replay", "integration", "chaos", "contract", "unit")
+ROOMS = ("e2e", "hostile", "replay", "integration", "browser", "chaos", "contract", "unit")
 """The rooms of tests, the longest ones first: started last, one of them would be waited for alone."""
 
 

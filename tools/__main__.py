@@ -1,4 +1,4 @@
-"""``python -m tools [schemas|diagrams|settings|catalogue]``: write generated files anew.
+"""``python -m tools [schemas|diagrams|settings|catalogue|texts]``: write generated files anew.
 
 Without a name, as ``make generated`` has it, all are written. The tests compare each file with the code.
 """
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tools import catalogue_schema, drawings, schemas, settings_table
+from tools import catalogue_schema, drawings, schemas, settings_table, texts
 
 
 def _schemas() -> Path:
@@ -30,11 +30,17 @@ def _catalogue() -> Path:
     return catalogue_schema.SCHEMA
 
 
+def _texts() -> Path:
+    texts.main()
+    return texts.SERVICES
+
+
 WRITERS: Mapping[str, Callable[[], Path]] = {
     "schemas": _schemas,
     "diagrams": _diagrams,
     "settings": _settings,
     "catalogue": _catalogue,
+    "texts": _texts,
 }
 """Name -> writes the file or folder and gives its path."""
 

@@ -26,6 +26,7 @@ from services.monitor.web.actions import alert_actions, doubtful_times, holds
 from services.monitor.web.board import board
 from services.monitor.web.board import cases as board_cases
 from services.monitor.web.lists import due, overdue
+from services.monitor.web.pages import routes as page_routes
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
 
@@ -69,6 +70,11 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     return router
 
 
+def pages(host: ServiceHost[MonitoredCase]) -> APIRouter:
+    """All pages of monitor."""
+    return page_routes.routes(host, LimitedQueries(host.database), read(MonitorSettings).region_pools)
+
+
 SERVICE = Service(
     name="monitor",
     core=partial(handle, rule_store.shipped()),
@@ -76,6 +82,7 @@ SERVICE = Service(
     consumes=CONSUMES,
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
+    pages=pages,
     projection=project,
     background=background,
     outbox_read_until=JOURNALED_UNTIL,

@@ -23,8 +23,9 @@ from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
-from services.runtime.http.app import application, web_application
+from services.runtime.http.app import application
 from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.pages.application import pages_application
 from services.runtime.http.server import serving
 from services.runtime.http.site import Site
 from services.runtime.jobs.cleaner import Cleaner
@@ -279,11 +280,11 @@ class ServiceProcess(Generic[S]):
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
     process = ServiceProcess(service, settings)
-    # Both raise for a wrong setting, before anything starts.
+    # These raise for a wrong setting, before anything starts.
     api = application(service, process)
     paused = topics.routes(process.consumer, settings.api_token)
     operator = operator_application(api, process.faults, process.impairments, paused)
-    pages = web_application(service.name)
+    pages = pages_application(service.name, service.pages(process) if service.pages is not None else None)
     add_health(pages, process.faults)
     async with process:
         stopping = asyncio.ensure_future(stop.wait())

@@ -82,7 +82,8 @@ class Service(Generic[S]):
     ``pending_request`` gives the request to the external system that a case in this state has open. It must agree with
     the ``call`` of the core's transitions.
     ``call_failed`` gives the message about a failed call for the core.
-    ``external_system`` and ``routes`` make the port to the external system and the HTTP routes.
+    ``external_system`` and ``routes`` make the port to the external system and the routes of the API.
+    ``pages`` makes the routes of the pages, whose first segments belong to this service alone; see docs/pages.md.
     ``projection`` gives the statements that write the service's read models.
     ``background`` gives loops of the service's own, beside those of the runtime.
     ``outbox_read_until`` is a query for the moment up to which a job of the service has read its outbox. Later messages
@@ -100,6 +101,7 @@ class Service(Generic[S]):
     call_failed: Callable[[ExternalCall, Exception], Message] | None = None
     external_system: Callable[[ServiceHost[S]], ExternalSystem] | None = None
     routes: Callable[[ServiceHost[S]], APIRouter] | None = None
+    pages: Callable[[ServiceHost[S]], APIRouter] | None = None
     projection: Projection | None = None
     background: Callable[[ServiceHost[S]], Sequence[Loop]] | None = None
     outbox_read_until: str | None = None

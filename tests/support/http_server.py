@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from services.runtime.http.server import Server
 from tests.support.waiting import eventually
 
 
 @asynccontextmanager
-async def http_server(app: FastAPI) -> AsyncIterator[tuple[Server, str]]:
+async def http_server(app: ASGIApp) -> AsyncIterator[tuple[Server, str]]:
     """Serve this application; gives the server and its address. It is stopped in order at the end."""
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
     server = Server(config)

@@ -5,8 +5,9 @@ from datetime import date
 from html import escape
 from zoneinfo import ZoneInfo
 
+from contracts.bilingual import Language
 from contracts.working_time.explanation.explain import DayKind, ExplainedDay, Explanation
-from contracts.working_time.explanation.wording import Language, summary
+from contracts.working_time.explanation.wording import summary
 from contracts.working_time.published import festival_in_english
 
 CELL, HEAD, MARGIN, GAP = 44, 46, 16, 24

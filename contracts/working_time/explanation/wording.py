@@ -1,15 +1,13 @@
 """Explanations of deadlines as text, in Chinese and English."""
 
 from datetime import date, datetime
-from typing import Literal
 from zoneinfo import ZoneInfo
 
+from contracts.bilingual import Language
 from contracts.working_time.counted_time import SECOND
 from contracts.working_time.explanation.explain import DayKind, ExplainedDay, Explanation
 from contracts.working_time.limit_history import Suspension, Unit
 from contracts.working_time.published import festival_in_english
-
-Language = Literal["zh", "en"]
 
 _WEEKDAYS = {
     "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth import endpoints
 from services.identity.web.pages import cookies, device, enrol, login, logout
-from services.identity.web.pages.headers import PageHeaders
 from services.identity.web.pages.page import PageRequest, WrongForm, is_own_path, origins
+from services.runtime.http.pages.headers import PageHeaders, page_headers
 
 _STATIC = files("services.identity.web.pages") / "static"
 _FILES = {"issuer.css": "text/css", "passkeys.js": "text/javascript"}
@@ -45,11 +45,8 @@ def routes(issuer: Issuer) -> APIRouter:
 
 def install(app: FastAPI, issuer: Issuer) -> None:
     """Add the headers of pages to all responses, and a page for a form that is refused."""
-    app.add_middleware(
-        PageHeaders,
-        form_targets=origins(issuer.clients.redirect_uris),
-        encrypted=issuer.url.startswith("https://"),
-    )
+    headers = page_headers(origins(issuer.clients.redirect_uris), issuer.url.startswith("https://"))
+    app.add_middleware(PageHeaders, headers=headers)
 
     @app.exception_handler(WrongForm)
     async def wrong_form(request: Request, _: Exception) -> Response:

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.tasks import TimeField
-from contracts.working_time.explanation.wording import Language
 from services.monitor.core.deadlines import suspensions_without_effect
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,

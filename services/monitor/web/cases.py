@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
+from contracts.bilingual import Language
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
@@ -15,7 +16,6 @@ from contracts.values import Model
 from contracts.working_time import Suspension
 from contracts.working_time.explanation.explain import Explanation
 from contracts.working_time.explanation.svg import svg
-from contracts.working_time.explanation.wording import Language
 from contracts.working_time.explanation.wording import text as in_words
 from services.monitor.core.alerts.records import RaisedRung
 from services.monitor.core.deadlines import explanation, suspensions_without_effect

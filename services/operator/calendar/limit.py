@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from contracts.bilingual import both
+from contracts.bilingual import Language, both
 from contracts.faults import both_of, fault
 from contracts.messages.plans import Limit
 from contracts.working_time import (
@@ -26,7 +26,7 @@ from contracts.working_time import (
 )
 from contracts.working_time.explanation.explain import explain
 from contracts.working_time.explanation.svg import svg
-from contracts.working_time.explanation.wording import Language, amount, moment, text
+from contracts.working_time.explanation.wording import amount, moment, text
 from contracts.working_time.hours import parse_sessions
 from contracts.working_time.written import parse_written
 from services.operator import notice_folder

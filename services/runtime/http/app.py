@@ -9,6 +9,7 @@ from contracts.values import Value
 from services.runtime.http import problems
 from services.runtime.http.headers import SingleHeaders
 from services.runtime.http.methods import HeadAndOptions
+from services.runtime.http.problems import Answer, as_json
 from services.runtime.http.site import api_path
 from services.runtime.http.urls import Utf8Urls
 from services.runtime.service import Service, ServiceHost
@@ -25,10 +26,10 @@ def application(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     return web_application(service.name, routes, api_path(service.name))
 
 
-def web_application(name: str, routes: APIRouter | None = None, path: str = "/") -> FastAPI:
+def web_application(name: str, routes: APIRouter | None = None, path: str = "/", answer: Answer = as_json) -> FastAPI:
     """An application with these routes. Its description is served to operators alone (`operating`).
 
-    ``path``: where on its server it is, as its description tells clients.
+    ``path``: where on its server it is, as its description tells clients. ``answer``: how problems are answered.
     """
     # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
     app = FastAPI(
@@ -40,10 +41,10 @@ def web_application(name: str, routes: APIRouter | None = None, path: str = "/")
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    problems.install(app)
+    problems.install(app, answer)
     app.add_middleware(HeadAndOptions)
-    app.add_middleware(Utf8Urls)
-    app.add_middleware(SingleHeaders)
+    app.add_middleware(Utf8Urls, answer=answer)
+    app.add_middleware(SingleHeaders, answer=answer)
     if routes is not None:  # not nested in a router: Starlette tries all routes in order
         app.router.routes.extend(routes.routes)
     return app

@@ -4,9 +4,10 @@ Starlette takes the first of two, a proxy may take the last: they would see diff
 request (RFC 9110, section 5.3, allows a repeated header for lists alone).
 """
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.runtime.http.problems import FieldFault, Problem
+from services.runtime.http.problems import Answer, FieldFault, Problem
 
 SINGLE = {
     name.lower().encode(): name
@@ -18,12 +19,13 @@ SINGLE = {
 class SingleHeaders:
     """Answers requests that repeat one of these headers with a problem. All else goes on unchanged."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (repeated := _repeated(scope)):
-            await _problem(repeated).response()(scope, receive, send)
+            await self._answer(Request(scope), _problem(repeated))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ConfigDict, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -157,25 +157,34 @@ def pointer(path: Iterable[int | str]) -> str:
     return "#" + "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1")) for part in path)
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of this application a problem."""
+Answer = Callable[[Request, Problem], Response]
+"""Makes the response of a problem: JSON, or a page."""
+
+
+def as_json(_: Request, problem: Problem) -> Response:
+    """The problem as JSON."""
+    return problem.response()
+
+
+def install(app: FastAPI, answer: Answer = as_json) -> None:
+    """Make every error of this application a problem, which is answered in this way."""
     for kind, problem_of in _PROBLEMS.items():
-        app.exception_handler(kind)(_handler(problem_of))
-    app.exception_handler(HTTPException)(_http_exception)
+        app.exception_handler(kind)(_handler(problem_of, answer))
+
+    @app.exception_handler(HTTPException)
+    async def http_exception(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route of the path
+            headers["Allow"] = allowed_methods(request.scope)
+        detail_zh = _DETAILS_ZH.get(error.status_code)
+        return answer(request, _plain(error.status_code, str(error.detail), detail_zh, headers))
 
 
-async def _http_exception(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, HTTPException):
-        raise TypeError(f"{type(error).__name__} is no HTTPException")
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route of the path
-        headers["Allow"] = allowed_methods(request.scope)
-    return _plain(error.status_code, str(error.detail), _DETAILS_ZH.get(error.status_code), headers).response()
-
-
-def _handler(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
-    async def handle(_: Request, error: Exception) -> JSONResponse:
-        return problem_of(error).response()
+def _handler(
+    problem_of: Callable[[Any], Problem], answer: Answer
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer(request, problem_of(error))
 
     return handle
 

@@ -5,9 +5,10 @@ Starlette replaces what it cannot decode, so that a filter in GBK would select n
 
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.runtime.http.problems import Problem
+from services.runtime.http.problems import Answer, Problem
 
 NOT_UTF_8 = Problem(
     400,
@@ -22,12 +23,13 @@ NOT_UTF_8 = Problem(
 class Utf8Urls:
     """Answers requests to other addresses with a problem. All else goes on unchanged."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_utf_8(scope.get("raw_path", b"") + scope["query_string"]):
-            await NOT_UTF_8.response()(scope, receive, send)
+            await self._answer(Request(scope), NOT_UTF_8)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -13,7 +13,7 @@ from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.jobs.figure_counter import FigureCounter
 from services.monitor.store.board.counting import ITEM, LEVELS, MONTH, OWNER, REGION
-from tests.integration.monitor.monitor_process import MonitorProcess
+from tests.support.monitor_process import MonitorProcess
 
 Figures = dict[tuple[Any, ...], dict[str, int]]
 """Level, kind, day, owner, region and matter -> what is counted there, without zeros."""

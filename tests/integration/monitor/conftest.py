@@ -7,8 +7,8 @@ import pytest
 
 from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
-from tests.integration.monitor.monitor_process import MonitorProcess, opened
 from tests.support.databases import migrated, own_database
+from tests.support.monitor_process import MonitorProcess, opened
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from contracts.envelope import TimerFired
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.store.notifications import directory_store
-from tests.integration.monitor.monitor_process import MonitorProcess, number
 from tests.support.messages import MONDAY, at
 from tests.support.monitor_histories import BUSINESS, REPORTED_OPEN
+from tests.support.monitor_process import MonitorProcess, number
 
 LATE = at("2026-03-04 10:00")
 CASE, OTHER = number(1), number(2)

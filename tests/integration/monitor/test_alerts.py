@@ -10,7 +10,6 @@ from contracts.messages.alerts import AlertWithdrawn, Rung
 from contracts.messages.cases import StepState
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from services.monitor.store.projection import project
-from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number
 from tests.support.messages import MONDAY, at, limits, report
 from tests.support.monitor_histories import (
     BUSINESS,
@@ -21,6 +20,7 @@ from tests.support.monitor_histories import (
     business,
     changed_rules,
 )
+from tests.support.monitor_process import MonitorProcess, alert_raised, number
 from tests.support.scenario import enveloped
 from tests.support.staff import TOKEN
 

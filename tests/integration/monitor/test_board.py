@@ -17,10 +17,10 @@ from services.monitor.store.board import counting
 from services.monitor.store.board.listing import LISTED
 from services.runtime.store.database import transaction
 from tests.integration.monitor.board_figures import count
-from tests.integration.monitor.monitor_process import NANNING, SHENZHEN, MonitorProcess, number
 from tests.integration.monitor.test_figures import events
 from tests.support.messages import MONDAY, at
 from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT
+from tests.support.monitor_process import NANNING, SHENZHEN, MonitorProcess, number
 
 THIS_MONTH = {"period": "2026-03"}
 
@@ -74,8 +74,8 @@ async def test_a_department_has_all_figures(monitor: MonitorProcess) -> None:
     assert figures["acknowledged_in_time_rate"] == figures["same_day_rate"] == 0.0
     assert found["total"]["figures"] == figures
     assert row["ranks"]["on_time_rate"] == {"pool": None, "overall": {"rank": 1, "from_last": 1, "of": 1}}
-    assert row["line"][-1] == {"closed": 2, "on_time_rate": 50.0}
-    assert row["line"][0] == {"closed": 0, "on_time_rate": None}
+    assert row["line"][-1] == {"closed": 2, "on_time_rate": 50.0, "same_day_rate": 0.0}
+    assert row["line"][0] == {"closed": 0, "on_time_rate": None, "same_day_rate": None}
 
 
 async def test_without_cases_there_are_no_rows_and_no_rates(monitor: MonitorProcess) -> None:

@@ -13,7 +13,9 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.messages.side_timers import SideTimer, SideTimersReported
 from contracts.working_time import working_days_between
 from services.monitor.core.state import MonitoredCase
-from tests.integration.monitor.monitor_process import (
+from tests.support.messages import MONDAY, at, case_extended, case_suspended, report
+from tests.support.monitor_histories import BUSINESS, CASE_YELLOW, INSTANT
+from tests.support.monitor_process import (
     NANNING,
     RULES,
     SHENZHEN,
@@ -22,8 +24,6 @@ from tests.integration.monitor.monitor_process import (
     keys,
     number,
 )
-from tests.support.messages import MONDAY, at, case_extended, case_suspended, report
-from tests.support.monitor_histories import BUSINESS, CASE_YELLOW, INSTANT
 from tests.support.scenario import At
 
 DELIVERED = BUSINESS.delivered("licence", MONDAY)

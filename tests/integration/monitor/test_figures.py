@@ -19,7 +19,9 @@ from services.monitor.store.board import counting
 from services.runtime.store import changed_cases
 from services.runtime.store.database import transaction
 from tests.integration.monitor.board_figures import calm, count, expected, kept
-from tests.integration.monitor.monitor_process import (
+from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
+from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_RED, STEP_YELLOW, business
+from tests.support.monitor_process import (
     LOCAL_HOLIDAY,
     NANNING,
     RULES,
@@ -29,8 +31,6 @@ from tests.integration.monitor.monitor_process import (
     kill,
     number,
 )
-from tests.support.messages import MONDAY, at, case_extended, case_restarted, case_suspended, limits, report
-from tests.support.monitor_histories import BUSINESS, CASE_RED, INSTANT, REPORTED_OPEN, STEP_RED, STEP_YELLOW, business
 
 CARD_AT = STEP_YELLOW + INSTANT
 SLOW = business(limits(5, 20), limits(2, 9), limits(3, 6), region=NANNING)

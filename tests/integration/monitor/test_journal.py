@@ -21,8 +21,8 @@ from services.monitor.store.journal import JOURNALED_UNTIL
 from services.runtime.clock_check import ClockCheck, ClockInDoubt
 from services.runtime.store import outbox
 from services.runtime.store.database import TRANSACTION_S
-from tests.integration.monitor.monitor_process import Killed, alert_raised, kill
 from tests.support.journal import KEY, publish, write_journal
+from tests.support.monitor_process import Killed, alert_raised, kill
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from services.monitor.store.lists import query_limits
-from tests.integration.monitor.monitor_process import MonitorProcess, begun, keys, number
 from tests.support.messages import MONDAY, at, limits
 from tests.support.monitor_histories import BUSINESS, business
+from tests.support.monitor_process import MonitorProcess, begun, keys, number
 
 DELIVERED = BUSINESS.delivered("licence", MONDAY)
 OF = business(whole=limits(1, 5))

@@ -1,9 +1,9 @@
 """The list of overdue commitments, on a real PostgreSQL."""
 
 from contracts.messages.cases import StepState
-from tests.integration.monitor.monitor_process import NANNING, SHENZHEN, MonitorProcess, begun, keys, number
 from tests.support.messages import MONDAY, at, report
 from tests.support.monitor_histories import BUSINESS, REPORTED_OPEN
+from tests.support.monitor_process import NANNING, SHENZHEN, MonitorProcess, begun, keys, number
 
 COMMERCE, MARKET = "Commerce", "Market office"
 LATER = at("2026-03-30 10:00")

@@ -31,9 +31,9 @@ from services.monitor.web import stream
 from services.runtime.http import csv, xlsx
 from services.runtime.http.app import application
 from services.runtime.http.server import Server
-from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised, number, write_projection
 from tests.support.http_server import http_server
 from tests.support.messages import MONDAY
+from tests.support.monitor_process import MonitorProcess, alert_raised, number, write_projection
 from tests.support.staff import STAFF
 from tests.support.waiting import eventually
 

@@ -12,8 +12,8 @@ from onedoor.cli import app
 from services.monitor.journal.blocks import day_of
 from services.monitor.journal.verify import verify
 from services.operator.databases import connected
-from tests.integration.monitor.monitor_process import alert_raised
 from tests.support.journal import KEY, publish, write_journal
+from tests.support.monitor_process import alert_raised
 
 REGION = "450103"
 PUBLIC = KEY.public_key().public_bytes_raw().hex()

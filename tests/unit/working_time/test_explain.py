@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.bilingual import Language
 from contracts.messages.plans import Limit
 from contracts.working_time import (
     CountingMethod,
@@ -22,7 +23,7 @@ from contracts.working_time import (
 from contracts.working_time.counted_time import counted_time
 from contracts.working_time.explanation.explain import DayKind, explain
 from contracts.working_time.explanation.svg import svg
-from contracts.working_time.explanation.wording import Language, text
+from contracts.working_time.explanation.wording import text
 from contracts.working_time.notices import Notice, amend
 from tests.unit.working_time.test_limit_history import BY_DAY, CALENDAR, HOURS, at, courses, days, stay
 

@@ -9,6 +9,9 @@ from services.monitor.core.board.ranks import BEST_IS_MOST, Pool, Rank, ranks
 
 NOTHING = Counts()
 
+IN_LINE = ("closed", "on_time_rate", "same_day_rate")
+"""The figures of the line of the last periods."""
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -88,7 +91,7 @@ def _row(name: str, group: Group, period: Period, pool: Pool | None, ranked: Map
         "due_today": group.present.due_today,
         "overdue": group.present.overdue,
     }
-    line = tuple({"closed": of["closed"], "on_time_rate": of["on_time_rate"]} for of in map(_figures, group.line))
+    line = tuple({figure: of[figure] for figure in IN_LINE} for of in map(_figures, group.line))
     changes = {figure: change(value, before[figure]) for figure, value in now.items()}
     return Row(name, pool, now | present | dict.fromkeys(CATALOGUE), before, changes, ranked, line)
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.values import Value
-from contracts.working_time.explanation.wording import Language, moment
+from contracts.working_time.explanation.wording import moment
 from services.monitor.core.notifications.doubt_section import NO_DOUBTS, DoubtSection, counted, section_lines
 from services.monitor.core.notifications.policy import EntryKind
 

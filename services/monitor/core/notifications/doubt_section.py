@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from contracts.bilingual import Language
 from contracts.envelope import Code
 from contracts.messages.tasks import TimeField
-from contracts.working_time.explanation.wording import Language, moment
+from contracts.working_time.explanation.wording import moment
 
 
 class DoubtLine(NamedTuple):

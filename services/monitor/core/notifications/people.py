@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from contracts.bilingual import Language
 from contracts.envelope import Name
 from contracts.messages.fields import PersonId
 from contracts.values import StrictValue
-from contracts.working_time.explanation.wording import Language
 
 Address = Annotated[str, Field(max_length=400, pattern=r"^[a-z][a-z0-9-]{0,31}:[^\s\x00]+$")]
 """A channel, and an address of that channel: ``mail:zhou@example.gov.cn``."""

@@ -81,7 +81,11 @@ async def groups(connection: AsyncConnection, selection: Selection, period: Peri
     counted = await _read(connection, selection, filters, _parts(level, [period.span, periods.before(period).span]))
     line_periods = periods.line(period)
     line = await _read(
-        connection, selection, filters, _parts(level, [one.span for one in line_periods]), ("closed", "on_time")
+        connection,
+        selection,
+        filters,
+        _parts(level, [one.span for one in line_periods]),
+        ("closed", "on_time", "same_day"),
     )
     present = await _read(connection, selection, filters, _present(level, today), ("received", "closed", "due_open"))
     found = {}

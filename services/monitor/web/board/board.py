@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -15,30 +14,17 @@ from services.monitor.core.board import board, periods
 from services.monitor.core.board.board import Row
 from services.monitor.core.board.figures import FIGURES
 from services.monitor.core.board.periods import Period
-from services.monitor.core.board.ranks import BEST_IS_MOST, Pool, pool_of
+from services.monitor.core.board.ranks import BEST_IS_MOST, Pool
 from services.monitor.core.state import MonitoredCase
-from services.monitor.store.board import reading
-from services.monitor.store.board.listing import LISTED
-from services.monitor.store.board.reading import Selection
 from services.monitor.store.lists.filters import GroupBy
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.board.query import BoardFilter, today_of
+from services.monitor.web.board.links import Links
+from services.monitor.web.board.loading import load
+from services.monitor.web.board.query import BoardFilter
 from services.monitor.web.lists.list_page import AS_FILE, MAX_LIMIT, Form, file_response, problems
 from services.monitor.web.staff_router import staff_router
 from services.runtime.http.csv import Cell, Cells
 from services.runtime.service import ServiceHost
-from services.runtime.store import changed_cases
-
-BEHIND = {
-    "on_time_rate": "late",
-    "early_rate": "early",
-    "same_day_rate": "same_day",
-    "acknowledged_in_time_rate": "warnings",
-    **dict.fromkeys(("mean_days", "mean_days_committed", "mean_days_statutory", "closed_per_month"), "closed"),
-    **dict.fromkeys(("days_saved", "days_saved_statutory"), "closed"),
-    **{figure: figure for figure in LISTED},
-}
-"""The list of the commitments behind each figure. Behind a rate of those in time are the late ones."""
 
 
 class BoardQuery(BoardFilter):
@@ -113,49 +99,28 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
     async def department_board(wanted: Annotated[BoardQuery, Query()]) -> Response:
         """The figures of each department, region or item, with changes, ranks and the last twelve periods."""
         async with problems(), queries.query() as connection:
-            today = await today_of(connection, host.clock.now(), wanted.region)
-            period = wanted.period_at(today)
-            selection = Selection(wanted.by, wanted.kind, wanted.owner, wanted.region, wanted.item)
-            groups = await reading.groups(connection, selection, period, today)
-            uncounted_since = await changed_cases.oldest(connection)
-        pool = {name: pool_of(name, pools) for name in groups} if wanted.by is GroupBy.REGION else {}
-        shown = [row for row in board.rows(groups, period, pool) if selection.shows(row.name)]
+            found = await load(connection, wanted, wanted.by, host.clock.now(), pools)
+        period, rows = found.period, found.rows[: wanted.limit]
         if wanted.form is not Form.JSON:
-            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(shown[: wanted.limit]))
-        whole = board.total([groups[row.name] for row in shown], period)
-        link = _Links(wanted, period)
+            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(rows))
+        link = Links(wanted, wanted.by, period, "/board/cases")
         content = {
             "period": str(period),
             "first": period.first,
             "last": period.last,
             "before": str(periods.before(period)),
             "line_periods": [str(one) for one in periods.line(period)],
-            "today": today,
-            "uncounted_since": uncounted_since,
+            "today": found.now.date(),
+            "uncounted_since": found.uncounted_since,
             "by": wanted.by,
             "kind": wanted.kind,
-            "total": _view(whole, link.of(None)),
-            "rows": [_view(row, link.of(row.name)) for row in shown[: wanted.limit]],
-            "rows_total": len(shown),
+            "total": _view(found.total, link.of(None)),
+            "rows": [_view(row, link.of(row.name)) for row in rows],
+            "rows_total": len(found.rows),
         }
         return BoardResponse(to_json(content))
 
     return router
-
-
-class _Links:
-    """Makes the requests that list the commitments behind figures."""
-
-    def __init__(self, wanted: BoardQuery, period: Period) -> None:
-        filters = wanted.filters()
-        self._by = wanted.by
-        self._whole = {"period": str(period), **filters}
-
-    def of(self, name: str | None) -> dict[str, str]:
-        """Those of the row with this name, or of all rows together."""
-        own = {} if name is None else {self._by.value: name}
-        query = urlencode(self._whole | own)
-        return {figure: f"/board/cases?figure={listed}&{query}" for figure, listed in BEHIND.items()}
 
 
 def _view(row: Row, cases: Mapping[str, str]) -> dict[str, Any]:

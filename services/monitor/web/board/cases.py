@@ -16,7 +16,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.board import listing
 from services.monitor.store.board.listing import LISTED, After
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.board.query import BoardFilter, today_of
+from services.monitor.web.board.query import BoardFilter, local_now
 from services.monitor.web.lists.list_page import (
     AS_FILE,
     DEFAULT_LIMIT,
@@ -94,7 +94,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """The commitments that a figure of the board counts, by case number."""
         limit = wanted.limit or DEFAULT_LIMIT
         async with problems(), queries.query() as connection:
-            today = await today_of(connection, host.clock.now(), wanted.region)
+            today = (await local_now(connection, host.clock.now(), wanted.region)).date()
             span, filters = wanted.period_at(today).span, wanted.filters()
             selected = (wanted.figure.value, filters, span, today, wanted.begins_after)
             if wanted.form is Form.JSON:

@@ -39,8 +39,8 @@ class BoardFilter(CommitmentFilter):
         return self.given()
 
 
-async def today_of(connection: AsyncConnection, now: datetime, region: str | None) -> date:
-    """The day at the place: of a region, or at the place that the rules have for all others."""
+async def local_now(connection: AsyncConnection, now: datetime, region: str | None) -> datetime:
+    """The time at the place: of a region, or at the place that the rules have for all others."""
     rules = await rule_store.in_force(connection)
     place = region if region is not None and len(region) == REGION_DIGITS else ""
-    return rules.counting_rules(place).hours.local(now).date()
+    return rules.counting_rules(place).hours.local(now)

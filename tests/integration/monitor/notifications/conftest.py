@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.monitor.monitor_process import MonitorProcess
 from tests.integration.monitor.notifications.jobs import FRIDAY, NotificationJobs
 from tests.integration.monitor.notifications.receivers import hook_server, mail_server
+from tests.support.monitor_process import MonitorProcess
 
 
 @pytest.fixture

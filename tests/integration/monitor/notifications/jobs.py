@@ -15,9 +15,9 @@ from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
 from services.monitor.store.notifications import directory_store
 from services.runtime.files.document import read_document
-from tests.integration.monitor.monitor_process import MonitorProcess, alert_raised
 from tests.integration.monitor.notifications.receivers import HookServer, MailServer
 from tests.support.messages import at
+from tests.support.monitor_process import MonitorProcess, alert_raised
 
 FRIDAY = at("2026-03-06 16:00")
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()

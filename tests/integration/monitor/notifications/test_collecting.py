@@ -18,9 +18,9 @@ from contracts.messages.alerts import (
 from services.monitor.notifications.digest_collector import MAX_ALERTS, DigestCollector
 from services.runtime.clock import machine_now
 from services.runtime.clock_check import ClockCheck, ClockInDoubt
-from tests.integration.monitor.monitor_process import number
 from tests.integration.monitor.notifications.jobs import FRIDAY, NotificationJobs
 from tests.support.messages import at
+from tests.support.monitor_process import number
 
 WITHDRAWN = AlertWithdrawn(commitment="case", rung=Rung.YELLOW, reason="it was answered in time", withdrawn_at=FRIDAY)
 

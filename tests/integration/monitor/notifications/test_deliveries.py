@@ -17,8 +17,8 @@ from services.monitor.notifications import digest_sender
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
 from services.monitor.store.notifications import digest_deliveries
-from tests.integration.monitor.monitor_process import Killed, kill, number
 from tests.integration.monitor.notifications.jobs import DIRECTORY, SECRET, NotificationJobs
+from tests.support.monitor_process import Killed, kill, number
 
 # -- several replicas, and crashes -------------------------------------------------------------------------------------
 

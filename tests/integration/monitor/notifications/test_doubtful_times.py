@@ -8,9 +8,9 @@ import pytest
 from contracts.messages.alerts import AlertWithdrawn, Rung, TimeDoubted
 from contracts.messages.tasks import TimeField
 from services.monitor.core.notifications.digest_text import MAX_LINES
-from tests.integration.monitor.monitor_process import number
 from tests.integration.monitor.notifications.jobs import FRIDAY, NotificationJobs
 from tests.support.messages import at
+from tests.support.monitor_process import number
 
 SUPERVISORS = """\
 version: "2026-11"

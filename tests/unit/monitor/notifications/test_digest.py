@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
-from contracts.working_time.explanation.wording import Language
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,
     AlertCount,

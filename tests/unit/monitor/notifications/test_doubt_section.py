@@ -2,9 +2,9 @@
 
 import pytest
 
+from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.tasks import TimeField
-from contracts.working_time.explanation.wording import Language
 from services.monitor.core.notifications.digest_text import AlertCount, DigestText, Recipients, digest_text
 from services.monitor.core.notifications.doubt_section import DoubtLine, DoubtSection
 from services.monitor.core.notifications.policy import EntryKind

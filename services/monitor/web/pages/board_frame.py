@@ -1,0 +1,209 @@
+"""What every part of the page of the board shares: what it is about, its filters, numbers with their links."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from babel.support import NullTranslations
+
+from contracts.bilingual import Language
+from contracts.regions import region_name
+from contracts.working_time import phrases
+from services.monitor.core.board import periods
+from services.monitor.core.board.board import Row
+from services.monitor.store.board.cells import Cell, Known
+from services.monitor.store.lists.filters import GroupBy
+from services.monitor.web.board.links import BEHIND
+from services.monitor.web.board.loading import Board
+from services.monitor.web.pages.board_query import BoardPage
+from services.monitor.web.pages.figures import FIGURES
+from services.monitor.web.pages.filters import (
+    BY,
+    KINDS,
+    Options,
+    address,
+    in_force,
+    period_options,
+    period_text,
+    region_options,
+)
+from services.runtime.clock import machine_now
+
+PATH, CASES = "/board", "/board/cases"
+
+
+class Number(NamedTuple):
+    """A number of a row, and the list of what it counts."""
+
+    text: str
+    link: str | None
+    tone: str
+
+
+@dataclass
+class BoardFrame:
+    """What a board is about, in one language.
+
+    ``typed``: the query as it was given. ``overdue``: the cells of each row by county. ``known``: what can be chosen.
+    """
+
+    wanted: BoardPage
+    typed: Mapping[str, str]
+    board: Board
+    overdue: Mapping[str, Mapping[str, Cell]]
+    known: Known
+    language: Language
+    texts: NullTranslations
+
+    def _(self, text: str, **values: object) -> str:
+        translated: str = self.texts.gettext(text)
+        return translated % values if values else translated
+
+    # --- what it is about ---
+
+    @cached_property
+    def period(self) -> str:
+        """The period as people say it."""
+        return self._period(self.board.period)
+
+    @cached_property
+    def before(self) -> str:
+        """The period before; a month of the same year without the year."""
+        one = periods.before(self.board.period)
+        return phrases.period(one.first, one.last, one.months, self.language, self.board.period.first)
+
+    @cached_property
+    def line_periods(self) -> str:
+        """The first and the last period of the lines."""
+        first, *_, last = periods.line(self.board.period)
+        return self._("from %(first)s to %(last)s", first=self._period(first), last=self._period(last))
+
+    @cached_property
+    def place(self) -> str:
+        """The region, if one is chosen."""
+        return region_name(self.wanted.region) if self.wanted.region else self._("All regions")
+
+    @cached_property
+    def printed(self) -> str:
+        """Now, at the place."""
+        return phrases.moment(self.board.now, self.board.now.date(), self.language)
+
+    @cached_property
+    def as_of(self) -> str:
+        """Up to when changes are counted."""
+        since = self.board.uncounted_since
+        if since is None:
+            return self._("as of %(now)s", now=self.printed)
+        minutes = max(1, (machine_now() - since) // timedelta(minutes=1))
+        late = self.texts.ngettext(
+            "as of %(now)s; the changes of the last minute are not counted yet",
+            "as of %(now)s; the changes of the last %(minutes)s minutes are not counted yet",
+            minutes,
+        )
+        return late % {"now": self.printed, "minutes": minutes}
+
+    @cached_property
+    def is_late(self) -> bool:
+        """Whether some changes are not counted yet."""
+        return self.board.uncounted_since is not None
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted in the period and nothing is open."""
+        figures = self.board.total.figures
+        return not any(figures[name] for name in ("received", "closed", "open", "yellow_cards", "red_cards"))
+
+    # --- filters ---
+
+    @cached_property
+    def period_value(self) -> str:
+        """The value of the period that is shown."""
+        return str(self.board.period)
+
+    @cached_property
+    def period_options(self) -> Options:
+        """The periods that can be chosen."""
+        return period_options(self.board.now.date(), self.board.period, self.language)
+
+    @cached_property
+    def region_options(self) -> Options:
+        """The regions that can be chosen."""
+        return self._with(region_options(self.known.counties), self.wanted.region, region_name)
+
+    @cached_property
+    def owner_options(self) -> Options:
+        """The departments that can be chosen."""
+        return self._with([(owner, owner) for owner in self.known.owners], self.wanted.owner, str)
+
+    @staticmethod
+    def _with(options: Options, chosen: str | None, name_of: Callable[[str], str]) -> Options:
+        """The options, and the chosen one even if nothing of it was ever counted."""
+        if chosen is None or chosen in (value for value, _ in options):
+            return options
+        return [*options, (chosen, name_of(chosen))]
+
+    @cached_property
+    def by_options(self) -> Options:
+        """What the rows can be."""
+        return [(value, self._(text)) for value, text in BY]
+
+    @cached_property
+    def kind_options(self) -> Options:
+        """The kinds of commitments."""
+        return [(value, self._(text)) for value, text in KINDS]
+
+    @cached_property
+    def kept_for_days(self) -> list[tuple[str, str]]:
+        """The fields that stay when other days are chosen."""
+        dropped = ("period", "first", "last", "start")
+        return [(name, value) for name, value in self.typed.items() if name not in dropped]
+
+    @cached_property
+    def filters_in_force(self) -> list[tuple[str, str, str]]:
+        """The filters in force: label, value, and the address without it."""
+        return [
+            (self._(label), value, link)
+            for label, value, link in in_force(PATH, self.typed, ("region", "owner", "item"))
+        ]
+
+    # --- numbers ---
+
+    def _number(self, row: Row, name: str) -> Number:
+        figure, value = FIGURES[name], row.figures[name]
+        text = figure.unit.write(value)
+        listed = BEHIND.get(name)
+        tone = "hot" if name == "overdue" and value else ""
+        if listed is None or value is None:
+            return Number(text, None, tone)
+        own = {} if row is self.board.total else {self.wanted.by.value: row.name}
+        return Number(text, f"{CASES}?figure={listed}&{urlencode(self._listed | own)}", tone)
+
+    @cached_property
+    def _listed(self) -> dict[str, str]:
+        return {"period": str(self.board.period), **self.wanted.filters()}
+
+    def _tone(self, name: str, value: float | None) -> str:
+        if not value or not FIGURES[name].better:
+            return ""
+        return "better" if value * FIGURES[name].better > 0 else "worse"
+
+    # --- names and addresses ---
+
+    def name_of(self, name: str) -> str:
+        """The name of a row."""
+        return region_name(name) if self.wanted.by is GroupBy.REGION else name
+
+    def address(self, **changed: object) -> str:
+        """The address of this page with another choice."""
+        return address(PATH, self.typed, **changed)
+
+    def file(self, form: str) -> str:
+        """The address of the board as a file."""
+        query = {**self.wanted.filters(), "period": str(self.board.period), "by": self.wanted.by.value, "form": form}
+        return f"/api/monitor/board?{urlencode(query)}"
+
+    def _period(self, period: periods.Period) -> str:
+        return period_text(period, self.language)

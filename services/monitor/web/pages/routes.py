@@ -1,0 +1,20 @@
+"""All pages of monitor."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+
+from services.monitor.core.board.ranks import Pool
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.pages import board
+from services.runtime.http.pages.rendering import Pages
+from services.runtime.service import ServiceHost
+
+
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool]) -> APIRouter:
+    """The routes of the pages."""
+    pages = Pages("monitor", __package__)
+    router = pages.router()
+    board.add(router, pages, host, queries, pools)
+    return router

@@ -1,0 +1,45 @@
+"""One browser and one monitor with figures for all tests of pages, on the loop of the session."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from deploy.local.engines import Engines
+from services.monitor.app import SERVICE
+from services.runtime.http.app import application
+from services.runtime.http.pages.application import pages_application
+from services.runtime.http.site import Site
+from tests.browser.board_data import fill
+from tests.support.databases import migrated, own_database
+from tests.support.http_server import http_server
+from tests.support.monitor_process import opened
+from tests.support.pages.browser import chromium
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser."""
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def monitor_database(engines: Engines) -> Iterator[str]:
+    """The URL of a database of monitor."""
+    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a monitor with the figures of a city."""
+    async with opened(monitor_database, tmp_path_factory.mktemp("monitor")) as monitor:
+        await fill(monitor)
+        process = monitor.process
+        assert SERVICE.pages is not None
+        pages = pages_application(SERVICE.name, SERVICE.pages(process))
+        api = application(SERVICE, process)
+        async with http_server(Site(SERVICE.name, api, pages)) as (_, address):
+            yield address

@@ -1,0 +1,82 @@
+"""Debian's Chromium, driven by playwright, and what tests look at in a page."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from deploy.browser import ADVICE, CHROMIUM
+
+PICTURES = Path("build/pages")
+"""Where the picture of every page lies, for a person to look at."""
+
+SIZES = {"wide": (1440, 900), "telephone": (360, 740)}
+
+SERIOUS = ("serious", "critical")
+
+LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser. Raises `RuntimeError` if there is none, with what to type."""
+    program = shutil.which(CHROMIUM)
+    if program is None:
+        raise RuntimeError(f"There is no {CHROMIUM}. {ADVICE}")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def window(
+    browser: Browser, address: str, headers: dict[str, str], language: str = "zh", size: str = "wide", **options: Any
+) -> AsyncIterator[Page]:
+    """A page of a new window in this language. A message of the console or a failed script fails the test."""
+    width, height = SIZES[size]
+    context: BrowserContext = await browser.new_context(
+        base_url=address,
+        locale=LANGUAGES[language],
+        viewport={"width": width, "height": height},
+        extra_http_headers=headers,
+        **options,
+    )
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    try:
+        yield page
+    finally:
+        await context.close()
+    # A page that answers 404 or 422 on purpose is an error to the console as well.
+    found = [one for one in complaints if "Failed to load resource: the server responded with a status" not in one]
+    assert not found, found
+
+
+async def axe_faults(page: Page) -> list[str]:
+    """The serious faults that axe finds in the page, a line each."""
+    found = (await Axe().run(page)).response
+    return [
+        f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:5]}"
+        for one in found["violations"]
+        if one["impact"] in SERIOUS
+    ]
+
+
+async def is_too_wide(page: Page) -> bool:
+    """Whether the page as a whole has to be scrolled sideways."""
+    return bool(await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep a picture of the whole page."""
+    await page.screenshot(path=PICTURES / f"{re.sub(r'[^a-z0-9.-]+', '-', name)}.png", full_page=True)
