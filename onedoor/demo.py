@@ -140,7 +140,7 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
         extra[f"sandbox-{system}"] = behaviour | {"ONEDOOR_SANDBOX_SEED": system}
         extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.05"}
     extra["monitor"] = {"ONEDOOR_FIGURES_LONGEST_S": "1"}
-    return Options(clock=str(clock), throwaway=True, extra=extra)
+    return Options(clock=str(clock), limited=False, throwaway=True, extra=extra)
 
 
 def _arrivals(count: int) -> list[datetime]:

@@ -13,6 +13,13 @@ from services.addresses import Addresses
 from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
 
 API_TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a setting
+_UNLIMITED = {
+    "ONEDOOR_APPLICATIONS_A_MINUTE": "0",
+    "ONEDOOR_TRACKING_A_MINUTE": "0",
+    "ONEDOOR_TOKENS_A_MINUTE": "0",
+    "ONEDOOR_DEVICES_A_MINUTE": "0",
+    "ONEDOOR_LOGIN_PAGES_A_MINUTE": "0",
+}
 _TOKEN_FILE = "api-token"  # noqa: S105 - the name of a file
 
 
@@ -35,6 +42,8 @@ class Options:
     extra: Mapping[str, Environment] = field(default_factory=dict)
     issuer: bool = False
     """Whether the issuer of logins that comes with onedoor runs as well."""
+    limited: bool = True
+    """Whether the requests of each client are limited. Sample applicants are all one client."""
     throwaway: bool = False
     """Whether the folder is deleted afterwards, so that processes may end without an orderly shutdown."""
 
@@ -174,7 +183,8 @@ class Wiring:
 
     def _environment(self, name: str, own: Environment) -> Environment:
         extra = self._options.extra
-        return {**os.environ, **own, **extra.get("*", {}), **extra.get(name, {})}
+        unlimited = {} if self._options.limited else _UNLIMITED
+        return {**os.environ, **own, **unlimited, **extra.get("*", {}), **extra.get(name, {})}
 
 
 def _operator(name: str) -> str:

@@ -76,6 +76,18 @@ class IdentitySettings(HttpSettings):
     session_hours: int = Field(
         12, ge=1, le=168, description="Hours after which a login ends, and with it the refresh tokens that it gave."
     )
+    tokens_a_minute: int = Field(
+        1200,
+        ge=0,
+        description="Requests of programs, for tokens and keys, that one client may send at once, and then each "
+        "minute. A client is an IPv4 address, or an IPv6 network of 64 bits. The pages are one client. 0: any number.",
+    )
+    devices_a_minute: int = Field(
+        60, ge=0, description="Logins of devices that one client may begin, counted in the same way."
+    )
+    login_pages_a_minute: int = Field(
+        1200, ge=0, description="Requests for pages of the login that one client may send, counted in the same way."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property

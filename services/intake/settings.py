@@ -29,3 +29,12 @@ class IntakeSettings(BaseSettings):
     catalogue: Annotated[Path, AfterValidator(_readable)] | None = Field(
         None, description="The catalogue in use, a YAML file; without it, the sample that comes with onedoor."
     )
+    applications_a_minute: int = Field(
+        600,
+        ge=0,
+        description="Applications that one client may send at once, and then each minute. A client is an IPv4 address, "
+        "or an IPv6 network of 64 bits: often a whole office. 0: any number.",
+    )
+    tracking_a_minute: int = Field(
+        1200, ge=0, description="Requests for the state of a case that one client may send, counted in the same way."
+    )

@@ -1,11 +1,12 @@
 """The settings of one service process: environment variables with the prefix ``ONEDOOR_``."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from os import getpid
 from socket import gethostname
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.faults import fault
@@ -17,6 +18,26 @@ System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 Systems = Annotated[tuple[System, ...], NoDecode, BeforeValidator(split)]
 """Department systems, comma separated."""
+
+
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise fault(
+            f"{text!r} is neither an IP address nor a network such as 10.1.0.0/16",
+            f"{text!r} 既不是 IP 地址，也不是 10.1.0.0/16 这样的网段",
+        ) from None
+    if network.prefixlen == 0:
+        raise fault(
+            f"{text!r} is everybody, who could then take any address; name the proxies",
+            f"{text!r} 等于信任所有来源，任何人都可冒用他人地址；请写明代理的地址",
+        )
+    return text
+
+
+TrustedProxies = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(split)]
+"""Addresses and networks of proxies, comma separated."""
 
 
 class HttpSettings(BaseSettings):
@@ -32,6 +53,11 @@ class HttpSettings(BaseSettings):
         "the API. Not for the public.",
     )
     operator_port: int = Field(9000, ge=1, le=65535, description="Port of the HTTP server of operators.")
+    trusted_proxies: TrustedProxies = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses or networks of the proxies in front, comma separated. Their X-Forwarded-For is the "
+        "address of a client, and their X-Forwarded-Proto its scheme; nobody else is believed.",
+    )
     http_head_s: float = Field(
         10, gt=0, le=600, description="Seconds that a client has for the head of a request, before it is disconnected."
     )

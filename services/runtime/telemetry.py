@@ -28,6 +28,9 @@ HTTP_REFUSED = Counter(
     "Requests rejected and connections aborted before a request was read completely.",
     ["reason"],
 )
+HTTP_LIMITED = Counter(
+    "onedoor_http_limited_total", "Requests refused since their client had sent too many, by limit.", ["limit"]
+)
 CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when the consumer has stopped by itself.")
 TOPIC_PAUSED = Gauge("onedoor_topic_paused", "1 while this process does not read the topic, by itself.", ["topic"])
 FAILURES = Gauge("onedoor_failures", "Failures in a row of the work of this process, 0 when it is well.", ["work"])

@@ -27,7 +27,8 @@ Environment = Mapping[str, str]
 def options() -> Options:
     """Options of the measured platform: its catalogue, and departments that decide at once."""
     extra: dict[str, Environment] = {"intake": {"ONEDOOR_CATALOGUE": str(CATALOGUE)}}
-    return Options(extra=extra | {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS})
+    at_once = {f"sandbox-{system}": {"ONEDOOR_SANDBOX_AT_ONCE": "true"} for system in SYSTEMS}
+    return Options(limited=False, extra=extra | at_once)
 
 
 def intake_port(platform: Platform) -> int:

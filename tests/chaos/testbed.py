@@ -129,6 +129,7 @@ async def running(folder: Path) -> AsyncIterator[Testbed]:
         options = Options(
             clock=str(folder / "clock"),
             replicas=dict.fromkeys((*("intake", "routing", "monitor"), *SYSTEMS), REPLICAS),
+            limited=False,
             throwaway=True,
             extra=_environments(folder, proxies),
         )

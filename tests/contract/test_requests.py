@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
+import services
 import services.intake.web
 import services.monitor.web
 from contracts.working_time.notices import Notice
@@ -106,6 +108,36 @@ def test_a_filter_that_is_given_twice_is_refused(service: str, path: str, parame
     assert {"parameter": parameter, "detail": "is given twice; keep one", "detail_zh": "重复给出，请只保留一个"} in (
         answer.json()["errors"]
     )
+
+
+SECRET = re.compile("secret|token|password|passkey|code_verifier|id_number|applicant|phone", re.IGNORECASE)
+"""Names of what must not stand in an address, which histories, logs and proxies keep."""
+
+
+def test_no_secret_and_nothing_personal_stands_in_an_address() -> None:
+    names = {
+        parameter["name"]
+        for *_, described in descriptions()
+        for parameter in described.get("parameters", [])
+        if parameter["in"] in ("path", "query")
+    }
+    assert {"number", "case_id", "after", "region"} <= names
+    assert not [name for name in names if SECRET.search(name)]
+
+
+def test_readers_of_whole_queries_take_no_secret_from_them() -> None:
+    """The modules that read a query by themselves, and the names that they read."""
+    read = re.compile(r"quer(?:y|y_params)\.get\(\"(\w+)\"\)|query_params\[\"(\w+)\"\]")
+    found = {
+        name
+        for room in ("intake", "monitor", "identity", "runtime")
+        for file in Path(services.__path__[0], room).rglob("*.py")
+        for match in read.findall(file.read_text(encoding="utf-8"))
+        for name in match
+        if name
+    }
+    assert {"next", "state"} <= found
+    assert not [name for name in found if SECRET.search(name)]
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,9 @@ SPEED = 60
 HEAD_S, TRANSFER_S = 4.0, 6.0
 """Seconds that clients have: fewer than by default, since a test of slow ones waits for all of them."""
 
+TRACKING_A_MINUTE = 6000
+"""More than a client asks that waits for its case, and few enough to be reached by a flood."""
+
 POLL_S = 0.1
 ENOUGH_APPLICATIONS = 3
 MIB = 1024 * 1024
@@ -58,6 +61,8 @@ def _options(clock: Path) -> Options:
             "ONEDOOR_DEAD_LETTER_SHARE": "1",
             "ONEDOOR_RELAY_AGE_S": "1",
             "ONEDOOR_CLOSED_RETENTION_DAYS": "3650",
+            "ONEDOOR_APPLICATIONS_A_MINUTE": "0",
+            "ONEDOOR_TRACKING_A_MINUTE": str(TRACKING_A_MINUTE),
         }
     }
     for system in SYSTEMS:

@@ -1,8 +1,10 @@
 """Clients that harm a server: with endless bodies, slow, silent, or too many."""
 
 import asyncio
+import re
 import resource
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -69,6 +71,19 @@ async def never_reads(port: int, requests: bytes) -> float:
     finally:
         writer.transport.abort()
     return time.monotonic() - last_progress
+
+
+async def pipelined(port: int, request: bytes, number: int) -> Counter[int]:
+    """Send a request so many times without waiting, on one connection. Returns the statuses of the answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request * number)
+    writer.write(head("GET", "/", "Connection: close"))
+    answers = await reader.read()
+    writer.close()
+    statuses = Counter(map(int, re.findall(rb"HTTP/1\.1 (\d+)", answers)))
+    assert statuses.total() == number + 1, statuses
+    statuses[404] -= 1  # the last one
+    return statuses
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -16,7 +18,7 @@ from services.runtime.http.connection import (
     MAX_LINGER_BYTES,
     MAX_REQUEST_BODY_BYTES,
 )
-from tests.hostile.attacked_centre import HEAD_S, MIB, TRANSFER_S, regular_applicant
+from tests.hostile.attacked_centre import HEAD_S, MIB, TRACKING_A_MINUTE, TRANSFER_S, regular_applicant
 from tests.hostile.clients import (
     BLOCK,
     ConnectionEnd,
@@ -25,6 +27,7 @@ from tests.hostile.clients import (
     head,
     idle_connections,
     never_reads,
+    pipelined,
     plain_body,
     stream,
 )
@@ -195,6 +198,25 @@ async def test_slow_clients_are_disconnected_and_delay_nobody(centre: Centre) ->
     assert max(task.result() for task in never_reading) < TRANSFER_S + SLACK_S + bystander.longest_s
     assert bystander.latency_p95_s < 1
     assert bystander.growth_mib < MOST_GROWTH_MIB
+
+
+async def test_a_flood_of_guesses_from_one_client_is_refused_and_slows_nobody(centre: Centre) -> None:
+    guess = head("GET", "/api/intake/cases/K7Q2-9MXF-4TBA-3", "Case-Secret: x", "X-Forwarded-For: 192.0.2.7")
+    began = time.monotonic()
+    async with regular_applicant(centre) as bystander:
+        answers = await asyncio.gather(*(pipelined(port(centre), guess, 1000) for _ in range(10)))
+        examined_until = time.monotonic()
+        for _ in range(10):
+            assert (await centre.show("K7Q2-9MXF-4TBA-3", "x")).status_code == 404, "another client is served"
+    statuses = sum(answers, Counter[int]())
+    assert statuses.keys() == {404, 429}
+    allowed_later = (examined_until - began) * TRACKING_A_MINUTE / 60
+    assert TRACKING_A_MINUTE <= statuses[404] <= TRACKING_A_MINUTE + allowed_later + 1
+    assert bystander.latency_p95_s < 1
+    assert bystander.growth_mib < MOST_GROWTH_MIB
+    metrics = (await centre.client.get(f"{centre.platform.operator_address('intake')}/metrics")).text
+    counted = re.search(r'^onedoor_http_limited_total\{limit="tracking"\} (\S+)', metrics, re.MULTILINE)
+    assert counted and float(counted[1]) >= statuses[429]
 
 
 async def test_ten_thousand_idle_connections_exclude_nobody(centre: Centre) -> None:

@@ -143,4 +143,4 @@ def _options(clock: Path, behaviour: Behaviour) -> Options:
             f"ONEDOOR_{system.upper()}_TIMEOUT_S": "1.9",
             "ONEDOOR_LAND_FILE_TIMEOUT_S": "1",
         }
-    return Options(clock=str(clock), extra=extra)
+    return Options(clock=str(clock), limited=False, extra=extra)

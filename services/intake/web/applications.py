@@ -15,6 +15,7 @@ from services.intake.core.state import Case
 from services.intake.web.answers import Receipt, receipt
 from services.intake.web.body import RawRoute, body_schema, read_json
 from services.intake.web.requests import TODAY, CaseRequest, applicant
+from services.runtime.http.client_limits import ClientLimit
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 from services.runtime.service import ServiceHost
@@ -34,13 +35,14 @@ _KEY_PARAMETER = {
 }
 
 
-def routes(host: ServiceHost[Case], offers: Offers) -> APIRouter:
-    """The endpoint for applicants."""
+def routes(host: ServiceHost[Case], offers: Offers, limit: ClientLimit) -> APIRouter:
+    """The endpoint for applicants. A client may apply as often as the limit allows."""
     router = APIRouter(tags=["intake"])
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     async def apply(request: Request) -> Response:
         """Accept an application. The same ``Idempotency-Key`` again is the same case."""
+        limit.check(request)
         key = _idempotency_key(request.headers.get("idempotency-key"))
         now = host.clock.now()
         application = _application(await read_json(request, MAX_BODY_BYTES), now.astimezone(_ZONE).date())

@@ -57,10 +57,9 @@ async def serving(
 
     The operator's port opens when clients can connect to the public one, and closes after it.
     """
-    limits = TimeLimits(settings.http_head_s, settings.http_transfer_s)
     servers = (
-        http_server(public, settings.host, settings.port, limits),
-        http_server(operator, settings.operator_host, settings.operator_port, limits),
+        http_server(public, settings.host, settings.port, settings),
+        http_server(operator, settings.operator_host, settings.operator_port, settings),
     )
     tasks: list[asyncio.Task[None]] = []
     try:
@@ -76,7 +75,7 @@ async def serving(
             await task
 
 
-def http_server(app: ASGIApp, host: str, port: int, limits: TimeLimits = TimeLimits()) -> Server:
+def http_server(app: ASGIApp, host: str, port: int, settings: HttpSettings) -> Server:
     """The server of an application. It has no log of its own, and starts and stops with the process."""
     return Server(
         uvicorn.Config(
@@ -88,8 +87,9 @@ def http_server(app: ASGIApp, host: str, port: int, limits: TimeLimits = TimeLim
             lifespan="off",
             timeout_graceful_shutdown=5,
             server_header=False,
+            forwarded_allow_ips=list(settings.trusted_proxies),
         ),
-        limits,
+        TimeLimits(settings.http_head_s, settings.http_transfer_s),
     )
 
 

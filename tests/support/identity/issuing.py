@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
+from typing import Any
 
 from argon2 import PasswordHasher
 from sqlalchemy import Connection
@@ -103,8 +104,8 @@ class Issuing:
 
 
 @asynccontextmanager
-async def issuing(database_url: str, folder: Path) -> AsyncIterator[Issuing]:
-    """An issuer that serves until the end. Its hashes of passwords are cheap."""
+async def issuing(database_url: str, folder: Path, **own: Any) -> AsyncIterator[Issuing]:
+    """An issuer that serves until the end, with these settings of its own. Its hashes of passwords are cheap."""
     clients = folder / "clients.yaml"
     clients.write_text(CLIENTS, encoding="utf-8")
     with socket(AF_INET, SOCK_STREAM) as listening:
@@ -115,6 +116,7 @@ async def issuing(database_url: str, folder: Path) -> AsyncIterator[Issuing]:
             database=database_url,
             secret_key="k" * 32,
             clients=clients,
+            **own,
         )
         clock = MovedClock()
         issuer = Issuer(
@@ -125,7 +127,7 @@ async def issuing(database_url: str, folder: Path) -> AsyncIterator[Issuing]:
             Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
             clock,
         )
-        server = http_server(application(issuer), settings.host, settings.port)
+        server = http_server(application(issuer), settings.host, settings.port, settings)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
 
         async def started() -> bool:

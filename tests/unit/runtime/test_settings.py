@@ -42,6 +42,10 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ({"port": 0}, "greater than or equal to 1"),
         ({"port": 9000}, "port and operator_port must differ"),
+        ({"trusted_proxies": "10.1.0.0/16,proxy"}, "neither an IP address nor a network"),
+        ({"trusted_proxies": "10.1.2.3/16"}, "neither an IP address nor a network"),
+        ({"trusted_proxies": "0.0.0.0/0"}, "everybody"),
+        ({"trusted_proxies": "::/0"}, "everybody"),
         ({"batch": 5001}, "less than or equal to 5000"),
         ({"kafka_security": "none"}, "PLAINTEXT|SSL"),
         ({"secret_key": "short"}, "at least 32"),

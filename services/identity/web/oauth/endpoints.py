@@ -19,14 +19,17 @@ from services.identity.web.oauth.names import DEVICE_GRANT
 from services.identity.web.oauth.requests import OAuthRequest, form_of, query_of
 from services.identity.web.oauth.server import OAuthServer
 from services.identity.web.pages.page import PageRequest
+from services.runtime.http.client_limits import ClientLimit
 
 FRESH_S = 60
 """Seconds for which a login counts as one that was just done, where a program asks for one (``prompt=login``)."""
 
 
-def routes(issuer: Issuer) -> APIRouter:
-    """The routes of OAuth 2.0 and OpenID Connect."""
+def routes(issuer: Issuer, pages: ClientLimit) -> APIRouter:
+    """The routes of OAuth 2.0 and OpenID Connect. ``pages``: how often a client may be sent to a login."""
     router = APIRouter(tags=["login"])
+    tokens = ClientLimit("tokens", issuer.settings.tokens_a_minute)
+    devices = ClientLimit("devices", issuer.settings.devices_a_minute)
 
     @router.get("/.well-known/openid-configuration")
     async def metadata() -> dict[str, Any]:
@@ -34,12 +37,14 @@ def routes(issuer: Issuer) -> APIRouter:
         return _metadata(issuer)
 
     @router.get("/jwks")
-    async def jwks() -> JSONResponse:
+    async def jwks(request: Request) -> JSONResponse:
         """The keys that sign tokens, those of tomorrow included (RFC 7517)."""
+        if wait_s := tokens.wait_s(request):
+            return _slow_down(wait_s)
         keys = await issuer.run(issuer.signing.published)
         return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
 
-    @router.get("/authorize", include_in_schema=False)
+    @router.get("/authorize", include_in_schema=False, dependencies=[pages.dependency()])
     async def authorize(request: Request) -> Response:
         """Give a program a code, after a login where none is open."""
         page = await PageRequest.read(issuer, request)
@@ -52,26 +57,30 @@ def routes(issuer: Issuer) -> APIRouter:
     @router.post("/token")
     async def token(request: Request) -> Response:
         """Tokens for a code, a refresh token, the code of a device, or a program's own secret (RFC 6749)."""
-        return await _answer(issuer, request, lambda server, one: server.create_token_response(one))
+        return await _answer(issuer, tokens, request, lambda server, one: server.create_token_response(one))
 
     @router.post("/device_authorization")
     async def device_authorization(request: Request) -> Response:
         """Codes for a program without a browser (RFC 8628)."""
         return await _answer(
-            issuer, request, lambda server, one: server.create_endpoint_response("device_authorization", one)
+            issuer, devices, request, lambda server, one: server.create_endpoint_response("device_authorization", one)
         )
 
     @router.post("/revoke")
     async def revoke(request: Request) -> Response:
         """Give a refresh token back, and all that it has given (RFC 7009)."""
-        return await _answer(issuer, request, lambda server, one: server.create_endpoint_response("revocation", one))
+        return await _answer(
+            issuer, tokens, request, lambda server, one: server.create_endpoint_response("revocation", one)
+        )
 
     return router
 
 
 async def _answer(
-    issuer: Issuer, request: Request, answer: Callable[[OAuthServer, OAuthRequest], Response]
+    issuer: Issuer, limit: ClientLimit, request: Request, answer: Callable[[OAuthServer, OAuthRequest], Response]
 ) -> Response:
+    if wait_s := limit.wait_s(request):
+        return _slow_down(wait_s)
     address = request.client.host if request.client is not None else None
     try:
         fields = await form_of(request)
@@ -82,6 +91,12 @@ async def _answer(
         return answer(OAuthServer(issuer, connection, address), OAuthRequest("POST", request.headers, fields))
 
     return await issuer.run(work)
+
+
+def _slow_down(wait_s: int) -> JSONResponse:
+    """Refuses a client with too many requests, by the error that programs know from RFC 8628, section 3.5."""
+    body = {"error": "slow_down", "error_description": f"Too many requests come from your address: wait {wait_s} s"}
+    return JSONResponse(body, 429, {"Retry-After": str(wait_s), "Cache-Control": "no-store"})
 
 
 def _authorize(page: PageRequest, connection: Connection, request: Request, fields: dict[str, str]) -> Response:

@@ -68,7 +68,7 @@ def _form(page: PageRequest, status: int = 200, error: str | None = None) -> Res
 
 def _enrolling(page: PageRequest, connection: Connection) -> Person | Response:
     """The person of the code, or the page that says why there is none."""
-    subject = f"enrol:{page.network}"
+    subject = f"enrol:{page.client}"
     opens = attempts.take(connection, [(subject, ADDRESS_FREE)], page.now)
     if opens is not None:
         return _form(page, 429, page.text("error.wait", seconds=page.seconds_until(opens)))

@@ -104,7 +104,7 @@ def _subjects(page: PageRequest, connection: Connection, person_id: str) -> list
     if page.browser is not None and people.knows_browser(connection, page.browser, person_id):
         return [(f"browser:{_digest(page.browser)}", ACCOUNT_FREE)]
     # Unknown accounts are counted as well: an answer that comes sooner would tell which ones exist.
-    return [(f"address:{page.network}", ADDRESS_FREE), (f"account:{_digest(person_id)}", ACCOUNT_FREE)]
+    return [(f"address:{page.client}", ADDRESS_FREE), (f"account:{_digest(person_id)}", ACCOUNT_FREE)]
 
 
 def _digest(text: str) -> str:

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from hmac import compare_digest
-from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.requests import form_of
 from services.identity.web.pages import cookies
 from services.identity.web.pages.texts import language_of, text_of
+from services.runtime.http.client_limits import client_of
 
 _TEMPLATES = Environment(
     loader=PackageLoader("services.identity.web.pages"),
@@ -48,6 +48,8 @@ class PageRequest:
         self.form = form
         self.query = request.query_params
         self.address = request.client.host if request.client is not None else None
+        self.client = client_of(request)
+        """The client for counting."""
         self.now: datetime = issuer.now()
         self.language = language_of(request.cookies.get(cookies.LANGUAGE), request.headers.get("accept-language", ""))
         self.session_secret = request.cookies.get(cookies.SESSION)
@@ -102,15 +104,6 @@ class PageRequest:
     def log_out(self) -> None:
         """Drop the session's cookie."""
         self._drop_session = True
-
-    @property
-    def network(self) -> str:
-        """The address of the client for counting: of IPv6 the network, since a client has a whole one."""
-        try:
-            address = ip_address(self.address or "")
-        except ValueError:
-            return "unknown"
-        return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
     def record(self, connection: Connection, entry: Entry) -> None:
         """Put an entry on record, with the client's address."""

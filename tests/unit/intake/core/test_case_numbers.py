@@ -1,5 +1,8 @@
 """Case numbers and tracking secrets."""
 
+import math
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,9 @@ from services.intake.core.case_numbers import (
     number_from,
     tracking_secret,
 )
+from services.intake.settings import IntakeSettings
+
+SECONDS_A_YEAR = 365.2425 * 86_400
 
 KEY = b"a secret key of thirty-two bytes"
 ENTROPY = st.binary(min_size=8, max_size=32)
@@ -78,3 +84,14 @@ def test_a_tracking_secret_belongs_to_one_number() -> None:
 def test_a_fingerprint_does_not_show_its_content() -> None:
     assert fingerprint(KEY, "content") != fingerprint(KEY[::-1], "content")
     assert fingerprint(KEY, "content") != fingerprint(KEY, "other content")
+
+
+def test_the_years_of_guessing_are_those_that_the_documents_name() -> None:
+    characters = tracking_secret(KEY, number_from(bytes(8))).replace("-", "")
+    guesses = 32 ** len(characters) / 2
+    a_second = IntakeSettings.model_fields["tracking_a_minute"].default / 60
+    years = guesses / a_second / SECONDS_A_YEAR
+    document = (Path(__file__).parents[4] / "docs" / "http.md").read_text(encoding="utf-8")
+    for many, named in ((1, 21), (10_000 * 4, 16)):
+        assert math.floor(math.log10(years / many)) == named
+        assert f"10^{named} years" in document

@@ -305,7 +305,9 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost[Case]) -> Non
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     case = response.json()
-    assert client.get(f"/cases/{number.lower()}", params={"secret": secret.lower()}).json() == case
+    assert client.get(f"/cases/{number.lower()}", headers={"Case-Secret": secret.lower()}).json() == case
+    posted = client.post(f"/cases/{number.lower()}/tracking", json={"secret": secret.lower()})
+    assert (posted.status_code, posted.json(), posted.headers["cache-control"]) == (200, case, "no-store")
     assert (case["state"], case["state_name"]["zh"], case["outcome"]) == ("accepted", "已受理", None)
     assert case["due"] == receipt["due"]
     taxes, title, _ = case["steps"]
@@ -324,28 +326,69 @@ async def test_a_case_is_shown_with_its_secret(process: MemoryHost[Case]) -> Non
 async def test_a_decided_case_is_shown_as_decided(process: MemoryHost[Case]) -> None:
     receipt = post(process).json()
     await process.command(receipt["number"], CASE.decided(after(30), step_report("title", StepState.DONE, 30)))
-    case = client_of(process).get(receipt["tracking"], params={"secret": receipt["secret"]}).json()
+    case = client_of(process).get(receipt["tracking"], headers={"Case-Secret": receipt["secret"]}).json()
     assert (case["state"], case["outcome"]) == ("decided", "approved")
     assert case["decided_at"] == after(30).isoformat().replace("+00:00", "Z")
     assert case["history"][-1]["event_zh"] == "办结：准予"
 
 
-def test_a_wrong_secret_and_an_unknown_number_have_the_same_answer(process: MemoryHost[Case]) -> None:
-    known, other = post(process).json(), intake()
-    unknown = post(other).json()
+def test_every_wrong_pair_has_one_answer_and_leads_to_no_database(process: MemoryHost[Case]) -> None:
+    known, unknown = post(process).json(), post(intake()).json()
+    process.fault = DatabaseUnreachable("whoever asks it learns that it is not there")
     client = client_of(process)
-    answers = {
-        client.get(f"/cases/{number}", params={"secret": secret}).text
-        for number, secret in [
-            (known["number"], ""),
-            (known["number"], unknown["secret"]),
-            (unknown["number"], unknown["secret"]),
-            ("0000-0000-0000-0", known["secret"]),
-            ("nonsense", "查询码"),
-        ]
-    }
+    assert client.get(known["tracking"], headers={"Case-Secret": known["secret"]}).status_code == 503
+    answers = set()
+    for number, secret in [
+        (known["number"], ""),
+        (known["number"], unknown["secret"]),
+        (known["number"], known["secret"][:-1]),
+        (unknown["number"], known["secret"]),
+        (unknown["number"], ""),
+        ("0000-0000-0000-0", known["secret"]),
+        ("nonsense", "查询码"),
+    ]:
+        asked = client.get(f"/cases/{number}", headers={"Case-Secret": secret.encode()})
+        posted = client.post(f"/cases/{number}/tracking", json={"secret": secret})
+        assert problem(asked, 404) == problem(posted, 404)
+        answers |= {(one.text, one.headers["cache-control"]) for one in (asked, posted)}
     assert len(answers) == 1
-    problem(client.get(f"/cases/{known['number']}"), 404)
+    process.fault = None
+    absent = client.get(unknown["tracking"], headers={"Case-Secret": unknown["secret"]})
+    assert (absent.text, absent.headers["cache-control"]) in answers, "a right pair without a case"
+
+
+def test_a_secret_in_the_address_is_refused_with_where_it_belongs(process: MemoryHost[Case]) -> None:
+    receipt = post(process).json()
+    client = client_of(process)
+    for secret in (receipt["secret"], "AAAAA-BBBBB"):
+        for answer in (
+            client.get(receipt["tracking"], params={"secret": secret}),
+            client.get(receipt["tracking"], params={"secret": secret}, headers={"Case-Secret": receipt["secret"]}),
+            client.post(receipt["tracking"] + "/tracking", params={"secret": secret}, json={}),
+        ):
+            (fault,) = problem(answer, 422)["errors"]
+            assert fault["parameter"] == "secret"
+            assert "Case-Secret" in fault["detail"] and "Case-Secret" in fault["detail_zh"]
+            assert secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "declared", "status"),
+    [
+        (b"{}", "application/json", 422),
+        (b'{"secret": 1}', "application/json", 422),
+        (b'{"secret": "x", "secret": "y"}', "application/json", 422),
+        (b'{"secret": "' + b"x" * 101 + b'"}', "application/json", 422),
+        (b'{"secret": "' + b"x" * 2000 + b'"}', "application/json", 413),
+        (b"secret=x", "application/x-www-form-urlencoded", 415),
+        (b"{", "application/json", 400),
+    ],
+)
+def test_a_posted_secret_is_read_strictly(
+    process: MemoryHost[Case], content: bytes, declared: str, status: int
+) -> None:
+    client = client_of(process)
+    problem(client.post("/cases/x/tracking", content=content, headers={"Content-Type": declared}), status)
 
 
 def test_the_catalogue_is_public(process: MemoryHost[Case]) -> None:
