@@ -89,7 +89,8 @@ def serve(
         str,
         typer.Argument(
             callback=process_name,
-            help="Name of the service: intake, routing, monitor, the system of a department, or identity, the issuer.",
+            help="Name of the service: intake, routing, monitor, the system of a department; identity, the issuer; or "
+            "front, the one address.",
         ),
     ],
 ) -> None:
@@ -102,7 +103,9 @@ def serve(
 
 @app.command()
 def migrate(
-    services: Annotated[list[str], typer.Argument(help="Services to migrate; without a name, all but identity.")] = [],  # noqa: B006 - typer copies it
+    services: Annotated[
+        list[str], typer.Argument(help="Services to migrate; without a name, all but identity and front.")
+    ] = [],  # noqa: B006 - typer copies it
     database: Database = "",
 ) -> None:
     """Bring the databases of services up to date. It may be repeated, and run in several places at once."""

@@ -291,8 +291,8 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
 async def _print_accounts(console: Console, platform: Platform) -> None:
     from onedoor.demo_accounts import ready_accounts  # its libraries are needed here only
 
-    ready = f"Ready accounts at {platform.issuer}/login (account, password):"
-    console.print(both(ready, "可登录的账号（账号、密码）："), soft_wrap=True)
+    ready = f"Open {platform.front} and log in by one of these accounts (account, password):"
+    console.print(both(ready, "请打开该地址，用以下账号登录（账号、密码）："), soft_wrap=True)
     for account in await ready_accounts(platform.issuer_database):
         line = f"  {account.person_id:8} {account.password:20} {account.name}, {account.role}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

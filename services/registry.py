@@ -13,6 +13,19 @@ ISSUER = "identity"
 """The issuer of logins: a process with a database of its own, which processes no messages. Another one may stand in its
 place (OpenID Connect)."""
 
+FRONT = "front"
+"""The one address of pages and APIs: a process with a database of its own, which processes no messages."""
+
+PAGES: Mapping[str, tuple[str, ...]] = {
+    "intake": ("desk", "cases", "items", "entry", "authority"),
+    "routing": ("story", "lead"),
+    "monitor": ("board", "due", "overdue", "alerts", "time", "journal", "bulletin"),
+}
+"""The first segments of the paths of a service's pages, for people who have logged in."""
+
+PUBLIC_PAGES: Mapping[str, tuple[str, ...]] = {"intake": ("apply", "track", "published", "complaints", "verify")}
+"""The first segments of the paths of a service's pages that anybody may see."""
+
 
 class DepartmentError(BilingualError):
     """The installed departments cannot be used as they are. The message names them and the reason."""
@@ -72,7 +85,7 @@ def refresh() -> None:
 def _entry_points() -> Mapping[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=GROUP)):
-        if entry.name in found or entry.name in (*CORE_SERVICES, ISSUER):
+        if entry.name in found or entry.name in (*CORE_SERVICES, ISSUER, FRONT):
             raise DepartmentError(
                 f"two packages declare the service {entry.name!r}; one is {entry.value}; remove one of them",
                 f"有两个软件包声明了服务 {entry.name!r}，其一为 {entry.value}；请卸载其中一个",

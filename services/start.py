@@ -10,6 +10,7 @@ from contracts.bilingual import both
 from contracts.faults import both_of
 from services import registry
 from services.departments.sdk.declaration import resolve
+from services.front.migrations import FRONT_MIGRATIONS
 from services.identity.migrations import ISSUER_MIGRATIONS
 from services.load import load
 from services.runtime import telemetry
@@ -21,14 +22,23 @@ from services.runtime.settings import Settings
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store import tables
 
+_OTHERS = {registry.ISSUER: ISSUER_MIGRATIONS, registry.FRONT: FRONT_MIGRATIONS}
+"""The migrations of the processes without messages."""
+
 
 def serve(service: str) -> None:
-    """Run a service, or the issuer, by its settings until it is asked to stop. Raises `WrongSetting`."""
+    """Run a service, the issuer or the front by its settings until it is asked to stop. Raises `WrongSetting`."""
     if service == registry.ISSUER:
         from services.identity.app import run as run_issuer  # no other process needs its libraries
         from services.identity.settings import IdentitySettings
 
         run_issuer(read(IdentitySettings))
+        return
+    if service == registry.FRONT:
+        from services.front.app import run as run_front  # no other process needs its libraries
+        from services.front.settings import FrontSettings
+
+        run_front(read(FrontSettings))
         return
     os.environ.setdefault("ONEDOOR_SERVICE", service)
     is_department = service in registry.departments()
@@ -42,7 +52,8 @@ def serve(service: str) -> None:
 
 
 def migrate(services: Sequence[str], database: str) -> Iterator[str]:
-    """Migrate the databases of these services, all but the issuer's if none is named; yields each name when it is done.
+    """Migrate the databases of these services; yields each name when it is done. If none is named, those of all that
+    process messages.
 
     ``{service}`` in the address stands for the name. Raises `WrongSetting`.
     """
@@ -58,7 +69,7 @@ def migrate(services: Sequence[str], database: str) -> Iterator[str]:
     except ValueError as wrong:
         raise WrongSetting(f"ONEDOOR_DATABASE: {both_of(wrong)}") from None
     for name in names:
-        migrations = ISSUER_MIGRATIONS if name == registry.ISSUER else load(name).migrations
+        migrations = _OTHERS[name] if name in _OTHERS else load(name).migrations
         tables.migrate(name, migrations, database.replace("{service}", name))
         yield name
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from services import registry
 from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.declaration import resolve
+from services.front.settings import FrontSettings
 from services.identity.settings import IdentitySettings
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
@@ -59,6 +60,9 @@ _BEFORE_DEPARTMENTS = (
         "Read by `onedoor serve identity`, beside those of HTTP and no others.",
         IdentitySettings,
         HttpSettings,
+    ),
+    Group(
+        "The front", "Read by `onedoor serve front`, beside those of HTTP and no others.", FrontSettings, HttpSettings
     ),
 )
 

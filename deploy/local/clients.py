@@ -6,9 +6,10 @@ from pathlib import Path
 
 from deploy.local.site import Site
 from services.files import PRIVATE, complete_file
+from services.registry import FRONT
 
 PAGES = "pages"
-"""The name of the port of the pages, and of their program."""
+"""The name of the program of the pages, which is the front."""
 
 PAGES_SECRET, IMPORTING_SECRET = "pages-secret", "importing-secret"
 """The files with the secrets of the pages and of the importing system, beside the other secrets of the site."""
@@ -17,7 +18,7 @@ PAGES_SECRET, IMPORTING_SECRET = "pages-secret", "importing-secret"
 def write_clients(folder: Path, site: Site) -> Path:
     """Write the file of these programs. Secrets are drawn once and kept by the site."""
     file = folder / "clients.yaml"
-    pages = f"http://localhost:{site.port(PAGES)}"
+    pages = f"http://localhost:{site.port(FRONT)}"
     clients = [
         {
             "client_id": PAGES,
@@ -26,7 +27,7 @@ def write_clients(folder: Path, site: Site) -> Path:
             "grants": ["authorization_code"],
             "secret_sha256": _hash(site.secret(PAGES_SECRET)),
             "redirect_uris": [f"{pages}/session/back"],
-            "logout_uris": [f"{pages}/"],
+            "logout_uris": [f"{pages}/session/ended"],
             "scopes": ["openid"],
         },
         {

@@ -68,13 +68,13 @@ class Platform:
         return {"Authorization": f"Bearer {self._wiring.api_token}"}
 
     @property
-    def issuer(self) -> str:
-        """The address of the issuer of logins, where it runs."""
-        return self._wiring.issuer_address
+    def front(self) -> str:
+        """The one address of pages and APIs, where people log in."""
+        return self._wiring.front_address
 
     @property
     def issuer_database(self) -> str:
-        """The address of its database, with its password: not for logs."""
+        """The address of the issuer's database, with its password: not for logs."""
         return self._wiring.addresses().issuer
 
     @property
@@ -94,13 +94,11 @@ class Platform:
             self._notify(both("making the databases", "正在建立各数据库"))
             await run_together(self.engines.postgres.create_database(name) for name in wiring.databases())
             self._notify(both("bringing the databases up to date", "正在升级各数据库"))
-            issuing = [wiring.issuer_migration()] if self.options.issuer else []
-            migrations = [*(wiring.migration(name) for name in self.options.services), *issuing]
+            migrations = [*(wiring.migration(name) for name in self.options.services), *wiring.login_migrations()]
             await run_together(self.supervisor.run(migration) for migration in migrations)
             self._notify(both("starting the services", "正在启动各服务"))
             services = [replica for name in self.options.services for replica in wiring.replicas(name)]
-            issuer = [wiring.issuer()] if self.options.issuer else []
-            for specification in (*wiring.sandboxes(), *issuer, *services):
+            for specification in (*wiring.sandboxes(), *wiring.logins(), *services):
                 self.supervisor.keep(specification)
             await self.supervisor.all_ready(READY_SECONDS)
         except BaseException:

@@ -86,7 +86,7 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
         notify(both(f"the token of staff and operators is in {platform.token_place}", "工作人员和运维人员的令牌在该处"))
         notify(
             both(
-                f"people log in at {platform.issuer}; 'onedoor people add' adds them",
+                f"people open {platform.front} and log in; 'onedoor people add' adds them",
                 "登录地址如上；用 onedoor people add 添加人员",
             )
         )

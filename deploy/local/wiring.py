@@ -1,11 +1,12 @@
 """The processes of onedoor on one machine, the environment of each, and the modules that they share."""
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.clients import write_clients
+from deploy.local.clients import PAGES, PAGES_SECRET, write_clients
 from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
@@ -41,7 +42,7 @@ class Options:
     """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
     issuer: bool = False
-    """Whether the issuer of logins that comes with onedoor runs as well."""
+    """Whether people can log in: the issuer that comes with onedoor and the front run as well."""
     limited: bool = True
     """Whether the requests of each client are limited. Sample applicants are all one client."""
     throwaway: bool = False
@@ -74,8 +75,8 @@ class Wiring:
 
     def databases(self) -> tuple[str, ...]:
         """The databases that are needed: one for each service, and one for the ledger of each sandbox."""
-        issuer = (registry.ISSUER,) if self._options.issuer else ()
-        return (*(f"onedoor_{name}" for name in (*self._options.services, *issuer)), *self._ledgers.values())
+        logins = (registry.ISSUER, registry.FRONT) if self._options.issuer else ()
+        return (*(f"onedoor_{name}" for name in (*self._options.services, *logins)), *self._ledgers.values())
 
     def addresses(self) -> Addresses:
         """The addresses of these databases, for operators' commands."""
@@ -111,23 +112,49 @@ class Wiring:
         own = {**self._service(service), **self._ports(name), "ONEDOOR_REPLICA": str(number)}
         return self._serving(name, service, own)
 
-    def issuer_migration(self) -> Specification:
-        """The task that migrates the database of the issuer."""
-        environment = self._environment(registry.ISSUER, self._issuer())
-        return Specification(f"migrate-{registry.ISSUER}", ("migrate", registry.ISSUER), environment)
+    def login_migrations(self) -> list[Specification]:
+        """The tasks that migrate the databases of the issuer and of the front; none where people do not log in."""
+        return [
+            Specification(f"migrate-{name}", ("migrate", name), self._environment(name, own))
+            for name, own in self._logins().items()
+        ]
 
-    def issuer(self) -> Specification:
-        """The issuer of logins."""
-        return self._serving(registry.ISSUER, registry.ISSUER, self._issuer())
+    def logins(self) -> list[Specification]:
+        """The issuer of logins and the front; none where people do not log in."""
+        return [self._serving(name, name, own) for name, own in self._logins().items()]
 
     @property
-    def issuer_address(self) -> str:
-        """The address of the issuer. It has a name, since passkeys belong to names."""
-        return f"http://localhost:{self._site.port(registry.ISSUER)}"
+    def front_address(self) -> str:
+        """The one address of pages and APIs, and of the issuer. It has a name, since passkeys belong to names."""
+        return f"http://localhost:{self._site.port(registry.FRONT)}"
+
+    def _logins(self) -> Mapping[str, Environment]:
+        return {registry.ISSUER: self._issuer(), registry.FRONT: self._front()} if self._options.issuer else {}
+
+    def _front(self) -> Environment:
+        services = {
+            name: {
+                "addresses": [f"http://{HOST}:{replica.port}" for replica in self.replicas(name)],
+                "pages": registry.PAGES.get(name, ()),
+                "public": registry.PUBLIC_PAGES.get(name, ()),
+            }
+            for name in self._options.services
+        }
+        return {
+            "ONEDOOR_ADDRESS": self.front_address,
+            "ONEDOOR_ISSUER": self.front_address,
+            "ONEDOOR_ISSUER_ADDRESSES": f"http://{HOST}:{self._site.port(registry.ISSUER)}",
+            "ONEDOOR_CLIENT_ID": PAGES,
+            "ONEDOOR_CLIENT_SECRET": self._site.secret(PAGES_SECRET),
+            "ONEDOOR_SERVICES": json.dumps(services),
+            "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{registry.FRONT}"),
+            **self._ports(registry.FRONT),
+            "ONEDOOR_SECRET_KEY": self._site.secret("front-key"),
+        }
 
     def _issuer(self) -> Environment:
         return {
-            "ONEDOOR_ISSUER": self.issuer_address,
+            "ONEDOOR_ISSUER": self.front_address,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{registry.ISSUER}"),
             **self._ports(registry.ISSUER),
             "ONEDOOR_SECRET_KEY": self._site.secret("issuer-key"),
@@ -213,6 +240,7 @@ def preload(systems: Iterable[str], *, issuer: bool = False) -> Iterator[str]:
     yield from _ALWAYS
     if issuer:
         yield f"services.{registry.ISSUER}.app"
+        yield f"services.{registry.FRONT}.app"
     yield from (f"services.{name}.app" for name in registry.CORE_SERVICES)
     for department in map(registry.department, systems):
         yield from (module_of(department.adapter), module_of(department.settings))

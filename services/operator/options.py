@@ -42,10 +42,10 @@ def case_number(case: str | None) -> str | None:
 
 
 def process_name(name: str) -> str:
-    """Check that this is the name of a service, or of the issuer."""
-    from services.registry import ISSUER
+    """Check that this is the name of a service, of the issuer, or of the front."""
+    from services.registry import FRONT, ISSUER
 
-    if name != ISSUER:
+    if name not in (ISSUER, FRONT):
         service_name(name)
     return name
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 import services
 from onedoor.cli import app
+from services.front.web import figures
 from services.runtime import telemetry
 from services.runtime.store.database import SERVER_SETTINGS
 from tools import drawings, settings_table
@@ -109,7 +110,8 @@ def test_every_setting_and_metric_exists(document: Path) -> None:
 
 def metrics() -> set[str]:
     """The names of our metrics, as Prometheus knows them."""
-    ours = [one for one in vars(telemetry).values() if isinstance(one, Counter | Gauge | Histogram)]
+    modules = (telemetry, figures)
+    ours = [one for module in modules for one in vars(module).values() if isinstance(one, Counter | Gauge | Histogram)]
     families = [family for one in ours for family in one.describe()]
     return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
 

@@ -145,7 +145,7 @@ def _issuer(options: DatabaseOptions, issuer: str) -> str:
             return encrypted_url(issuer).rstrip("/")
         except ValueError as wrong:
             raise wrong_option(*texts_of(wrong), "--issuer") from None
-    kept = (options.folder or DEFAULT_FOLDER) / "addresses" / "identity.port"
+    kept = (options.folder or DEFAULT_FOLDER) / "addresses" / "front.port"
     try:
         return f"http://localhost:{int(kept.read_text())}"
     except (OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ OTHER = {"X-Forwarded-For": "192.0.2.7"}
 @pytest.fixture
 async def limited(issuer_database: str, tmp_path: Path) -> AsyncIterator[Issuing]:
     """An issuer to which a client may send three requests of each kind in a minute."""
-    own = dict.fromkeys(("tokens_a_minute", "devices_a_minute", "login_pages_a_minute"), FREE)
+    own: dict[str, Any] = dict.fromkeys(("tokens_a_minute", "devices_a_minute", "login_pages_a_minute"), FREE)
     async with issuing(issuer_database, tmp_path, **own) as limited:
         yield limited
 

@@ -74,7 +74,7 @@ def test_the_issuer_of_a_folder_is_found(database: str, tmp_path: Path, monkeypa
     monkeypatch.delenv("ONEDOOR_DATABASE")
     write_addresses(tmp_path, Addresses({}, {}, database))
     (tmp_path / "addresses").mkdir()
-    (tmp_path / "addresses" / "identity.port").write_text("12345\n")
+    (tmp_path / "addresses" / "front.port").write_text("12345\n")
     folder = ("--folder", str(tmp_path))
     assert onedoor("add", "li-na", "--name", "李娜", *folder).exit_code == 0
     assert onedoor("enrol", "li-na", *folder).stdout.startswith("http://localhost:12345/enrol#")

@@ -1,4 +1,4 @@
-"""The issuer as a process of a local site, and the accounts of the demo."""
+"""The issuer and the front as processes of a local site, and the accounts of the demo."""
 
 import asyncio
 from pathlib import Path
@@ -11,8 +11,11 @@ from deploy.local.processes.supervisor import Supervisor
 from deploy.local.wiring import Options, Wiring, preload
 from onedoor.demo_accounts import ready_accounts
 from services.runtime.security.access_tokens import TokenVerifier
+from tests.support.front.fronting import follow
 from tests.support.identity.browser import Browser
 from tests.support.identity.program import content
+
+LOGINS = ("identity", "front")
 
 
 @pytest.fixture
@@ -20,36 +23,47 @@ def wiring(engines: Engines, tmp_path: Path) -> Wiring:
     return Wiring(tmp_path, engines.kafka, engines.database_url, Options(systems=(), issuer=True))
 
 
-async def test_people_of_the_demo_and_programs_of_the_site_log_in(
+async def test_people_of_the_demo_and_programs_of_the_site_log_in_at_one_address(
     wiring: Wiring, engines: Engines, tmp_path: Path
 ) -> None:
     supervisor = Supervisor(tmp_path / "logs", preload((), issuer=True), print)
-    assert "onedoor_identity" in wiring.databases()
-    await engines.postgres.create_database("onedoor_identity", template="template0")
+    assert {f"onedoor_{name}" for name in LOGINS} <= set(wiring.databases())
+    for name in LOGINS:
+        await engines.postgres.create_database(f"onedoor_{name}", template="template0")
     supervisor.start()
     try:
-        await supervisor.run(wiring.issuer_migration())
-        supervisor.keep(wiring.issuer())
+        for migration in wiring.login_migrations():
+            await supervisor.run(migration)
+        for process in wiring.logins():
+            supervisor.keep(process)
         await supervisor.all_ready(60)
         accounts = await ready_accounts(wiring.addresses().issuer)
         assert len(accounts) == 3
-        async with Browser(wiring.issuer_address) as browser:
+        async with Browser(wiring.front_address) as browser:
             for account in accounts:
                 browser.cookies.clear()
-                assert (await browser.log_in(account.person_id, account.password)).status == 303
+                back = await follow(browser, await browser.get("/board"), account.person_id, account.password)
+                assert back.location == f"{wiring.front_address}/board"
+                assert content(await browser.get("/session/state"))["person"] == account.person_id
+            # Monitor does not run here: its page says so, in the session.
+            page = await browser.get("/board", Accept_Language="zh-CN")
+            assert page.status == 502 and "monitor 没有应答" in page.text
+        async with Browser(wiring.front_address) as program:
             secret = (tmp_path / "addresses" / IMPORTING_SECRET).read_text()
             fields = {"grant_type": "client_credentials", "client_id": "importing", "client_secret": secret}
-            token = content(await browser.post("/token", fields))["access_token"]
-            assert (await TokenVerifier(wiring.issuer_address, "onedoor").verify(token)).subject == "importing"
-            assert (await browser.get("/health")).status == 200
+            token = content(await program.post("/token", fields))["access_token"]
+            assert (await TokenVerifier(wiring.front_address, "onedoor").verify(token)).subject == "importing"
+            assert (await program.get("/health")).status == 200
     finally:
         await supervisor.stop()
-        await engines.postgres.drop_database("onedoor_identity")
+        for name in LOGINS:
+            await engines.postgres.drop_database(f"onedoor_{name}")
     log = "".join(file.read_text() for file in await asyncio.to_thread(lambda: list((tmp_path / "logs").iterdir())))
     assert secret not in log and not any(account.password in log for account in accounts)
 
 
-def test_a_site_without_an_issuer_has_nothing_of_it(engines: Engines, tmp_path: Path) -> None:
+def test_a_site_without_logins_has_nothing_of_them(engines: Engines, tmp_path: Path) -> None:
     wiring = Wiring(tmp_path, engines.kafka, engines.database_url, Options(systems=()))
-    assert "onedoor_identity" not in wiring.databases() and wiring.addresses().issuer == ""
-    assert "services.identity.app" not in set(preload(()))
+    assert not {f"onedoor_{name}" for name in LOGINS} & set(wiring.databases())
+    assert wiring.addresses().issuer == "" and wiring.logins() == [] and wiring.login_migrations() == []
+    assert not {f"services.{name}.app" for name in LOGINS} & set(preload(()))

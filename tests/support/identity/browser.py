@@ -22,6 +22,7 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self._area: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -29,6 +30,20 @@ class _Forms(HTMLParser):
             self.forms.append(Form(given.get("action") or ""))
         elif tag == "input" and self.forms and given.get("name"):
             self.forms[-1].values[given["name"] or ""] = given.get("value") or ""
+        elif tag == "textarea" and self.forms:
+            self._area = given.get("name") or ""
+            self.forms[-1].values[self._area] = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            self.forms[-1].values[self._area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._area is not None:
+            values, name = self.forms[-1].values, self._area
+            self._area = None
+            # The line end after the tag is not part of the value, and a form sends line ends in one way.
+            values[name] = values[name].removeprefix("\n").replace("\r\n", "\n").replace("\n", "\r\n")
 
 
 @dataclass
@@ -77,6 +92,10 @@ class Browser:
 
     async def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Answer:
         return await self._request("POST", path, headers, data=dict(fields))
+
+    async def send(self, method: str, path: str, **headers: str) -> Answer:
+        """A request with another method."""
+        return await self._request(method, path, headers)
 
     async def submit(self, page: Answer, action: str, **typed: str) -> Answer:
         """Send the form of a page with what was typed into it."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from socket import AF_INET, SOCK_STREAM, socket
+from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -72,10 +72,12 @@ class MovedClock:
 class Issuing:
     """A running issuer and its database."""
 
-    def __init__(self, issuer: Issuer, clock: MovedClock) -> None:
+    def __init__(self, issuer: Issuer, clock: MovedClock, process: str) -> None:
         self.issuer = issuer
         self.clock = clock
         self.url = issuer.url
+        self.process = process
+        """The address of the process itself."""
 
     async def enrolment(self, person_id: str, name: str = "王芳") -> str:
         """The code of a new link of enrolment for this person, whose account is made if there is none."""
@@ -104,21 +106,33 @@ class Issuing:
 
 
 @asynccontextmanager
-async def issuing(database_url: str, folder: Path, **own: Any) -> AsyncIterator[Issuing]:
-    """An issuer that serves until the end, with these settings of its own. Its hashes of passwords are cheap."""
+async def issuing(
+    database_url: str,
+    folder: Path,
+    programs: str = CLIENTS,
+    url: str | None = None,
+    clock: MovedClock | None = None,
+    port: int = 0,
+    **own: Any,
+) -> AsyncIterator[Issuing]:
+    """An issuer that serves until the end, with these settings of its own. Its hashes of passwords are cheap.
+
+    ``url`` is its address where people reach it behind another server.
+    """
     clients = folder / "clients.yaml"
-    clients.write_text(CLIENTS, encoding="utf-8")
+    clients.write_text(programs, encoding="utf-8")
     with socket(AF_INET, SOCK_STREAM) as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
         port = listening.getsockname()[1]
         settings = IdentitySettings(
-            issuer=f"http://localhost:{port}",
+            issuer=url or f"http://localhost:{port}",
             database=database_url,
             secret_key="k" * 32,
             clients=clients,
             **own,
         )
-        clock = MovedClock()
+        clock = clock or MovedClock()
         issuer = Issuer(
             settings,
             read_clients(clients),
@@ -135,7 +149,7 @@ async def issuing(database_url: str, folder: Path, **own: Any) -> AsyncIterator[
 
         await eventually(started)
         try:
-            yield Issuing(issuer, clock)
+            yield Issuing(issuer, clock, f"http://127.0.0.1:{port}")
         finally:
             server.should_exit = True
             await serving

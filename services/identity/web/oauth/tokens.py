@@ -1,7 +1,6 @@
 """Access tokens (RFC 9068) and ID tokens (OpenID Connect Core 1.0) in authlib's generators."""
 
 import secrets
-import time
 from typing import Any
 
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
@@ -59,7 +58,8 @@ class IdTokens(OpenIDCode):
         return self._keys
 
     def get_client_claims(self, client: RegisteredClient) -> dict[str, Any]:
-        return {"iss": self._issuer.url, "aud": [client.get_client_id()], "exp": int(time.time()) + ID_TOKEN_S}
+        expires_at = int(self._issuer.now().timestamp()) + ID_TOKEN_S
+        return {"iss": self._issuer.url, "aud": [client.get_client_id()], "exp": expires_at}
 
     def get_compatible_claims(self, request: Any) -> dict[str, Any]:
         grant: Grant = request.user.grant

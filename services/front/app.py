@@ -1,0 +1,111 @@
+"""The process of the front: its sessions, and what it does by itself. It processes no messages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+import uvloop
+from fastapi import FastAPI
+
+from services.front.core.routes import Routes
+from services.front.jobs.issuer import IssuerClient
+from services.front.jobs.sessions import Sessions
+from services.front.migrations import FRONT_MIGRATIONS
+from services.front.settings import FrontSettings
+from services.front.store.secrets import Seal
+from services.front.web.answers import Answers
+from services.front.web.front import STREAMS_EXAMINED_S, Front
+from services.front.web.routes import BACK, routes
+from services.front.web.upstreams import Upstreams
+from services.runtime import telemetry
+from services.runtime.clock import machine_now
+from services.runtime.failures import Failures
+from services.runtime.http.app import web_application
+from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.server import serving
+from services.runtime.jobs.loop import run_periodically
+from services.runtime.stop_signal import stop_signal
+from services.runtime.store.database import open_database
+from services.runtime.store.tables import database_faults
+
+NAME = "front"
+
+ISSUER = "issuer"
+"""The name of the issuer that comes with onedoor among those to which requests are sent on."""
+
+TIDIED_S = 30.0
+"""Machine seconds between two rounds of ending and deleting sessions."""
+
+ADVICE = "see the reason in the log; sessions that have ended are refused all the same"
+
+log = telemetry.logger(__name__)
+
+
+class Applications(NamedTuple):
+    """What browsers and programs reach, and what operators reach."""
+
+    public: Front
+    operator: FastAPI
+
+
+@asynccontextmanager
+async def front_of(
+    settings: FrontSettings, failures: Failures, now: Callable[[], datetime] = machine_now, **upstream_limits: float
+) -> AsyncIterator[Applications]:
+    """The applications of these settings, and what runs by itself beside them."""
+    database = open_database(settings.database.get_secret_value(), f"onedoor {NAME}", settings.database_connections)
+    issuer = IssuerClient(settings.issuer, settings.client_id, settings.client_secret, f"{settings.address}{BACK}", now)
+    sessions = Sessions(database, issuer, Seal(settings.secret_key), settings.limits, now)
+    answers = Answers(settings.address)
+    addresses = {name: backend.addresses for name, backend in settings.services.items()}
+    if settings.issuer_addresses:
+        addresses[ISSUER] = settings.issuer_addresses
+    upstreams = Upstreams(addresses, **upstream_limits)
+
+    async def faults() -> list[str]:
+        return await database_faults(database, FRONT_MIGRATIONS)
+
+    own = web_application(NAME, routes(settings, sessions, issuer, answers))
+    add_health(own, faults)
+    table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)
+    front = Front(own, settings.address, table, sessions, upstreams, answers)
+    jobs = [
+        asyncio.create_task(run_periodically("sessions", sessions.tidy, lambda: TIDIED_S, failures, advice=ADVICE)),
+        asyncio.create_task(
+            run_periodically("streams", front.close_streams, lambda: STREAMS_EXAMINED_S, failures, advice=ADVICE)
+        ),
+    ]
+    try:
+        yield Applications(front, operator_application(own, faults, failures.shown))
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await upstreams.close()
+        await database.dispose()
+
+
+async def serve(settings: FrontSettings, stop: asyncio.Event) -> None:
+    """Run one replica until ``stop`` is set."""
+    stopping = asyncio.ensure_future(stop.wait())
+    async with (
+        front_of(settings, Failures()) as front,
+        serving(front.public, front.operator, settings) as ended,
+    ):
+        log.info("started", host=settings.host, port=settings.port, operator_port=settings.operator_port)
+        await asyncio.wait({*ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+    log.info("stopped")
+
+
+def run(settings: FrontSettings) -> None:
+    """Run one replica until SIGTERM or SIGINT. Raises `SystemExit` after a failure, which is logged."""
+    telemetry.configure(NAME, settings.replica, settings.log_level)
+
+    async def main() -> None:
+        await serve(settings, stop_signal())
+
+    with telemetry.failures_logged(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

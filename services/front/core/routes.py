@@ -1,0 +1,101 @@
+"""Where a request goes, by the first segments of its path, which are compared as they were sent."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from contracts.faults import Fault, located
+from contracts.values import StrictValue
+
+Segment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+
+OWN = frozenset({"health", "preferences", "session"})
+"""First segments of the paths of the front itself."""
+
+ISSUER = frozenset(
+    {
+        ".well-known",
+        "authorize",
+        "device",
+        "device_authorization",
+        "enrol",
+        "jwks",
+        "login",
+        "logout",
+        "revoke",
+        "token",
+    }
+)
+"""First segments of the paths of the issuer that comes with onedoor."""
+
+_TRICK = re.compile(r"//|\\|%2f|%5c|%00|/(?:\.|%2e){1,2}(?:[/;]|%3b|$)", re.IGNORECASE)
+"""What servers read in different ways: an empty segment, a hidden slash, and steps to another folder."""
+
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1999}")
+"""A path with query: printable ASCII without a backslash. After two slashes a browser reads the name of a host, and it
+skips tabs and line ends."""
+
+
+class Backend(StrictValue):
+    """The processes of a service, and the first segments of the paths of its pages.
+
+    ``pages`` are shown to people who have logged in, ``public`` to everybody.
+    """
+
+    addresses: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)]
+    pages: tuple[Segment, ...] = ()
+    public: tuple[Segment, ...] = ()
+
+
+class Route(NamedTuple):
+    """Where a request goes.
+
+    ``api``: for programs and scripts; ``asset``: the same for everybody; ``page``: for people who have logged in;
+    ``public``: a page for everybody; ``issuer``: to the issuer of logins.
+    """
+
+    service: str
+    kind: Literal["api", "asset", "page", "public", "issuer"]
+
+
+class Routes:
+    """The table of routes. Raises `ValidationError` for a segment that two would get."""
+
+    def __init__(self, backends: Mapping[str, Backend], issuer: str | None = None) -> None:
+        """``issuer``: the name under which the issuer's processes are known, if they stand behind this address."""
+        self._services = frozenset(backends)
+        self._pages: dict[str, Route] = {} if issuer is None else dict.fromkeys(ISSUER, Route(issuer, "issuer"))
+        faults = []
+        for name, backend in backends.items():
+            for place, segments in (("pages", backend.pages), ("public", backend.public)):
+                for index, segment in enumerate(segments):
+                    if segment in self._pages or segment in OWN | ISSUER | {"api", "assets"}:
+                        taken = (
+                            "is taken already; each first segment leads to one service",
+                            "已被占用，首段路径只能归一个服务",
+                        )
+                        faults.append(Fault((name, place, index), *taken))
+                    self._pages[segment] = Route(name, "page" if place == "pages" else "public")
+        if faults:
+            raise located("Routes", faults)
+
+    def find(self, path: str) -> Route | None:
+        """The route of a path, as it was sent; None for one that leads nowhere."""
+        first, _, rest = path[1:].partition("/")
+        if first in ("api", "assets"):
+            service, slash, _ = rest.partition("/")
+            known = slash and service in self._services
+            return Route(service, "api" if first == "api" else "asset") if known else None
+        return self._pages.get(first)
+
+
+def is_plain(path: str) -> bool:
+    """Whether every server reads this path, as it was sent, in the same way."""
+    return path.isascii() and path.isprintable() and not _TRICK.search(path)
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a browser that is sent to this path, with its query, stays at this address."""
+    return _OWN_PATH.fullmatch(path) is not None and is_plain(path.partition("?")[0].partition("#")[0])

@@ -1,0 +1,1 @@
+"""What the front does at the issuer of logins, and by itself."""
