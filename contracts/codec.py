@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from contracts.bilingual import BilingualError
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
-from contracts.registry import MAX_RECORD_BYTES, REGISTRY, topic_of
+from contracts.registry import COMPACTED, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES, REGISTRY, topic_of
 from contracts.values import NO_INPUT_IN_ERRORS
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
@@ -32,14 +32,15 @@ def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Messa
     """Decode one record.
 
     Raises `InvalidRecord` for a record that is empty, too large, no JSON, no CloudEvent, of an unknown type or version,
-    on the wrong topic, keyed by another case than that of its event, or that contains a NUL character.
+    on the wrong topic, keyed by another case or kind than that of its event, or that contains a NUL character.
     """
     if value is None:
         raise InvalidRecord("the record is empty", "记录为空")
-    if len(value) > MAX_RECORD_BYTES:
+    largest = MAX_DOCUMENT_BYTES if topic in COMPACTED else MAX_RECORD_BYTES
+    if len(value) > largest:
         raise InvalidRecord(
-            f"the record has {len(value)} bytes; at most {MAX_RECORD_BYTES} are allowed",
-            f"记录有 {len(value)} 字节，最多允许 {MAX_RECORD_BYTES} 字节",
+            f"the record has {len(value)} bytes; at most {largest} are allowed",
+            f"记录有 {len(value)} 字节，最多允许 {largest} 字节",
         )
     if b"\\u0000" in value:
         # PostgreSQL cannot store it in a text
@@ -49,7 +50,7 @@ def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Messa
     except ValidationError as error:
         raise InvalidRecord(*_describe(error)) from None
     if key != envelope.subject.encode():
-        raise InvalidRecord("the record's key is not the case of its event", "记录的键不是其事件的办件")
+        raise InvalidRecord("the record's key is not the subject of its event", "记录的键不是其事件的主题对象")
     if topic != topic_of(envelope.data):
         raise InvalidRecord(f"{envelope.type} does not belong on topic {topic}", f"{envelope.type} 不属于主题 {topic}")
     return envelope

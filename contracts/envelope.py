@@ -2,7 +2,8 @@
 
 An envelope is a CloudEvent (CloudEvents 1.0.2) in the structured mode of the Kafka protocol binding: the
 whole event is one JSON document in the record's value, so that a plain console consumer can read it. The
-record's key is the case id, which is also the event's ``subject``.
+record's key is the case id, which is also the event's ``subject``. A document that is no case (`Document`) has its kind
+instead.
 """
 
 from datetime import UTC, datetime
@@ -48,6 +49,13 @@ class Message(Value):
     """The CloudEvents type, ending in the major version: ``onedoor.case.accepted.v1``."""
 
 
+class Document(Message):
+    """Reference data that one service publishes whole and every process keeps. The newest one of its kind counts."""
+
+    kind: ClassVar[str]
+    """The key of its records, on a compacted topic."""
+
+
 class TimerFired(Message):
     """The timer or retry of a case is due. Local to a service; never on Kafka."""
 
@@ -82,11 +90,17 @@ class Envelope(Value, Generic[D]):
     data: D
 
 
+class DocumentEnvelope(Envelope[D]):
+    """A document with its CloudEvents attributes."""
+
+    subject: Code
+
+
 @cache
 def envelope_class(message: type[M]) -> type[Envelope[M]]:
     """The class of the envelopes of this type of message."""
     tag: Any = Literal[message.type]
-    base: Any = Envelope[message]  # type: ignore[valid-type]
+    base: Any = DocumentEnvelope[message] if issubclass(message, Document) else Envelope[message]  # type: ignore[valid-type]
     return cast(type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base, type=(tag, message.type)))
 
 

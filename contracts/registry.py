@@ -8,7 +8,7 @@ table, and the AsyncAPI document is generated from it.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from contracts.envelope import Message
+from contracts.envelope import Document, Message
 from contracts.messages.alerts import (
     AlertAcknowledged,
     AlertAppealed,
@@ -32,6 +32,7 @@ from contracts.messages.cases import (
     CaseSuspended,
 )
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
+from contracts.messages.documents import PostsPublished
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 
@@ -77,11 +78,21 @@ REGISTRY: dict[type[Message], Route] = {
     AppealDecided: Route("onedoor.alerts", "monitor", ()),
     OperationsAlerted: Route("onedoor.alerts", "monitor", ()),
     TimeDoubted: Route("onedoor.alerts", "monitor", ()),
+    PostsPublished: Route("onedoor.documents", "monitor", ("departments", "intake", "monitor", "routing")),
 }
-"""All messages on Kafka. The key of every record is the case id."""
+"""All messages on Kafka. The key of every record is the case id; that of a document is its kind."""
+
+COMPACTED = frozenset(route.topic for message, route in REGISTRY.items() if issubclass(message, Document))
+"""The topics of which Kafka keeps the newest record of each key, with one partition."""
+
+CASE_MESSAGES = tuple(message for message in REGISTRY if not issubclass(message, Document))
+"""All messages about cases."""
 
 MAX_RECORD_BYTES = 256 * 1024
-"""The largest record. A larger one becomes a dead letter."""
+"""The largest record about a case. A larger one becomes a dead letter."""
+
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+"""The largest document: the posts of a province are some megabytes."""
 
 
 def topic_of(message: Message) -> str:

@@ -3,12 +3,11 @@
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx2
 from rich.console import Console, Group
@@ -18,20 +17,23 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.bilingual import both
+from contracts.rights.table import Role
 from contracts.working_time import published_calendar
+from contracts.zone import CHINA
+from deploy.local.clients import IMPORTING
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.terminal import Terminal
 from deploy.local.wiring import Options
 from onedoor.applicants import applications
+from onedoor.program_login import ProgramLogin, directory_with_program
 from onedoor.temporary_run import RunFailed, local_client, run_in_temporary_folder, write_json
 from services.intake.catalogue.load import sample_catalogue
 from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
 from services.runtime.clock import Clock, FileClock
 
-ZONE = ZoneInfo("Asia/Shanghai")
-BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=ZONE)
+BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 """A Monday morning."""
 
 DAYS_A_SECOND = 0.5
@@ -58,8 +60,6 @@ COLUMNS = ("received", "closed", "on_time", "warnings", "yellow_cards", "red_car
 
 YEAR = str(BEGINS.year)
 """The period of the figures: the clock does not leave it."""
-
-REQUEST = '  curl -H "Authorization: Bearer TOKEN" ADDRESS'
 
 NEXT = {
     ".venv/bin/onedoor demo --stay": both("the same, and it keeps running, with its addresses", "同上，结束后继续运行"),
@@ -99,7 +99,7 @@ async def _demo(
     progress: Progress, output: Path | None, stay: bool, console: Console, folder: Path, notify: Notify
 ) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    options = replace(_options(sample_catalogue(), folder / "clock"), issuer=stay)
+    options = _options(sample_catalogue(), folder / "clock")
     started = f"{len(options.services)} services and {len(options.systems)} department systems"
     notify(both(f"starting Apache Kafka, PostgreSQL, {started} in {folder}", "正在启动"))
     async with Platform(folder, options, notify) as platform:
@@ -111,7 +111,8 @@ async def _demo(
             )
         )
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        async with local_client(timeout_s=30, headers=platform.staff) as client:
+        login = ProgramLogin(platform.issuer, IMPORTING, platform.importing_secret)
+        async with local_client(timeout_s=30, auth=login) as client:
             arriving = asyncio.create_task(_arrive(client, platform.api("intake"), clock, progress))
             await _follow(client, platform.api("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)
@@ -140,7 +141,8 @@ def _options(catalogue: Catalogue, clock: Path) -> Options:
         extra[f"sandbox-{system}"] = behaviour | {"ONEDOOR_SANDBOX_SEED": system}
         extra[system] = {"ONEDOOR_POLL_INTERVAL_S": "0.05"}
     extra["monitor"] = {"ONEDOOR_FIGURES_LONGEST_S": "1"}
-    return Options(clock=str(clock), limited=False, throwaway=True, extra=extra)
+    directory = directory_with_program(Role.SUPERVISOR)
+    return Options(clock=str(clock), limited=False, throwaway=True, extra=extra, issuer=True, directory=directory)
 
 
 def _arrivals(count: int) -> list[datetime]:
@@ -149,7 +151,7 @@ def _arrivals(count: int) -> list[datetime]:
     days: list[datetime] = []
     while len(days) < ARRIVAL_DAYS:
         if calendar.is_working(day):
-            days.append(datetime.combine(day, BEGINS.time(), ZONE))
+            days.append(datetime.combine(day, BEGINS.time(), CHINA))
         day += timedelta(days=1)
     hours = [number * HOURS_A_DAY * ARRIVAL_DAYS / count for number in range(count)]
     return [days[int(hour // HOURS_A_DAY)] + timedelta(hours=hour % HOURS_A_DAY) for hour in hours]
@@ -219,7 +221,7 @@ async def _board(client: httpx2.AsyncClient, monitor: str, **query: str) -> Figu
 
 def _picture(progress: Progress, now: datetime) -> Group:
     total = progress.bundles["total"]["figures"] if progress.bundles else {}
-    day = Text(f"{now.astimezone(ZONE):%A %d %B %Y, %H:%M}", style="bold")
+    day = Text(f"{now.astimezone(CHINA):%A %d %B %Y, %H:%M}", style="bold")
     bars = Table.grid(padding=(0, 2))
     for name in COLUMNS:
         value = total.get(name, 0)
@@ -279,9 +281,6 @@ def _print_next_steps(console: Console, platform: Platform, stay: bool, first_de
         ):
             console.print(f"  {address:34} {meaning}", soft_wrap=True)
         console.print(f"  {platform.folder}/logs", soft_wrap=True)
-        token = f"Monitor answers staff. Their token is in {platform.token_place}:"
-        console.print(both(token, "monitor 只答复工作人员，令牌在该处："), markup=False, soft_wrap=True)
-        console.print(REQUEST, markup=False, soft_wrap=True)
         return
     console.print(both("What to try next:", "接下来可以试试："))
     for command, meaning in NEXT.items():

@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import httpx2
@@ -90,10 +90,10 @@ class WaitingTransport(httpx2.AsyncHTTPTransport):
             await self.sleep(wait_s)
 
 
-def local_client(timeout_s: float, headers: Mapping[str, str] = {}) -> httpx2.AsyncClient:
-    """A client that sends these headers to services of the run. They are on this machine, so it uses no proxy."""
+def local_client(timeout_s: float, auth: httpx2.Auth | None = None) -> httpx2.AsyncClient:
+    """A client of the services of the run. They are on this machine, so it uses no proxy."""
     transport = WaitingTransport(trust_env=False)
-    return httpx2.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False, headers=dict(headers))
+    return httpx2.AsyncClient(timeout=timeout_s, transport=transport, trust_env=False, auth=auth)
 
 
 def write_json(file: Path, result: object) -> None:

@@ -234,7 +234,11 @@ def _message(message: type[Message]) -> dict[str, Any]:
             "schemaFormat": "application/schema+json;version=draft-2020-12",
             "schema": {"$ref": f"./{message.type}.json"},
         },
-        "bindings": {"kafka": {"key": {"type": "string", "description": "The case id, as in the subject."}}},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "As the subject: the case id, or the kind of a document."}
+            }
+        },
     }
 
 

@@ -101,6 +101,8 @@ class AlertAction(Message):
     rung: Rung
     occurrence: Occurrence = 1
     by: PersonId
+    on_behalf_of: PersonId | None = None
+    """The person on leave for whom it is done."""
     reason: Reason
     region: Region | None = None
 

@@ -63,7 +63,16 @@ ChangeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """The id of one change to the time of a case, so that it counts once however often it is published."""
 
 
-class CaseSuspended(SuspendedPeriod, Message):
+class Authored(Value):
+    """A change that a person makes."""
+
+    by: PersonId | None = None
+    """None in messages of earlier versions, which did not name the person."""
+    on_behalf_of: PersonId | None = None
+    """The person on leave for whom it is done."""
+
+
+class CaseSuspended(Authored, SuspendedPeriod, Message):
     """The time of the case stops counting, or counts again.
 
     Published again until monitor confirms the ``change_id``. Of one suspension the latest ``recorded_at`` holds.
@@ -77,7 +86,7 @@ class CaseSuspended(SuspendedPeriod, Message):
     recorded_at: Instant
 
 
-class CaseExtended(Message):
+class CaseExtended(Authored, Message):
     """The limit of the case, and of the steps that the extension is for, was extended once, and the applicant was
     notified of the reason (Administrative Licensing Law, article 42).
 
@@ -97,7 +106,7 @@ class CaseExtended(Message):
     """When the applicant was notified."""
 
 
-class CaseRestarted(Message):
+class CaseRestarted(Authored, Message):
     """The time of the case begins anew. Of several messages the latest ``restarted_at`` holds."""
 
     type: ClassVar[str] = "onedoor.case.restarted.v1"
@@ -171,6 +180,8 @@ class CaseHeld(SuspendedPeriod, Message):
 
     hold: ChangeId
     by: PersonId
+    on_behalf_of: PersonId | None = None
+    """The person on leave for whom it is done."""
     recorded_at: Instant
     region: Region | None = None
 

@@ -133,6 +133,8 @@ class TimeSettled(Message):
     counts_at: Instant
     """The moment that counts."""
     by: PersonId
+    on_behalf_of: PersonId | None = None
+    """The person on leave for whom it is done."""
     reason: Reason
     settled_at: Instant
     region: Region

@@ -1,32 +1,36 @@
 """The posts that somebody fills on a day. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
-from contracts.rights.posts import Leave, Post, PostName, leave_by_person, present
+from contracts.messages.documents import PostsPublished, PublishedPost
+from contracts.rights.posts import leave_by_person, present
 from contracts.rights.scope import Area, HeldPost
-from contracts.rights.table import Role
-from contracts.values import Value
+from contracts.rights.table import RIGHTS, Role
 
 
-class Holders(Value):
-    """The posts of a directory, without the names and addresses of people: what every service needs to know of it."""
+class Holders:
+    """Finds the posts of a person among all posts of a directory."""
 
-    posts: tuple[Post, ...]
-    leave: tuple[Leave, ...] = ()
-    roles: Mapping[PostName, Role]
-    powers_apart: bool = True
+    def __init__(self, published: PostsPublished) -> None:
+        self.powers_apart = published.powers_apart
+        self._leave = leave_by_person(published.leave)
+        self._posts: dict[str, list[PublishedPost]] = {}
+        """The posts that a person holds or is a deputy for."""
+        for post in published.posts:
+            if post.role in RIGHTS:
+                for person in {post.person, post.deputy} - {None}:
+                    self._posts.setdefault(str(person), []).append(post)
 
     def held_by(self, person: str, day: date) -> Sequence[HeldPost]:
         """The posts that a person fills on that day: their own, also during their leave, and those of people on leave
         for whom they deputise."""
-        leave = leave_by_person(self.leave)
         return tuple(
             HeldPost(
-                self.roles[post.role],
+                Role(post.role),
                 Area(post.department, post.region, post.items),
                 None if post.person == person else post.person,
             )
-            for post in self.posts
-            if post.held_on(day) and person in (post.person, present(post, day, leave))
+            for post in self._posts.get(person, ())
+            if post.held_on(day) and person in (post.person, present(post, day, self._leave))
         )

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from contracts.envelope import Code, Name
-from contracts.messages.fields import PersonId
-from contracts.values import StrictValue
+from contracts.messages.documents import Absence, Held
 from contracts.working_time.almanac import RegionPrefix
 from contracts.working_time.written import WrittenDate
 
@@ -18,23 +17,22 @@ PostName = Code
 """The directory's own name for a kind of post, such as ``clerk`` or ``head``."""
 
 
-class Leave(StrictValue):
-    """A person is absent from the first of these days to the last."""
+class Leave(Absence):
+    """An absence, as people write it into a file."""
 
-    person: PersonId
+    model_config = ConfigDict(extra="forbid")
+
     since: Day
     until: Day
 
-    def covers(self, day: date) -> bool:
-        """Whether it includes that day."""
-        return self.since <= day <= self.until
 
-
-class Post(StrictValue):
+class Post(Held):
     """A person is notified in this role of commitments of this department, in this region, about these items.
 
     An omitted department or region, and an empty list of items, stand for all.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     role: PostName
     department: Name | None = None
@@ -44,13 +42,6 @@ class Post(StrictValue):
     """Items or bundles, by their codes in the catalogue."""
     since: Day | None = None
     until: Day | None = None
-    """The last day."""
-    person: PersonId
-    deputy: PersonId | None = None
-
-    def held_on(self, day: date) -> bool:
-        """Whether the post exists on that day."""
-        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
     @property
     def is_general(self) -> bool:
@@ -63,19 +54,19 @@ class Post(StrictValue):
         return len(self.region or ""), self.department is not None, bool(self.items)
 
 
-LeaveByPerson = Mapping[str | None, Sequence[Leave]]
+LeaveByPerson = Mapping[str | None, Sequence[Absence]]
 
 
-def leave_by_person(leave: Iterable[Leave]) -> LeaveByPerson:
+def leave_by_person(leave: Iterable[Absence]) -> LeaveByPerson:
     """The leave of each person."""
-    found: dict[str | None, list[Leave]] = {}
+    found: dict[str | None, list[Absence]] = {}
     for one in leave:
         found.setdefault(one.person, []).append(one)
     return found
 
 
-def present(post: Post, day: date, leave: LeaveByPerson) -> str | None:
-    """The person who fills a post on that day: its holder, the deputy of a holder on leave, or None."""
+def present(post: Held, day: date, leave: LeaveByPerson) -> str | None:
+    """The person who fills it on that day: its holder, the deputy of a holder on leave, or None."""
     if not post.held_on(day):
         return None
     if not _is_on_leave(post.person, day, leave):

@@ -71,6 +71,8 @@ class Act(StrEnum):
     DECIDE_APPEAL = "appeal.decide"
     HOLD_CASE = "case.hold"
     SETTLE_TIME = "time.settle"
+    READ_ISSUE = "issue.read"
+    """Failures of the platform itself, which no department answers for."""
     READ_BOARD = "board.read"
     READ_DIGEST = "digest.read"
     RETRY_DIGEST = "digest.retry"
@@ -101,7 +103,7 @@ class Extent(StrEnum):
     """Everything: what belongs to no department and no region."""
 
 
-_READ_WORK = {Act.READ_TIME: Extent.POST, Act.READ_ALERT: Extent.POST, Act.READ_BOARD: Extent.POST}
+_READ_WORK = dict.fromkeys((Act.READ_TIME, Act.READ_ALERT, Act.READ_ISSUE, Act.READ_BOARD), Extent.POST)
 
 RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
     Role.WINDOW_CLERK: {
@@ -163,6 +165,7 @@ RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
     },
     Role.OPERATOR: {
         Act.READ_STATE: Extent.ALL,
+        Act.READ_ISSUE: Extent.ALL,
         Act.READ_RULES: Extent.ALL,
         Act.CHANGE_RULES: Extent.ALL,
         Act.READ_DIRECTORY: Extent.ALL,

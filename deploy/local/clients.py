@@ -11,6 +11,9 @@ from services.registry import FRONT
 PAGES = "pages"
 """The name of the program of the pages, which is the front."""
 
+IMPORTING = "importing"
+"""The program that imports cases."""
+
 PAGES_SECRET, IMPORTING_SECRET = "pages-secret", "importing-secret"
 """The files with the secrets of the pages and of the importing system, beside the other secrets of the site."""
 
@@ -38,7 +41,7 @@ def write_clients(folder: Path, site: Site) -> Path:
             "scopes": ["openid"],
         },
         {
-            "client_id": "importing",
+            "client_id": IMPORTING,
             "name": "Importing system",
             "name_zh": "导入系统",
             "grants": ["client_credentials"],

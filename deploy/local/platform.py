@@ -63,9 +63,9 @@ class Platform:
         return self.address(service) + api_path(service)
 
     @property
-    def staff(self) -> dict[str, str]:
-        """The header with which staff and operators are answered. It contains a secret: not for logs."""
-        return {"Authorization": f"Bearer {self._wiring.api_token}"}
+    def importing_secret(self) -> str:
+        """The secret of the program `IMPORTING`, which imports cases: not for logs."""
+        return self._wiring.importing_secret
 
     @property
     def front(self) -> str:
@@ -76,11 +76,6 @@ class Platform:
     def issuer_database(self) -> str:
         """The address of the issuer's database, with its password: not for logs."""
         return self._wiring.addresses().issuer
-
-    @property
-    def token_place(self) -> str:
-        """Where the token of staff and operators is, for a message."""
-        return self._wiring.token_place
 
     async def start(self) -> None:
         """Start everything and return when it is ready."""
@@ -96,6 +91,10 @@ class Platform:
             self._notify(both("bringing the databases up to date", "正在升级各数据库"))
             migrations = [*(wiring.migration(name) for name in self.options.services), *wiring.login_migrations()]
             await run_together(self.supervisor.run(migration) for migration in migrations)
+            if self.options.directory is not None:
+                from deploy.local.first_directory import put_in_force
+
+                await put_in_force(self.options.directory, wiring.addresses())
             self._notify(both("starting the services", "正在启动各服务"))
             services = [replica for name in self.options.services for replica in wiring.replicas(name)]
             for specification in (*wiring.sandboxes(), *wiring.logins(), *services):

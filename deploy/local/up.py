@@ -83,7 +83,6 @@ async def _up(folder: Path, options: Options, console: Terminal) -> None:
                 "已就绪；数据、日志和地址在该文件夹中；按 Ctrl-C 停止",
             )
         )
-        notify(both(f"the token of staff and operators is in {platform.token_place}", "工作人员和运维人员的令牌在该处"))
         notify(
             both(
                 f"people open {platform.front} and log in; 'onedoor people add' adds them",

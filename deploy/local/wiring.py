@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.clients import PAGES, PAGES_SECRET, write_clients
+from contracts.messages.documents import PostsPublished
+from deploy.local.clients import IMPORTING_SECRET, PAGES, PAGES_SECRET, write_clients
 from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
 from services.addresses import Addresses
 from services.departments.sdk.declaration import Department, Environment, Sandbox, module_of
+from services.monitor.core.notifications.directory_file import DirectoryFile
 
-API_TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a setting
+ISSUER = "ONEDOOR_ISSUER"
 _UNLIMITED = {
     "ONEDOOR_APPLICATIONS_A_MINUTE": "0",
     "ONEDOOR_TRACKING_A_MINUTE": "0",
@@ -21,7 +23,6 @@ _UNLIMITED = {
     "ONEDOOR_DEVICES_A_MINUTE": "0",
     "ONEDOOR_LOGIN_PAGES_A_MINUTE": "0",
 }
-_TOKEN_FILE = "api-token"  # noqa: S105 - the name of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class Options:
     """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
     issuer: bool = False
-    """Whether people can log in: the issuer that comes with onedoor and the front run as well."""
+    """Whether people can log in: the issuer that comes with onedoor and the front run as well. Without them `ISSUER` has
+    to name another issuer."""
+    directory: DirectoryFile | PostsPublished | None = None
+    """A directory, or its posts alone, to put in force before the services start, unless they have one."""
     limited: bool = True
     """Whether the requests of each client are limited. Sample applicants are all one client."""
     throwaway: bool = False
@@ -87,14 +91,9 @@ class Wiring:
         )
 
     @property
-    def api_token(self) -> str:
-        """The token of staff and operators: that of the caller's environment, else one that is drawn and kept."""
-        return os.environ.get(API_TOKEN) or self._site.secret(_TOKEN_FILE)
-
-    @property
-    def token_place(self) -> str:
-        """Where that token is, for a message."""
-        return API_TOKEN if os.environ.get(API_TOKEN) else str(self._folder / _TOKEN_FILE)
+    def importing_secret(self) -> str:
+        """The secret of the program that imports cases."""
+        return self._site.secret(IMPORTING_SECRET)
 
     def migration(self, service: str) -> Specification:
         """The task that migrates a service's database."""
@@ -188,7 +187,7 @@ class Wiring:
 
     def _service(self, name: str) -> Environment:
         return {
-            API_TOKEN: self.api_token,
+            ISSUER: os.environ.get(ISSUER) or self.issuer_address,
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),

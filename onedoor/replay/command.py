@@ -11,10 +11,13 @@ from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.bilingual import both
+from contracts.rights.table import Role
+from deploy.local.clients import IMPORTING
 from deploy.local.platform import Platform
 from deploy.local.processes.child import Notify
 from deploy.local.terminal import Terminal
 from deploy.local.wiring import Options
+from onedoor.program_login import ProgramLogin, directory_with_program
 from onedoor.replay.history import History, read
 from onedoor.replay.player import CREEP, STEP, Player
 from onedoor.replay.report import Report, ladder_table, rejections, remarks, result, tables, write_ladder
@@ -119,7 +122,8 @@ async def _replay(
             days = f"{starts + STEP:%Y-%m-%d}", f"{history.ends:%Y-%m-%d}"
             en = f"replaying {len(history.cases)} cases, {days[0]} to {days[1]}"
             notify(both(en, f"正在重放 {len(history.cases)} 件，{days[0]} 至 {days[1]}"))
-            async with local_client(timeout_s=60, headers=platform.staff) as client:
+            login = ProgramLogin(platform.issuer, IMPORTING, platform.importing_secret)
+            async with local_client(timeout_s=60, auth=login) as client:
                 player = Player(
                     history,
                     options.limit_days,
@@ -142,6 +146,8 @@ def _platform_options(folder: Path) -> Options:
         clock=str(folder / "clock"),
         systems=(RECORDED.system,),
         throwaway=True,
+        issuer=True,
+        directory=directory_with_program(Role.IMPORTING_SYSTEM, Role.SUPERVISOR),
         extra={
             "*": {"ONEDOOR_CLOSED_RETENTION_DAYS": str(RETENTION_DAYS)},
             RECORDED.system: {

@@ -88,4 +88,5 @@ SERVICE = Service(
     outbox_read_until=JOURNALED_UNTIL,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
     records_changes=True,
+    published=directory_store.posts_in_force,
 )

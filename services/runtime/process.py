@@ -12,14 +12,19 @@ import uvloop
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.envelope import Message, envelop
+from contracts.bilingual import both
+from contracts.envelope import Document, Message, envelop
+from contracts.messages.documents import PostsPublished
 from contracts.registry import REGISTRY, topics_for
+from contracts.rights.holders import Holders
 from contracts.values import Value
+from contracts.zone import CHINA
 from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
 from services.runtime.clock import Clock, FileClock, open_clock
+from services.runtime.configuration import WrongSetting
 from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.http import topics
@@ -35,8 +40,11 @@ from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.documents import Documents, Published
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
+from services.runtime.security.access import Access
+from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Loop, Service
 from services.runtime.settings import Settings
 from services.runtime.stop_signal import stop_signal
@@ -66,6 +74,11 @@ STOP_STEP_S = 10.0
 """Machine seconds after which a step of stopping is given up, and the next one follows."""
 
 RETENTION_ADVICE = "see the reason in the log; nothing is deleted meanwhile, and the database grows"
+
+DOCUMENTS_S = 1.0
+"""Machine seconds between two looks whether a document came into force that others follow."""
+
+DOCUMENTS_ADVICE = "see the reason in the log; meanwhile other services follow the document that was published last"
 
 TIMERS_ADVICE = "see the reason in the log; meanwhile nothing falls due, and nothing is asked again"
 
@@ -99,6 +112,9 @@ class ServiceProcess(Generic[S]):
         own_topics = topics_for(service.consumes, settings.systems_of(service.name))
         self.consumer = Consumer(settings, own_topics, service.consumes, self.queue, self.clock, self.failures)
         self._topics = Topics(settings, all_topics)
+        self._tokens = TokenVerifier(settings.issuer or "", settings.audience)
+        self.access = Access(self._tokens, lambda: self.clock.now().astimezone(CHINA).date())
+        self.documents = Documents(settings, self.database, self.failures, self._follow)
         self._tasks: list[asyncio.Task[None]] = []
         self.external_calls: ExternalCalls[S] | None = None
         self._external_system: ExternalSystem | None = None
@@ -133,6 +149,8 @@ class ServiceProcess(Generic[S]):
     async def faults(self) -> list[str]:
         """The reasons why this replica cannot do its work; none if it is ready."""
         faults = []
+        if not self.documents.loaded:
+            faults.append("documents: not read from the database yet")
         if self.consumer.stopped:
             faults.append(f"consumer stopped: {self.consumer.stopped}")
         elif not self.consumer.ready:
@@ -176,6 +194,7 @@ class ServiceProcess(Generic[S]):
             await self.consumer.acknowledge()
             if self.publisher.log_lost:
                 await relay.republish()
+                self.documents.forget_topic()
                 self.publisher.log_lost = False
             return False
 
@@ -192,6 +211,9 @@ class ServiceProcess(Generic[S]):
         self._start_loop(Loop("flush", flush, FLUSH_S))
         self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
         self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, RETENTION_ADVICE))
+        if self.service.published is not None:
+            publish = partial(self._publish, self.service.published)
+            self._start_loop(Loop("documents", publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start_loop(loop)
         if self.service.rules is not None:
@@ -199,6 +221,7 @@ class ServiceProcess(Generic[S]):
             self._start_job("rollout", rollout.run_once, rollout.pause)
         if self.service.external_system is not None:
             await self._open_external_system(self.service.external_system)
+        self._start("followed documents", self.documents.run(self._topics.ensure))
         self._start("consumer", self._consume())
         self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S, TOPICS_ADVICE))
 
@@ -216,6 +239,7 @@ class ServiceProcess(Generic[S]):
         if self._external_system is not None:
             await self._stop_step("closing the external system", self._external_system.close)
         await self._stop_step("publishing", self.processor.drain)
+        await self._stop_step("closing the connection to the issuer of logins", self._tokens.close)
         await self._stop_step("closing the connection about topics", self._topics.close)
         await self._stop_step("closing the publisher", self.publisher.close)
         await self._stop_step("closing the database", self.database.dispose)
@@ -241,6 +265,14 @@ class ServiceProcess(Generic[S]):
         self._start_job("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
         poll = partial(calls.poll_once, settings.batch)
         self._start_loop(Loop("poll", poll, settings.poll_interval_s, POLL_ADVICE))
+
+    async def _publish(self, published: Published) -> bool:
+        await self.documents.publish(published)
+        return False
+
+    def _follow(self, document: Document) -> None:
+        if isinstance(document, PostsPublished):
+            self.access.holders = Holders(document)
 
     async def _consume(self) -> None:
         """Join the consumer group as soon as Kafka and its topics are available."""
@@ -279,10 +311,18 @@ class ServiceProcess(Generic[S]):
 
 async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) -> None:
     """Run one replica with its HTTP server until ``stop`` is set. Raises the exception that ended a part of it."""
+    if settings.issuer is None:
+        raise WrongSetting(
+            both(
+                "ONEDOOR_ISSUER is not set. It is the address of the issuer of logins, such as "
+                "https://login.example.gov.cn: without it nobody could be told apart from anybody else.",
+                "未设置 ONEDOOR_ISSUER。请填写登录签发方的地址，例如 https://login.example.gov.cn，否则无法识别人员身份。",
+            )
+        )
     process = ServiceProcess(service, settings)
     # These raise for a wrong setting, before anything starts.
     api = application(service, process)
-    paused = topics.routes(process.consumer, settings.api_token)
+    paused = topics.routes(process.consumer, process.access)
     operator = operator_application(api, process.faults, process.impairments, paused)
     pages = pages_application(service.name, service.pages(process) if service.pages is not None else None)
     add_health(pages, process.faults)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from fastapi import APIRouter
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.core import Core
-from contracts.envelope import Envelope, Message
+from contracts.envelope import Document, Envelope, Message
 from contracts.values import Value
 from services.runtime.clock import Clock
 from services.runtime.external_system import ExternalCall, ExternalSystem
 from services.runtime.failures import ADVICE, Failures
+from services.runtime.security.access import Access
 from services.runtime.settings import Settings
 from services.runtime.store.documents import VersionedDocument
 
@@ -50,6 +51,8 @@ class ServiceHost(Protocol[S]):
     database: AsyncEngine
     """The database of this service, for reading and for its own tables. Cases are written by `command` and
     `commands` alone."""
+    access: Access
+    """Who may do what."""
     stopping: asyncio.Event
     """Set when the process is to end: endless responses, such as streams, end then."""
     failures: Failures
@@ -90,6 +93,7 @@ class Service(Generic[S]):
     are not deleted.
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
+    ``published``: gives the document in force that other services follow, if the service has one.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Service(Generic[S]):
     outbox_read_until: str | None = None
     documents: tuple[VersionedDocument[Any], ...] = ()
     records_changes: bool = False
+    published: Callable[[AsyncConnection], Awaitable[Document | None]] | None = None
 
     @property
     def source(self) -> str:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.faults import fault
 from services.runtime.clock import ClockName
-from services.runtime.security.encryption import DatabaseAddress, encrypted_kafka, split
+from services.runtime.security.encryption import DatabaseAddress, encrypted_kafka, encrypted_url, split
 
 System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
@@ -121,10 +121,13 @@ class Settings(HttpSettings):
     )
     database_connections: int = Field(10, ge=2, le=100, description="Most connections that this process opens.")
 
-    api_token: SecretStr | None = Field(
+    issuer: Annotated[str, AfterValidator(encrypted_url)] | None = Field(
         None,
-        min_length=16,
-        description="Bearer token of staff and operators. No service starts without it.",
+        description="Address of the issuer of logins (OpenID Connect), such as https://login.example.gov.cn. No "
+        "service starts without it.",
+    )
+    audience: str = Field(
+        "onedoor", min_length=1, max_length=200, description="The audience that access tokens must name."
     )
     secret_key: SecretStr = Field(
         min_length=32,

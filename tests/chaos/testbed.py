@@ -19,6 +19,7 @@ from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.chaos.faults.proxies import Proxy, advertise_proxy
 from tests.support.cases.simulated_case import CATALOGUE
+from tests.support.staff import with_staff
 
 SYSTEMS = default_systems()
 
@@ -133,7 +134,7 @@ async def running(folder: Path) -> AsyncIterator[Testbed]:
             throwaway=True,
             extra=_environments(folder, proxies),
         )
-        platform = await stack.enter_async_context(Platform(folder, options))
+        platform = await stack.enter_async_context(Platform(folder, with_staff(options)))
         yield Testbed(platform, clock, proxies, disks)
 
 

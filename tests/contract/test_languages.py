@@ -93,7 +93,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder in which there is nothing, and no settings."""
     monkeypatch.chdir(tmp_path)
-    for name in ("ONEDOOR_DATABASE", "ONEDOOR_MONITOR", "ONEDOOR_API_TOKEN", "ONEDOOR_ISSUER"):
+    for name in ("ONEDOOR_DATABASE", "ONEDOOR_MONITOR", "ONEDOOR_TOKEN", "ONEDOOR_ISSUER"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -29,8 +29,8 @@ from services.runtime.service import Service
 from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
 from tests.support.runtime.fakes import MemoryHost
+from tests.support.staff import STAFF
 
-TOKEN = "a token of the staff of this centre"
 DOCUMENTS: tuple[type[BaseModel], ...] = (RuleFile, DirectoryFile, Catalogue, Notice, Clients)
 
 
@@ -40,17 +40,13 @@ def application_of(service: Service[Any]) -> FastAPI:
         systems=("tax", "commerce", "land"),
         database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
         secret_key=SecretStr("a secret key of more than thirty-two bytes"),
-        api_token=SecretStr(TOKEN),
     )
     host = MemoryHost(service, settings, MONDAY)
     return application(service, host)
 
 
 APPLICATIONS = {service.name: application_of(service) for service in (INTAKE, MONITOR)}
-SERVICES = {
-    name: TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False)
-    for name, app in APPLICATIONS.items()
-}
+SERVICES = {name: TestClient(app, headers=STAFF, raise_server_exceptions=False) for name, app in APPLICATIONS.items()}
 
 
 def descriptions() -> Iterator[tuple[str, str, str, dict[str, Any]]]:

@@ -10,10 +10,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from contracts.codec import decode, encode
-from contracts.registry import REGISTRY, topic_of
+from contracts.envelope import Document
+from contracts.registry import CASE_MESSAGES, COMPACTED, REGISTRY, topic_of
 from services.intake.app import SERVICE as intake
 from services.monitor.app import SERVICE as monitor
 from services.routing.app import SERVICE as routing
+from services.runtime.kafka.documents import FOLLOWED, TOPIC
 from services.runtime.service import Service
 from tools import schemas
 
@@ -47,8 +49,14 @@ def test_each_schema_is_one(message: type) -> None:
 
 @pytest.mark.parametrize("service", [intake, monitor, routing], ids=lambda service: service.name)
 def test_services_consume_what_the_registry_lists(service: Service[Any]) -> None:
-    consumed = {message for message, route in REGISTRY.items() if service.name in route.consumers}
+    consumed = {message for message in CASE_MESSAGES if service.name in REGISTRY[message].consumers}
     assert consumed == set(service.consumes)
+
+
+def test_every_process_follows_every_document() -> None:
+    documents = {message.kind for message in REGISTRY if issubclass(message, Document)}
+    assert documents == set(FOLLOWED)
+    assert {REGISTRY[message].topic for message in REGISTRY if issubclass(message, Document)} == {TOPIC} == COMPACTED
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:

@@ -25,7 +25,7 @@ from tests.support.adapter_sites import BaseSite
 from tests.support.centre import BEGINS, DAY_S, Centre
 from tests.support.installation import modules_behind_adapter
 from tests.support.shared_engines import platform_on
-from tests.support.staff import TOKEN
+from tests.support.staff import ISSUER, with_staff
 from tools import settings_table
 
 PACKAGE = Path(__file__).parents[1] / "departments" / "environment"
@@ -82,7 +82,7 @@ def options(clock: Path) -> Options:
 @pytest.mark.timeout(240)
 async def test_a_case_is_decided_through_it(engines: Engines, tmp_path: Path) -> None:
     clock = FileClock.create(tmp_path / "clock", BEGINS, speed=0)
-    async with platform_on(engines, tmp_path, options(tmp_path / "clock")) as platform:
+    async with platform_on(engines, tmp_path, with_staff(options(tmp_path / "clock"))) as platform:
         assert {"environment", "sandbox-environment"} <= platform.processes.keys()
         clock.set(BEGINS, 2 * DAY_S)
         async with httpx2.AsyncClient(timeout=15) as client:
@@ -112,7 +112,7 @@ async def test_its_settings_stand_in_the_table_of_settings() -> None:
 async def test_its_sandbox_and_its_adapter_name_a_setting_that_is_missing() -> None:
     status, output = await onedoor("sandbox", "environment")
     assert (status, "ONEDOOR_SANDBOX_DATABASE is not set" in output) == (2, True), output
-    status, output = await onedoor("serve", "environment", **SERVICE, ONEDOOR_API_TOKEN=TOKEN)
+    status, output = await onedoor("serve", "environment", **SERVICE, ONEDOOR_ISSUER=ISSUER.url)
     assert (status, "ONEDOOR_ENVIRONMENT_URL is not set" in output) == (2, True), output
 
 

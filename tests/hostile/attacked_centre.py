@@ -21,7 +21,7 @@ from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.centre import BEGINS, Centre
 from tests.support.shared_engines import platform_on
-from tests.support.staff import STAFF, TOKEN
+from tests.support.staff import STAFF, with_staff
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
@@ -44,7 +44,7 @@ MIB = 1024 * 1024
 async def attacked_centre(folder: Path, engines: Engines) -> AsyncIterator[Centre]:
     """A centre without a limit of dead letters, whose departments decide at once. Its client has the token of staff."""
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    async with platform_on(engines, folder, _options(folder / "clock")) as platform:
+    async with platform_on(engines, folder, with_staff(_options(folder / "clock"))) as platform:
         clock.set(BEGINS, SPEED)
         async with httpx2.AsyncClient(timeout=15, headers=STAFF) as client:
             yield Centre(platform, client)
@@ -54,7 +54,6 @@ def _options(clock: Path) -> Options:
     sandbox = {"ONEDOOR_SANDBOX_AT_ONCE": "true", "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.05"}
     extra: dict[str, Mapping[str, str]] = {
         "*": {
-            "ONEDOOR_API_TOKEN": TOKEN,
             "ONEDOOR_HTTP_HEAD_S": str(HEAD_S),
             "ONEDOOR_HTTP_TRANSFER_S": str(TRANSFER_S),
             "ONEDOOR_DEAD_LETTERS_A_MINUTE": "1000000",

@@ -21,6 +21,7 @@ from services.departments.sandbox.behaviour import Behaviour
 from services.registry import default_systems
 from services.runtime.clock import FileClock
 from tests.support.shared_engines import platform_on
+from tests.support.staff import STAFF, with_staff
 from tests.support.waiting import eventually
 
 SYSTEMS = default_systems()
@@ -116,10 +117,10 @@ async def running(
     It has engines of its own, so that a test may kill them, unless it is given some.
     """
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    options = _options(folder / "clock", behaviour)
+    options = with_staff(_options(folder / "clock", behaviour))
     async with platform_on(engines, folder, options) if engines else Platform(folder, options) as platform:
         clock.set(BEGINS, days_a_second * DAY_S)
-        async with httpx2.AsyncClient(timeout=15, headers=platform.staff) as client:
+        async with httpx2.AsyncClient(timeout=15, headers=STAFF) as client:
             yield Centre(platform, client)
 
 

@@ -36,7 +36,7 @@ from services.runtime.store.outbox import OutboxMessage
 from tests.support.messages import MONDAY, limits
 from tests.support.monitor_histories import business
 from tests.support.scenario import enveloped
-from tests.support.staff import STAFF, TOKEN
+from tests.support.staff import HOLDERS, ISSUER, STAFF
 
 LOCAL_HOLIDAY = Notice(
     year=2026,
@@ -190,10 +190,11 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         systems=("tax",),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
-        api_token=SecretStr(TOKEN),
+        issuer=ISSUER.url,
         clock=str(folder / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)
+    process.access.holders = HOLDERS
 
     async def publish(published: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         return published

@@ -6,7 +6,6 @@ GA/T 2000.156).
 
 from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, InstanceOf
 
@@ -15,6 +14,7 @@ from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
 from contracts.working_time.written import Written, parse_written
+from contracts.zone import CHINA
 from services.departments.sdk.core.messages import Decision, Procedure, Receipt, in_utc
 from services.departments.sdk.core.texts import (
     NUMBER_FORM,
@@ -24,8 +24,6 @@ from services.departments.sdk.core.texts import (
     Number,
     Paragraphs,
 )
-
-_ZONE = ZoneInfo("Asia/Shanghai")
 
 DATA_SOURCE = "1"
 """The row comes from the centre, not from a window of the department."""
@@ -112,12 +110,12 @@ class ResultRow(_Row):
 
 def local(at: datetime) -> str:
     """A moment as the tables have it: China Standard Time, without a zone."""
-    return at.astimezone(_ZONE).replace(tzinfo=None).isoformat()
+    return at.astimezone(CHINA).replace(tzinfo=None).isoformat()
 
 
 def moment(at: datetime) -> datetime:
     """A time of the tables, local where it names no zone, in UTC. Raises `ValueError` if UTC cannot express it."""
-    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=_ZONE))
+    return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=CHINA))
 
 
 def end(begins: datetime, ends: Written) -> datetime:
@@ -126,7 +124,7 @@ def end(begins: datetime, ends: Written) -> datetime:
     A column for times has midnight for a day. Midnight is then the end of a period that begins at midnight as well.
     """
     at = moment(ends.at)
-    is_day = ends.is_day or all(one.astimezone(_ZONE).time() == time() for one in (moment(begins), at))
+    is_day = ends.is_day or all(one.astimezone(CHINA).time() == time() for one in (moment(begins), at))
     return in_utc(at + timedelta(days=1)) if is_day else at
 
 

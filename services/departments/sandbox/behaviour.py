@@ -9,11 +9,10 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from statistics import NormalDist
-from zoneinfo import ZoneInfo
 
 from contracts.messages.plans import Outcome
+from contracts.zone import CHINA
 
-ZONE = ZoneInfo("Asia/Shanghai")
 OPENS, CLOSES = time(9), time(17)
 OFFICE_DAY = timedelta(hours=8)
 
@@ -103,16 +102,16 @@ def after_office_days(start: datetime, days: float) -> datetime:
     An office day is Monday to Friday, 9:00 to 17:00 in China. Sandboxes know no holidays.
     """
     left = OFFICE_DAY * days
-    at = start.astimezone(ZONE)
+    at = start.astimezone(CHINA)
     while True:
-        opens = datetime.combine(at.date(), OPENS, ZONE)
-        closes = datetime.combine(at.date(), CLOSES, ZONE)
+        opens = datetime.combine(at.date(), OPENS, CHINA)
+        closes = datetime.combine(at.date(), CLOSES, CHINA)
         at = max(at, opens)
         if at.weekday() < 5 and at < closes:
             if left <= closes - at:
                 return (at + left).astimezone(start.tzinfo)
             left -= closes - at
-        at = datetime.combine(at.date() + timedelta(days=1), OPENS, ZONE)
+        at = datetime.combine(at.date() + timedelta(days=1), OPENS, CHINA)
 
 
 def _draw(text: str) -> float:

@@ -6,7 +6,6 @@ The interface has JSON in camel case, taxpayers and applications, and times in C
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
@@ -15,14 +14,13 @@ from contracts.faults import fault
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskRequested
 from contracts.values import Model
+from contracts.zone import CHINA
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.core.texts import NONE_IF_NOTHING, NUMBER_FORM, DocumentNumber, Number, Paragraphs
 
-_ZONE = ZoneInfo("Asia/Shanghai")
-
 
 def _local(at: datetime) -> str:
-    return at.astimezone(_ZONE).isoformat()
+    return at.astimezone(CHINA).isoformat()
 
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from contracts.core import Rejected
 from contracts.envelope import Code
 from contracts.messages.cases import CaseSuspended, ChangeId
-from contracts.messages.fields import Article, Reason
+from contracts.messages.fields import Article, PersonId, Reason
 from contracts.moves import Moves
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case, TimeChange
@@ -81,6 +81,8 @@ def end(
     article: Article,
     until: datetime,
     now: datetime,
+    by: PersonId | None = None,
+    on_behalf_of: PersonId | None = None,
 ) -> CaseSuspended:
     """The change that ends a suspension. Raises `UnknownSuspension` or `EndsBeforeBeginning`."""
     known = latest(case, suspension)
@@ -93,6 +95,8 @@ def end(
         reason=reason,
         article=article,
         until=until,
+        by=by,
+        on_behalf_of=on_behalf_of,
         # Of two records the later one holds, so this one must be later than the beginning also if a clock was set back.
         recorded_at=max(now, known.recorded_at + timedelta(microseconds=1)),
     )

@@ -3,11 +3,11 @@
 from datetime import date
 from secrets import token_bytes
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from contracts.zone import CHINA
 from services.intake.core.case_numbers import fingerprint, number_for_key, number_from, tracking_secret
 from services.intake.core.catalogue.offers import Offer, Offers
 from services.intake.core.lifecycle import AcceptCase, KeyReused
@@ -24,8 +24,6 @@ MAX_BODY_BYTES = 64 * 1024
 """An application names its materials; it does not contain them."""
 
 MAX_KEY_CHARACTERS = 255
-
-_ZONE = ZoneInfo("Asia/Shanghai")
 
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -45,7 +43,7 @@ def routes(host: ServiceHost[Case], offers: Offers, limit: ClientLimit) -> APIRo
         limit.check(request)
         key = _idempotency_key(request.headers.get("idempotency-key"))
         now = host.clock.now()
-        application = _application(await read_json(request, MAX_BODY_BYTES), now.astimezone(_ZONE).date())
+        application = _application(await read_json(request, MAX_BODY_BYTES), now.astimezone(CHINA).date())
         offer = _offer(offers, application)
         command = AcceptCase(
             plan=offer.plan,

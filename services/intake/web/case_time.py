@@ -1,4 +1,4 @@
-"""Endpoints for staff that change the time of a case: suspend, resume, extend, restart."""
+"""Endpoints that change the time of a case: suspend, resume, extend, restart."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
@@ -6,22 +6,23 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Path
 from pydantic import ConfigDict, Field
 
-from contracts.core import UnknownCase
 from contracts.envelope import CaseId, Code
 from contracts.messages.cases import CaseExtended, CaseRestarted, CaseSuspended, ChangeId, SuspensionKind
 from contracts.messages.fields import Article, Reason
 from contracts.messages.plans import MAX_STEPS
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.intake.core import suspension
 from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
 from services.intake.core.suspension import UnknownSuspension
+from services.intake.web.permitted import author_of, permitted_case
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
 from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath, TypedCode
-from services.runtime.security.staff import staff_only
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -72,37 +73,50 @@ class TimeChangeAnswer(Model):
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
-    """The endpoints, for staff only."""
-    refused = refusals(400, 401, 404, 409, 422, *OVERLOAD)
-    router = json_router(
-        prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
-    )
+    """The endpoints."""
+    router = json_router(prefix="/cases/{number}", responses=refusals(400, 401, 403, 404, 409, 422, *OVERLOAD))
+    suspends = host.access.may(Act.SUSPEND_CASE)
 
     @router.post("/suspensions", status_code=201)
-    async def suspend(number: CaseNumberPath, request: SuspensionRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _suspension(number, await _receive(host, number), request))
+    async def suspend(
+        number: CaseNumberPath, request: SuspensionRequest, permit: Annotated[Permit, suspends]
+    ) -> TimeChangeAnswer:
+        return await _record(host, number, _suspension(number, await _receive(host, permit, number), request))
 
     @router.post("/suspensions/{suspension_id}/end", status_code=201)
     async def resume(
-        number: CaseNumberPath, suspension_id: Annotated[TypedCode, Path()], request: ResumptionRequest
+        number: CaseNumberPath,
+        suspension_id: Annotated[TypedCode, Path()],
+        request: ResumptionRequest,
+        permit: Annotated[Permit, suspends],
     ) -> TimeChangeAnswer:
-        return await _record(host, number, _resumption(number, await _receive(host, number), suspension_id, request))
+        received = await _receive(host, permit, number)
+        return await _record(host, number, _resumption(number, received, suspension_id, request))
 
     @router.post("/extension", status_code=201)
-    async def extend(number: CaseNumberPath, request: ExtensionRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _extension(number, await _receive(host, number), request))
+    async def extend(
+        number: CaseNumberPath,
+        request: ExtensionRequest,
+        permit: Annotated[Permit, host.access.may(Act.EXTEND_CASE)],
+    ) -> TimeChangeAnswer:
+        return await _record(host, number, _extension(number, await _receive(host, permit, number), request))
 
     @router.post("/restarts", status_code=201)
-    async def restart(number: CaseNumberPath, request: RestartRequest) -> TimeChangeAnswer:
-        return await _record(host, number, _restart(number, await _receive(host, number), request))
+    async def restart(
+        number: CaseNumberPath,
+        request: RestartRequest,
+        permit: Annotated[Permit, host.access.may(Act.RESTART_CASE)],
+    ) -> TimeChangeAnswer:
+        return await _record(host, number, _restart(number, await _receive(host, permit, number), request))
 
     return router
 
 
 class _Received(NamedTuple):
-    """The case and the moment in which a request arrives."""
+    """The case and the moment in which a request arrives, and its author, as messages name them."""
 
     case: Case
+    author: dict[str, str | None]
     now: datetime
     clock_tolerance: timedelta
 
@@ -112,11 +126,9 @@ class _Received(NamedTuple):
         return effective_moment(name, wanted, self.now, self.clock_tolerance, earliest)
 
 
-async def _receive(host: ServiceHost[Case], number: CaseId) -> _Received:
-    case = await host.read(number)
-    if case is None:
-        raise UnknownCase(number)
-    return _Received(case, host.clock.now(), host.settings.clock_tolerance)
+async def _receive(host: ServiceHost[Case], permit: Permit, number: CaseId) -> _Received:
+    case = await permitted_case(host, permit, number)
+    return _Received(case, author_of(permit, case), host.clock.now(), host.settings.clock_tolerance)
 
 
 async def _record(host: ServiceHost[Case], number: CaseId, change: TimeChange) -> TimeChangeAnswer:
@@ -140,6 +152,7 @@ def _suspension(number: CaseId, received: _Received, request: SuspensionRequest)
         article=request.article,
         since=received.moment("since", request.since),
         recorded_at=received.now,
+        **received.author,
     )
 
 
@@ -154,6 +167,7 @@ def _resumption(number: CaseId, received: _Received, suspension_id: Code, reques
             article=request.article,
             until=received.moment("until", request.until, known.since if known else None),
             now=received.now,
+            **received.author,
         )
     except UnknownSuspension:
         title, title_zh = "The case has no such suspension", "该办件没有此项中止"
@@ -170,6 +184,7 @@ def _extension(number: CaseId, received: _Received, request: ExtensionRequest) -
         reason=request.reason,
         article=request.article,
         notified_at=received.moment("notified_at", request.notified_at),
+        **received.author,
     )
 
 
@@ -179,4 +194,5 @@ def _restart(number: CaseId, received: _Received, request: RestartRequest) -> Ca
         reason=request.reason,
         article=request.article,
         restarted_at=received.moment("restarted_at", request.restarted_at),
+        **received.author,
     )

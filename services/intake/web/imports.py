@@ -2,7 +2,6 @@
 
 from datetime import UTC
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from pydantic import Field, TypeAdapter, ValidationError
@@ -10,7 +9,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from contracts.core import InvalidMessage
 from contracts.envelope import CaseId, Code
 from contracts.messages.plans import Limit, Limits, Plan, PlanStep
+from contracts.rights.table import Act
 from contracts.values import NO_INPUT_IN_ERRORS, Model
+from contracts.zone import CHINA
 from services.intake.core.case_numbers import fingerprint, number_for_reference
 from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
@@ -19,13 +20,11 @@ from services.intake.web.requests import TODAY, ImportRow, applicant
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, body_faults, unreadable
-from services.runtime.security.staff import staff_only
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_ROWS = 500
-
-_ZONE = ZoneInfo("Asia/Shanghai")
 
 _IMPORTED = "imported"
 """Matter, item and catalogue version of an imported case, whose own catalogue is not known here."""
@@ -46,8 +45,8 @@ class ImportResult(Model):
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
-    """The endpoint, for operators only."""
-    router = json_router(dependencies=[staff_only(host.settings.api_token)], responses=refusals(401))
+    """The endpoint."""
+    router = json_router(responses=refusals(401, 403))
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     @router.post(
@@ -56,11 +55,13 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         response_model_exclude_none=True,
         responses=refusals(400, 413, 415, 422, *OVERLOAD),
     )
-    async def import_cases(request: Request) -> list[ImportResult]:
+    async def import_cases(
+        request: Request, permit: Annotated[Permit, host.access.may(Act.IMPORT_CASES)]
+    ) -> list[ImportResult]:
         """Import up to 500 cases. Each row succeeds or fails by itself. The same import again changes nothing."""
         rows = _rows(await read_json(request, MAX_BODY_BYTES))
-        context = {TODAY: host.clock.now().astimezone(_ZONE).date()}
-        checked = [_check(place, row, context, host.settings.systems) for place, row in enumerate(rows)]
+        context = {TODAY: host.clock.now().astimezone(CHINA).date()}
+        checked = [_check(place, row, context, host.settings.systems, permit) for place, row in enumerate(rows)]
         valid = [(place, row) for place, row in enumerate(checked) if isinstance(row, ImportRow)]
         commands = [(number_for_reference(secret_key, row.reference), _command(secret_key, row)) for _, row in valid]
         outcomes = await host.commands([*commands])
@@ -79,7 +80,9 @@ def _rows(body: Any) -> list[Any]:
         raise unreadable(error) from None
 
 
-def _check(place: int, row: Any, context: dict[str, Any], systems: tuple[Code, ...]) -> ImportRow | ImportResult:
+def _check(
+    place: int, row: Any, context: dict[str, Any], systems: tuple[Code, ...], permit: Permit
+) -> ImportRow | ImportResult:
     try:
         checked = ImportRow.model_validate(row, context=context)
     except ValidationError as error:
@@ -91,6 +94,13 @@ def _check(place: int, row: Any, context: dict[str, Any], systems: tuple[Code, .
             pointer="#/system",
             detail=f"is not connected here; connected: {', '.join(systems)}",
             detail_zh=f"尚未接入；已接入：{'、'.join(systems)}",
+        )
+        return ImportResult(row=place, reference=checked.reference, errors=[fault])
+    if not permit.covers(checked.department, checked.region, _IMPORTED):
+        fault = FieldFault(
+            pointer="#/department",
+            detail="your posts do not allow you to import cases of this department in this region",
+            detail_zh="您的岗位无权导入该部门在此区划的办件",
         )
         return ImportResult(row=place, reference=checked.reference, errors=[fault])
     return checked

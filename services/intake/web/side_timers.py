@@ -1,4 +1,4 @@
-"""Endpoints for staff that start and end timers beside the time of a case: delivery, complaints, consultations."""
+"""Endpoints that start and end timers beside the time of a case: delivery, complaints, consultations."""
 
 from typing import Annotated, Literal, Self
 
@@ -8,14 +8,16 @@ from pydantic import ConfigDict, Field, model_validator
 from contracts.faults import fault
 from contracts.messages.commitments import CommitmentKey, Kind
 from contracts.messages.plans import Limits
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.intake.core.side_timers import EndTimer, StartTimer, timer_of
 from services.intake.core.state import Case
+from services.intake.web.permitted import permitted_case
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath, SingleLine, TypedCode
-from services.runtime.security.staff import staff_only
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -73,16 +75,14 @@ class TimerAnswer(Model):
 
 
 def routes(host: ServiceHost[Case]) -> APIRouter:
-    """The endpoints, for staff only. The same request again changes nothing."""
-    refused = refusals(400, 401, 404, 409, 422, *OVERLOAD)
-    router = json_router(
-        prefix="/cases/{number}", dependencies=[staff_only(host.settings.api_token)], responses=refused
-    )
+    """The endpoints. The same request again changes nothing."""
+    router = json_router(prefix="/cases/{number}", responses=refusals(400, 401, 403, 404, 409, 422, *OVERLOAD))
+    runs = host.access.may(Act.RUN_SIDE_TIMER)
 
     @router.post("/timers", status_code=201)
-    async def start(number: CaseNumberPath, request: TimerRequest) -> TimerAnswer:
-        case, tolerance = await host.read(number), host.settings.clock_tolerance
-        earliest = case.accepted.accepted_at if case is not None else None
+    async def start(number: CaseNumberPath, request: TimerRequest, permit: Annotated[Permit, runs]) -> TimerAnswer:
+        case, tolerance = await permitted_case(host, permit, number), host.settings.clock_tolerance
+        earliest = case.accepted.accepted_at
         command = StartTimer(
             commitment=request.commitment,
             owner=request.owner,
@@ -94,9 +94,9 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         return TimerAnswer(commitment=request.commitment)
 
     @router.post("/timers/end", status_code=201)
-    async def end(number: CaseNumberPath, request: TimerEndRequest) -> TimerAnswer:
-        case, tolerance = await host.read(number), host.settings.clock_tolerance
-        timer = timer_of(case, request.commitment) if case is not None else None
+    async def end(number: CaseNumberPath, request: TimerEndRequest, permit: Annotated[Permit, runs]) -> TimerAnswer:
+        case, tolerance = await permitted_case(host, permit, number), host.settings.clock_tolerance
+        timer = timer_of(case, request.commitment)
         earliest = timer.started_at if timer is not None else None
         ended_at = effective_moment("ended_at", request.ended_at, host.clock.now(), tolerance, earliest)
         command = EndTimer(commitment=request.commitment, ended_at=ended_at, clock_tolerance=tolerance)

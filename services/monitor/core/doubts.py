@@ -32,6 +32,7 @@ class SettleTime(Message):
     field: TimeField
     counts_at: Instant
     by: PersonId
+    on_behalf_of: PersonId | None = None
     reason: Reason
     clock_tolerance: timedelta = timedelta()
     """A moment that lies outside of what is possible by no more counts as the nearest possible one."""
@@ -163,6 +164,7 @@ def settle(
         claimed=doubt.claimed,
         counts_at=command.counts_at,
         by=command.by,
+        on_behalf_of=command.on_behalf_of,
         reason=command.reason,
         settled_at=now,
         region=case.region,

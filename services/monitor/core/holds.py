@@ -22,6 +22,7 @@ class BeginHold(Message):
 
     hold: Code
     by: PersonId
+    on_behalf_of: PersonId | None = None
     reason: Reason
     article: Article = ""
     since: Instant
@@ -34,6 +35,7 @@ class EndHold(Message):
 
     hold: Code
     by: PersonId
+    on_behalf_of: PersonId | None = None
     reason: Reason
     until: Instant
     clock_tolerance: timedelta = timedelta()
@@ -170,6 +172,7 @@ def _publish(
     held = CaseHeld(
         hold=command.hold,
         by=command.by,
+        on_behalf_of=command.on_behalf_of,
         reason=command.reason,
         article=article,
         since=since,

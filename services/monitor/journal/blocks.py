@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ZONE = ZoneInfo("Asia/Shanghai")
-"""The time zone whose midnight ends a day of the journal."""
+from contracts.zone import CHINA
 
 FORMAT = "onedoor journal 2"
 
@@ -90,7 +88,7 @@ def canonical(content: Any) -> bytes:
 
 def day_of(at: datetime) -> date:
     """The day of the journal to which a moment belongs."""
-    return at.astimezone(ZONE).date()
+    return at.astimezone(CHINA).date()
 
 
 def chain_entries(entries: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:

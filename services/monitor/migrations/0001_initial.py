@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_changed_cases, create_documents, create_runtime_tables
+from services.runtime.store.tables import create_changed_cases, create_rollouts, create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -279,7 +279,7 @@ _BOARD = (
 
 def upgrade() -> None:
     create_runtime_tables(op)
-    create_documents(op)
+    create_rollouts(op)
     create_changed_cases(op)
     for statement in (*_ALERTS, *_JOURNAL, *_NOTIFICATIONS, *_BOARD):
         op.execute(statement)

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey
+from contracts.rights.scope import Scope
 from services.monitor.core.notifications.policy import Alert
+from services.runtime.store.scopes import within
 
 _CONDITIONS = {
     "owner": "owner = :owner",
@@ -22,11 +24,14 @@ _CONDITIONS = {
 }
 
 
-async def newest(connection: AsyncConnection, filters: Mapping[str, Any], limit: int) -> Sequence[Row[Any]]:
-    """At most ``limit`` alerts that fit all filters, newest first."""
-    conditions = " AND ".join(_CONDITIONS[name] for name in filters) or "TRUE"
+async def newest(
+    connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope, limit: int
+) -> Sequence[Row[Any]]:
+    """At most ``limit`` alerts in the scope that fit all filters, newest first."""
+    inside, parameters = within(scope)
+    conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), inside])
     query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
-    return (await connection.execute(query, {**filters, "limit": limit})).all()
+    return (await connection.execute(query, {**filters, **parameters, "limit": limit})).all()
 
 
 class NumberedAlert(NamedTuple):

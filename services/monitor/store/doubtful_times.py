@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import Scope
+from services.runtime.store.scopes import within
+
 _UNSETTLED = text("""
     SELECT * FROM (
         SELECT *, row_number() OVER (place ORDER BY number) AS nth, count(*) OVER place AS of_place
@@ -34,11 +37,12 @@ _NEWS_OF = text("""
 """)
 
 
-async def newest(connection: AsyncConnection, *, unresolved: bool, limit: int) -> Sequence[Row[Any]]:
-    """At most ``limit`` doubtful times, newest first; only those that nobody has resolved if ``unresolved``."""
+async def newest(connection: AsyncConnection, scope: Scope, *, unresolved: bool, limit: int) -> Sequence[Row[Any]]:
+    """At most ``limit`` doubtful times in the scope, newest first; only unresolved ones if ``unresolved``."""
     condition = "resolved_at IS NULL" if unresolved else "TRUE"
-    query = text(f"SELECT * FROM doubtful_times WHERE {condition} ORDER BY number DESC LIMIT :limit")
-    return (await connection.execute(query, {"limit": limit})).all()
+    inside, parameters = within(scope)
+    query = text(f"SELECT * FROM doubtful_times WHERE {condition} AND {inside} ORDER BY number DESC LIMIT :limit")
+    return (await connection.execute(query, {**parameters, "limit": limit})).all()
 
 
 async def unsettled(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:

@@ -6,9 +6,13 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import Scope
+from services.runtime.store.scopes import within
 
-async def newest(connection: AsyncConnection, *, unsettled: bool, limit: int) -> Sequence[Row[Any]]:
-    """At most ``limit`` platform issues, newest first; only those that last if ``unsettled``."""
+
+async def newest(connection: AsyncConnection, scope: Scope, *, unsettled: bool, limit: int) -> Sequence[Row[Any]]:
+    """At most ``limit`` platform issues in the scope, newest first; only those that last if ``unsettled``."""
     condition = "settled_at IS NULL" if unsettled else "TRUE"
-    query = text(f"SELECT * FROM platform_issues WHERE {condition} ORDER BY number DESC LIMIT :limit")
-    return (await connection.execute(query, {"limit": limit})).all()
+    inside, parameters = within(scope)
+    query = text(f"SELECT * FROM platform_issues WHERE {condition} AND {inside} ORDER BY number DESC LIMIT :limit")
+    return (await connection.execute(query, {**parameters, "limit": limit})).all()

@@ -10,13 +10,15 @@ from contracts.envelope import CaseId, Code, Name
 from contracts.messages.alerts import IssueKind, Rung
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Region
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.http.typed_text import TypedCaseNumber
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -100,15 +102,17 @@ class PlatformIssueFilter(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host)
+    """The endpoints."""
+    router = monitor_router()
 
     @router.get("/alerts")
-    async def newest_alerts(wanted: Annotated[AlertFilter, Query()]) -> AlertPage:
+    async def newest_alerts(
+        wanted: Annotated[AlertFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_ALERT)]
+    ) -> AlertPage:
         filters = wanted.model_dump(exclude_none=True, exclude={"limit"})
         async with host.database.connect() as connection:
             # One row more than the page shows whether there is a next page.
-            rows = await alerts.newest(connection, filters, wanted.limit + 1)
+            rows = await alerts.newest(connection, filters, permit.scope, wanted.limit + 1)
         page = rows[: wanted.limit]
         return AlertPage(
             alerts=[AlertView.model_validate(row) for row in page],
@@ -116,9 +120,13 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         )
 
     @router.get("/platform-issues")
-    async def newest_platform_issues(wanted: Annotated[PlatformIssueFilter, Query()]) -> list[PlatformIssueView]:
+    async def newest_platform_issues(
+        wanted: Annotated[PlatformIssueFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_ISSUE)]
+    ) -> list[PlatformIssueView]:
         async with host.database.connect() as connection:
-            rows = await platform_issues.newest(connection, unsettled=wanted.unsettled, limit=wanted.limit)
+            rows = await platform_issues.newest(
+                connection, permit.scope, unsettled=wanted.unsettled, limit=wanted.limit
+            )
         return [PlatformIssueView.model_validate(row) for row in rows]
 
     return router

@@ -12,6 +12,8 @@ from contracts.bilingual import Language
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
+from contracts.rights.scope import EVERYWHERE
+from contracts.rights.table import Act
 from contracts.values import Model
 from contracts.working_time import Suspension
 from contracts.working_time.explanation.explain import Explanation
@@ -24,11 +26,12 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import cases
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import problems
+from services.monitor.web.routers import monitor_router
 from services.monitor.web.rules import rules_of_version
-from services.monitor.web.staff_router import staff_router
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import Problem, not_found
 from services.runtime.http.typed_text import CaseNumberPath
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -80,19 +83,20 @@ class Summary(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
-    """The endpoints, for staff only. ``queries``: those that read the states of all cases."""
-    router = staff_router(host)
+    """The endpoints. ``queries``: those that read the states of all cases."""
+    router = monitor_router()
+    readers = host.access.may(Act.READ_TIME)
 
     @router.get("/commitments")
-    async def summary() -> Summary:
+    async def summary(_: Annotated[Permit, host.access.may(Act.READ_STATE)]) -> Summary:
         async with problems(), queries.query() as connection:
             row = await cases.counts(connection, host.clock.now())
         return Summary.model_validate(row._asdict())
 
     @router.get("/commitments/{case_id}", responses=refusals(404))
-    async def commitments(case_id: CaseNumberPath) -> CaseView:
+    async def commitments(case_id: CaseNumberPath, permit: Annotated[Permit, readers]) -> CaseView:
         state = await host.read(case_id)
-        if state is None:
+        if state is None or not may_read(permit, state):
             raise not_found(f"monitor knows no case {case_id}", f"监督系统中没有办件 {case_id}")
         suspended = [one for one in state.commitments if one.due is not None] if state.suspensions else []
         rules = {version: await rules_of_version(host, version) for version in {one.rules_version for one in suspended}}
@@ -103,9 +107,15 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         responses=refusals(404) | {200: {"content": {"text/plain": {}, "image/svg+xml": {}}}},
         response_model=Explanation,
     )
-    async def explain(case_id: CaseNumberPath, wanted: Annotated[ExplanationQuery, Query()]) -> Response:
+    async def explain(
+        case_id: CaseNumberPath,
+        wanted: Annotated[ExplanationQuery, Query()],
+        permit: Annotated[Permit, readers],
+    ) -> Response:
         """Why a commitment is due when it is: each day that counts, and each that does not."""
         state = await host.read(case_id)
+        if state is not None and not may_read(permit, state):
+            state = None
         commitment = state.commitment(wanted.commitment) if state is not None else None
         found = None
         if state is not None and commitment is not None:
@@ -128,6 +138,13 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
                 return Response(svg(found, wanted.language), media_type="image/svg+xml")
 
     return router
+
+
+def may_read(permit: Permit, state: MonitoredCase) -> bool:
+    """Whether a commitment of this case lies in the scope."""
+    if state.region is None or state.matter is None:
+        return permit.scope == (EVERYWHERE,)
+    return any(permit.covers(one.owner or "", state.region, state.matter) for one in state.commitments)
 
 
 def _case_view(case_id: str, state: MonitoredCase, rules: Mapping[int, Rules]) -> CaseView:

@@ -8,12 +8,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 
 from contracts.messages.fields import PersonId
+from contracts.rights.scope import EVERYWHERE
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import digest_deliveries, digests
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import not_found
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -78,14 +81,17 @@ class DigestAlerts(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host)
+    """The endpoints."""
+    router = monitor_router()
+    readers = host.access.may(Act.READ_DIGEST)
 
     @router.get("/digests")
-    async def newest_digests(wanted: Annotated[DigestFilter, Query()]) -> DigestPage:
+    async def newest_digests(
+        wanted: Annotated[DigestFilter, Query()], permit: Annotated[Permit, readers]
+    ) -> DigestPage:
         async with host.database.connect() as connection:
             # One row more than the page shows whether there is a next page.
-            rows = await digests.newest(connection, wanted.state, wanted.after, wanted.limit + 1)
+            rows = await digests.newest(connection, _of(permit), wanted.state, wanted.after, wanted.limit + 1)
             page = rows[: wanted.limit]
             deliveries: dict[int, list[DeliveryView]] = {}
             for row in await digest_deliveries.of_digests(connection, [row.number for row in page]):
@@ -103,16 +109,17 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     @router.get("/digests/{number}/alerts")
     async def alerts(
         number: Number,
+        permit: Annotated[Permit, readers],
         after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> DigestAlerts:
         """All alerts of a digest, to be acknowledged together; none for an unknown digest."""
         async with host.database.connect() as connection:
-            found = await digests.alert_numbers(connection, number, after, limit + 1)
+            found = await digests.alert_numbers(connection, number, _of(permit), after, limit + 1)
         return DigestAlerts(alerts=found[:limit], next=found[limit - 1] if len(found) > limit else None)
 
     @router.post("/digests/{number}/retry", responses=refusals(404), status_code=202)
-    async def retry(number: Number) -> None:
+    async def retry(number: Number, _: Annotated[Permit, host.access.may(Act.RETRY_DIGEST)]) -> None:
         """Repeats the deliveries of a digest that were given up."""
         async with host.database.begin() as connection:
             repeated = await digest_deliveries.retry(connection, number)
@@ -120,3 +127,8 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             raise not_found(f"no delivery of a digest {number} was given up", f"汇总通知 {number} 没有已放弃的投递")
 
     return router
+
+
+def _of(permit: Permit) -> str | None:
+    """The person whose digests may be read: one's own, or None for those of all."""
+    return None if permit.scope == (EVERYWHERE,) else permit.person

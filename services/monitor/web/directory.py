@@ -9,13 +9,15 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import Rung
 from contracts.messages.fields import PersonId, Region
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import directory_store
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime.http.problems import Problem, not_found
 from services.runtime.http.timestamps import reject_numbers
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -49,11 +51,12 @@ class RecipientView(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host, "monitor", 401, 404, 422, 503)
+    """The endpoints."""
+    router = monitor_router("monitor", 401, 403, 404, 422, 503)
+    readers = host.access.may(Act.READ_DIRECTORY)
 
     @router.get("/directory")
-    async def directory() -> DirectoryView:
+    async def directory(_: Annotated[Permit, readers]) -> DirectoryView:
         async with host.database.connect() as connection:
             stored = await directory_store.in_force(connection)
             found = await directory_store.latest(connection)
@@ -63,7 +66,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return DirectoryView(number=stored.number, summary=stored.summary, made_at=stored.made_at, directory=content)
 
     @router.get("/directory/recipients")
-    async def recipients(wanted: Annotated[RecipientsQuery, Query()]) -> list[RecipientView]:
+    async def recipients(
+        wanted: Annotated[RecipientsQuery, Query()], _: Annotated[Permit, readers]
+    ) -> list[RecipientView]:
         """The people who would be notified of such an alert."""
         async with host.database.connect() as connection:
             found = await directory_store.latest(connection)

@@ -6,13 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.rules import Rules, RuleSet
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime.http.openapi import refusals
 from services.runtime.http.problems import not_found
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 from services.runtime.store import rollouts
 
@@ -33,17 +35,18 @@ class RulesVersionView(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host)
+    """The endpoints."""
+    router = monitor_router()
+    readers = host.access.may(Act.READ_RULES)
 
     @router.get("/rules")
-    async def versions() -> list[RulesVersionView]:
+    async def versions(_: Annotated[Permit, readers]) -> list[RulesVersionView]:
         async with host.database.connect() as connection:
             found = await rollouts.history(connection, rule_store.RULES.kind, MAX_RULES_VERSIONS)
         return [RulesVersionView(**version._asdict()) for version in found]
 
     @router.get("/rules/{version}", responses=refusals(404))
-    async def rule_set(version: Annotated[int, Path(ge=0, lt=2**31)]) -> RuleSet:
+    async def rule_set(version: Annotated[int, Path(ge=0, lt=2**31)], _: Annotated[Permit, readers]) -> RuleSet:
         return (await rules_of_version(host, version)).rule_set
 
     return router

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Name
 from contracts.messages.alerts import Rung
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.jobs.feed_reader import FeedReader, TooManyMissed
@@ -20,10 +21,11 @@ from services.monitor.jobs.follower import Follower
 from services.monitor.store.change_feed import ALERTS, Change, FeedPosition
 from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.web.alerts import AlertView, PlatformIssueView
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime import telemetry
 from services.runtime.http.problems import Problem
 from services.runtime.http.streaming import ClosingStream
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 from services.runtime.store.database import DATABASE_ERRORS
 
@@ -70,13 +72,14 @@ class StreamFilter(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoint, for staff only."""
-    router = staff_router(host, "lists")
+    """The endpoints."""
+    router = monitor_router("lists")
     reader = FeedReader(host.database, host.stopping, host.failures, _change_event, _reset_event)
 
     @router.get("/stream", response_class=EventStream, status_code=200)
     async def stream(
         wanted: Annotated[StreamFilter, Query()],
+        permit: Annotated[Permit, host.access.may(Act.READ_ALERT)],
         last_event_id: Annotated[str | None, Header(pattern=LAST_EVENT_ID)] = None,
     ) -> Response:
         """The changes of alerts and platform issues, as server-sent events, without end.
@@ -89,7 +92,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             title, title_zh = "The stream has too many followers", "实时订阅人数过多，请稍后再试"
             raise Problem(503, "busy", title, title_zh, headers={"Retry-After": "5"})
         after = FeedPosition(*map(int, last_event_id.split("."))) if last_event_id is not None else None
-        source = _events(reader, Follower(wanted.selects), after)
+        source = _events(reader, Follower(lambda change: wanted.selects(change) and _may_see(permit, change)), after)
         await anext(source)
         return EventStream(source, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
@@ -130,6 +133,11 @@ async def _events(reader: FeedReader, follower: Follower, after: FeedPosition | 
         yield format_sse_event(comment=follower.ends)
     finally:
         await reader.remove(follower)
+
+
+def _may_see(permit: Permit, change: Change) -> bool:
+    row = change.row
+    return permit.covers(row.owner, row.region, row.matter)
 
 
 def _change_event(change: Change) -> bytes:

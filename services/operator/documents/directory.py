@@ -64,7 +64,8 @@ def recipients(
 ) -> None:
     """Print the people who are notified of a rung, and after how many working hours without acknowledgement."""
     from contracts.messages.alerts import Rung
-    from services.monitor.core.notifications.directory import ZONE, Directory
+    from contracts.zone import CHINA
+    from services.monitor.core.notifications.directory import Directory
 
     document = _load()
     content = document.read_file(file) if file is not None else document.in_force(DatabaseOptions(database, folder))[1]
@@ -76,7 +77,7 @@ def recipients(
         )
     directory = Directory(content)
     fired = Rung(rung)
-    moment = at.replace(hour=12, tzinfo=ZONE) if at is not None else datetime.now(UTC)
+    moment = at.replace(hour=12, tzinfo=CHINA) if at is not None else datetime.now(UTC)
     for level in range(directory.levels(fired)):
         people = directory.recipients(fired, level, owner, region, item, moment)
         names = ", ".join(f"{person.name} ({person.id})" for person in people)

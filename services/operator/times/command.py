@@ -16,7 +16,7 @@ Monitor = Annotated[
     typer.Option(
         envvar="ONEDOOR_MONITOR",
         show_envvar=True,
-        help="Address of monitor, such as https://monitor.example. Its token is in ONEDOOR_API_TOKEN.",
+        help="Address of monitor, such as https://monitor.example. An access token is in ONEDOOR_TOKEN.",
     ),
 ]
 
@@ -40,7 +40,6 @@ def settle(
     step: Annotated[str, typer.Argument(help="Step of the case.")],
     field: Annotated[str, typer.Argument(help="The time that is in doubt: delivered_at, decided_at, since or until.")],
     counts_at: Annotated[str, typer.Argument(help="The moment that counts, with its zone: 2026-03-02T15:30:00+08:00.")],
-    by: Annotated[str, typer.Option(help="The supervisor who decides, by the id in the directory.")],
     reason: Annotated[str, typer.Option(help="The reason. It goes on record in the journal.")],
     procedure: Annotated[str, typer.Option(help="The special procedure, if it is one of its times.")] = "",
     monitor: Monitor = "",
@@ -50,5 +49,5 @@ def settle(
     from services.operator.times.actions import settle_time
     from services.operator.times.monitor_api import monitor_api
 
-    settlement = {"step": step, "field": field, "counts_at": counts_at, "by": by, "reason": reason}
+    settlement = {"step": step, "field": field, "counts_at": counts_at, "reason": reason}
     settle_time(monitor_api(monitor, folder), case, settlement | ({"procedure": procedure} if procedure else {}))

@@ -14,7 +14,7 @@ from services.operator.output import stop, wrong_option
 from services.runtime.http.site import api_path
 from services.runtime.security.encryption import encrypted_url, is_loopback
 
-TOKEN = "ONEDOOR_API_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN = "ONEDOOR_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0
 
 
@@ -89,9 +89,7 @@ def monitor_api(address: str, folder: Path | None) -> MonitorApi:
             "--monitor",
             f"{addresses.parent} 不是 onedoor up 的文件夹：请用 --folder 指定其文件夹，或用 --monitor 指定 monitor",
         ) from None
-    kept = addresses / "api-token"
-    token = os.environ.get(TOKEN) or (kept.read_text() if kept.exists() else None)
-    return MonitorApi(f"http://127.0.0.1:{port}{api_path('monitor')}", token)
+    return MonitorApi(f"http://127.0.0.1:{port}{api_path('monitor')}", os.environ.get(TOKEN))
 
 
 def _reason(answer: httpx2.Response) -> tuple[str, str]:

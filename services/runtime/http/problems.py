@@ -25,6 +25,8 @@ from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
 from services.runtime.http.methods import allowed_methods
+from services.runtime.security.access import NoRight, NotLoggedIn
+from services.runtime.security.access_tokens import KeysUnavailable
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
 
@@ -49,12 +51,6 @@ TITLES_ZH = {
     503: "系统繁忙，请稍后再试",
 }
 """The Chinese title of each status."""
-
-
-_DETAILS_ZH = {
-    401: "须提供有效的令牌（Authorization: Bearer）",
-}
-"""The Chinese detail of the refusal of `services.runtime.security`."""
 
 
 class FieldFault(Model):
@@ -176,8 +172,7 @@ def install(app: FastAPI, answer: Answer = as_json) -> None:
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route of the path
             headers["Allow"] = allowed_methods(request.scope)
-        detail_zh = _DETAILS_ZH.get(error.status_code)
-        return answer(request, _plain(error.status_code, str(error.detail), detail_zh, headers))
+        return answer(request, _plain(error.status_code, str(error.detail), None, headers))
 
 
 def _handler(
@@ -227,6 +222,22 @@ def _unusable_version(error: Exception) -> Problem:
     )
 
 
+def _not_logged_in(error: NotLoggedIn) -> Problem:
+    title, title_zh = "Log in first", "请先登录"
+    headers = {"WWW-Authenticate": f"Bearer {error.challenge}".rstrip()}
+    return Problem(401, "not-logged-in", title, title_zh, detail=error.en, detail_zh=error.zh, headers=headers)
+
+
+def _no_right(error: NoRight) -> Problem:
+    return Problem(403, "no-right", "You have no right to do so", "您无权办理此事", detail=error.en, detail_zh=error.zh)
+
+
+def _keys_unavailable(error: KeysUnavailable) -> Problem:
+    title, title_zh = "Logins cannot be verified now", "暂时无法验证登录"
+    headers = {"Retry-After": "10"}
+    return Problem(503, "no-keys", title, title_zh, detail=error.en, detail_zh=error.zh, headers=headers)
+
+
 def not_found(detail: str, detail_zh: str) -> Problem:
     """The problem of a path that leads to nothing on record."""
     return _plain(404, detail, detail_zh)
@@ -265,6 +276,9 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     DBAPIError: _database_error,
     DatabaseUnreachable: _database_error,
     UnusableVersion: _unusable_version,
+    NotLoggedIn: _not_logged_in,
+    NoRight: _no_right,
+    KeysUnavailable: _keys_unavailable,
     Exception: lambda _: _plain(500),  # The server logs the exception after this response. The client must not see it.
 }
 """The problem of each exception."""

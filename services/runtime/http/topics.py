@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from fastapi import APIRouter
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.runtime.http.problems import not_found
-from services.runtime.security.staff import staff_only
+from services.runtime.security.access import Access
 
 
 class Pause(Protocol):
@@ -47,16 +48,16 @@ class TopicView(Model):
     reason: str | None = None
 
 
-def routes(reader: Reader, api_token: SecretStr | None) -> APIRouter:
-    """The endpoints, for staff only. Each process of a service pauses and resumes topics by itself."""
-    router = APIRouter(dependencies=[staff_only(api_token)])
+def routes(reader: Reader, access: Access) -> APIRouter:
+    """The endpoints. Each process of a service pauses and resumes topics by itself."""
+    router = APIRouter()
 
-    @router.get("/topics")
+    @router.get("/topics", dependencies=[access.may(Act.READ_STATE)])
     async def topics() -> list[TopicView]:
         """The topics that this process reads, and those that it has paused by itself."""
         return [_view(topic, reader.paused.get(topic)) for topic in reader.topics]
 
-    @router.post("/topics/{topic}/resume")
+    @router.post("/topics/{topic}/resume", dependencies=[access.may(Act.RESUME_TOPIC)])
     async def resume(topic: str) -> TopicView:
         """Read a paused topic on. A record that cannot be read is passed over; a dead letter says where it was."""
         if not await reader.resume(topic):

@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
-from contracts.registry import MAX_RECORD_BYTES
+from contracts.registry import COMPACTED, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES
 from services.runtime import telemetry
 from services.runtime.kafka.connection import TIMEOUT_S, connection
 from services.runtime.settings import Settings
@@ -100,13 +100,21 @@ class Topics:
 
 
 def _topic(settings: Settings, name: str) -> NewTopic:
-    return NewTopic(
-        name,
-        num_partitions=settings.partitions,
-        replication_factor=settings.replication,
-        topic_configs={
+    compacted = name.removeprefix(settings.topic_prefix) in COMPACTED
+    kept = (
+        {"cleanup.policy": "compact", "max.message.bytes": str(MAX_DOCUMENT_BYTES)}
+        if compacted
+        else {
             "retention.ms": str(settings.topic_retention_days * 86_400_000),
             "max.message.bytes": str(4 * MAX_RECORD_BYTES),
+        }
+    )
+    return NewTopic(
+        name,
+        num_partitions=1 if compacted else settings.partitions,
+        replication_factor=settings.replication,
+        topic_configs={
+            **kept,
             # One replica may be lost or unavailable, if there are three or more.
             "min.insync.replicas": str(max(1, settings.replication - 1)),
             # A replica that lacks acknowledged records must not become the leader, whatever the cluster's default is.

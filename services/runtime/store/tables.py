@@ -100,14 +100,14 @@ class Operations(Protocol):
 
 
 def create_runtime_tables(op: Operations) -> None:
-    """Create the tables that every service has: cases, outbox, dead letters."""
-    for statement in _TABLES:
+    """Create the tables that every service has: cases, outbox, dead letters, documents."""
+    for statement in (*_TABLES, *documents.TABLES):
         op.execute(statement)
 
 
-def create_documents(op: Operations) -> None:
-    """Create the tables of versioned documents and of their roll-outs, for services that have any."""
-    for statement in (*documents.TABLES, *rollouts.TABLES):
+def create_rollouts(op: Operations) -> None:
+    """Create the tables of roll-outs, for services whose cases follow a document."""
+    for statement in rollouts.TABLES:
         op.execute(statement)
 
 

@@ -28,7 +28,7 @@ from tests.benchmarks import measured_platform
 from tests.benchmarks.figures import Figure, figure
 from tests.support.cases.stored_cases import vacuum_and_checkpoint, without_indexes
 from tests.support.partial_platform import PartialPlatform
-from tests.support.staff import STAFF, TOKEN
+from tests.support.staff import HOLDERS, ISSUER, STAFF
 
 MANY, FEW = 10_000_000, 10_000
 COUNTIES, DEPARTMENTS, ITEMS = 120, 40, 10
@@ -130,10 +130,11 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
         systems=default_systems(),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
-        api_token=SecretStr(TOKEN),
+        issuer=ISSUER.url,
         clock=str(path / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)
+    process.access.holders = HOLDERS
     transport = httpx2.ASGITransport(application(SERVICE, process), client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=STAFF) as client:
         yield client

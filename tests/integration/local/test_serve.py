@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local.site import kept_port
 from tests.support.installation import COMMAND
-from tests.support.staff import TOKEN
+from tests.support.staff import ISSUER
 from tests.support.waiting import eventually
 
 
@@ -28,7 +28,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
         "ONEDOOR_PORT": str(port),
         "ONEDOOR_OPERATOR_PORT": str(operator_port),
         "ONEDOOR_SECRET_KEY": "k" * 32,
-        "ONEDOOR_API_TOKEN": TOKEN,
+        "ONEDOOR_ISSUER": ISSUER.url,
         "ONEDOOR_TOPIC_PREFIX": "serve-",
     }
     log = tmp_path / "log"

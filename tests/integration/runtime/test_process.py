@@ -57,7 +57,7 @@ async def test_bad_records_are_parked_with_their_reasons_and_delay_no_other(star
         "no JSON": (key, b"{"),
         "the record is no CloudEvent": (key, b"[1]"),
         "of a type and version known": (key, good.replace(b"withdrawn.v1", b"withdrawn.v9")),
-        "key is not the case": (case(2).encode(), good),
+        "key is not the subject": (case(2).encode(), good),
         "bytes; at most": (key, good + b" " * 300_000),
         "does not belong": (
             key,

@@ -13,13 +13,17 @@ from uuid import uuid4
 
 from contracts.envelope import Message, envelop
 from contracts.values import Value
+from contracts.zone import CHINA
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.clock import Clock, FileClock
 from services.runtime.failures import Failures
+from services.runtime.security.access import Access
+from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.store.database import is_unavailable, open_database
 from services.runtime.store.outbox import OutboxMessage
+from tests.support.staff import AUDIENCE, HOLDERS, ISSUER
 
 S = TypeVar("S", bound=Value)
 
@@ -33,6 +37,8 @@ class MemoryHost(Generic[S]):
         with TemporaryDirectory() as folder:  # the clock keeps its file open
             self.clock: Clock = FileClock.create(Path(folder) / "clock", at, speed=0)
         self.database = open_database(settings.database.get_secret_value(), "fake", 1)
+        self.access = Access(TokenVerifier(ISSUER.url, AUDIENCE), lambda: self.clock.now().astimezone(CHINA).date())
+        self.access.holders = HOLDERS
         self.stopping = asyncio.Event()
         self.failures = Failures()
         self.rows: dict[str, str] = {}

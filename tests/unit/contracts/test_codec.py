@@ -58,8 +58,8 @@ def test_a_record_is_a_cloudevent_in_structured_mode() -> None:
         (changed(time="2026-03-02T01:00:00"), KEY, "onedoor.requests", "time: timezone"),
         (changed(time="0001-01-01T00:00:00+08:00"), KEY, "onedoor.requests", "time: greater_than_equal"),
         (changed(subject="case 1"), KEY, "onedoor.requests", "subject"),
-        (record(), b"AAAA-AAAA-AAAA-A", "onedoor.requests", "key is not the case"),
-        (record(), None, "onedoor.requests", "key is not the case"),
+        (record(), b"AAAA-AAAA-AAAA-A", "onedoor.requests", "key is not the subject"),
+        (record(), None, "onedoor.requests", "key is not the subject"),
         (record(), KEY, "onedoor.cases", "does not belong on topic"),
     ],
 )  # fmt: skip

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.messages.documents import Absence, PostsPublished, PublishedPost
 from contracts.rights.holders import Holders
-from contracts.rights.posts import Leave, Post
 from contracts.rights.scope import EVERYWHERE, Area, HeldPost, scope_of
 from contracts.rights.table import POWERS, RIGHTS, Act, Power, Role
 
@@ -15,13 +15,15 @@ TAX, LAND = "Tax (税务局)", "Land (自然资源局)"
 MONDAY = date(2026, 3, 2)
 
 HOLDERS = Holders(
-    posts=(
-        Post(role="head", department=TAX, region="4503", person="zhou", deputy="li"),
-        Post(role="head", department=LAND, person="li", until=date(2026, 3, 31)),
-        Post(role="supervisor", region="45", person="wu"),
-    ),
-    leave=(Leave(person="zhou", since=MONDAY, until=MONDAY),),
-    roles={"head": Role.DEPARTMENT_HEAD, "supervisor": Role.SUPERVISOR},
+    PostsPublished(
+        posts=(
+            PublishedPost(role="department_head", department=TAX, region="4503", person="zhou", deputy="li"),
+            PublishedPost(role="department_head", department=LAND, person="li", until=date(2026, 3, 31)),
+            PublishedPost(role="supervisor", region="45", person="wu"),
+            PublishedPost(role="a-role-of-a-later-version", person="wu"),
+        ),
+        leave=(Absence(person="zhou", since=MONDAY, until=MONDAY),),
+    )
 )
 
 

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages.plans import Outcome
-from services.departments.sandbox.behaviour import ZONE, Behaviour, Mistake, after_office_days, simulated_outcome
+from contracts.zone import CHINA
+from services.departments.sandbox.behaviour import Behaviour, Mistake, after_office_days, simulated_outcome
 
 MONDAY_TEN = datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 
 def china(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=ZONE)
+    return datetime.fromisoformat(text).replace(tzinfo=CHINA)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_office_days_are_weekdays_from_nine_to_five(start: str, days: float, end
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)), st.floats(0.05, 100))  # noqa: DTZ001
 def test_decisions_fall_into_office_hours(start: datetime, days: float) -> None:
-    end = after_office_days(start, days).astimezone(ZONE)
+    end = after_office_days(start, days).astimezone(CHINA)
     assert end >= start
     assert end.weekday() < 5
     assert timedelta(hours=9) <= end - end.replace(hour=0, minute=0, second=0, microsecond=0) <= timedelta(hours=17)

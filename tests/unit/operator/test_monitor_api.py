@@ -60,7 +60,7 @@ def test_a_proxy_that_is_none_of_http_is_named_with_the_remedy(
 def test_a_token_that_no_header_can_have_is_refused(capsys: pytest.CaptureFixture[str], token: str) -> None:
     with pytest.raises(typer.Exit):
         MonitorApi(ELSEWHERE, token)
-    assert "ONEDOOR_API_TOKEN has characters" in capsys.readouterr().err
+    assert "ONEDOOR_TOKEN has characters" in capsys.readouterr().err
 
 
 def test_the_line_end_of_a_token_from_a_file_is_none_of_it(answering: str, monkeypatch: pytest.MonkeyPatch) -> None:

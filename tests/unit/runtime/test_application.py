@@ -3,22 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
-from pydantic import SecretStr
 
 from services.runtime.http import operating, topics
 from services.runtime.http.app import application, web_application
 from services.runtime.http.operating import add_health, operator_application
+from services.runtime.security.access import Access
+from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.runtime.toy import AT, settings, toy
-
-TOKEN = "a token of staff"
+from tests.support.staff import AUDIENCE, HOLDERS, ISSUER, TOKEN
 
 
 @dataclass
@@ -59,8 +59,14 @@ def operated(
     async def found() -> list[str]:
         return list(faults)
 
-    routes = None if reader is None else topics.routes(reader, SecretStr(TOKEN))
+    routes = None if reader is None else topics.routes(reader, access())
     return operator_application(served(lambda: None), found, lambda: list(impairments), routes)
+
+
+def access() -> Access:
+    found = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today)
+    found.holders = HOLDERS
+    return found
 
 
 def client(app: FastAPI, token: str | None = None) -> httpx2.AsyncClient:

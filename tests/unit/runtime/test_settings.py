@@ -49,7 +49,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ({"batch": 5001}, "less than or equal to 5000"),
         ({"kafka_security": "none"}, "PLAINTEXT|SSL"),
         ({"secret_key": "short"}, "at least 32"),
-        ({"api_token": "short"}, "at least 16"),
+        ({"issuer": "login.example.gov.cn"}, "is no address of HTTP"),
         ({"topic_retention_days": 90}, "shorter than closed_retention_days"),
         ({"kafka_security": "SASL_SSL"}, "kafka_username and kafka_password"),
         ({"systems": "Tax"}, "should match pattern"),

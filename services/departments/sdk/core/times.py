@@ -13,18 +13,15 @@ moment does not depend on when the report arrives, so that a repeated report is 
 
 from datetime import date, datetime, time, timedelta
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from contracts.core import InvalidMessage
 from contracts.messages.tasks import DoubtfulTime, TimeField, TimeSettled
+from contracts.zone import CHINA
 from services.departments.sdk.core.messages import Answer, Decision, Posted, Procedure, Receipt
 from services.departments.sdk.core.state import Task
 
 LONGEST_ANNOUNCED = timedelta(days=366)
 """How far ahead a department may announce the beginning or the end of a special procedure."""
-
-ZONE = ZoneInfo("Asia/Shanghai")
-"""The time zone of the days of departments."""
 
 R = TypeVar("R", Receipt, Decision, Procedure)
 
@@ -105,7 +102,7 @@ class _Bounds:
 
 def _is_day(claimed: datetime) -> bool:
     """Whether it is a day without a time. The first and the last day of the calendar are none: no zone has them."""
-    return date.min < claimed.date() < date.max and claimed.astimezone(ZONE).time() == time()
+    return date.min < claimed.date() < date.max and claimed.astimezone(CHINA).time() == time()
 
 
 def _receipt(report: Receipt, bounds: _Bounds) -> Receipt:

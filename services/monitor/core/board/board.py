@@ -65,13 +65,16 @@ class Row:
     line: tuple[Mapping[str, float | None], ...]
 
 
-def rows(groups: Mapping[str, Group], period: Period, pools: Mapping[str, Pool]) -> list[Row]:
+def rows(
+    groups: Mapping[str, Group], period: Period, pools: Mapping[str, Pool], *, are_ranked: bool = True
+) -> list[Row]:
     """The row of each group: those that keep the fewest deadlines first, and those without any answer last.
 
-    ``pools``: the pool of each name; empty where there are no pools.
+    ``pools``: the pool of each name; empty where there are no pools. ``are_ranked``: whether these are all groups there
+    are; some of them have no rank.
     """
     figures = {name: figures_of(group.period, period.months) for name, group in groups.items()}
-    ranked = {figure: _ranked(figure, figures, pools) for figure in BEST_IS_MOST}
+    ranked = {figure: _ranked(figure, figures, pools) for figure in BEST_IS_MOST if are_ranked}
     found = [
         _row(name, group, period, pools.get(name), {figure: of[name] for figure, of in ranked.items() if name in of})
         for name, group in groups.items()

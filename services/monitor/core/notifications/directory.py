@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from contracts.messages.alerts import Rung
 from contracts.rights.posts import Post, PostName, leave_by_person, present
+from contracts.zone import CHINA
 from services.monitor.core.notifications.directory_file import SUPERVISOR, DirectoryFile
 from services.monitor.core.notifications.people import Person
-
-ZONE = ZoneInfo("Asia/Shanghai")
-"""The time zone of the directory's days."""
 
 
 class Directory:
@@ -126,4 +123,4 @@ def _sharing(people: Iterable[Person]) -> dict[str, frozenset[str]]:
 
 
 def _day(at: datetime) -> date:
-    return at.astimezone(ZONE).date()
+    return at.astimezone(CHINA).date()

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from contracts.envelope import Name
 from contracts.faults import Fault, Path, located
 from contracts.messages.alerts import Rung
+from contracts.messages.documents import Absence, PostsPublished, PublishedPost
 from contracts.rights.posts import Leave, Post, PostName, leave_by_person, present
 from contracts.rights.table import POWERS, Role
 from contracts.values import StrictValue
@@ -74,6 +75,15 @@ class DirectoryFile(StrictValue):
         dict[Rung, Annotated[float, Field(ge=0.1, le=1000, strict=True)]], AfterValidator(_with_default_hours)
     ] = DEFAULT_UNACKNOWLEDGED_HOURS
     """Working hours of the place after which an unacknowledged rung escalates."""
+
+    def published(self) -> PostsPublished:
+        """The posts, as all services follow them."""
+        posts = tuple(
+            PublishedPost(**{**dict(post), "role": self.roles[post.role].value, "items": tuple(post.items)})
+            for post in self.posts
+        )
+        leave = tuple(Absence(**dict(one)) for one in self.leave)
+        return PostsPublished(posts=posts, leave=leave, powers_apart=self.powers_apart)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

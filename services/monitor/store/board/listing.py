@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import Scope
 from services.monitor.core.board.facts import CommitmentFacts
 from services.monitor.core.board.periods import Days
 from services.monitor.store.lists.filters import Query
+from services.runtime.store.scopes import Columns, within
 
 _ENDED = "ended_on BETWEEN :first AND :last"
 
@@ -72,21 +74,29 @@ async def page(
     connection: AsyncConnection,
     figure: str,
     filters: Mapping[str, str],
+    scope: Scope,
     span: Days,
     today: date,
     after: After | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` commitments that this figure counts; ``counted`` is how often."""
-    return (await connection.execute(*everything(figure, filters, span, today, after, limit))).all()
+    return (await connection.execute(*everything(figure, filters, scope, span, today, after, limit))).all()
 
 
 def everything(
-    figure: str, filters: Mapping[str, str], span: Days, today: date, after: After | None, limit: int | None
+    figure: str,
+    filters: Mapping[str, str],
+    scope: Scope,
+    span: Days,
+    today: date,
+    after: After | None,
+    limit: int | None,
 ) -> Query:
     """The statement for all of them, or for ``limit``, in the same order."""
-    conditions = [_CONDITIONS[name] for name in filters]
-    parameters: dict[str, Any] = {**filters}
+    inside, inside_parameters = within(scope, Columns(in_order=True))
+    conditions = [*(_CONDITIONS[name] for name in filters), inside]
+    parameters: dict[str, Any] = {**filters, **inside_parameters}
     if figure in _BY_EVENTS:
         conditions.append("events IS NOT NULL")
     else:

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import EVERYWHERE, Scope
 from services.monitor.core.board import periods
 from services.monitor.core.board.board import NOTHING, Group, Present
 from services.monitor.core.board.figures import COUNTED, Counts
 from services.monitor.core.board.periods import Days, Period
 from services.monitor.store.board.counting import ITEM, LEVELS, MONTH, OWNER, REGION
 from services.monitor.store.lists.filters import COLUMN, GroupBy
+from services.runtime.store.scopes import Columns, within
 
 _FLAG = {"owner": OWNER, "region": REGION, "item": ITEM}
 
@@ -21,6 +23,12 @@ _CONDITIONS = {
     "owner": "owner = :owner",
     "region": "region >= :region AND region < :region_end",
     "item": "matter = :item",
+}
+
+_WHOLE: Mapping[GroupBy, dict[str, Any]] = {
+    GroupBy.OWNER: {"department": None},
+    GroupBy.REGION: {"region": None},
+    GroupBy.ITEM: {"items": ()},
 }
 
 _AFTER_DIGITS = ":"
@@ -47,6 +55,20 @@ class Selection(NamedTuple):
     owner: str | None = None
     region: str | None = None
     item: str | None = None
+    scope: Scope = (EVERYWHERE,)
+    """The part of the work that the reader may see."""
+
+    @property
+    def counted(self) -> Scope:
+        """The part of the work that is counted in each row. That of the rows themselves is not taken from the scope
+        where all areas agree in the rest: a rank is among all of them."""
+        rest = {area._replace(**_WHOLE[self.by]) for area in self.scope}
+        return tuple(rest) if len(rest) == 1 else self.scope
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether all rows there are have been read."""
+        return self.counted != self.scope or self.scope == (EVERYWHERE,)
 
     @property
     def filters(self) -> dict[str, str]:
@@ -58,11 +80,14 @@ class Selection(NamedTuple):
         """Whether the row with this name is asked for."""
         match self.by:
             case GroupBy.OWNER:
-                return self.owner is None or name == self.owner
+                seen = any(area.department in (None, name) for area in self.scope)
+                return seen and (self.owner is None or name == self.owner)
             case GroupBy.REGION:
-                return self.region is None or name.startswith(self.region)
+                seen = any(name.startswith(area.region or "") for area in self.scope)
+                return seen and (self.region is None or name.startswith(self.region))
             case GroupBy.ITEM:
-                return self.item is None or name == self.item
+                seen = any(not area.items or name in area.items for area in self.scope)
+                return seen and (self.item is None or name == self.item)
 
 
 class _Part(NamedTuple):
@@ -77,7 +102,7 @@ class _Part(NamedTuple):
 async def groups(connection: AsyncConnection, selection: Selection, period: Period, today: date) -> dict[str, Group]:
     """What is counted of each group that has ever counted anything: shown or not, since ranks need all."""
     filters = await _useful(connection, selection)
-    level = _level(selection.by, filters)
+    level = _level(selection, filters)
     counted = await _read(connection, selection, filters, _parts(level, [period.span, periods.before(period).span]))
     line_periods = periods.line(period)
     line = await _read(
@@ -113,11 +138,13 @@ async def _useful(connection: AsyncConnection, selection: Selection) -> dict[str
     return filters
 
 
-def _level(by: GroupBy, filters: Iterable[str]) -> int:
+def _level(selection: Selection, filters: Iterable[str]) -> int:
     """The level with the fewest rows that tells apart what is asked for."""
-    needed = _FLAG[by]
+    needed = _FLAG[selection.by]
     for name in filters:
         needed |= _FLAG[name]
+    for area in selection.counted:
+        needed |= OWNER * (area.department is not None) | REGION * (area.region is not None) | ITEM * bool(area.items)
     return next(level for level in _BY_LENGTH if level & needed == needed)
 
 
@@ -150,13 +177,15 @@ async def _read(
     columns: Sequence[str] = COUNTED,
 ) -> dict[str, dict[int, Counts]]:
     """The sums by the name of a row and the number of the sum."""
+    inside, scope = within(selection.counted, Columns(in_order=True))
     query = _READ.format(
         column=COLUMN[selection.by],
         sums=", ".join(f"sum({name}) AS {name}" for name in columns),
-        conditions=" AND ".join(_CONDITIONS[name] for name in filters) or "TRUE",
+        conditions=" AND ".join([*(_CONDITIONS[name] for name in filters), inside]),
     )
     parameters: dict[str, Any] = {
         **filters,
+        **scope,
         "kind": selection.kind,
         "parts": [part.sum for part in parts],
         "levels": [part.level for part in parts],

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.working_time import working_days_between
 from contracts.working_time.notices import NATION
 from services.monitor.core.rules import Rules
-from services.monitor.store.lists.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
+from services.monitor.store.lists.filters import COLUMN, Cursor, GroupBy, Query, Selection
+from services.runtime.store.scopes import Columns
 
 # Text that a state must contain to be parsed, since parsing takes most of the time. Strings of JSON escape quotes, so
 # that this text occurs only as a name with its value.
@@ -32,6 +33,8 @@ _CONDITIONS = {
     "item": "state ->> 'matter' = :item",
     "kind": "split_part(tracked ->> 'key', '/', 1) = :kind",
 }
+
+_COLUMNS = Columns("tracked ->> 'owner'", "state ->> 'region'", "state ->> 'matter'")
 
 # The timer of a case that is blocked by a dead letter does not fire, and its time runs on.
 _BLOCKED = "SELECT case_id FROM dead_letters WHERE status = 'parked' AND blocking"
@@ -94,7 +97,7 @@ async def page(
     connection: AsyncConnection,
     rules: Rules,
     limit: int,
-    filters: CommitmentFilter,
+    selection: Selection,
     now: datetime,
     days: int,
     after: Cursor | None,
@@ -108,7 +111,7 @@ async def page(
         bounds = _bounds(rules, now, reach)
         if after is not None and bounds["until"] <= after.at and reach < days:
             continue
-        statement, parameters = _listed(filters, bounds, after, limit)
+        statement, parameters = _listed(selection, bounds, after, limit)
         rows = (await connection.execute(statement, parameters)).all()
         if len(rows) == limit:
             break
@@ -116,25 +119,25 @@ async def page(
 
 
 def everything(
-    filters: CommitmentFilter, rules: Rules, now: datetime, days: int, after: Cursor | None, limit: int | None
+    selection: Selection, rules: Rules, now: datetime, days: int, after: Cursor | None, limit: int | None
 ) -> Query:
     """The statement for all of them, or for ``limit``, in the same order."""
-    return _listed(filters, _bounds(rules, now, days), after, limit)
+    return _listed(selection, _bounds(rules, now, days), after, limit)
 
 
-def _listed(filters: CommitmentFilter, bounds: Mapping[str, Any], after: Cursor | None, limit: int | None) -> Query:
+def _listed(selection: Selection, bounds: Mapping[str, Any], after: Cursor | None, limit: int | None) -> Query:
     query = _IN_ORDER.format(
-        open=_open(filters),
+        open=_open(selection),
         after="TRUE" if after is None else _AFTER,
         limit="" if limit is None else "LIMIT :limit",
     )
-    parameters = {**_parameters(filters), **bounds, "limit": limit}
+    parameters = {**_parameters(selection), **bounds, "limit": limit}
     return text(query), parameters | (after._asdict() if after is not None else {})
 
 
 async def counts(
     connection: AsyncConnection,
-    filters: CommitmentFilter,
+    selection: Selection,
     rules: Rules,
     now: datetime,
     days: int,
@@ -142,8 +145,8 @@ async def counts(
     limit: int,
 ) -> Sequence[Row[Any]]:
     """How many of them each department, region or matter has, most first. ``total`` counts all groups."""
-    query = _COUNTS.format(column=COLUMN[by], open=_open(filters))
-    parameters = {**_parameters(filters), **_bounds(rules, now, days), "limit": limit}
+    query = _COUNTS.format(column=COLUMN[by], open=_open(selection))
+    parameters = {**_parameters(selection), **_bounds(rules, now, days), "limit": limit}
     return (await connection.execute(text(query), parameters)).all()
 
 
@@ -153,19 +156,21 @@ def days_left(rules: Rules, region: str, now: datetime, due_at: datetime) -> int
     return working_days_between(now, due_at, counting.calendar, counting.hours)
 
 
-def _open(filters: CommitmentFilter) -> str:
-    given = filters.given()
+def _open(selection: Selection) -> str:
+    given = selection.filters.given()
     mentions = [f"strpos(state, :mentions_{name}) > 0" for name in given if name in _MENTIONS]
     return _OPEN.format(
         blocked=_BLOCKED,
         mentions=" AND ".join(mentions) or "TRUE",
-        conditions=" AND ".join(_CONDITIONS[name] for name in given) or "TRUE",
+        conditions=selection.condition(_CONDITIONS, _COLUMNS),
     )
 
 
-def _parameters(filters: CommitmentFilter) -> dict[str, str]:
-    given = filters.given()
-    return given | {f"mentions_{name}": _MENTIONS[name](value) for name, value in given.items() if name in _MENTIONS}
+def _parameters(selection: Selection) -> dict[str, Any]:
+    given = selection.filters.given()
+    return selection.parameters | {
+        f"mentions_{name}": _MENTIONS[name](value) for name, value in given.items() if name in _MENTIONS
+    }
 
 
 def _bounds(rules: Rules, now: datetime, days: int) -> dict[str, Any]:

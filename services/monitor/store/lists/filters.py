@@ -1,6 +1,7 @@
 """Shared by the lists of due and overdue commitments: filters, groups, and where a page begins."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
@@ -11,7 +12,9 @@ from sqlalchemy import TextClause
 
 from contracts.envelope import Code, Name
 from contracts.messages.commitments import Kind
+from contracts.rights.scope import Scope
 from contracts.values import Model
+from services.runtime.store.scopes import Columns, within
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text cannot hold that character."""
@@ -39,6 +42,22 @@ class CommitmentFilter(Model):
         """The given filters, by name."""
         filters = self.model_dump(mode="json", include={"owner", "region", "item", "kind"})
         return {name: value for name, value in filters.items() if value is not None}
+
+
+class Selection(NamedTuple):
+    """The commitments that fit all filters and lie in the scope of the reader."""
+
+    filters: CommitmentFilter
+    scope: Scope
+
+    def condition(self, conditions: Mapping[str, str], columns: Columns = Columns()) -> str:
+        """The condition of SQL. ``conditions``: that of each filter, by name."""
+        return " AND ".join([*(conditions[name] for name in self.filters.given()), within(self.scope, columns)[0]])
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the condition."""
+        return {**self.filters.given(), **within(self.scope)[1]}
 
 
 class GroupBy(StrEnum):

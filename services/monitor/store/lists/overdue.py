@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
-from services.monitor.store.lists.filters import COLUMN, CommitmentFilter, Cursor, GroupBy, Query
+from services.monitor.store.lists.filters import COLUMN, Cursor, GroupBy, Query, Selection
 
 SEVERITY = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
 """Ranks the cards; 0 is none."""
@@ -75,19 +75,19 @@ _COUNTS = """
 
 
 async def page(
-    connection: AsyncConnection, filters: CommitmentFilter, rung: Rung | None, after: Cursor | None, limit: int
+    connection: AsyncConnection, selection: Selection, rung: Rung | None, after: Cursor | None, limit: int
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` overdue commitments: the highest card first, and among equal cards the oldest."""
-    return (await connection.execute(*everything(filters, rung, after, limit))).all()
+    return (await connection.execute(*everything(selection, rung, after, limit))).all()
 
 
-def everything(filters: CommitmentFilter, rung: Rung | None, after: Cursor | None, limit: int | None) -> Query:
+def everything(selection: Selection, rung: Rung | None, after: Cursor | None, limit: int | None) -> Query:
     """The statement for all of them, or for ``limit``, in the same order."""
-    overdue = _overdue(filters, rung)
+    overdue = _overdue(selection, rung)
     if after is not None:
         overdue += " AND " + _AFTER
     query = _IN_ORDER.format(overdue=overdue, limit="" if limit is None else "LIMIT :limit")
-    parameters: dict[str, Any] = {**filters.given(), **(after._asdict() if after is not None else {})}
+    parameters: dict[str, Any] = {**selection.parameters, **(after._asdict() if after is not None else {})}
     if rung is not None:
         parameters["rung_severity"] = SEVERITY[rung]
     if limit is not None:
@@ -96,19 +96,19 @@ def everything(filters: CommitmentFilter, rung: Rung | None, after: Cursor | Non
 
 
 async def counts(
-    connection: AsyncConnection, filters: CommitmentFilter, rung: Rung | None, by: GroupBy, limit: int
+    connection: AsyncConnection, selection: Selection, rung: Rung | None, by: GroupBy, limit: int
 ) -> Sequence[Row[Any]]:
     """How many of them each department, region or matter has, most first. ``total`` counts all groups."""
-    query = _COUNTS.format(column=COLUMN[by], overdue=_overdue(filters, rung))
-    parameters: dict[str, Any] = {**filters.given(), "limit": limit}
+    query = _COUNTS.format(column=COLUMN[by], overdue=_overdue(selection, rung))
+    parameters: dict[str, Any] = {**selection.parameters, "limit": limit}
     if rung is not None:
         parameters["rung_severity"] = SEVERITY[rung]
     return (await connection.execute(text(query), parameters)).all()
 
 
-def _overdue(filters: CommitmentFilter, rung: Rung | None) -> str:
+def _overdue(selection: Selection, rung: Rung | None) -> str:
     return _OVERDUE.format(
         severities=" ".join(f"WHEN '{rung}' THEN {severity}" for rung, severity in SEVERITY.items()),
-        conditions=" AND ".join(_CONDITIONS[name] for name in filters.given()) or "TRUE",
+        conditions=selection.condition(_CONDITIONS),
         rung="TRUE" if rung is None else "severity = :rung_severity",
     )

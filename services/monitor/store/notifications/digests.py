@@ -222,20 +222,32 @@ _CONDITIONS = {
     None: "TRUE",
 }
 
-_ALERTS = text("""
+_OF_PERSON = "(CAST(:person AS text) IS NULL OR person = :person)"
+
+_ALERTS = text(f"""
     SELECT DISTINCT number FROM digest_entries JOIN alerts USING (case_id, commitment, rung, occurrence)
-    WHERE digest = :digest AND number > :after ORDER BY number LIMIT :limit
+    WHERE digest = :digest AND number > :after AND {_OF_PERSON} ORDER BY number LIMIT :limit
 """)
 
 
-async def newest(connection: AsyncConnection, state: str | None, before: int | None, limit: int) -> Sequence[Row[Any]]:
-    """At most ``limit`` digests, newest first. ``state``: ``unsent``, ``failed`` or None for all."""
+async def newest(
+    connection: AsyncConnection, person: str | None, state: str | None, before: int | None, limit: int
+) -> Sequence[Row[Any]]:
+    """At most ``limit`` digests of a person, newest first. ``state``: ``unsent``, ``failed`` or None for all.
+
+    ``person``: None for those of all people.
+    """
     query = text(f"""
-        SELECT * FROM digests WHERE number < :before AND ({_CONDITIONS[state]}) ORDER BY number DESC LIMIT :limit
+        SELECT * FROM digests WHERE number < :before AND ({_CONDITIONS[state]}) AND {_OF_PERSON}
+        ORDER BY number DESC LIMIT :limit
     """)
-    return (await connection.execute(query, {"before": before or 2**63 - 1, "limit": limit})).all()
+    values = {"person": person, "before": before or 2**63 - 1, "limit": limit}
+    return (await connection.execute(query, values)).all()
 
 
-async def alert_numbers(connection: AsyncConnection, digest: int, after: int, limit: int) -> list[int]:
-    """The numbers of the alerts of a digest, ascending."""
-    return list(await connection.scalars(_ALERTS, {"digest": digest, "after": after, "limit": limit}))
+async def alert_numbers(
+    connection: AsyncConnection, digest: int, person: str | None, after: int, limit: int
+) -> list[int]:
+    """The numbers of the alerts of a digest, ascending; none if it is of another ``person``."""
+    values = {"digest": digest, "person": person, "after": after, "limit": limit}
+    return list(await connection.scalars(_ALERTS, values))

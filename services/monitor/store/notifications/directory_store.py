@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.messages.documents import PostsPublished
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.runtime.files.document import read_document
@@ -36,11 +37,25 @@ async def latest(connection: AsyncConnection) -> tuple[int, Directory] | None:
     return (found.number, _directory(found.number, found.body)) if found is not None else None
 
 
+async def posts_in_force(connection: AsyncConnection) -> PostsPublished | None:
+    """The posts of the directory in force, as other services follow them; None where there is none yet.
+
+    Raises `services.runtime.store.documents.UnusableVersion`.
+    """
+    found = await in_force(connection)
+    return _posts(found.number, found.body) if found is not None else None
+
+
 async def put(
     connection: AsyncConnection, content: DirectoryFile, summary: str, *, after: int | None = None
 ) -> int | None:
     """Put a directory in force; see `services.runtime.store.documents.put`."""
     return await documents.put(connection, DIRECTORY, content, summary, after=after)
+
+
+@lru_cache(maxsize=1)
+def _posts(number: int, body: str) -> PostsPublished:
+    return DIRECTORY.parse(number, body).published()
 
 
 @lru_cache(maxsize=4)

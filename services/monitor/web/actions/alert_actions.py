@@ -8,12 +8,14 @@ from pydantic import Field
 
 from contracts.core import Rejected
 from contracts.messages.alerts import AlertAcknowledged, AlertAppealed, AppealDecided
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.alerts import NumberedAlert, by_number
-from services.monitor.web.actions.rights import ActionRequest, directory_in_force, may_act_on, must_supervise, no_right
-from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
+from services.monitor.web.actions.rights import ActionRequest, actor, covers
+from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
 from services.runtime.http.problems import Problem
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 MAX_ALERTS = 1000
@@ -56,26 +58,24 @@ class RecordedAction(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only. A repeated request with the same content changes nothing."""
-    router = staff_router(host, "monitor", *ACTION_REFUSALS)
+    """The endpoints. A repeated request with the same content changes nothing."""
+    router = monitor_router("monitor", *ACTION_REFUSALS)
 
     @router.post("/alerts/acknowledgements")
-    async def acknowledge(request: AcknowledgementRequest) -> list[AcknowledgementResult]:
+    async def acknowledge(
+        request: AcknowledgementRequest, permit: Annotated[Permit, host.access.may(Act.ACKNOWLEDGE_ALERT)]
+    ) -> list[AcknowledgementResult]:
         """Acknowledges each alert by itself: one that is refused does not keep others from it."""
-        now, directory = host.clock.now(), await directory_in_force(host)
+        now = host.clock.now()
         found = {alert.number: alert for alert in await _alerts(host, request.alerts)}
         results: dict[int, AcknowledgementResult] = {}
         commands: list[tuple[NumberedAlert, AlertAcknowledged]] = []
         for number in dict.fromkeys(request.alerts):
             alert = found.get(number)
-            if alert is None:
+            if alert is None or not covers(permit, alert):
                 results[number] = _refused(number, "there is no such alert", "没有此项预警或发牌")
-            elif not may_act_on(directory, request.by, alert, now):
-                results[number] = _refused(
-                    number, "the directory gives this person no right to act on it", "不在其职责范围内"
-                )
             else:
-                message = AlertAcknowledged(**_action(alert, request), acknowledged_at=now)
+                message = AlertAcknowledged(**_action(permit, alert, request), acknowledged_at=now)
                 commands.append((alert, message))
         answers = await host.commands([(alert.case_id, message) for alert, message in commands]) if commands else []
         for (alert, _), answer in zip(commands, answers, strict=True):
@@ -89,29 +89,32 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return [results[number] for number in dict.fromkeys(request.alerts)]
 
     @router.post("/alerts/{number}/appeal", status_code=201)
-    async def appeal(number: Number, request: AppealRequest) -> RecordedAction:
-        now, directory, alert = host.clock.now(), await directory_in_force(host), await _alert(host, number)
-        if not may_act_on(directory, request.by, alert, now):
-            raise no_right()
-        message = AlertAppealed(**_action(alert, request), appealed_at=now)
+    async def appeal(
+        number: Number, request: AppealRequest, permit: Annotated[Permit, host.access.may(Act.APPEAL_ALERT)]
+    ) -> RecordedAction:
+        alert = await _alert(host, permit, number)
+        message = AlertAppealed(**_action(permit, alert, request), appealed_at=host.clock.now())
         await host.command(alert.case_id, message)
         return RecordedAction(alert=number)
 
     @router.post("/alerts/{number}/appeal/decision", status_code=201)
-    async def decide(number: Number, request: DecisionRequest) -> RecordedAction:
-        now, directory, alert = host.clock.now(), await directory_in_force(host), await _alert(host, number)
-        must_supervise(directory, request.by, alert.owner, alert.region, alert.matter, now)
-        message = AppealDecided(**_action(alert, request), upheld=request.upheld, decided_at=now)
+    async def decide(
+        number: Number,
+        request: DecisionRequest,
+        permit: Annotated[Permit, host.access.may(Act.DECIDE_APPEAL, fresh=True)],
+    ) -> RecordedAction:
+        alert = await _alert(host, permit, number)
+        message = AppealDecided(**_action(permit, alert, request), upheld=request.upheld, decided_at=host.clock.now())
         await host.command(alert.case_id, message)
         return RecordedAction(alert=number)
 
     return router
 
 
-def _action(alert: NumberedAlert, request: ActionRequest) -> dict[str, Any]:
+def _action(permit: Permit, alert: NumberedAlert, request: ActionRequest) -> dict[str, Any]:
     """The fields that every action on an alert has."""
     place = {"commitment": alert.commitment, "rung": alert.rung, "occurrence": alert.occurrence}
-    return {**place, "by": request.by, "reason": request.reason}
+    return {**place, **actor(permit, alert.owner, alert.region, alert.matter), "reason": request.reason}
 
 
 async def _alerts(host: ServiceHost[MonitoredCase], numbers: Sequence[int]) -> list[NumberedAlert]:
@@ -119,9 +122,9 @@ async def _alerts(host: ServiceHost[MonitoredCase], numbers: Sequence[int]) -> l
         return await by_number(connection, numbers)
 
 
-async def _alert(host: ServiceHost[MonitoredCase], number: int) -> NumberedAlert:
+async def _alert(host: ServiceHost[MonitoredCase], permit: Permit, number: int) -> NumberedAlert:
     found = await _alerts(host, [number])
-    if not found:
+    if not found or not covers(permit, found[0]):
         raise Problem(404, "no-such-alert", "There is no such alert", "没有此项预警或发牌")
     return found[0]
 

@@ -11,14 +11,16 @@ from contracts.envelope import CaseId, Code, Name
 from contracts.messages.commitments import CASE
 from contracts.messages.fields import PersonId, Region
 from contracts.messages.tasks import TimeField
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.doubts import SettleTime
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import doubtful_times
-from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
-from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
+from services.monitor.web.actions.rights import ActionRequest, actor
+from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
 from services.runtime.http.timestamps import Timestamp
 from services.runtime.http.typed_text import CaseNumberPath, TypedCode
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -68,24 +70,34 @@ class SettledTime(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only. A repeated request with the same content changes nothing."""
-    router = staff_router(host, "monitor", *ACTION_REFUSALS)
+    """The endpoints. A repeated request with the same content changes nothing."""
+    router = monitor_router("monitor", *ACTION_REFUSALS)
 
     @router.get("/doubtful-times")
-    async def newest_doubtful_times(wanted: Annotated[DoubtfulTimeFilter, Query()]) -> list[DoubtfulTimeView]:
+    async def newest_doubtful_times(
+        wanted: Annotated[DoubtfulTimeFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_TIME)]
+    ) -> list[DoubtfulTimeView]:
         async with host.database.connect() as connection:
-            rows = await doubtful_times.newest(connection, unresolved=wanted.unresolved, limit=wanted.limit)
+            rows = await doubtful_times.newest(
+                connection, permit.scope, unresolved=wanted.unresolved, limit=wanted.limit
+            )
         return [DoubtfulTimeView.model_validate(row) for row in rows]
 
     @router.post("/commitments/{case_id}/times", status_code=201)
-    async def settle(case_id: CaseNumberPath, request: SettlementRequest) -> SettledTime:
-        now, directory, state = host.clock.now(), await directory_in_force(host), await host.read(case_id)
+    async def settle(
+        case_id: CaseNumberPath,
+        request: SettlementRequest,
+        permit: Annotated[Permit, host.access.may(Act.SETTLE_TIME)],
+    ) -> SettledTime:
+        state = await host.read(case_id)
         case = state.commitment(CASE) if state is not None else None
         if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
             raise UnknownCase(case_id)
-        for owner in {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}:
-            must_supervise(directory, request.by, owner, state.region, state.matter, now)
-        command = SettleTime(**request.model_dump(), clock_tolerance=host.settings.clock_tolerance)
+        owners = {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}
+        if not all(permit.covers(owner, state.region, state.matter) for owner in owners):
+            raise UnknownCase(case_id)
+        by = actor(permit, min(owners), state.region, state.matter)
+        command = SettleTime(**request.model_dump(), **by, clock_tolerance=host.settings.clock_tolerance)
         return SettledTime(counts_at=_counts_at(await host.command(case_id, command), command))
 
     return router

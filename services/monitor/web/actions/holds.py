@@ -1,8 +1,8 @@
 """Takes holds (暂停计时): a supervisor suspends the time of a case, and resumes it."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import Field
@@ -10,14 +10,16 @@ from pydantic import Field
 from contracts.core import UnknownCase
 from contracts.envelope import Code
 from contracts.messages.commitments import CASE
-from contracts.messages.fields import Article, PersonId
+from contracts.messages.fields import Article
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.holds import BeginHold, EndHold, holds_of
 from services.monitor.core.state import MonitoredCase
-from services.monitor.web.actions.rights import ActionRequest, directory_in_force, must_supervise
-from services.monitor.web.staff_router import ACTION_REFUSALS, staff_router
+from services.monitor.web.actions.rights import ActionRequest, actor
+from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
 from services.runtime.http.timestamps import Timestamp, effective_moment
 from services.runtime.http.typed_text import CaseNumberPath, TypedCode
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -41,29 +43,36 @@ class Hold(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
-    """The endpoints, for staff only. A repeated request with the same content changes nothing."""
-    router = staff_router(host, "monitor", *ACTION_REFUSALS)
+    """The endpoints. A repeated request with the same content changes nothing."""
+    router = monitor_router("monitor", *ACTION_REFUSALS)
+    holders = host.access.may(Act.HOLD_CASE)
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
-    async def hold(case_id: CaseNumberPath, request: HoldRequest) -> Hold:
+    async def hold(case_id: CaseNumberPath, request: HoldRequest, permit: Annotated[Permit, holders]) -> Hold:
         now = host.clock.now()
-        accepted_at = (await _supervised_case(host, case_id, request.by, now)).accepted_at
+        case, by = await _supervised_case(host, case_id, permit)
         # A repeated request makes the same hold: its name derives from the moment in the request, not from that of
         # receipt.
         wanted = (request.since or now).astimezone(UTC)
         name = sha256(f"{case_id}/hold/{wanted.isoformat()}".encode()).hexdigest()[:16]
-        since = effective_moment("since", request.since, now, host.settings.clock_tolerance, accepted_at)
-        command = BeginHold(hold=name, by=request.by, reason=request.reason, article=request.article, since=since)
+        since = effective_moment("since", request.since, now, host.settings.clock_tolerance, case.accepted_at)
+        command = BeginHold(hold=name, **by, reason=request.reason, article=request.article, since=since)
         await host.command(case_id, command)
         return Hold(hold=name)
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
-    async def end(case_id: CaseNumberPath, hold: Annotated[TypedCode, Path()], request: HoldEndRequest) -> Hold:
+    async def end(
+        case_id: CaseNumberPath,
+        hold: Annotated[TypedCode, Path()],
+        request: HoldEndRequest,
+        permit: Annotated[Permit, holders],
+    ) -> Hold:
         now = host.clock.now()
-        known = holds_of(await _supervised_case(host, case_id, request.by, now)).get(hold)
+        case, by = await _supervised_case(host, case_id, permit)
+        known = holds_of(case).get(hold)
         tolerance = host.settings.clock_tolerance
         until = effective_moment("until", request.until, now, tolerance, known.since if known is not None else None)
-        command = EndHold(hold=hold, by=request.by, reason=request.reason, until=until, clock_tolerance=tolerance)
+        command = EndHold(hold=hold, **by, reason=request.reason, until=until, clock_tolerance=tolerance)
         await host.command(case_id, command)
         return Hold(hold=hold)
 
@@ -71,12 +80,13 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
 
 async def _supervised_case(
-    host: ServiceHost[MonitoredCase], case_id: str, by: PersonId, now: datetime
-) -> MonitoredCase:
-    """The case. Raises `Problem` unless this person may hold it, and `UnknownCase` if it has not been accepted."""
-    directory, state = await directory_in_force(host), await host.read(case_id)
+    host: ServiceHost[MonitoredCase], case_id: str, permit: Permit
+) -> tuple[MonitoredCase, dict[str, Any]]:
+    """The case, and who acts. Raises `UnknownCase` if it has not been accepted or lies outside of the scope."""
+    state = await host.read(case_id)
     case = state.commitment(CASE) if state is not None else None
     if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
         raise UnknownCase(case_id)
-    must_supervise(directory, by, case.owner, state.region, state.matter, now)
-    return state
+    if not permit.covers(case.owner, state.region, state.matter):
+        raise UnknownCase(case_id)
+    return state, actor(permit, case.owner, state.region, state.matter)

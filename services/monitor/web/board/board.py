@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from contracts.messages.commitments import Kind
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.board import board, periods
 from services.monitor.core.board.board import Row
@@ -22,8 +23,9 @@ from services.monitor.web.board.links import Links
 from services.monitor.web.board.loading import load
 from services.monitor.web.board.query import BoardFilter
 from services.monitor.web.lists.list_page import AS_FILE, MAX_LIMIT, Form, file_response, problems
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
 from services.runtime.http.csv import Cell, Cells
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -92,14 +94,16 @@ class BoardResponse(Response):
 
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool]) -> APIRouter:
-    """The endpoint, for staff only. ``pools``: those of regions whose code does not tell."""
-    router = staff_router(host, "board")
+    """The endpoints. ``pools``: those of regions whose code does not tell."""
+    router = monitor_router("board")
 
     @router.get("/board", responses=AS_FILE, response_model=BoardView)
-    async def department_board(wanted: Annotated[BoardQuery, Query()]) -> Response:
+    async def department_board(
+        wanted: Annotated[BoardQuery, Query()], permit: Annotated[Permit, host.access.may(Act.READ_BOARD)]
+    ) -> Response:
         """The figures of each department, region or item, with changes, ranks and the last twelve periods."""
         async with problems(), queries.query() as connection:
-            found = await load(connection, wanted, wanted.by, host.clock.now(), pools)
+            found = await load(connection, wanted, wanted.by, host.clock.now(), pools, permit.scope)
         period, rows = found.period, found.rows[: wanted.limit]
         if wanted.form is not Form.JSON:
             return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(rows))

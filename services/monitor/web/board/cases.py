@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
@@ -26,7 +27,8 @@ from services.monitor.web.lists.list_page import (
     list_file,
     problems,
 )
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 Listed = StrEnum("Listed", [(figure, figure) for figure in LISTED])  # type: ignore[misc]
@@ -86,17 +88,19 @@ class CountedPage(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
-    """The endpoint, for staff only."""
-    router = staff_router(host, "board")
+    """The endpoints."""
+    router = monitor_router("board")
 
     @router.get("/board/cases", responses=AS_FILE, response_model=CountedPage)
-    async def cases_behind_a_figure(wanted: Annotated[BoardCasesQuery, Query()]) -> CountedPage | Response:
+    async def cases_behind_a_figure(
+        wanted: Annotated[BoardCasesQuery, Query()], permit: Annotated[Permit, host.access.may(Act.READ_TIME)]
+    ) -> CountedPage | Response:
         """The commitments that a figure of the board counts, by case number."""
         limit = wanted.limit or DEFAULT_LIMIT
         async with problems(), queries.query() as connection:
             today = (await local_now(connection, host.clock.now(), wanted.region)).date()
             span, filters = wanted.period_at(today).span, wanted.filters()
-            selected = (wanted.figure.value, filters, span, today, wanted.begins_after)
+            selected = (wanted.figure.value, filters, permit.scope, span, today, wanted.begins_after)
             if wanted.form is Form.JSON:
                 rows = await listing.page(connection, *selected, limit + 1)
         if wanted.form is not Form.JSON:

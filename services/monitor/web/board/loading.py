@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import Scope
 from services.monitor.core.board import board
 from services.monitor.core.board.board import Row
 from services.monitor.core.board.periods import Period
@@ -33,14 +34,21 @@ class Board:
 
 
 async def load(
-    connection: AsyncConnection, wanted: BoardFilter, by: GroupBy, now: datetime, pools: Mapping[str, Pool]
+    connection: AsyncConnection,
+    wanted: BoardFilter,
+    by: GroupBy,
+    now: datetime,
+    pools: Mapping[str, Pool],
+    scope: Scope,
 ) -> Board:
-    """Read the board that is asked for. ``pools``: those of regions whose code does not tell."""
+    """Read the board that is asked for, of the work in this scope. ``pools``: those of regions whose code does not
+    tell."""
     local = await local_now(connection, now, wanted.region)
     period = wanted.period_at(local.date())
-    selection = Selection(by, wanted.kind, wanted.owner, wanted.region, wanted.item)
+    selection = Selection(by, wanted.kind, wanted.owner, wanted.region, wanted.item, scope)
     groups = await reading.groups(connection, selection, period, local.date())
     uncounted_since = await changed_cases.oldest(connection)
     pool = {name: pool_of(name, pools) for name in groups} if by is GroupBy.REGION else {}
-    shown = [row for row in board.rows(groups, period, pool) if selection.shows(row.name)]
+    found = board.rows(groups, period, pool, are_ranked=selection.is_ranked)
+    shown = [row for row in found if selection.shows(row.name)]
     return Board(period, local, uncounted_since, shown, board.total([groups[row.name] for row in shown], period))

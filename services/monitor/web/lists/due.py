@@ -9,11 +9,13 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from contracts.messages.alerts import Rung
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.monitor.store.lists import due
+from services.monitor.store.lists.filters import Selection
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
     AS_FILE,
@@ -27,7 +29,8 @@ from services.monitor.web.lists.list_page import (
     problems,
     total,
 )
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 _DAYS = "At most so many working days are left; 0 is today."
@@ -79,27 +82,32 @@ class DueCounts(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host, "lists")
+    """The endpoints."""
+    router = monitor_router("lists")
+    readers = host.access.may(Act.READ_TIME)
 
     @router.get("/due", responses=AS_FILE, response_model=DuePage)
-    async def due_soon(wanted: Annotated[DueQuery, Query()]) -> DuePage | Response:
+    async def due_soon(wanted: Annotated[DueQuery, Query()], permit: Annotated[Permit, readers]) -> DuePage | Response:
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
         now = host.clock.now()
-        view = partial(_view, now=now)
+        view, selection = partial(_view, now=now), Selection(wanted, permit.scope)
         if wanted.form is not Form.JSON:
-            query = partial(due.everything, wanted, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit)
+            query = partial(
+                due.everything, selection, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit
+            )
             return await list_file(wanted.form, "due", DueView, queries, query, view)
-        page = partial(due.page, filters=wanted, now=now, days=wanted.days, after=wanted.cursor)
+        page = partial(due.page, selection=selection, now=now, days=wanted.days, after=wanted.cursor)
         return DuePage(**await list_page(queries, wanted.limit, page, view))
 
     @router.get("/due/counts")
-    async def due_counts(wanted: Annotated[DueCountsQuery, Query()]) -> DueCounts:
+    async def due_counts(wanted: Annotated[DueCountsQuery, Query()], permit: Annotated[Permit, readers]) -> DueCounts:
         """How many of them each department, region or matter has."""
         now = host.clock.now()
         async with problems(), queries.query() as connection:
             rules = await rule_store.in_force(connection)
-            rows = await due.counts(connection, wanted, rules, now, wanted.days, wanted.by, wanted.limit)
+            rows = await due.counts(
+                connection, Selection(wanted, permit.scope), rules, now, wanted.days, wanted.by, wanted.limit
+            )
         return DueCounts(total=total(rows), counts=[DueCount.model_validate(row._asdict()) for row in rows])
 
     return router

@@ -9,11 +9,13 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from contracts.messages.alerts import IssueKind, Rung
+from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists import overdue
 from services.monitor.store.lists.due import days_left
+from services.monitor.store.lists.filters import Selection
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
     AS_FILE,
@@ -26,7 +28,8 @@ from services.monitor.web.lists.list_page import (
     problems,
     total,
 )
-from services.monitor.web.staff_router import staff_router
+from services.monitor.web.routers import monitor_router
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 Card = Literal[Rung.YELLOW, Rung.RED, Rung.OVERSIGHT]
@@ -89,24 +92,31 @@ class OverdueCounts(Model):
 
 
 def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
-    """The endpoints, for staff only."""
-    router = staff_router(host, "lists")
+    """The endpoints."""
+    router = monitor_router("lists")
+    readers = host.access.may(Act.READ_TIME)
 
     @router.get("/overdue", responses=AS_FILE, response_model=OverduePage)
-    async def all_overdue(wanted: Annotated[OverdueQuery, Query()]) -> OverduePage | Response:
+    async def all_overdue(
+        wanted: Annotated[OverdueQuery, Query()], permit: Annotated[Permit, readers]
+    ) -> OverduePage | Response:
         """Commitments with a standing card, the highest and oldest first, then those with a platform issue."""
-        view = partial(_view, now=host.clock.now())
+        view, selection = partial(_view, now=host.clock.now()), Selection(wanted, permit.scope)
         if wanted.form is not Form.JSON:
-            query = overdue.everything(wanted, wanted.rung, wanted.cursor, wanted.limit)
+            query = overdue.everything(selection, wanted.rung, wanted.cursor, wanted.limit)
             return await list_file(wanted.form, "overdue", OverdueView, queries, lambda _: query, view)
-        page = partial(overdue.page, filters=wanted, rung=wanted.rung, after=wanted.cursor)
+        page = partial(overdue.page, selection=selection, rung=wanted.rung, after=wanted.cursor)
         return OverduePage(**await list_page(queries, wanted.limit, lambda conn, _, most: page(conn, limit=most), view))
 
     @router.get("/overdue/counts")
-    async def overdue_counts(wanted: Annotated[OverdueCountsQuery, Query()]) -> OverdueCounts:
+    async def overdue_counts(
+        wanted: Annotated[OverdueCountsQuery, Query()], permit: Annotated[Permit, readers]
+    ) -> OverdueCounts:
         """How many of them each department, region or matter has."""
         async with problems(), queries.query() as connection:
-            rows = await overdue.counts(connection, wanted, wanted.rung, wanted.by, wanted.limit)
+            rows = await overdue.counts(
+                connection, Selection(wanted, permit.scope), wanted.rung, wanted.by, wanted.limit
+            )
         return OverdueCounts(total=total(rows), counts=[OverdueCount.model_validate(row._asdict()) for row in rows])
 
     return router

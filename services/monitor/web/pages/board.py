@@ -55,7 +55,7 @@ def add(
             days = {"first": None, "last": None, "start": None}
             return RedirectResponse(address(PATH, typed, period=f"{first}..{last}", **days), 303)
         async with problems(), queries.query() as connection:
-            board = await load(connection, wanted, wanted.by, host.clock.now(), pools)
+            board = await load(connection, wanted, wanted.by, host.clock.now(), pools, reader.scope)
             known = await cells.known(connection, wanted.kind)
             overdue: dict[str, dict[str, Cell]] = {}
             if wanted.by is not GroupBy.REGION:

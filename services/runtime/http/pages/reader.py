@@ -1,13 +1,13 @@
 """Who looks at a page, and what the page may show: one value, from one place."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 
-from contracts.rights.scope import EVERYWHERE, Scope
+from contracts.rights.scope import Scope
 from contracts.rights.table import Act
-from services.runtime.security.staff import staff_only
+from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
 
@@ -24,21 +24,14 @@ class Reader:
 NOBODY = Reader(None, frozenset(), ())
 """The reader of a page that anybody may see."""
 
-_STAFF = Reader(None, frozenset(Act), (EVERYWHERE,))
-
 
 def reader_may(host: ServiceHost[Any], act: Act) -> Any:
-    """A FastAPI dependency that gives the `Reader` of a page, who may do this act, or else refuses the request.
+    """A FastAPI dependency that gives the `Reader` of a page, who may do this act, or else refuses the request."""
+    access = host.access
 
-    The shared token of staff allows every act everywhere.
-    """
-
-    staff = staff_only(host.settings.api_token)
-
-    async def read(request: Request, _: None = staff) -> Reader:
-        if act not in _STAFF.acts:
-            raise HTTPException(403)
-        request.state.reader = _STAFF
-        return _STAFF
+    async def read(request: Request, permit: Annotated[Permit, access.may(act)]) -> Reader:
+        reader = Reader(permit.person, access.acts(permit.person), permit.scope)
+        request.state.reader = reader
+        return reader
 
     return Depends(read)

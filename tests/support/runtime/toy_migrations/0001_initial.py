@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_documents, create_runtime_tables
+from services.runtime.store.tables import create_rollouts, create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -16,4 +16,4 @@ depends_on = None
 
 def upgrade() -> None:
     create_runtime_tables(op)
-    create_documents(op)
+    create_rollouts(op)

@@ -16,7 +16,7 @@ from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER
 from tests.support.runtime.fakes import MemoryHost
-from tests.support.staff import STAFF, TOKEN
+from tests.support.staff import STAFF
 
 APPLICATION: dict[str, Any] = {
     "bundle": "transfer-property",
@@ -34,7 +34,7 @@ def intake(systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any
         systems=tuple(systems),
         database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
         secret_key=SecretStr("a secret key of more than thirty-two bytes"),
-        **{"api_token": SecretStr(TOKEN), **settings},
+        **settings,
     )
     return MemoryHost(SERVICE, own, MONDAY)
 

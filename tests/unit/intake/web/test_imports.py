@@ -11,11 +11,10 @@ from contracts.messages.cases import CaseAccepted
 from contracts.messages.plans import Limit
 from onedoor.applicants import citizen_number
 from services.intake.core.state import Case
-from services.runtime.configuration import WrongSetting
 from tests.support.persons import REGION
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.staff import STAFF
-from tests.unit.intake.web.endpoints import client_of, intake, problem, send
+from tests.unit.intake.web.endpoints import client_of, problem, send
 
 ROW: dict[str, Any] = {
     "reference": "case-10011",
@@ -162,11 +161,6 @@ def test_only_operators_import(process: MemoryHost[Case]) -> None:
     assert post(process, ROW, headers={"Authorization": "Bearer another-token-of-others"}).status_code == 401
     assert process.rows == {}
     assert post(process, ROW).status_code == 200
-
-
-def test_without_a_token_intake_does_not_start() -> None:
-    with pytest.raises(WrongSetting, match="ONEDOOR_API_TOKEN is not set"):
-        client_of(intake(api_token=None))
 
 
 @pytest.mark.parametrize("rows", [[], [ROW] * 501])

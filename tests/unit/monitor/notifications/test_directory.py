@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.messages.alerts import Rung
-from services.monitor.core.notifications.directory import ZONE, Directory
+from contracts.zone import CHINA
+from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import DEFAULT_ESCALATION, SUPERVISOR, DirectoryFile
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
@@ -37,7 +38,7 @@ powers_apart: false
 
 
 def at(day: str, clock: str = "10:00") -> datetime:
-    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=ZONE)
+    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=CHINA)
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +235,7 @@ def directories(draw: st.DrawFn) -> Directory:
 def test_there_is_always_a_recipient_and_none_on_leave(
     directory: Directory, rung: Rung, level: int, owner: str, region: str, item: str, day: date
 ) -> None:
-    moment = datetime(day.year, day.month, day.day, 10, tzinfo=ZONE)
+    moment = datetime(day.year, day.month, day.day, 10, tzinfo=CHINA)
     expected = directory.recipients(rung, level, owner, region, item, moment)
     assert bool(expected) == (level < directory.levels(rung))
     appeals = directory.supervisors(owner, region, item, moment)

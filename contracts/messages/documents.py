@@ -1,0 +1,60 @@
+"""Documents that every process keeps: at present the posts of the directory, from which rights follow."""
+
+from datetime import date
+from typing import ClassVar
+
+from contracts.envelope import Code, Document, Name
+from contracts.messages.fields import PersonId
+from contracts.values import Value
+
+
+class Absence(Value):
+    """A person is absent from the first of these days to the last."""
+
+    person: PersonId
+    since: date
+    until: date
+
+    def covers(self, day: date) -> bool:
+        """Whether it includes that day."""
+        return self.since <= day <= self.until
+
+
+class Held(Value):
+    """A person fills something from the first of these days to the last; on leave, the deputy does."""
+
+    person: PersonId
+    deputy: PersonId | None = None
+    since: date | None = None
+    until: date | None = None
+    """The last day."""
+
+    def held_on(self, day: date) -> bool:
+        """Whether it exists on that day."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+class PublishedPost(Held):
+    """A post, with the role that gives its rights.
+
+    An omitted department or region, and an empty list of items, stand for all. A role that is not known here gives no
+    right.
+    """
+
+    role: Code
+    department: Name | None = None
+    region: Code | None = None
+    """A code of administrative division or the beginning of one."""
+    items: tuple[Code, ...] = ()
+
+
+class PostsPublished(Document):
+    """The posts and the leave of the directory in force, without the names and addresses of people."""
+
+    type: ClassVar[str] = "onedoor.posts.published.v1"
+    kind: ClassVar[str] = "posts"
+
+    posts: tuple[PublishedPost, ...]
+    leave: tuple[Absence, ...] = ()
+    powers_apart: bool = True
+    """Whether no person holds posts of two powers."""

@@ -1,0 +1,175 @@
+"""Documents that one service publishes and every process follows: the newest one of each kind, on a compacted topic.
+
+A document is kept in the service's database as well, so that a process can start while Kafka is unavailable.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from contracts.bilingual import both
+from contracts.codec import CONTENT_TYPE_HEADER, InvalidRecord, decode, encode
+from contracts.core import backoff
+from contracts.envelope import Document, envelop
+from contracts.registry import MAX_DOCUMENT_BYTES, REGISTRY, topic_of
+from services.runtime import telemetry
+from services.runtime.clock import machine_now
+from services.runtime.failures import Failures
+from services.runtime.kafka.connection import connection
+from services.runtime.settings import Settings
+from services.runtime.store import documents
+from services.runtime.store.database import transaction
+from services.runtime.store.documents import UnusableVersion, VersionedDocument
+
+TOPIC = "onedoor.documents"
+
+WAIT_MS = 5_000
+"""Machine milliseconds for which Kafka holds back the answer to a fetch while there is nothing new."""
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=15)
+"""Machine time before the first new attempt, and before any later one."""
+
+WORK = "following documents"
+"""The name of this work among the failures of the process."""
+
+ADVICE = "Kafka or the database is unavailable; rights follow the directory that was last received"
+
+D = TypeVar("D", bound=Document)
+
+Published = Callable[[AsyncConnection], Awaitable[Document | None]]
+"""Gives the document in force that a service publishes; None where there is none yet."""
+
+FOLLOWED: dict[str, VersionedDocument[Any]] = {
+    message.kind: VersionedDocument(message.kind, message) for message in REGISTRY if issubclass(message, Document)
+}
+"""The kinds of documents that every process follows."""
+
+log = telemetry.logger(__name__)
+
+
+class Documents:
+    """The documents in force, as this process knows them. ``changed`` is called with each that comes into force."""
+
+    def __init__(
+        self, settings: Settings, database: AsyncEngine, failures: Failures, changed: Callable[[Document], None]
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._failures = failures
+        self._changed = changed
+        self._in_force: dict[str, Document] = {}
+        self._on_topic: dict[str, Document] | None = None
+        """The newest documents of the topic, once all of it has been read."""
+        self._loaded = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the documents that were kept are read: before that nobody has any right."""
+        return self._loaded
+
+    async def run(self, ensure_topic: Callable[[], Awaitable[None]]) -> None:
+        """Follow the topic, without end. It is created by ``ensure_topic`` where it is missing."""
+        attempts = 0
+        while True:
+            try:
+                await self._load()
+                await ensure_topic()
+                await self._follow()
+            except (KafkaError, DBAPIError, UnusableVersion, OSError) as error:
+                attempts = self._failures.failed(WORK, error, ADVICE)
+                await asyncio.sleep(backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE).total_seconds())
+
+    def forget_topic(self) -> None:
+        """Kafka has lost its log: what was published is published again."""
+        self._on_topic = {} if self._on_topic is not None else None
+
+    async def publish(self, published: Published) -> None:
+        """Put the document that this service publishes in force here, and publish it, unless the topic has it already.
+
+        Raises `KafkaError`, `DBAPIError` or `UnusableVersion`.
+        """
+        async with self._database.connect() as connected:
+            document = await published(connected)
+        if document is None:
+            return
+        if self._in_force.get(document.kind) != document:
+            self._take(document)
+        if self._on_topic is None or self._on_topic.get(document.kind) == document:
+            return
+        envelope = envelop(
+            document,
+            id=uuid4(),
+            source=f"/onedoor/{self._settings.service}",
+            subject=document.kind,
+            time=machine_now(),
+        )
+        producer = AIOKafkaProducer(
+            **connection(self._settings), acks="all", compression_type="gzip", max_request_size=MAX_DOCUMENT_BYTES
+        )
+        async with producer:
+            topic = self._settings.topic_prefix + topic_of(document)
+            await producer.send_and_wait(topic, encode(envelope), document.kind.encode(), headers=CONTENT_TYPE_HEADER)
+        self._on_topic[document.kind] = document
+        log.info("document published", kind=document.kind)
+
+    async def _load(self) -> None:
+        """What was kept before, unless something newer is known already."""
+        async with self._database.connect() as connected:
+            for kind, versioned in FOLLOWED.items():
+                if kind not in self._in_force and (found := await documents.in_force(connected, kind)) is not None:
+                    self._take(versioned.parse(found.number, found.body))
+        self._loaded = True
+
+    async def _follow(self) -> None:
+        partition = TopicPartition(self._settings.topic_prefix + TOPIC, 0)
+        consumer = AIOKafkaConsumer(
+            **connection(self._settings),
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=WAIT_MS,
+            max_partition_fetch_bytes=MAX_DOCUMENT_BYTES,
+        )
+        async with consumer:
+            consumer.assign([partition])
+            end = (await consumer.end_offsets([partition]))[partition]
+            self._failures.succeeded(WORK)
+            newest: dict[str, Document] = {}
+            while True:
+                # Older documents that are not compacted yet must not come into force again, not for a moment.
+                if await consumer.position(partition) >= end:
+                    await self._keep(newest)
+                    newest = {}
+                for record in (await consumer.getmany(partition, timeout_ms=WAIT_MS)).get(partition, ()):
+                    if (document := self._read(record)) is not None:
+                        newest[document.kind] = document
+
+    async def _keep(self, newest: dict[str, Document]) -> None:
+        self._on_topic = (self._on_topic or {}) | newest
+        for kind, document in newest.items():
+            if self._in_force.get(kind) == document:
+                continue
+            async with transaction(self._database) as connected:
+                await documents.put(connected, FOLLOWED[kind], document, _RECEIVED)
+            self._take(document)
+
+    def _read(self, record: Any) -> Document | None:
+        try:
+            return cast(Document, decode(record.value, record.key, TOPIC).data)
+        except InvalidRecord as error:
+            log.error("a document cannot be read and is passed over", offset=record.offset, reason=str(error))
+            return None
+
+    def _take(self, document: Document) -> None:
+        self._in_force[document.kind] = document
+        self._changed(document)
+        log.info("document in force", kind=document.kind)
+
+
+_RECEIVED = both("received from the service that publishes it", "由发布该文件的服务下发")

@@ -1,0 +1,140 @@
+"""Access to endpoints and pages: a token says who somebody is, and the directory in force what they may do.
+
+Everything is refused that the table of rights does not allow (`contracts.rights.table`).
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Annotated, Any, NamedTuple, Protocol
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from contracts.bilingual import BilingualError
+from contracts.rights.holders import Holders
+from contracts.rights.scope import HeldPost, Scope, scope_of
+from contracts.rights.table import RIGHTS, Act
+from services.runtime.clock import machine_now
+from services.runtime.security.access_tokens import AccessToken, InvalidToken
+
+FRESH = timedelta(minutes=5)
+"""How long ago a person may have logged in for an act that needs it."""
+
+_TOKEN = HTTPBearer(auto_error=False, scheme_name="login", description="An access token of the issuer of logins.")
+
+Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_TOKEN)]
+
+
+class NotLoggedIn(BilingualError):
+    """The request has no token, or one that gives no access. ``challenge``: parameters of the header
+    ``WWW-Authenticate`` (RFC 6750, section 3)."""
+
+    def __init__(self, challenge: str, en: str, zh: str) -> None:
+        super().__init__(en, zh)
+        self.challenge = challenge
+
+
+class NoRight(BilingualError):
+    """The directory in force gives the person no right to the act."""
+
+
+class Verifier(Protocol):
+    """Verifies access tokens; see `services.runtime.security.access_tokens.TokenVerifier`."""
+
+    async def verify(self, token: str) -> AccessToken:
+        """The content of a token. Raises `InvalidToken` or `KeysUnavailable`."""
+
+
+class Permit(NamedTuple):
+    """The right of a person, or of a program, to an act, in a scope that is not empty."""
+
+    person: str
+    """The subject of the token: an id of the directory."""
+    act: Act
+    posts: tuple[HeldPost, ...]
+    """The posts that give the right."""
+
+    @property
+    def scope(self) -> Scope:
+        """The part of the work for which it holds."""
+        return scope_of(self.posts, self.act)
+
+    def covers(self, department: str, region: str, item: str) -> bool:
+        """Whether the work of this department in this region about this item lies in the scope."""
+        return any(area.covers(department, region, item) for area in self.scope)
+
+    def on_behalf_of(self, department: str, region: str, item: str) -> str | None:
+        """The person on leave for whom the act is done; None if a post of one's own gives the right."""
+        giving = [post for post in self.posts if scope_covers(post, self.act, department, region, item)]
+        if not giving or any(post.instead_of is None for post in giving):
+            return None
+        return giving[0].instead_of
+
+
+class Access:
+    """Who may do what at this process. ``holders``: the posts of the directory in force, None before the first."""
+
+    def __init__(self, verifier: Verifier, today: Callable[[], date]) -> None:
+        self.holders: Holders | None = None
+        self._verifier = verifier
+        self._today = today
+
+    async def token(self, given: HTTPAuthorizationCredentials | None) -> AccessToken:
+        """The token of a request. Raises `NotLoggedIn` without a valid one, and `KeysUnavailable`."""
+        if given is None:
+            raise NotLoggedIn("", "a token of the issuer of logins is needed", "须提供登录签发方的令牌")
+        try:
+            return await self._verifier.verify(given.credentials.strip())
+        except InvalidToken as error:
+            raise NotLoggedIn(
+                'error="invalid_token"', f"{error}; log in again", "令牌无效或已过期，请重新登录"
+            ) from None
+
+    def permit(self, person: str, act: Act) -> Permit:
+        """The right of a person to an act today. Raises `NoRight` without one."""
+        if self.holders is None:
+            raise NoRight(
+                "no directory is in force: put one in force with 'onedoor directory apply'",
+                "尚无生效的人员名录：请先用 onedoor directory apply 启用",
+            )
+        posts = tuple(post for post in self.holders.held_by(person, self._today()) if scope_of((post,), act))
+        if not posts:
+            raise NoRight(
+                f"none of your posts in the directory allows {act.value}", f"人员名录中您的岗位无此权限（{act.value}）"
+            )
+        return Permit(person, act, posts)
+
+    def acts(self, person: str) -> frozenset[Act]:
+        """All acts to which a person has a right today."""
+        held = self.holders.held_by(person, self._today()) if self.holders is not None else ()
+        return frozenset(act for post in held for act in RIGHTS[post.role])
+
+    def may(self, act: Act, *, fresh: bool = False) -> Any:
+        """A FastAPI dependency that gives the `Permit` of whoever asks for this act.
+
+        ``fresh``: the person has to have logged in within `FRESH`; else the answer is 401 with the challenge of RFC
+        9470.
+        """
+        return Depends(Check(self, act, fresh))
+
+
+class Check:
+    """The check of an endpoint for one act."""
+
+    def __init__(self, access: Access, act: Act, fresh: bool) -> None:
+        self.act = act
+        self.fresh = fresh
+        self._access = access
+
+    async def __call__(self, given: Given) -> Permit:
+        token = await self._access.token(given)
+        permit = self._access.permit(token.subject, self.act)
+        if self.fresh and (token.authenticated_at is None or machine_now() - token.authenticated_at > FRESH):
+            challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
+            raise NotLoggedIn(challenge, "log in once more before this act", "办理此事前请再次登录确认")
+        return permit
+
+
+def scope_covers(post: HeldPost, act: Act, department: str, region: str, item: str) -> bool:
+    """Whether a post by itself gives the right to an act on this work."""
+    return any(area.covers(department, region, item) for area in scope_of((post,), act))
