@@ -1,4 +1,4 @@
-"""``python -m tools [schemas|diagrams|settings|catalogue|texts]``: write generated files anew.
+"""``python -m tools [schemas|diagrams|settings|rights|catalogue|texts]``: write generated files anew.
 
 Without a name, as ``make generated`` has it, all are written. The tests compare each file with the code.
 """
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tools import catalogue_schema, drawings, schemas, settings_table, texts
+from tools import catalogue_schema, drawings, rights_table, schemas, settings_table, texts
 
 
 def _schemas() -> Path:
@@ -25,6 +25,11 @@ def _settings() -> Path:
     return settings_table.DOCUMENT
 
 
+def _rights() -> Path:
+    rights_table.write()
+    return rights_table.DOCUMENT
+
+
 def _catalogue() -> Path:
     catalogue_schema.SCHEMA.write_text(catalogue_schema.schema_text(), encoding="utf-8")
     return catalogue_schema.SCHEMA
@@ -39,6 +44,7 @@ WRITERS: Mapping[str, Callable[[], Path]] = {
     "schemas": _schemas,
     "diagrams": _diagrams,
     "settings": _settings,
+    "rights": _rights,
     "catalogue": _catalogue,
     "texts": _texts,
 }

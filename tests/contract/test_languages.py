@@ -54,7 +54,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "sandbox": ["nowhere"],
     "serve": ["nowhere"],
     "times list": [],
-    "times settle": ["1", "x", "since", "2026-03-02", "--by", "li", "--reason", "x"],
+    "times settle": ["1", "x", "since", "2026-03-02", "--reason", "x"],
     "up": [],
 }
 """The arguments that each command requires."""

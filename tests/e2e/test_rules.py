@@ -15,10 +15,13 @@ from typer.testing import CliRunner
 from deploy.local.engines import Engines
 from onedoor.cli import app
 from services.departments.sandbox.behaviour import Behaviour
+from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.store.rule_store import SHIPPED
 from services.runtime.clock import FileClock
+from services.runtime.files.document import read_document, write_yaml
 from tests.support.cases.known_outcomes import application, person
 from tests.support.centre import ZONE, Answer, Centre, running
+from tests.support.staff import EVERYBODY, ISSUER, with_everybody
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,10 +36,11 @@ async def centre(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> 
         yield centre
 
 
-async def onedoor(centre: Centre, *arguments: str, status: int = 0) -> str:
-    """The output of the command for this centre."""
-    place = ("--folder", str(centre.platform.folder))
-    result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *place], catch_exceptions=False)
+async def onedoor(centre: Centre, *arguments: str, status: int = 0, person: str = EVERYBODY) -> str:
+    """The output of the command for this centre, with the login of this person."""
+    place, login = ("--folder", str(centre.platform.folder)), {"ONEDOOR_TOKEN": ISSUER.token(person)}
+    runner = CliRunner(env=login)
+    result = await asyncio.to_thread(runner.invoke, app, [*arguments, *place], catch_exceptions=False)
     assert result.exit_code == status, result.output
     return result.output
 
@@ -226,13 +230,20 @@ async def test_an_impossible_time_counts_from_its_arrival_until_a_supervisor_set
     assert "1970" not in json.dumps(await shown(centre, receipt))
 
     directory = tmp_path / "directory.yaml"
-    directory.write_text(DIRECTORY, encoding="utf-8")
+    content = with_everybody(read_document(DirectoryFile, DIRECTORY.encode()))
+    directory.write_text(write_yaml(content), encoding="utf-8")
     await onedoor(centre, "directory", "apply", str(directory), "--yes")
     settle = ("times", "settle", number, "licence", "decided_at")
-    reason = ("--by", "zhou", "--reason", "以窗口登记为准")
-    refused = await onedoor(centre, *settle, "1970-01-01T08:00:00+08:00", *reason, status=1)
+    reason = ("--reason", "以窗口登记为准")
+
+    async def known() -> bool:
+        path = f"{centre.platform.api('monitor')}/doubtful-times"
+        return (await centre.client.get(path, headers=ISSUER.header("zhou"))).status_code == httpx2.codes.OK
+
+    await eventually(known, 15, "zhou has a right")
+    refused = await onedoor(centre, *settle, "1970-01-01T08:00:00+08:00", *reason, status=1, person="zhou")
     assert "before the step was requested" in refused
-    await onedoor(centre, *settle, before["delivered_at"], *reason)
+    await onedoor(centre, *settle, before["delivered_at"], *reason, person="zhou")
 
     async def settled() -> bool:
         return bool((await licence())["decided_at"] == before["delivered_at"])

@@ -16,6 +16,7 @@ import pytest
 from deploy.local.engines.postgres import USER
 from deploy.local.site import is_free
 from onedoor.applicants import applications
+from onedoor.program_login import ProgramLogin
 from services.intake.catalogue.load import sample_catalogue
 from tests.support import ledger_checks
 from tests.support.centre import Answer
@@ -45,7 +46,7 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
         await up.ready()
         addresses = [up.address(name) for name in ("intake", "kafka", "postgres")]
         modes = {str(path.relative_to(folder)): mode for path, mode in modes_in(folder)}
-        secrets = ("addresses/api-token", "addresses/secret-key", "databases.json", "postgres/password")
+        secrets = ("addresses/importing-secret", "addresses/secret-key", "databases.json", "postgres/password")
         assert {*secrets, "logs/intake.log", "kafka/data/meta.properties", "postgres/data/PG_VERSION"} <= modes.keys()
         assert [name for name, mode in modes.items() if mode & 0o077] == [], "other accounts can read or enter"
         async with httpx2.AsyncClient(timeout=15) as client:
@@ -53,12 +54,13 @@ async def test_after_a_kill_and_a_restart_every_case_goes_on_at_the_same_address
                 answer = await client.get(f"{up.operator_address(name)}/health/ready")
                 assert answer.status_code == httpx2.codes.OK, answer.text
                 assert (await client.get(f"{up.address(name)}/health")).status_code == httpx2.codes.OK
-            token = folder / "addresses" / "api-token"
-            assert f"the token of staff and operators is in {token}" in up.output
             alerts = f"{up.address('monitor')}/api/monitor/alerts"
             assert (await client.get(alerts)).status_code == httpx2.codes.UNAUTHORIZED, "also on this machine"
-            staff = {"Authorization": f"Bearer {token.read_text()}"}
-            assert (await client.get(alerts, headers=staff)).status_code == httpx2.codes.OK
+            secret = (folder / "addresses" / "importing-secret").read_text()
+            login = ProgramLogin(up.address("identity").replace("127.0.0.1", "localhost"), "importing", secret)
+            refused = await client.get(alerts, auth=login)
+            assert refused.status_code == httpx2.codes.FORBIDDEN, refused.text
+            assert "onedoor directory apply" in refused.json()["detail"]
             receipts = await asyncio.gather(*(apply(client, up, number) for number in range(FIRST_CASES)))
 
             before: dict[str, datetime] = {}

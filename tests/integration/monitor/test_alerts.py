@@ -161,7 +161,8 @@ async def test_only_staff_is_answered(monitor: MonitorProcess) -> None:
         assert {(await http.get(path)).status_code for path in paths} == {401}
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
             answer = await http.get("/alerts", headers=headers)
-            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] in ("Bearer", 'Bearer error="invalid_token"')
     assert (await monitor.http.get("/alerts")).status_code == 200
 
 

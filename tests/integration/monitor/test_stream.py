@@ -381,7 +381,7 @@ async def test_the_stream_is_described_as_one(monitor: MonitorProcess) -> None:
     document = application(monitor.process.service, monitor.process).openapi()
     answers = document["paths"]["/stream"]["get"]["responses"]
     assert answers["200"]["content"].keys() == {"text/event-stream"}
-    assert answers.keys() == {"200", "401", "422", "503"}
+    assert answers.keys() == {"200", "401", "403", "422", "503"}
     forms = document["paths"]["/due"]["get"]["responses"]["200"]["content"].keys()
     assert forms == {"application/json", csv.MEDIA_TYPE, xlsx.MEDIA_TYPE}
 

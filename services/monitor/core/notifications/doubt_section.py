@@ -73,10 +73,10 @@ def section_lines(section: DoubtSection, language: Language) -> list[str]:
         "  查看全部：onedoor times list，或 GET /doubtful-times"
         if zh
         else "  To see all: onedoor times list, or GET /doubtful-times",
-        "  认定：onedoor times settle 办件编号 环节 时间项 以何时为准 --by 本人编号 --reason 理由"
+        "  认定：onedoor times settle 办件编号 环节 时间项 以何时为准 --reason 理由"
         "（特别程序另加 --procedure 编号），或 POST /commitments/办件编号/times"
         if zh
-        else "  To settle one: onedoor times settle CASE STEP TIME COUNTS_AT --by YOUR_ID --reason REASON"
+        else "  To settle one: onedoor times settle CASE STEP TIME COUNTS_AT --reason REASON"
         " (and --procedure ID for a special procedure), or POST /commitments/CASE/times",
     ]
     return lines

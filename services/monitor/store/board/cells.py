@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.monitor.store.board.counting import MONTH, OWNER, REGION
+from contracts.rights.scope import EVERYWHERE, Scope
+from services.monitor.store.board.counting import ITEM, MONTH, OWNER, REGION
 from services.monitor.store.lists.filters import COLUMN, GroupBy
+from services.runtime.store.scopes import Columns, within
 
 _CONDITIONS = {
     "owner": "owner = :owner",
@@ -34,11 +36,11 @@ _CELLS = """
     ) AS counted GROUP BY 1, 2
 """
 
-_KNOWN = text("""
-    SELECT DISTINCT 'owner', owner FROM figures WHERE level = :owners AND kind = :kind
-    UNION ALL SELECT DISTINCT 'region', region FROM figures WHERE level = :regions AND kind = :kind
+_KNOWN = """
+    SELECT DISTINCT 'owner', owner FROM figures WHERE level = :owners AND kind = :kind AND {inside}
+    UNION ALL SELECT DISTINCT 'region', region FROM figures WHERE level = :regions AND kind = :kind AND {inside}
     ORDER BY 1, 2
-""")
+"""
 
 
 class Cell(NamedTuple):
@@ -50,16 +52,17 @@ class Cell(NamedTuple):
 
 
 async def cells(
-    connection: AsyncConnection, filters: Mapping[str, str], by: GroupBy, today: date
+    connection: AsyncConnection, filters: Mapping[str, str], scope: Scope, by: GroupBy, today: date
 ) -> dict[str, dict[str, Cell]]:
     """The cells by the name of the row, then by county. ``filters`` has the kind. Counties with nothing are missing."""
+    inside, scope_parameters = within(scope)
     query = _CELLS.format(
         column=COLUMN[by],
         of_kind=_KIND,
-        conditions=" AND ".join(_CONDITIONS[name] for name in filters if name != "kind") or "TRUE",
+        conditions=" AND ".join([*(_CONDITIONS[name] for name in filters if name != "kind"), inside]),
     )
     found: dict[str, dict[str, Cell]] = {}
-    parameters: dict[str, Any] = {**filters, "today": today}
+    parameters: dict[str, Any] = {**filters, **scope_parameters, "today": today}
     for name, region, *numbers in await connection.execute(text(query), parameters):
         found.setdefault(name, {})[region] = Cell(*numbers)
     return found
@@ -72,10 +75,13 @@ class Known(NamedTuple):
     counties: list[str]
 
 
-async def known(connection: AsyncConnection, kind: str) -> Known:
-    """Those of one kind of commitments."""
-    parameters = {"kind": kind, "owners": OWNER | MONTH, "regions": REGION | MONTH}
+async def known(connection: AsyncConnection, kind: str, scope: Scope) -> Known:
+    """Those of one kind of commitments, in this scope."""
+    inside, scope_parameters = within(scope, Columns(in_order=True))
+    # A scope needs rows that tell apart departments, regions and items; without one fewer rows do.
+    parted = 0 if scope == (EVERYWHERE,) else OWNER | REGION | ITEM
+    parameters = {"kind": kind, "owners": OWNER | parted | MONTH, "regions": REGION | parted | MONTH}
     found = Known([], [])
-    for column, value in await connection.execute(_KNOWN, parameters):
+    for column, value in await connection.execute(text(_KNOWN.format(inside=inside)), parameters | scope_parameters):
         (found.owners if column == "owner" else found.counties).append(value)
     return found

@@ -56,9 +56,9 @@ def add(
             return RedirectResponse(address(PATH, typed, period=f"{first}..{last}", **days), 303)
         async with problems(), queries.query() as connection:
             board = await load(connection, wanted, wanted.by, host.clock.now(), pools, reader.scope)
-            known = await cells.known(connection, wanted.kind)
+            known = await cells.known(connection, wanted.kind, reader.scope)
             overdue: dict[str, dict[str, Cell]] = {}
             if wanted.by is not GroupBy.REGION:
-                overdue = await cells.cells(connection, wanted.filters(), wanted.by, board.now.date())
+                overdue = await cells.cells(connection, wanted.filters(), reader.scope, wanted.by, board.now.date())
         view = BoardView(wanted, typed, board, overdue, known, language, texts)
         return pages.render(request, "board.html", board=view, printed=view.printed)

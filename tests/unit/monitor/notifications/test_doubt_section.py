@@ -39,7 +39,7 @@ def test_a_supervisor_reads_what_is_claimed_what_counts_and_what_to_do() -> None
         "办结时间 decided_at 报告为 1970-01-01 周四 08:00，目前以 2026-03-03 周二 15:30 为准"
     )
     assert "onedoor times list" in text[start + 2] and "GET /doubtful-times" in text[start + 2]
-    assert "onedoor times settle 办件编号 环节 时间项 以何时为准 --by" in text[start + 3]
+    assert "onedoor times settle 办件编号 环节 时间项 以何时为准 --reason" in text[start + 3]
     assert "POST /commitments/办件编号/times" in text[start + 3]
 
 
