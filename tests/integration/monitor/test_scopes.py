@@ -10,9 +10,9 @@ from contracts.rights.scope import Area
 from contracts.rights.table import Role
 from services.monitor.store.board.listing import LISTED
 from tests.integration.monitor.board_figures import count
-from tests.integration.monitor.monitor_process import NANNING, SHENZHEN, MonitorProcess
 from tests.integration.monitor.test_figures import events
 from tests.support.messages import at
+from tests.support.monitor_process import NANNING, SHENZHEN, MonitorProcess
 from tests.support.staff import ISSUER, POSTS
 
 MARCH = {"period": "2026-03"}
