@@ -111,7 +111,7 @@ async def _demo(
             )
         )
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
-        login = ProgramLogin(platform.issuer, IMPORTING, platform.importing_secret)
+        login = ProgramLogin(platform.front, IMPORTING, platform.importing_secret)
         async with local_client(timeout_s=30, auth=login) as client:
             arriving = asyncio.create_task(_arrive(client, platform.api("intake"), clock, progress))
             await _follow(client, platform.api("monitor"), clock, progress, arriving, console, notify)

@@ -43,8 +43,8 @@ class Options:
     """Whether sandboxes take the place of the departments' own systems."""
     extra: Mapping[str, Environment] = field(default_factory=dict)
     issuer: bool = False
-    """Whether people can log in: the issuer that comes with onedoor and the front run as well. Without them `ISSUER` has
-    to name another issuer."""
+    """Whether people can log in: the issuer that comes with onedoor and the front run as well. Without them `ISSUER`
+    has to name another issuer."""
     directory: DirectoryFile | PostsPublished | None = None
     """A directory, or its posts alone, to put in force before the services start, unless they have one."""
     limited: bool = True
@@ -187,7 +187,7 @@ class Wiring:
 
     def _service(self, name: str) -> Environment:
         return {
-            ISSUER: os.environ.get(ISSUER) or self.issuer_address,
+            ISSUER: os.environ.get(ISSUER) or self.front_address,
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),

@@ -122,7 +122,7 @@ async def _replay(
             days = f"{starts + STEP:%Y-%m-%d}", f"{history.ends:%Y-%m-%d}"
             en = f"replaying {len(history.cases)} cases, {days[0]} to {days[1]}"
             notify(both(en, f"正在重放 {len(history.cases)} 件，{days[0]} 至 {days[1]}"))
-            login = ProgramLogin(platform.issuer, IMPORTING, platform.importing_secret)
+            login = ProgramLogin(platform.front, IMPORTING, platform.importing_secret)
             async with local_client(timeout_s=60, auth=login) as client:
                 player = Player(
                     history,
