@@ -7,17 +7,15 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from services.monitor.core.decisions import DECISIONS
 from services.monitor.core.handle import CONSUMES, handle
 from services.monitor.core.state import MonitoredCase
 from services.monitor.jobs.figure_counter import FigureCounter
-from services.monitor.journal.blocks import signing_key
-from services.monitor.journal.writer import JournalWriter
 from services.monitor.notifications.digest_builder import DigestBuilder
 from services.monitor.notifications.digest_collector import DigestCollector
 from services.monitor.notifications.digest_sender import DigestSender
 from services.monitor.settings import MonitorSettings
 from services.monitor.store import rule_store
-from services.monitor.store.journal import JOURNALED_UNTIL
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
@@ -30,9 +28,6 @@ from services.monitor.web.pages import routes as page_routes
 from services.runtime.configuration import read
 from services.runtime.service import Loop, Service, ServiceHost
 
-JOURNAL_S = 5.0
-"""Machine seconds between two runs of the journal writer."""
-
 NOTIFICATIONS_S = 1.0
 """Machine seconds between two runs of each job of notifications."""
 
@@ -42,15 +37,13 @@ FIGURES_S = 1.0
 
 
 def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
-    """The journal, the figures and the notifications: jobs of their own, so that decisions do not wait for them."""
-    key = signing_key(host.settings.secret_key.get_secret_value())
+    """The figures and the notifications: jobs of their own, so that decisions do not wait for them."""
     own = read(MonitorSettings)
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
     collector = DigestCollector(host.database, host.clock)
     builder = DigestBuilder(host.database, host.clock, quiet, longest)
     sender = DigestSender(host.database, own.channels, host.settings.call_timeout_s)
     return [
-        Loop("journal", JournalWriter(host.database, key).run_once, JOURNAL_S),
         Loop("figures", FigureCounter(host.database, own.figures_longest_s).run_once, FIGURES_S),
         Loop("digest collector", collector.run_once, NOTIFICATIONS_S),
         Loop("digest builder", builder.run_once, NOTIFICATIONS_S),
@@ -85,7 +78,7 @@ SERVICE = Service(
     pages=pages,
     projection=project,
     background=background,
-    outbox_read_until=JOURNALED_UNTIL,
+    decisions=DECISIONS,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
     records_changes=True,
     published=directory_store.posts_in_force,

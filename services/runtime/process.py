@@ -39,6 +39,9 @@ from services.runtime.jobs.loop import run_periodically
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.jobs.timers import Timers, watch_clock
+from services.runtime.journal.blocks import signing_key
+from services.runtime.journal.decisions import Decisions
+from services.runtime.journal.writer import JournalWriter
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.documents import Documents, Published
 from services.runtime.kafka.publisher import Publisher
@@ -49,6 +52,7 @@ from services.runtime.service import Loop, Service
 from services.runtime.settings import Settings
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store import cases
+from services.runtime.store.chains import JOURNAL
 from services.runtime.store.database import TRANSACTION_S, open_database
 from services.runtime.store.tables import database_faults
 
@@ -67,6 +71,9 @@ cut off."""
 
 RETENTION_S = 60.0
 """Machine seconds between two runs of the cleaner."""
+
+JOURNAL_S = 5.0
+"""Machine seconds between two runs of the writer of a journal."""
 
 TOPICS_ADVICE = "Kafka is unavailable or lacks what the topics need, see the reason in the log; messages wait"
 
@@ -187,7 +194,8 @@ class ServiceProcess(Generic[S]):
         timers = Timers(processor, settings.batch)
         publisher, age = self.publisher, timedelta(seconds=settings.relay_age_s)
         relay = OutboxRelay(self.database, publisher.publish, age, publisher.refused_topics)
-        cleaner = Cleaner(self.database, self.clock, settings, self.service.outbox_read_until)
+        journaled_until = JOURNAL.reached_query if self.service.decisions else None
+        cleaner = Cleaner(self.database, self.clock, settings, journaled_until)
 
         async def flush() -> bool:
             await processor.flush()
@@ -214,6 +222,10 @@ class ServiceProcess(Generic[S]):
         if self.service.published is not None:
             publish = partial(self._publish, self.service.published)
             self._start_loop(Loop("documents", publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
+        if self.service.decisions:
+            key = signing_key(settings.secret_key.get_secret_value())
+            journal = JournalWriter(self.database, key, JOURNAL, Decisions(self.service.decisions))
+            self._start_loop(Loop("journal", journal.run_once, JOURNAL_S))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start_loop(loop)
         if self.service.rules is not None:

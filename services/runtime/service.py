@@ -89,8 +89,7 @@ class Service(Generic[S]):
     ``pages`` makes the routes of the pages, whose first segments belong to this service alone; see docs/pages.md.
     ``projection`` gives the statements that write the service's read models.
     ``background`` gives loops of the service's own, beside those of the runtime.
-    ``outbox_read_until`` is a query for the moment up to which a job of the service has read its outbox. Later messages
-    are not deleted.
+    ``decisions``: the messages of the service that go into its journal, which needs `tables.create_journal`.
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
     ``published``: gives the document in force that other services follow, if the service has one.
@@ -108,7 +107,7 @@ class Service(Generic[S]):
     pages: Callable[[ServiceHost[S]], APIRouter] | None = None
     projection: Projection | None = None
     background: Callable[[ServiceHost[S]], Sequence[Loop]] | None = None
-    outbox_read_until: str | None = None
+    decisions: tuple[type[Message], ...] = ()
     documents: tuple[VersionedDocument[Any], ...] = ()
     records_changes: bool = False
     published: Callable[[AsyncConnection], Awaitable[Document | None]] | None = None

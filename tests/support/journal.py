@@ -8,8 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.codec import encode
 from contracts.envelope import Message
 from contracts.registry import topic_of
-from services.monitor.journal.blocks import signing_key
-from services.monitor.journal.writer import JournalWriter
+from services.monitor.core.decisions import DECISIONS
+from services.runtime.clock_check import ClockCheck
+from services.runtime.journal.blocks import signing_key
+from services.runtime.journal.decisions import Decisions
+from services.runtime.journal.writer import MAX_STRETCH, MIN_AGE_S, JournalWriter
+from services.runtime.store.chains import JOURNAL
 from tests.support.messages import CASE_ID
 from tests.support.scenario import enveloped
 
@@ -31,8 +35,18 @@ async def publish(database: AsyncEngine, *messages: Message, ago: timedelta = ti
             await connection.execute(_PUBLISHED, row)
 
 
+def journal_writer(
+    database: AsyncEngine,
+    min_age_s: float = MIN_AGE_S,
+    max_stretch: timedelta = MAX_STRETCH,
+    clocks: ClockCheck | None = None,
+) -> JournalWriter:
+    """A writer of monitor's journal."""
+    return JournalWriter(database, KEY, JOURNAL, Decisions(DECISIONS), min_age_s, max_stretch, clocks)
+
+
 async def write_journal(database: AsyncEngine, min_age_s: float = 0.0) -> None:
     """Write all messages of this age into the journal, half a day in each transaction: tests have few messages."""
-    writer = JournalWriter(database, KEY, min_age_s, timedelta(hours=12))
+    writer = journal_writer(database, min_age_s, timedelta(hours=12))
     while await writer.run_once():
         pass

@@ -6,7 +6,7 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_changed_cases, create_rollouts, create_runtime_tables
+from services.runtime.store.tables import create_changed_cases, create_journal, create_rollouts, create_runtime_tables
 
 revision = "0001"
 down_revision = None
@@ -107,57 +107,6 @@ _ALERTS = (
     """
     CREATE INDEX doubtful_times_to_notify ON doubtful_times (number)
     WHERE digests IS NULL AND settled_at IS NULL AND resolved_at IS NULL
-    """,
-)
-
-_APPEND_ONLY = "FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()"
-
-_JOURNAL = (
-    """
-    CREATE TABLE journal (
-        region text NOT NULL,
-        number bigint NOT NULL,
-        day date NOT NULL,
-        previous bytea NOT NULL,
-        hash bytea NOT NULL,
-        entries text[] NOT NULL,
-        key bytea NOT NULL,
-        signature bytea NOT NULL,
-        chained_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (region, number)
-    )
-    """,
-    "CREATE INDEX journal_day ON journal (day)",
-    # The journal reads the newest rows of the outbox every few seconds. The index must include their pages.
-    "ALTER INDEX outbox_created SET (autosummarize = on)",
-    """
-    CREATE TABLE journal_roots (
-        region text NOT NULL,
-        day date NOT NULL,
-        first bigint NOT NULL,
-        last bigint NOT NULL,
-        entries bigint NOT NULL,
-        hash bytea NOT NULL,
-        key bytea NOT NULL,
-        signature bytea NOT NULL,
-        PRIMARY KEY (region, day)
-    )
-    """,
-    "CREATE INDEX journal_roots_day ON journal_roots (day)",
-    # The chains contain the outbox up to this moment of the database's own clock.
-    "CREATE TABLE journal_reached (one boolean PRIMARY KEY CHECK (one), created_at timestamptz, key bytea)",
-    "INSERT INTO journal_reached VALUES (true, NULL)",
-    """
-    CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$
-    """,
-    f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal {_APPEND_ONLY}",
-    f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_roots {_APPEND_ONLY}",
-    # The moment only advances, so that no row of the outbox is chained twice and none is passed over.
-    f"CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON journal_reached {_APPEND_ONLY}",
-    """
-    CREATE TRIGGER only_on BEFORE UPDATE ON journal_reached FOR EACH ROW
-    WHEN (NEW.created_at IS NULL OR NEW.created_at < OLD.created_at) EXECUTE FUNCTION journal_is_append_only()
     """,
 )
 
@@ -281,5 +230,6 @@ def upgrade() -> None:
     create_runtime_tables(op)
     create_rollouts(op)
     create_changed_cases(op)
-    for statement in (*_ALERTS, *_JOURNAL, *_NOTIFICATIONS, *_BOARD):
+    create_journal(op)
+    for statement in (*_ALERTS, *_NOTIFICATIONS, *_BOARD):
         op.execute(statement)

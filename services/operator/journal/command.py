@@ -52,7 +52,7 @@ def verify(
 ) -> None:
     """Check an export. Exit status 0: sound; 1: broken, something was changed, removed, added or moved; 3: not proven,
     with the reason and the remedy."""
-    from services.monitor.journal.verify import main
+    from services.runtime.journal.verify import main
 
     days = {"--since": since, "--until": until}
     given = {"--key": key, "--root": root} | {name: f"{day:{DAY}}" for name, day in days.items() if day is not None}
@@ -63,7 +63,7 @@ def verify(
 @app.command()
 def verifier() -> None:
     """Print the program that checks an export, for receivers who do not have onedoor."""
-    from services.monitor.journal import verify
+    from services.runtime.journal import verify
 
     typer.echo(Path(verify.__file__).read_text(encoding="utf-8"), nl=False)
 

@@ -9,12 +9,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.files import complete_file
-from services.monitor.journal.blocks import Block, Root, export_head, export_lines
 from services.operator.databases import on_service
 from services.operator.options import DatabaseOptions
 from services.operator.output import file_errors, print_remark, stop
 from services.operator.store import journal
 from services.operator.store.journal import Signed
+from services.runtime.journal.blocks import Block, Root, export_head, export_lines
 
 
 def print_public_key(options: DatabaseOptions) -> None:

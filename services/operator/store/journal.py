@@ -1,4 +1,4 @@
-"""Reads monitor's journal for an export."""
+"""Reads a journal for an export."""
 
 from collections.abc import AsyncIterator
 from datetime import date
@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.monitor.journal.blocks import Block, Root
+from services.runtime.journal.blocks import Block, Root
 
 T = TypeVar("T", Block, Root)
 
@@ -16,12 +16,12 @@ BLOCKS_AT_ONCE = 500
 
 _KEY = text("SELECT key FROM journal_reached")
 _ROOTS = text("""
-    SELECT * FROM journal_roots WHERE region = :region AND day >= :since AND day <= :until ORDER BY day
+    SELECT * FROM journal_roots WHERE chain = :chain AND day >= :since AND day <= :until ORDER BY day
 """)
-_LAST_ROOT = text("SELECT * FROM journal_roots WHERE region = :region ORDER BY day DESC LIMIT 1")
+_LAST_ROOT = text("SELECT * FROM journal_roots WHERE chain = :chain ORDER BY day DESC LIMIT 1")
 _BLOCKS = text("""
-    SELECT region, number, day, previous, entries, key, signature FROM journal
-    WHERE region = :region AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
+    SELECT chain, number, day, previous, entries, key, signature FROM journal
+    WHERE chain = :chain AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
 """)
 
 
@@ -39,30 +39,30 @@ async def public_key(connection: AsyncConnection) -> bytes | None:
     return key
 
 
-async def last_root(connection: AsyncConnection, region: str) -> Root | None:
-    """The root of the last day of a region that is over."""
-    row = (await connection.execute(_LAST_ROOT, {"region": region})).one_or_none()
+async def last_root(connection: AsyncConnection, chain: str) -> Root | None:
+    """The root of the last day of a chain that is over."""
+    row = (await connection.execute(_LAST_ROOT, {"chain": chain})).one_or_none()
     return _root(row) if row is not None else None
 
 
-async def roots(connection: AsyncConnection, region: str, since: date | None, until: date | None) -> list[Signed[Root]]:
-    """The days of a region that are over, all or some, in order."""
+async def roots(connection: AsyncConnection, chain: str, since: date | None, until: date | None) -> list[Signed[Root]]:
+    """The days of a chain that are over, all or some, in order."""
     return [
         Signed(_root(row), row.signature, row.key.hex())
-        for row in await connection.execute(_ROOTS, _days(region, since, until))
+        for row in await connection.execute(_ROOTS, _days(chain, since, until))
     ]
 
 
 async def blocks(
-    connection: AsyncConnection, region: str, since: date | None, until: date | None
+    connection: AsyncConnection, chain: str, since: date | None, until: date | None
 ) -> AsyncIterator[list[Signed[Block]]]:
-    """The blocks of a region, of all days or of some, in order."""
-    query = {**_days(region, since, until), "limit": BLOCKS_AT_ONCE}
+    """The blocks of a chain, of all days or of some, in order."""
+    query = {**_days(chain, since, until), "limit": BLOCKS_AT_ONCE}
     after = 0
     while rows := (await connection.execute(_BLOCKS, {**query, "after": after})).all():
         yield [
             Signed(
-                Block(row.region, row.number, row.day, row.previous, tuple(row.entries)), row.signature, row.key.hex()
+                Block(row.chain, row.number, row.day, row.previous, tuple(row.entries)), row.signature, row.key.hex()
             )
             for row in rows
         ]
@@ -70,8 +70,8 @@ async def blocks(
 
 
 def _root(row: Row[Any]) -> Root:
-    return Root(row.region, row.day, row.first, row.last, row.entries, row.hash)
+    return Root(row.chain, row.day, row.first, row.last, row.entries, row.hash)
 
 
-def _days(region: str, since: date | None, until: date | None) -> dict[str, Any]:
-    return {"region": region, "since": since or date.min, "until": until or date.max}
+def _days(chain: str, since: date | None, until: date | None) -> dict[str, Any]:
+    return {"chain": chain, "since": since or date.min, "until": until or date.max}

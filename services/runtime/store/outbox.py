@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -85,6 +86,16 @@ _DELETE_PUBLISHED = """
 """
 
 
+_FIRST_CREATED = text("SELECT min(created_at) FROM outbox")
+
+
+_MESSAGES_BETWEEN = text("""
+    SELECT created_at, event FROM outbox
+    WHERE created_at > :after AND created_at <= :until AND topic = ANY(:topics)
+    ORDER BY created_at, case_id, message_id FETCH FIRST :limit ROWS ONLY
+""")
+
+
 async def mark_published(connection: AsyncConnection, batches: Sequence[UUID]) -> None:
     """Mark all messages of these batches as published."""
     await connection.execute(_MARK_PUBLISHED, {"published": batches})
@@ -127,6 +138,20 @@ async def divide(
 async def mark_unpublished(connection: AsyncConnection, age: timedelta) -> int:
     """Mark all messages younger than ``age`` as unpublished. Returns how many."""
     return sum((await connection.scalars(_MARK_UNPUBLISHED, {"age": age})).all())
+
+
+async def first_created_at(connection: AsyncConnection) -> datetime | None:
+    """When the oldest message was created."""
+    found: datetime | None = await connection.scalar(_FIRST_CREATED)
+    return found
+
+
+async def messages_between(
+    connection: AsyncConnection, after: datetime, until: datetime, topics: Sequence[str], limit: int
+) -> Sequence[Row[Any]]:
+    """At most ``limit`` messages of these topics, in the order of their creation."""
+    values = {"after": after, "until": until, "topics": topics, "limit": limit}
+    return (await connection.execute(_MESSAGES_BETWEEN, values)).all()
 
 
 async def delete_published(

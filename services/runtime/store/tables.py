@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.store import changed_cases, documents, rollouts
+from services.runtime.store import chains, changed_cases, documents, rollouts
 
 HERE = Path(__file__).parent
 
@@ -108,6 +108,13 @@ def create_runtime_tables(op: Operations) -> None:
 def create_rollouts(op: Operations) -> None:
     """Create the tables of roll-outs, for services whose cases follow a document."""
     for statement in rollouts.TABLES:
+        op.execute(statement)
+
+
+def create_journal(op: Operations) -> None:
+    """Create the tables of the journal, for services that have decisions in it."""
+    # The journal reads the newest rows of the outbox every few seconds. The index must include their pages.
+    for statement in ("ALTER INDEX outbox_created SET (autosummarize = on)", *chains.tables_of(chains.JOURNAL.table)):
         op.execute(statement)
 
 

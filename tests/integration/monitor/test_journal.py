@@ -14,14 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from contracts.messages.alerts import AlertRaised
 from contracts.messages.cases import CaseStateRequested
-from services.monitor.journal.blocks import Block
-from services.monitor.journal.writer import MIN_AGE_S, JournalAhead, JournalWriter
-from services.monitor.store import journal
-from services.monitor.store.journal import JOURNALED_UNTIL
 from services.runtime.clock_check import ClockCheck, ClockInDoubt
+from services.runtime.journal.blocks import Block
+from services.runtime.journal.writer import MIN_AGE_S, JournalAhead
 from services.runtime.store import outbox
+from services.runtime.store.chains import JOURNAL, ChainTables
 from services.runtime.store.database import TRANSACTION_S
-from tests.support.journal import KEY, publish, write_journal
+from tests.support.journal import KEY, journal_writer, publish, write_journal
 from tests.support.monitor_process import Killed, alert_raised, kill
 
 
@@ -46,7 +45,7 @@ async def entries(database: AsyncEngine) -> Counter[str]:
 
 
 async def test_every_decision_is_journaled_once_by_several_writers(database: AsyncEngine) -> None:
-    writers = [JournalWriter(database, KEY, 0.0) for _ in range(3)]
+    writers = [journal_writer(database, 0.0) for _ in range(3)]
     for number in range(20):
         await publish(database, alert(), alert("450200"), CaseStateRequested())
         if number % 3 == 0:
@@ -55,7 +54,7 @@ async def test_every_decision_is_journaled_once_by_several_writers(database: Asy
     decided = await rows(database, "SELECT event FROM outbox WHERE topic = 'onedoor.alerts'")
     assert await entries(database) == Counter(event for (event,) in decided)
     assert len(decided) == 40
-    by_region = await rows(database, "SELECT region, sum(cardinality(entries)) FROM journal GROUP BY 1 ORDER BY 1")
+    by_region = await rows(database, "SELECT chain, sum(cardinality(entries)) FROM journal GROUP BY 1 ORDER BY 1")
     assert by_region == [("450103", 20), ("450200", 20)]
 
 
@@ -72,7 +71,7 @@ async def test_days_that_are_over_are_signed_in_each_region_also_without_a_decis
         await publish(database, alert(), ago=timedelta(days=days))
     await publish(database, alert("450200"), ago=timedelta(days=2))
     await write_journal(database)
-    signed = "SELECT region, first, last, entries FROM journal_roots ORDER BY region, day"
+    signed = "SELECT chain, first, last, entries FROM journal_roots ORDER BY chain, day"
     assert await rows(database, signed) == [
         ("450103", 1, 1, 1),
         ("450103", 2, 1, 0),
@@ -81,7 +80,7 @@ async def test_days_that_are_over_are_signed_in_each_region_also_without_a_decis
         ("450200", 1, 1, 1),
         ("450200", 2, 1, 0),
     ]
-    hashes = "SELECT count(*) FROM journal_roots AS root JOIN journal USING (region, hash) WHERE number = root.last"
+    hashes = "SELECT count(*) FROM journal_roots AS root JOIN journal USING (chain, hash) WHERE number = root.last"
     assert await rows(database, hashes) == [(6,)]
 
 
@@ -116,7 +115,7 @@ async def test_the_outbox_keeps_messages_until_they_are_journaled(database: Asyn
 
     async def forget() -> int:
         async with database.begin() as connection:
-            return await outbox.delete_published(connection, timedelta(days=1), 100, JOURNALED_UNTIL)
+            return await outbox.delete_published(connection, timedelta(days=1), 100, JOURNAL.reached_query)
 
     assert await forget() == 0
     await write_journal(database)
@@ -127,9 +126,9 @@ async def test_a_killed_writer_leaves_no_partial_block(database: AsyncEngine, mo
     await publish(database, alert(), ago=timedelta(days=1))
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "set_reached", kill)
+        patch.setattr(ChainTables, "set_reached", kill)
         with pytest.raises(Killed):
-            await JournalWriter(database, KEY, 0.0).run_once()
+            await journal_writer(database, 0.0).run_once()
     assert await rows(database, "SELECT * FROM journal") == []
     await write_journal(database)
     assert sum((await entries(database)).values()) == 1
@@ -139,12 +138,12 @@ async def test_a_clock_that_may_be_wrong_signs_no_days(database: AsyncEngine) ->
     await publish(database, alert())
     wrong_by = timedelta()
     clocks = ClockCheck(lambda: datetime.now(UTC) + wrong_by, time.monotonic)
-    writer = JournalWriter(database, KEY, 0.0, clocks=clocks)
+    writer = journal_writer(database, 0.0, clocks=clocks)
     wrong_by = timedelta(days=400, hours=1)
     with pytest.raises(ClockInDoubt, match="jumped ahead by 400 days"):
         await writer.run_once()
     with pytest.raises(ClockInDoubt, match="differ by more than a day"):
-        await JournalWriter(database, KEY, 0.0, clocks=ClockCheck(lambda: datetime.now(UTC) + wrong_by)).run_once()
+        await journal_writer(database, 0.0, clocks=ClockCheck(lambda: datetime.now(UTC) + wrong_by)).run_once()
     assert not await entries(database)
 
 
@@ -154,4 +153,4 @@ async def test_a_journal_that_is_ahead_of_the_clock_is_no_silence(database: Asyn
     async with database.begin() as connection:
         await connection.execute(text("UPDATE journal_reached SET created_at = now() + interval '1 year'"))
     with pytest.raises(JournalAhead, match="the clock of the database's server was ahead"):
-        await JournalWriter(database, KEY).run_once()
+        await journal_writer(database).run_once()

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from contracts.messages.alerts import AlertWithdrawn, Rung
 from onedoor.cli import app
-from services.monitor.journal.blocks import day_of
-from services.monitor.journal.verify import verify
 from services.operator.databases import connected
+from services.runtime.journal.blocks import day_of
+from services.runtime.journal.verify import verify
 from tests.support.journal import KEY, publish, write_journal
 from tests.support.monitor_process import alert_raised
 

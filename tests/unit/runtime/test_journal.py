@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.monitor.journal import verify as verifier
-from services.monitor.journal.blocks import (
+from services.runtime.journal import verify as verifier
+from services.runtime.journal.blocks import (
     FORMAT,
     Block,
     JournalEntry,
@@ -27,7 +27,7 @@ from services.monitor.journal.blocks import (
     export_lines,
     signing_key,
 )
-from services.monitor.journal.verify import Broken, unproven, verify
+from services.runtime.journal.verify import Broken, unproven, verify
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -188,7 +188,7 @@ def test_a_day_ends_at_midnight_in_china() -> None:
 def test_each_region_and_day_has_a_block_of_its_own() -> None:
     chained = [JournalEntry(NOON + timedelta(days=day), region, "x") for day in range(2) for region in ("1", "2", "1")]
     found = chain_entries(chained, {})
-    assert [(block.region, block.number, len(block.entries)) for block in found] == [
+    assert [(block.chain, block.number, len(block.entries)) for block in found] == [
         ("1", 1, 2),
         ("2", 1, 1),
         ("1", 2, 2),

@@ -1,11 +1,11 @@
-"""The journal of monitor's decisions: blocks of entries, each block bound to the one before it by its hash. Pure.
+"""A journal: blocks of entries, each block bound to the one before it by its hash. Pure.
 
-There is a chain for each region. A block holds the messages that monitor published in a stretch of time, byte for byte,
-and is signed as it is written: it can be rewritten only with the key. At the end of each day, also of one without
-blocks, the hash of the last block is signed with the day as its root. A day whose root another party has cannot be
-rewritten even with the key. (Ed25519: RFC 8032; SHA-256: FIPS 180-4.)
+There are several chains: of decisions one for each region, of access one for each service. A block holds the entries of
+a stretch of time, byte for byte, and is signed as it is written: it can be rewritten only with the key. At the end of
+each day, also of one without blocks, the hash of the last block is signed with the day as its root. A day whose root
+another party has cannot be rewritten even with the key. (Ed25519: RFC 8032; SHA-256: FIPS 180-4.)
 
-`services.monitor.journal.verify` checks an export without this module: the two must agree.
+`services.runtime.journal.verify` checks an export without this module: the two must agree.
 """
 
 import json
@@ -27,18 +27,18 @@ NO_PREVIOUS = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """A message that monitor published: when, of which region, and its JSON."""
+    """An entry of a journal: when it was committed, in which chain it is, and its JSON."""
 
     at: datetime
-    region: str
+    chain: str
     event: str
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A link of a region's chain. Numbers count from 1."""
+    """A link of a chain. Numbers count from 1."""
 
-    region: str
+    chain: str
     number: int
     day: date
     previous: bytes
@@ -48,7 +48,7 @@ class Block:
     def hash(self) -> bytes:
         """Binds the entries, their order, the place in the chain and all earlier blocks."""
         own = sha256(FORMAT.encode())
-        own.update(canonical([self.region, self.number, self.day.isoformat(), self.previous.hex(), len(self.entries)]))
+        own.update(canonical([self.chain, self.number, self.day.isoformat(), self.previous.hex(), len(self.entries)]))
         for entry in self.entries:
             own.update(sha256(entry.encode()).digest())
         return own.digest()
@@ -61,12 +61,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The end of a day in a region, to be signed: its blocks, and the hash of the last one.
+    """The end of a day in a chain, to be signed: its blocks, and the hash of the last one.
 
     A day without blocks has the hash of the last block before it; ``first`` is then ``last`` + 1.
     """
 
-    region: str
+    chain: str
     day: date
     first: int
     last: int
@@ -77,7 +77,7 @@ class Root:
     @property
     def signed(self) -> bytes:
         """The bytes that the signature covers."""
-        content = [self.region, self.day.isoformat(), self.first, self.last, self.entries, self.hash.hex()]
+        content = [self.chain, self.day.isoformat(), self.first, self.last, self.entries, self.hash.hex()]
         return FORMAT.encode() + canonical(content)
 
 
@@ -92,18 +92,18 @@ def day_of(at: datetime) -> date:
 
 
 def chain_entries(entries: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
-    """The next blocks: one for each region and day, with the entries in their order.
+    """The next blocks: one for each chain and day, with the entries in their order.
 
-    ``heads`` has the number and hash of each region's last block, and is updated.
+    ``heads`` has the number and hash of each chain's last block, and is updated.
     """
     grouped: dict[tuple[date, str], list[str]] = {}
     for entry in entries:
-        grouped.setdefault((day_of(entry.at), entry.region), []).append(entry.event)
+        grouped.setdefault((day_of(entry.at), entry.chain), []).append(entry.event)
     blocks = []
-    for day, region in sorted(grouped):
-        number, previous = heads.get(region, (0, NO_PREVIOUS))
-        block = Block(region, number + 1, day, previous, tuple(grouped[day, region]))
-        heads[region] = block.number, block.hash
+    for day, chain in sorted(grouped):
+        number, previous = heads.get(chain, (0, NO_PREVIOUS))
+        block = Block(chain, number + 1, day, previous, tuple(grouped[day, chain]))
+        heads[chain] = block.number, block.hash
         blocks.append(block)
     return blocks
 
@@ -113,9 +113,9 @@ def signing_key(secret: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(sha256(b"onedoor journal/" + secret.encode()).digest())
 
 
-def export_head(region: str, key: str) -> str:
-    """The first line of an export."""
-    return canonical({"format": FORMAT, "region": region, "key": key}).decode()
+def export_head(chain: str, key: str) -> str:
+    """The first line of an export. Its field ``region`` names the chain, whatever the chain is of."""
+    return canonical({"format": FORMAT, "region": chain, "key": key}).decode()
 
 
 def export_lines(blocks: Sequence[tuple[Block, bytes]], roots: Sequence[tuple[Root, bytes]]) -> Iterable[str]:
