@@ -67,7 +67,6 @@ class Authored(Value):
     """A change that a person makes."""
 
     by: PersonId | None = None
-    """None in messages of earlier versions, which did not name the person."""
     on_behalf_of: PersonId | None = None
     """The person on leave for whom it is done."""
 
@@ -117,8 +116,11 @@ class CaseRestarted(Authored, Message):
     restarted_at: Instant
 
 
-class CaseAccepted(Message):
-    """The formal, dated acceptance that starts the limits (受理). Published again until routing and monitor answer."""
+class CaseAccepted(Authored, Message):
+    """The formal, dated acceptance that starts the limits (受理). Published again until routing and monitor answer.
+
+    ``by``: the clerk who accepted it for the applicant; None where the applicant sent it.
+    """
 
     type: ClassVar[str] = "onedoor.case.accepted.v1"
 

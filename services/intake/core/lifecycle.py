@@ -9,7 +9,7 @@ from pydantic import Field
 from contracts.core import InvalidMessage, Rejected
 from contracts.envelope import Instant, Message, Name
 from contracts.messages.cases import Applicant, CaseAccepted, CaseDecided, Channel, StepState
-from contracts.messages.fields import Region
+from contracts.messages.fields import PersonId, Region
 from contracts.messages.plans import Plan
 from contracts.moves import Moves
 from contracts.working_time import CountingRules, due_uninterrupted
@@ -30,6 +30,9 @@ class AcceptCase(Message):
     applicant: Applicant | None = None
     materials: tuple[Name, ...] = ()
     accepted_at: Instant
+    by: PersonId | None = None
+    """The clerk who accepts it for the applicant."""
+    on_behalf_of: PersonId | None = None
     fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -82,6 +85,8 @@ def accept(command: AcceptCase, rules: CountingRules) -> Case:
             applicant=command.applicant,
             materials=command.materials,
             accepted_at=command.accepted_at,
+            by=command.by,
+            on_behalf_of=command.on_behalf_of,
         ),
         fingerprint=command.fingerprint,
         due_at_acceptance=_due(command.plan, command.accepted_at, rules),

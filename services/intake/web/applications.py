@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from contracts.messages.plans import Plan
+from contracts.rights.table import Act
 from contracts.zone import CHINA
 from services.intake.core.case_numbers import fingerprint, number_for_key, number_from, tracking_secret
 from services.intake.core.catalogue.offers import Offer, Offers
@@ -18,6 +20,7 @@ from services.intake.web.requests import TODAY, CaseRequest, applicant
 from services.runtime.http.client_limits import ClientLimit
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
+from services.runtime.security.access import NoRight
 from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 64 * 1024
@@ -39,12 +42,16 @@ def routes(host: ServiceHost[Case], offers: Offers, limit: ClientLimit) -> APIRo
     secret_key = host.settings.secret_key.get_secret_value().encode()
 
     async def apply(request: Request) -> Response:
-        """Accept an application. The same ``Idempotency-Key`` again is the same case."""
+        """Accept an application. The same ``Idempotency-Key`` again is the same case.
+
+        A clerk who accepts it for the applicant sends their own token as well, and is named in the acceptance.
+        """
         limit.check(request)
         key = _idempotency_key(request.headers.get("idempotency-key"))
         now = host.clock.now()
         application = _application(await read_json(request, MAX_BODY_BYTES), now.astimezone(CHINA).date())
         offer = _offer(offers, application)
+        clerk = await _clerk(host, request.headers.get("authorization"), offer.plan, application.region)
         command = AcceptCase(
             plan=offer.plan,
             region=application.region,
@@ -52,6 +59,7 @@ def routes(host: ServiceHost[Case], offers: Offers, limit: ClientLimit) -> APIRo
             applicant=applicant(application.applicant),
             materials=_materials(offers, offer, application),
             accepted_at=now,
+            **clerk,
             fingerprint=fingerprint(secret_key, application.model_dump_json()),
         )
         number, case = await (_accept_once(host, secret_key, key, command) if key else _accept_new(host, command))
@@ -66,11 +74,28 @@ def routes(host: ServiceHost[Case], offers: Offers, limit: ClientLimit) -> APIRo
         methods=["POST"],
         status_code=201,
         response_model=Receipt,
-        responses=refusals(400, 413, 415, 422, *OVERLOAD),
+        responses=refusals(400, 401, 403, 413, 415, 422, *OVERLOAD),
         route_class_override=RawRoute,
         openapi_extra={**body_schema(CaseRequest), "parameters": [_KEY_PARAMETER]},
     )
     return router
+
+
+async def _clerk(host: ServiceHost[Case], authorization: str | None, plan: Plan, region: str) -> dict[str, str | None]:
+    """The clerk who accepts the case, and the person on leave for whom; nobody without a token.
+
+    Raises `NoRight` for a clerk of another department or region.
+    """
+    if authorization is None:
+        return {}
+    permit = await host.access.permit_of(authorization, Act.ACCEPT_CASE)
+    place = plan.lead_department, region, plan.matter
+    if not permit.covers(*place):
+        raise NoRight(
+            "your posts do not allow you to accept cases of this department in this region",
+            "您的岗位无权受理该部门在此区划的申请",
+        )
+    return {"by": permit.person, "on_behalf_of": permit.on_behalf_of(*place)}
 
 
 async def _accept_once(host: ServiceHost[Case], secret_key: bytes, key: str, command: AcceptCase) -> tuple[str, Case]:

@@ -104,6 +104,16 @@ class Access:
             )
         return Permit(person, act, posts)
 
+    async def permit_of(self, authorization: str, act: Act) -> Permit:
+        """The right of whoever sends this header, where an endpoint is open to others as well.
+
+        Raises `NotLoggedIn`, `NoRight` or `KeysUnavailable`.
+        """
+        scheme, _, credentials = authorization.partition(" ")
+        given = HTTPAuthorizationCredentials(scheme=scheme, credentials=credentials)
+        token = await self.token(given if scheme.lower() == "bearer" else None)
+        return self.permit(token.subject, act)
+
     def acts(self, person: str) -> frozenset[Act]:
         """All acts to which a person has a right today."""
         held = self.holders.held_by(person, self._today()) if self.holders is not None else ()
