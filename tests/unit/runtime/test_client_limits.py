@@ -213,7 +213,7 @@ async def test_all_public_endpoints_but_the_constant_one_have_a_limit(limited: F
             continue
         assert 429 not in statuses[:3] and statuses[3] == 429, (method, path)
         assert problem(last, 429)["type"] == "urn:onedoor:problem:too-many-requests"
-        assert last.headers["retry-after"] == "20"
+        assert 15 <= int(last.headers["retry-after"]) <= 20
         assert "429" in described["responses"]
 
 
