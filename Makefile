@@ -8,10 +8,10 @@ CODE := contracts services onedoor deploy tools tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench hostile chaos rungs notices generated pins clean run-tools test-tools bench-tools
+.PHONY: help demo up test test-keycloak lint bench hostile chaos rungs notices generated pins clean run-tools test-tools bench-tools
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 demo: run-tools ## some hundred cases of three bundles, from application to decision, in fast time
 	@exec $(BIN)/onedoor demo
@@ -22,6 +22,9 @@ up: run-tools ## the whole platform on this machine, for real, with its data in 
 test: test-tools ## all tests, on the real Apache Kafka, PostgreSQL and Chromium; TESTS=tests/unit for some
 	@$(if $(TESTS),,$(PYTHON) deploy/browser.py)
 	@exec $(BIN)/python -m tests $(TESTS)
+
+test-keycloak: test-tools ## logins at a real Keycloak, which is fetched at the first time (177 MB)
+	@exec $(BIN)/python -m pytest tests/keycloak
 
 lint: test-tools ## style, types and import rules
 	$(BIN)/ruff check $(CODE)

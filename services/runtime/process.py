@@ -119,7 +119,7 @@ class ServiceProcess(Generic[S]):
         own_topics = topics_for(service.consumes, settings.systems_of(service.name))
         self.consumer = Consumer(settings, own_topics, service.consumes, self.queue, self.clock, self.failures)
         self._topics = Topics(settings, all_topics)
-        self._tokens = TokenVerifier(settings.issuer or "", settings.audience)
+        self._tokens = TokenVerifier(settings.issuer or "", settings.audience, subject_claim=settings.subject_claim)
         self.access = Access(self._tokens, lambda: self.clock.now().astimezone(CHINA).date())
         self.documents = Documents(settings, self.database, self.failures, self._follow)
         self._tasks: list[asyncio.Task[None]] = []

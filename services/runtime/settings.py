@@ -129,6 +129,11 @@ class Settings(HttpSettings):
     audience: str = Field(
         "onedoor", min_length=1, max_length=200, description="The audience that access tokens must name."
     )
+    subject_claim: str = Field(
+        "sub",
+        pattern="^[a-z_]{1,64}$",
+        description="The claim of access tokens that has the id which the directory gives to the person or program.",
+    )
     secret_key: SecretStr = Field(
         min_length=32,
         description="Key from which tracking secrets and case numbers derive. Keep it secret; never change it.",

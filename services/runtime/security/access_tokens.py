@@ -116,7 +116,11 @@ class _Published(Model):
 
 
 class TokenVerifier:
-    """Verifies the access tokens of one issuer for one audience. ``elapsed`` counts machine seconds."""
+    """Verifies the access tokens of one issuer for one audience. ``elapsed`` counts machine seconds.
+
+    ``subject_claim``: the claim that has the id of the person or program; some issuers have numbers of their own in
+    ``sub``.
+    """
 
     def __init__(
         self,
@@ -124,7 +128,9 @@ class TokenVerifier:
         audience: str,
         now: Callable[[], datetime] = machine_now,
         elapsed: Callable[[], float] = time.monotonic,
+        subject_claim: str = "sub",
     ) -> None:
+        self._subject_claim = subject_claim
         self._issuer = issuer
         self._audience = audience
         self._now = now
@@ -159,7 +165,7 @@ class TokenVerifier:
         """Raises `InvalidKeyIdError` for a key that is not known, and `InvalidToken`."""
         try:
             decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-            claims = _Claims.model_validate(decoded.claims)
+            claims = _Claims.model_validate({**decoded.claims, "sub": decoded.claims.get(self._subject_claim)})
         except InvalidKeyIdError:
             raise
         except (JoseError, ValidationError, ValueError, TypeError) as error:

@@ -105,14 +105,16 @@ async def fronting(
     *,
     replicas: int = 1,
     outside: bool = False,
+    port: int = 0,
     upstream_limits: dict[str, float] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Fronting]:
-    """A front that serves until the end. ``outside``: the issuer has an address of its own."""
+    """A front that serves until the end. ``outside``: the issuer has its own address. ``port``: that of the front,
+    any if 0."""
     async with AsyncExitStack() as stack:
         listening = [stack.enter_context(socket(AF_INET, SOCK_STREAM)) for _ in range(replicas)]
-        for one in listening:
-            one.bind(("127.0.0.1", 0))
+        for number, one in enumerate(listening):
+            one.bind(("127.0.0.1", port + number if port else 0))
         url = f"http://localhost:{listening[0].getsockname()[1]}"
         clock = MovedClock()
         programs = PROGRAMS.format(hash=hashlib.sha256(SECRET.encode()).hexdigest(), address=url)
