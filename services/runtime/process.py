@@ -120,8 +120,10 @@ class ServiceProcess(Generic[S]):
         self.consumer = Consumer(settings, own_topics, service.consumes, self.queue, self.clock, self.failures)
         self._topics = Topics(settings, all_topics)
         self._tokens = TokenVerifier(settings.issuer or "", settings.audience, subject_claim=settings.subject_claim)
-        self.access = Access(self._tokens, lambda: self.clock.now().astimezone(CHINA).date())
         self.documents = Documents(settings, self.database, self.failures, self._follow)
+        self.access = Access(
+            self._tokens, lambda: self.clock.now().astimezone(CHINA).date(), lambda: self.documents.loaded
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self.external_calls: ExternalCalls[S] | None = None
         self._external_system: ExternalSystem | None = None

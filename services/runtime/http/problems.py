@@ -25,7 +25,7 @@ from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
 from services.runtime.http.methods import allowed_methods
-from services.runtime.security.access import NoRight, NotLoggedIn
+from services.runtime.security.access import NoRight, NotLoggedIn, PostsUnknown
 from services.runtime.security.access_tokens import KeysUnavailable
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
@@ -238,6 +238,10 @@ def _keys_unavailable(error: KeysUnavailable) -> Problem:
     return Problem(503, "no-keys", title, title_zh, detail=error.en, detail_zh=error.zh, headers=headers)
 
 
+def _posts_unknown(error: PostsUnknown) -> Problem:
+    return _plain(503, error.en, error.zh, _RETRY)
+
+
 def not_found(detail: str, detail_zh: str) -> Problem:
     """The problem of a path that leads to nothing on record."""
     return _plain(404, detail, detail_zh)
@@ -279,6 +283,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     NotLoggedIn: _not_logged_in,
     NoRight: _no_right,
     KeysUnavailable: _keys_unavailable,
+    PostsUnknown: _posts_unknown,
     Exception: lambda _: _plain(500),  # The server logs the exception after this response. The client must not see it.
 }
 """The problem of each exception."""

@@ -38,6 +38,16 @@ class NoRight(BilingualError):
     """The directory in force gives the person no right to the act."""
 
 
+class PostsUnknown(BilingualError):
+    """The process has not read yet which directory is in force."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process has just started and does not know the directory yet; try again",
+            "本进程刚刚启动，尚未读取人员名录；请稍后重试",
+        )
+
+
 class Verifier(Protocol):
     """Verifies access tokens; see `services.runtime.security.access_tokens.TokenVerifier`."""
 
@@ -72,10 +82,15 @@ class Permit(NamedTuple):
 
 
 class Access:
-    """Who may do what at this process. ``holders``: the posts of the directory in force, None before the first."""
+    """Who may do what at this process.
 
-    def __init__(self, verifier: Verifier, today: Callable[[], date]) -> None:
+    ``holders``: the posts of the directory in force, None where there is none. ``known``: whether the process has read
+    yet which one that is.
+    """
+
+    def __init__(self, verifier: Verifier, today: Callable[[], date], known: Callable[[], bool] = lambda: True) -> None:
         self.holders: Holders | None = None
+        self._known = known
         self._verifier = verifier
         self._today = today
 
@@ -91,7 +106,9 @@ class Access:
             ) from None
 
     def permit(self, person: str, act: Act) -> Permit:
-        """The right of a person to an act today. Raises `NoRight` without one."""
+        """The right of a person to an act today. Raises `NoRight` without one, and `PostsUnknown`."""
+        if self.holders is None and not self._known():
+            raise PostsUnknown
         if self.holders is None:
             raise NoRight(
                 "no directory is in force: put one in force with 'onedoor directory apply'",

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx2
@@ -15,11 +15,12 @@ from contracts.rights.holders import Holders
 from contracts.rights.table import Role
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.store.notifications import directory_store
-from services.runtime.security.access import FRESH
+from services.runtime.security.access import FRESH, Access
+from services.runtime.security.access_tokens import TokenVerifier
 from tests.support.messages import MONDAY, at
 from tests.support.monitor_histories import BUSINESS, REPORTED_OPEN
 from tests.support.monitor_process import MonitorProcess, number
-from tests.support.staff import ISSUER, POSTS, with_everybody
+from tests.support.staff import AUDIENCE, ISSUER, POSTS, with_everybody
 
 LATE = at("2026-03-04 10:00")
 CASE, OTHER = number(1), number(2)
@@ -263,7 +264,7 @@ async def test_of_two_holds_requested_at_the_same_time_one_begins(
 
 
 async def test_without_a_directory_nobody_has_a_right(monitor: MonitorProcess) -> None:
-    monitor.process.access.holders = None
+    monitor.process.access = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today)
     refused = await monitor.http.post("/alerts/acknowledgements", json={"reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:onedoor:problem:no-right")
     assert "onedoor directory apply" in refused.json()["detail"]

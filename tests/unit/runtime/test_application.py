@@ -175,3 +175,14 @@ async def test_an_operator_sees_and_resumes_paused_topics() -> None:
         assert (await operator.post("/topics/onedoor.answers.tax/resume")).status_code == 200
         assert not reader.paused
         assert (await operator.post("/topics/onedoor.answers.tax/resume")).status_code == 404
+
+
+async def test_a_process_that_does_not_know_the_directory_yet_asks_to_wait() -> None:
+    known = False
+    unknown = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today, lambda: known)
+    app = web_application("operator", topics.routes(Reader(), unknown))
+    async with client(app, TOKEN) as operator:
+        waiting = await operator.get("/topics")
+        assert (waiting.status_code, waiting.headers["retry-after"]) == (503, "1")
+        known = True
+        assert (await operator.get("/topics")).status_code == 403, "there is no directory"
