@@ -61,7 +61,7 @@ MAX_OPENED = MAX_STEPS + 1
 
 
 class Pause(Value):
-    """A limit whose time is suspended: nothing is due until it resumes (中止)."""
+    """A limit whose time is suspended: nothing is due until it resumes (暂停计时)."""
 
     since: Instant
     left: Annotated[int, Field(ge=0)]

@@ -57,7 +57,7 @@ class Suspension:
         if self.until is not None and self.until < self.since:
             raise fault(
                 f"a suspension cannot end at {self.until} and begin at {self.since}",
-                f"中止不能开始于 {self.since} 而结束于 {self.until}",
+                f"暂停计时不能开始于 {self.since} 而结束于 {self.until}",
             )
 
 

@@ -92,12 +92,45 @@ def ahead(due_at: datetime, now: datetime, left: int, language: Language, calend
     return Phrase(f"{number} left", f"{until}, {due_at:%H:%M}", language)
 
 
+def ahead_of_day(due_on: date, today: date, left: int, language: Language, calendar: Calendar | None = None) -> Phrase:
+    """The rest of a limit of which the last day alone is known: 还有 3 个工作日，5月12日 周二 止."""
+    until = weekday(due_on, today, language, calendar)
+    if language == "zh":
+        return Phrase(
+            "今天到期" if due_on == today else f"还有 {working_days(left, language)}", f"{until} 止", language
+        )
+    return Phrase("Due today" if due_on == today else f"{working_days(left, language)} left", until, language)
+
+
+def until(due_on: date, limit: Limit, today: date, language: Language) -> str:
+    """The last day of a limit, and which limit it is: 承诺 4月30日 止; committed limit 30 Apr."""
+    one = day(due_on, today, language)
+    return f"{limit.value[1]} {one} 止" if language == "zh" else f"{limit.value[0]} {one}"
+
+
 def over(by: int, due_on: date, limit: Limit, today: date, language: Language) -> Phrase:
     """A limit that is over: 超期 2 个工作日，承诺 4月30日 止. ``by``: working days after it, today included."""
-    until = day(due_on, today, language)
-    if language == "zh":
-        return Phrase(f"超期 {working_days(by, language)}", f"{limit.value[1]} {until} 止", language)
-    return Phrase(f"{working_days(by, language)} over", f"{limit.value[0]} {until}", language)
+    number = working_days(by, language)
+    length = f"超期 {number}" if language == "zh" else f"{number} over"
+    return Phrase(length, until(due_on, limit, today, language), language)
+
+
+def answered(by: int, on_time: bool, due_on: date, today: date, language: Language) -> Phrase:
+    """An answer, against the committed limit: 提前 2 个工作日办结，承诺 4月20日 止.
+
+    ``by``: working days after the last day of the limit, negative before it.
+    """
+    zh = language == "zh"
+    number = working_days(abs(by), language)
+    if not on_time:
+        length = (
+            (f"逾期 {number}办结" if zh else f"Closed {number} late") if by else ("逾期办结" if zh else "Closed late")
+        )
+    elif by < 0:
+        length = f"提前 {number}办结" if zh else f"Closed {number} early"
+    else:
+        length = "按时办结" if zh else "Closed on time"
+    return Phrase(length, until(due_on, Limit.COMMITTED, today, language), language)
 
 
 def stopped(left: int, since: date, today: date, language: Language) -> Phrase:

@@ -7,6 +7,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from deploy.local.engines import Engines
+from services.identity.migrations import ISSUER_MIGRATIONS
 from services.monitor.app import SERVICE
 from services.runtime.http.app import application
 from services.runtime.http.pages.application import pages_application
@@ -14,6 +15,7 @@ from services.runtime.http.site import Site
 from tests.browser.board_data import fill
 from tests.support.databases import migrated, own_database
 from tests.support.http_server import http_server
+from tests.support.identity.issuing import Issuing, issuing
 from tests.support.monitor_process import opened
 from tests.support.pages.browser import chromium
 
@@ -43,3 +45,18 @@ async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPa
         api = application(SERVICE, process)
         async with http_server(Site(SERVICE.name, api, pages)) as (_, address):
             yield address
+
+
+@pytest.fixture(scope="session")
+def issuer_database(engines: Engines) -> Iterator[str]:
+    """The URL of a database of the issuer."""
+    with own_database(engines, migrated(engines, "identity", ISSUER_MIGRATIONS)) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def issuer(issuer_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Issuing]:
+    """A running issuer with the account of Wang Fang."""
+    async with issuing(issuer_database, tmp_path_factory.mktemp("issuer"), login_pages_a_minute=10_000) as running:
+        await running.with_password("wang-fang")
+        yield running

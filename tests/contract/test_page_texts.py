@@ -55,7 +55,7 @@ def forms(text: object) -> tuple[str, ...]:
 
 def values(text: str) -> set[str]:
     """What is filled into a text."""
-    return set(re.findall(r"%\([a-z_]+\)s|\{[a-z_]+\}", text))
+    return set(re.findall(r"%\([a-z_0-9]+\)s|\{[a-z_]+\}", text))
 
 
 class Visible(HTMLParser):

@@ -180,7 +180,7 @@ async def test_suspended_time_is_shown_to_the_applicant_and_explained_to_supervi
 
     await eventually(runs, 20, "time runs again")
     history = [event["event_zh"] for event in (await shown(centre, receipt))["history"]]
-    assert "中止计时：暂停办理" in history and history.index("恢复计时") > history.index("中止计时：暂停办理")
+    assert "暂停计时：暂停办理" in history and history.index("恢复计时") > history.index("暂停计时：暂停办理")
 
 
 DIRECTORY = """

@@ -26,7 +26,7 @@ _COLOURS = {
 """Kind of day -> background and text, each pair with a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
 
 _MARKS = {
-    "zh": {DayKind.EVENT: "起", DayKind.SUSPENDED: "中止", DayKind.ROLLED: "止"},
+    "zh": {DayKind.EVENT: "起", DayKind.SUSPENDED: "暂停", DayKind.ROLLED: "止"},
     "en": {DayKind.EVENT: "event", DayKind.SUSPENDED: "paused", DayKind.ROLLED: "end"},
 }
 

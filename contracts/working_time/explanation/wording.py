@@ -21,7 +21,7 @@ _KINDS = {
         DayKind.MAKEUP: "调休上班,计",
         DayKind.WEEKEND: "休息日,不计",
         DayKind.HOLIDAY: "节假日,不计",
-        DayKind.SUSPENDED: "中止,不计",
+        DayKind.SUSPENDED: "暂停计时,不计",
         DayKind.ROLLED: "期限顺延至此日",
     },
     "en": {
@@ -89,7 +89,7 @@ def summary(one: Explanation, language: Language) -> list[str]:
         lines += [_without_effect(suspension, one.zone, language) for suspension in one.without_effect]
     if one.suspended_since is not None and one.left is not None:
         since, left = moment(one.suspended_since, one.zone, language), amount(one.left, one.unit, language)
-        lines.append(f"自 {since} 中止,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
+        lines.append(f"自 {since} 暂停计时,尚余 {left}" if zh else f"Suspended since {since}, {left} left")
     if one.provisional_from is not None:
         first = day_name(one.provisional_from, language)
         lines.append(
@@ -112,13 +112,13 @@ def _without_effect(suspension: Suspension, zone: str, language: Language) -> st
     reason = "  ".join(part for part in (suspension.reason, suspension.article) if part)
     if suspension.until is None:
         return (
-            f"自 {since} 起的中止不移动该时刻: {reason}"
+            f"自 {since} 起的暂停计时不移动该时刻: {reason}"
             if zh
             else f"Not moved by the suspension since {since}: {reason}"
         )
     until = moment(suspension.until, zone, language)
     if zh:
-        return f"{since} 至 {until} 的中止不移动该时刻: {reason}"
+        return f"{since} 至 {until} 的暂停计时不移动该时刻: {reason}"
     return f"Not moved by the suspension from {since} to {until}: {reason}"
 
 

@@ -21,7 +21,6 @@ ISSUER_COOKIES = CHOICES | {
     "__Host-onedoor-login",
     "__Host-onedoor-form",
     "__Host-onedoor-browser",
-    "__Host-onedoor-language",
 }
 """Cookies of the issuer that comes with onedoor."""
 

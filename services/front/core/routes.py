@@ -30,6 +30,9 @@ ISSUER = frozenset(
 )
 """First segments of the paths of the issuer that comes with onedoor."""
 
+ISSUER_ASSETS = "identity"
+"""The name of the issuer that comes with onedoor in the paths of its style sheet and scripts."""
+
 _TRICK = re.compile(r"//|\\|%2f|%5c|%00|/(?:\.|%2e){1,2}(?:[/;]|%3b|$)", re.IGNORECASE)
 """What servers read in different ways: an empty segment, a hidden slash, and steps to another folder."""
 
@@ -65,7 +68,10 @@ class Routes:
 
     def __init__(self, backends: Mapping[str, Backend], issuer: str | None = None) -> None:
         """``issuer``: the name under which the issuer's processes are known, if they stand behind this address."""
-        self._services = frozenset(backends)
+        self._assets = {name: Route(name, "asset") for name in backends}
+        if issuer is not None:
+            self._assets[ISSUER_ASSETS] = Route(issuer, "asset")
+        self._apis = {name: Route(name, "api") for name in backends}
         self._pages: dict[str, Route] = {} if issuer is None else dict.fromkeys(ISSUER, Route(issuer, "issuer"))
         faults = []
         for name, backend in backends.items():
@@ -86,8 +92,8 @@ class Routes:
         first, _, rest = path[1:].partition("/")
         if first in ("api", "assets"):
             service, slash, _ = rest.partition("/")
-            known = slash and service in self._services
-            return Route(service, "api" if first == "api" else "asset") if known else None
+            known = self._apis if first == "api" else self._assets
+            return known.get(service) if slash else None
         return self._pages.get(first)
 
 

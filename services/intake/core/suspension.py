@@ -1,4 +1,4 @@
-"""Capability: the time of a case is suspended and runs again (中止, Administrative Licensing Law, article 45)."""
+"""Capability: the time of a case is suspended and runs again (暂停计时, Administrative Licensing Law, article 45)."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,28 +37,28 @@ class AlreadySuspended(Rejected):
     """Two suspensions cannot overlap."""
 
     def __init__(self) -> None:
-        super().__init__("the case is suspended already", "该办件已中止计时")
+        super().__init__("the case is suspended already", "该办件已暂停计时")
 
 
 class UnknownSuspension(Rejected):
     """A suspension that never began cannot end."""
 
     def __init__(self) -> None:
-        super().__init__("there is no such suspension", "没有此项中止")
+        super().__init__("there is no such suspension", "没有此项暂停计时")
 
 
 class SuspensionEnded(Rejected):
     """A suspension ends once."""
 
     def __init__(self) -> None:
-        super().__init__("this suspension has ended", "此项中止已结束")
+        super().__init__("this suspension has ended", "此项暂停计时已结束")
 
 
 class EndsBeforeBeginning(Rejected):
     """The end lies before the beginning."""
 
     def __init__(self) -> None:
-        super().__init__("a suspension cannot end before it begins", "中止的结束不能早于开始")
+        super().__init__("a suspension cannot end before it begins", "暂停计时的结束不能早于开始")
 
 
 def state_of(case: Case) -> TimeState:

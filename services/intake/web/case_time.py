@@ -170,7 +170,7 @@ def _resumption(number: CaseId, received: _Received, suspension_id: Code, reques
             **received.author,
         )
     except UnknownSuspension:
-        title, title_zh = "The case has no such suspension", "该办件没有此项中止"
+        title, title_zh = "The case has no such suspension", "该办件没有此项暂停计时"
         raise Problem(404, "no-such-suspension", title, title_zh) from None
 
 

@@ -66,7 +66,7 @@ def _time_event(change: TimeChange) -> HistoryEvent:
     match change:
         case CaseSuspended(until=None):
             kind = _SUSPENSIONS[change.kind]
-            at, event, event_zh = change.since, f"Time suspended: {kind.en}", f"中止计时：{kind.zh}"
+            at, event, event_zh = change.since, f"Time suspended: {kind.en}", f"暂停计时：{kind.zh}"
         case CaseSuspended(until=until):
             assert until is not None
             at, event, event_zh = until, "Time resumed", "恢复计时"

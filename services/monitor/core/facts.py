@@ -259,7 +259,7 @@ def suspend(state: MonitoredCase, reported: SuspensionRecord) -> MonitoredCase:
     known[reported.suspension] = reported.later(before) if before is not None else reported
     if sum(record.system == reported.system for record in known.values()) > MAX_SUSPENSIONS:
         raise InvalidMessage(
-            f"the case has been suspended {MAX_SUSPENSIONS} times already", f"该办件已中止 {MAX_SUSPENSIONS} 次"
+            f"the case has been suspended {MAX_SUSPENSIONS} times already", f"该办件已暂停计时 {MAX_SUSPENSIONS} 次"
         )
     if known[reported.suspension] is before:
         return state

@@ -88,7 +88,7 @@ def _due(row: Row, rules: CountingRules) -> str:
         paused, zone = end.since, rules.hours.zone
         raise fault(
             f"nothing is due: suspended since {moment(paused, zone, 'en')}, {amount(end.left, end.unit, 'en')} left",
-            f"尚无到期时间：自 {moment(paused, zone, 'zh')} 起中止，剩余 {amount(end.left, end.unit, 'zh')}",
+            f"尚无到期时间：自 {moment(paused, zone, 'zh')} 起暂停计时，剩余 {amount(end.left, end.unit, 'zh')}",
         )
     local = end.at.astimezone(rules.hours.tz)
     has_zone = parse_written(start).at.tzinfo is not None

@@ -142,7 +142,7 @@ def _as_text(end: Due | Suspended, rules: CountingRules) -> str:
     if not isinstance(end, Due):
         return both(
             f"suspended since {moment(end.since, zone, 'en')}, {amount(end.left, end.unit, 'en')} left",
-            f"自 {moment(end.since, zone, 'zh')} 起中止，剩余 {amount(end.left, end.unit, 'zh')}",
+            f"自 {moment(end.since, zone, 'zh')} 起暂停计时，剩余 {amount(end.left, end.unit, 'zh')}",
         )
     since = rules.calendar.provisional_from
     note = both(f"provisional: holidays from {since} on are not yet published", f"暂定：{since} 起的节假日尚未公布")

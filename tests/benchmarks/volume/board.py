@@ -22,6 +22,8 @@ from services.registry import default_systems
 from services.runtime import telemetry
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
+from services.runtime.http.pages.application import pages_application
+from services.runtime.http.site import Site
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
 from tests.benchmarks import measured_platform
@@ -52,6 +54,12 @@ REQUESTS: Mapping[str, Mapping[str, str]] = {
     "items of a county, a year": {"by": "item", "region": "450121", "period": "2025"},
 }
 
+PAGES: Mapping[str, Mapping[str, str]] = {
+    "page of departments, a month": {"period": "2026-03"},
+    "page of counties, a month": {"by": "region", "period": "2026-03"},
+}
+"""The same as pages, with everything that they show besides."""
+
 _REGION = "'45' || lpad(CAST(county / 9 + 1 AS text), 2, '0') || CAST(county % 9 + 21 AS text)"
 _OWNER = "'D' || department"
 _MATTER = "'D' || department || '-' || item"
@@ -62,12 +70,15 @@ _DAYS = f"""
     WHERE extract(isodow FROM day) < 6 OR '{{step}}' = 'month') AS days
 """
 
+# Of the last weeks one case in fifty is open, of those before one in a thousand.
+_CLOSED = f"(n % 50 > 0 OR (opened_on < DATE '{LAST}' - 40 AND n % 1000 > 0))"
+
 _FACTS = f"""
     INSERT INTO commitment_facts (case_id, commitment, kind, owner, region, matter, opened_on, due_on, paused, ended_on,
         on_time, days_used, days_committed, days_statutory)
     SELECT lpad(to_hex(n), 16, '0'), 'case', 'case', {_OWNER}, {_REGION}, {_MATTER}, opened_on, opened_on + 7, false,
-        CASE WHEN n % 50 > 0 THEN opened_on + CAST(n % 9 AS integer) END,
-        CASE WHEN n % 50 > 0 THEN n % 9 < 8 END, 3, 5, 20
+        CASE WHEN {_CLOSED} THEN opened_on + CAST(n % 9 AS integer) END,
+        CASE WHEN {_CLOSED} THEN n % 9 < 8 END, 3, 5, 20
     FROM (
         SELECT n, DATE '{FIRST}' + CAST(n * {(LAST - FIRST).days} / CAST($1 AS bigint) AS integer) AS opened_on,
             (n * 7919) % {COUNTIES} AS county, (n * 104729) % {DEPARTMENTS} AS department,
@@ -107,19 +118,26 @@ async def measure(many: int = MANY) -> list[Figure]:
 
 async def _measure(platform: PartialPlatform, path: Path) -> tuple[dict[str, float], dict[str, float]]:
     """The median of each request in machine milliseconds, with few and with many cases, which take turns."""
-    durations: tuple[dict[str, list[float]], ...] = tuple({name: [] for name in REQUESTS} for _ in range(2))
+    durations: tuple[dict[str, list[float]], ...] = tuple({name: [] for name in (*REQUESTS, *PAGES)} for _ in range(2))
     url = platform.engines.database_url
     async with _client(url("onedoor_few"), path) as few, _client(url("onedoor_monitor"), path) as many:
         for _ in range(ROUNDS):
-            for name, query in REQUESTS.items():
+            for name, query in {**REQUESTS, **PAGES}.items():
+                address = "/board" if name in PAGES else "/api/monitor/board"
                 for client, of in zip((few, many), durations, strict=True):
                     began = time.perf_counter()
-                    answer = await client.get("/board", params=dict(query))
+                    answer = await client.get(address, params=dict(query))
                     of[name].append(1000 * (time.perf_counter() - began))
-                    if answer.status_code != httpx2.codes.OK or not answer.json()["rows"]:
+                    if answer.status_code != httpx2.codes.OK or not _has_rows(answer):
                         raise RuntimeError(f"{name}: {answer.status_code}, or a board without rows")
     with_few, with_many = ({name: median(values[1:]) for name, values in of.items()} for of in durations)
     return with_few, with_many
+
+
+def _has_rows(answer: httpx2.Response) -> bool:
+    if answer.headers["content-type"].startswith("text/html"):
+        return answer.text.count('<th scope="row">') > 1
+    return bool(answer.json()["rows"])
 
 
 @asynccontextmanager
@@ -135,7 +153,9 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
     )
     process = ServiceProcess(SERVICE, settings)
     process.access.holders = HOLDERS
-    transport = httpx2.ASGITransport(application(SERVICE, process), client=("127.0.0.1", 4711))
+    pages = pages_application(SERVICE.name, SERVICE.pages(process) if SERVICE.pages is not None else None)
+    site = Site(SERVICE.name, application(SERVICE, process), pages)
+    transport = httpx2.ASGITransport(site, client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=STAFF) as client:
         yield client
     await process.processor.drain()

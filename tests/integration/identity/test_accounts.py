@@ -207,9 +207,7 @@ async def test_cookies_are_of_this_host_alone_and_closed_to_scripts_and_other_si
         assert not any(one.startswith("domain") for one in attributes)
 
 
-@pytest.mark.parametrize(
-    "path", ["/login", "/enrol", "/device", "/logout", "/login/language", "/enrol/passkey-options"]
-)
+@pytest.mark.parametrize("path", ["/login", "/enrol", "/device", "/logout", "/enrol/passkey-options"])
 async def test_a_form_of_another_site_is_refused(pages: Program, browser: Browser, path: str) -> None:
     """CSRF, and a login by a form of the attacker's as well."""
     tokens = await pages.tokens()
@@ -270,8 +268,16 @@ async def test_pages_are_in_the_readers_language(browser: Browser) -> None:
     assert "登录" in (await browser.get("/login")).text
     page = await browser.get("/login", Accept_Language="en-GB,en;q=0.9")
     assert "Log in" in page.text and 'lang="en"' in page.text
-    assert (await browser.submit(page, "/login/language")).location == "/login"
+    chosen = await browser.get("/login?next=/device&language=zh", Accept_Language="en")
+    assert chosen.location == "/login?next=%2Fdevice", "the way back stays"
     assert "登录" in (await browser.get("/login", Accept_Language="en")).text
+
+
+async def test_the_way_back_survives_a_choice_after_an_error(browser: Browser) -> None:
+    page = await browser.get("/login?next=/device")
+    refused = await browser.submit(page, "/login", person="wang-fang", password="a wrong password")
+    assert refused.status == 401
+    assert 'href="?next=%2Fdevice&amp;language=en"' in refused.text
 
 
 async def test_the_record_cannot_be_changed(browser: Browser, running: Issuing) -> None:

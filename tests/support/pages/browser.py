@@ -16,6 +16,7 @@ PICTURES = Path("build/pages")
 """Where the picture of every page lies, for a person to look at."""
 
 SIZES = {"wide": (1440, 900), "telephone": (360, 740)}
+"""Windows in which every page is looked at."""
 
 SERIOUS = ("serious", "critical")
 
@@ -41,7 +42,7 @@ async def window(
     browser: Browser, address: str, headers: dict[str, str], language: str = "zh", size: str = "wide", **options: Any
 ) -> AsyncIterator[Page]:
     """A page of a new window in this language. A message of the console or a failed script fails the test."""
-    width, height = SIZES[size]
+    width, height = (SIZES | {"wall": (1920, 1080)})[size]
     context: BrowserContext = await browser.new_context(
         base_url=address,
         locale=LANGUAGES[language],

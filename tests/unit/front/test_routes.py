@@ -26,6 +26,8 @@ ROUTES = Routes(
         ("/api/intake/catalogue", Route("intake", "api")),
         ("/api/intake/", Route("intake", "api")),
         ("/assets/monitor/onedoor.css", Route("monitor", "asset")),
+        ("/assets/identity/onedoor.css", Route("issuer", "asset")),
+        ("/api/identity/onedoor.css", None),
         ("/login", Route("issuer", "issuer")),
         ("/.well-known/openid-configuration", Route("issuer", "issuer")),
         ("/", None),

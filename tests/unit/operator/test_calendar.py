@@ -36,7 +36,7 @@ def onedoor(folder: Path, *arguments: str, answer: str = "") -> Result:
         (
             ("--days", "5", "--suspend", "2026-09-29.."),
             "suspended since Tue 2026-09-29 00:00, 5 working days left"
-            " / 自 2026-09-29 周二 00:00 起中止，剩余 5个工作日",
+            " / 自 2026-09-29 周二 00:00 起暂停计时，剩余 5个工作日",
         ),
         (("--days", "5", "--extend", "10"), "Fri 2026-10-23 17:30"),
         (("--days", "5", "--restart", "2026-10-08T09:00"), "Wed 2026-10-14 17:30"),

@@ -143,7 +143,7 @@ def test_a_fixed_moment_names_what_does_not_move_it(limit: Limit) -> None:
     assert "Not moved by the suspension from Tue 2026-03-03 09:00 to Wed 2026-03-04 09:00: 专家评审" in text(
         found, "en"
     )
-    assert "自 2026-03-05 周四 09:00 起的中止不移动该时刻: 鉴定" in text(found, "zh")
+    assert "自 2026-03-05 周四 09:00 起的暂停计时不移动该时刻: 鉴定" in text(found, "zh")
     counted = explain(LimitHistory(days(9), at("2026-03-02T10:00"), (ended, lasting)), BY_DAY)
     assert not counted.without_effect and "Not moved" not in text(counted, "en")
 

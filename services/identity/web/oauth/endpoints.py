@@ -18,6 +18,7 @@ from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.names import DEVICE_GRANT
 from services.identity.web.oauth.requests import OAuthRequest, form_of, query_of
 from services.identity.web.oauth.server import OAuthServer
+from services.identity.web.pages import texts
 from services.identity.web.pages.page import PageRequest
 from services.runtime.http.client_limits import ClientLimit
 
@@ -146,7 +147,7 @@ def _to_login(page: PageRequest, fields: dict[str, str], longest_s: int | None) 
 
 def _error_page(page: PageRequest, error: OAuth2Error) -> Response:
     return page.render(
-        "error.html", 400, reason=page.text("error.client"), detail=f"{error.error}: {error.description or ''}"
+        "error.html", 400, reason=page.text(texts.WRONG_REQUEST), detail=f"{error.error}: {error.description or ''}"
     )
 
 

@@ -11,8 +11,6 @@ FORM = "__Host-onedoor-form"
 BROWSER = "__Host-onedoor-browser"
 """A secret by which a browser is known in which somebody has logged in."""
 
-LANGUAGE = "__Host-onedoor-language"
-
 BROWSER_S = 365 * 24 * 3600
 
 

@@ -12,6 +12,7 @@ from services.identity.store.record import Entry
 from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.server import OAuthServer, user_code_as_kept
+from services.identity.web.pages import texts
 from services.identity.web.pages.page import PageRequest
 
 
@@ -46,13 +47,13 @@ def _connect(page: PageRequest, connection: Connection) -> Response:
     subject = f"device:{session.person_id}"
     opens = attempts.take(connection, [(subject, CODES_FREE)], page.now)
     if opens is not None:
-        return page.render("device.html", 429, error=page.text("error.wait", seconds=page.seconds_until(opens)))
+        return page.render("device.html", 429, error=page.text(texts.WAIT, seconds=page.seconds_until(opens)))
     user_code = user_code_as_kept(page.form.get("code", ""))
     waiting = devices.waiting(connection, user_code, page.now)
     client = None if waiting is None else page.issuer.clients.find(waiting.client_id)
     if waiting is None or client is None:
         page.record(connection, Entry("device", "wrong code", session.person_id))
-        return page.render("device.html", 404, error=page.text("error.user_code"))
+        return page.render("device.html", 404, error=page.text(texts.UNKNOWN_PROGRAM))
     attempts.were_right(connection, [subject])
     program = client.name_zh if page.language == "zh" else client.name
     match page.form.get("answer"):
@@ -60,10 +61,10 @@ def _connect(page: PageRequest, connection: Connection) -> Response:
             server = OAuthServer(page.issuer, connection, page.address)
             devices.decide(connection, user_code, server.give(session, waiting.client_id, waiting.scope))
             page.record(connection, Entry("device", "allowed", session.person_id, waiting.client_id))
-            return page.render("notice.html", title=page.text("device.title"), notice=page.text("device.allowed"))
+            return page.render("notice.html", title=page.text(texts.CONNECT), notice=page.text(texts.CONNECTED))
         case "deny":
             devices.decide(connection, user_code, None)
             page.record(connection, Entry("device", "denied", session.person_id, waiting.client_id))
-            return page.render("notice.html", title=page.text("device.title"), notice=page.text("device.denied"))
+            return page.render("notice.html", title=page.text(texts.CONNECT), notice=page.text(texts.NOT_CONNECTED))
         case _:
-            return page.render("consent.html", confirm=page.text("device.confirm", program=program, name=session.name))
+            return page.render("consent.html", confirm=page.text(texts.CONFIRM, program=program, name=session.name))

@@ -13,7 +13,7 @@ from services.identity.store import attempts, people, sessions
 from services.identity.store.people import Person
 from services.identity.store.record import Entry
 from services.identity.web.issuer import Issuer
-from services.identity.web.pages import passkeys
+from services.identity.web.pages import passkeys, texts
 from services.identity.web.pages.page import PageRequest
 
 
@@ -34,7 +34,7 @@ def routes(issuer: Issuer) -> APIRouter:
         def work(connection: Connection) -> Response:
             person = _enrolling(page, connection)
             if isinstance(person, Response):
-                return JSONResponse({"error": page.text("error.enrolment")}, 403)
+                return JSONResponse({"error": page.text(texts.WRONG_CODE)}, 403)
             return Response(passkeys.enrolment_options(page, connection, person), media_type="application/json")
 
         return await issuer.run(work)
@@ -51,11 +51,11 @@ def routes(issuer: Issuer) -> APIRouter:
         password = page.form.get("password", "")
         fault = password_fault(password, person.person_id, person.name)
         if fault is not None:
-            label = page.text("enrol.password")
+            label = page.text(texts.NEW_PASSWORD)
             error = f"{label}{fault.zh}" if page.language == "zh" else f"{label} {fault.en}"
             return _form(page, 422, error)
         if password != page.form.get("repeat"):
-            return _form(page, 422, page.text("error.repeat"))
+            return _form(page, 422, page.text(texts.DIFFERENT))
         password_hash = await issuer.passwords.hashed(password)
         return await issuer.run(lambda connection: _by_password(page, connection, password_hash))
 
@@ -71,11 +71,11 @@ def _enrolling(page: PageRequest, connection: Connection) -> Person | Response:
     subject = f"enrol:{page.client}"
     opens = attempts.take(connection, [(subject, ADDRESS_FREE)], page.now)
     if opens is not None:
-        return _form(page, 429, page.text("error.wait", seconds=page.seconds_until(opens)))
+        return _form(page, 429, page.text(texts.WAIT, seconds=page.seconds_until(opens)))
     person = people.enrolling(connection, page.form.get("code", "").strip(), page.now)
     if person is None:
         page.record(connection, Entry("enrolment", "wrong code"))
-        return _form(page, 403, page.text("error.enrolment"))
+        return _form(page, 403, page.text(texts.WRONG_CODE))
     attempts.were_right(connection, [subject])
     return person
 
@@ -87,7 +87,7 @@ def _by_passkey(page: PageRequest, connection: Connection) -> Response:
     try:
         passkeys.enrol(page, connection, person)
     except passkeys.WrongPasskey:
-        return _form(page, 422, page.text("error.passkey"))
+        return _form(page, 422, page.text(texts.UNKNOWN_PASSKEY))
     return _enrolled(page, connection, person, "passkey")
 
 
@@ -105,5 +105,5 @@ def _enrolled(page: PageRequest, connection: Connection, person: Person, method:
     page.log_in(connection, person.person_id, method)
     page.record(connection, Entry("enrolment", method, person.person_id))
     return page.render(
-        "notice.html", title=page.text("enrolled.title"), notice=page.text("enrolled.text", name=person.name)
+        "notice.html", title=page.text(texts.ENROLLED), notice=page.text(texts.LOGGED_IN, name=person.name)
     )

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from services.identity.core.sessions import EndReason
 from services.identity.core.throttle import ACCOUNT_FREE, ADDRESS_FREE
 from services.identity.store import attempts, people
 from services.identity.store.people import Person
 from services.identity.store.record import Entry
 from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
-from services.identity.web.pages import passkeys
+from services.identity.web.pages import passkeys, texts
 from services.identity.web.pages.page import PageRequest
 
 MOST_CHARACTERS = 64
@@ -30,8 +31,8 @@ def routes(issuer: Issuer) -> APIRouter:
         page = await PageRequest.read(issuer, request)
         session = await issuer.run(page.session)
         if isinstance(session, Session) and not page.way_back():
-            notice = page.text("enrolled.text", name=session.name)
-            return page.render("notice.html", title=page.text("login.title"), notice=notice)
+            notice = page.text(texts.LOGGED_IN, name=session.name)
+            return page.render("notice.html", title=page.text(texts.LOG_IN), notice=notice)
         return _form(page, ended=session if isinstance(session, str) else None)
 
     @router.post("/login")
@@ -52,9 +53,9 @@ def routes(issuer: Issuer) -> APIRouter:
     return router
 
 
-def _form(page: PageRequest, status: int = 200, error: str | None = None, ended: str | None = None) -> Response:
+def _form(page: PageRequest, status: int = 200, error: str | None = None, ended: EndReason | None = None) -> Response:
     return page.render(
-        "login.html", status, next=page.way_back(), error=error, notice=page.text(f"ended.{ended}") if ended else None
+        "login.html", status, next=page.way_back(), error=error, notice=page.text(texts.ENDED[ended]) if ended else None
     )
 
 
@@ -64,7 +65,7 @@ def _by_passkey(page: PageRequest, connection: Connection) -> Response:
     except passkeys.WrongPasskey as wrong:
         if wrong.person_id is not None:  # anybody can send one that nobody knows, without end
             page.record(connection, Entry("login", "wrong passkey", wrong.person_id))
-        return _form(page, 401, page.text("error.passkey"))
+        return _form(page, 401, page.text(texts.UNKNOWN_PASSKEY))
     return _logged_in(page, connection, person.person_id, "passkey")
 
 
@@ -80,7 +81,7 @@ async def _by_password(page: PageRequest) -> Response:
 
     found = await issuer.run(begin)
     if isinstance(found, datetime):
-        return _form(page, 429, page.text("error.wait", seconds=page.seconds_until(found)))
+        return _form(page, 429, page.text(texts.WAIT, seconds=page.seconds_until(found)))
     right = await issuer.passwords.is_right(None if found is None else found.password_hash, password)
 
     def finish(connection: Connection) -> Response:
@@ -94,7 +95,7 @@ async def _by_password(page: PageRequest) -> Response:
         else:
             attempts.were_right(connection, [one for one, _ in _subjects(page, connection, person_id)])
             return _logged_in(page, connection, person.person_id, "password")
-        return _form(page, 401, page.text("error.credentials"))
+        return _form(page, 401, page.text(texts.WRONG_CREDENTIALS))
 
     return await issuer.run(finish)
 

@@ -21,6 +21,7 @@ from services.identity.store.record import Entry
 from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.requests import form_of
+from services.identity.web.pages import texts
 from services.identity.web.pages.page import PageRequest, WrongForm
 
 
@@ -35,7 +36,9 @@ def routes(issuer: Issuer) -> APIRouter:
         session = await issuer.run(page.session)
         if not isinstance(session, Session):
             return _done(page, page.query.get("client_id"), page.query.get("post_logout_redirect_uri"))
-        return page.render("logout.html", question=page.text("logout.text", name=session.name), query=page.query)
+        return page.render(
+            "logout.html", question=page.text(texts.LOG_OUT_QUESTION, name=session.name), query=page.query
+        )
 
     @router.post("/logout")
     async def log_out(request: Request) -> Response:
@@ -86,4 +89,4 @@ def _done(page: PageRequest, client_id: str | None, address: str | None) -> Resp
         if state:
             address += f"{'&' if '?' in address else '?'}{urlencode({'state': state})}"
         return page.redirect(address)
-    return page.render("notice.html", title=page.text("logout.title"), notice=page.text("logout.done"))
+    return page.render("notice.html", title=page.text(texts.LOG_OUT), notice=page.text(texts.LOGGED_OUT))

@@ -6,13 +6,12 @@ from datetime import datetime
 from hmac import compare_digest
 from math import ceil
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from services.identity.core.sessions import EndReason
 from services.identity.store import people, record, sessions
@@ -21,16 +20,12 @@ from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.requests import form_of
 from services.identity.web.pages import cookies
-from services.identity.web.pages.texts import language_of, text_of
 from services.runtime.http.client_limits import client_of
+from services.runtime.http.pages.preferences import preferences_of
+from services.runtime.http.pages.rendering import Pages
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("services.identity.web.pages"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+PAGES = Pages("identity", "services.identity.web.pages")
+"""The look of the issuer's pages, and their texts."""
 
 _RETURNS = ("/authorize?", "/device", "/logout", "/login", "/enrol")
 """The beginnings of paths to which a login leads. None is of another site."""
@@ -51,7 +46,8 @@ class PageRequest:
         self.client = client_of(request)
         """The client for counting."""
         self.now: datetime = issuer.now()
-        self.language = language_of(request.cookies.get(cookies.LANGUAGE), request.headers.get("accept-language", ""))
+        self.language = preferences_of(request).language
+        self._request = request
         self.session_secret = request.cookies.get(cookies.SESSION)
         self.browser = request.cookies.get(cookies.BROWSER)
         self._form_cookie = request.cookies.get(cookies.FORM)
@@ -76,9 +72,10 @@ class PageRequest:
             raise WrongForm
         return page
 
-    def text(self, key: str, **values: object) -> str:
-        """The text of this key in the reader's language."""
-        return text_of(self.language, key, **values)
+    def text(self, text: str, **values: object) -> str:
+        """A text of the catalogue in the reader's language, with these values filled in."""
+        translated: str = PAGES.texts(self.language).gettext(text)
+        return translated.format(**values)
 
     def session(self, connection: Connection) -> Session | EndReason | None:
         """The session of this browser, used now; why it has ended; or None."""
@@ -120,10 +117,23 @@ class PageRequest:
 
     def render(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page."""
-        content = _TEMPLATES.get_template(template).render(
-            text=self.text, language=self.language, form=self.form_secret, typed=self.form, **values
+        problems = [values["error"]] if values.get("error") else []
+        response = PAGES.render(
+            self._request,
+            template,
+            status,
+            form=self.form_secret,
+            typed=self.form,
+            problems=problems,
+            choice=self._choice,
+            **values,
         )
-        return self._finished(HTMLResponse(content, status))
+        return self._finished(response)
+
+    def _choice(self, **chosen: str) -> str:
+        """The address of this page with another language or size of text. It keeps the way back."""
+        kept = dict(self.query) if not self.form else {"next": self.way_back()} if self.way_back() else {}
+        return "?" + urlencode({**kept, **chosen})
 
     def redirect(self, path: str) -> Response:
         """Lead on, with GET."""

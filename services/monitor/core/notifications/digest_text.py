@@ -222,14 +222,14 @@ def _line(line: DigestLine, language: Language, now: datetime) -> str:
         line.owner,
     ]
     if line.due_at is None:
-        parts.append("计时中止" if zh else "time is suspended")
+        parts.append("暂停计时" if zh else "time is suspended")
     else:
         due = moment(line.due_at, line.zone, language)
         parts.append(f"{due} 到期" if zh else f"due {due}")
         parts.append(_hours(line.due_at - now, language))
     if line.unmoved:
         parts.append(
-            "曾中止计时，但到期时刻由他人指定，不因此移动"
+            "曾暂停计时，但到期时刻由他人指定，不因此移动"
             if zh
             else "was suspended, but another party has fixed the end"
         )

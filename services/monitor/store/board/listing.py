@@ -24,7 +24,7 @@ _EVENTS = """
 
 _UNDECIDED = " - ".join(_EVENTS.format(event=event) for event in ("appeals", "appeals_upheld", "appeals_rejected"))
 
-_BY_EVENTS = {
+BY_EVENTS = {
     event: _EVENTS.format(event=event)
     for event in (
         *("warnings", "acknowledged_in_time", "yellow_cards", "red_cards", "oversights"),
@@ -52,7 +52,7 @@ _CONDITIONS = {
     "item": "matter = :item",
 }
 
-LISTED = (*_SELECTED, *_BY_EVENTS)
+LISTED = (*_SELECTED, *BY_EVENTS)
 """The figures whose commitments can be listed."""
 
 _LIST = f"""
@@ -97,7 +97,7 @@ def everything(
     inside, inside_parameters = within(scope, Columns(in_order=True))
     conditions = [*(_CONDITIONS[name] for name in filters), inside]
     parameters: dict[str, Any] = {**filters, **inside_parameters}
-    if figure in _BY_EVENTS:
+    if figure in BY_EVENTS:
         conditions.append("events IS NOT NULL")
     else:
         conditions.append(_SELECTED[figure])
@@ -111,7 +111,7 @@ def everything(
     if limit is not None:
         parameters["limit"] = limit
     query = _LIST.format(
-        counted=_BY_EVENTS.get(figure, "1"),
+        counted=BY_EVENTS.get(figure, "1"),
         conditions=" AND ".join(conditions),
         limit="" if limit is None else "LIMIT :limit",
     )

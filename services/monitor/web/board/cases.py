@@ -9,9 +9,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.rights.scope import Scope
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.board.periods import Days
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.board import listing
@@ -96,21 +99,32 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         wanted: Annotated[BoardCasesQuery, Query()], permit: Annotated[Permit, host.access.may(Act.READ_TIME)]
     ) -> CountedPage | Response:
         """The commitments that a figure of the board counts, by case number."""
-        limit = wanted.limit or DEFAULT_LIMIT
+        if wanted.form is Form.JSON:
+            async with problems(), queries.query() as connection:
+                today = (await local_now(connection, host.clock.now(), wanted.region)).date()
+                return await load_cases(connection, wanted, permit.scope, today)
         async with problems(), queries.query() as connection:
             today = (await local_now(connection, host.clock.now(), wanted.region)).date()
-            span, filters = wanted.period_at(today).span, wanted.filters()
-            selected = (wanted.figure.value, filters, permit.scope, span, today, wanted.begins_after)
-            if wanted.form is Form.JSON:
-                rows = await listing.page(connection, *selected, limit + 1)
-        if wanted.form is not Form.JSON:
-            query = listing.everything(*selected, wanted.limit)
-            return await list_file(wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, _view)
-        page = [_view(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return CountedPage(commitments=page, next=f"{page[-1].case_id}~{page[-1].commitment}" if more else None)
+        query = listing.everything(*_selected(wanted, permit.scope, today), wanted.limit)
+        return await list_file(wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, _view)
 
     return router
+
+
+async def load_cases(connection: AsyncConnection, wanted: BoardCasesQuery, scope: Scope, today: date) -> CountedPage:
+    """Read a page of the commitments that a figure counts, as far as this scope holds them."""
+    limit = wanted.limit or DEFAULT_LIMIT
+    rows = await listing.page(connection, *_selected(wanted, scope, today), limit + 1)
+    page = [_view(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return CountedPage(commitments=page, next=f"{page[-1].case_id}~{page[-1].commitment}" if more else None)
+
+
+def _selected(
+    wanted: BoardCasesQuery, scope: Scope, today: date
+) -> tuple[str, dict[str, str], Scope, Days, date, After | None]:
+    span = wanted.period_at(today).span
+    return wanted.figure.value, wanted.filters(), scope, span, today, wanted.begins_after
 
 
 def _view(row: Row[Any], _: Rules | None = None) -> CountedCommitment:

@@ -1,16 +1,16 @@
 """What every part of the page of the board shares: what it is about, its filters, numbers with their links."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import product
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from babel.support import NullTranslations
 
 from contracts.bilingual import Language
-from contracts.regions import region_name
 from contracts.working_time import phrases
 from services.monitor.core.board import periods
 from services.monitor.core.board.board import Row
@@ -23,14 +23,19 @@ from services.monitor.web.pages.figures import FIGURES
 from services.monitor.web.pages.filters import (
     BY,
     KINDS,
+    Groups,
     Options,
     address,
     in_force,
     period_options,
     period_text,
-    region_options,
+    place_name,
+    region_groups,
 )
 from services.runtime.clock import machine_now
+
+COUNTED_IN_PERIOD = ("received", "closed", "warnings", "yellow_cards", "red_cards", "appeals", "platform_faults")
+"""If these are 0, the period has nothing to show."""
 
 PATH, CASES = "/board", "/board/cases"
 
@@ -84,7 +89,7 @@ class BoardFrame:
     @cached_property
     def place(self) -> str:
         """The region, if one is chosen."""
-        return region_name(self.wanted.region) if self.wanted.region else self._("All regions")
+        return place_name(self.wanted.region, self.texts) if self.wanted.region else self._("All regions")
 
     @cached_property
     def printed(self) -> str:
@@ -112,9 +117,8 @@ class BoardFrame:
 
     @cached_property
     def is_empty(self) -> bool:
-        """Whether nothing was counted in the period and nothing is open."""
-        figures = self.board.total.figures
-        return not any(figures[name] for name in ("received", "closed", "open", "yellow_cards", "red_cards"))
+        """Whether nothing was counted in the period, whatever is open now."""
+        return not any(self.board.total.figures[name] for name in COUNTED_IN_PERIOD)
 
     # --- filters ---
 
@@ -129,21 +133,16 @@ class BoardFrame:
         return period_options(self.board.now.date(), self.board.period, self.language)
 
     @cached_property
-    def region_options(self) -> Options:
+    def region_groups(self) -> Groups:
         """The regions that can be chosen."""
-        return self._with(region_options(self.known.counties), self.wanted.region, region_name)
+        return region_groups(self.known.counties, self.wanted.region, self.texts)
 
     @cached_property
     def owner_options(self) -> Options:
-        """The departments that can be chosen."""
-        return self._with([(owner, owner) for owner in self.known.owners], self.wanted.owner, str)
-
-    @staticmethod
-    def _with(options: Options, chosen: str | None, name_of: Callable[[str], str]) -> Options:
-        """The options, and the chosen one even if nothing of it was ever counted."""
-        if chosen is None or chosen in (value for value, _ in options):
-            return options
-        return [*options, (chosen, name_of(chosen))]
+        """The departments that can be chosen, and the chosen one even if nothing of it was ever counted."""
+        chosen = self.wanted.owner
+        more = [] if chosen is None or chosen in self.known.owners else [chosen]
+        return [(owner, owner) for owner in (*self.known.owners, *more)]
 
     @cached_property
     def by_options(self) -> Options:
@@ -164,10 +163,7 @@ class BoardFrame:
     @cached_property
     def filters_in_force(self) -> list[tuple[str, str, str]]:
         """The filters in force: label, value, and the address without it."""
-        return [
-            (self._(label), value, link)
-            for label, value, link in in_force(PATH, self.typed, ("region", "owner", "item"))
-        ]
+        return list(in_force(PATH, self.typed, ("region", "owner", "item"), self.texts))
 
     # --- numbers ---
 
@@ -178,12 +174,28 @@ class BoardFrame:
         tone = "hot" if name == "overdue" and value else ""
         if listed is None or value is None:
             return Number(text, None, tone)
-        own = {} if row is self.board.total else {self.wanted.by.value: row.name}
-        return Number(text, f"{CASES}?figure={listed}&{urlencode(self._listed | own)}", tone)
+        return Number(
+            text, f"{CASES}?figure={listed}&{self._listed(None if row is self.board.total else row.name)}", tone
+        )
+
+    def _listed(self, name: str | None, region: str | None = None) -> str:
+        """The query of the lists behind the figures of a row, or of a cell in this region.
+
+        A page has thousands of them: what is the same in all is encoded once.
+        """
+        own = "" if name is None else _encoded(self.wanted.by.value, name)
+        cell = "" if region is None else _encoded("region", region)
+        return self._shared[name is not None, region is not None] + own + cell
 
     @cached_property
-    def _listed(self) -> dict[str, str]:
-        return {"period": str(self.board.period), **self.wanted.filters()}
+    def _shared(self) -> dict[tuple[bool, bool], str]:
+        """What the lists of all rows, or of all cells, have in common: without the filter that they replace."""
+        filters = {"period": str(self.board.period), **self.wanted.filters()}
+        found = {}
+        for of_row, of_cell in product((False, True), repeat=2):
+            replaced = {self.wanted.by.value if of_row else "", "region" if of_cell else ""}
+            found[of_row, of_cell] = urlencode({name: value for name, value in filters.items() if name not in replaced})
+        return found
 
     def _tone(self, name: str, value: float | None) -> str:
         if not value or not FIGURES[name].better:
@@ -194,7 +206,7 @@ class BoardFrame:
 
     def name_of(self, name: str) -> str:
         """The name of a row."""
-        return region_name(name) if self.wanted.by is GroupBy.REGION else name
+        return place_name(name, self.texts) if self.wanted.by is GroupBy.REGION else name
 
     def address(self, **changed: object) -> str:
         """The address of this page with another choice."""
@@ -207,3 +219,8 @@ class BoardFrame:
 
     def _period(self, period: periods.Period) -> str:
         return period_text(period, self.language)
+
+
+@lru_cache(4096)
+def _encoded(name: str, value: str) -> str:
+    return "&" + urlencode({name: value})

@@ -3,23 +3,20 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
-from urllib.parse import urlencode
-
-from markupsafe import Markup
 
 from contracts.regions import region_name
 from contracts.working_time import phrases
 from services.monitor.core.board.board import Row
 from services.monitor.store.board.cells import Cell
 from services.monitor.store.lists.filters import GroupBy
-from services.monitor.web.pages.board_frame import CASES, PATH, BoardFrame, Number
+from services.monitor.web.pages.board_answer import BoardAnswer
+from services.monitor.web.pages.board_frame import CASES, PATH, Number
 from services.monitor.web.pages.figures import FIGURES, TILES, VIEWS, Shown, Unit, View
 from services.monitor.web.pages.filters import (
     LABELS,
     address,
 )
 from services.runtime.http.pages.formats import change
-from services.runtime.http.pages.languages import N_
 from services.runtime.http.pages.sparkline import Sparkline, sparkline
 
 PAGE_ROWS = 100
@@ -33,9 +30,6 @@ SHORT_NAME = 2
 
 _DRILLED = {GroupBy.OWNER: GroupBy.REGION, GroupBy.REGION: GroupBy.OWNER, GroupBy.ITEM: GroupBy.OWNER}
 """What the rows are of the board to which the name of a row leads."""
-
-_NAMED = 2
-"""Rows that the first sentence names."""
 
 
 class Change(NamedTuple):
@@ -80,57 +74,8 @@ class Tile(NamedTuple):
     note: str
 
 
-class BoardView(BoardFrame):
+class BoardView(BoardAnswer):
     """The sentences, numbers, lines and cells of a board."""
-
-    # --- the answer ---
-
-    @cached_property
-    def answer(self) -> str:
-        """How many rows have nothing overdue."""
-        rows = self.board.rows
-        number, bad = len(rows), sum(1 for row in rows if row.figures["overdue"])
-        match self.wanted.by:
-            case GroupBy.OWNER:
-                every, some = _DEPARTMENTS
-            case GroupBy.REGION:
-                every, some = _COUNTIES
-            case _:
-                every, some = _ITEMS
-        if not bad:
-            return self._(every, number=number)
-        return self._(some, number=number, good=number - bad, bad=bad)
-
-    @cached_property
-    def detail(self) -> Markup:
-        """How much is overdue, and who has most of it, with links to it."""
-        total = self.board.total.figures["overdue"] or 0
-        if not total:
-            return Markup()
-        rows = sorted(self.board.rows, key=lambda row: -(row.figures["overdue"] or 0))
-        named = [row for row in rows[:_NAMED] if row.figures["overdue"]]
-        worst = Markup("、" if self.language == "zh" else ", ").join(
-            Markup('<a href="{}">{} {}</a>').format(number.link, self.name_of(row.name), number.text)
-            for row in named
-            for number in [self._number(row, "overdue")]
-        )
-        share = sum(row.figures["overdue"] or 0 for row in named) / total
-        text = _ALL_OVERDUE if share == 1 else _OVERDUE
-        return Markup(self._(text)).format(total=f"{total:,.0f}", worst=worst, share=f"{100 * share:.0f}%")
-
-    @cached_property
-    def faults(self) -> Markup:
-        """How many failures of the platform there were in the period."""
-        number = int(self.board.total.figures["platform_faults"] or 0)
-        if not number:
-            return Markup()
-        text = self.texts.ngettext(
-            "{number} platform fault is not counted against anybody.",
-            "{number} platform faults are not counted against anybody.",
-            number,
-        )
-        link = self._number(self.board.total, "platform_faults").link
-        return Markup('<a href="{}">{}</a>').format(link, text.format(number=number))
 
     # --- the numbers above ---
 
@@ -260,21 +205,25 @@ class BoardView(BoardFrame):
 
     @cached_property
     def scale(self) -> tuple[float, float]:
-        """The scale of the lines of the on-time rate: the same for all, so that they can be compared."""
-        values = [
-            value
-            for row in (self.board.total, *self.board.rows)
-            for one in row.line
-            if (value := one["on_time_rate"]) is not None
+        """The scale of the lines of all rows: the same one, so that they can be compared."""
+        values = [value for row in self.board.rows for one in row.line if (value := one["on_time_rate"]) is not None]
+        return _low(values), 100.0
+
+    @cached_property
+    def tile_scales(self) -> list[float]:
+        """The low ends of the scales of the lines of the on-time rate and of the same-day rate, above the table."""
+        return [
+            _low([value for one in self.board.total.line if (value := one[name]) is not None])
+            for name in ("on_time_rate", "same_day_rate")
         ]
-        return float(min(values, default=100) // 1), 100.0
 
     def _rate_line(self, row: Row, name: str, of: str) -> Sparkline | None:
         values = [one[name] for one in row.line]
         known = [value for value in values if value is not None]
         if not known:
             return None
-        low, high = self.scale if name == "on_time_rate" else (float(min(known) // 1), 100.0)
+        whole = row is self.board.total
+        low, high = (_low(known), 100.0) if whole else self.scale
         write = FIGURES[name].unit.write
         label = self._(
             "%(figure)s, %(name)s, %(periods)s: lowest %(low)s, highest %(high)s, last %(last)s",
@@ -291,7 +240,9 @@ class BoardView(BoardFrame):
 
     @cached_property
     def counties(self) -> list[tuple[str, str, str]]:
-        """The counties with a column of cells: code, short name, name."""
+        """The counties with a column of cells, in the first view: code, short name, name."""
+        if self.view is not VIEWS[0]:
+            return []
         numbers: dict[str, tuple[int, int]] = {}
         for row in self.overdue.values():
             for county, cell in row.items():
@@ -323,8 +274,7 @@ class BoardView(BoardFrame):
             if cell.red
             else self._("%(name)s, %(county)s: %(overdue)s overdue", **numbers)
         )
-        own = {"region": code} if whole else {"region": code, self.wanted.by.value: row.name}
-        link = f"{CASES}?figure=overdue&{urlencode(self._listed | own)}"
+        link = f"{CASES}?figure=overdue&{self._listed(None if whole else row.name, code)}"
         return Place(str(cell.overdue), link, "sum" if whole else "r" if cell.red else "y", label)
 
     # --- heads ---
@@ -348,7 +298,7 @@ class BoardView(BoardFrame):
         """The class of each group: on a narrow screen the last ones go first, and the first one stays."""
         if self.view is not VIEWS[0]:
             return [""] * len(self.view.groups)
-        return ["p2", "", "p3", "p3"]
+        return ["", "p2", "p3", "p3"]
 
     @cached_property
     def has_pools(self) -> bool:
@@ -380,17 +330,6 @@ class BoardView(BoardFrame):
         return " %" if FIGURES[name].unit is Unit.PERCENT else ""
 
 
-_OVERDUE = N_("Overdue {total}, of which {worst}, together {share}.")
-_ALL_OVERDUE = N_("Overdue {total}: {worst}.")
-_DEPARTMENTS = (
-    N_("None of the %(number)s departments has anything overdue."),
-    N_("Of %(number)s departments %(good)s have nothing overdue, %(bad)s have."),
-)
-_COUNTIES = (
-    N_("None of the %(number)s counties has anything overdue."),
-    N_("Of %(number)s counties %(good)s have nothing overdue, %(bad)s have."),
-)
-_ITEMS = (
-    N_("Of none of the %(number)s items anything is overdue."),
-    N_("Of %(number)s items %(good)s have nothing overdue, %(bad)s have."),
-)
+def _low(values: Sequence[float]) -> float:
+    """The low end of a scale in percent."""
+    return float(min(values, default=100) // 1)

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from babel.support import NullTranslations
+
 from contracts.bilingual import Language
 from contracts.regions import region_name
 from contracts.working_time import phrases
@@ -14,7 +16,7 @@ from services.runtime.http.pages.languages import N_
 
 LABELS = {
     "period": N_("Period"),
-    "by": N_("One row for each"),
+    "by": N_("Rows"),
     "owner": N_("Department"),
     "region": N_("Region"),
     "item": N_("Item"),
@@ -25,7 +27,7 @@ LABELS = {
 }
 """The label of each field."""
 
-BY = (("owner", N_("department")), ("region", N_("county")), ("item", N_("item")))
+BY = (("owner", N_("Departments")), ("region", N_("Counties")), ("item", N_("Items")))
 
 KINDS = (
     ("case", N_("Whole cases")),
@@ -41,7 +43,12 @@ KINDS = (
 MONTHS, QUARTERS, YEARS = 12, 4, 3
 """So many periods of each length can be chosen without typing."""
 
+PROVINCE, CITY = 2, 4
+"""Digits of a code that name the province, and the city."""
+
 Options = Sequence[tuple[str, str]]
+
+Groups = Sequence[tuple[str, Options]]
 
 
 def period_text(period: Period, language: Language) -> str:
@@ -66,10 +73,29 @@ def period_options(today: date, chosen: Period, language: Language) -> Options:
     return [(str(one), period_text(one, language)) for one in found]
 
 
-def region_options(counties: Sequence[str]) -> Options:
-    """All counties of which anything is counted, under their provinces and cities."""
-    codes = {code[:length] for code in counties for length in (2, 4, 6)}
-    return [(code, f"{'　' * (len(code) // 2 - 1)}{region_name(code)}") for code in sorted(codes)]
+def region_groups(counties: Sequence[str], chosen: str | None, texts: NullTranslations) -> Groups:
+    """All counties of which anything is counted under the names of their cities, each city first as a whole.
+
+    The chosen region is among them, whatever is counted of it.
+    """
+    codes = {*counties, *([chosen] if chosen else ())}
+    provinces = sorted({code[:PROVINCE] for code in codes})
+    found: list[tuple[str, Options]] = []
+    if len(provinces) > 1 or chosen in provinces:
+        found.append((texts.gettext("Provinces"), [(code, region_name(code)) for code in provinces]))
+    for city in sorted({code[:CITY] for code in codes if len(code) >= CITY}):
+        members = sorted(code for code in codes if code.startswith(city) and code != city)
+        whole = (city, texts.gettext("%(place)s, all of it") % {"place": region_name(city)})
+        found.append((region_name(city), [whole, *((code, place_name(code, texts)) for code in members)]))
+    return found
+
+
+def place_name(code: str, texts: NullTranslations) -> str:
+    """The name of a place as a row or a filter has it: the code of a city is its own centre, without its counties."""
+    name = region_name(code)
+    if len(code) > CITY and code.endswith("00"):
+        return texts.gettext("%(place)s, city level") % {"place": name}
+    return name
 
 
 def address(path: str, given: Mapping[str, Any], **changed: object) -> str:
@@ -78,9 +104,11 @@ def address(path: str, given: Mapping[str, Any], **changed: object) -> str:
     return path + ("?" + urlencode(query) if query else "")
 
 
-def in_force(path: str, given: Mapping[str, str], names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def in_force(
+    path: str, given: Mapping[str, str], names: Sequence[str], texts: NullTranslations
+) -> Iterator[tuple[str, str, str]]:
     """The filters among these names that are in force: label, value, and the address without it."""
     for name in names:
         if name in given:
-            value = region_name(given[name]) if name == "region" else given[name]
-            yield LABELS[name], value, address(path, given, **{name: None, "start": None})
+            value = place_name(given[name], texts) if name == "region" else given[name]
+            yield texts.gettext(LABELS[name]), value, address(path, given, **{name: None, "start": None})

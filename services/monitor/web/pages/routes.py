@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from services.monitor.core.board.ranks import Pool
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.pages import board
+from services.monitor.web.pages import board, cases, figures_page
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
@@ -17,4 +17,6 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
     pages = Pages("monitor", __package__)
     router = pages.router()
     board.add(router, pages, host, queries, pools)
+    cases.add(router, pages, host, queries)
+    figures_page.add(router, pages, host)
     return router

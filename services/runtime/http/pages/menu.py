@@ -22,7 +22,7 @@ class Place(NamedTuple):
 MENU = (Place("/board", N_("Board of departments"), Act.READ_BOARD),)
 """All places, in their order."""
 
-HOME, LOG_OUT = "/", "/session/logout"
+HOME, LOG_IN, LOG_OUT = "/", "/session/login", "/session/logout"
 
 
 def menu_of(reader: Reader) -> list[Place]:

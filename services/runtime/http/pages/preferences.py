@@ -36,17 +36,19 @@ class TidyAddresses:
     """Answers a GET whose query has a choice or an empty field by a redirect to the address without it.
 
     So a choice is a link on every page, and the address of a list has the filters in force and nothing else.
+    ``keep_empty``: empty fields stay, where they are not filters.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, keep_empty: bool = False) -> None:
         self._app = app
+        self._keep_empty = keep_empty
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not scope["query_string"]:
             await self._app(scope, receive, send)
             return
         given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        kept = [(name, value) for name, value in given if value.strip() and name not in CHOICES]
+        kept = [(name, value) for name, value in given if name not in CHOICES and (self._keep_empty or value.strip())]
         if len(kept) == len(given):
             await self._app(scope, receive, send)
             return

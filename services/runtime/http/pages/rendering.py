@@ -12,7 +12,7 @@ from contracts.bilingual import Language
 from services.runtime.http.pages import formats
 from services.runtime.http.pages.assets import Assets
 from services.runtime.http.pages.languages import LANGUAGES, TAGS, translations
-from services.runtime.http.pages.menu import HOME, LOG_OUT, menu_of
+from services.runtime.http.pages.menu import HOME, LOG_IN, LOG_OUT, menu_of
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import NOBODY, Reader
 
@@ -49,6 +49,7 @@ class Pages:
                 "language": language,
                 "tag": TAGS[language],
                 "home": HOME,
+                "log_in": LOG_IN,
                 "log_out": LOG_OUT,
             }
             self._environments[language] = environment
@@ -73,12 +74,14 @@ class Pages:
             self._environments[preferences.language]
             .get_template(template)
             .render(
-                reader=reader,
-                menu=menu_of(reader),
-                path=request.url.path,
-                large=preferences.large,
-                choice=lambda **chosen: _choice(request, chosen),
-                **values,
+                {
+                    "reader": reader,
+                    "menu": menu_of(reader),
+                    "path": request.url.path,
+                    "large": preferences.large,
+                    "choice": lambda **chosen: _choice(request, chosen),
+                    **values,
+                }
             )
         )
         return HTMLResponse(content, status)

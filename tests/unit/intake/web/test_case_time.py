@@ -158,5 +158,5 @@ async def test_a_suspended_case_is_shown_without_the_reason(process: MemoryHost[
         "left": 5,
         "unit": "working days",
     }
-    assert shown["history"][-1]["event_zh"] == "中止计时：暂停办理"
+    assert shown["history"][-1]["event_zh"] == "暂停计时：暂停办理"
     assert HOLD["reason"] not in str(shown), "a reason may name people"

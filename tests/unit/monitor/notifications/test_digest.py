@@ -59,10 +59,10 @@ def test_a_digest_counts_by_department_the_most_severe_first() -> None:
     [
         (line(due_at=NOW + timedelta(hours=5)), "尚余5小时", "5 h left"),
         (line(due_at=NOW - timedelta(hours=26, minutes=59)), "已超26小时", "26 h over"),
-        (line(due_at=None), "计时中止", "time is suspended"),
+        (line(due_at=None), "暂停计时", "time is suspended"),
         (
             line(unmoved=True),
-            "曾中止计时，但到期时刻由他人指定，不因此移动",
+            "曾暂停计时，但到期时刻由他人指定，不因此移动",
             "was suspended, but another party has fixed the end",
         ),
         (line(level=2), "无人认领，第2次升级", "not acknowledged, escalated 2 times"),

@@ -1,0 +1,138 @@
+"""The page of the commitments behind a figure of the board."""
+
+from datetime import datetime
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from babel.support import NullTranslations
+from fastapi import APIRouter, Request
+from pydantic import Field, ValidationError
+from starlette.responses import Response
+
+from contracts.bilingual import Language
+from contracts.rights.table import Act
+from contracts.working_time import phrases
+from contracts.working_time.phrases import Limit, Phrase
+from services.monitor.core.rules import Rules
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import rule_store
+from services.monitor.store.board.listing import BY_EVENTS
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.board.cases import BoardCasesQuery, CountedCommitment, load_cases
+from services.monitor.web.board.query import local_now
+from services.monitor.web.lists.list_page import problems
+from services.monitor.web.pages.board_frame import CASES, PATH
+from services.monitor.web.pages.figures import FIGURES
+from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text, place_name
+from services.runtime.http.pages.forms import field_faults
+from services.runtime.http.pages.preferences import preferences_of
+from services.runtime.http.pages.reader import Reader, reader_may
+from services.runtime.http.pages.rendering import Pages
+from services.runtime.service import ServiceHost
+
+PAGE_ROWS = 50
+
+
+class CasesPage(BoardCasesQuery):
+    """The query of the page. ``start``: the number of its first row, for the reader's eye alone."""
+
+    limit: int | None = Field(PAGE_ROWS, ge=1, le=PAGE_ROWS)
+    start: int = Field(1, ge=1, le=1_000_000_000)
+
+
+class ShownCase(NamedTuple):
+    """A row. ``state`` is a state of `components.state`, or ``late``; ``deadline`` says how long."""
+
+    number: str
+    step: str
+    item: str
+    owner: str
+    region: str
+    opened: str
+    ended: str
+    state: str
+    deadline: Phrase
+    tone: str
+    days: tuple[int | None, int | None, int | None]
+    counted: int
+
+
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> None:
+    """Add the page."""
+
+    @router.get(CASES)
+    async def cases(request: Request, reader: Annotated[Reader, reader_may(host, Act.READ_TIME)]) -> Response:
+        """The commitments that a figure counts."""
+        language = preferences_of(request).language
+        texts = pages.texts(language)
+        typed = dict(request.query_params)
+        try:
+            wanted = CasesPage.model_validate(typed)
+        except ValidationError as error:
+            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
+            faults = field_faults(error, labels, language)
+            return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        async with problems(), queries.query() as connection:
+            now = await local_now(connection, host.clock.now(), wanted.region)
+            found = await load_cases(connection, wanted, reader.scope, now.date())
+            rules = await rule_store.in_force(connection)
+        figure = wanted.figure.value
+        filters = {**wanted.filters(), "period": str(wanted.period_at(now.date()))}
+        query = urlencode({"figure": figure, **filters})
+        rows = [shown(one, host.clock.now(), rules, language, texts) for one in found.commitments]
+        last = wanted.start + len(rows) - 1
+        return pages.render(
+            request,
+            "board_cases.html",
+            name=figure,
+            figure=FIGURES[figure],
+            period=period_text(wanted.period_at(now.date()), language),
+            is_now=figure in ("open", "due_today", "overdue"),
+            filters=list(in_force(CASES, typed, ("region", "owner", "item"), texts)),
+            rows=rows,
+            kind=dict(KINDS)[wanted.kind],
+            counts=figure in BY_EVENTS,
+            files={form: f"/api/monitor{CASES}?{query}&form={form}" for form in ("csv", "xlsx")},
+            board=address(PATH, filters),
+            first_row=wanted.start,
+            last_row=last,
+            next=address(CASES, typed, after=found.next, start=last + 1) if found.next else None,
+            back=address(CASES, typed, after=None, start=None) if wanted.start > 1 else None,
+            printed=phrases.moment(now, now.date(), language),
+        )
+
+
+def shown(
+    one: CountedCommitment, now: datetime, rules: Rules, language: Language, texts: NullTranslations
+) -> ShownCase:
+    """A commitment as a row. The days of its limit are those of the calendar of its place."""
+    counting = rules.counting_rules(one.region)
+    calendar, today = counting.calendar, counting.hours.local(now).date()
+    step = one.commitment.partition("/")[2]
+    end = one.ended_on or today
+    by = calendar.rank(end.toordinal()) - calendar.rank(one.due_on.toordinal())
+    state = tone = ""
+    if one.ended_on is not None:
+        state = "on_time" if one.on_time else "late"
+        deadline = phrases.answered(by, bool(one.on_time), one.due_on, today, language)
+    elif one.paused:
+        state, deadline = "stopped", Phrase("", phrases.until(one.due_on, Limit.COMMITTED, today, language), language)
+    elif one.due_on < today:
+        tone, deadline = "over", phrases.over(max(by, 1), one.due_on, Limit.COMMITTED, today, language)
+    else:
+        tone = "soon" if one.due_on == today else ""
+        deadline = phrases.ahead_of_day(one.due_on, today, -by, language, calendar)
+    return ShownCase(
+        one.case_id,
+        step,
+        one.matter,
+        one.owner,
+        place_name(one.region, texts),
+        phrases.day(one.opened_on, today, language),
+        phrases.day(one.ended_on, today, language) if one.ended_on is not None else "",
+        state,
+        deadline,
+        tone,
+        (one.days_used, one.days_committed, one.days_statutory),
+        one.counted,
+    )

@@ -1,0 +1,1 @@
+"""A page that has every component, for tests."""
