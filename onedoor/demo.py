@@ -112,8 +112,8 @@ async def _demo(
         )
         clock.set(BEGINS, DAYS_A_SECOND * 86_400)
         login = ProgramLogin(platform.front, IMPORTING, platform.importing_secret)
-        async with local_client(timeout_s=30, auth=login) as client:
-            arriving = asyncio.create_task(_arrive(client, platform.api("intake"), clock, progress))
+        async with local_client(timeout_s=30) as applicants, local_client(timeout_s=30, auth=login) as client:
+            arriving = asyncio.create_task(_arrive(applicants, platform.api("intake"), clock, progress))
             await _follow(client, platform.api("monitor"), clock, progress, arriving, console, notify)
         result = _result(progress)
         console.print(_tables(result))
