@@ -33,6 +33,9 @@ from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
 from services.runtime.clock import Clock, FileClock
 
+STAY_SPEED = 60.0
+"""Seconds of the clock a second while somebody looks: deadlines come nearer, and the month stays."""
+
 BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 """A Monday morning."""
 
@@ -121,6 +124,7 @@ async def _demo(
             write_json(output, result)
         _print_next_steps(console, platform, stay, result["first_decided_s"])
         if stay:
+            clock.set(clock.now(), STAY_SPEED)
             await _print_accounts(console, platform)
             await asyncio.Event().wait()
 

@@ -119,13 +119,16 @@ async def test_figures_count_what_is_covered(nine_cases: MonitorProcess, scope: 
 async def test_a_rank_is_among_all_and_is_left_out_where_it_would_be_among_some(nine_cases: MonitorProcess) -> None:
     nine_cases.clock.set(at("2026-03-17 09:00"), 0)
 
-    async def overall(*scope: Area) -> list[int | None]:
+    async def overall(*scope: Area, by: str = "region") -> list[int | None]:
         fill(nine_cases, scope)
-        board = await read(nine_cases, "/board", by="region", **MARCH)
+        board = await read(nine_cases, "/board", by=by, kind="step" if by == "owner" else "case", **MARCH)
         return [row["ranks"]["closed_per_month"]["overall"]["of"] if row["ranks"] else None for row in board["rows"]]
 
     assert await overall(Area(region=NANNING)) == [2]
     assert await overall(Area("Commerce", NANNING)) == [2]
+    departments = await overall(Area(), by="owner")
+    assert len(departments) > 1 and None not in departments
+    assert await overall(Area(region="4"), by="owner") == departments, "all departments, by their work in the region"
     assert set(await overall(Area("Commerce", NANNING), Area("Market office", SHENZHEN))) == {None}
 
 

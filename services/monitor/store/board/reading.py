@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.rights.scope import EVERYWHERE, Scope
+from contracts.rights.scope import EVERYWHERE, Area, Scope
 from services.monitor.core.board import periods
 from services.monitor.core.board.board import NOTHING, Group, Present
 from services.monitor.core.board.figures import COUNTED, Counts
@@ -62,13 +62,18 @@ class Selection(NamedTuple):
     def counted(self) -> Scope:
         """The part of the work that is counted in each row. That of the rows themselves is not taken from the scope
         where all areas agree in the rest: a rank is among all of them."""
-        rest = {area._replace(**_WHOLE[self.by]) for area in self.scope}
+        rest = self._rest
         return tuple(rest) if len(rest) == 1 else self.scope
 
     @property
     def is_ranked(self) -> bool:
         """Whether all rows there are have been read."""
-        return self.counted != self.scope or self.scope == (EVERYWHERE,)
+        return len(self._rest) == 1
+
+    @property
+    def _rest(self) -> set[Area]:
+        """The areas of the scope but for what the rows are."""
+        return {area._replace(**_WHOLE[self.by]) for area in self.scope}
 
     @property
     def filters(self) -> dict[str, str]:
