@@ -9,7 +9,7 @@ from typing import NamedTuple
 import uvloop
 from fastapi import FastAPI
 
-from services.front.core.routes import Routes
+from services.front.core.routes import FRONT, Routes
 from services.front.jobs.issuer import IssuerClient
 from services.front.jobs.sessions import Sessions
 from services.front.migrations import FRONT_MIGRATIONS
@@ -24,15 +24,16 @@ from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.http.app import web_application
 from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.pages.rendering import Pages
 from services.runtime.http.server import serving
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store.database import open_database
 from services.runtime.store.tables import database_faults
 
-NAME = "front"
+NAME = FRONT
 
-ISSUER = "issuer"
+ISSUER = "identity"
 """The name of the issuer that comes with onedoor among those to which requests are sent on."""
 
 TIDIED_S = 30.0
@@ -58,7 +59,8 @@ async def front_of(
     database = open_database(settings.database.get_secret_value(), f"onedoor {NAME}", settings.database_connections)
     issuer = IssuerClient(settings.issuer, settings.client_id, settings.client_secret, f"{settings.address}{BACK}", now)
     sessions = Sessions(database, issuer, Seal(settings.secret_key), settings.limits, now)
-    answers = Answers(settings.address)
+    pages = Pages(NAME, "services.front.web")
+    answers = Answers(settings.address, pages)
     addresses = {name: backend.addresses for name, backend in settings.services.items()}
     if settings.issuer_addresses:
         addresses[ISSUER] = settings.issuer_addresses
@@ -68,6 +70,7 @@ async def front_of(
         return await database_faults(database, FRONT_MIGRATIONS)
 
     own = web_application(NAME, routes(settings, sessions, issuer, answers))
+    own.router.routes.extend(pages.router().routes)
     add_health(own, faults)
     table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)
     front = Front(own, settings.address, table, sessions, upstreams, answers)

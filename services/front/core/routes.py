@@ -11,6 +11,9 @@ from contracts.values import StrictValue
 
 Segment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
+FRONT = "front"
+"""The name of the front among the services."""
+
 OWN = frozenset({"health", "preferences", "session"})
 """First segments of the paths of the front itself."""
 
@@ -75,6 +78,8 @@ class Routes:
         self._pages: dict[str, Route] = {} if issuer is None else dict.fromkeys(ISSUER, Route(issuer, "issuer"))
         faults = []
         for name, backend in backends.items():
+            if name in (FRONT, issuer):
+                faults.append(Fault((name,), "is no service; leave it out", "不是服务，请删去"))
             for place, segments in (("pages", backend.pages), ("public", backend.public)):
                 for index, segment in enumerate(segments):
                     if segment in self._pages or segment in OWN | ISSUER | {"api", "assets"}:
@@ -95,6 +100,11 @@ class Routes:
             known = self._apis if first == "api" else self._assets
             return known.get(service) if slash else None
         return self._pages.get(first)
+
+
+def is_own(path: str) -> bool:
+    """Whether the front itself answers a path."""
+    return path in ("/", "*") or path.startswith(f"/assets/{FRONT}/") or path[1:].partition("/")[0] in OWN
 
 
 def is_plain(path: str) -> bool:

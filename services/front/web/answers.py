@@ -1,26 +1,20 @@
 """The front's own answers: a page for people, a problem (RFC 9457) for programs and scripts."""
 
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
 
+from contracts.bilingual import Language
 from services.front.web.texts import text_of
 from services.front.web.visit import Visit
+from services.runtime.http.pages.headers import page_headers
+from services.runtime.http.pages.preferences import TidyAddresses
+from services.runtime.http.pages.rendering import Pages
 from services.runtime.http.problems import Problem
-
-_TEMPLATES = Environment(
-    loader=PackageLoader("services.front.web"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-STYLE = (files("services.front.web") / "static" / "front.css").read_bytes()
 
 MOST_FIELDS = 200
 """Fields of a form that a page gives back to be sent again."""
@@ -40,37 +34,41 @@ class Action(NamedTuple):
 
 START = Action("page.start", "/")
 
+NONE: Mapping[str, str] = {}
+
+LANGUAGES: tuple[Language, Language] = ("en", "zh")
+
 
 class Answers:
     """Makes the answers of one installation. ``address`` is the one address."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, pages: Pages) -> None:
         self._address = address
-        policy = (
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-            "base-uri 'none'"
-        )
-        self._headers = {
-            "Content-Security-Policy": policy,
-            "X-Frame-Options": "DENY",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cache-Control": "no-store",
-        }
+        self._pages = pages
+        self._headers = page_headers()
 
     def page(
-        self, visit: Visit, status: int, subject: str, key: str, actions: Sequence[Action] = (START,), **values: object
+        self,
+        visit: Visit,
+        status: int,
+        subject: str,
+        key: str,
+        actions: Sequence[Action] = (START,),
+        **values: object,
     ) -> Response:
         """A page about a subject, with the text of this key."""
-        return self.rendered(
-            visit,
-            "notice.html",
-            status,
-            subject=subject,
-            notice=text_of(visit.language, key, **values),
-            actions=actions,
-        )
+        notice = text_of(visit.language, key, **values)
+        return self.rendered(visit, "notice.html", status, subject=subject, notice=notice, actions=actions)
+
+    def problem(
+        self, status: int, subject: str, key: str, headers: Mapping[str, str] = NONE, **values: object
+    ) -> Response:
+        """The same for programs and scripts."""
+        title, title_zh = (text_of(language, f"{subject}.title") for language in LANGUAGES)
+        detail, detail_zh = (text_of(language, key, **values) for language in LANGUAGES)
+        headers = {"Cache-Control": "no-store", **headers}
+        kind = f"front-{subject}"
+        return Problem(status, kind, title, title_zh, detail=detail, detail_zh=detail_zh, headers=headers).response()
 
     def refusal(
         self,
@@ -78,29 +76,24 @@ class Answers:
         status: int,
         subject: str,
         key: str,
-        actions: Sequence[Action] = (START,),
+        headers: Mapping[str, str] = NONE,
         *,
-        program: bool = False,
-        headers: dict[str, str] | None = None,
+        program: bool,
         **values: object,
-    ) -> Response:
-        """A page, or a problem if a ``program`` or a script asks."""
-        if not (program or visit.is_scripted):
-            response = self.page(visit, status, subject, key, actions, **values)
-        else:
-            title, title_zh = (text_of(language, f"{subject}.title") for language in ("en", "zh"))
-            detail, detail_zh = (text_of(language, key, **values) for language in ("en", "zh"))
-            problem = Problem(status, f"front-{subject}", title, title_zh, detail=detail, detail_zh=detail_zh)
-            response = problem.response()
-            response.headers["Cache-Control"] = "no-store"
-        response.headers.update(headers or {})
-        return response
+    ) -> ASGIApp:
+        """A page, on which the reader can choose language and size of text; a problem if a ``program`` or a script
+        asks."""
+        if program or visit.is_scripted:
+            return self.problem(status, subject, key, headers, **values)
+        page = self.page(visit, status, subject, key, (START,), **values)
+        page.headers.update(headers)
+        return TidyAddresses(page)
 
     def resend(self, visit: Visit, body: bytes | None) -> Response:
         """The page that keeps a form which came after the session's end, so that it can be sent again."""
         fields = _fields(body) if body is not None else None
         path = visit.path + (f"?{visit.query}" if visit.query else "")
-        return self.rendered(visit, "resend.html", 401, subject="resend", path=path, fields=fields)
+        return self.rendered(visit, "resend.html", 401, target=path, fields=fields)
 
     def redirect(self, path: str) -> Response:
         """Lead to a path of the one address, with GET. It is complete, so that a browser that came by another name of
@@ -113,14 +106,11 @@ class Answers:
 
     def rendered(self, visit: Visit, template: str, status: int, **values: object) -> Response:
         """A page of a template."""
-        content = _TEMPLATES.get_template(template).render(
-            text=lambda key: text_of(visit.language, key),
-            language=visit.language,
-            large=visit.is_large,
-            here=visit.path if visit.method == "GET" and visit.path != "/session/back" else "/",
-            **values,
+        response = self._pages.render(
+            Request(visit.scope), template, status, text=lambda key: text_of(visit.language, key), **values
         )
-        return HTMLResponse(content, status, self._headers)
+        response.headers.update(self._headers)
+        return response
 
 
 def login_path(way_back: str) -> str:

@@ -17,15 +17,17 @@ from services.front.core.headers import (
     values,
 )
 from services.front.core.origin import SAFE, is_foreign
-from services.front.core.routes import OWN, Route, Routes, is_plain
+from services.front.core.routes import Route, Routes, is_own, is_plain
 from services.front.core.sessions import EndReason
 from services.front.jobs.issuer import IssuerUnavailable
 from services.front.jobs.sessions import SessionEnded, Sessions
 from services.front.store.sessions import Session
 from services.front.web.answers import FORM, MOST_BYTES, Answers, login_path
 from services.front.web.figures import REFUSED
+from services.front.web.routes import BACK
 from services.front.web.upstreams import Away, Slow, StreamEnd, Upstreams
 from services.front.web.visit import Visit
+from services.runtime.http.pages.preferences import TidyAddresses
 
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -62,8 +64,10 @@ class Front:
             await refused(scope, receive, send)
         elif route is not None:
             await self._forward(visit, route, receive, send)
-        elif visit.path in ("/", "*") or visit.path[1:].partition("/")[0] in OWN:
-            await self._own(scope, receive, send)
+        elif is_own(visit.path):
+            # The address with the issuer's answer stays as it is.
+            own = self._own if visit.path == BACK else TidyAddresses(self._own)
+            await own(scope, receive, send)
         else:
             program = visit.path.startswith("/api/")
             await self._answers.refusal(visit, 404, "missing", "missing.text", program=program)(scope, receive, send)
@@ -189,7 +193,7 @@ class Front:
         way_back = visit.path + (f"?{visit.query}" if visit.query else "")
         if route.kind == "api" or visit.is_scripted:
             answer = self._answers.refusal(
-                visit, 401, "login", "login.needed", program=True, headers={"WWW-Authenticate": "Bearer"}
+                visit, 401, "login", "login.needed", {"WWW-Authenticate": "Bearer"}, program=True
             )
         elif visit.method in SAFE:
             answer = self._answers.redirect(login_path(way_back))

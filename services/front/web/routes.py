@@ -18,7 +18,7 @@ from services.front.jobs.sessions import Sessions
 from services.front.settings import FrontSettings
 from services.front.store.logins import VALID, Login
 from services.front.store.sessions import Session
-from services.front.web.answers import FORM, STYLE, Action, Answers, login_path
+from services.front.web.answers import FORM, Action, Answers, login_path
 from services.front.web.figures import LOGINS
 from services.front.web.visit import Visit
 from services.runtime import telemetry
@@ -67,7 +67,6 @@ def routes(settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, an
         ("GET", BACK, own.back),
         ("GET", DONE, own.done),
         ("GET", AFTER_LOGOUT, own.ended),
-        ("GET", "/session/front.css", own.style),
         ("POST", "/session/logout", own.log_out),
         ("POST", "/preferences", own.choose),
         ("GET", "/session/state", own.state),
@@ -184,11 +183,6 @@ class _Own:
         """What a tab shows in which somebody has logged in for another tab."""
         return self._answers.page(Visit(request.scope), 200, "done", "done.text", ())
 
-    async def style(self) -> Response:
-        """The style sheet of the front's own pages."""
-        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(STYLE, media_type="text/css", headers=headers)
-
     async def state(self, request: Request) -> Response:
         """The session of this browser. Asking is no use of it."""
         return await self._state(Visit(request.scope), used=False)
@@ -219,7 +213,7 @@ class _Own:
     async def _state(self, visit: Visit, *, used: bool) -> Response:
         found = None if visit.secret is None else await self._sessions.find(visit.secret, used=used)
         if not isinstance(found, Session):
-            return self._answers.refusal(visit, 401, "login", "login.needed", program=True)
+            return self._answers.problem(401, "login", "login.needed")
         times = found.times._replace(used_at=self._sessions.now()) if used else found.times
         limits = self._sessions.limits
         state = SessionState(
@@ -245,7 +239,9 @@ class _Own:
 
     def _unavailable(self, visit: Visit) -> Response:
         LOGINS.labels("issuer").inc()
-        return self._answers.refusal(visit, 503, "issuer", "issuer.text", headers={"Retry-After": "10"})
+        page = self._answers.page(visit, 503, "issuer", "issuer.text")
+        page.headers["Retry-After"] = "10"
+        return page
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from contracts.bilingual import Language
 
 TEXTS: Mapping[str, tuple[str, str]] = {
-    "page.name": ("One door", "一门通"),
-    "page.language": ("中文", "English"),
     "page.start": ("To the first page", "返回首页"),
     "login.again": ("Log in", "登录"),
     "login.title": ("A login is needed", "需要登录"),

