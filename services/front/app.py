@@ -24,6 +24,8 @@ from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.http.app import web_application
 from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.pages.errors import error_pages
+from services.runtime.http.pages.headers import page_headers
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.http.server import serving
 from services.runtime.jobs.loop import run_periodically
@@ -69,7 +71,7 @@ async def front_of(
     async def faults() -> list[str]:
         return await database_faults(database, FRONT_MIGRATIONS)
 
-    own = web_application(NAME, routes(settings, sessions, issuer, answers))
+    own = web_application(NAME, routes(settings, sessions, issuer, answers), answer=error_pages(pages, page_headers()))
     own.router.routes.extend(pages.router().routes)
     add_health(own, faults)
     table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)
@@ -87,6 +89,7 @@ async def front_of(
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
         await upstreams.close()
+        await sessions.close()
         await database.dispose()
 
 

@@ -23,7 +23,7 @@ from services.front.store.logins import Login
 from services.front.store.secrets import Seal, Unreadable
 from services.front.store.sessions import Session, Tokens
 from services.runtime import telemetry
-from services.runtime.store.database import transaction
+from services.runtime.store.database import DedicatedConnection, transaction
 
 TIDIED_AT_ONCE = 50
 """Sessions that one round ends. Each is a request to the issuer."""
@@ -55,9 +55,15 @@ class Sessions:
         self._database = database
         # Statements by themselves need no transaction around them, which would be two more round trips.
         self._statements = database.execution_options(isolation_level="AUTOCOMMIT")
+        self._lookup = DedicatedConnection(database)
+        self._turn = asyncio.Lock()
         self._issuer = issuer
         self._seal = seal
         self._renewals: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def close(self) -> None:
+        """Close the connection for lookups."""
+        await self._lookup.close()
 
     async def begin_login(self, state: str, browser: str, login: Login) -> None:
         """Keep a login that begins in a browser."""
@@ -73,12 +79,11 @@ class Sessions:
         """Begin a session, and end the one that this browser had (``before``, its secret). Returns the new secret."""
         secret = secrets.token_urlsafe(32)
         tokens = self._closed(given, b"")
+        earlier = None if before is None else await self.find(before, used=False)
         async with transaction(self._database) as connection:
             replaced = None
-            if before is not None:
-                earlier = await sessions.find(connection, before)
-                if isinstance(earlier, Session):
-                    replaced = await sessions.end(connection, earlier.session_id, "replaced", self.now())
+            if isinstance(earlier, Session):
+                replaced = await sessions.end(connection, earlier.session_id, "replaced", self.now())
             await sessions.begin(connection, secret, person.person_id, person.name, tokens, self.now())
         if replaced is not None:
             await self._issuer.give_back(self._opened(replaced.refresh))
@@ -87,16 +92,17 @@ class Sessions:
     async def find(self, secret: str, *, used: bool) -> Session | EndReason | None:
         """The session of a browser, used now if ``used``; why it has ended; None if there is none."""
         now = self.now()
-        async with self._statements.connect() as connection:
-            found = await sessions.find(connection, secret)
-            if not isinstance(found, Session):
-                return found
-            by_itself = ended(found.times, self.limits, now)
-            if by_itself is None and used and not is_use_recorded(found.times, now):
-                await sessions.use(connection, found.session_id, now)
-        if by_itself is not None:
+        async with self._turn, self._lookup.acquire() as driver:
+            found = await sessions.find(driver, secret)
+        if not isinstance(found, Session):
+            return found
+        if by_itself := ended(found.times, self.limits, now):
             await self._end(found.session_id, by_itself)
-        return by_itself or found
+            return by_itself
+        if used and not is_use_recorded(found.times, now):
+            async with self._statements.connect() as connection:
+                await sessions.use(connection, found.session_id, now)
+        return found
 
     async def access_token(self, session: Session) -> str:
         """An access token of a session, renewed if it is time. Raises `SessionEnded` or `IssuerUnavailable`."""

@@ -18,7 +18,6 @@ from services.front.core.headers import (
 )
 from services.front.core.origin import SAFE, is_foreign
 from services.front.core.routes import Route, Routes, is_own, is_plain
-from services.front.core.sessions import EndReason
 from services.front.jobs.issuer import IssuerUnavailable
 from services.front.jobs.sessions import SessionEnded, Sessions
 from services.front.store.sessions import Session
@@ -27,12 +26,16 @@ from services.front.web.figures import REFUSED
 from services.front.web.routes import BACK
 from services.front.web.upstreams import Away, Slow, StreamEnd, Upstreams
 from services.front.web.visit import Visit
+from services.runtime import telemetry
 from services.runtime.http.pages.preferences import TidyAddresses
+from services.runtime.store.database import DATABASE_ERRORS
 
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 
 STREAMS_EXAMINED_S = 10.0
 """Machine seconds between two looks at the sessions of open streams."""
+
+log = telemetry.logger(__name__)
 
 _RETRY = {"Retry-After": "10"}
 
@@ -115,24 +118,29 @@ class Front:
             if given or route.kind != "page":
                 await self._sent_on(visit, route, given, receive, send)
             else:
-                await self._without_session(visit, route, None, receive, send)
+                await self._without_session(visit, route, receive, send)
             return
-        found = await self.sessions.find(visit.secret, used=not visit.is_stream)
+        token = None
         try:
+            found = await self.sessions.find(visit.secret, used=not visit.is_stream)
             if isinstance(found, Session):
                 token = await self.sessions.access_token(found)
-                await self._in_session(visit, route, found, token, receive, send)
-            elif route.kind == "public":
-                await self._sent_on(visit, route, [], receive, send)
-            else:
-                await self._without_session(visit, route, found, receive, send)
         except SessionEnded as end:
-            await self._without_session(visit, route, end.reason, receive, send)
-        except IssuerUnavailable:
-            answer = self._answers.refusal(
-                visit, 503, "issuer", "issuer.text", program=route.kind == "api", headers=_RETRY
-            )
-            await answer(visit.scope, receive, send)
+            found = end.reason
+        except (IssuerUnavailable, *DATABASE_ERRORS) as error:
+            if not isinstance(error, IssuerUnavailable):  # that is in the log already
+                log.warning("the database of sessions is unavailable", error=error)
+            await self._unavailable(visit, route)(visit.scope, receive, send)
+            return
+        if isinstance(found, Session) and token is not None:
+            await self._in_session(visit, route, found, token, receive, send)
+        elif route.kind == "public":
+            await self._sent_on(visit, route, [], receive, send)
+        else:
+            await self._without_session(visit, route, receive, send)
+
+    def _unavailable(self, visit: Visit, route: Route) -> ASGIApp:
+        return self._answers.refusal(visit, 503, "issuer", "issuer.text", _RETRY, program=route.kind == "api")
 
     async def _in_session(
         self, visit: Visit, route: Route, session: Session, token: str, receive: Receive, send: Send
@@ -186,9 +194,7 @@ class Front:
             )
             await answer(visit.scope, receive, send)
 
-    async def _without_session(
-        self, visit: Visit, route: Route, reason: EndReason | None, receive: Receive, send: Send
-    ) -> None:
+    async def _without_session(self, visit: Visit, route: Route, receive: Receive, send: Send) -> None:
         """A page leads to the login; a form is kept; a program or script gets a problem."""
         way_back = visit.path + (f"?{visit.query}" if visit.query else "")
         if route.kind == "api" or visit.is_scripted:

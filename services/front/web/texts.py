@@ -70,9 +70,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "issuer.title": ("Logins are not available now", "暂时无法登录"),
     "issuer.text": (
-        "The issuer of logins does not answer. Nothing is lost. Try again in a minute; if it goes on, tell the "
-        "administrator of your centre.",
-        "登录签发方没有应答，未丢失任何内容。请一分钟后重试；如仍不行，请告知本中心的管理员。",
+        "The issuer of logins or the database of sessions does not answer. What was sent before is saved, and your "
+        "login goes on. Try again in a minute; if it lasts, tell the administrator of your centre.",
+        "登录签发方或会话数据库没有应答。此前提交的内容已保存，登录仍然有效。请一分钟后重试；如仍不行，请告知本中心的管理员。",
     ),
     "missing.title": ("There is no such page", "没有这个页面"),
     "missing.text": ("Check the address, or begin at the first page.", "请核对地址，或从首页开始。"),

@@ -125,6 +125,18 @@ async def test_an_issuer_that_is_away_ends_no_session(databases: tuple[str, str]
         assert (await browser.get("/board")).status == 200
 
 
+async def test_a_database_that_is_away_closes_no_public_page(databases: tuple[str, str], tmp_path: Path) -> None:
+    away = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+    async with fronting(away, databases[1], tmp_path) as running, Browser(running.url) as browser:
+        assert (await browser.get("/published")).status == 200
+        browser.cookies["__Host-onedoor"] = "x" * 43
+        page = await browser.get("/board", Accept_Language="en")
+        assert page.status == 503 and "database of sessions" in page.text and page.headers["Retry-After"] == "10"
+        assert (await browser.get("/api/monitor/x")).headers["Content-Type"] == "application/problem+json"
+        login = await browser.get("/session/login")
+        assert login.status == 503 and login.headers["Content-Type"].startswith("text/html")
+
+
 async def test_the_database_lets_nobody_in(running: Fronting, browser: Browser, databases: tuple[str, str]) -> None:
     await running.log_in(browser)
     assert (await browser.get("/board")).status == 200
