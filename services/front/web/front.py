@@ -76,7 +76,7 @@ class Front:
             await self._answers.refusal(visit, 404, "missing", "missing.text", program=program)(scope, receive, send)
 
     async def close_streams(self) -> bool:
-        """Close the streams whose session has ended. To be called at intervals."""
+        """End the responses whose session has ended: streams, and long ones. To be called at intervals."""
         open_now = set(self._streams)
         if open_now:
             for session_id in open_now - await self.sessions.still_open(open_now):
@@ -145,17 +145,13 @@ class Front:
     async def _in_session(
         self, visit: Visit, route: Route, session: Session, token: str, receive: Receive, send: Send
     ) -> None:
-        given = [f"Bearer {token}"]
-        if not visit.is_stream:
-            await self._sent_on(visit, route, given, receive, send)
-            return
-        # A stream ends with its token, so that its page has to show a valid one; and with its session.
+        # A stream ends with its token, so that its page has to show a valid one; every response ends with its session.
         left_s = (session.tokens.access_expires_at - self.sessions.now()).total_seconds()
         end = StreamEnd(asyncio.get_running_loop().time() + max(left_s, 1.0))
         ends = self._streams[session.session_id]
         ends.add(end)
         try:
-            await self._sent_on(visit, route, given, receive, send, end)
+            await self._sent_on(visit, route, [f"Bearer {token}"], receive, send, end)
         finally:
             ends.discard(end)
             if not ends:

@@ -1,12 +1,18 @@
 """The way in and out, and attacks on it: states and codes in wrong hands, sessions that are planted, redirects away."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from services.front.core.headers import ISSUER_COOKIES
+from services.front.core.routes import ISSUER
+from services.identity.app import application
+from services.identity.web.pages import cookies
 from tests.support.front.fronting import Fronting, follow, fronting, to_the_front
 from tests.support.identity.browser import Browser
 from tests.support.identity.program import content
@@ -34,6 +40,21 @@ async def test_the_request_of_a_login_has_state_nonce_and_pkce(running: Fronting
     assert min(len(fields[name]) for name in ("state", "nonce")) == 43
     assert fields["redirect_uri"] == f"{running.url}/session/back" and fields["ui_locales"] == "en"
     assert "prompt" not in fields and "max_age" not in fields
+
+
+async def test_the_front_knows_paths_and_cookies_of_the_issuer(running: Fronting) -> None:
+    paths = set(paths_of(application(running.issuing.issuer).routes)) - {"/health"}
+    assert {path.split("/")[1] for path in paths} == ISSUER
+    assert {cookies.SESSION, cookies.FORM, cookies.BROWSER, cookies.LANGUAGE} <= ISSUER_COOKIES
+
+
+def paths_of(routes: Iterable[Any]) -> Iterator[str]:
+    """The paths of routes, those of routers that are included among them."""
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from paths_of(route.original_router.routes)
+        else:
+            yield route.path
 
 
 async def test_an_outside_issuer_serves_by_three_settings(databases: tuple[str, str], tmp_path: Path) -> None:
