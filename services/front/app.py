@@ -59,7 +59,14 @@ async def front_of(
 ) -> AsyncIterator[Applications]:
     """The applications of these settings, and what runs by itself beside them."""
     database = open_database(settings.database.get_secret_value(), f"onedoor {NAME}", settings.database_connections)
-    issuer = IssuerClient(settings.issuer, settings.client_id, settings.client_secret, f"{settings.address}{BACK}", now)
+    issuer = IssuerClient(
+        settings.issuer,
+        settings.client_id,
+        settings.client_secret,
+        f"{settings.address}{BACK}",
+        now,
+        settings.subject_claim,
+    )
     sessions = Sessions(database, issuer, Seal(settings.secret_key), settings.limits, now)
     pages = Pages(NAME, "services.front.web")
     answers = Answers(settings.address, pages)

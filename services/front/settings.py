@@ -56,6 +56,12 @@ class FrontSettings(HttpSettings):
     )
     client_id: str = Field("pages", min_length=1, description="The id under which the issuer knows the pages.")
     client_secret: SecretStr = Field(min_length=1, description="The secret of the pages at the issuer.")
+    subject_claim: str = Field(
+        "sub",
+        pattern="^[a-z_]{1,64}$",
+        description="The claim of ID tokens that has the id which the directory gives to the person, as at the "
+        "services.",
+    )
     issuer_addresses: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split)] = Field(
         (),
         description="Addresses of the processes of the issuer that comes with onedoor, comma separated, where people "

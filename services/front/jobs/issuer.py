@@ -88,11 +88,18 @@ class _Answer(Model):
 
 
 class IssuerClient:
-    """Asks one issuer. ``now`` is the machine's time."""
+    """Asks one issuer. ``now`` is the machine's time; ``subject_claim`` has the id of a person."""
 
     def __init__(
-        self, issuer: str, client_id: str, secret: SecretStr, redirect_uri: str, now: Callable[[], datetime]
+        self,
+        issuer: str,
+        client_id: str,
+        secret: SecretStr,
+        redirect_uri: str,
+        now: Callable[[], datetime],
+        subject_claim: str = "sub",
     ) -> None:
+        self._subject_claim = subject_claim
         self.url = issuer
         self.client_id = client_id
         self._secret = secret.get_secret_value()
@@ -171,7 +178,7 @@ class IssuerClient:
                 proved_at = datetime.fromtimestamp(claims["auth_time"], UTC)
                 if proved_at < logged_in_after - timedelta(seconds=LEEWAY_S):
                     raise InvalidLogin("the person has not logged in anew")
-            return _person(claims)
+            return _person(claims, self._subject_claim)
         except (JoseError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise InvalidLogin(type(error).__name__) from None
 
@@ -249,8 +256,8 @@ class IssuerClient:
         return IssuerUnavailable()
 
 
-def _person(claims: Mapping[str, Any]) -> Person:
-    person_id = claims["sub"]
+def _person(claims: Mapping[str, Any], subject_claim: str) -> Person:
+    person_id = claims[subject_claim]
     name = claims.get("name") or claims.get("preferred_username") or person_id
     if not (isinstance(person_id, str) and 0 < len(person_id) <= 255 and isinstance(name, str)):
         raise InvalidLogin("it names nobody")

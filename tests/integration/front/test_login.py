@@ -1,6 +1,7 @@
 """The way in and out, and attacks on it: states and codes in wrong hands, sessions that are planted, redirects away."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from services.front.core.headers import ISSUER_COOKIES
 from services.front.core.routes import ISSUER
 from services.identity.app import application
 from services.identity.web.pages import cookies
+from services.runtime.http.pages.preferences import CHOICES
 from tests.support.front.fronting import Fronting, follow, fronting, to_the_front
 from tests.support.identity.browser import Browser
 from tests.support.identity.program import content
@@ -44,8 +46,15 @@ async def test_the_request_of_a_login_has_state_nonce_and_pkce(running: Fronting
 
 async def test_the_front_knows_paths_and_cookies_of_the_issuer(running: Fronting) -> None:
     paths = set(paths_of(application(running.issuing.issuer).routes)) - {"/health"}
-    assert {path.split("/")[1] for path in paths} == ISSUER
-    assert {cookies.SESSION, cookies.FORM, cookies.BROWSER, cookies.LANGUAGE} <= ISSUER_COOKIES
+    assert {path.split("/")[1] for path in paths} == ISSUER | {"assets"}
+    assert {cookies.SESSION, cookies.FORM, cookies.BROWSER} <= ISSUER_COOKIES
+    assert {cookie for cookie, _ in CHOICES.values()} <= ISSUER_COOKIES
+
+
+async def test_the_page_of_the_login_has_its_style(running: Fronting, browser: Browser) -> None:
+    page = await browser.get("/login")
+    (style,) = re.findall(r'href="(/assets/[^"]+\.css)"', page.text)
+    assert (await browser.get(style)).headers["Content-Type"].startswith("text/css")
 
 
 def paths_of(routes: Iterable[Any]) -> Iterator[str]:
@@ -222,6 +231,12 @@ async def test_state_says_who_is_logged_in_until_when(running: Fronting, browser
     kept = content(await browser.post("/session/keep", {}, Origin=running.url))
     assert kept["idle_until"] > before
     assert (await browser.post("/session/keep", {"next": "/board"}, Origin=running.url)).status == 303
+
+
+async def test_another_claim_may_name_the_person(databases: tuple[str, str], tmp_path: Path) -> None:
+    async with fronting(*databases, tmp_path, subject_claim="name") as running, Browser(running.url) as browser:
+        await running.log_in(browser)
+        assert content(await browser.get("/session/state"))["person"] == "王芳"
 
 
 async def test_a_reader_chooses_language_and_size_of_text(running: Fronting, browser: Browser) -> None:
