@@ -19,6 +19,7 @@ from services.operator.journal.command import app as journal
 from services.operator.options import Database, DatabaseOptions, Folder, process_name, service_name
 from services.operator.output import print_result, stop, wrong_option
 from services.operator.people.command import app as people
+from services.operator.record.command import app as record
 from services.operator.times.command import app as times
 from services.registry import DepartmentError
 
@@ -34,6 +35,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(directory, name="directory")
 app.add_typer(figures, name="figures")
 app.add_typer(journal, name="journal")
+app.add_typer(record, name="record")
 app.add_typer(people, name="people")
 app.add_typer(rules, name="rules")
 app.add_typer(times, name="times")

@@ -22,6 +22,9 @@ directory in force (`onedoor directory`), of which each has a role. What the tab
 - **Programs** have posts as well: the subject of their token is their name in the directory.
 - **An appeal** is not decided by the person who made it, and only within five minutes of a login.
 
+- **On record.** Every act, every reading of personal data, every export and every refusal is
+  [on record](operate.md#the-record-of-access).
+
 The directory reaches every process by the topic `onedoor.documents`, usually within a second, so that no request asks
 another service. `contracts/rights/table.py` has the table, `services/runtime/security/access.py` the checks, and
 `tests/contract/test_endpoint_rights.py` tries every endpoint with every role.

@@ -83,6 +83,8 @@ class CaseSuspended(Authored, SuspendedPeriod, Message):
     suspension: Code
     kind: SuspensionKind
     recorded_at: Instant
+    region: Region | None = None
+    """None in messages of earlier versions, as in the next two."""
 
 
 class CaseExtended(Authored, Message):
@@ -103,6 +105,7 @@ class CaseExtended(Authored, Message):
     article: Article = ""
     notified_at: Instant
     """When the applicant was notified."""
+    region: Region | None = None
 
 
 class CaseRestarted(Authored, Message):
@@ -114,6 +117,7 @@ class CaseRestarted(Authored, Message):
     reason: Reason
     article: Article = ""
     restarted_at: Instant
+    region: Region | None = None
 
 
 class CaseAccepted(Authored, Message):

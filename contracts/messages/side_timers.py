@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from contracts.envelope import Code, Instant, Message, Name
 from contracts.messages.cases import ChangeId
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
-from contracts.messages.fields import Region
+from contracts.messages.fields import PersonId, Region
 from contracts.messages.plans import Limits
 from contracts.values import Value
 
@@ -31,6 +31,12 @@ class SideTimer(Value):
     """None where the rules in force define the limit."""
     started_at: Instant
     ended_at: Instant | None = None
+    started_by: PersonId | None = None
+    """None in messages of earlier versions, which did not name the person; so is ``ended_by``."""
+    started_on_behalf_of: PersonId | None = None
+    """The person on leave for whom it was started."""
+    ended_by: PersonId | None = None
+    ended_on_behalf_of: PersonId | None = None
 
     @model_validator(mode="after")
     def _is_of_intake(self) -> Self:

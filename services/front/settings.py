@@ -87,12 +87,6 @@ class FrontSettings(HttpSettings):
     session_hours: int = Field(
         12, ge=1, le=168, description="Hours after which a session ends, however much it is used."
     )
-    logins_a_minute: int = Field(
-        600,
-        ge=0,
-        description="Steps of logins that one client may begin at once, and then each minute. A client is an IPv4 "
-        "address, or an IPv6 network of 64 bits: often a whole office. 0: any number.",
-    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property

@@ -15,7 +15,7 @@ from services.identity.core.clients import Clients
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
 from services.runtime.security.encryption import DatabaseAddress, encrypted_url
-from services.runtime.settings import HttpSettings
+from services.runtime.settings import RECORD_RETENTION, HttpSettings, RecordRetention
 
 
 def _issuer(url: str) -> str:
@@ -88,6 +88,7 @@ class IdentitySettings(HttpSettings):
     login_pages_a_minute: int = Field(
         1200, ge=0, description="Requests for pages of the login that one client may send, counted in the same way."
     )
+    record_retention_days: RecordRetention = RECORD_RETENTION
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property

@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from contracts.messages.cases import CaseDecided, CaseReported
+from contracts.messages.cases import CaseDecided, CaseExtended, CaseReported, CaseRestarted, CaseSuspended
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
-from contracts.messages.side_timers import SideTimersRequested
+from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.intake.core.handle import handle
@@ -30,4 +30,5 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
     documents=(ALMANAC,),
+    decisions=(CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported),
 )

@@ -33,12 +33,14 @@ from services.runtime.http.operating import add_health, operator_application
 from services.runtime.http.pages.application import pages_application
 from services.runtime.http.server import serving
 from services.runtime.http.site import Site
+from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.jobs.outbox_relay import OutboxRelay
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.jobs.timers import Timers, watch_clock
+from services.runtime.journal.access import record_writer
 from services.runtime.journal.blocks import signing_key
 from services.runtime.journal.decisions import Decisions
 from services.runtime.journal.writer import JournalWriter
@@ -121,8 +123,12 @@ class ServiceProcess(Generic[S]):
         self._topics = Topics(settings, all_topics)
         self._tokens = TokenVerifier(settings.issuer or "", settings.audience, subject_claim=settings.subject_claim)
         self.documents = Documents(settings, self.database, self.failures, self._follow)
+        self.recorder = AccessRecorder(self.database, self.failures)
         self.access = Access(
-            self._tokens, lambda: self.clock.now().astimezone(CHINA).date(), lambda: self.documents.loaded
+            self._tokens,
+            lambda: self.clock.now().astimezone(CHINA).date(),
+            self.recorder,
+            lambda: self.documents.loaded,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.external_calls: ExternalCalls[S] | None = None
@@ -224,10 +230,12 @@ class ServiceProcess(Generic[S]):
         if self.service.published is not None:
             publish = partial(self._publish, self.service.published)
             self._start_loop(Loop("documents", publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
+        key = signing_key(settings.secret_key.get_secret_value())
         if self.service.decisions:
-            key = signing_key(settings.secret_key.get_secret_value())
             journal = JournalWriter(self.database, key, JOURNAL, Decisions(self.service.decisions))
             self._start_loop(Loop("journal", journal.run_once, JOURNAL_S))
+        chain = record_writer(self.database, self.service.name, key)
+        self._start_loop(Loop("chain of the record of access", chain.run_once, JOURNAL_S))
         for loop in self.service.background(self) if self.service.background is not None else ():
             self._start_loop(loop)
         if self.service.rules is not None:
@@ -253,6 +261,7 @@ class ServiceProcess(Generic[S]):
         if self._external_system is not None:
             await self._stop_step("closing the external system", self._external_system.close)
         await self._stop_step("publishing", self.processor.drain)
+        await self._stop_step("writing the record of access", self.recorder.drain)
         await self._stop_step("closing the connection to the issuer of logins", self._tokens.close)
         await self._stop_step("closing the connection about topics", self._topics.close)
         await self._stop_step("closing the publisher", self.publisher.close)
@@ -337,8 +346,9 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     # These raise for a wrong setting, before anything starts.
     api = application(service, process)
     paused = topics.routes(process.consumer, process.access)
-    operator = operator_application(api, process.faults, process.impairments, paused)
-    pages = pages_application(service.name, service.pages(process) if service.pages is not None else None)
+    operator = operator_application(api, process.faults, process.impairments, paused, process.recorder)
+    page_routes = service.pages(process) if service.pages is not None else None
+    pages = pages_application(service.name, page_routes, record=process.recorder)
     add_health(pages, process.faults)
     async with process:
         stopping = asyncio.ensure_future(stop.wait())

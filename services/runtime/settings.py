@@ -40,6 +40,14 @@ TrustedProxies = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...],
 """Addresses and networks of proxies, comma separated."""
 
 
+RECORD_RETENTION = 1827
+"""Days of five years."""
+
+RecordRetention = Annotated[
+    int, Field(ge=31, description="How long the record of access is kept. Whole days that are sealed are deleted.")
+]
+
+
 class HttpSettings(BaseSettings):
     """The settings of a process with HTTP servers. A wrong value stops it at the start."""
 
@@ -183,6 +191,7 @@ class Settings(HttpSettings):
         description="How long dead letters are kept after they were replayed, corrected or dropped. They may contain "
         "personal data. Parked ones are kept until then.",
     )
+    record_retention_days: RecordRetention = RECORD_RETENTION
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property

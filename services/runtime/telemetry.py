@@ -31,6 +31,10 @@ HTTP_REFUSED = Counter(
 HTTP_LIMITED = Counter(
     "onedoor_http_limited_total", "Requests refused since their client had sent too many, by limit.", ["limit"]
 )
+ACCESS_RECORDED = Counter("onedoor_access_recorded_total", "Entries of the record of access that were written.")
+ACCESS_UNRECORDED = Counter(
+    "onedoor_access_unrecorded_total", "Requests refused since the record of access could not be written."
+)
 CONSUMER_STOPPED = Gauge("onedoor_consumer_stopped", "1 when the consumer has stopped by itself.")
 TOPIC_PAUSED = Gauge("onedoor_topic_paused", "1 while this process does not read the topic, by itself.", ["topic"])
 FAILURES = Gauge("onedoor_failures", "Failures in a row of the work of this process, 0 when it is well.", ["work"])

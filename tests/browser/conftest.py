@@ -41,7 +41,7 @@ async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPa
         await fill(monitor)
         process = monitor.process
         assert SERVICE.pages is not None
-        pages = pages_application(SERVICE.name, SERVICE.pages(process))
+        pages = pages_application(SERVICE.name, SERVICE.pages(process), record=process.recorder)
         api = application(SERVICE, process)
         async with http_server(Site(SERVICE.name, api, pages)) as (_, address):
             yield address

@@ -28,7 +28,7 @@ from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from tests.support.messages import MONDAY
-from tests.support.runtime.fakes import MemoryHost
+from tests.support.runtime.fakes import MemoryHost, MemoryRecord
 from tests.support.staff import AUDIENCE, ISSUER
 from tools import rights_table
 
@@ -41,7 +41,7 @@ PUBLIC = {
 }
 """The endpoints without an act, and why."""
 
-NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.READ_JOURNAL, Act.READ_RECORD, Act.MANAGE_PEOPLE} | {
+NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.READ_JOURNAL, Act.MANAGE_PEOPLE} | {
     Act.CHANGE_RULES,
     Act.CHANGE_DIRECTORY,
     Act.READ_DEAD_LETTER,
@@ -67,7 +67,7 @@ class NoTopics:
 
 def access_of(role: Role) -> Access:
     """Access of a person with one post of this role, for everything."""
-    access = Access(TokenVerifier(ISSUER.url, AUDIENCE), lambda: date(2026, 3, 2))
+    access = Access(TokenVerifier(ISSUER.url, AUDIENCE), lambda: date(2026, 3, 2), MemoryRecord())
     access.holders = Holders(PostsPublished(posts=(PublishedPost(role=role.value, person=role.value),)))
     return access
 
@@ -86,8 +86,10 @@ def applications(role: Role) -> dict[str, FastAPI]:
         host.access = access_of(role)
         found[service.name] = application(service, host)
         if service.pages is not None:
-            found[f"pages of {service.name}"] = pages_application(service.name, service.pages(host))
-    found["operator"] = web_application("operator", topics.routes(NoTopics(), access_of(role)))
+            found[f"pages of {service.name}"] = pages_application(
+                service.name, service.pages(host), record=MemoryRecord()
+            )
+    found["operator"] = web_application("operator", topics.routes(NoTopics(), access_of(role)), record=MemoryRecord())
     return found
 
 

@@ -44,6 +44,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "people enable": ["li-na"],
     "people enrol": ["li-na", "--issuer", "https://login.example"],
     "people list": [],
+    "record export": ["--service", "intake", "--out", "nowhere.jsonl"],
+    "record verify": ["--service", "intake"],
     "replay": ["nowhere.csv"],
     "rules apply": [],
     "rules check": ["nowhere.yaml"],

@@ -89,17 +89,6 @@ def test_a_body_that_is_no_json_is_refused_with_its_place(service: str, path: st
     assert "line 2, column " in answer.json()["detail"] and "第 2 行第 " in answer.json()["detail_zh"]
 
 
-@pytest.mark.parametrize(("service", "path"), [one for one in POSTS if one[1] != "/imports"])
-@pytest.mark.parametrize("headers", [STAFF, {"Authorization": ""}])
-def test_a_long_body_is_refused_before_it_is_examined(service: str, path: str, headers: dict[str, str]) -> None:
-    """Imports look at the token first, and have a limit of their own."""
-    content = b"[" + b"1," * 100_000 + b"1]"
-    sent = {"Content-Type": "application/json", **headers}
-    answer = SERVICES[service].post(address_of(path), content=content, headers=sent)
-    assert answer.status_code == 413, answer.text
-    assert "bytes" in answer.json()["detail"] and "字节" in answer.json()["detail_zh"]
-
-
 QUERIES = [
     (name, path, parameter["name"])
     for name, method, path, described in descriptions()

@@ -207,6 +207,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         for client in monitor.clients:
             await client.aclose()
         await monitor.batches.drain()
+        await process.recorder.drain()
         await process.database.dispose()
 
 

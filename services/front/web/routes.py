@@ -22,7 +22,6 @@ from services.front.web.answers import FORM, Action, Answers, login_path
 from services.front.web.figures import LOGINS
 from services.front.web.visit import Visit
 from services.runtime import telemetry
-from services.runtime.http.client_limits import ClientLimit
 
 AFTER_LOGOUT = "/session/ended"
 """Where the issuer leads to after a logout."""
@@ -59,7 +58,6 @@ def routes(settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, an
     """The routes of the front."""
     own = _Own(settings, sessions, issuer, answers)
     router = APIRouter(tags=["session"])
-    limit = ClientLimit("logins", settings.logins_a_minute)
     for method, path, answer in (
         ("GET", "/", own.home),
         ("GET", "/session/login", own.log_in),
@@ -72,13 +70,8 @@ def routes(settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, an
         ("GET", "/session/state", own.state),
         ("POST", "/session/keep", own.keep),
     ):
-        needed = [limit.dependency()] if path in _LOGIN else []
-        router.add_api_route(path, answer, methods=[method], include_in_schema=False, dependencies=needed)
+        router.add_api_route(path, answer, methods=[method], include_in_schema=False)
     return router
-
-
-_LOGIN = frozenset({"/session/login", "/session/confirm", BACK})
-"""The parts of a login, which are kept in the database, and which everybody may begin."""
 
 
 class _Own:

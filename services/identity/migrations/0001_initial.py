@@ -6,6 +6,8 @@ Revises:
 
 from alembic import op
 
+from services.runtime.store import access_record
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -148,33 +150,9 @@ _TABLES = (
     """,
     "COMMENT ON COLUMN signing_keys.private_key IS 'PKCS #8, encrypted by the setting secret_key'",
     "COMMENT ON COLUMN signing_keys.public_key IS 'JSON Web Key, as it is published'",
-    """
-    CREATE TABLE record (
-        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        at timestamptz NOT NULL,
-        event text NOT NULL,
-        outcome text NOT NULL,
-        person_id text,
-        client_id text,
-        address text
-    )
-    """,
-    "COMMENT ON TABLE record IS 'every login, failure, enrolment and revocation; rows are added, and never change'",
-    "CREATE INDEX record_person ON record (person_id, number)",
-    """
-    CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the record of logins is only added to';
-    END
-    $$
-    """,
-    """
-    CREATE TRIGGER record_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON record
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
-    """,
 )
 
 
 def upgrade() -> None:
-    for statement in _TABLES:
+    for statement in (*_TABLES, *access_record.TABLES):
         op.execute(statement)

@@ -59,7 +59,7 @@ def listed(connection: Connection) -> list[Listed]:
         text(
             "SELECT person_id, name, password_hash IS NOT NULL,"
             " (SELECT count(*) FROM passkeys WHERE passkeys.person_id = people.person_id), disabled_at,"
-            " (SELECT max(at) FROM record WHERE record.person_id = people.person_id AND event = 'login'"
+            " (SELECT max(at) FROM access_record WHERE access_record.person = people.person_id AND act = 'login'"
             " AND outcome IN ('password', 'passkey'))"
             " FROM people ORDER BY person_id"
         )

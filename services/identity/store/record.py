@@ -1,9 +1,15 @@
-"""The record of logins: who, when, from where, with which outcome. Rows are only added."""
+"""The record of logins: who, when, from where, with which outcome.
+
+It is the issuer's record of access, chained and kept like that of every service.
+"""
 
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
+
+from services.runtime.security.access_record import AccessEntry
+from services.runtime.store import access_record
 
 Event = Literal[
     "login",
@@ -31,20 +37,22 @@ class Entry(NamedTuple):
 
 
 def append(connection: Connection, entry: Entry, now: datetime) -> None:
-    """Add an entry."""
-    connection.execute(
-        text(
-            "INSERT INTO record (at, event, outcome, person_id, client_id, address)"
-            " VALUES (:at, :event, :outcome, :person_id, :client_id, :address)"
-        ),
-        {**entry._asdict(), "at": now},
+    """Add an entry, in the transaction of what it is about."""
+    added = AccessEntry(
+        at=now,
+        act=entry.event,
+        outcome=entry.outcome,
+        person=entry.person_id,
+        client=entry.client_id,
+        address=entry.address,
     )
+    access_record.add_in(connection, [added])
 
 
 def entries(connection: Connection, limit: int) -> list[Entry]:
     """The newest entries, newest first."""
     rows = connection.execute(
-        text("SELECT event, outcome, person_id, client_id, address FROM record ORDER BY number DESC LIMIT :limit"),
+        text("SELECT act, outcome, person, client, address FROM access_record ORDER BY number DESC LIMIT :limit"),
         {"limit": limit},
     )
     return [Entry(*row) for row in rows]

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from contracts.core import Rejected
 from contracts.envelope import Instant, Message, Name
+from contracts.messages.cases import Authored
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.plans import Limits
 from contracts.messages.side_timers import MAX_SIDE_TIMERS, SideTimer, SideTimersReported
@@ -17,7 +18,7 @@ from services.intake.core.lifecycle import BeforeAcceptance
 from services.intake.core.state import Case
 
 
-class StartTimer(Message):
+class StartTimer(Authored, Message):
     """Command: start a timer. The lead department answers for it unless another ``owner`` is named."""
 
     type: ClassVar[str] = "onedoor.intake.start-timer.v1"
@@ -31,7 +32,7 @@ class StartTimer(Message):
     """Two starts that differ by no more are one: the same request may arrive again."""
 
 
-class EndTimer(Message):
+class EndTimer(Authored, Message):
     """Command: end a timer, because its commitment has been met."""
 
     type: ClassVar[str] = "onedoor.intake.end-timer.v1"
@@ -113,11 +114,13 @@ def start(case: Case, command: StartTimer) -> Case:
         owner=command.owner or case.accepted.plan.lead_department,
         limits=command.limits,
         started_at=command.started_at,
+        started_by=command.by,
+        started_on_behalf_of=command.on_behalf_of,
     )
     known = timer_of(case, timer.commitment)
     if known is not None:
-        as_started = known.replace(started_at=timer.started_at, ended_at=None)
-        if as_started != timer or abs(known.started_at - timer.started_at) > command.clock_tolerance:
+        same = (known.owner, known.limits) == (timer.owner, timer.limits)
+        if not same or abs(known.started_at - timer.started_at) > command.clock_tolerance:
             raise TimerExists
         return case
     if timer.started_at < case.accepted.accepted_at:
@@ -141,7 +144,10 @@ def end(case: Case, command: EndTimer) -> Case:
         return case
     if command.ended_at < known.started_at:
         raise EndsBeforeStart
-    return _with(case, known.replace(ended_at=command.ended_at))
+    return _with(
+        case,
+        known.replace(ended_at=command.ended_at, ended_by=command.by, ended_on_behalf_of=command.on_behalf_of),
+    )
 
 
 def report(case: Case) -> SideTimersReported:

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.runtime.files.strict_json import InvalidJson, parse_json
-from services.runtime.http.json_route import refuse_compressed, too_large
+from services.runtime.http.json_route import refuse_compressed
 from services.runtime.http.openapi import schema_of
 from services.runtime.http.problems import Problem, not_json
 
@@ -35,12 +35,12 @@ async def read_json(request: Request, limit: int) -> Any:
         raise Problem(415, "not-json", "Send the body as application/json", "请以 application/json 发送")
     refuse_compressed(request)
     if int(request.headers.get("content-length", 0)) > limit:
-        raise too_large(limit)
+        raise _too_large(limit)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise too_large(limit)
+            raise _too_large(limit)
     try:
         return parse_json(bytes(body))
     except InvalidJson as error:
@@ -50,3 +50,8 @@ async def read_json(request: Request, limit: int) -> Any:
 def body_schema(body: Any) -> dict[str, Any]:
     """The OpenAPI description of a body of this type, for routes that parse the body themselves."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
+
+
+def _too_large(limit: int) -> Problem:
+    detail, detail_zh = f"At most {limit} bytes are accepted.", f"最多 {limit} 字节。"
+    return Problem(413, "too-large", "The body is too large", "请求内容过大", detail=detail, detail_zh=detail_zh)

@@ -152,6 +152,7 @@ def _suspension(number: CaseId, received: _Received, request: SuspensionRequest)
         article=request.article,
         since=received.moment("since", request.since),
         recorded_at=received.now,
+        region=received.case.accepted.region,
         **received.author,
     )
 
@@ -184,6 +185,7 @@ def _extension(number: CaseId, received: _Received, request: ExtensionRequest) -
         reason=request.reason,
         article=request.article,
         notified_at=received.moment("notified_at", request.notified_at),
+        region=received.case.accepted.region,
         **received.author,
     )
 
@@ -194,5 +196,6 @@ def _restart(number: CaseId, received: _Received, request: RestartRequest) -> Ca
         reason=request.reason,
         article=request.article,
         restarted_at=received.moment("restarted_at", request.restarted_at),
+        region=received.case.accepted.region,
         **received.author,
     )

@@ -12,7 +12,7 @@ from contracts.rights.table import Act
 from contracts.values import Model
 from services.intake.core.side_timers import EndTimer, StartTimer, timer_of
 from services.intake.core.state import Case
-from services.intake.web.permitted import permitted_case
+from services.intake.web.permitted import author_of, permitted_case
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import OVERLOAD, refusals
 from services.runtime.http.timestamps import Timestamp, effective_moment
@@ -89,6 +89,7 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
             limits=request.limits,
             started_at=effective_moment("started_at", request.started_at, host.clock.now(), tolerance, earliest),
             clock_tolerance=tolerance,
+            **author_of(permit, case),
         )
         await host.command(number, command)
         return TimerAnswer(commitment=request.commitment)
@@ -99,7 +100,12 @@ def routes(host: ServiceHost[Case]) -> APIRouter:
         timer = timer_of(case, request.commitment)
         earliest = timer.started_at if timer is not None else None
         ended_at = effective_moment("ended_at", request.ended_at, host.clock.now(), tolerance, earliest)
-        command = EndTimer(commitment=request.commitment, ended_at=ended_at, clock_tolerance=tolerance)
+        command = EndTimer(
+            commitment=request.commitment,
+            ended_at=ended_at,
+            clock_tolerance=tolerance,
+            **author_of(permit, case),
+        )
         await host.command(number, command)
         return TimerAnswer(commitment=request.commitment)
 

@@ -1,4 +1,4 @@
-"""Declares ``onedoor journal``: export monitor's journal, and check an export."""
+"""Declares ``onedoor journal``: export the journal of a service, and check an export."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +9,10 @@ import typer
 from services.operator.options import DAY, Database, DatabaseOptions, Folder
 from services.operator.output import print_result
 
-app = typer.Typer(help="Export the journal of monitor's decisions, and check an export.", no_args_is_help=True)
+app = typer.Typer(help="Export the journal of a service's decisions, and check an export.", no_args_is_help=True)
 
 Region = Annotated[str, typer.Option(help="Code of the county, six digits.")]
+Service = Annotated[str, typer.Option(help="The service whose decisions it has: monitor or intake.")]
 First = Annotated[
     datetime | None, typer.Option(formats=[DAY], help="First day, such as 2026-03-02; without it, from the beginning.")
 ]
@@ -24,14 +25,15 @@ def export(
     out: Annotated[Path, typer.Option(help="File to write the export to.")],
     since: First = None,
     until: Last = None,
+    service: Service = "monitor",
     database: Database = "",
     folder: Folder = None,
 ) -> None:
     """Write the journal of a county to a file."""
-    from services.operator.journal.export import export_journal
+    from services.operator.journal.export import Journal, export_journal
 
     first, last = (day.date() if day is not None else None for day in (since, until))
-    count = export_journal(DatabaseOptions(database, folder), region, first, last, out)
+    count = export_journal(DatabaseOptions(database, folder), Journal(service), region, first, last, out)
     print_result(f"{count} blocks written to {out}", f"已将 {count} 个区块写入 {out}")
 
 
@@ -69,16 +71,16 @@ def verifier() -> None:
 
 
 @app.command()
-def key(database: Database = "", folder: Folder = None) -> None:
+def key(service: Service = "monitor", database: Database = "", folder: Folder = None) -> None:
     """Print the public key of the journal. Send it separately from the export."""
-    from services.operator.journal.export import print_public_key
+    from services.operator.journal.export import Journal, print_public_key
 
-    print_public_key(DatabaseOptions(database, folder))
+    print_public_key(DatabaseOptions(database, folder), Journal(service))
 
 
 @app.command()
-def root(region: Region, database: Database = "", folder: Folder = None) -> None:
+def root(region: Region, service: Service = "monitor", database: Database = "", folder: Folder = None) -> None:
     """Print the last day of a county that is over, and its root: publish them, so that the day cannot be rewritten."""
-    from services.operator.journal.export import print_root
+    from services.operator.journal.export import Journal, print_root
 
-    print_root(DatabaseOptions(database, folder), region)
+    print_root(DatabaseOptions(database, folder), Journal(service), region)

@@ -1,6 +1,7 @@
-"""Exports monitor's journal to a file."""
+"""Exports a journal to a file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TextIO
@@ -12,19 +13,28 @@ from services.files import complete_file
 from services.operator.databases import on_service
 from services.operator.options import DatabaseOptions
 from services.operator.output import file_errors, print_remark, stop
-from services.operator.store import journal
-from services.operator.store.journal import Signed
+from services.operator.store.journal import DECISIONS, JournalReader, Signed
 from services.runtime.journal.blocks import Block, Root, export_head, export_lines
 
 
-def print_public_key(options: DatabaseOptions) -> None:
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal of a service. ``name_zh``: what it is called in Chinese."""
+
+    service: str
+    reader: JournalReader = DECISIONS
+    name: str = "journal"
+    name_zh: str = "日志"
+
+
+def print_public_key(options: DatabaseOptions, journal: Journal) -> None:
     """Print the public key of the installation."""
-    typer.echo(on_service("monitor", options, _public_key))
+    typer.echo(on_service(journal.service, options, lambda engine: public_key(engine, journal)))
 
 
-def print_root(options: DatabaseOptions, region: str) -> None:
+def print_root(options: DatabaseOptions, journal: Journal, region: str) -> None:
     """Print the last day of a region that is over, and its root. A day without blocks has that of the day before."""
-    last = on_service("monitor", options, lambda engine: _last_root(engine, region))
+    last = on_service(journal.service, options, lambda engine: _last_root(engine, journal, region))
     typer.echo(f"{last.day} {last.hash.hex()}")
     if not last.entries:
         print_remark(
@@ -33,28 +43,30 @@ def print_root(options: DatabaseOptions, region: str) -> None:
         )
 
 
-def export_journal(options: DatabaseOptions, region: str, since: date | None, until: date | None, out: Path) -> int:
-    """Write a region's journal to a file, completely or not at all, and give the number of its blocks."""
+def export_journal(
+    options: DatabaseOptions, journal: Journal, chain: str, since: date | None, until: date | None, out: Path
+) -> int:
+    """Write a chain of a journal to a file, completely or not at all, and give the number of its blocks."""
     with file_errors(), complete_file(out) as file:
-        return on_service("monitor", options, lambda engine: _export(engine, region, since, until, file))
+        return on_service(journal.service, options, lambda engine: export(engine, journal, chain, since, until, file))
 
 
-async def _public_key(engine: AsyncEngine) -> str:
+async def public_key(engine: AsyncEngine, journal: Journal) -> str:
     """The public key that blocks and days are signed with, in hexadecimal digits."""
     async with engine.connect() as connection:
-        found = await journal.public_key(connection)
+        found = await journal.reader.public_key(connection)
     if found is None:
         raise stop(
-            "monitor has written no journal yet: a decision is in it after a minute; try again then",
-            "monitor 尚未写入日志：决定在一分钟后写入，请届时再试",
+            f"{journal.service} has written no {journal.name} yet: an entry is in it after a minute; try again then",
+            f"{journal.service} 尚未写入{journal.name_zh}：条目在一分钟后写入，请届时再试",
         )
     return found.hex()
 
 
-async def _last_root(engine: AsyncEngine, region: str) -> Root:
+async def _last_root(engine: AsyncEngine, journal: Journal, region: str) -> Root:
     """The root of the last day that is over."""
     async with engine.connect() as connection:
-        found = await journal.last_root(connection, region)
+        found = await journal.reader.last_root(connection, region)
     if found is None:
         raise stop(
             f"the journal has no day of region {region} that is over: check the code, or wait, since the first day is "
@@ -64,16 +76,19 @@ async def _last_root(engine: AsyncEngine, region: str) -> Root:
     return found
 
 
-async def _export(engine: AsyncEngine, region: str, since: date | None, until: date | None, file: TextIO) -> int:
-    own_key = await _public_key(engine)
+async def export(
+    engine: AsyncEngine, journal: Journal, chain: str, since: date | None, until: date | None, file: TextIO
+) -> int:
+    """Write a chain of a journal, and give the number of its blocks. It ends the command where there is none."""
+    own_key = await public_key(engine, journal)
     count = 0
     async with engine.connect() as opened:
         # One snapshot, since a day may end meanwhile.
         connection = await opened.execution_options(isolation_level="REPEATABLE READ")
-        roots = await journal.roots(connection, region, since, until)
+        roots = await journal.reader.roots(connection, chain, since, until)
         _check_keys(roots, own_key)
-        file.write(f"{export_head(region, own_key)}\n")
-        async for blocks in journal.blocks(connection, region, since, until):
+        file.write(f"{export_head(chain, own_key)}\n")
+        async for blocks in journal.reader.blocks(connection, chain, since, until):
             _check_keys(blocks, own_key)
             last_day = blocks[-1].content.day
             _write(file, blocks, [root for root in roots if root.content.day < last_day])
@@ -82,8 +97,8 @@ async def _export(engine: AsyncEngine, region: str, since: date | None, until: d
         _write(file, [], roots)
     if not count and not roots:
         raise stop(
-            f"the journal has no block of region {region} in that time: check the code, --since and --until",
-            f"日志在该时段没有区域 {region} 的记录：请核对代码、--since 和 --until",
+            f"the {journal.name} has no block of {chain} in that time: check the code, --since and --until",
+            f"{journal.name_zh}在该时段没有 {chain} 的记录：请核对代码、--since 和 --until",
         )
     return count
 

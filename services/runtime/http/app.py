@@ -6,12 +6,14 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from contracts.values import Value
-from services.runtime.http import problems
+from services.runtime.http import access_record, problems
 from services.runtime.http.headers import SingleHeaders
 from services.runtime.http.methods import HeadAndOptions
 from services.runtime.http.problems import Answer, as_json
+from services.runtime.http.recorded import Recorded
 from services.runtime.http.site import api_path
 from services.runtime.http.urls import Utf8Urls
+from services.runtime.security.access_record import AccessRecord
 from services.runtime.service import Service, ServiceHost
 
 S = TypeVar("S", bound=Value)
@@ -23,13 +25,22 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 def application(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     """The API of a service."""
     routes = None if service.routes is None else service.routes(host)
-    return web_application(service.name, routes, api_path(service.name))
+    if routes is not None:
+        routes.routes.extend(access_record.routes(host.access, host.database, service.name).routes)
+    return web_application(service.name, routes, api_path(service.name), record=host.access.record)
 
 
-def web_application(name: str, routes: APIRouter | None = None, path: str = "/", answer: Answer = as_json) -> FastAPI:
+def web_application(
+    name: str,
+    routes: APIRouter | None = None,
+    path: str = "/",
+    answer: Answer = as_json,
+    record: AccessRecord | None = None,
+) -> FastAPI:
     """An application with these routes. Its description is served to operators alone (`operating`).
 
     ``path``: where on its server it is, as its description tells clients. ``answer``: how problems are answered.
+    ``record``: the record of access; without one it can have no endpoint that needs a right.
     """
     # Starlette's redirects from a path with a slash at its end lead to the address that the proxy in front uses.
     app = FastAPI(
@@ -42,6 +53,8 @@ def web_application(name: str, routes: APIRouter | None = None, path: str = "/",
         telemetry=NO_TELEMETRY,
     )
     problems.install(app, answer)
+    if record is not None:
+        app.add_middleware(Recorded, record=record, answer=answer)
     app.add_middleware(HeadAndOptions)
     app.add_middleware(Utf8Urls, answer=answer)
     app.add_middleware(SingleHeaders, answer=answer)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from datetime import date, datetime
 
 from services.runtime.http.streaming import ClosingStream
+from services.runtime.security.access_record import count_rows
 
 MEDIA_TYPE = "text/csv"
 
@@ -37,8 +38,10 @@ async def _chunks(heads: Cells, batches: AsyncGenerator[list[Cells], None]) -> A
     async with aclosing(batches):
         first: list[Cells] = await anext(batches, [])
         yield b""  # the first batch is read: the response can begin
+        count_rows(len(first))
         yield (BYTE_ORDER_MARK + _lines([heads, *first])).encode()
         async for batch in batches:
+            count_rows(len(batch))
             yield _lines(batch).encode()
 
 

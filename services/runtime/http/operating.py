@@ -15,6 +15,7 @@ from pydantic import Field
 
 from contracts.values import Model
 from services.runtime.http.app import web_application
+from services.runtime.security.access_record import AccessRecord
 
 FRESH_S = 1.0
 """Machine seconds for which ``/health`` gives the same answer. Everybody may ask, and each look costs a query."""
@@ -36,13 +37,14 @@ def operator_application(
     faults: Callable[[], Awaitable[list[str]]],
     impairments: Callable[[], list[str]] = list,
     routes: APIRouter | None = None,
+    record: AccessRecord | None = None,
 ) -> FastAPI:
     """The application of the operator's port: health, metrics, the description of ``api``, and these routes.
 
     ``faults`` lists the reasons why this replica cannot do its work, ``impairments`` what it cannot do at present while
-    it does the rest.
+    it does the rest. ``record``: see `web_application`.
     """
-    app = web_application("operation", routes)
+    app = web_application("operation", routes, record=record)
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:

@@ -26,6 +26,7 @@ from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
 from services.runtime.http.methods import allowed_methods
 from services.runtime.security.access import NoRight, NotLoggedIn, PostsUnknown
+from services.runtime.security.access_record import RecordUnavailable
 from services.runtime.security.access_tokens import KeysUnavailable
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
@@ -242,6 +243,13 @@ def _posts_unknown(error: PostsUnknown) -> Problem:
     return _plain(503, error.en, error.zh, _RETRY)
 
 
+def record_unavailable(error: RecordUnavailable | None = None) -> Problem:
+    """The problem of a request that would have to be on record."""
+    error = error or RecordUnavailable()
+    title, title_zh = "Nothing is done or shown without a record", "暂时无法记录，未予办理"
+    return Problem(503, "no-record", title, title_zh, detail=error.en, detail_zh=error.zh, headers=_RETRY)
+
+
 def not_found(detail: str, detail_zh: str) -> Problem:
     """The problem of a path that leads to nothing on record."""
     return _plain(404, detail, detail_zh)
@@ -284,6 +292,7 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     NoRight: _no_right,
     KeysUnavailable: _keys_unavailable,
     PostsUnknown: _posts_unknown,
+    RecordUnavailable: record_unavailable,
     Exception: lambda _: _plain(500),  # The server logs the exception after this response. The client must not see it.
 }
 """The problem of each exception."""

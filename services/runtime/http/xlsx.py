@@ -13,6 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from services.runtime.http.csv import Cell, Cells
 from services.runtime.http.streaming import ClosingStream
+from services.runtime.security.access_record import count_rows
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -55,6 +56,7 @@ async def _write(output: IO[bytes], heads: Sequence[str], batches: AsyncGenerato
     sheet, at = _sheet(workbook, heads, bold), 1
     async with aclosing(batches):
         async for batch in batches:
+            count_rows(len(batch))
             for row in batch:
                 if at > SHEET_ROWS:
                     sheet, at = _sheet(workbook, heads, bold), 1

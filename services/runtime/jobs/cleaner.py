@@ -1,4 +1,5 @@
-"""Deletes closed cases, old messages and settled dead letters in the background, a bounded number at a time.
+"""Deletes closed cases, old messages and settled dead letters in the background, a bounded number at a time, and the
+record of access by whole sealed days.
 
 A case recognises duplicates until it is deleted, ``closed_retention_days`` after it was closed. Kafka keeps records for
 a shorter time (``topic_retention_days``), so a record that is read again always meets the case that has processed it.
@@ -11,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.runtime import telemetry
 from services.runtime.clock import Clock
 from services.runtime.clock_check import ClockCheck
+from services.runtime.journal.blocks import day_of
 from services.runtime.settings import Settings
-from services.runtime.store import cases, dead_letters, outbox
+from services.runtime.store import access_record, cases, dead_letters, outbox
 from services.runtime.store.database import clock_of, transaction
 
 log = telemetry.logger(__name__)
@@ -35,6 +37,7 @@ class Cleaner:
         self._clock = clock
         self._case_age = timedelta(days=settings.closed_retention_days)
         self._message_age = timedelta(days=settings.outbox_retention_days)
+        self._record_age = timedelta(days=settings.record_retention_days)
         self._letter_age = timedelta(days=settings.settled_letters_retention_days)
 
     async def run_once(self, limit: int) -> bool:
@@ -43,13 +46,21 @@ class Cleaner:
         Raises `services.runtime.clock_check.ClockInDoubt`.
         """
         async with transaction(self._database) as connection:
-            self._clocks.check(await clock_of(connection))
+            now = await clock_of(connection)
+            self._clocks.check(now)
             deleted_cases = await cases.delete_closed(connection, self._clock.now() - self._case_age, limit)
             deleted_messages = await outbox.delete_published(
                 connection, self._message_age, limit, self._outbox_read_until
             )
             deleted_letters = await dead_letters.delete_settled(connection, self._letter_age, limit)
+            recorded = await access_record.delete_day(connection, day_of(now - self._record_age))
         deleted = (deleted_cases, deleted_messages, deleted_letters)
-        if any(deleted):
-            log.info("deleted after retention", cases=deleted_cases, messages=deleted_messages, letters=deleted_letters)
-        return limit in deleted
+        if any(deleted) or recorded:
+            log.info(
+                "deleted after retention",
+                cases=deleted_cases,
+                messages=deleted_messages,
+                letters=deleted_letters,
+                access=recorded,
+            )
+        return limit in deleted or recorded > 0

@@ -26,7 +26,7 @@ class Decisions:
     def __init__(self, types: Iterable[type[Message]]) -> None:
         types = tuple(types)
         self._topics = sorted({REGISTRY[message].topic for message in types})
-        self._types = {message.type for message in types}
+        self._types = sorted(message.type for message in types)
 
     async def first_at(self, connection: AsyncConnection) -> datetime | None:
         """When the oldest message of the outbox was created."""
@@ -36,7 +36,7 @@ class Decisions:
         self, connection: AsyncConnection, after: datetime, until: datetime, limit: int
     ) -> Sequence[Row[Any]]:
         """At most ``limit`` messages of the topics of these types, in the order of their creation."""
-        return await outbox.messages_between(connection, after, until, self._topics, limit)
+        return await outbox.messages_between(connection, after, until, self._topics, self._types, limit)
 
     def entry(self, row: Row[Any]) -> JournalEntry | None:
         """The entry of a message, byte for byte as it was published."""

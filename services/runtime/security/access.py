@@ -15,6 +15,7 @@ from contracts.rights.holders import Holders
 from contracts.rights.scope import HeldPost, Scope, scope_of
 from contracts.rights.table import RIGHTS, Act
 from services.runtime.clock import machine_now
+from services.runtime.security.access_record import PRESENT, AccessRecord
 from services.runtime.security.access_tokens import AccessToken, InvalidToken
 
 FRESH = timedelta(minutes=5)
@@ -78,18 +79,27 @@ class Permit(NamedTuple):
         giving = [post for post in self.posts if scope_covers(post, self.act, department, region, item)]
         if not giving or any(post.instead_of is None for post in giving):
             return None
+        if (asked := PRESENT.get(None)) is not None:
+            asked.on_behalf_of = giving[0].instead_of
         return giving[0].instead_of
 
 
 class Access:
-    """Who may do what at this process.
+    """Who may do what at this process, and the record of it.
 
     ``holders``: the posts of the directory in force, None where there is none. ``known``: whether the process has read
     yet which one that is.
     """
 
-    def __init__(self, verifier: Verifier, today: Callable[[], date], known: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        today: Callable[[], date],
+        record: AccessRecord,
+        known: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.holders: Holders | None = None
+        self.record = record
         self._known = known
         self._verifier = verifier
         self._today = today
@@ -124,12 +134,31 @@ class Access:
     async def permit_of(self, authorization: str, act: Act) -> Permit:
         """The right of whoever sends this header, where an endpoint is open to others as well.
 
-        Raises `NotLoggedIn`, `NoRight` or `KeysUnavailable`.
+        Raises `NotLoggedIn`, `NoRight`, `KeysUnavailable` or `RecordUnavailable`.
         """
         scheme, _, credentials = authorization.partition(" ")
         given = HTTPAuthorizationCredentials(scheme=scheme, credentials=credentials)
-        token = await self.token(given if scheme.lower() == "bearer" else None)
-        return self.permit(token.subject, act)
+        return await self.check(given if scheme.lower() == "bearer" else None, act)
+
+    async def check(self, given: HTTPAuthorizationCredentials | None, act: Act, *, fresh: bool = False) -> Permit:
+        """The right to an act of whoever sends this token.
+
+        The record of access learns what is asked for, by whom and by which right. An act that changes something is on
+        record before its right is given.
+
+        Raises `NotLoggedIn`, `NoRight`, `KeysUnavailable` or `RecordUnavailable`.
+        """
+        asked = PRESENT.get()
+        asked.act = act
+        token = await self.token(given)
+        asked.person, asked.client = token.subject, token.client
+        permit = self.permit(token.subject, act)
+        asked.roles = tuple(sorted({post.role.value for post in permit.posts}))
+        if fresh and (token.authenticated_at is None or machine_now() - token.authenticated_at > FRESH):
+            challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
+            raise NotLoggedIn(challenge, "log in once more before this act", "办理此事前请再次登录确认")
+        await asked.permitted(asked)
+        return permit
 
     def acts(self, person: str) -> frozenset[Act]:
         """All acts to which a person has a right today."""
@@ -154,12 +183,7 @@ class Check:
         self._access = access
 
     async def __call__(self, given: Given) -> Permit:
-        token = await self._access.token(given)
-        permit = self._access.permit(token.subject, self.act)
-        if self.fresh and (token.authenticated_at is None or machine_now() - token.authenticated_at > FRESH):
-            challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
-            raise NotLoggedIn(challenge, "log in once more before this act", "办理此事前请再次登录确认")
-        return permit
+        return await self._access.check(given, self.act, fresh=self.fresh)
 
 
 def scope_covers(post: HeldPost, act: Act, department: str, region: str, item: str) -> bool:

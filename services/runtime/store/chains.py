@@ -47,7 +47,7 @@ _CREATE = (
     """
     CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF TG_OP = 'DELETE' AND current_setting('onedoor.retention', true) = TG_TABLE_NAME THEN RETURN NULL; END IF;
+        IF TG_OP = 'DELETE' AND current_setting('onedoor.retention', true) = 'over' THEN RETURN NULL; END IF;
         RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
     END $$
     """,

@@ -91,7 +91,7 @@ _FIRST_CREATED = text("SELECT min(created_at) FROM outbox")
 
 _MESSAGES_BETWEEN = text("""
     SELECT created_at, event FROM outbox
-    WHERE created_at > :after AND created_at <= :until AND topic = ANY(:topics)
+    WHERE created_at > :after AND created_at <= :until AND topic = ANY(:topics) AND event LIKE ANY(:types)
     ORDER BY created_at, case_id, message_id FETCH FIRST :limit ROWS ONLY
 """)
 
@@ -147,10 +147,16 @@ async def first_created_at(connection: AsyncConnection) -> datetime | None:
 
 
 async def messages_between(
-    connection: AsyncConnection, after: datetime, until: datetime, topics: Sequence[str], limit: int
+    connection: AsyncConnection,
+    after: datetime,
+    until: datetime,
+    topics: Sequence[str],
+    types: Sequence[str],
+    limit: int,
 ) -> Sequence[Row[Any]]:
-    """At most ``limit`` messages of these topics, in the order of their creation."""
-    values = {"after": after, "until": until, "topics": topics, "limit": limit}
+    """At most ``limit`` messages of these topics and types, in the order of their creation."""
+    patterns = [f'%"type":"{one}"%' for one in types]
+    values = {"after": after, "until": until, "topics": topics, "types": patterns, "limit": limit}
     return (await connection.execute(_MESSAGES_BETWEEN, values)).all()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.store import chains, changed_cases, documents, rollouts
+from services.runtime.store import access_record, chains, changed_cases, documents, rollouts
 
 HERE = Path(__file__).parent
 
@@ -100,8 +100,8 @@ class Operations(Protocol):
 
 
 def create_runtime_tables(op: Operations) -> None:
-    """Create the tables that every service has: cases, outbox, dead letters, documents."""
-    for statement in (*_TABLES, *documents.TABLES):
+    """Create the tables that every service has: cases, outbox, dead letters, documents, record of access."""
+    for statement in (*_TABLES, *documents.TABLES, *access_record.TABLES):
         op.execute(statement)
 
 

@@ -74,9 +74,10 @@ WHY_STATEMENT = (
     (re.compile(r"FROM documents"), "now and then: whether there are newer rules"),
     (re.compile(r"FROM alerts|FROM digests|^UPDATE digest_deliveries"), "now and then: alerts for digests"),
     (
-        re.compile(r"journal_reached|min\(created_at\) FROM outbox|^SELECT clock_timestamp\(\) -"),
+        re.compile(r"journal_reached|min\(created_at\) FROM outbox|^SELECT clock_timestamp\(\) -|event LIKE ANY"),
         "now and then: messages for the journal",
     ),
+    (re.compile(r"access_chain|access_record"), "now and then: the record of access and its chain, without applicants"),
     (re.compile(r"changed_cases|FROM cases WHERE case_id = ANY|commitment_facts"), "counts many changed cases at once"),
     (re.compile(r"'jit'|typeinfo_tree"), "once a connection: asyncpg reads types"),
 )

@@ -153,7 +153,8 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
     )
     process = ServiceProcess(SERVICE, settings)
     process.access.holders = HOLDERS
-    pages = pages_application(SERVICE.name, SERVICE.pages(process) if SERVICE.pages is not None else None)
+    routes = SERVICE.pages(process) if SERVICE.pages is not None else None
+    pages = pages_application(SERVICE.name, routes, record=process.recorder)
     site = Site(SERVICE.name, application(SERVICE, process), pages)
     transport = httpx2.ASGITransport(site, client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=STAFF) as client:

@@ -163,7 +163,7 @@ async def prepare(path: Path, life: SimulatedCase, open_life: SimulatedCase, cou
                     if service in ("monitor", "intake"):
                         await stored_cases.insert_cases(connection, open_life.last(service), OPEN, first=count)
                     await stored_cases.insert_outbox(connection, life.published_by(service), count)
-                    if service == "monitor":  # the journal has had these messages for long
+                    if service in ("monitor", "intake"):  # the journal has had these messages for long
                         await connection.execute("UPDATE journal_reached SET created_at = clock_timestamp()")
                     await stored_cases.vacuum_and_checkpoint(connection)
                 finally:

@@ -124,6 +124,8 @@ async def test_guesses_are_slowed_down_and_the_wait_ends_by_itself(
         assert (await browser.log_in(person_id, "a wrong password")).status == 401
     assert (await browser.log_in(person_id, "a wrong password")).status == 429
     assert (await browser.log_in(person_id, PASSWORD)).status == 429, "not even with the right one"
+    locked_out = [entry.person_id for entry in await running.recorded() if entry.outcome == "locked out"]
+    assert locked_out == 2 * [person_id if person_id == "wang-fang" else None]
     running.clock.ahead = timedelta(seconds=3)
     assert (await browser.log_in(person_id, "a wrong password")).status == 401
     running.clock.ahead += timedelta(seconds=1)
@@ -282,8 +284,8 @@ async def test_the_way_back_survives_a_choice_after_an_error(browser: Browser) -
 
 async def test_the_record_cannot_be_changed(browser: Browser, running: Issuing) -> None:
     await browser.log_in("wang-fang", PASSWORD)
-    for statement in ("UPDATE record SET outcome = 'x'", "DELETE FROM record", "TRUNCATE record"):
-        with pytest.raises(DBAPIError, match="only added to"):
+    for statement in ("UPDATE access_record SET outcome = 'x'", "DELETE FROM access_record", "TRUNCATE access_record"):
+        with pytest.raises(DBAPIError, match="append-only"):
             await running.issuer.run(lambda connection, one=statement: connection.execute(text(one)))  # type: ignore[misc]
     assert await running.recorded() == [Entry("login", "password", "wang-fang", None, "127.0.0.1")]
 
@@ -298,7 +300,7 @@ async def test_what_ended_long_ago_is_deleted_and_what_is_open_stays(
     open_now = await pages.tokens()
 
     def rows(connection: Connection) -> list[int]:
-        tables = ["sessions", "grants", "codes", "refresh_tokens", "device_requests", "people", "record"]
+        tables = ["sessions", "grants", "codes", "refresh_tokens", "device_requests", "people", "access_record"]
         return [int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0) for table in tables]
 
     before = await running.issuer.run(rows)
@@ -329,7 +331,7 @@ async def test_no_secret_is_kept_as_it_is(pages: Program, browser: Browser, runn
         "browsers",
         "grants",
         "signing_keys",
-        "record",
+        "access_record",
     )
 
     def everything(connection: Connection) -> str:

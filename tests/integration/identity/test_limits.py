@@ -46,7 +46,7 @@ async def test_a_program_that_asks_too_often_is_told_to_slow_down(
         first = [(await ask())[0] for _ in range(FREE)]
         assert 429 not in first
         status, text, wait_s = await ask()
-        assert status == 429 and wait_s and 15 <= int(wait_s) <= 20
+        assert (status, wait_s) == (429, "20")
         assert '"slow_down"' in text
         assert (await ask(**OTHER))[0] == first[0], "another client is served"
 
@@ -57,8 +57,8 @@ async def test_a_browser_that_asks_too_often_sees_when_it_may_go_on(limited: Iss
         first = [(await browser.get(path)).status for _ in range(FREE)]
         assert 429 not in first
         refused = await browser.get(path, **{"Accept-Language": "zh"})
-        assert refused.status == 429 and 15 <= int(refused.headers["Retry-After"]) <= 20
-        assert f"{refused.headers['Retry-After']} 秒" in refused.text and "<h1>" in refused.text
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "20")
+        assert "20 秒" in refused.text and "<h1>" in refused.text
         assert (await browser.post("/login/passkey-options", {})).status == 429, "all pages count together"
         assert (await browser.get("/.well-known/openid-configuration")).status == 200
         assert (await browser.get(path, **OTHER)).status == first[0]

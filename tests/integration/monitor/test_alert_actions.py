@@ -264,7 +264,7 @@ async def test_of_two_holds_requested_at_the_same_time_one_begins(
 
 
 async def test_without_a_directory_nobody_has_a_right(monitor: MonitorProcess) -> None:
-    monitor.process.access = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today)
+    monitor.process.access = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today, monitor.process.recorder)
     refused = await monitor.http.post("/alerts/acknowledgements", json={"reason": "x", "alerts": [1]})
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:onedoor:problem:no-right")
     assert "onedoor directory apply" in refused.json()["detail"]

@@ -23,7 +23,7 @@ from tests.support.staff import STAFF
 def client(monitor: MonitorProcess, language: str = "en") -> httpx2.AsyncClient:
     """A client of the pages."""
     assert SERVICE.pages is not None
-    app = pages_application(SERVICE.name, SERVICE.pages(monitor.process))
+    app = pages_application(SERVICE.name, SERVICE.pages(monitor.process), record=monitor.process.recorder)
     headers = {**STAFF, "accept-language": language}
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here", headers=headers)
 

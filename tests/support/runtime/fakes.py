@@ -18,6 +18,7 @@ from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.clock import Clock, FileClock
 from services.runtime.failures import Failures
 from services.runtime.security.access import Access
+from services.runtime.security.access_record import AccessEntry, RecordUnavailable
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service
 from services.runtime.settings import Settings
@@ -26,6 +27,22 @@ from services.runtime.store.outbox import OutboxMessage
 from tests.support.staff import AUDIENCE, HOLDERS, ISSUER
 
 S = TypeVar("S", bound=Value)
+
+
+class MemoryRecord:
+    """A record of access in memory, or one that cannot be written."""
+
+    def __init__(self) -> None:
+        self.entries: list[AccessEntry] = []
+        self.unavailable = False
+
+    async def write(self, entry: AccessEntry) -> None:
+        if self.unavailable:
+            raise RecordUnavailable
+        self.entries.append(entry)
+
+    async def note(self, entry: AccessEntry) -> None:
+        await self.write(entry)
 
 
 class MemoryHost(Generic[S]):
@@ -37,7 +54,9 @@ class MemoryHost(Generic[S]):
         with TemporaryDirectory() as folder:  # the clock keeps its file open
             self.clock: Clock = FileClock.create(Path(folder) / "clock", at, speed=0)
         self.database = open_database(settings.database.get_secret_value(), "fake", 1)
-        self.access = Access(TokenVerifier(ISSUER.url, AUDIENCE), lambda: self.clock.now().astimezone(CHINA).date())
+        self.record = MemoryRecord()
+        tokens = TokenVerifier(ISSUER.url, AUDIENCE)
+        self.access = Access(tokens, lambda: self.clock.now().astimezone(CHINA).date(), self.record)
         self.access.holders = HOLDERS
         self.stopping = asyncio.Event()
         self.failures = Failures()

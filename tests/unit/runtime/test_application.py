@@ -16,7 +16,7 @@ from services.runtime.security.access import Access
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.store.database import DatabaseUnreachable
 from services.runtime.store.documents import UnusableVersion
-from tests.support.runtime.fakes import MemoryHost
+from tests.support.runtime.fakes import MemoryHost, MemoryRecord
 from tests.support.runtime.toy import AT, settings, toy
 from tests.support.staff import AUDIENCE, HOLDERS, ISSUER, TOKEN
 
@@ -60,11 +60,11 @@ def operated(
         return list(faults)
 
     routes = None if reader is None else topics.routes(reader, access())
-    return operator_application(served(lambda: None), found, lambda: list(impairments), routes)
+    return operator_application(served(lambda: None), found, lambda: list(impairments), routes, MemoryRecord())
 
 
 def access() -> Access:
-    found = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today)
+    found = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today, MemoryRecord())
     found.holders = HOLDERS
     return found
 
@@ -118,7 +118,7 @@ async def test_operators_read_the_description_of_the_api_and_of_nothing_else() -
         described = (await asking.get("/openapi.json")).json()
         assert (await asking.head("/metrics")).status_code == 200
     assert described["servers"] == [{"url": "/api/toy"}]
-    assert set(described["paths"]) == {"/route"}
+    assert set(described["paths"]) == {"/route", "/record"}
 
 
 async def test_the_public_learns_whether_a_replica_works_and_not_why_it_does_not() -> None:
@@ -179,8 +179,8 @@ async def test_an_operator_sees_and_resumes_paused_topics() -> None:
 
 async def test_a_process_that_does_not_know_the_directory_yet_asks_to_wait() -> None:
     known = False
-    unknown = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today, lambda: known)
-    app = web_application("operator", topics.routes(Reader(), unknown))
+    unknown = Access(TokenVerifier(ISSUER.url, AUDIENCE), date.today, MemoryRecord(), lambda: known)
+    app = web_application("operator", topics.routes(Reader(), unknown), record=MemoryRecord())
     async with client(app, TOKEN) as operator:
         waiting = await operator.get("/topics")
         assert (waiting.status_code, waiting.headers["retry-after"]) == (503, "1")

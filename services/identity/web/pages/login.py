@@ -77,7 +77,11 @@ async def _by_password(page: PageRequest) -> Response:
 
     def begin(connection: Connection) -> datetime | Person | None:
         opens = attempts.take(connection, _subjects(page, connection, person_id), page.now)
-        return opens if opens is not None else people.find(connection, person_id)
+        person = people.find(connection, person_id)
+        if opens is None:
+            return person
+        page.record(connection, Entry("login", "locked out", None if person is None else person.person_id))
+        return opens
 
     found = await issuer.run(begin)
     if isinstance(found, datetime):

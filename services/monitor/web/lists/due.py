@@ -18,10 +18,8 @@ from services.monitor.store.lists import due
 from services.monitor.store.lists.filters import Selection
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
-    AS_FILE,
     MAX_DAYS,
     CountsQuery,
-    Form,
     ListedCommitment,
     ListQuery,
     list_file,
@@ -30,6 +28,7 @@ from services.monitor.web.lists.list_page import (
     total,
 )
 from services.monitor.web.routers import monitor_router
+from services.runtime.http.files import AS_FILE, Form
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

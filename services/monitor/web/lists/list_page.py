@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, cast
 
 from fastapi import Response
@@ -20,28 +19,18 @@ from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
 from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor, GroupBy, Query, parse_cursor
 from services.monitor.store.lists.query_limits import LimitedQueries, QueryTooLarge, TooManyQueries
-from services.runtime.http import csv, xlsx
 from services.runtime.http.csv import Cell, Cells
+from services.runtime.http.files import Form, file_response
 from services.runtime.http.problems import Problem
+from services.runtime.security.access_record import count_rows
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 """Rows of a page."""
 
 MAX_DAYS = 366
 
-AS_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {csv.MEDIA_TYPE: {}, xlsx.MEDIA_TYPE: {}}}}
-"""The ``responses`` of an endpoint that also answers with a file."""
-
 _STREAMED = {"yield_per": 500}
 """Rows of a file that are in memory at a time."""
-
-
-class Form(StrEnum):
-    """The form of a list."""
-
-    JSON = "json"
-    CSV = "csv"
-    XLSX = "xlsx"
 
 
 class ListQuery(CommitmentFilter):
@@ -92,6 +81,7 @@ async def list_page(queries: LimitedQueries, limit: int | None, page: Page, view
     async with problems(), queries.query() as connection:
         rules = await rule_store.in_force(connection)
         rows = await page(connection, rules, limit + 1)  # one more, which shows whether there is a next page
+    count_rows(min(len(rows), limit))
     return {"commitments": [view(row, rules) for row in rows[:limit]], "next": _next_page(rows, limit)}
 
 
@@ -118,15 +108,6 @@ async def list_file(
 ) -> Response:
     """A list as a file. Raises `Problem` (503) under load."""
     return await file_response(form, name, tuple(columns.model_fields), _parts(queries, query, view))
-
-
-async def file_response(
-    form: Form, name: str, heads: Sequence[str], batches: AsyncGenerator[list[Cells], None]
-) -> Response:
-    """A file of this form, which is not JSON. Raises what the first batch raises."""
-    if form is Form.XLSX:
-        return await xlsx.xlsx_response(name, heads, batches)
-    return await csv.csv_response(name, heads, batches)
 
 
 async def _parts(

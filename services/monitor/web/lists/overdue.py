@@ -18,9 +18,7 @@ from services.monitor.store.lists.due import days_left
 from services.monitor.store.lists.filters import Selection
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
-    AS_FILE,
     CountsQuery,
-    Form,
     ListedCommitment,
     ListQuery,
     list_file,
@@ -29,6 +27,7 @@ from services.monitor.web.lists.list_page import (
     total,
 )
 from services.monitor.web.routers import monitor_router
+from services.runtime.http.files import AS_FILE, Form
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -210,9 +210,22 @@ def _side_timers(case: CaseRecord) -> Iterator[Envelope[Message]]:
         report = cast(SideTimersReported, _decoded(case, message).data)
         for timer in report.timers:
             if timer.commitment not in known:
-                yield _command(case, "intake", StartTimer(**dict(timer)), message)
+                start = StartTimer(
+                    commitment=timer.commitment,
+                    owner=timer.owner,
+                    limits=timer.limits,
+                    started_at=timer.started_at,
+                    by=timer.started_by,
+                    on_behalf_of=timer.started_on_behalf_of,
+                )
+                yield _command(case, "intake", start, message)
             if timer.ended_at is not None and known.get(timer.commitment) != timer:
-                end = EndTimer(commitment=timer.commitment, ended_at=timer.ended_at)
+                end = EndTimer(
+                    commitment=timer.commitment,
+                    ended_at=timer.ended_at,
+                    by=timer.ended_by,
+                    on_behalf_of=timer.ended_on_behalf_of,
+                )
                 yield _command(case, "intake", end, message)
             known[timer.commitment] = timer
 

@@ -13,18 +13,10 @@ from services.intake.core.state import Case
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
 from services.runtime.settings import Settings
+from tests.support.applications import APPLICATION
 from tests.support.messages import MONDAY
-from tests.support.persons import CITIZEN_NUMBER
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.staff import STAFF
-
-APPLICATION: dict[str, Any] = {
-    "bundle": "transfer-property",
-    "applicant": {"kind": "person", "name": "王小明", "id_number": CITIZEN_NUMBER},
-    "materials": ["identity", "房屋买卖合同", "Certificate of title"],
-    "region": "110105",
-    "channel": "window",
-}
 
 
 def intake(systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any) -> MemoryHost[Case]:

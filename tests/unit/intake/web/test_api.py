@@ -16,12 +16,13 @@ from services.intake.core.state import Case
 from services.runtime.batch.queue import Overloaded
 from services.runtime.http.app import application
 from services.runtime.store.database import DatabaseUnreachable
+from tests.support.applications import APPLICATION
 from tests.support.messages import MONDAY
 from tests.support.persons import CITIZEN_NUMBER, CREDIT_CODE, REGION
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.staff import TOKEN
 from tests.unit.intake.core.cases import CASE, after, step_report
-from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, post, problem
+from tests.unit.intake.web.endpoints import client_of, intake, post, problem
 
 BORN_TOMORROW = citizen_number(MONDAY.date() + timedelta(days=1), 1, REGION)
 BORN_1850 = citizen_number(date(1850, 1, 1), 1, REGION)

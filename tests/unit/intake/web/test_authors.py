@@ -10,9 +10,10 @@ from contracts.messages.documents import Absence, PostsPublished, PublishedPost
 from contracts.rights.holders import Holders
 from contracts.rights.table import Role
 from services.intake.core.state import Case
+from tests.support.applications import APPLICATION
 from tests.support.runtime.fakes import MemoryHost
 from tests.support.staff import ISSUER
-from tests.unit.intake.web.endpoints import APPLICATION, client_of, intake, pass_time, problem
+from tests.unit.intake.web.endpoints import client_of, intake, pass_time, problem
 
 ELSEWHERE = "650102"
 

@@ -1,0 +1,1 @@
+"""``onedoor record``: checks and exports of the record of access."""
