@@ -16,6 +16,7 @@ from services.operator.documents.directory import app as directory
 from services.operator.documents.rules import app as rules
 from services.operator.figures.command import app as figures
 from services.operator.journal.command import app as journal
+from services.operator.login.command import add_commands as add_login
 from services.operator.options import Database, DatabaseOptions, Folder, process_name, service_name
 from services.operator.output import print_result, stop, wrong_option
 from services.operator.people.command import app as people
@@ -39,6 +40,7 @@ app.add_typer(record, name="record")
 app.add_typer(people, name="people")
 app.add_typer(rules, name="rules")
 app.add_typer(times, name="times")
+add_login(app)
 
 MAX_REPLICAS = 64
 

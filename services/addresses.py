@@ -22,12 +22,13 @@ class NoAddresses(BilingualError):
 class Addresses:
     """Addresses of databases, passwords included: not for logs.
 
-    ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system. ``issuer`` is empty where
-    logins have another issuer.
+    ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system. ``issuer_database`` is empty
+    where logins have another issuer. ``issuer`` is the address of the issuer itself, as browsers reach it.
     """
 
     services: Mapping[str, str]
     ledgers: Mapping[str, str]
+    issuer_database: str = ""
     issuer: str = ""
 
 
@@ -45,7 +46,8 @@ def read_addresses(folder: Path) -> Addresses:
     file = folder / FILE_NAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return Addresses(content["services"], content["ledgers"], content.get("issuer", ""))
+        issuer_database, issuer = content.get("issuer_database", ""), content.get("issuer", "")
+        return Addresses(content["services"], content["ledgers"], issuer_database, issuer)
     except (FileNotFoundError, NotADirectoryError):
         raise NoAddresses(
             f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE",

@@ -26,6 +26,9 @@ PAGES: Mapping[str, tuple[str, ...]] = {
 PUBLIC_PAGES: Mapping[str, tuple[str, ...]] = {"intake": ("apply", "track", "published", "complaints", "verify")}
 """The first segments of the paths of a service's pages that anybody may see."""
 
+COMMAND_LINE = "command-line"
+"""The name of the command line among the programs that the issuer knows."""
+
 
 class DepartmentError(BilingualError):
     """The installed departments cannot be used as they are. The message names them and the reason."""

@@ -19,6 +19,9 @@ directory in force (`onedoor directory`), of which each has a role. What the tab
   recorded with both names.
 - **Apart.** Three powers are kept apart: to approve, to manage, to supervise (审批、管理、监督三分离). No person holds
   posts of two of them, unless the directory says `powers_apart: false`, as a place with one person must.
+- **Four eyes.** A change of rules, directory or calendar is proposed by one person and put in force by another one:
+  by a command ([operate.md](operate.md#logins)), or by an endpoint within five minutes of a login. Where one person
+  does all, the directory says `four_eyes: false`, and each block of the journal says so.
 - **Programs** have posts as well: the subject of their token is their name in the directory.
 - **An appeal** is not decided by the person who made it, and only within five minutes of a login.
 

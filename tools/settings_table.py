@@ -20,6 +20,7 @@ from services.identity.settings import IdentitySettings
 from services.intake.settings import IntakeSettings
 from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
+from services.operator.login.settings import LoginSettings
 from services.runtime.security.encryption import EncryptionSettings
 from services.runtime.settings import HttpSettings, Settings
 
@@ -67,6 +68,12 @@ _BEFORE_DEPARTMENTS = (
 )
 
 _AFTER_DEPARTMENTS = (
+    Group(
+        "Commands under a login",
+        "Read by commands that change something, where they are not read by services as well.",
+        LoginSettings,
+        Settings,
+    ),
     Group(
         "The audit", "Read by `onedoor audit`, where they are not read by services as well.", AuditSettings, Settings
     ),

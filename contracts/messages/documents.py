@@ -1,4 +1,5 @@
-"""Documents that every process keeps: at present the posts of the directory, from which rights follow."""
+"""Documents that every process keeps: the posts of the directory, from which rights follow, and the almanac, by which
+time is counted."""
 
 from datetime import date
 from typing import ClassVar
@@ -6,6 +7,7 @@ from typing import ClassVar
 from contracts.envelope import Code, Document, Name
 from contracts.messages.fields import PersonId
 from contracts.values import Value
+from contracts.working_time.almanac import Almanac
 
 
 class Absence(Value):
@@ -58,3 +60,14 @@ class PostsPublished(Document):
     leave: tuple[Absence, ...] = ()
     powers_apart: bool = True
     """Whether no person holds posts of two powers."""
+    four_eyes: bool = True
+    """Whether changes of rules, directory and calendar need a second person."""
+
+
+class AlmanacPublished(Document):
+    """The calendars and office hours in force, by which due dates are computed."""
+
+    type: ClassVar[str] = "onedoor.almanac.published.v1"
+    kind: ClassVar[str] = "calendars"
+
+    almanac: Almanac

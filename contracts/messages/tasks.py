@@ -161,8 +161,10 @@ class TaskCorrected(Message):
     document: Name | None = None
     opinion: Annotated[str, Field(max_length=2000)] = ""
     decided_at: Instant | None = None
-    by: Name
-    """The operator."""
+    by: PersonId | None = None
+    """The operator; None where no directory was in force."""
+    on_behalf_of: PersonId | None = None
+    """The person on leave for whom a deputy has done it."""
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     corrected_at: Instant
 

@@ -14,6 +14,8 @@ class Holders:
 
     def __init__(self, published: PostsPublished) -> None:
         self.powers_apart = published.powers_apart
+        self.four_eyes = published.four_eyes
+        """Whether changes of rules, directory and calendar need a second person."""
         self._leave = leave_by_person(published.leave)
         self._posts: dict[str, list[PublishedPost]] = {}
         """The posts that a person holds or is a deputy for."""

@@ -74,6 +74,7 @@ class Act(StrEnum):
     READ_ISSUE = "issue.read"
     """Failures of the platform itself, which no department answers for."""
     READ_BOARD = "board.read"
+    RECOUNT_FIGURES = "board.recount"
     READ_DIGEST = "digest.read"
     RETRY_DIGEST = "digest.retry"
     READ_RULES = "rules.read"
@@ -175,6 +176,7 @@ RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
         Act.READ_DEAD_LETTER: Extent.ALL,
         Act.SETTLE_DEAD_LETTER: Extent.ALL,
         Act.RESUME_TOPIC: Extent.ALL,
+        Act.RECOUNT_FIGURES: Extent.ALL,
         Act.MANAGE_PEOPLE: Extent.ALL,
     },
     Role.IMPORTING_SYSTEM: {Act.IMPORT_CASES: Extent.POST, Act.READ_TIME: Extent.POST},

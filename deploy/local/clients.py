@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy.local.site import Site
 from services.files import PRIVATE, complete_file
-from services.registry import FRONT
+from services.registry import COMMAND_LINE, FRONT
 
 PAGES = "pages"
 """The name of the program of the pages, which is the front."""
@@ -34,7 +34,7 @@ def write_clients(folder: Path, site: Site) -> Path:
             "scopes": ["openid"],
         },
         {
-            "client_id": "command-line",
+            "client_id": COMMAND_LINE,
             "name": "Command line of onedoor",
             "name_zh": "一门通命令行",
             "grants": ["device_code"],

@@ -75,7 +75,7 @@ class Platform:
     @property
     def issuer_database(self) -> str:
         """The address of the issuer's database, with its password: not for logs."""
-        return self._wiring.addresses().issuer
+        return self._wiring.addresses().issuer_database
 
     async def start(self) -> None:
         """Start everything and return when it is ready."""

@@ -87,7 +87,8 @@ class Wiring:
         return Addresses(
             services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
             ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
-            issuer=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
+            issuer_database=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
+            issuer=self._options.extra.get("*", {}).get(ISSUER) or self._login_issuer,
         )
 
     @property
@@ -151,6 +152,11 @@ class Wiring:
             "ONEDOOR_SECRET_KEY": self._site.secret("front-key"),
         }
 
+    @property
+    def _login_issuer(self) -> str:
+        """The address of the issuer whose logins count: of another one, where the environment names it."""
+        return os.environ.get(ISSUER) or self.front_address
+
     def _issuer(self) -> Environment:
         return {
             "ONEDOOR_ISSUER": self.front_address,
@@ -187,7 +193,7 @@ class Wiring:
 
     def _service(self, name: str) -> Environment:
         return {
-            ISSUER: os.environ.get(ISSUER) or self.front_address,
+            ISSUER: self._login_issuer,
             "ONEDOOR_SERVICE": name,
             "ONEDOOR_KAFKA": self._kafka,
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{name}"),

@@ -1,5 +1,6 @@
 """All SQL of the replay: it reads monitor's database."""
 
+import asyncio
 from datetime import datetime
 
 from sqlalchemy import text
@@ -9,6 +10,9 @@ from services.intake.documents import ALMANAC
 from services.monitor.core.rules import RuleSet
 from services.monitor.store.rule_store import RULES
 from services.runtime.store import documents
+
+_POLL_S = 0.1
+"""Machine seconds between two looks whether intake follows."""
 
 _COUNTS = text("""
     SELECT count(*) FILTER (WHERE state LIKE '%"matter":%') AS opened,
@@ -34,9 +38,14 @@ async def pending_deadlines(monitor: AsyncEngine, now: datetime) -> int:
 
 
 async def put_rules_in_force(monitor: AsyncEngine, intake: AsyncEngine, rules: RuleSet) -> None:
-    """Put these rules in force at both services. Call it before the first case: then no deadline is recomputed."""
-    summary = f"rules {rules.rules.version}"
+    """Put these rules in force, and wait until intake follows. Call it before the first case: then no deadline is
+    recomputed."""
     async with monitor.begin() as connection:
-        await documents.put(connection, RULES, rules, summary)
-    async with intake.begin() as connection:
-        await documents.put(connection, ALMANAC, rules.almanac, summary)
+        await documents.put(connection, RULES, rules, f"rules {rules.rules.version}")
+    almanac = documents.written(rules.almanac)
+    while True:
+        async with intake.connect() as connection:
+            found = await documents.in_force(connection, ALMANAC.kind)
+        if found is not None and found.body == almanac:
+            return
+        await asyncio.sleep(_POLL_S)

@@ -10,7 +10,7 @@ from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
 from services.intake.core.handle import handle
 from services.intake.core.state import Case
-from services.intake.documents import ALMANAC
+from services.intake.documents import ALMANAC, keep
 from services.intake.web.api import routes
 from services.runtime.service import Service
 
@@ -30,5 +30,6 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routes=routes,
     documents=(ALMANAC,),
+    received=keep,
     decisions=(CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported),
 )

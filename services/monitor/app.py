@@ -19,7 +19,7 @@ from services.monitor.store import rule_store
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
-from services.monitor.web import alerts, cases, digests, directory, rules, stream
+from services.monitor.web import alerts, cases, digests, directory, proposals, rules, stream
 from services.monitor.web.actions import alert_actions, doubtful_times, holds
 from services.monitor.web.board import board
 from services.monitor.web.board import cases as board_cases
@@ -55,7 +55,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All endpoints of monitor."""
     router = APIRouter()
     queries = LimitedQueries(host.database)
-    for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, rules, stream):
+    for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, proposals, rules, stream):
         router.include_router(part.routes(host))
     for limited in (board_cases, cases, due, overdue):
         router.include_router(limited.routes(host, queries))
@@ -81,5 +81,5 @@ SERVICE = Service(
     decisions=DECISIONS,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
     records_changes=True,
-    published=directory_store.posts_in_force,
+    published=(directory_store.posts_in_force, rule_store.almanac_in_force),
 )

@@ -42,7 +42,7 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
     A folder takes precedence over an address, which may come from the environment. Without both, the default folder
     of ``onedoor up`` is meant. Raises WrongChoice.
     """
-    address, folder = options
+    address, folder = options.address, options.folder
     if address and folder is None:
         _check(address)
         if PLACE in address:
@@ -57,8 +57,8 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
     services = dict(kept.services)
     if service is None:
         return services
-    if service == ISSUER and kept.issuer:
-        return {service: kept.issuer}
+    if service == ISSUER and kept.issuer_database:
+        return {service: kept.issuer_database}
     if service not in services:
         known = ", ".join(services)
         raise WrongChoice(
@@ -117,6 +117,17 @@ def on_service(service: str | None, options: DatabaseOptions, work: Callable[[As
         return on(next(iter(databases.values())), work)
     except Unreachable as error:
         raise stop(error.en, error.zh) from None
+
+
+def need_own_databases(options: DatabaseOptions, *services: str) -> None:
+    """End the command if all of these services would have one database by these options."""
+    if options.address and options.folder is None and PLACE not in options.address:
+        names, names_zh = " and ".join(services), "、".join(services)
+        raise wrong_option(
+            f"{names} each have their own: put {PLACE} in it",
+            f"{names_zh} 各有数据库，地址中请写 {PLACE}",
+            "--database",
+        )
 
 
 def why_unusable(error: BaseException) -> tuple[str, str]:

@@ -19,6 +19,14 @@ Folder = Annotated[
     Path | None,
     typer.Option(help="Folder of an 'onedoor up'. It takes precedence over an address; the default is 'data'."),
 ]
+Issuer = Annotated[
+    str,
+    typer.Option(
+        envvar="ONEDOOR_ISSUER",
+        show_envvar=True,
+        help="Address of the issuer of logins, such as https://login.example.gov.cn; else that of the folder.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Calendars = Annotated[Path, typer.Option(help="Folder of the notices of holidays that are in force.")]
 
@@ -28,10 +36,14 @@ DAY = "%Y-%m-%d"
 
 
 class DatabaseOptions(NamedTuple):
-    """The databases of a command as they were named: by an address, by the folder of an ``onedoor up``, or not."""
+    """The databases of a command as they were named: by an address, by the folder of an ``onedoor up``, or not.
+
+    ``issuer``: the issuer of logins, for a command that changes something, if it was named.
+    """
 
     address: str
     folder: Path | None
+    issuer: str = ""
 
 
 def case_number(case: str | None) -> str | None:

@@ -45,7 +45,7 @@ from services.runtime.journal.blocks import signing_key
 from services.runtime.journal.decisions import Decisions
 from services.runtime.journal.writer import JournalWriter
 from services.runtime.kafka.consumer import Consumer
-from services.runtime.kafka.documents import Documents, Published
+from services.runtime.kafka.documents import Documents
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
 from services.runtime.security.access import Access
@@ -122,7 +122,7 @@ class ServiceProcess(Generic[S]):
         self.consumer = Consumer(settings, own_topics, service.consumes, self.queue, self.clock, self.failures)
         self._topics = Topics(settings, all_topics)
         self._tokens = TokenVerifier(settings.issuer or "", settings.audience, subject_claim=settings.subject_claim)
-        self.documents = Documents(settings, self.database, self.failures, self._follow)
+        self.documents = Documents(settings, self.database, self.failures, self._follow, service.received)
         self.recorder = AccessRecorder(self.database, self.failures)
         self.access = Access(
             self._tokens,
@@ -227,9 +227,8 @@ class ServiceProcess(Generic[S]):
         self._start_loop(Loop("flush", flush, FLUSH_S))
         self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
         self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, RETENTION_ADVICE))
-        if self.service.published is not None:
-            publish = partial(self._publish, self.service.published)
-            self._start_loop(Loop("documents", publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
+        if self.service.published:
+            self._start_loop(Loop("documents", self._publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
         key = signing_key(settings.secret_key.get_secret_value())
         if self.service.decisions:
             journal = JournalWriter(self.database, key, JOURNAL, Decisions(self.service.decisions))
@@ -289,8 +288,9 @@ class ServiceProcess(Generic[S]):
         poll = partial(calls.poll_once, settings.batch)
         self._start_loop(Loop("poll", poll, settings.poll_interval_s, POLL_ADVICE))
 
-    async def _publish(self, published: Published) -> bool:
-        await self.documents.publish(published)
+    async def _publish(self) -> bool:
+        for published in self.service.published:
+            await self.documents.publish(published)
         return False
 
     def _follow(self, document: Document) -> None:

@@ -92,7 +92,8 @@ class Service(Generic[S]):
     ``decisions``: the messages of the service that go into its journal, which needs `tables.create_journal`.
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
-    ``published``: gives the document in force that other services follow, if the service has one.
+    ``published``: each gives a document in force that other services follow.
+    ``received``: keeps a document of another service in a form of the service's own, in the same transaction.
     """
 
     name: str
@@ -110,7 +111,8 @@ class Service(Generic[S]):
     decisions: tuple[type[Message], ...] = ()
     documents: tuple[VersionedDocument[Any], ...] = ()
     records_changes: bool = False
-    published: Callable[[AsyncConnection], Awaitable[Document | None]] | None = None
+    published: tuple[Callable[[AsyncConnection], Awaitable[Document | None]], ...] = ()
+    received: Callable[[AsyncConnection, Document], Awaitable[None]] | None = None
 
     @property
     def source(self) -> str:

@@ -42,10 +42,9 @@ PUBLIC = {
 """The endpoints without an act, and why."""
 
 NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.READ_JOURNAL, Act.MANAGE_PEOPLE} | {
-    Act.CHANGE_RULES,
-    Act.CHANGE_DIRECTORY,
     Act.READ_DEAD_LETTER,
     Act.SETTLE_DEAD_LETTER,
+    Act.RECOUNT_FIGURES,
 }
 """Acts that are commands, or belong to pages."""
 

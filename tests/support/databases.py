@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts.messages.documents import PostsPublished
 from deploy.local.engines import Engines
+from services.operator.databases import connected
+from services.runtime.kafka.documents import FOLLOWED
+from services.runtime.store import documents
 
 
 @contextmanager
@@ -26,3 +30,13 @@ def migrated(engines: Engines, service: str, migrations: Path) -> str:
     if asyncio.run(engines.postgres.create_database(name, template="template0")):
         migrate(service, migrations, engines.database_url(name))
     return name
+
+
+def put_posts_in_force(address: str, posts: PostsPublished) -> None:
+    """Put the posts of a directory in force in the database of a service."""
+
+    async def main() -> None:
+        async with connected(address) as database, database.begin() as connection:
+            await documents.put(connection, FOLLOWED[posts.kind], posts, "for a test")
+
+    asyncio.run(main())

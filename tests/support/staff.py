@@ -81,7 +81,9 @@ TOKEN = ISSUER.token(EVERYBODY)
 STAFF = {"Authorization": f"Bearer {TOKEN}"}
 
 POSTS = PostsPublished(
-    posts=tuple(PublishedPost(role=role.value, person=EVERYBODY) for role in Role), powers_apart=False
+    posts=tuple(PublishedPost(role=role.value, person=EVERYBODY) for role in Role),
+    powers_apart=False,
+    four_eyes=False,
 )
 HOLDERS = Holders(POSTS)
 
@@ -98,6 +100,7 @@ def with_everybody(directory: DirectoryFile) -> DirectoryFile:
         posts=(*directory.posts, *posts),
         roles={**directory.roles, **{f"every-{role.value}": role for role in Role}},
         powers_apart=False,
+        four_eyes=False,
     )
 
 

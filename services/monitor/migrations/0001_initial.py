@@ -6,7 +6,13 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store.tables import create_changed_cases, create_journal, create_rollouts, create_runtime_tables
+from services.runtime.store.tables import (
+    create_changed_cases,
+    create_journal,
+    create_proposals,
+    create_rollouts,
+    create_runtime_tables,
+)
 
 revision = "0001"
 down_revision = None
@@ -229,6 +235,7 @@ _BOARD = (
 def upgrade() -> None:
     create_runtime_tables(op)
     create_rollouts(op)
+    create_proposals(op)
     create_changed_cases(op)
     create_journal(op)
     for statement in (*_ALERTS, *_NOTIFICATIONS, *_BOARD):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.bilingual import both
 from contracts.core import Core
+from contracts.messages.documents import AlmanacPublished
 from services.monitor.core.handle import handle
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.core.state import MonitoredCase
@@ -35,6 +37,17 @@ def core_for(number: int, content: RuleSet) -> Core[MonitoredCase]:
 RULES = VersionedDocument("rules", RuleSet, shipped=lambda: shipped().rule_set, core_for=core_for)
 
 
+def summary(before: RuleSet | None, after: RuleSet) -> str:
+    """The changes of a version in one line, for its history."""
+    known = {notice.version for notice in before.notices} if before is not None else set()
+    changed = [notice.version for notice in after.notices if notice.version not in known]
+    if before is None or before.rules != after.rules:
+        changed.append(f"rules {after.rules.version}")
+    if before is None or before.almanac.published != after.almanac.published:
+        changed.append(after.almanac.published.version)
+    return ", ".join(changed) or both("notices removed", "已移除通知")
+
+
 @lru_cache(maxsize=8)
 def parse(number: int, body: str) -> Rules:
     """The rules of a stored version. Raises `services.runtime.store.documents.UnusableVersion`."""
@@ -56,3 +69,17 @@ async def in_force(connection: AsyncConnection) -> Rules:
     """The rules in force. Raises `services.runtime.store.documents.UnusableVersion`."""
     found = await documents.in_force(connection, RULES.kind)
     return parse(found.number, found.body) if found is not None else shipped()
+
+
+async def almanac_in_force(connection: AsyncConnection) -> AlmanacPublished | None:
+    """The almanac of the rules in force, as other services follow it; None before monitor's first start.
+
+    Raises `services.runtime.store.documents.UnusableVersion`.
+    """
+    found = await documents.in_force(connection, RULES.kind)
+    return _almanac(found.number, found.body) if found is not None else None
+
+
+@lru_cache(maxsize=1)
+def _almanac(number: int, body: str) -> AlmanacPublished:
+    return AlmanacPublished(almanac=parse(number, body).rule_set.almanac)

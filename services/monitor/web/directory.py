@@ -27,6 +27,12 @@ class DirectoryView(Model):
     number: int
     summary: str = Field(description="The changes of this version.")
     made_at: datetime
+    author: PersonId | None = Field(description="The person who has made it; null for the first one.")
+    author_on_behalf_of: PersonId | None = Field(description="The person on leave for whom the author has acted.")
+    approver: PersonId | None = Field(
+        description="The second person, who has put it in force; null where one was enough."
+    )
+    approver_on_behalf_of: PersonId | None
     directory: DirectoryFile
 
 
@@ -62,8 +68,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
             found = await directory_store.latest(connection)
         if stored is None or found is None:
             raise _no_directory()
-        content = found[1].content
-        return DirectoryView(number=stored.number, summary=stored.summary, made_at=stored.made_at, directory=content)
+        version = stored._asdict()
+        del version["body"]
+        return DirectoryView(**version, directory=found[1].content)
 
     @router.get("/directory/recipients")
     async def recipients(

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from contracts.messages.fields import PersonId
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.rules import Rules, RuleSet
@@ -32,6 +33,14 @@ class RulesVersionView(Model):
     open_cases: int = Field(description="Open cases there are, about.")
     began_at: datetime | None
     done_at: datetime | None = Field(description="When every open case followed; null until then.")
+    author: PersonId | None = Field(
+        description="The person who has made it; null for a program, and before the first directory."
+    )
+    author_on_behalf_of: PersonId | None = Field(description="The person on leave for whom the author has acted.")
+    approver: PersonId | None = Field(
+        description="The second person, who has put it in force; null where one was enough."
+    )
+    approver_on_behalf_of: PersonId | None
 
 
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:

@@ -81,7 +81,7 @@ def targets(options: DatabaseOptions, settings: AuditSettings) -> Targets:
 
     Raises `WrongChoice`, which names the setting to change.
     """
-    address, folder = options
+    address, folder, _ = options
     if address and folder is None and PLACE not in address:
         raise WrongChoice(
             "ONEDOOR_DATABASE: each service has a database of its own: put {service} in it",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from services.operator.calendar.options import LimitOptions, region_code, with_limit
-from services.operator.options import CALENDARS, Calendars, Database, DatabaseOptions, Folder, Yes
+from services.operator.options import CALENDARS, Calendars, Database, DatabaseOptions, Folder, Issuer, Yes
 from services.operator.output import wrong_option
 
 app = typer.Typer(
@@ -71,14 +71,16 @@ def load(
         str | None, typer.Option(callback=region_code, help="Region of the notice if the file names none: CN-45.")
     ] = None,
     calendars: Calendars = CALENDARS,
+    issuer: Issuer = "",
     database: Database = "",
     folder: Folder = None,
     yes: Yes = False,
 ) -> None:
-    """Show the changes of a notice of holidays, ask for confirmation, and put it in force.
+    """Show the changes of a notice of holidays, ask for confirmation, and put it in force, or propose it to a second
+    person ('onedoor rules approve').
 
     Every open deadline is recalculated in the background.
     """
     from services.operator.calendar.notice import load_notice
 
-    load_notice(notice, region, calendars, DatabaseOptions(database, folder), yes=yes)
+    load_notice(notice, region, calendars, DatabaseOptions(database, folder, issuer), yes=yes)

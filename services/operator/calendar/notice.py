@@ -1,4 +1,4 @@
-"""Puts a notice of holidays in force: at monitor and intake, and in the folder of notices on this machine."""
+"""Puts a notice of holidays in force: at monitor, and in the folder of notices on this machine."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from contracts.bilingual import both
 from contracts.working_time import published_calendar
 from contracts.working_time.notices import NATION, InvalidNotice, Notice, changes, in_force
 from services.operator import notice_folder
-from services.operator.documents.rule_versions import apply_notices, day_lines, in_force_here
+from services.operator.documents.rule_versions import RULES, apply_notices, day_lines, in_force_here
+from services.operator.login.actor import Caller
 from services.operator.options import DatabaseOptions
 from services.operator.output import UNCHANGED, end, file_errors, print_result, stop, wrong_option
 from services.operator.text_files import read_document_text
@@ -40,22 +41,33 @@ def load_notice(file: Path, region: str | None, calendars: Path, options: Databa
     shipped = notice.region == NATION and notice.year < before.first_unpublished.year and not found
     if shipped or notice.version in before.version.split(", "):
         print_result(f"{notice.version} is in force already; nothing changes", "已经启用，没有变更")
+        if not shipped and notice not in notice_folder.notices(calendars):
+            _store(calendars, notice)
         return
+    caller = RULES.caller(options) if at_monitor is not None else Caller(None, four_eyes=False)
     for line in day_lines(found) if found else [both("no day is counted in another way", "没有一天改变计算方式")]:
         typer.echo(line)
     if not yes and not typer.confirm(both(f"Put {notice.version} in force?", "是否启用？")):
         raise stop(*UNCHANGED)
     # Monitor first: if its database cannot be reached, nothing has changed.
-    if at_monitor is not None:
-        apply_notices(options, at_monitor, [*others, notice])
-    with file_errors():
-        stored = notice_folder.put(calendars, notice)
-    print_result(f"stored as {stored}", f"已保存为 {stored}")
+    if at_monitor is not None and not apply_notices(options, at_monitor, [*others, notice], caller):
+        print_result(
+            "run this command again after the approval, so that this machine counts by the notice as well",
+            "批准后请再次运行本命令，使本机也按此通知计算",
+        )
+        return
+    _store(calendars, notice)
     if at_monitor is None:
         print_result(
             "it is not in force at monitor: name its database, or run 'onedoor rules apply' where it is",
             "尚未在 monitor 启用：请指定其数据库，或在其所在处运行 onedoor rules apply",
         )
+
+
+def _store(calendars: Path, notice: Notice) -> None:
+    with file_errors():
+        stored = notice_folder.put(calendars, notice)
+    print_result(f"stored as {stored}", f"已保存为 {stored}")
 
 
 def _read(file: Path, region: str | None) -> Notice:

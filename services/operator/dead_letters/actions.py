@@ -10,10 +10,13 @@ from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.bilingual import both
+from contracts.rights.actor import Actor
+from contracts.rights.table import Act
 from services.files import limited_content
 from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
 from services.operator.dead_letters.corrections import Corrected, NotCorrectable, corrected_record, parse_edit
 from services.operator.dead_letters.text import STATUS_ZH, as_utf8, detail, table
+from services.operator.login.actor import acting
 from services.operator.options import DatabaseOptions
 from services.operator.output import end, file_errors, print_remark, print_result, wrong_option
 from services.runtime.store import dead_letters
@@ -28,14 +31,6 @@ PIPED_WIDTH = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """The operator who settles a letter, and the reason, for the record."""
-
-    by: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Settled:
     """The result of a command. ``refused`` has a line for each letter that stays as it is."""
 
@@ -45,7 +40,7 @@ class Settled:
     """Whether the case may have more letters."""
 
 
-Settle: TypeAlias = Callable[[AsyncEngine, Sequence[int], str | None], Awaitable[Settled]]
+Settle: TypeAlias = Callable[[AsyncEngine, Sequence[int], str | None, Actor | None], Awaitable[Settled]]
 
 
 def list_letters(
@@ -106,7 +101,8 @@ def settle(
         raise wrong_option(
             "name either numbers of letters or a --case", "请填写死信编号，或用 --case 指定办件，二者选一"
         )
-    settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id))
+    actor = acting(options, service, Act.SETTLE_DEAD_LETTER)
+    settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id, actor))
     typer.echo(f"{both(*done)}: {', '.join(map(str, settled.numbers)) or both('none', '没有')}")
     for line in settled.refused:
         typer.echo(line, err=True)
@@ -122,11 +118,12 @@ def correct_letter(
     sets: Sequence[str],
     file: Path | None,
     *,
-    author: Author,
+    reason: str,
 ) -> None:
     """Publish a corrected record in place of one letter, and print what holds now."""
     with file_errors():
         content = limited_content(file) if file is not None else None
+    actor = acting(options, service, Act.SETTLE_DEAD_LETTER)
 
     async def work(database: AsyncEngine) -> Corrected:
         found = await dead_letters.letters(database, status=None, number=number)
@@ -136,9 +133,9 @@ def correct_letter(
         if letter.status != "parked":
             raise NotCorrectable(*_settled(letter))
         state = await state_of(database, letter.case_id)
-        made = corrected_record(letter, [parse_edit(one) for one in sets], content, author.by, author.reason, state)
+        made = corrected_record(letter, [parse_edit(one) for one in sets], content, actor, reason, state)
         if not await dead_letters.correct(
-            database, number, made.case_id, made.topic, made.event, by=author.by, reason=author.reason
+            database, number, made.case_id, made.topic, made.event, actor=actor, reason=reason
         ):
             raise NotCorrectable("has been settled meanwhile; nothing is left to do", "期间已处理，无须再操作")
         return made
@@ -154,23 +151,23 @@ def correct_letter(
     )
 
 
-async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None) -> Settled:
+async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None, actor: Actor | None) -> Settled:
     """Replay letters in the order in which they were parked. Those that cannot be replayed stay parked."""
     found, missing, more = await _wanted(database, numbers, case_id)
     obstacles = {letter.number: why for letter in found if (why := obstacle(letter)) is not None}
     good = tuple(letter.number for letter in found if letter.number not in obstacles)
-    await dead_letters.replay(database, good)
+    await dead_letters.replay(database, good, actor)
     return Settled(good, (*missing, *(_about(number, why) for number, why in obstacles.items())), more)
 
 
 async def drop(
-    database: AsyncEngine, numbers: Sequence[int], case_id: str | None, author: Author | None = None
+    database: AsyncEngine, numbers: Sequence[int], case_id: str | None, actor: Actor | None, *, reason: str | None
 ) -> Settled:
-    """Drop letters. They remain on record, with the author and the reason if there are any."""
+    """Drop letters. They remain on record, with the person and the reason if there are any."""
     found, missing, more = await _wanted(database, numbers, case_id)
     good = tuple(letter.number for letter in found if letter.status == "parked")
     settled = tuple(_about(one.number, _settled(one)) for one in found if one.status != "parked")
-    await dead_letters.drop(database, good, author.by if author else None, author.reason if author else None)
+    await dead_letters.drop(database, good, actor, reason)
     return Settled(good, (*missing, *settled), more)
 
 

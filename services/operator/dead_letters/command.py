@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder, case_number, service_name
+from services.operator.options import Database, DatabaseOptions, Folder, Issuer, case_number, service_name
 
 app = typer.Typer(help="List records that could not be processed; replay, correct or drop them.", no_args_is_help=True)
 
@@ -60,19 +60,23 @@ def show(
 
 @app.command()
 def replay(
-    numbers: Numbers = None, case: Case = None, service: Service = None, database: Database = "", folder: Folder = None
+    numbers: Numbers = None,
+    case: Case = None,
+    service: Service = None,
+    issuer: Issuer = "",
+    database: Database = "",
+    folder: Folder = None,
 ) -> None:
     """Publish letters on their topics again, in order. The service does so at once, or at its next start."""
     from services.operator.dead_letters import actions
 
-    options = DatabaseOptions(database, folder)
+    options = DatabaseOptions(database, folder, issuer)
     raise typer.Exit(actions.settle(("replayed", "已重放"), actions.replay, numbers, case, service, options))
 
 
 @app.command()
 def correct(
     number: Annotated[int, typer.Argument(min=1, help="Number of the letter.")],
-    by: Annotated[str, typer.Option(help="The name of the operator, for the record.")],
     reason: Annotated[str, typer.Option(help="The reason, for the record.")],
     sets: Annotated[
         list[str] | None,
@@ -80,6 +84,7 @@ def correct(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="File with the whole corrected content, JSON.")] = None,
     service: Service = None,
+    issuer: Issuer = "",
     database: Database = "",
     folder: Folder = None,
 ) -> None:
@@ -88,25 +93,24 @@ def correct(
     For an answer of a department that contradicts an earlier one: the corrected answer holds, and its number in place
     of every other one of the task.
     """
-    from services.operator.dead_letters.actions import Author, correct_letter
+    from services.operator.dead_letters.actions import correct_letter
 
-    correct_letter(number, service, DatabaseOptions(database, folder), sets or (), file, author=Author(by, reason))
+    correct_letter(number, service, DatabaseOptions(database, folder, issuer), sets or (), file, reason=reason)
 
 
 @app.command()
 def drop(
     numbers: Numbers = None,
     case: Case = None,
-    by: Annotated[str, typer.Option(help="The name of the operator, for the record.")] = "",
     reason: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
     service: Service = None,
+    issuer: Issuer = "",
     database: Database = "",
     folder: Folder = None,
 ) -> None:
     """Drop letters. They remain on record until their retention ends, and cannot be replayed."""
     from services.operator.dead_letters import actions
 
-    author = actions.Author(by, reason) if by or reason else None
-    options = DatabaseOptions(database, folder)
-    work = partial(actions.drop, author=author)
+    options = DatabaseOptions(database, folder, issuer)
+    work = partial(actions.drop, reason=reason or None)
     raise typer.Exit(actions.settle(("dropped", "已丢弃"), work, numbers, case, service, options))

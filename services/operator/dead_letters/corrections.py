@@ -17,6 +17,7 @@ from contracts.codec import InvalidRecord, decode, encode
 from contracts.envelope import envelop
 from contracts.messages.tasks import TaskCorrected
 from contracts.registry import topic_of
+from contracts.rights.actor import Actor
 from services.departments.sdk.core.messages import Decision, Receipt
 from services.departments.sdk.core.state import Tasks
 from services.runtime.fault_text import on_one_line
@@ -56,7 +57,12 @@ def parse_edit(text: str) -> Edit:
 
 
 def corrected_record(
-    letter: ParkedLetter, edits: Sequence[Edit], content: bytes | None, by: str, reason: str, state: str | None
+    letter: ParkedLetter,
+    edits: Sequence[Edit],
+    content: bytes | None,
+    actor: Actor | None,
+    reason: str,
+    state: str | None,
 ) -> Corrected:
     """The record in place of a letter. ``content`` replaces that of the letter, before the edits.
 
@@ -65,7 +71,7 @@ def corrected_record(
     document = _edited(_document(letter.value if content is None else content), edits)
     if letter.topic != EXTERNAL:
         return _record(letter, document)
-    corrected = _settled(letter, document, by, reason, state)
+    corrected = _settled(letter, document, actor, reason, state)
     event = envelop(
         corrected, id=letter.letter_id, source=letter.origin, subject=letter.case_id, time=corrected.corrected_at
     )
@@ -116,7 +122,9 @@ def _record(letter: ParkedLetter, document: dict[str, Any]) -> Corrected:
     return Corrected(str(case_id), letter.topic, value)
 
 
-def _settled(letter: ParkedLetter, document: dict[str, Any], by: str, reason: str, state: str | None) -> TaskCorrected:
+def _settled(
+    letter: ParkedLetter, document: dict[str, Any], actor: Actor | None, reason: str, state: str | None
+) -> TaskCorrected:
     task_id, answer = _answer(document)
     known = {task.request.task_id: task for task in Tasks.model_validate_json(state or "{}").tasks}
     if not letter.case_id or task_id not in known:
@@ -145,7 +153,8 @@ def _settled(letter: ParkedLetter, document: dict[str, Any], by: str, reason: st
             document=decided.document if decided else None,
             opinion=decided.opinion if decided else "",
             decided_at=decided.decided_at if decided else None,
-            by=by,
+            by=actor and actor.person,
+            on_behalf_of=actor and actor.on_behalf_of,
             reason=reason,
             corrected_at=datetime.now(UTC),
         )

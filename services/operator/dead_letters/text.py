@@ -10,6 +10,7 @@ from rich.text import Text
 from stdnum.iso7064 import mod_11_2
 
 from contracts.bilingual import both
+from contracts.rights.actor import Actor
 from services.runtime.store.dead_letters import ParkedLetter
 
 _ROW_BYTES = 16
@@ -66,7 +67,8 @@ def detail(letter: ParkedLetter, *, raw: bool) -> Iterator[str]:
     if letter.settled_at is not None:
         yield f"settled  {letter.settled_at.isoformat()}"
     if letter.settled_by or letter.settled_reason:
-        yield f"by       {clean(letter.settled_by or 'unknown')}: {clean(letter.settled_reason or 'without a reason')}"
+        by = str(Actor(letter.settled_by, letter.settled_on_behalf_of)) if letter.settled_by else "unknown"
+        yield f"by       {clean(by)}: {clean(letter.settled_reason or 'without a reason')}"
     shown = content if raw else masked_content
     yield "key"
     yield from content(letter.key) if letter.key == letter.case_id.encode() else shown(letter.key)

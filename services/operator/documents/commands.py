@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder, Yes
+from services.operator.options import Database, DatabaseOptions, Folder, Issuer, Yes
 
 File = Annotated[Path, typer.Argument(help="File with the whole document.")]
+ProposalNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Number of a proposal.")]
 Wait = Annotated[bool, typer.Option(help="Wait until all open cases follow the version.")]
 
 
@@ -45,6 +46,28 @@ def document_commands(help: str, load: Callable[[], Any], *, whole_file: bool = 
         """Show how many open cases follow the version in force, until all do."""
         load().follow(DatabaseOptions(database, folder))
 
+    @app.command()
+    def proposals(database: Database = "", folder: Folder = None) -> None:
+        """List the changes that wait for a second person."""
+        load().list_proposals(DatabaseOptions(database, folder))
+
+    @app.command()
+    def approve(
+        number: ProposalNumber,
+        issuer: Issuer = "",
+        database: Database = "",
+        folder: Folder = None,
+        yes: Yes = False,
+        wait: Wait = True,
+    ) -> None:
+        """Show what a proposal changes, ask for confirmation, and put it in force, as its second person."""
+        load().approve(DatabaseOptions(database, folder, issuer), number, yes=yes, wait=wait)
+
+    @app.command()
+    def withdraw(number: ProposalNumber, issuer: Issuer = "", database: Database = "", folder: Folder = None) -> None:
+        """Withdraw a proposal, of yourself or of others."""
+        load().withdraw(DatabaseOptions(database, folder, issuer), number)
+
     if whole_file:
 
         @app.command()
@@ -56,11 +79,17 @@ def document_commands(help: str, load: Callable[[], Any], *, whole_file: bool = 
 
         @app.command()
         def apply(
-            file: File, database: Database = "", folder: Folder = None, yes: Yes = False, wait: Wait = True
+            file: File,
+            issuer: Issuer = "",
+            database: Database = "",
+            folder: Folder = None,
+            yes: Yes = False,
+            wait: Wait = True,
         ) -> None:
-            """Show the changes of a file, ask for confirmation, and put it in force."""
+            """Show the changes of a file, ask for confirmation, and put it in force, or propose it to a second
+            person."""
             document = load()
             content = document.read_file(file)
-            document.apply(DatabaseOptions(database, folder), lambda before: content, yes=yes, wait=wait)
+            document.apply(DatabaseOptions(database, folder, issuer), lambda before: content, yes=yes, wait=wait)
 
     return app

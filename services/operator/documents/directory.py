@@ -13,6 +13,7 @@ from services.operator.output import WrongOption, stop
 
 
 def _load() -> Any:
+    from contracts.rights.table import Act
     from services.monitor.store.notifications import directory_store
     from services.operator.documents.operated import OperatedDocument, file_differences
     from services.runtime.files.document import write_yaml
@@ -20,6 +21,7 @@ def _load() -> Any:
     return OperatedDocument(
         directory_store.DIRECTORY,
         service="monitor",
+        act=Act.CHANGE_DIRECTORY,
         read=directory_store.read,
         describe=lambda content: (
             f"directory {content.version}, {len(content.people)} people",
@@ -30,6 +32,7 @@ def _load() -> Any:
             write_yaml(before) if before is not None else "", write_yaml(after)
         ),
         summary=lambda before, after: after.version,
+        obstacle=directory_store.obstacle,
     )
 
 

@@ -4,12 +4,12 @@ A kind of document is declared as an `OperatedDocument`; `services.operator.docu
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from difflib import unified_diff
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -17,13 +17,17 @@ from rich.progress import Progress as Bar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.bilingual import both
-from services.operator.databases import PLACE, on_service
+from contracts.rights.actor import Actor
+from contracts.rights.table import Act
+from services.operator.databases import on_service
+from services.operator.login.actor import Caller, calling
 from services.operator.options import DatabaseOptions
-from services.operator.output import UNCHANGED, end, print_result, stop, wrong_option
+from services.operator.output import UNCHANGED, end, print_result, stop
 from services.operator.text_files import read_document_text
 from services.runtime.files.encoding import InvalidFile
-from services.runtime.store import documents, rollouts
+from services.runtime.store import documents, proposals, rollouts
 from services.runtime.store.documents import Superseded, UnusableVersion, VersionedDocument
+from services.runtime.store.proposals import NoProposal, SamePerson
 from services.runtime.store.rollouts import Progress
 
 D = TypeVar("D", bound=BaseModel)
@@ -36,37 +40,30 @@ POLL_S = 0.5
 """Machine seconds after which the progress of a roll-out is read again."""
 
 
-class Copy(NamedTuple):
-    """A document of another service that follows from a version, and is put in force after it."""
-
-    service: str
-    document: VersionedDocument[Any]
-    content: BaseModel
-
-
 @dataclass(frozen=True, slots=True)
 class OperatedDocument(Generic[D]):
     """A kind of document as operators see it.
 
-    ``service``: the service in which it is in force.
+    ``service``: the service in which it is in force. ``act``: its change.
     ``read``: reads the text of a file; raises `InvalidFile`. ``describe``: names the content of a file,
     in each language.
     ``write``: a version as a file.
     ``differences``: the changes from one version, or from none, to another, a line each.
     ``summary``: these changes in one line, for the history.
-    ``copies``: the documents of other services that follow from a version.
     ``first_file``: the file to show while no version is in force.
+    ``obstacle``: why a content must not come into force although it has no fault, in each language.
     """
 
     document: VersionedDocument[D]
     service: str
+    act: Act
     read: Callable[[str], Any]
     describe: Callable[[Any], tuple[str, str]]
     write: Callable[[D], str]
     differences: Callable[[D | None, D], list[str]]
     summary: Callable[[D | None, D], str]
-    copies: Callable[[D], Sequence[Copy]] = lambda content: ()
     first_file: Callable[[], str] | None = None
+    obstacle: Callable[[D], tuple[str, str] | None] = lambda content: None
 
     @property
     def kind(self) -> str:
@@ -88,7 +85,7 @@ class OperatedDocument(Generic[D]):
 
     def in_force(self, options: DatabaseOptions) -> tuple[int, D | None]:
         """The number of the version in force, 0 for none, and its content, or else what onedoor ships with."""
-        found = self._on(options, self.service, lambda connection: documents.in_force(connection, self.kind))
+        found = self._on(options, lambda connection: documents.in_force(connection, self.kind))
         if found is None:
             return 0, self.document.shipped() if self.document.shipped is not None else None
         return found.number, self._content(found.number, found.body)
@@ -96,7 +93,7 @@ class OperatedDocument(Generic[D]):
     def show(self, options: DatabaseOptions, number: int | None) -> None:
         """Print a version, or the one in force, as a file that can be changed and applied."""
         if number is not None:
-            body = self._on(options, self.service, lambda connection: documents.body(connection, self.kind, number))
+            body = self._on(options, lambda connection: documents.body(connection, self.kind, number))
             if body is None:
                 raise stop(
                     f"version {number} of the {self.kind} is not on record; 'onedoor {self.kind} history' lists them",
@@ -118,36 +115,139 @@ class OperatedDocument(Generic[D]):
         self._print_differences(before, make(before))
 
     def apply(self, options: DatabaseOptions, make: Callable[[D | None], D], *, yes: bool, wait: bool) -> None:
-        """Print the changes of a version, ask for confirmation unless ``yes``, and put it in force.
+        """Print the changes of a version, ask for confirmation unless ``yes``, and put it in force, or propose it where
+        a second person is needed.
 
         ``make`` makes its content from that of the version in force. ``wait``: until every open case follows it.
         """
         number, before = self.in_force(options)
         after = make(before)
+        if number and before == after:
+            raise self._no_change()
+        caller = self.caller(options)
+        self._check(after)
         self._print_differences(before, after)
-        question = both(f"Put this in force: {self.summary(before, after)}?", "是否启用？")
-        if before != after and not yes and not typer.confirm(question):
+        if caller.four_eyes:
+            question = both(f"Propose this: {self.summary(before, after)}?", "是否提交审批？")
+        else:
+            question = both(f"Put this in force: {self.summary(before, after)}?", "是否启用？")
+        if not yes and not typer.confirm(question):
             raise stop(*UNCHANGED)
-        self.put(options, number, before, after, wait=wait)
+        self.put(options, number, before, after, caller, wait=wait)
 
-    def put(self, options: DatabaseOptions, known: int, before: D | None, after: D, *, wait: bool) -> None:
-        """Put a version in force that was made from the version ``known``, 0 for none."""
+    def put(
+        self, options: DatabaseOptions, known: int, before: D | None, after: D, caller: Caller, *, wait: bool
+    ) -> bool:
+        """Put a version in force that was made from the version ``known``, 0 for none, or propose it where a second
+        person is needed. Returns whether it is in force."""
         summary = self.summary(before, after)
-        put = partial(documents.put, document=self.document, content=after, summary=summary, after=known)
-        try:
-            number = self._on(options, self.service, put)
-        except Superseded:
-            raise stop(
-                f"another version of the {self.kind} came into force meanwhile: check the changes with 'onedoor "
-                f"{self.kind} diff', and apply again",
-                f"期间已启用另一版本：请用 onedoor {self.kind} diff 核对变更后重新启用",
-            ) from None
-        for copy in self.copies(after):
-            put = partial(documents.put, document=copy.document, content=copy.content, summary=summary)
-            self._on(options, copy.service, put)
+        if caller.four_eyes and caller.actor is not None:
+            propose = partial(
+                proposals.propose,
+                document=self.document,
+                content=after,
+                summary=summary,
+                author=caller.actor,
+                after=known,
+            )
+            proposed = self._changed(options, propose)
+            print_result(
+                f"proposal {proposed} of the {self.kind} waits for a second person: 'onedoor {self.kind} approve "
+                f"{proposed}'",
+                f"已提交第 {proposed} 号变更，须由另一人批准：onedoor {self.kind} approve {proposed}",
+            )
+            return False
+        put = partial(
+            documents.put, document=self.document, content=after, summary=summary, after=known, author=caller.actor
+        )
+        number = self._changed(options, put)
         if number is None:
-            print_result("in force already; nothing changes", "已经启用，没有变更")
-            return
+            raise self._no_change()
+        self._print_in_force(options, number, wait=wait)
+        return True
+
+    def list_proposals(self, options: DatabaseOptions) -> None:
+        """Print the proposals that wait for a second person."""
+        known, _ = self.in_force(options)
+        found = self._on(options, lambda connection: proposals.open_proposals(connection, self.kind))
+        for one in found:
+            line = f"{one.number:>4}  {one.proposed_at:%Y-%m-%d %H:%M}  {one.author}  {one.summary}"
+            late = both("made from an earlier version", "基于较早的版本")
+            typer.echo(line if one.after == known else f"{line}  {late}")
+        if not found:
+            print_result("none", "没有")
+
+    def approve(self, options: DatabaseOptions, number: int, *, yes: bool, wait: bool) -> None:
+        """Print what a proposal changes, ask for confirmation unless ``yes``, and put it in force."""
+        actor = self._actor(options)
+        proposal = self._on(options, self._settling(number, proposals.find))
+        known, before = self.in_force(options)
+        if proposal.after != known:
+            raise self._superseded()
+        self._print_differences(before, self._content(number, proposal.body))
+        typer.echo(f"{both('proposed by', '提交人')}: {proposal.author}")
+        if proposal.author.shares_a_person_with(actor):
+            raise self._same_person()
+        if not yes and not typer.confirm(both(f"Put this in force: {proposal.summary}?", "是否启用？")):
+            raise stop(*UNCHANGED)
+
+        async def approve(connection: AsyncConnection, kind: str, number: int) -> int:
+            return (await proposals.approve(connection, self.document, number, actor))[0]
+
+        version = self._changed(options, self._settling(number, approve))
+        self._print_in_force(options, version, wait=wait)
+
+    def withdraw(self, options: DatabaseOptions, number: int) -> None:
+        """Settle a proposal without putting it in force."""
+        actor = self._actor(options)
+        self._on(options, self._settling(number, partial(proposals.withdraw, actor=actor)))
+        print_result(f"proposal {number} of the {self.kind} is withdrawn", f"第 {number} 号变更已撤回")
+
+    def caller(self, options: DatabaseOptions) -> Caller:
+        """The person who gives the command, with the right to change the document. Raises `typer.Exit`."""
+        return calling(options, self.service, self.act)
+
+    def _actor(self, options: DatabaseOptions) -> Actor:
+        actor = self.caller(options).actor
+        if actor is None:
+            raise stop(
+                "no directory is in force, so that nobody can propose or approve: put one in force with 'onedoor "
+                "directory apply'",
+                "尚无生效的人员名录，无人可以提交或批准：请先用 onedoor directory apply 启用",
+            )
+        return actor
+
+    def _check(self, content: D) -> None:
+        if (fault := self.obstacle(content)) is not None:
+            raise stop(f"{fault[0]}; {UNCHANGED[0]}", f"{fault[1]}；{UNCHANGED[1]}")
+
+    def _changed(self, options: DatabaseOptions, work: Callable[..., Awaitable[T]]) -> T:
+        """Run the work in one transaction. It ends the command if the version in force is another one by now."""
+        try:
+            return self._on(options, work)
+        except Superseded:
+            raise self._superseded() from None
+
+    def _settling(
+        self, number: int, work: Callable[[AsyncConnection, str, int], Awaitable[T]]
+    ) -> Callable[[AsyncConnection], Awaitable[T]]:
+        """Work on an open proposal. It ends the command if the proposal cannot be settled like this."""
+
+        async def settle(connection: AsyncConnection) -> T:
+            try:
+                return await work(connection, self.kind, number)
+            except NoProposal:
+                raise stop(
+                    f"there is no open proposal {number} of the {self.kind}: 'onedoor {self.kind} proposals' lists "
+                    "them",
+                    f"没有待批准的第 {number} 号变更：请用 onedoor {self.kind} proposals 查看",
+                ) from None
+            except SamePerson:
+                raise self._same_person() from None
+
+        return settle
+
+    def _print_in_force(self, options: DatabaseOptions, number: int, *, wait: bool) -> None:
         print_result(f"version {number} of the {self.kind} is in force", f"第 {number} 版已启用")
         if self.document.core_for is None:
             return
@@ -203,11 +303,29 @@ class OperatedDocument(Generic[D]):
             f"尚未启用任何版本；请用 onedoor {self.kind} apply 文件 启用",
         )
 
+    def _no_change(self) -> typer.Exit:
+        print_result("in force already; nothing changes", "已经启用，没有变更")
+        return typer.Exit(0)
+
+    def _superseded(self) -> typer.Exit:
+        return stop(
+            f"another version of the {self.kind} came into force meanwhile: check the changes with 'onedoor "
+            f"{self.kind} diff', and apply again",
+            f"期间已启用另一版本：请用 onedoor {self.kind} diff 核对变更后重新提交",
+        )
+
+    def _same_person(self) -> typer.Exit:
+        return stop(
+            f"you have proposed this change, or act for the person who has: another person with the right approves it; "
+            f"{UNCHANGED[0]}",
+            f"该变更由您或您所代理的人提交，须由另一名有权人员批准；{UNCHANGED[1]}",
+        )
+
     def _history(self, options: DatabaseOptions) -> list[Progress]:
-        return self._on(options, self.service, lambda connection: rollouts.history(connection, self.kind, LISTED))
+        return self._on(options, lambda connection: rollouts.history(connection, self.kind, LISTED))
 
     def _line(self, one: Progress) -> str:
-        line = f"{one.number:>4}  {one.made_at:%Y-%m-%d %H:%M}  {one.summary}"
+        line = f"{one.number:>4}  {one.made_at:%Y-%m-%d %H:%M}  {one.summary}{self._people(one)}"
         if self.document.core_for is None:
             return line
         state, state_zh = f"{one.visited:,} open cases recalculated", f"已重算 {one.visited:,} 件在办件"
@@ -219,20 +337,24 @@ class OperatedDocument(Generic[D]):
             state_zh = f"全部 {one.visited:,} 件在办件已按此计算，用时 {seconds:.1f} 秒"
         return f"{line}  {both(f'{state}, {one.changed:,} changed', f'{state_zh}，变动 {one.changed:,} 件')}"
 
-    def _on(self, options: DatabaseOptions, service: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run the work in one transaction on the database of a service."""
+    def _people(self, one: Progress) -> str:
+        """The people who have made a version and put it in force, for the history."""
+        if one.author is None:
+            return ""
+        author = Actor(one.author, one.author_on_behalf_of)
+        if one.approver is None:
+            return f"  {both(f'by {author} alone', f'由 {author} 一人启用')}"
+        approver = Actor(one.approver, one.approver_on_behalf_of)
+        return f"  {both(f'by {author}, approved by {approver}', f'{author} 提交，{approver} 批准')}"
+
+    def _on(self, options: DatabaseOptions, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run the work in one transaction on the database of the service."""
 
         async def transaction(engine: AsyncEngine) -> T:
             async with engine.begin() as connection:
                 return await work(connection)
 
-        if service != self.service and options.address and options.folder is None and PLACE not in options.address:
-            raise wrong_option(
-                f"{service} and {self.service} each have their own: put {PLACE} in it",
-                f"{service} 和 {self.service} 各有数据库，地址中请写 {PLACE}",
-                "--database",
-            )
-        return on_service(service, options, transaction)
+        return on_service(self.service, options, transaction)
 
 
 def file_differences(before: str, after: str) -> list[str]:

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from contracts.bilingual import both
+from contracts.rights.table import Act
 from contracts.working_time.almanac import RegionalRules
 from contracts.working_time.explanation.wording import day_name
 from contracts.working_time.notices import NATION, CalendarChange, InvalidNotice, Notice, changes
 from contracts.working_time.published import festival_in_english
-from services.intake.documents import ALMANAC
 from services.monitor.core.rules import RuleFile, Rules, RuleSet, rule_set
 from services.monitor.store import rule_store
 from services.operator.databases import WrongChoice, chosen
-from services.operator.documents.operated import Copy, OperatedDocument, file_differences
+from services.operator.documents.operated import OperatedDocument, file_differences
+from services.operator.login.actor import Caller
 from services.operator.notice_folder import notices
 from services.operator.options import DatabaseOptions
 from services.operator.output import UNCHANGED, end, wrong_option
@@ -39,17 +40,6 @@ def day_lines(found: Sequence[CalendarChange]) -> Iterator[str]:
     for change in found:
         name = f"{change.name} ({festival_in_english(change.name)})" if change.name else ""
         yield f"{day_name(change.day, 'en')}  {change.kind}  {name}".rstrip()
-
-
-def summary(before: RuleSet | None, after: RuleSet) -> str:
-    """The changes of a version in one line, for its history."""
-    known = {notice.version for notice in before.notices} if before is not None else set()
-    changed = [notice.version for notice in after.notices if notice.version not in known]
-    if before is None or before.rules != after.rules:
-        changed.append(f"rules {after.rules.version}")
-    if before is None or before.almanac.published != after.almanac.published:
-        changed.append(after.almanac.published.version)
-    return ", ".join(changed) or both("notices removed", "已移除通知")
 
 
 def made_from(file: Path | None, calendars: Path) -> Callable[[RuleSet | None], RuleSet]:
@@ -80,21 +70,23 @@ def in_force_here(options: DatabaseOptions) -> tuple[int, RuleSet] | None:
     return (number, content) if content is not None else None
 
 
-def apply_notices(options: DatabaseOptions, known: tuple[int, RuleSet], in_force: Sequence[Notice]) -> None:
-    """Put these notices in force at monitor and intake, in place of those that were."""
+def apply_notices(
+    options: DatabaseOptions, known: tuple[int, RuleSet], in_force: Sequence[Notice], caller: Caller
+) -> bool:
+    """Put these notices in force, in place of those that were, or propose it where a second
+    person is needed. Returns whether they are in force."""
     number, before = known
-    RULES.put(options, number, before, rule_set(before.rules, in_force), wait=False)
+    return RULES.put(options, number, before, rule_set(before.rules, in_force), caller, wait=False)
 
 
 RULES = OperatedDocument(
     rule_store.RULES,
     service="monitor",
+    act=Act.CHANGE_RULES,
     read=rule_store.read,
     describe=lambda file: (f"rules {file.version}", f"规则 {file.version}"),
     write=lambda content: write_yaml(content.rules),
     differences=differences,
-    summary=summary,
-    # Intake must compute the same due dates as monitor.
-    copies=lambda content: (Copy("intake", ALMANAC, content.almanac),),
+    summary=rule_store.summary,
     first_file=lambda: rule_store.SHIPPED.read_text(encoding="utf-8"),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.operator.documents.commands import Wait, document_commands
-from services.operator.options import CALENDARS, Calendars, Database, DatabaseOptions, Folder, Yes
+from services.operator.options import CALENDARS, Calendars, Database, DatabaseOptions, Folder, Issuer, Yes
 
 File = Annotated[Path | None, typer.Argument(help="Rule file; without one, the rules in force stay.")]
 
@@ -32,15 +32,17 @@ def diff(file: File = None, calendars: Calendars = CALENDARS, database: Database
 def apply(
     file: File = None,
     calendars: Calendars = CALENDARS,
+    issuer: Issuer = "",
     database: Database = "",
     folder: Folder = None,
     yes: Yes = False,
     wait: Wait = True,
 ) -> None:
-    """Show the changes of a rule file, with the notices of a folder, ask for confirmation, and put it in force.
+    """Show the changes of a rule file, with the notices of a folder, ask for confirmation, and put it in force, or
+    propose it to a second person.
 
     Every open deadline is recalculated in the background.
     """
     from services.operator.documents.rule_versions import RULES, made_from
 
-    RULES.apply(DatabaseOptions(database, folder), made_from(file, calendars), yes=yes, wait=wait)
+    RULES.apply(DatabaseOptions(database, folder, issuer), made_from(file, calendars), yes=yes, wait=wait)

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder
+from services.operator.options import Database, DatabaseOptions, Folder, Issuer
 
 app = typer.Typer(help="Count the figures of the board anew.", no_args_is_help=True)
 
@@ -13,8 +13,8 @@ def commands() -> None:
 
 
 @app.command()
-def recount(database: Database = "", folder: Folder = None) -> None:
+def recount(issuer: Issuer = "", database: Database = "", folder: Folder = None) -> None:
     """Count all figures anew from the facts of the commitments. Monitor may run meanwhile."""
     from services.operator.figures.recount import recount_figures
 
-    recount_figures(DatabaseOptions(database, folder))
+    recount_figures(DatabaseOptions(database, folder, issuer))

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import typer
@@ -10,16 +9,18 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.faults import texts_of
 from contracts.messages.fields import PersonId
+from contracts.rights.actor import Actor
+from contracts.rights.table import Act
 from services.identity.store import people, record, sessions
-from services.identity.store.record import Entry
-from services.operator.databases import DEFAULT_FOLDER, on_service
+from services.identity.store.record import Entry, Event
+from services.operator.databases import need_own_databases, on_service
+from services.operator.login.actor import acting
+from services.operator.login.tokens import issuer_of
 from services.operator.options import DatabaseOptions
 from services.operator.output import UNCHANGED, print_remark, print_result, stop, wrong_option
 from services.runtime.clock import machine_now
 from services.runtime.fault_text import faults_of
-from services.runtime.security.encryption import encrypted_url
 
 T = TypeVar("T")
 
@@ -38,10 +39,12 @@ def add_person(options: DatabaseOptions, person_id: str, name: str) -> None:
             "--name",
         )
 
+    actor = _actor(options)
+
     def work(connection: Connection) -> bool:
         added = people.add(connection, person_id, shown, machine_now())
         if added:
-            record.append(connection, Entry("added", "by an operator", person_id), machine_now())
+            _record(connection, "added", "by an operator", person_id, actor)
         return added
 
     if not _on_identity(options, work):
@@ -53,18 +56,20 @@ def add_person(options: DatabaseOptions, person_id: str, name: str) -> None:
     )
 
 
-def enrol_person(options: DatabaseOptions, person_id: str, issuer: str) -> None:
+def enrol_person(options: DatabaseOptions, person_id: str) -> None:
     """Print a link of enrolment. Raises `typer.Exit`."""
     _check_id(person_id)
-    address = _issuer(options, issuer)
+    address = issuer_of(options)
     secret = secrets.token_urlsafe(24)
+
+    actor = _actor(options)
 
     def work(connection: Connection) -> bool:
         person = people.find(connection, person_id)
         if person is None or person.disabled_at is not None:
             return False
         people.open_enrolment(connection, person_id, secret, machine_now())
-        record.append(connection, Entry("enrolment", "link", person_id), machine_now())
+        _record(connection, "enrolment", "link", person_id, actor)
         return True
 
     if not _on_identity(options, work):
@@ -80,11 +85,13 @@ def disable_person(options: DatabaseOptions, person_id: str) -> None:
     """Disable an account, and end all that it has open. Raises `typer.Exit`."""
     _check_id(person_id)
 
+    actor = _actor(options)
+
     def work(connection: Connection) -> int | None:
         if not people.disable(connection, person_id, machine_now()):
             return None
         ended = sessions.end_all(connection, person_id, "disabled", machine_now())
-        record.append(connection, Entry("disabled", "by an operator", person_id), machine_now())
+        _record(connection, "disabled", "by an operator", person_id, actor)
         return ended
 
     ended = _on_identity(options, work)
@@ -97,10 +104,12 @@ def enable_person(options: DatabaseOptions, person_id: str) -> None:
     """Enable an account again. Raises `typer.Exit`."""
     _check_id(person_id)
 
+    actor = _actor(options)
+
     def work(connection: Connection) -> bool:
         if not people.enable(connection, person_id):
             return False
-        record.append(connection, Entry("enabled", "by an operator", person_id), machine_now())
+        _record(connection, "enabled", "by an operator", person_id, actor)
         return True
 
     if not _on_identity(options, work):
@@ -138,23 +147,15 @@ def _check_id(person_id: str) -> None:
         raise wrong_option(fault.en, fault.zh, "PERSON") from None
 
 
-def _issuer(options: DatabaseOptions, issuer: str) -> str:
-    """The address of the issuer: as named, or that of the ``onedoor up`` in the folder."""
-    if issuer and options.folder is None:
-        try:
-            return encrypted_url(issuer).rstrip("/")
-        except ValueError as wrong:
-            raise wrong_option(*texts_of(wrong), "--issuer") from None
-    kept = (options.folder or DEFAULT_FOLDER) / "addresses" / "front.port"
-    try:
-        return f"http://localhost:{int(kept.read_text())}"
-    except (OSError, ValueError):
-        folder = options.folder or Path(DEFAULT_FOLDER)
-        raise stop(
-            f"{folder} is no folder of 'onedoor up' with an issuer: name its folder with --folder, or the issuer with "
-            "--issuer",
-            f"{folder} 不是带有登录签发方的 onedoor up 文件夹：请用 --folder 指定其文件夹，或用 --issuer 指定签发方",
-        ) from None
+def _actor(options: DatabaseOptions) -> Actor | None:
+    """The person who gives the command. Monitor's database has the directory that gives the right."""
+    need_own_databases(options, "identity", "monitor")
+    return acting(options, "monitor", Act.MANAGE_PEOPLE)
+
+
+def _record(connection: Connection, event: Event, outcome: str, person_id: str, actor: Actor | None) -> None:
+    by = {} if actor is None else {"by": actor.person, "on_behalf_of": actor.on_behalf_of}
+    record.append(connection, Entry(event, outcome, person_id, **by), machine_now())
 
 
 def _on_identity(options: DatabaseOptions, work: Callable[[Connection], T]) -> T:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.operator.options import Database, DatabaseOptions, Folder
+from services.operator.options import Database, DatabaseOptions, Folder, Issuer
 
 app = typer.Typer(
     help="Add people who may log in, let them enrol, and disable them, at the issuer that comes with onedoor.",
@@ -12,25 +12,20 @@ app = typer.Typer(
 )
 
 Person = Annotated[str, typer.Argument(help="Id of the person in the directory.")]
-Issuer = Annotated[
-    str,
-    typer.Option(
-        envvar="ONEDOOR_ISSUER", show_envvar=True, help="Address of the issuer, such as https://login.example.gov.cn."
-    ),
-]
 
 
 @app.command()
 def add(
     person: Person,
     name: Annotated[str, typer.Option(help="Name of the person, as pages and records show it.")],
+    issuer: Issuer = "",
     folder: Folder = None,
     database: Database = "",
 ) -> None:
     """Add an account. The person cannot log in before the enrolment."""
     from services.operator.people.actions import add_person
 
-    add_person(DatabaseOptions(database, folder), person, name)
+    add_person(DatabaseOptions(database, folder, issuer), person, name)
 
 
 @app.command()
@@ -41,23 +36,23 @@ def enrol(person: Person, issuer: Issuer = "", folder: Folder = None, database: 
     """
     from services.operator.people.actions import enrol_person
 
-    enrol_person(DatabaseOptions(database, folder), person, issuer)
+    enrol_person(DatabaseOptions(database, folder, issuer), person)
 
 
 @app.command()
-def disable(person: Person, folder: Folder = None, database: Database = "") -> None:
+def disable(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
     """Disable an account. All its logins and refresh tokens end at once; an access token within ten minutes."""
     from services.operator.people.actions import disable_person
 
-    disable_person(DatabaseOptions(database, folder), person)
+    disable_person(DatabaseOptions(database, folder, issuer), person)
 
 
 @app.command()
-def enable(person: Person, folder: Folder = None, database: Database = "") -> None:
+def enable(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
     """Enable an account again, with the passkeys and the password that it had."""
     from services.operator.people.actions import enable_person
 
-    enable_person(DatabaseOptions(database, folder), person)
+    enable_person(DatabaseOptions(database, folder, issuer), person)
 
 
 @app.command("list")

@@ -40,7 +40,7 @@ class JournalReader:
         """)
         self._last_root = text(f"SELECT * FROM {table}_roots WHERE chain = :chain ORDER BY day DESC LIMIT 1")
         self._blocks = text(f"""
-            SELECT chain, number, day, previous, entries, key, signature FROM {table}
+            SELECT chain, number, day, previous, entries, four_eyes, key, signature FROM {table}
             WHERE chain = :chain AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
         """)
 
@@ -72,7 +72,9 @@ class JournalReader:
         while rows := (await connection.execute(self._blocks, {**query, "after": after})).all():
             entries = await self._entries(connection, rows)
             yield [
-                Signed(Block(row.chain, row.number, row.day, row.previous, of), row.signature, row.key.hex())
+                Signed(
+                    Block(row.chain, row.number, row.day, row.previous, of, row.four_eyes), row.signature, row.key.hex()
+                )
                 for row, of in zip(rows, entries, strict=True)
             ]
             after = rows[-1].number

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.operator.options import Folder
+from services.operator.options import Folder, Issuer
 
 app = typer.Typer(
     help="List times that departments reported and that cannot be true, and settle which moment counts.",
@@ -16,7 +16,7 @@ Monitor = Annotated[
     typer.Option(
         envvar="ONEDOOR_MONITOR",
         show_envvar=True,
-        help="Address of monitor, such as https://monitor.example. An access token is in ONEDOOR_TOKEN.",
+        help="Address of monitor, such as https://monitor.example; else that of the folder.",
     ),
 ]
 
@@ -24,6 +24,7 @@ Monitor = Annotated[
 @app.command("list")
 def list_(
     monitor: Monitor = "",
+    issuer: Issuer = "",
     folder: Folder = None,
     resolved: Annotated[bool, typer.Option(help="Also those that are no longer in doubt.")] = False,
 ) -> None:
@@ -31,7 +32,7 @@ def list_(
     from services.operator.times.actions import list_times
     from services.operator.times.monitor_api import monitor_api
 
-    list_times(monitor_api(monitor, folder), resolved=resolved)
+    list_times(monitor_api(monitor, folder, issuer), resolved=resolved)
 
 
 @app.command()
@@ -43,6 +44,7 @@ def settle(
     reason: Annotated[str, typer.Option(help="The reason. It goes on record in the journal.")],
     procedure: Annotated[str, typer.Option(help="The special procedure, if it is one of its times.")] = "",
     monitor: Monitor = "",
+    issuer: Issuer = "",
     folder: Folder = None,
 ) -> None:
     """Settle which moment counts for a doubtful time."""
@@ -50,4 +52,6 @@ def settle(
     from services.operator.times.monitor_api import monitor_api
 
     settlement = {"step": step, "field": field, "counts_at": counts_at, "reason": reason}
-    settle_time(monitor_api(monitor, folder), case, settlement | ({"procedure": procedure} if procedure else {}))
+    settle_time(
+        monitor_api(monitor, folder, issuer), case, settlement | ({"procedure": procedure} if procedure else {})
+    )

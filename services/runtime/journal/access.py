@@ -34,6 +34,9 @@ class AccessRows:
         """The entry of a row."""
         return JournalEntry(row.created_at, self._service, access_record.content_of(row))
 
+    async def four_eyes(self, connection: AsyncConnection, after: datetime, until: datetime) -> None:
+        """The record has no decisions by rules."""
+
     def stored(self, block: Block) -> list[int]:
         """The numbers of the rows, which the record keeps."""
         return [json.loads(entry)["number"] for entry in block.entries]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.zone import CHINA
 
-FORMAT = "onedoor journal 2"
+FORMAT = "onedoor journal 3"
 
 NO_PREVIOUS = bytes(32)
 """Stands for the hash of the block before the first."""
@@ -36,19 +36,25 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A link of a chain. Numbers count from 1."""
+    """A link of a chain. Numbers count from 1.
+
+    ``four_eyes``: whether each change of rules, directory and calendar needed two people in that stretch of time; None
+    in a chain that is not of decisions.
+    """
 
     chain: str
     number: int
     day: date
     previous: bytes
     entries: tuple[str, ...]
+    four_eyes: bool | None = None
 
     @property
     def hash(self) -> bytes:
         """Binds the entries, their order, the place in the chain and all earlier blocks."""
         own = sha256(FORMAT.encode())
-        own.update(canonical([self.chain, self.number, self.day.isoformat(), self.previous.hex(), len(self.entries)]))
+        place = [self.chain, self.number, self.day.isoformat(), self.previous.hex(), len(self.entries)]
+        own.update(canonical([*place, self.four_eyes]))
         for entry in self.entries:
             own.update(sha256(entry.encode()).digest())
         return own.digest()
@@ -91,10 +97,12 @@ def day_of(at: datetime) -> date:
     return at.astimezone(CHINA).date()
 
 
-def chain_entries(entries: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]]) -> list[Block]:
+def chain_entries(
+    entries: Iterable[JournalEntry], heads: dict[str, tuple[int, bytes]], *, four_eyes: bool | None = None
+) -> list[Block]:
     """The next blocks: one for each chain and day, with the entries in their order.
 
-    ``heads`` has the number and hash of each chain's last block, and is updated.
+    ``four_eyes`` is that of `Block`. ``heads`` has the number and hash of each chain's last block, and is updated.
     """
     grouped: dict[tuple[date, str], list[str]] = {}
     for entry in entries:
@@ -102,7 +110,7 @@ def chain_entries(entries: Iterable[JournalEntry], heads: dict[str, tuple[int, b
     blocks = []
     for day, chain in sorted(grouped):
         number, previous = heads.get(chain, (0, NO_PREVIOUS))
-        block = Block(chain, number + 1, day, previous, tuple(grouped[day, chain]))
+        block = Block(chain, number + 1, day, previous, tuple(grouped[day, chain]), four_eyes)
         heads[chain] = block.number, block.hash
         blocks.append(block)
     return blocks
@@ -132,6 +140,7 @@ def _block_line(block: Block, signature: bytes) -> str:
         "previous": block.previous.hex(),
         "hash": block.hash.hex(),
         "entries": block.entries,
+        "four_eyes": block.four_eyes,
         "signature": signature.hex(),
     }
     return canonical({"block": content}).decode()

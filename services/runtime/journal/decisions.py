@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import Message
 from contracts.registry import REGISTRY
 from services.runtime.journal.blocks import Block, JournalEntry
-from services.runtime.store import outbox
+from services.runtime.store import documents, outbox
 
 UNKNOWN_REGION = "000000"
 """The region of a message without one."""
@@ -44,6 +44,10 @@ class Decisions:
         if event["type"] not in self._types:
             return None
         return JournalEntry(row.created_at, event["data"].get("region") or UNKNOWN_REGION, row.event)
+
+    async def four_eyes(self, connection: AsyncConnection, after: datetime, until: datetime) -> bool:
+        """Whether each change of rules, directory and calendar between these moments needed two people."""
+        return await documents.four_eyes(connection, after, until)
 
     def stored(self, block: Block) -> list[str]:
         """The messages themselves, since the outbox is deleted after a while."""

@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "onedoor journal 2"
+FORMAT = "onedoor journal 3"
 
 SOUND, BROKEN, UNREADABLE, NOT_PROVEN = 0, 1, 2, 3
 """Exit statuses."""
@@ -61,6 +61,8 @@ class Export:
     """The last day that is closed by a root."""
     days: int = 0
     """Days closed by a root."""
+    one_person: int = 0
+    """Blocks of times in which one person was enough to change rules, directory and calendar."""
     open_day: list[dict[str, Any]] = field(default_factory=list)
     """The blocks after the last root."""
     roots: dict[date, str] = field(default_factory=dict)
@@ -192,12 +194,16 @@ def _changed(place: int) -> Broken:
 
 
 def _block(export: Export, block: Any, place: int) -> None:
-    names = ("number", "day", "previous", "hash", "entries", "signature")
-    if not _has(block, names, entries=list) or any(type(entry) is not str for entry in block["entries"]):
+    names = ("number", "day", "previous", "hash", "entries", "four_eyes", "signature")
+    four_eyes = type(None) if isinstance(block, dict) and block.get("four_eyes") is None else bool
+    if not _has(block, names, entries=list, four_eyes=four_eyes) or any(
+        type(entry) is not str for entry in block["entries"]
+    ):
         raise Broken("this is no block", "这不是区块", place)
     number, day = block["number"], _day(block["day"], place)
     own = hashlib.sha256(FORMAT.encode())
-    own.update(_canonical([export.region, number, block["day"], block["previous"], len(block["entries"])]))
+    content = [export.region, number, block["day"], block["previous"], len(block["entries"]), block["four_eyes"]]
+    own.update(_canonical(content))
     for entry in block["entries"]:
         own.update(hashlib.sha256(entry.encode()).digest())
     if own.hexdigest() != block["hash"]:
@@ -221,6 +227,7 @@ def _block(export: Export, block: Any, place: int) -> None:
     _check_day(export, day, place)
     export.last, export.last_hash = number, block["hash"]
     export.entries += len(block["entries"])
+    export.one_person += block["four_eyes"] is False
     export.open_day.append(block)
 
 
@@ -369,6 +376,14 @@ def main(arguments: Sequence[str]) -> int:
     days = f"{export.first_day} to {export.last_day}" if export.last_day else "no day closed"
     found = f"{export.entries} entries, {blocks}, {days}"
     found_zh = f"{export.entries} 条记录"
+    if export.one_person:
+        print(
+            _both(
+                f"When {export.one_person} of its blocks were written, one person was enough to change the rules, the "
+                "directory or the calendar.",
+                f"其中 {export.one_person} 个区块写入时，变更规则、人员名录或日历只须一人。",
+            )
+        )
     for reason in reasons:
         print(f"NOT PROVEN: {reason}")
     if reasons:

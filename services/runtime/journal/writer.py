@@ -51,6 +51,9 @@ class Source(Protocol):
     def entry(self, row: Row[Any]) -> JournalEntry | None:
         """The entry of a row; None for one that does not belong into the journal."""
 
+    async def four_eyes(self, connection: AsyncConnection, after: datetime, until: datetime) -> bool | None:
+        """That of the blocks of a stretch of time; see `Block`."""
+
     def stored(self, block: Block) -> list[Any]:
         """The entries of a block as its row keeps them."""
 
@@ -101,9 +104,10 @@ class JournalWriter:
                 )
             if reached is None or reached >= until:
                 return False
-            since = day_of(reached)
+            since, after = day_of(reached), reached
             entries, reached = await self._entries(connection, reached, min(until, reached + self._max_stretch))
-            blocks = await self._chain(connection, entries)
+            four_eyes = await self._source.four_eyes(connection, after, reached) if entries else None
+            blocks = await self._chain(connection, entries, four_eyes)
             await self._tables.set_reached(connection, reached, self._public_key)
             signed = await self._sign(connection, since) if day_of(reached) > since else 0
         if blocks or signed:
@@ -122,9 +126,11 @@ class JournalWriter:
         found = [self._source.entry(row) for row in rows]
         return [entry for entry in found if entry is not None], until
 
-    async def _chain(self, connection: AsyncConnection, entries: list[JournalEntry]) -> list[Block]:
+    async def _chain(
+        self, connection: AsyncConnection, entries: list[JournalEntry], four_eyes: bool | None
+    ) -> list[Block]:
         heads = await self._tables.heads(connection, sorted({entry.chain for entry in entries}))
-        blocks = chain_entries(entries, heads)
+        blocks = chain_entries(entries, heads, four_eyes=four_eyes)
         await self._tables.add_blocks(
             connection, [self._signed(block) | {"entries": self._source.stored(block)} for block in blocks]
         )

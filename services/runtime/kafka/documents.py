@@ -46,6 +46,9 @@ D = TypeVar("D", bound=Document)
 Published = Callable[[AsyncConnection], Awaitable[Document | None]]
 """Gives the document in force that a service publishes; None where there is none yet."""
 
+Received = Callable[[AsyncConnection, Document], Awaitable[None]]
+"""Keeps a document in a form of the service's own, in the transaction in which it comes into force here."""
+
 FOLLOWED: dict[str, VersionedDocument[Any]] = {
     message.kind: VersionedDocument(message.kind, message) for message in REGISTRY if issubclass(message, Document)
 }
@@ -55,15 +58,24 @@ log = telemetry.logger(__name__)
 
 
 class Documents:
-    """The documents in force, as this process knows them. ``changed`` is called with each that comes into force."""
+    """The documents in force, as this process knows them.
+
+    ``changed`` is called with each that comes into force, and ``received`` with each that another process published.
+    """
 
     def __init__(
-        self, settings: Settings, database: AsyncEngine, failures: Failures, changed: Callable[[Document], None]
+        self,
+        settings: Settings,
+        database: AsyncEngine,
+        failures: Failures,
+        changed: Callable[[Document], None],
+        received: Received | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._failures = failures
         self._changed = changed
+        self._received = received
         self._in_force: dict[str, Document] = {}
         self._on_topic: dict[str, Document] | None = None
         """The newest documents of the topic, once all of it has been read."""
@@ -157,6 +169,8 @@ class Documents:
                 continue
             async with transaction(self._database) as connected:
                 await documents.put(connected, FOLLOWED[kind], document, _RECEIVED)
+                if self._received is not None:
+                    await self._received(connected, document)
             self._take(document)
 
     def _read(self, record: Any) -> Document | None:

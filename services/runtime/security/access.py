@@ -11,6 +11,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.bilingual import BilingualError
+from contracts.rights.actor import Actor
 from contracts.rights.holders import Holders
 from contracts.rights.scope import HeldPost, Scope, scope_of
 from contracts.rights.table import RIGHTS, Act
@@ -70,6 +71,15 @@ class Permit(NamedTuple):
         """The part of the work for which it holds."""
         return scope_of(self.posts, self.act)
 
+    @property
+    def actor(self) -> Actor:
+        """The person, for the record of an act on what belongs to no department and no region."""
+        instead = [post.instead_of for post in self.posts]
+        actor = Actor(self.person, None if None in instead else instead[0])
+        if (asked := PRESENT.get(None)) is not None:
+            asked.on_behalf_of = actor.on_behalf_of
+        return actor
+
     def covers(self, department: str, region: str, item: str) -> bool:
         """Whether the work of this department in this region about this item lies in the scope."""
         return any(area.covers(department, region, item) for area in self.scope)
@@ -124,12 +134,7 @@ class Access:
                 "no directory is in force: put one in force with 'onedoor directory apply'",
                 "尚无生效的人员名录：请先用 onedoor directory apply 启用",
             )
-        posts = tuple(post for post in self.holders.held_by(person, self._today()) if scope_of((post,), act))
-        if not posts:
-            raise NoRight(
-                f"none of your posts in the directory allows {act.value}", f"人员名录中您的岗位无此权限（{act.value}）"
-            )
-        return Permit(person, act, posts)
+        return permit(self.holders, person, act, self._today())
 
     async def permit_of(self, authorization: str, act: Act) -> Permit:
         """The right of whoever sends this header, where an endpoint is open to others as well.
@@ -184,6 +189,16 @@ class Check:
 
     async def __call__(self, given: Given) -> Permit:
         return await self._access.check(given, self.act, fresh=self.fresh)
+
+
+def permit(holders: Holders, person: str, act: Act, day: date) -> Permit:
+    """The right of a person to an act on that day. Raises `NoRight` without one."""
+    posts = tuple(post for post in holders.held_by(person, day) if scope_of((post,), act))
+    if not posts:
+        raise NoRight(
+            f"none of your posts in the directory allows {act.value}", f"人员名录中您的岗位无此权限（{act.value}）"
+        )
+    return Permit(person, act, posts)
 
 
 def scope_covers(post: HeldPost, act: Act, department: str, region: str, item: str) -> bool:

@@ -19,6 +19,7 @@ _CREATE = (
         previous bytea NOT NULL,
         hash bytea NOT NULL,
         entries {entries} NOT NULL,
+        four_eyes boolean,
         key bytea NOT NULL,
         signature bytea NOT NULL,
         chained_at timestamptz NOT NULL DEFAULT now(),
@@ -85,8 +86,8 @@ class ChainTables:
                 ORDER BY number DESC LIMIT 1) AS head
         """)
         self._add_blocks = text(f"""
-            INSERT INTO {table} (chain, number, day, previous, hash, entries, key, signature)
-            VALUES (:chain, :number, :day, :previous, :hash, :entries, :key, :signature)
+            INSERT INTO {table} (chain, number, day, previous, hash, entries, four_eyes, key, signature)
+            VALUES (:chain, :number, :day, :previous, :hash, :entries, :four_eyes, :key, :signature)
         """)
         self._day_ends = text(f"""
             SELECT ends.chain, ends.first, ends.last, ends.entries, blocks.hash

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.rights.actor import Actor
 from services.runtime.store.database import Driver
 
 EXTERNAL = "external"
@@ -52,6 +53,7 @@ class ParkedLetter:
     value: bytes | None
     settled_at: datetime | None = None
     settled_by: str | None = None
+    settled_on_behalf_of: str | None = None
     settled_reason: str | None = None
 
 
@@ -60,12 +62,13 @@ _PARK = """
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::bytea[],
         $8::bytea[])
     ON CONFLICT (case_id, letter_id) DO UPDATE SET status = 'parked', blocking = excluded.blocking,
-        reason = excluded.reason, origin = excluded.origin, settled_at = NULL, settled_by = NULL, settled_reason = NULL
+        reason = excluded.reason, origin = excluded.origin, settled_at = NULL, settled_by = NULL,
+        settled_on_behalf_of = NULL, settled_reason = NULL
 """
 
 _LIST = text("""
     SELECT number, letter_id, status, parked_at, case_id, blocking, topic, origin, reason, key, value,
-        settled_at, settled_by, settled_reason FROM dead_letters
+        settled_at, settled_by, settled_on_behalf_of, settled_reason FROM dead_letters
     WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
     AND (CAST(:number AS bigint) IS NULL OR number = :number)
     ORDER BY number LIMIT :limit
@@ -75,7 +78,8 @@ _COUNT = text("SELECT count(*) FROM dead_letters WHERE status = 'parked'")
 
 _REPLAY = text("""
     WITH replayed AS (
-        UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp()
+        UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp(), settled_by = :by,
+            settled_on_behalf_of = :on_behalf_of
         WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'external'
         RETURNING case_id, letter_id, topic, value, number
     ), added AS (
@@ -93,7 +97,7 @@ _REPLAY = text("""
 _CORRECT = text("""
     WITH corrected AS (
         UPDATE dead_letters SET status = 'corrected', settled_at = clock_timestamp(), settled_by = :by,
-            settled_reason = :reason
+            settled_on_behalf_of = :on_behalf_of, settled_reason = :reason
         WHERE number = :number AND status = 'parked'
         RETURNING letter_id
     ), added AS (
@@ -107,7 +111,7 @@ _CORRECT = text("""
 
 _DROP = text("""
     UPDATE dead_letters SET status = 'dropped', settled_at = clock_timestamp(), settled_by = :by,
-        settled_reason = :reason
+        settled_on_behalf_of = :on_behalf_of, settled_reason = :reason
     WHERE number = ANY(:numbers) AND status = 'parked'
 """)
 
@@ -173,32 +177,40 @@ async def parked(database: AsyncEngine) -> int:
         return int(await connection.scalar(_COUNT) or 0)
 
 
-async def replay(database: AsyncEngine, numbers: Sequence[int]) -> int:
+async def replay(database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None) -> int:
     """Publish parked letters on their topics again, in order. Returns how many.
 
     Letters without a case and replies of an external system cannot be replayed: their sender repeats them.
     """
     async with database.begin() as connection:
-        return int(await connection.scalar(_REPLAY, {"numbers": list(numbers)}) or 0)
+        return int(await connection.scalar(_REPLAY, {"numbers": list(numbers), **_by(actor)}) or 0)
 
 
 async def correct(
-    database: AsyncEngine, number: int, case_id: str, topic: str, event: str, *, by: str, reason: str
+    database: AsyncEngine, number: int, case_id: str, topic: str, event: str, *, actor: Actor | None, reason: str
 ) -> bool:
     """Publish this event in place of a parked letter, on record with its author and reason. Returns whether it was."""
-    parameters = {"number": number, "case_id": case_id, "topic": topic, "event": event, "by": by, "reason": reason}
+    parameters = {"number": number, "case_id": case_id, "topic": topic, "event": event, "reason": reason}
     async with database.begin() as connection:
-        return bool((await connection.execute(_CORRECT, parameters)).rowcount)
+        return bool((await connection.execute(_CORRECT, parameters | _by(actor))).rowcount)
 
 
-async def drop(database: AsyncEngine, numbers: Sequence[int], by: str | None = None, reason: str | None = None) -> int:
+async def drop(
+    database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None, reason: str | None = None
+) -> int:
     """Mark parked letters as dropped. Returns how many. They remain on record until they are deleted."""
-    parameters = {"numbers": list(numbers), "by": by, "reason": reason}
+    parameters = {"numbers": list(numbers), "reason": reason}
     async with database.begin() as connection:
-        return int((await connection.execute(_DROP, parameters)).rowcount)
+        return int((await connection.execute(_DROP, parameters | _by(actor))).rowcount)
 
 
 async def delete_settled(connection: AsyncConnection, age: timedelta, limit: int) -> int:
     """Delete at most ``limit`` letters that were settled so long ago, in machine time. Returns how many."""
     result = await connection.execute(_DELETE_SETTLED, {"age": age, "limit": limit})
     return int(result.rowcount)
+
+
+def _by(actor: Actor | None) -> dict[str, str | None]:
+    if actor is None:
+        return {"by": None, "on_behalf_of": None}
+    return {"by": actor.person, "on_behalf_of": actor.on_behalf_of}

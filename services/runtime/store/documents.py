@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.core import Core
+from contracts.rights.actor import Actor
 from services.runtime.store.database import Driver
 
 D = TypeVar("D", bound=BaseModel)
@@ -30,11 +31,17 @@ TABLES = (
         body text NOT NULL,
         summary text NOT NULL,
         made_at timestamptz NOT NULL DEFAULT now(),
+        author text,
+        author_on_behalf_of text,
+        approver text,
+        approver_on_behalf_of text,
         PRIMARY KEY (kind, number)
     )
     """,
     "COMMENT ON TABLE documents IS 'every version of each document; the one with the greatest number is in force'",
     "COMMENT ON COLUMN documents.body IS 'the whole document, JSON'",
+    "COMMENT ON COLUMN documents.author IS 'the person who has made it; null where no directory was in force'",
+    "COMMENT ON COLUMN documents.approver IS 'the second person; null where one person was enough'",
 )
 
 SHIPPED = "shipped with onedoor"
@@ -42,12 +49,20 @@ SHIPPED = "shipped with onedoor"
 
 
 class DocumentVersion(NamedTuple):
-    """One version of a document as it is stored. ``made_at`` is machine time, ``summary`` describes it for people."""
+    """One version of a document as it is stored. ``made_at`` is machine time, ``summary`` describes it for people.
+
+    ``author`` has made it, and ``approver`` has put it in force, each in their own name or for a person on leave. Both
+    are None for what a program has put in force, and before the first directory, when nobody has a right.
+    """
 
     number: int
     body: str
     summary: str
     made_at: datetime
+    author: str | None = None
+    author_on_behalf_of: str | None = None
+    approver: str | None = None
+    approver_on_behalf_of: str | None = None
 
 
 class Superseded(Exception):
@@ -100,14 +115,30 @@ NUMBER_IN_FORCE = "SELECT coalesce(max(number), 0) FROM documents WHERE kind = {
 """SQL: the number of the version in force, 0 for none."""
 
 _IN_FORCE = """
-    SELECT number, body, summary, made_at FROM documents WHERE kind = {kind} ORDER BY number DESC LIMIT 1
+    SELECT number, body, summary, made_at, author, author_on_behalf_of, approver, approver_on_behalf_of
+    FROM documents WHERE kind = {kind} ORDER BY number DESC LIMIT 1
 """
 
 _BODY = text("SELECT body FROM documents WHERE kind = :kind AND number = :number")
 
 _BODIES = "SELECT number, body FROM documents WHERE kind = $1"
 
-_PUT = text("INSERT INTO documents (kind, number, body, summary) VALUES (:kind, :number, :body, :summary)")
+# Monitor has the directory itself, the other services have its posts; each says it under the same name.
+_FOUR_EYES = text("""
+    SELECT coalesce(bool_and(coalesce((body::jsonb ->> 'four_eyes')::boolean, true)), false)
+    FROM documents AS version
+    WHERE kind = (SELECT min(kind) FROM documents WHERE kind IN ('directory', 'posts')) AND made_at <= :until
+    AND NOT EXISTS (
+        SELECT FROM documents AS next
+        WHERE next.kind = version.kind AND next.number = version.number + 1 AND next.made_at <= :after
+    )
+""")
+
+_PUT = text("""
+    INSERT INTO documents
+        (kind, number, body, summary, author, author_on_behalf_of, approver, approver_on_behalf_of)
+    VALUES (:kind, :number, :body, :summary, :author, :author_on_behalf_of, :approver, :approver_on_behalf_of)
+""")
 
 # A service puts its first version in force before it reduces its first message: no case has to follow.
 _PUT_SHIPPED = """
@@ -149,6 +180,12 @@ async def bodies(driver: Driver, kind: str) -> dict[int, str]:
     return {row["number"]: row["body"] for row in await driver.fetch(_BODIES, kind)}
 
 
+async def four_eyes(connection: AsyncConnection, after: datetime, until: datetime) -> bool:
+    """Whether each change of rules, directory and calendar between these moments needed two people: by every version of
+    the directory that was in force then. Without a directory one person is enough."""
+    return bool(await connection.scalar(_FOUR_EYES, {"after": after, "until": until}))
+
+
 async def put(
     connection: AsyncConnection,
     document: VersionedDocument[D],
@@ -156,8 +193,12 @@ async def put(
     summary: str,
     *,
     after: int | None = None,
+    author: Actor | None = None,
+    approver: Actor | None = None,
 ) -> int | None:
     """Put a version in force and return its number, or None if this content is in force already.
+
+    ``author`` has made it, and ``approver`` is the second person where one is needed.
 
     ``after``: the number of the version that this change was made from, 0 for none. Raises `Superseded` if another one
     is in force.
@@ -169,11 +210,11 @@ async def put(
     number = known.number if known is not None else 0
     if after is not None and after != number:
         raise Superseded
-    written = _written(content)
-    if known is not None and known.body == written:
+    body = written(content)
+    if known is not None and known.body == body:
         return None
-    parameters = {"kind": document.kind, "number": number + 1, "body": written, "summary": summary}
-    await connection.execute(_PUT, parameters)
+    parameters = {"kind": document.kind, "number": number + 1, "body": body, "summary": summary}
+    await connection.execute(_PUT, parameters | _by("author", author) | _by("approver", approver))
     return number + 1
 
 
@@ -183,9 +224,15 @@ async def put_shipped(driver: Driver, document: VersionedDocument[Any]) -> None:
     A newer program may ship with another: it goes on with the first one until an operator applies another.
     """
     if document.shipped is not None:
-        await driver.execute(_PUT_SHIPPED, document.kind, _written(document.shipped()), SHIPPED)
+        await driver.execute(_PUT_SHIPPED, document.kind, written(document.shipped()), SHIPPED)
 
 
-def _written(content: BaseModel) -> str:
+def written(content: BaseModel) -> str:
+    """The content as it is stored."""
     plain = content.model_dump(mode="json", by_alias=True)
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _by(name: str, actor: Actor | None) -> dict[str, str | None]:
+    person, on_behalf_of = actor or (None, None)
+    return {name: person, f"{name}_on_behalf_of": on_behalf_of}

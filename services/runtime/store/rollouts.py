@@ -55,6 +55,12 @@ class Progress(NamedTuple):
     began_at: datetime | None
     done_at: datetime | None
     """When every open case followed; None before, and for documents that cases do not follow."""
+    author: str | None
+    """The person who has made it; None for a program, and before the first directory."""
+    author_on_behalf_of: str | None
+    approver: str | None
+    """The second person; None where one was enough."""
+    approver_on_behalf_of: str | None
 
 
 class RolloutLane(NamedTuple):
@@ -70,9 +76,10 @@ class RolloutLane(NamedTuple):
 _HISTORY = text("""
     SELECT number, summary, made_at, coalesce(sum(visited), 0)::bigint, coalesce(sum(changed), 0)::bigint,
         (SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'cases_open'::regclass),
-        min(began_at), CASE WHEN bool_and(lane.done_at IS NOT NULL) THEN max(lane.done_at) END
+        min(began_at), CASE WHEN bool_and(lane.done_at IS NOT NULL) THEN max(lane.done_at) END,
+        author, author_on_behalf_of, approver, approver_on_behalf_of
     FROM documents LEFT JOIN rollout_lanes AS lane USING (kind, number)
-    WHERE kind = :kind GROUP BY number, summary, made_at ORDER BY number DESC LIMIT :limit
+    WHERE kind = :kind GROUP BY documents.kind, number ORDER BY number DESC LIMIT :limit
 """)
 
 _STATE = """

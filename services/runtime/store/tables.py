@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.store import access_record, chains, changed_cases, documents, rollouts
+from services.runtime.store import access_record, chains, changed_cases, documents, proposals, rollouts
 
 HERE = Path(__file__).parent
 
@@ -80,6 +80,7 @@ _TABLES = (
         parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         settled_at timestamptz,
         settled_by text,
+        settled_on_behalf_of text,
         settled_reason text,
         PRIMARY KEY (case_id, letter_id)
     )
@@ -115,6 +116,12 @@ def create_journal(op: Operations) -> None:
     """Create the tables of the journal, for services that have decisions in it."""
     # The journal reads the newest rows of the outbox every few seconds. The index must include their pages.
     for statement in ("ALTER INDEX outbox_created SET (autosummarize = on)", *chains.tables_of(chains.JOURNAL.table)):
+        op.execute(statement)
+
+
+def create_proposals(op: Operations) -> None:
+    """Create the table of proposals, for services whose documents a second person puts in force."""
+    for statement in proposals.TABLES:
         op.execute(statement)
 
 

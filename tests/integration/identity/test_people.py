@@ -2,38 +2,51 @@
 
 import asyncio
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from contracts.messages.documents import Absence, PostsPublished, PublishedPost
+from contracts.zone import CHINA
 from onedoor.cli import app
 from services.addresses import Addresses, write_addresses
+from services.monitor.core.notifications.directory_file import DEFAULT_ROLES
+from services.runtime.clock import machine_now
+from tests.support.databases import put_posts_in_force
 from tests.support.identity.browser import Browser
 from tests.support.identity.issuing import PASSWORD, Issuing
 from tests.support.identity.program import Program, content
 from tests.support.languages import in_both
+from tests.support.staff import ISSUER
 
-ISSUER = "https://login.example.gov.cn"
-
-
-def onedoor(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["people", *arguments])
+ADDRESS = "https://login.example.gov.cn"
 
 
-@pytest.fixture
-def database(issuer_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The database of an issuer, named by the environment."""
-    monkeypatch.setenv("ONEDOOR_DATABASE", issuer_database)
-    monkeypatch.setenv("ONEDOOR_ISSUER", ISSUER)
-    return issuer_database
+def onedoor(*arguments: str, person: str | None = None) -> Result:
+    login = {} if person is None else {"ONEDOOR_TOKEN": ISSUER.token(person)}
+    return CliRunner(env=login).invoke(app, ["people", *arguments])
 
 
-def test_a_person_is_added_enrolled_disabled_and_enabled(database: str) -> None:
+@pytest.fixture(autouse=True)
+def platform(issuer_database: str, monitor_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Addresses:
+    """The addresses of an ``onedoor up`` in which the commands run. No directory is in force."""
+    for name in ("ONEDOOR_DATABASE", "ONEDOOR_ISSUER", "ONEDOOR_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    addresses = Addresses({"monitor": monitor_database}, {}, issuer_database, ADDRESS)
+    (tmp_path / "data").mkdir()
+    write_addresses(tmp_path / "data", addresses)
+    monkeypatch.chdir(tmp_path)
+    return addresses
+
+
+def test_a_person_is_added_enrolled_disabled_and_enabled() -> None:
     added = onedoor("add", "li-na", "--name", "李娜")
     assert added.exit_code == 0 and in_both(added.stdout)
     enrolled = onedoor("enrol", "li-na")
-    assert re.fullmatch(rf"{ISSUER}/enrol#[\w-]{{32}}\n", enrolled.stdout) and in_both(enrolled.stderr)
+    assert re.fullmatch(rf"{ADDRESS}/enrol#[\w-]{{32}}\n", enrolled.stdout) and in_both(enrolled.stderr)
     assert onedoor("list").stdout.splitlines()[1].split("\t") == ["li-na", "李娜", "no", "0", "not enrolled", "-"]
     assert onedoor("disable", "li-na").exit_code == 0
     assert "disabled" in onedoor("list").stdout
@@ -43,7 +56,7 @@ def test_a_person_is_added_enrolled_disabled_and_enabled(database: str) -> None:
     assert onedoor("enrol", "li-na").exit_code == 0
 
 
-def test_a_person_is_added_once(database: str) -> None:
+def test_a_person_is_added_once() -> None:
     onedoor("add", "li-na", "--name", "李娜")
     again = onedoor("add", "li-na", "--name", "李四")
     assert again.exit_code == 1 and "nothing has changed" in again.stderr
@@ -60,44 +73,60 @@ def test_a_person_is_added_once(database: str) -> None:
         ("enrol", "nobody"),
         ("disable", "nobody"),
         ("enable", "nobody"),
-        ("enrol", "nobody", "--issuer", "http://login.example.gov.cn"),
+        ("add", "li-na", "--name", "x", "--database", "postgresql+asyncpg://127.0.0.1:1/identity"),
         ("enrol", "nobody", "--folder", "nowhere"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_a_reason(database: str, arguments: tuple[str, ...]) -> None:
+def test_what_cannot_be_done_is_refused_with_a_reason(arguments: tuple[str, ...]) -> None:
     refused = onedoor(*arguments)
     assert refused.exit_code in (1, 2) and in_both(refused.stderr)
     assert onedoor("list").stdout.count("\n") == 1
 
 
-def test_the_issuer_of_a_folder_is_found(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ONEDOOR_DATABASE")
-    write_addresses(tmp_path, Addresses({}, {}, database))
-    (tmp_path / "addresses").mkdir()
-    (tmp_path / "addresses" / "front.port").write_text("12345\n")
-    folder = ("--folder", str(tmp_path))
-    assert onedoor("add", "li-na", "--name", "李娜", *folder).exit_code == 0
-    assert onedoor("enrol", "li-na", *folder).stdout.startswith("http://localhost:12345/enrol#")
+async def test_with_a_directory_in_force_a_login_with_the_right_is_needed_and_recorded(
+    platform: Addresses, running: Issuing
+) -> None:
+    people = [("zheng", "operator"), ("wang", "clerk"), ("qian", "operator")]
+    posts = tuple(PublishedPost(role=DEFAULT_ROLES[post], person=person, deputy="he") for person, post in people)
+    today = machine_now().astimezone(CHINA).date()
+    leave = (Absence(person="qian", since=today, until=today + timedelta(days=1)),)
+    published = PostsPublished(posts=posts, leave=leave)
+    await asyncio.to_thread(put_posts_in_force, platform.services["monitor"], published)
+    write_addresses(Path("data"), replace(platform, issuer=ISSUER.url))
+    add = ("add", "li-na", "--name", "李娜")
+    for person, reason in ((None, "you have no login"), ("wang", "none of your posts")):
+        refused = await asyncio.to_thread(onedoor, *add, person=person)
+        assert refused.exit_code == 1 and reason in refused.stderr and in_both(refused.stderr)
+    assert "li-na" not in (await asyncio.to_thread(onedoor, "list")).stdout
+    for person, arguments in (("zheng", add), ("he", ("disable", "li-na")), ("zheng", ("enable", "li-na"))):
+        done = await asyncio.to_thread(onedoor, *arguments, person=person)
+        assert done.exit_code == 0, done.output
+    assert [(one.event, one.by, one.on_behalf_of) for one in await running.recorded()] == [
+        ("enabled", "zheng", None),
+        ("disabled", "he", "qian"),
+        ("added", "zheng", None),
+    ]
 
 
 async def test_a_link_works_and_disabling_ends_everything(
-    issuer_database: str, running: Issuing, browser: Browser, pages: Program
+    platform: Addresses, running: Issuing, browser: Browser, pages: Program
 ) -> None:
     """The commands write what the running issuer reads."""
+    write_addresses(Path("data"), replace(platform, issuer=running.url))
     tokens = await pages.tokens()
-    assert "logins ended: 1" in await run("disable", "wang-fang", issuer_database)
+    assert "logins ended: 1" in await run("disable", "wang-fang")
     assert content(await pages.refresh(tokens["refresh_token"]))["error"] == "invalid_grant"
     assert (await browser.log_in("wang-fang", PASSWORD)).status == 401
-    await run("enable", "wang-fang", issuer_database)
-    link = await run("enrol", "wang-fang", issuer_database, "--issuer", running.url)
+    await run("enable", "wang-fang")
+    link = await run("enrol", "wang-fang")
     page = await browser.get("/enrol")
     words = "blue kettle under the stairs"
     code = link.strip().partition("#")[2]
     assert (await browser.submit(page, "/enrol", code=code, password=words, repeat=words)).status == 200
 
 
-async def run(command: str, person: str, database: str, *options: str) -> str:
+async def run(command: str, person: str) -> str:
     """What the command prints, run beside the event loop of the issuer."""
-    result = await asyncio.to_thread(onedoor, command, person, "--database", database, *options)
+    result = await asyncio.to_thread(onedoor, command, person)
     assert result.exit_code == 0, result.output
     return result.stdout

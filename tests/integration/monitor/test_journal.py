@@ -1,6 +1,7 @@
 """The journal in a real PostgreSQL: it has every decision once, with any number of writers, and is never rewritten."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -87,11 +88,41 @@ async def test_days_that_are_over_are_signed_in_each_region_also_without_a_decis
 async def test_each_block_is_signed_as_it_is_written(database: AsyncEngine) -> None:
     await publish(database, alert())
     await write_journal(database)
-    ((number, day, previous, entries, signature),) = await rows(
-        database, "SELECT number, day, previous, entries, signature FROM journal"
+    ((number, day, previous, entries, four_eyes, signature),) = await rows(
+        database, "SELECT number, day, previous, entries, four_eyes, signature FROM journal"
     )
-    block = Block("450103", number, day, previous, tuple(entries))
+    block = Block("450103", number, day, previous, tuple(entries), four_eyes)
     KEY.public_key().verify(signature, block.signed)
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ((), False),  # without a directory one person is enough
+        (((120, True),), True),
+        (((120, False),), False),
+        (((120, False), (90, True)), True),  # settled before the decision
+        (((120, True), (25, False)), False),  # in the same stretch of time as the decision
+        (((120, False), (25, True)), False),
+    ],
+)
+async def test_each_block_says_whether_one_person_could_change_rules_and_directory(
+    database: AsyncEngine, versions: tuple[tuple[int, bool], ...], expected: bool
+) -> None:
+    """``versions``: how many minutes ago each version of the directory came into force, and its four_eyes."""
+    put = """
+        INSERT INTO documents (kind, number, body, summary, made_at)
+        VALUES ('directory', :number, :body, '', now() - make_interval(mins => :ago))
+    """
+    async with database.begin() as connection:
+        for number, (ago, four_eyes) in enumerate(versions, 1):
+            body = json.dumps({"four_eyes": four_eyes})
+            await connection.execute(text(put), {"number": number, "body": body, "ago": ago})
+    await publish(database, alert(), ago=timedelta(minutes=60))
+    await publish(database, alert(), ago=timedelta(minutes=29))
+    await write_journal(database)
+    found = await rows(database, "SELECT four_eyes FROM journal ORDER BY number")
+    assert found[-1] == (expected,)
 
 
 async def test_nothing_in_it_can_be_changed_or_deleted(database: AsyncEngine) -> None:

@@ -13,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typer.testing import CliRunner, Result
 
 from contracts.codec import decode, encode
+from contracts.messages.documents import Absence, PostsPublished, PublishedPost
 from contracts.messages.plans import Outcome
 from contracts.messages.tasks import TaskCorrected, TaskDone
+from contracts.rights.table import Role
+from contracts.zone import CHINA
 from deploy.local.engines import Engines
 from onedoor.cli import app
 from services.addresses import Addresses, write_addresses
@@ -23,13 +26,16 @@ from services.departments.sdk.core.messages import Decision, Receipt, Submitted
 from services.departments.sdk.core.state import Task, Tasks, TaskState
 from services.departments.sdk.service import MIGRATIONS
 from services.operator.databases import connected
+from services.runtime.clock import machine_now
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
+from tests.support.databases import put_posts_in_force
 from tests.support.languages import in_both
 from tests.support.messages import CASE_ID, MONDAY, CaseMessages, plan, plan_step
 from tests.support.runtime.toy import TOPIC, case, instruction, toy
 from tests.support.scenario import Scenario, of_type
+from tests.support.staff import ISSUER
 
 T = TypeVar("T")
 
@@ -56,6 +62,7 @@ def letters() -> list[DeadLetter]:
 def database(toy_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A service's database with letters in it, named by the environment."""
     park(toy_database, letters())
+    put_posts_in_force(toy_database, POSTS)
     monkeypatch.setenv("ONEDOOR_DATABASE", toy_database)
     return toy_database
 
@@ -80,8 +87,17 @@ def in_database(address: str, work: Callable[[AsyncConnection], Awaitable[T]]) -
     return asyncio.run(main())
 
 
-def onedoor(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["dead-letters", *arguments])
+POSTS = PostsPublished(
+    posts=(
+        PublishedPost(role=Role.OPERATOR.value, person="li", deputy="he"),
+        PublishedPost(role=Role.AUDITOR.value, person="wang"),
+    )
+)
+
+
+def onedoor(*arguments: str, person: str = "li") -> Result:
+    login = {"ONEDOOR_ISSUER": ISSUER.url, "ONEDOOR_TOKEN": ISSUER.token(person)}
+    return CliRunner(env=login).invoke(app, ["dead-letters", *arguments])
 
 
 def statuses(address: str) -> list[str]:
@@ -196,7 +212,7 @@ def test_dropped_letters_cannot_be_replayed(database: str) -> None:
 
 
 def test_a_dropped_letter_keeps_its_reason_and_a_settled_one_is_deleted_after_its_retention(database: str) -> None:
-    assert onedoor("drop", "3", "--by", "li", "--reason", "a test of the producer").exit_code == 0
+    assert onedoor("drop", "3", "--reason", "a test of the producer").exit_code == 0
     assert "by       li: a test of the producer" in onedoor("show", "3").stdout
 
     async def delete(connection: AsyncConnection) -> int:
@@ -211,7 +227,7 @@ def test_a_dropped_letter_keeps_its_reason_and_a_settled_one_is_deleted_after_it
     assert statuses(database) == ["parked", "parked", "dropped", *["parked"] * 4], "the others are kept"
 
 
-RECORD = ("--by", "li", "--reason", "settled with the sender")
+RECORD = ("--reason", "settled with the sender")
 
 
 def test_a_corrected_record_is_published_in_place_of_a_letter(database: str) -> None:
@@ -265,9 +281,40 @@ def test_an_unknown_letter_or_case_is_refused_in_both_languages(database: str, a
     assert lines and all(map(in_both, lines)), lines
 
 
-def test_a_correction_needs_an_author_and_a_reason(database: str) -> None:
+def test_a_correction_needs_a_reason(database: str) -> None:
     assert onedoor("correct", "1").exit_code == 2
-    assert onedoor("correct", "1", "--by", "li").exit_code == 2
+
+
+SETTLING = [("replay", "1"), ("drop", "1"), ("correct", "1", "--set", "data.reason=改正", *RECORD)]
+
+
+@pytest.mark.parametrize("arguments", SETTLING)
+def test_who_settles_a_letter_has_a_login_with_the_right_and_stands_beside_it(
+    database: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in ("wang", "he"):  # the deputy of somebody who is present
+        refused = onedoor(*arguments, person=person)
+        assert refused.exit_code == 1 and "none of your posts" in refused.stderr and in_both(refused.stderr)
+    forged = CliRunner(env={"ONEDOOR_ISSUER": ISSUER.url, "ONEDOOR_TOKEN": f"{ISSUER.token('li')}x"})
+    refused = forged.invoke(app, ["dead-letters", *arguments])
+    assert refused.exit_code == 1 and "log in again" in refused.stderr and in_both(refused.stderr)
+    assert statuses(database) == ["parked"] * 8
+    today = machine_now().astimezone(CHINA).date()
+    absent = Absence(person="li", since=today, until=today + timedelta(days=1))
+    put_posts_in_force(database, POSTS.replace(leave=(absent,)))
+    assert onedoor(*arguments, person="he").exit_code == 0
+    assert "by       he (li): " in onedoor("show", "1").stdout
+
+
+@pytest.mark.parametrize("arguments", SETTLING)
+def test_before_the_first_directory_no_login_is_needed(
+    toy_database: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(toy_database, letters())
+    monkeypatch.setenv("ONEDOOR_DATABASE", toy_database)
+    monkeypatch.delenv("ONEDOOR_ISSUER", raising=False)
+    assert CliRunner().invoke(app, ["dead-letters", *arguments]).exit_code == 0
+    assert "by       unknown: " in onedoor("show", "1").stdout or arguments[0] != "correct"
 
 
 # -- two numbers of a department --------------------------------------------------------------------------------------
@@ -296,6 +343,7 @@ def tax(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         await connection.execute(text(statement), {"case_id": CASE_ID, "state": state})
 
     in_database(database_url, store)
+    put_posts_in_force(database_url, POSTS)
     monkeypatch.setenv("ONEDOOR_DATABASE", database_url)
     return database_url
 

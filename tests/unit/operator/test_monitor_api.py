@@ -8,8 +8,10 @@ from threading import Thread
 import pytest
 import typer
 
+from services.operator.login.tokens import given_token
 from services.operator.times.monitor_api import MonitorApi
 
+TOKEN = "0123456789abcdef"
 ELSEWHERE = "https://monitor.example.gov.cn"
 
 
@@ -49,23 +51,27 @@ def test_a_proxy_that_is_none_of_http_is_named_with_the_remedy(
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(typer.Exit):
-        MonitorApi(ELSEWHERE, None)
+        MonitorApi(ELSEWHERE, TOKEN)
     assert "add monitor.example.gov.cn to NO_PROXY" in capsys.readouterr().err
-    MonitorApi("http://127.0.0.1:8003", None)  # calls to this machine use no proxy
+    MonitorApi("http://127.0.0.1:8003", TOKEN)  # calls to this machine use no proxy
     monkeypatch.setenv("NO_PROXY", "example.gov.cn")
-    MonitorApi(ELSEWHERE, None)
+    MonitorApi(ELSEWHERE, TOKEN)
 
 
 @pytest.mark.parametrize("token", ["令牌-0123456789", "0123456789\n0123456789"])
-def test_a_token_that_no_header_can_have_is_refused(capsys: pytest.CaptureFixture[str], token: str) -> None:
+def test_a_token_that_no_header_can_have_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], token: str
+) -> None:
+    monkeypatch.setenv("ONEDOOR_TOKEN", token)
     with pytest.raises(typer.Exit):
-        MonitorApi(ELSEWHERE, token)
+        given_token()
     assert "ONEDOOR_TOKEN has characters" in capsys.readouterr().err
 
 
 def test_the_line_end_of_a_token_from_a_file_is_none_of_it(answering: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDOOR_TOKEN", "0123456789abcdef\n")
     monkeypatch.setattr(Answers, "content", b"[]")
-    assert MonitorApi(answering, "0123456789abcdef\n").get("/doubtful-times", {}) == []
+    assert MonitorApi(answering, given_token() or "").get("/doubtful-times", {}) == []
 
 
 PROBLEM = {
@@ -103,6 +109,6 @@ def test_an_answer_that_is_no_success_is_told_in_words(
     monkeypatch.setattr(Answers, "status", status)
     monkeypatch.setattr(Answers, "content", content)
     with pytest.raises(typer.Exit):
-        MonitorApi(answering, "0123456789abcdef").get("/doubtful-times", {})
+        MonitorApi(answering, TOKEN).get("/doubtful-times", {})
     printed = capsys.readouterr().err
     assert all(text in printed for text in shown), printed

@@ -27,7 +27,7 @@ from services.runtime.journal.blocks import (
     export_lines,
     signing_key,
 )
-from services.runtime.journal.verify import Broken, unproven, verify
+from services.runtime.journal.verify import BROKEN, Broken, main, unproven, verify
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
@@ -284,6 +284,23 @@ def test_closed_days_cannot_be_passed_off_as_open() -> None:
             verify(lines, PUBLIC)
 
 
+def test_an_export_says_how_many_blocks_are_of_times_in_which_one_person_was_enough(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = JournalEntry(NOON, REGION, "{}")
+    heads: dict[str, tuple[int, bytes]] = {}
+    chain = [*chain_entries([entry], heads, four_eyes=False), *chain_entries([entry], heads)]
+    lines = [export_head(REGION, PUBLIC), *export_lines([(one, KEY.sign(one.signed)) for one in chain], [])]
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    main([str(file)])
+    said = "When 1 of its blocks were written, one person was enough"
+    assert said in capsys.readouterr().out
+    file.write_text("".join(f"{line}\n" for line in lines).replace('"four_eyes":false', '"four_eyes":true'))
+    assert main([str(file)]) == BROKEN
+    assert "block 1 was changed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("day", ["2026-02-30", "20260302", "9999-12-31", "x" * 1000, "", 7, None, ["2026-03-02"], {}])
 @pytest.mark.parametrize("line", [1, 4])
 def test_a_malformed_day_is_a_fault(day: Any, line: int) -> None:
@@ -293,7 +310,7 @@ def test_a_malformed_day_is_a_fault(day: Any, line: int) -> None:
     content["day"] = day
     if name == "block":
         own = hashlib.sha256(FORMAT.encode())
-        own.update(canonical([REGION, content["number"], day, content["previous"], len(content["entries"])]))
+        own.update(canonical([REGION, content["number"], day, content["previous"], len(content["entries"]), None]))
         for entry in content["entries"]:
             own.update(hashlib.sha256(entry.encode()).digest())
         content["hash"] = own.hexdigest()

@@ -65,6 +65,9 @@ class DirectoryFile(StrictValue):
     """The rights that each kind of post gives (`contracts.rights.table`)."""
     powers_apart: Annotated[bool, Field(strict=True)] = True
     """Whether no person may hold posts of two powers (审批、管理、监督三分离); false where one person does all."""
+    four_eyes: Annotated[bool, Field(strict=True)] = True
+    """Whether a change of rules, directory or calendar comes into force only when a second person approves it; false
+    where one person does all."""
     escalation: Annotated[tuple[PostName, ...], Field(min_length=1)] = DEFAULT_ESCALATION
     """The posts that are notified, from the one nearest to the matter to the one that answers for everything."""
     first_recipients: Annotated[
@@ -83,7 +86,7 @@ class DirectoryFile(StrictValue):
             for post in self.posts
         )
         leave = tuple(Absence(**dict(one)) for one in self.leave)
-        return PostsPublished(posts=posts, leave=leave, powers_apart=self.powers_apart)
+        return PostsPublished(posts=posts, leave=leave, powers_apart=self.powers_apart, four_eyes=self.four_eyes)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.documents import PostsPublished
+from contracts.rights.table import RIGHTS, Act
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.runtime.files.document import read_document
@@ -51,6 +52,21 @@ async def put(
 ) -> int | None:
     """Put a directory in force; see `services.runtime.store.documents.put`."""
     return await documents.put(connection, DIRECTORY, content, summary, after=after)
+
+
+def obstacle(content: DirectoryFile) -> tuple[str, str] | None:
+    """Why nobody could change this directory once it is in force, in each language; None if that is possible."""
+    needed = 2 if content.four_eyes else 1
+    changing = {post.person for post in content.posts if Act.CHANGE_DIRECTORY in RIGHTS[content.roles[post.role]]}
+    if len(changing) >= needed:
+        return None
+    roles = ", ".join(name for name, role in content.roles.items() if Act.CHANGE_DIRECTORY in RIGHTS[role])
+    return (
+        f"under this directory {len(changing)} persons may change it, and {needed} are needed: give {needed} persons a "
+        f"post of one of {roles}, or set four_eyes to false where one person is enough",
+        f"按此名录，有权变更名录的有 {len(changing)} 人，至少须 {needed} 人：请为 {needed} 人设 {roles} 之一的岗位；"
+        "只有一人时请将 four_eyes 设为 false",
+    )
 
 
 @lru_cache(maxsize=1)
