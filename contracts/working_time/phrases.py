@@ -109,9 +109,15 @@ def until(due_on: date, limit: Limit, today: date, language: Language) -> str:
 
 
 def over(by: int, due_on: date, limit: Limit, today: date, language: Language) -> Phrase:
-    """A limit that is over: 超期 2 个工作日，承诺 4月30日 止. ``by``: working days after it, today included."""
+    """A limit that is over: 超期 2 个工作日，承诺 4月30日 止.
+
+    ``by``: working days after it, today included; none since its last day: 刚刚超期.
+    """
     number = working_days(by, language)
-    length = f"超期 {number}" if language == "zh" else f"{number} over"
+    if by <= 0:
+        length = "刚刚超期" if language == "zh" else "Just over"
+    else:
+        length = f"超期 {number}" if language == "zh" else f"{number} over"
     return Phrase(length, until(due_on, limit, today, language), language)
 
 

@@ -1,6 +1,10 @@
 """One browser and one monitor with figures for all tests of pages, on the loop of the session."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -12,11 +16,12 @@ from services.monitor.app import SERVICE
 from services.runtime.http.app import application
 from services.runtime.http.pages.application import pages_application
 from services.runtime.http.site import Site
+from tests.browser import worklist_data
 from tests.browser.board_data import fill
 from tests.support.databases import migrated, own_database
 from tests.support.http_server import http_server
 from tests.support.identity.issuing import Issuing, issuing
-from tests.support.monitor_process import opened
+from tests.support.monitor_process import MonitorProcess, opened
 from tests.support.pages.browser import chromium
 
 
@@ -39,11 +44,7 @@ async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPa
     """The address of a monitor with the figures of a city."""
     async with opened(monitor_database, tmp_path_factory.mktemp("monitor")) as monitor:
         await fill(monitor)
-        process = monitor.process
-        assert SERVICE.pages is not None
-        pages = pages_application(SERVICE.name, SERVICE.pages(process), record=process.recorder)
-        api = application(SERVICE, process)
-        async with http_server(Site(SERVICE.name, api, pages)) as (_, address):
+        async with _served(monitor) as address:
             yield address
 
 
@@ -60,3 +61,39 @@ async def issuer(issuer_database: str, tmp_path_factory: pytest.TempPathFactory)
     async with issuing(issuer_database, tmp_path_factory.mktemp("issuer"), login_pages_a_minute=10_000) as running:
         await running.with_password("wang-fang")
         yield running
+
+
+class MonitorAtWork(NamedTuple):
+    """A monitor with cases under way, of which a test may change what it likes."""
+
+    monitor: MonitorProcess
+    address: str
+
+
+@pytest.fixture
+def own_monitor_database(engines: Engines) -> Iterator[str]:
+    """The URL of a database of monitor that only this test uses."""
+    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def at_work(own_monitor_database: str, tmp_path: Path) -> AsyncIterator[MonitorAtWork]:
+    """A monitor of the test's own, with the cases of `worklist_data`."""
+    async with opened(own_monitor_database, tmp_path) as monitor:
+        await worklist_data.fill(monitor)
+        processing = asyncio.create_task(monitor.process.queue.run())
+        async with _served(monitor) as address:
+            yield MonitorAtWork(monitor, address)
+        processing.cancel()
+        await asyncio.gather(processing, return_exceptions=True)
+        await monitor.process.processor.drain()
+
+
+@asynccontextmanager
+async def _served(monitor: MonitorProcess) -> AsyncIterator[str]:
+    process = monitor.process
+    assert SERVICE.pages is not None
+    pages = pages_application(SERVICE.name, SERVICE.pages(process), record=process.recorder)
+    async with http_server(Site(SERVICE.name, application(SERVICE, process), pages)) as (_, address):
+        yield address

@@ -44,12 +44,15 @@ _ALERTS = (
         ended_at timestamptz,
         acknowledged_at timestamptz,
         acknowledged_by text,
+        acknowledged_for text,
         acknowledgement text,
         appealed_at timestamptz,
         appealed_by text,
+        appealed_for text,
         appeal text,
         appeal_decided_at timestamptz,
         appeal_decided_by text,
+        appeal_decided_for text,
         appeal_upheld boolean,
         appeal_decision text,
         notify_at timestamptz,
@@ -59,6 +62,7 @@ _ALERTS = (
         PRIMARY KEY (case_id, commitment, rung, occurrence)
     )
     """,
+    "COMMENT ON COLUMN alerts.acknowledged_for IS 'the person on leave for whom it was done; so for the others'",
     "COMMENT ON COLUMN alerts.last_event IS 'the event in the transaction changed_xid'",
     # Both are read backwards: the newest alerts of all, and of one owner.
     "CREATE UNIQUE INDEX alerts_newest ON alerts (number)",
@@ -66,6 +70,10 @@ _ALERTS = (
     "CREATE INDEX alerts_raised ON alerts USING brin (raised_at)",
     "CREATE INDEX alerts_to_notify ON alerts (notify_at) WHERE notify_at IS NOT NULL",
     "CREATE INDEX alerts_standing ON alerts (number) WHERE withdrawn_at IS NULL AND ended_at IS NULL",
+    """
+    CREATE INDEX alerts_undecided ON alerts (number)
+    WHERE appealed_at IS NOT NULL AND appeal_decided_at IS NULL AND withdrawn_at IS NULL
+    """,
     "CREATE INDEX alerts_changed ON alerts (changed_xid, number)",
     """
     CREATE TABLE platform_issues (

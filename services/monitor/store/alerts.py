@@ -15,6 +15,7 @@ from services.runtime.store.scopes import within
 
 _CONDITIONS = {
     "owner": "owner = :owner",
+    "region": "starts_with(region, :region)",
     "rung": "rung = :rung",
     "case": "case_id = :case",
     "matter": "matter = :matter",
@@ -24,14 +25,70 @@ _CONDITIONS = {
 }
 
 
+_STATES = {
+    "all": "TRUE",
+    "standing": "withdrawn_at IS NULL AND ended_at IS NULL",
+    "unacknowledged": "withdrawn_at IS NULL AND ended_at IS NULL AND acknowledged_at IS NULL",
+    "undecided": "appealed_at IS NOT NULL AND appeal_decided_at IS NULL AND withdrawn_at IS NULL",
+}
+"""What alerts can be listed by: whether they stand, and what they still need."""
+
+
 async def newest(
-    connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope, limit: int
+    connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope, limit: int, state: str = "all"
 ) -> Sequence[Row[Any]]:
-    """At most ``limit`` alerts in the scope that fit all filters, newest first."""
+    """At most ``limit`` alerts in the scope that fit all filters, newest first. ``state``: one of `_STATES`."""
     inside, parameters = within(scope)
-    conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), inside])
+    conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), f"({_STATES[state]})", inside])
     query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
     return (await connection.execute(query, {**filters, **parameters, "limit": limit})).all()
+
+
+async def open_counts(connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope) -> dict[str, int]:
+    """How many of them are in each state but ``all``, whatever their number."""
+    inside, parameters = within(scope)
+    states = {name: condition for name, condition in _STATES.items() if name != "all"}
+    counted = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in states.items())
+    either = f"(({_STATES['standing']}) OR ({_STATES['undecided']}))"
+    conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), either, inside])
+    query = text(f"SELECT {counted} FROM alerts WHERE {conditions}")
+    return dict((await connection.execute(query, {**filters, **parameters})).one()._mapping)
+
+
+_STANDING_OF = """
+    SELECT alerts.* FROM unnest(CAST(:cases AS text[]), CAST(:commitments AS text[])) AS wanted (case_id, commitment)
+    JOIN alerts USING (case_id, commitment) WHERE withdrawn_at IS NULL AND ended_at IS NULL AND {inside}
+"""
+
+
+async def standing_of(
+    connection: AsyncConnection, commitments: Sequence[tuple[str, CommitmentKey]], scope: Scope
+) -> Sequence[Row[Any]]:
+    """The alerts in the scope that stand on these commitments, each a case with a key."""
+    inside, parameters = within(scope)
+    parameters["cases"], parameters["commitments"] = [one[0] for one in commitments], [one[1] for one in commitments]
+    return (await connection.execute(text(_STANDING_OF.format(inside=inside)), parameters)).all()
+
+
+async def of_commitment(connection: AsyncConnection, number: int, scope: Scope) -> Sequence[Row[Any]]:
+    """The alerts of the commitment that the alert with this number is about, as far as they lie in the scope."""
+    inside, parameters = within(scope)
+    query = text(f"""
+        SELECT alerts.* FROM alerts
+        JOIN (SELECT case_id, commitment FROM alerts WHERE number = :number) AS one USING (case_id, commitment)
+        WHERE {inside} ORDER BY number
+    """)
+    return (await connection.execute(query, {**parameters, "number": number})).all()
+
+
+async def with_numbers(connection: AsyncConnection, numbers: Sequence[int], scope: Scope) -> Sequence[Row[Any]]:
+    """The alerts in the scope with these numbers, in full and in this order."""
+    inside, parameters = within(scope)
+    query = text(f"""
+        SELECT * FROM alerts WHERE number = ANY(:numbers) AND {inside}
+        ORDER BY array_position(CAST(:numbers AS bigint[]), number)
+    """)
+    return (await connection.execute(query, {**parameters, "numbers": list(numbers)})).all()
 
 
 class NumberedAlert(NamedTuple):

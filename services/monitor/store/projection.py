@@ -84,27 +84,32 @@ _CLOSE_OR_REOPEN = """
 
 _ACKNOWLEDGE = f"""
     UPDATE alerts SET acknowledged_at = new.acknowledged_at, acknowledged_by = new.by,
-        acknowledgement = new.reason, changed_xid = pg_current_xact_id(), last_event = 'acknowledged',
+        acknowledged_for = new.on_behalf_of, acknowledgement = new.reason,
+        changed_xid = pg_current_xact_id(), last_event = 'acknowledged',
         notify_at = CASE WHEN withdrawn_at IS NOT NULL OR appealed_at IS NOT NULL THEN notify_at END
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
-        AS new (case_id, commitment, rung, occurrence, by, reason, acknowledged_at)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
+        $8::timestamptz[])
+        AS new (case_id, commitment, rung, occurrence, by, on_behalf_of, reason, acknowledged_at)
     WHERE {_SAME_ALERT}
 """
 
 _APPEAL = f"""
-    UPDATE alerts SET appealed_at = new.appealed_at, appealed_by = new.by, appeal = new.reason,
-        notify_at = new.appealed_at, changed_xid = pg_current_xact_id(), last_event = 'appealed'
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::timestamptz[])
-        AS new (case_id, commitment, rung, occurrence, by, reason, appealed_at)
+    UPDATE alerts SET appealed_at = new.appealed_at, appealed_by = new.by, appealed_for = new.on_behalf_of,
+        appeal = new.reason, notify_at = new.appealed_at, changed_xid = pg_current_xact_id(), last_event = 'appealed'
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
+        $8::timestamptz[])
+        AS new (case_id, commitment, rung, occurrence, by, on_behalf_of, reason, appealed_at)
     WHERE {_SAME_ALERT}
 """
 
 _DECIDE = f"""
-    UPDATE alerts SET appeal_decided_at = new.decided_at, appeal_decided_by = new.by, appeal_upheld = new.upheld,
-        appeal_decision = new.reason, notify_at = new.decided_at, changed_xid = pg_current_xact_id(),
+    UPDATE alerts SET appeal_decided_at = new.decided_at, appeal_decided_by = new.by,
+        appeal_decided_for = new.on_behalf_of, appeal_upheld = new.upheld, appeal_decision = new.reason,
+        notify_at = new.decided_at, changed_xid = pg_current_xact_id(),
         last_event = 'decided'
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::boolean[], $7::text[],
-        $8::timestamptz[]) AS new (case_id, commitment, rung, occurrence, by, upheld, reason, decided_at)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::boolean[],
+        $8::text[], $9::timestamptz[])
+        AS new (case_id, commitment, rung, occurrence, by, on_behalf_of, upheld, reason, decided_at)
     WHERE {_SAME_ALERT}
 """
 
@@ -135,19 +140,22 @@ _PROJECTED = (
         (AlertAcknowledged,),
         "alert acknowledged",
         _ACKNOWLEDGE,
-        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.acknowledged_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.on_behalf_of, m.reason, m.acknowledged_at),
     ),
     _Projected(
         (AlertAppealed,),
         "alert appealed",
         _APPEAL,
-        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.reason, m.appealed_at),
+        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.on_behalf_of, m.reason, m.appealed_at),
     ),
     _Projected(
         (AppealDecided,),
         "appeal decided",
         _DECIDE,
-        lambda m: (m.commitment, m.rung, m.occurrence, m.by, m.upheld, m.reason, m.decided_at),
+        lambda m: (
+            *(m.commitment, m.rung, m.occurrence, m.by, m.on_behalf_of),
+            *(m.upheld, m.reason, m.decided_at),
+        ),
     ),
     _Projected(
         (AlertWithdrawn,),

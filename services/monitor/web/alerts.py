@@ -14,7 +14,7 @@ from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
-from services.monitor.store.lists.filters import NO_NUL
+from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.web.routers import monitor_router
 from services.runtime.http.timestamps import reject_numbers
 from services.runtime.http.typed_text import TypedCaseNumber
@@ -44,12 +44,15 @@ class AlertView(Model):
     acknowledged_by: PersonId | None = Field(
         description="The person who has acknowledged it, so that it does not escalate."
     )
+    acknowledged_for: PersonId | None = Field(description="The person on leave for whom it was done; so below.")
     acknowledgement: str | None = Field(description="That person's reason.")
     appealed_at: datetime | None
     appealed_by: PersonId | None
+    appealed_for: PersonId | None
     appeal: str | None = Field(description="Why the department holds the card to be unjust.")
     appeal_decided_at: datetime | None
     appeal_decided_by: PersonId | None
+    appeal_decided_for: PersonId | None
     appeal_upheld: bool | None
     appeal_decision: str | None = Field(description="The supervisor's reason.")
 
@@ -67,6 +70,7 @@ class AlertFilter(Model):
     model_config = ConfigDict(extra="forbid")
 
     owner: Annotated[Name, Field(pattern=NO_NUL)] | None = None
+    region: Annotated[str, Field(pattern=REGION)] | None = None
     rung: Rung | None = None
     case: TypedCaseNumber | None = None
     matter: Code | None = None

@@ -12,7 +12,7 @@ from contracts.bilingual import Language
 from contracts.envelope import CaseId, Code
 from contracts.messages.commitments import CASE, Commitment, CommitmentKey
 from contracts.messages.fields import Region
-from contracts.rights.scope import EVERYWHERE
+from contracts.rights.scope import EVERYWHERE, Scope
 from contracts.rights.table import Act
 from contracts.values import Model
 from contracts.working_time import Suspension
@@ -142,9 +142,15 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
 
 def may_read(permit: Permit, state: MonitoredCase) -> bool:
     """Whether a commitment of this case lies in the scope."""
-    if state.region is None or state.matter is None:
-        return permit.scope == (EVERYWHERE,)
-    return any(permit.covers(one.owner or "", state.region, state.matter) for one in state.commitments)
+    return scope_has(permit.scope, state)
+
+
+def scope_has(scope: Scope, state: MonitoredCase) -> bool:
+    """Whether a commitment of this case lies in this scope."""
+    region, matter = state.region, state.matter
+    if region is None or matter is None:
+        return scope == (EVERYWHERE,)
+    return any(area.covers(one.owner or "", region, matter) for area in scope for one in state.commitments)
 
 
 def _case_view(case_id: str, state: MonitoredCase, rules: Mapping[int, Rules]) -> CaseView:

@@ -65,6 +65,8 @@ class Permit(NamedTuple):
     act: Act
     posts: tuple[HeldPost, ...]
     """The posts that give the right."""
+    is_fresh: bool = False
+    """Whether the person has logged in within `FRESH`."""
 
     @property
     def scope(self) -> Scope:
@@ -157,9 +159,11 @@ class Access:
         asked.act = act
         token = await self.token(given)
         asked.person, asked.client = token.subject, token.client
-        permit = self.permit(token.subject, act)
+        at = token.authenticated_at
+        is_fresh = at is not None and machine_now() - at <= FRESH
+        permit = self.permit(token.subject, act)._replace(is_fresh=is_fresh)
         asked.roles = tuple(sorted({post.role.value for post in permit.posts}))
-        if fresh and (token.authenticated_at is None or machine_now() - token.authenticated_at > FRESH):
+        if fresh and not is_fresh:
             challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
             raise NotLoggedIn(challenge, "log in once more before this act", "办理此事前请再次登录确认")
         await asked.permitted(asked)

@@ -181,6 +181,8 @@ async def test_a_deputy_acts_for_a_person_on_leave_and_both_are_on_record(
         "WHERE strpos(event, 'onedoor.alert.acknowledged.v1') > 0 ORDER BY created_at"
     )
     assert events == [("stand", "head"), ("head", None)]
+    listed = [await card(http, case) for case in (CASE, OTHER)]
+    assert [(one["acknowledged_by"], one["acknowledged_for"]) for one in listed] == events
     monitor.clock.set(monitor.clock.now() + timedelta(days=1), 0)
     assert (await http.get("/alerts", **by("stand"))).status_code == 403, "the leave has ended"
 

@@ -70,6 +70,10 @@ async def test_alerts_are_listed_by_filters_and_pages(four_cases: MonitorProcess
     by_owner = await four_cases.get("/alerts", owner="Commerce", since=CASE_RED.isoformat())
     assert [name[1] for name in names(by_owner["alerts"])] == ["case", "case", "case"]
     assert (await four_cases.get("/alerts", matter="another"))["alerts"] == []
+    assert (await four_cases.get("/alerts", region="99"))["alerts"] == []
+    assert (await four_cases.get("/alerts", region=card["region"][:2], case=WITHDRAWN, rung="yellow"))["alerts"] == [
+        card
+    ]
     assert await four_cases.walk("/alerts", "alerts", limit=3) == page["alerts"]
 
 

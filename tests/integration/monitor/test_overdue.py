@@ -39,6 +39,8 @@ async def test_an_overdue_commitment_is_listed_once_with_its_highest_card(monito
     # Tomb-Sweeping Day, a Sunday, gives Monday the sixth off.
     assert licence["working_days_over"] == 9
     assert keys(await monitor.commitments("/overdue", rung="yellow")) == keys(rows[2:4])
+    assert keys(await monitor.commitments("/overdue", rung="platform")) == keys(rows[4:])
+    assert (await monitor.get("/overdue/counts", rung="platform"))["total"] == 1
     assert keys(await monitor.commitments("/overdue", region="45")) == keys(rows[:2])
     assert keys(await monitor.commitments("/overdue", owner=MARKET)) == keys([rows[0], rows[2], rows[4]])
     assert keys(await monitor.commitments("/overdue", kind="case")) == keys([rows[1], rows[3]])

@@ -68,6 +68,10 @@ def test_a_limit_that_is_over_says_which_limit_it_is() -> None:
         "超期 1 个工作日，法定 2025年12月31日 止",
         "1 working day over, statutory limit 31 Dec 2025",
     )
+    assert in_both(lambda language: phrases.over(0, TODAY, Limit.COMMITTED, TODAY, language)) == (
+        f"刚刚超期，承诺 {phrases.day(TODAY, TODAY, 'zh')} 止",
+        f"Just over, committed limit {phrases.day(TODAY, TODAY, 'en')}",
+    )
 
 
 def test_a_clock_that_is_stopped_a_day_that_may_move_and_a_fault_of_ours() -> None:

@@ -37,8 +37,8 @@ _CELLS = """
 """
 
 _KNOWN = """
-    SELECT DISTINCT 'owner', owner FROM figures WHERE level = :owners AND kind = :kind AND {inside}
-    UNION ALL SELECT DISTINCT 'region', region FROM figures WHERE level = :regions AND kind = :kind AND {inside}
+    SELECT DISTINCT 'owner', owner FROM figures WHERE level = :owners AND {kind} AND {inside}
+    UNION ALL SELECT DISTINCT 'region', region FROM figures WHERE level = :regions AND {kind} AND {inside}
     ORDER BY 1, 2
 """
 
@@ -75,13 +75,17 @@ class Known(NamedTuple):
     counties: list[str]
 
 
-async def known(connection: AsyncConnection, kind: str, scope: Scope) -> Known:
-    """Those of one kind of commitments, in this scope."""
+async def known(connection: AsyncConnection, kind: str | None, scope: Scope) -> Known:
+    """Those of one kind of commitments, or of all, in this scope."""
     inside, scope_parameters = within(scope, Columns(in_order=True))
     # A scope needs rows that tell apart departments, regions and items; without one fewer rows do.
     parted = 0 if scope == (EVERYWHERE,) else OWNER | REGION | ITEM
-    parameters = {"kind": kind, "owners": OWNER | parted | MONTH, "regions": REGION | parted | MONTH}
+    of_kind = "TRUE" if kind is None else "kind = :kind"
+    given = {} if kind is None else {"kind": kind}
+    parameters = {**given, "owners": OWNER | parted | MONTH, "regions": REGION | parted | MONTH}
     found = Known([], [])
-    for column, value in await connection.execute(text(_KNOWN.format(inside=inside)), parameters | scope_parameters):
+    for column, value in await connection.execute(
+        text(_KNOWN.format(inside=inside, kind=of_kind)), parameters | scope_parameters
+    ):
         (found.owners if column == "owner" else found.counties).append(value)
     return found

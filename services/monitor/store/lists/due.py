@@ -93,6 +93,9 @@ _COUNTS = """
 """
 
 
+_MOMENTS = "SELECT region, committed_due, count(*) AS commitments FROM ({open}) AS open GROUP BY 1, 2"
+
+
 async def page(
     connection: AsyncConnection,
     rules: Rules,
@@ -148,6 +151,18 @@ async def counts(
     query = _COUNTS.format(column=COLUMN[by], open=_open(selection))
     parameters = {**_parameters(selection), **_bounds(rules, now, days), "limit": limit}
     return (await connection.execute(text(query), parameters)).all()
+
+
+async def by_days_left(
+    connection: AsyncConnection, selection: Selection, rules: Rules, now: datetime, days: int
+) -> list[int]:
+    """How many of them have 0, 1 and so on working days left, up to ``days``."""
+    query = _MOMENTS.format(open=_open(selection))
+    parameters = {**_parameters(selection), **_bounds(rules, now, days)}
+    found = [0] * (days + 1)
+    for region, due_at, commitments in await connection.execute(text(query), parameters):
+        found[min(days, days_left(rules, region, now, due_at))] += commitments
+    return found
 
 
 def days_left(rules: Rules, region: str, now: datetime, due_at: datetime) -> int:

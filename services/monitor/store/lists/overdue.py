@@ -4,7 +4,7 @@ Commitments for which no card was issued because of a platform issue are include
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +17,11 @@ SEVERITY = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
 
 RUNGS = {severity: rung for rung, severity in SEVERITY.items()}
 
+PLATFORM: Literal["platform"] = "platform"
+
+Card = Literal[Rung.YELLOW, Rung.RED, Rung.OVERSIGHT, "platform"]
+"""The highest card that stands, or that there is none because of a platform issue."""
+
 _CONDITIONS = {
     "owner": "owner = :owner",
     "region": "starts_with(region, :region)",
@@ -28,11 +33,13 @@ _OVERDUE = """
     SELECT case_id, commitment, coalesce(cards.owner, platform.owner) AS owner,
         coalesce(cards.matter, platform.matter) AS matter,
         coalesce(cards.region, platform.region) AS region, coalesce(severity, 0) AS severity,
-        coalesce(cards.since, platform.since) AS since,
+        coalesce(cards.since, platform.since) AS since, coalesce(untaken, FALSE) AS untaken,
         coalesce(issues, CAST('{{}}' AS text[])) AS issues
     FROM (
         SELECT case_id, commitment, min(owner) AS owner, min(matter) AS matter, min(region) AS region,
-            min(due_at) AS since, max(CASE rung {severities} END) AS severity
+            min(due_at) AS since, max(CASE rung {severities} END) AS severity,
+            max(CASE rung {severities} END) FILTER (WHERE acknowledged_at IS NOT NULL)
+                IS DISTINCT FROM max(CASE rung {severities} END) AS untaken
         FROM alerts WHERE withdrawn_at IS NULL AND ended_at IS NULL AND rung <> 'warning' AND {conditions}
         GROUP BY case_id, commitment
     ) AS cards
@@ -74,41 +81,68 @@ _COUNTS = """
 """
 
 
+_TOTALS = """
+    SELECT count(*) AS commitments, count(*) FILTER (WHERE severity = 1) AS yellow,
+        count(*) FILTER (WHERE severity = 2) AS red, count(*) FILTER (WHERE severity = 3) AS oversight,
+        count(*) FILTER (WHERE severity = 0) AS platform, count(*) FILTER (WHERE untaken) AS untaken
+    FROM ({overdue}) AS overdue
+"""
+
+
+class Totals(NamedTuple):
+    """How many commitments are overdue, by their highest card. ``untaken``: of which nobody has acknowledged it."""
+
+    commitments: int
+    yellow: int
+    red: int
+    oversight: int
+    platform: int
+    untaken: int
+
+
 async def page(
-    connection: AsyncConnection, selection: Selection, rung: Rung | None, after: Cursor | None, limit: int
+    connection: AsyncConnection, selection: Selection, rung: Card | None, after: Cursor | None, limit: int
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` overdue commitments: the highest card first, and among equal cards the oldest."""
     return (await connection.execute(*everything(selection, rung, after, limit))).all()
 
 
-def everything(selection: Selection, rung: Rung | None, after: Cursor | None, limit: int | None) -> Query:
+def everything(selection: Selection, rung: Card | None, after: Cursor | None, limit: int | None) -> Query:
     """The statement for all of them, or for ``limit``, in the same order."""
     overdue = _overdue(selection, rung)
     if after is not None:
         overdue += " AND " + _AFTER
     query = _IN_ORDER.format(overdue=overdue, limit="" if limit is None else "LIMIT :limit")
     parameters: dict[str, Any] = {**selection.parameters, **(after._asdict() if after is not None else {})}
-    if rung is not None:
-        parameters["rung_severity"] = SEVERITY[rung]
+    parameters |= _severity(rung)
     if limit is not None:
         parameters["limit"] = limit
     return text(query), parameters
 
 
 async def counts(
-    connection: AsyncConnection, selection: Selection, rung: Rung | None, by: GroupBy, limit: int
+    connection: AsyncConnection, selection: Selection, rung: Card | None, by: GroupBy, limit: int
 ) -> Sequence[Row[Any]]:
     """How many of them each department, region or matter has, most first. ``total`` counts all groups."""
     query = _COUNTS.format(column=COLUMN[by], overdue=_overdue(selection, rung))
-    parameters: dict[str, Any] = {**selection.parameters, "limit": limit}
-    if rung is not None:
-        parameters["rung_severity"] = SEVERITY[rung]
+    parameters: dict[str, Any] = {**selection.parameters, **_severity(rung), "limit": limit}
     return (await connection.execute(text(query), parameters)).all()
 
 
-def _overdue(selection: Selection, rung: Rung | None) -> str:
+async def totals(connection: AsyncConnection, selection: Selection) -> Totals:
+    """How many of them there are."""
+    query = _TOTALS.format(overdue=_overdue(selection, None))
+    return Totals(*(await connection.execute(text(query), selection.parameters)).one())
+
+
+def _severity(rung: Card | None) -> dict[str, Any]:
+    return {} if rung is None or rung == PLATFORM else {"rung_severity": SEVERITY[rung]}
+
+
+def _overdue(selection: Selection, rung: Card | None) -> str:
+    wanted = "TRUE" if rung is None else "severity IS NULL" if rung == PLATFORM else "severity = :rung_severity"
     return _OVERDUE.format(
         severities=" ".join(f"WHEN '{rung}' THEN {severity}" for rung, severity in SEVERITY.items()),
         conditions=selection.condition(_CONDITIONS),
-        rung="TRUE" if rung is None else "severity = :rung_severity",
+        rung=wanted,
     )

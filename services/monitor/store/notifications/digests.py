@@ -230,6 +230,25 @@ _ALERTS = text(f"""
 """)
 
 
+_NOTIFICATIONS_OF = text("""
+    SELECT kind, level, entry.person, added_at, digest.built_at, split_part(address, ':', 1) AS channel, sent_at,
+        given_up_at
+    FROM digest_entries AS entry JOIN digests AS digest ON digest.number = entry.digest
+    LEFT JOIN digest_deliveries AS delivery
+        ON delivery.digest_numbers @> ARRAY[digest.number] AND entry.person = ANY(delivery.people)
+    WHERE (entry.case_id, entry.commitment, entry.rung, entry.occurrence) = (:case, :commitment, :rung, :occurrence)
+    ORDER BY added_at, entry.person, channel
+""")
+
+
+async def notifications_of(
+    connection: AsyncConnection, case: str, commitment: str, rung: str, occurrence: int
+) -> Sequence[Row[Any]]:
+    """Who was notified of an alert, when and by which channels: a row for each delivery, or for the entry without."""
+    key = {"case": case, "commitment": commitment, "rung": rung, "occurrence": occurrence}
+    return (await connection.execute(_NOTIFICATIONS_OF, key)).all()
+
+
 async def newest(
     connection: AsyncConnection, person: str | None, state: str | None, before: int | None, limit: int
 ) -> Sequence[Row[Any]]:

@@ -62,59 +62,75 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     router = monitor_router("monitor", *ACTION_REFUSALS)
 
     @router.post("/alerts/acknowledgements")
-    async def acknowledge(
+    async def acknowledge_alerts(
         request: AcknowledgementRequest, permit: Annotated[Permit, host.access.may(Act.ACKNOWLEDGE_ALERT)]
     ) -> list[AcknowledgementResult]:
         """Acknowledges each alert by itself: one that is refused does not keep others from it."""
-        now = host.clock.now()
-        found = {alert.number: alert for alert in await _alerts(host, request.alerts)}
-        results: dict[int, AcknowledgementResult] = {}
-        commands: list[tuple[NumberedAlert, AlertAcknowledged]] = []
-        for number in dict.fromkeys(request.alerts):
-            alert = found.get(number)
-            if alert is None or not covers(permit, alert):
-                results[number] = _refused(number, "there is no such alert", "没有此项预警或发牌")
-            else:
-                message = AlertAcknowledged(**_action(permit, alert, request), acknowledged_at=now)
-                commands.append((alert, message))
-        answers = await host.commands([(alert.case_id, message) for alert, message in commands]) if commands else []
-        for (alert, _), answer in zip(commands, answers, strict=True):
-            match answer:
-                case Rejected():
-                    results[alert.number] = _refused(alert.number, answer.en, answer.zh)
-                case BaseException():
-                    raise answer
-                case _:
-                    results[alert.number] = AcknowledgementResult(alert=alert.number, acknowledged=True)
-        return [results[number] for number in dict.fromkeys(request.alerts)]
+        return await acknowledge(host, permit, request.alerts, request.reason)
 
     @router.post("/alerts/{number}/appeal", status_code=201)
-    async def appeal(
+    async def appeal_against_card(
         number: Number, request: AppealRequest, permit: Annotated[Permit, host.access.may(Act.APPEAL_ALERT)]
     ) -> RecordedAction:
-        alert = await _alert(host, permit, number)
-        message = AlertAppealed(**_action(permit, alert, request), appealed_at=host.clock.now())
-        await host.command(alert.case_id, message)
+        await appeal(host, permit, number, request.reason)
         return RecordedAction(alert=number)
 
     @router.post("/alerts/{number}/appeal/decision", status_code=201)
-    async def decide(
+    async def decide_appeal(
         number: Number,
         request: DecisionRequest,
         permit: Annotated[Permit, host.access.may(Act.DECIDE_APPEAL, fresh=True)],
     ) -> RecordedAction:
-        alert = await _alert(host, permit, number)
-        message = AppealDecided(**_action(permit, alert, request), upheld=request.upheld, decided_at=host.clock.now())
-        await host.command(alert.case_id, message)
+        await decide(host, permit, number, request.reason, upheld=request.upheld)
         return RecordedAction(alert=number)
 
     return router
 
 
-def _action(permit: Permit, alert: NumberedAlert, request: ActionRequest) -> dict[str, Any]:
+async def acknowledge(
+    host: ServiceHost[MonitoredCase], permit: Permit, numbers: Sequence[int], reason: str
+) -> list[AcknowledgementResult]:
+    """Acknowledge these alerts, each by itself; a result for each, in their order."""
+    now = host.clock.now()
+    found = {alert.number: alert for alert in await _alerts(host, numbers)}
+    results: dict[int, AcknowledgementResult] = {}
+    commands: list[tuple[NumberedAlert, AlertAcknowledged]] = []
+    for number in dict.fromkeys(numbers):
+        alert = found.get(number)
+        if alert is None or not covers(permit, alert):
+            results[number] = _refused(number, "there is no such alert", "没有此项预警或发牌")
+        else:
+            commands.append((alert, AlertAcknowledged(**_action(permit, alert, reason), acknowledged_at=now)))
+    answers = await host.commands([(alert.case_id, message) for alert, message in commands]) if commands else []
+    for (alert, _), answer in zip(commands, answers, strict=True):
+        match answer:
+            case Rejected():
+                results[alert.number] = _refused(alert.number, answer.en, answer.zh)
+            case BaseException():
+                raise answer
+            case _:
+                results[alert.number] = AcknowledgementResult(alert=alert.number, acknowledged=True)
+    return [results[number] for number in dict.fromkeys(numbers)]
+
+
+async def appeal(host: ServiceHost[MonitoredCase], permit: Permit, number: int, reason: str) -> None:
+    """Appeal against a card. Raises `Problem` (404) for an alert outside of the scope, and `Rejected`."""
+    alert = await _alert(host, permit, number)
+    message = AlertAppealed(**_action(permit, alert, reason), appealed_at=host.clock.now())
+    await host.command(alert.case_id, message)
+
+
+async def decide(host: ServiceHost[MonitoredCase], permit: Permit, number: int, reason: str, *, upheld: bool) -> None:
+    """Decide on an appeal. Raises `Problem` (404) for an alert outside of the scope, and `Rejected`."""
+    alert = await _alert(host, permit, number)
+    message = AppealDecided(**_action(permit, alert, reason), upheld=upheld, decided_at=host.clock.now())
+    await host.command(alert.case_id, message)
+
+
+def _action(permit: Permit, alert: NumberedAlert, reason: str) -> dict[str, Any]:
     """The fields that every action on an alert has."""
     place = {"commitment": alert.commitment, "rung": alert.rung, "occurrence": alert.occurrence}
-    return {**place, **actor(permit, alert.owner, alert.region, alert.matter), "reason": request.reason}
+    return {**place, **actor(permit, alert.owner, alert.region, alert.matter), "reason": reason}
 
 
 async def _alerts(host: ServiceHost[MonitoredCase], numbers: Sequence[int]) -> list[NumberedAlert]:

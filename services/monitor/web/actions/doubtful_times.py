@@ -84,23 +84,30 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
         return [DoubtfulTimeView.model_validate(row) for row in rows]
 
     @router.post("/commitments/{case_id}/times", status_code=201)
-    async def settle(
+    async def settle_time(
         case_id: CaseNumberPath,
         request: SettlementRequest,
         permit: Annotated[Permit, host.access.may(Act.SETTLE_TIME)],
     ) -> SettledTime:
-        state = await host.read(case_id)
-        case = state.commitment(CASE) if state is not None else None
-        if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
-            raise UnknownCase(case_id)
-        owners = {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}
-        if not all(permit.covers(owner, state.region, state.matter) for owner in owners):
-            raise UnknownCase(case_id)
-        by = actor(permit, min(owners), state.region, state.matter)
-        command = SettleTime(**request.model_dump(), **by, clock_tolerance=host.settings.clock_tolerance)
-        return SettledTime(counts_at=_counts_at(await host.command(case_id, command), command))
+        return SettledTime(counts_at=await settle(host, permit, case_id, request))
 
     return router
+
+
+async def settle(
+    host: ServiceHost[MonitoredCase], permit: Permit, case_id: str, request: SettlementRequest
+) -> datetime:
+    """Decide which moment counts for a doubtful time; the moment that does. Raises `Rejected`."""
+    state = await host.read(case_id)
+    case = state.commitment(CASE) if state is not None else None
+    if state is None or state.region is None or state.matter is None or case is None or case.owner is None:
+        raise UnknownCase(case_id)
+    owners = {doubt.owner for doubt in state.doubts if doubt.step == request.step} or {case.owner}
+    if not all(permit.covers(owner, state.region, state.matter) for owner in owners):
+        raise UnknownCase(case_id)
+    by = actor(permit, min(owners), state.region, state.matter)
+    command = SettleTime(**request.model_dump(), **by, clock_tolerance=host.settings.clock_tolerance)
+    return _counts_at(await host.command(case_id, command), command)
 
 
 def _counts_at(case: MonitoredCase, command: SettleTime) -> datetime:

@@ -1,6 +1,6 @@
 """Takes holds (暂停计时): a supervisor suspends the time of a case, and resumes it."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -49,34 +49,45 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
 
     @router.post("/commitments/{case_id}/holds", status_code=201)
     async def hold(case_id: CaseNumberPath, request: HoldRequest, permit: Annotated[Permit, holders]) -> Hold:
-        now = host.clock.now()
-        case, by = await _supervised_case(host, case_id, permit)
-        # A repeated request makes the same hold: its name derives from the moment in the request, not from that of
-        # receipt.
-        wanted = (request.since or now).astimezone(UTC)
-        name = sha256(f"{case_id}/hold/{wanted.isoformat()}".encode()).hexdigest()[:16]
-        since = effective_moment("since", request.since, now, host.settings.clock_tolerance, case.accepted_at)
-        command = BeginHold(hold=name, **by, reason=request.reason, article=request.article, since=since)
-        await host.command(case_id, command)
-        return Hold(hold=name)
+        return Hold(hold=await begin(host, permit, case_id, request.reason, request.article, request.since))
 
     @router.post("/commitments/{case_id}/holds/{hold}/end", status_code=201)
-    async def end(
+    async def end_hold(
         case_id: CaseNumberPath,
         hold: Annotated[TypedCode, Path()],
         request: HoldEndRequest,
         permit: Annotated[Permit, holders],
     ) -> Hold:
-        now = host.clock.now()
-        case, by = await _supervised_case(host, case_id, permit)
-        known = holds_of(case).get(hold)
-        tolerance = host.settings.clock_tolerance
-        until = effective_moment("until", request.until, now, tolerance, known.since if known is not None else None)
-        command = EndHold(hold=hold, **by, reason=request.reason, until=until, clock_tolerance=tolerance)
-        await host.command(case_id, command)
-        return Hold(hold=hold)
+        return Hold(hold=await end(host, permit, case_id, hold, request.reason, request.until))
 
     return router
+
+
+async def begin(
+    host: ServiceHost[MonitoredCase], permit: Permit, case_id: str, reason: str, article: str, since: datetime | None
+) -> str:
+    """Suspend the time of a case, from now on if ``since`` is None; the name of the hold. Raises `Rejected`."""
+    now = host.clock.now()
+    case, by = await _supervised_case(host, case_id, permit)
+    # A repeated request makes the same hold: its name derives from the moment in the request, not from that of receipt.
+    wanted = (since or now).astimezone(UTC)
+    name = sha256(f"{case_id}/hold/{wanted.isoformat()}".encode()).hexdigest()[:16]
+    at = effective_moment("since", since, now, host.settings.clock_tolerance, case.accepted_at)
+    await host.command(case_id, BeginHold(hold=name, **by, reason=reason, article=article, since=at))
+    return name
+
+
+async def end(
+    host: ServiceHost[MonitoredCase], permit: Permit, case_id: str, hold: str, reason: str, until: datetime | None
+) -> str:
+    """Resume the time of a case, now if ``until`` is None; the name of the hold. Raises `Rejected`."""
+    case, by = await _supervised_case(host, case_id, permit)
+    known = holds_of(case).get(hold)
+    tolerance = host.settings.clock_tolerance
+    not_before = known.since if known is not None else None
+    at = effective_moment("until", until, host.clock.now(), tolerance, not_before)
+    await host.command(case_id, EndHold(hold=hold, **by, reason=reason, until=at, clock_tolerance=tolerance))
+    return hold
 
 
 async def _supervised_case(

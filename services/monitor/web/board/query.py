@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.commitments import Kind
 from services.monitor.core.board.periods import Period, month_of, parse_period
+from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
 from services.monitor.store.lists.filters import CommitmentFilter
 
@@ -41,6 +42,10 @@ class BoardFilter(CommitmentFilter):
 
 async def local_now(connection: AsyncConnection, now: datetime, region: str | None) -> datetime:
     """The time at the place: of a region, or at the place that the rules have for all others."""
-    rules = await rule_store.in_force(connection)
+    return at_place(await rule_store.in_force(connection), now, region)
+
+
+def at_place(rules: Rules, now: datetime, region: str | None) -> datetime:
+    """The time at the place, by these rules."""
     place = region if region is not None and len(region) == REGION_DIGITS else ""
     return rules.counting_rules(place).hours.local(now)

@@ -82,10 +82,11 @@ async def list_page(queries: LimitedQueries, limit: int | None, page: Page, view
         rules = await rule_store.in_force(connection)
         rows = await page(connection, rules, limit + 1)  # one more, which shows whether there is a next page
     count_rows(min(len(rows), limit))
-    return {"commitments": [view(row, rules) for row in rows[:limit]], "next": _next_page(rows, limit)}
+    return {"commitments": [view(row, rules) for row in rows[:limit]], "next": next_page(rows, limit)}
 
 
-def _next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
+def next_page(rows: Sequence[Row[Any]], limit: int) -> str | None:
+    """The cursor of the next page; None on the last."""
     if len(rows) <= limit:
         return None
     last = rows[limit - 1]._asdict()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -16,6 +16,7 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists import overdue
 from services.monitor.store.lists.due import days_left
 from services.monitor.store.lists.filters import Selection
+from services.monitor.store.lists.overdue import Card
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import (
     CountsQuery,
@@ -31,21 +32,20 @@ from services.runtime.http.files import AS_FILE, Form
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 
-Card = Literal[Rung.YELLOW, Rung.RED, Rung.OVERSIGHT]
-
 
 class OverdueQuery(ListQuery):
     """A page of the overdue commitments."""
 
     rung: Card | None = Field(
-        None, description="The highest card that stands; commitments without a card are then left out."
+        None,
+        description="The highest card that stands; `platform` selects commitments without any, because of a failure.",
     )
 
 
 class OverdueCountsQuery(CountsQuery):
     """Counts of the overdue commitments."""
 
-    rung: Card | None = Field(None, description="The highest card that stands.")
+    rung: Card | None = Field(None, description="The highest card that stands, or `platform`.")
 
 
 class OverdueView(ListedCommitment):

@@ -8,6 +8,9 @@ from services.monitor.core.board.ranks import Pool
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.pages import board, cases, figures_page
+from services.monitor.web.pages.alerts import acknowledgement, alert, listing
+from services.monitor.web.pages.case_time import page as case_time
+from services.monitor.web.pages.worklists import lists
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
@@ -19,4 +22,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
     board.add(router, pages, host, queries, pools)
     cases.add(router, pages, host, queries)
     figures_page.add(router, pages, host)
+    lists.add(router, pages, host, queries)
+    acknowledgement.add(router, pages, host)
+    listing.add(router, pages, host)
+    alert.add(router, pages, host)
+    case_time.add(router, pages, host)
     return router

@@ -8,18 +8,23 @@ from services.runtime.http.pages.reader import Reader
 
 
 class Place(NamedTuple):
-    """A place of the menu. Every path that begins with ``path`` belongs to it."""
+    """A place of the menu. Every path that begins with ``path``, or with one of the others, belongs to it."""
 
     path: str
     text: str
     act: Act
+    others: tuple[str, ...] = ()
 
     def holds(self, path: str) -> bool:
         """Whether a page lies here."""
-        return path == self.path or path.startswith(self.path + "/")
+        return any(path == one or path.startswith(one + "/") for one in (self.path, *self.others))
 
 
-MENU = (Place("/board", N_("Board of departments"), Act.READ_BOARD),)
+MENU = (
+    Place("/board", N_("Board of departments"), Act.READ_BOARD),
+    Place("/overdue", N_("Due and overdue"), Act.READ_TIME, ("/due", "/time")),
+    Place("/alerts", N_("Alerts and appeals"), Act.READ_ALERT),
+)
 """All places, in their order."""
 
 HOME, LOG_IN, LOG_OUT = "/", "/session/login", "/session/logout"

@@ -14,11 +14,12 @@ from services.runtime.service import ServiceHost
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The reader of a page. ``name`` is None where nobody has a name; ``acts``: what the menu shows; ``scope``: the
-    part of the work for which the page may be read."""
+    part of the work for which the page may be read; ``is_fresh``: see `Permit`."""
 
     name: str | None
     acts: frozenset[Act]
     scope: Scope
+    is_fresh: bool = False
 
 
 NOBODY = Reader(None, frozenset(), ())
@@ -30,7 +31,7 @@ def reader_may(host: ServiceHost[Any], act: Act) -> Any:
     access = host.access
 
     async def read(request: Request, permit: Annotated[Permit, access.may(act)]) -> Reader:
-        reader = Reader(permit.person, access.acts(permit.person), permit.scope)
+        reader = Reader(permit.person, access.acts(permit.person), permit.scope, permit.is_fresh)
         request.state.reader = reader
         return reader
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.monitor.core.notifications.directory_file import DirectoryFile
-from services.monitor.store.notifications import directory_store
+from services.monitor.store.notifications import digests, directory_store
 from services.runtime.files.document import read_document
 from services.runtime.store.documents import Superseded
 from tests.integration.monitor.notifications.jobs import DIRECTORY, NotificationJobs
@@ -49,6 +49,19 @@ async def test_all_alerts_of_a_digest_can_be_acknowledged_at_once(jobs: Notifica
     assert f"第{numbers[0]}号" in jobs.mail.received[0].get_content()
     ((digest,),) = await jobs.rows("SELECT number FROM digests")
     assert await jobs.monitor.walk(f"/digests/{digest}/alerts", "alerts", limit=3) == numbers
+
+
+async def test_the_record_of_an_alert_says_who_was_notified_when_and_how(jobs: NotificationJobs) -> None:
+    await jobs.directory()
+    await jobs.alerts(0)
+    ((*key, moment),) = await jobs.rows("SELECT case_id, commitment, rung, occurrence, raised_at FROM alerts")
+    async with jobs.database.connect() as connection:
+        assert await digests.notifications_of(connection, *key) == []
+    await jobs.notify()
+    async with jobs.database.connect() as connection:
+        found = await digests.notifications_of(connection, *key)
+    assert {(row.person, row.channel, row.added_at >= moment) for row in found} == {("wang", "mail", True)}
+    assert all(row.sent_at is not None for row in found)
 
 
 async def test_only_staff_is_answered(jobs: NotificationJobs) -> None:

@@ -1,0 +1,207 @@
+"""The list of alerts, with those that wait for somebody as lists of their own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import Field, ValidationError
+from starlette.responses import Response
+
+from contracts.rights.table import Act
+from contracts.working_time import phrases
+from services.monitor.core.state import MonitoredCase
+from services.monitor.store import alerts, rule_store
+from services.monitor.store.board import cells
+from services.monitor.store.board.cells import Known
+from services.monitor.web.alerts import AlertFilter
+from services.monitor.web.board.query import at_place
+from services.monitor.web.pages.alerts.shown import AlertMaker, ShownAlert
+from services.monitor.web.pages.filters import Groups, Options, address, place_name, region_groups
+from services.monitor.web.pages.words import RUNGS, Words, names
+from services.monitor.web.pages.worklists.view import PAGE_ROWS, Tab
+from services.runtime.http.pages.forms import field_faults
+from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.preferences import preferences_of
+from services.runtime.http.pages.reader import Reader, reader_may
+from services.runtime.http.pages.rendering import Pages
+from services.runtime.security.access_record import count_rows
+from services.runtime.service import ServiceHost
+
+PATH = "/alerts"
+
+STATES = {
+    "undecided": N_("Appeals to decide"),
+    "unacknowledged": N_("Acknowledged by nobody"),
+    "standing": N_("All that stand"),
+    "all": N_("All, with those of the past"),
+}
+"""The lists, each of alerts in one state."""
+
+LABELS = {
+    "owner": N_("Department"),
+    "region": N_("Region"),
+    "rung": N_("Rung"),
+    "matter": N_("Item"),
+    "case": N_("Case number"),
+    "since": N_("Raised since"),
+}
+
+
+class AlertsQuery(AlertFilter):
+    """A page of the list."""
+
+    state: Literal["undecided", "unacknowledged", "standing", "all"] = "standing"
+    start: int = Field(1, ge=1, le=1_000_000_000)
+
+    def filters(self) -> dict[str, Any]:
+        """The given filters, by name."""
+        return self.model_dump(exclude_none=True, exclude={"limit", "state", "start", "after"})
+
+
+@dataclass
+class AlertsView:
+    """What the page shows."""
+
+    words: Words
+    wanted: AlertsQuery
+    given: Mapping[str, str]
+    shown: Sequence[ShownAlert]
+    has_more: bool
+    counts: Mapping[str, int]
+    known: Known
+    printed: str
+
+    @cached_property
+    def answer(self) -> str:
+        """What waits for somebody."""
+        undecided, waiting = self.counts["undecided"], self.counts["unacknowledged"]
+        words = self.words
+        if not undecided and not waiting:
+            return words._(N_("No appeal waits for a decision, and each alert that stands is acknowledged."))
+        first = (
+            words.many(
+                N_("%(number)s appeal waits for a decision,"), N_("%(number)s appeals wait for a decision,"), undecided
+            )
+            if undecided
+            else words._(N_("No appeal waits for a decision,"))
+        )
+        rest = words.many(
+            N_("%(number)s alert was acknowledged by nobody."),
+            N_("%(number)s alerts were acknowledged by nobody."),
+            waiting,
+        )
+        return f"{first}{'' if words.language == 'zh' else ' '}{rest}"
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """The lists, with how much is in each; of all alerts nobody counts the number."""
+        kept = {**self.given, "after": None, "start": None}
+        return [
+            Tab(
+                address(PATH, kept, state=state), self.words._(text), self.counts.get(state), state == self.wanted.state
+            )
+            for state, text in STATES.items()
+        ]
+
+    @cached_property
+    def chosen(self) -> list[tuple[str, str, str]]:
+        """The filters in force: label, value, and the address without it."""
+        return [
+            (self.words._(label), self._value(name), self._address(**{name: None}))
+            for name, label in LABELS.items()
+            if name in self.given
+        ]
+
+    def _value(self, name: str) -> str:
+        value = self.given[name]
+        if name == "rung":
+            return dict(self.rung_options)[value]
+        return place_name(value, self.words.texts) if name == "region" else value
+
+    @cached_property
+    def rung_options(self) -> Options:
+        """The rungs."""
+        return [(rung.value, self.words.rung(rung)) for rung in reversed(tuple(RUNGS))]
+
+    @cached_property
+    def owner_options(self) -> Options:
+        """The departments."""
+        names = dict.fromkeys([*self.known.owners, *([self.wanted.owner] if self.wanted.owner else [])])
+        return [(name, name) for name in names]
+
+    @cached_property
+    def region_groups(self) -> Groups:
+        """The regions."""
+        return region_groups(self.known.counties, self.wanted.region, self.words.texts)
+
+    @cached_property
+    def total(self) -> int | None:
+        """How many the list has, where it is counted."""
+        return self.counts.get(self.wanted.state)
+
+    @cached_property
+    def last(self) -> int:
+        """The place of the last row."""
+        return self.wanted.start + len(self.shown) - 1
+
+    @cached_property
+    def next_page(self) -> str | None:
+        """The address of the next page."""
+        return self._address(after=self.shown[-1].number, start=self.last + 1) if self.has_more else None
+
+    @cached_property
+    def first_page(self) -> str | None:
+        """The address of the first page, where this is another one."""
+        return self._address() if self.wanted.after is not None else None
+
+    @cached_property
+    def here(self) -> str:
+        """The address of this page."""
+        return address(PATH, self.given)
+
+    @cached_property
+    def ticks(self) -> bool:
+        """Whether any of them can be acknowledged."""
+        return any(one.is_open for one in self.shown)
+
+    def _address(self, **changed: object) -> str:
+        return address(PATH, self.given, **{"after": None, "start": None, **changed})
+
+
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> None:
+    """Add the page."""
+
+    @router.get(PATH)
+    async def all_alerts(request: Request, reader: Annotated[Reader, reader_may(host, Act.READ_ALERT)]) -> Response:
+        """The list of alerts."""
+        language = preferences_of(request).language
+        typed, texts = dict(request.query_params), pages.texts(language)
+        try:
+            wanted = AlertsQuery.model_validate(typed)
+        except ValidationError as error:
+            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
+            faults = field_faults(error, labels, language)
+            return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        filters, now, words = wanted.filters(), host.clock.now(), Words(language, texts)
+        after = {"after": wanted.after} if wanted.after is not None else {}
+        async with host.database.connect() as connection:
+            counts = await alerts.open_counts(connection, filters, reader.scope)
+            rows = await alerts.newest(connection, {**filters, **after}, reader.scope, PAGE_ROWS + 1, wanted.state)
+            known = await cells.known(connection, None, reader.scope)
+            rules, name_of = await rule_store.in_force(connection), await names(connection)
+        count_rows(min(len(rows), PAGE_ROWS))
+        local = at_place(rules, now, wanted.region)
+        view = AlertsView(
+            words,
+            wanted,
+            typed,
+            AlertMaker(words, rules, now, name_of).all(rows[:PAGE_ROWS]),
+            len(rows) > PAGE_ROWS,
+            counts,
+            known,
+            phrases.moment(local, local.date(), language),
+        )
+        may = Act.ACKNOWLEDGE_ALERT in reader.acts
+        return pages.render(request, "alerts.html", list=view, may_acknowledge=may, printed=view.printed)
