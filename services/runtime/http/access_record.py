@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +16,7 @@ from services.runtime.http.csv import Cell, Cells
 from services.runtime.http.files import AS_FILE, Form, file_response
 from services.runtime.http.json_route import json_router
 from services.runtime.http.openapi import refusals
+from services.runtime.http.timestamps import Timestamp
 from services.runtime.http.typed_text import TypedCaseNumber
 from services.runtime.security.access import Access, Permit
 from services.runtime.security.access_record import Outcome, count_rows
@@ -37,8 +38,8 @@ class RecordQuery(Model):
     act: Annotated[str, Field(max_length=64)] | None = Field(None, description="As the table of rights names it.")
     outcome: Outcome | None = None
     case: TypedCaseNumber | None = None
-    since: AwareDatetime | None = Field(None, description="Machine time; included.")
-    until: AwareDatetime | None = Field(None, description="Machine time; excluded.")
+    since: Timestamp | None = Field(None, description="Machine time; included.")
+    until: Timestamp | None = Field(None, description="Machine time; excluded.")
     after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
     limit: int | None = Field(
         None,
