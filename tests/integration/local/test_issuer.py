@@ -37,7 +37,7 @@ async def test_people_of_the_demo_and_programs_of_the_site_log_in_at_one_address
         for process in wiring.logins():
             supervisor.keep(process)
         await supervisor.all_ready(60)
-        accounts = await ready_accounts(wiring.addresses().issuer)
+        accounts = await ready_accounts(wiring.addresses().issuer_database)
         assert len(accounts) == 3
         async with Browser(wiring.front_address) as browser:
             for account in accounts:
@@ -65,5 +65,5 @@ async def test_people_of_the_demo_and_programs_of_the_site_log_in_at_one_address
 def test_a_site_without_logins_has_nothing_of_them(engines: Engines, tmp_path: Path) -> None:
     wiring = Wiring(tmp_path, engines.kafka, engines.database_url, Options(systems=()))
     assert not {f"onedoor_{name}" for name in LOGINS} & set(wiring.databases())
-    assert wiring.addresses().issuer == "" and wiring.logins() == [] and wiring.login_migrations() == []
+    assert wiring.addresses().issuer_database == "" and wiring.logins() == [] and wiring.login_migrations() == []
     assert not {f"services.{name}.app" for name in LOGINS} & set(preload(()))

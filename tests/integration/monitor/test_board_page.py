@@ -144,7 +144,7 @@ async def test_a_list_goes_on_where_its_page_ends(monitor: MonitorProcess) -> No
     pages = 0
     while path is not None:
         found = await page(monitor, path)
-        numbers += re.findall(r'class="code">([0-9-]+)<', found)
+        numbers += re.findall(r'class="code"[^>]*>([0-9-]+)<', found)
         onward = re.search(r'href="([^"]+)" rel="next"', found)
         path = onward[1].replace("&amp;", "&") if onward else None
         pages += 1
