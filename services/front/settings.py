@@ -4,38 +4,22 @@ from datetime import timedelta
 from os import getpid
 from socket import gethostname
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from contracts.faults import fault
 from services.front.core.routes import Backend, Routes
 from services.front.core.sessions import SessionLimits
-from services.runtime.security.encryption import DatabaseAddress, encrypted_url, split
+from services.runtime.security.encryption import DatabaseAddress, Origin, encrypted_url, origin, split
 from services.runtime.settings import HttpSettings
-
-
-def _origin(url: str) -> str:
-    encrypted_url(url)
-    parts = urlsplit(url)
-    if parts.path or parts.query or parts.fragment or parts.username:
-        raise fault(
-            "must be scheme, host and port alone, without a path and without a slash at its end",
-            "只写协议、主机和端口，不带路径，末尾不带斜杠",
-        )
-    return url
 
 
 def _backends(backends: dict[str, Backend]) -> dict[str, Backend]:
     for backend in backends.values():
         for address in backend.addresses:
-            _origin(address)
+            origin(address)
     Routes(backends)
     return backends
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class FrontSettings(HttpSettings):

@@ -5,7 +5,6 @@ from os import getpid
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -14,19 +13,8 @@ from services.files import file_fault, limited_content
 from services.identity.core.clients import Clients
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
-from services.runtime.security.encryption import DatabaseAddress, encrypted_url
+from services.runtime.security.encryption import DatabaseAddress, Origin, encrypted_url
 from services.runtime.settings import RECORD_RETENTION, HttpSettings, RecordRetention
-
-
-def _issuer(url: str) -> str:
-    encrypted_url(url)
-    parts = urlsplit(url)
-    if parts.path or parts.query or parts.fragment or parts.username:
-        raise fault(
-            "must be scheme, host and port alone, without a path and without a slash at its end",
-            "只写协议、主机和端口，不带路径，末尾不带斜杠",
-        )
-    return url
 
 
 def read_clients(file: Path) -> Clients:
@@ -55,7 +43,7 @@ class IdentitySettings(HttpSettings):
         max_length=100,
         description="Name of this process in its log.",
     )
-    issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+    issuer: Origin = Field(
         description="Address of the issuer as browsers and services reach it, such as https://login.example.gov.cn. "
         "It stands in every token. Passkeys belong to its host, which must be a name: localhost, not 127.0.0.1."
     )

@@ -80,6 +80,23 @@ def encrypted_url(url: str) -> str:
     return url
 
 
+def origin(url: str) -> str:
+    """Check that an address of HTTP is scheme, host and port alone, and encrypted as `encrypted_url` demands. Raises
+    `ValueError`."""
+    encrypted_url(url)
+    parts = urlsplit(url)
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise fault(
+            "must be scheme, host and port alone, without a path and without a slash at its end",
+            "只写协议、主机和端口，不带路径，末尾不带斜杠",
+        )
+    return url
+
+
+Origin = Annotated[str, AfterValidator(origin)]
+"""The address of a site, without a path."""
+
+
 def encrypted_database(address: str) -> str:
     """Check that the address of a database on another machine ends in ``?ssl=verify-full``. Raises `ValueError`.
 
