@@ -18,7 +18,7 @@ ADVICE = (
     f"Tests of pages need {' and '.join(PACKAGES)}. Type: sudo apt-get update && sudo {COMMAND} / "
     f"页面测试需要 {' 和 '.join(PACKAGES)}，请执行：sudo apt-get update && sudo {COMMAND}"
 )
-"""What a person has to do where this program may not."""
+"""The commands that a person has to type where this program may not install."""
 
 
 def is_installed() -> bool:

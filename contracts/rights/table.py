@@ -53,7 +53,7 @@ POWERS: Mapping[Role, Power] = {
 
 @unique
 class Act(StrEnum):
-    """What a person or a program does. Each endpoint and page is one act."""
+    """Something that a person or a program may do. Each endpoint and page is one act."""
 
     ACCEPT_CASE = "case.accept"
     IMPORT_CASES = "case.import"
@@ -83,7 +83,7 @@ class Act(StrEnum):
     CHANGE_DIRECTORY = "directory.change"
     READ_JOURNAL = "journal.read"
     READ_RECORD = "record.read"
-    """Who has logged in, read personal data, exported or been refused."""
+    """The record of access: logins, acts, readings of personal data, exports and refusals."""
     READ_STATE = "state.read"
     """The state of the platform: services, lag, dead letters by number."""
     READ_DEAD_LETTER = "letter.read"

@@ -27,7 +27,7 @@ _SATURDAY = 5
 
 
 class Limit(Enum):
-    """Which limit a phrase is about: it is always said."""
+    """The limit that a phrase is about. The phrase always names it."""
 
     COMMITTED = ("committed limit", "承诺")
     STATUTORY = ("statutory limit", "法定")

@@ -47,7 +47,7 @@ log = telemetry.logger(__name__)
 
 
 class Applications(NamedTuple):
-    """What browsers and programs reach, and what operators reach."""
+    """The applications of the front: that for browsers and programs, and that for operators."""
 
     public: Front
     operator: FastAPI

@@ -37,7 +37,7 @@ ISSUER_ASSETS = "identity"
 """The name of the issuer that comes with onedoor in the paths of its style sheet and scripts."""
 
 _TRICK = re.compile(r"//|\\|%2f|%5c|%00|/(?:\.|%2e){1,2}(?:[/;]|%3b|$)", re.IGNORECASE)
-"""What servers read in different ways: an empty segment, a hidden slash, and steps to another folder."""
+"""Parts of a path that servers read differently: an empty segment, a hidden slash, and steps to another folder."""
 
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1999}")
 """A path with query: printable ASCII without a backslash. After two slashes a browser reads the name of a host, and it

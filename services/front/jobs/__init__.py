@@ -1,1 +1,1 @@
-"""What the front does at the issuer of logins, and by itself."""
+"""The calls of the front to the issuer of logins, and its jobs."""

@@ -52,7 +52,7 @@ class InvalidLogin(Exception):
 
 
 class Given(NamedTuple):
-    """What the issuer gives. ``identity`` is the ID token, None where a renewal brings none."""
+    """The tokens that the issuer gives. ``identity`` is the ID token, None where a renewal brings none."""
 
     access: str
     expires_at: datetime
@@ -120,7 +120,7 @@ class IssuerClient:
             return address
 
     async def redeem(self, code: str, verifier: str) -> Given:
-        """What a code gives. Raises `Refused` or `IssuerUnavailable`."""
+        """The tokens for a code. Raises `Refused` or `IssuerUnavailable`."""
         endpoint = (await self.metadata()).token_endpoint
         async with self._asking("code") as client:
             return self._given(
@@ -128,7 +128,7 @@ class IssuerClient:
             )
 
     async def renew(self, refresh_token: str) -> Given:
-        """What a refresh token gives. Raises `Refused` or `IssuerUnavailable`."""
+        """The tokens for a refresh token. Raises `Refused` or `IssuerUnavailable`."""
         endpoint = (await self.metadata()).token_endpoint
         async with self._asking("renewal") as client:
             return self._given(await client.refresh_token(endpoint, refresh_token=refresh_token))
@@ -183,7 +183,7 @@ class IssuerClient:
             raise InvalidLogin(type(error).__name__) from None
 
     async def metadata(self) -> _Metadata:
-        """What the issuer says about itself (OpenID Connect Discovery 1.0). Raises `IssuerUnavailable`."""
+        """The metadata of the issuer (OpenID Connect Discovery 1.0). Raises `IssuerUnavailable`."""
         if self._known is None or time.monotonic() - self._known[0] > KEPT_S:
             content = await self._json(f"{self.url.rstrip('/')}/.well-known/openid-configuration")
             try:

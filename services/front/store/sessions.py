@@ -17,7 +17,7 @@ KEPT = timedelta(days=1)
 
 
 class Tokens(NamedTuple):
-    """What the issuer gives to a session, encrypted but for the time. ``refresh`` is None where it gives none."""
+    """The tokens of a session, encrypted but for the time. ``refresh`` is None where the issuer gives none."""
 
     access: bytes
     access_expires_at: datetime

@@ -1,1 +1,1 @@
-"""What browsers and programs reach at the one address."""
+"""The endpoints of the one address, for browsers and programs."""

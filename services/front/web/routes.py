@@ -169,11 +169,11 @@ class _Own:
         return response
 
     async def ended(self, request: Request) -> Response:
-        """What a browser shows after a logout."""
+        """The page after a logout."""
         return self._answers.page(Visit(request.scope), 200, "out", "out.text", (Action("login.again", "/"),))
 
     async def done(self, request: Request) -> Response:
-        """What a tab shows in which somebody has logged in for another tab."""
+        """The page of a tab in which somebody has logged in for another tab."""
         return self._answers.page(Visit(request.scope), 200, "done", "done.text", ())
 
     async def state(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ def signing_key(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
 
 
 def rotation(keys: Sequence[SigningKey], now: datetime) -> Rotation:
-    """What has to be done about these keys now."""
+    """The changes that these keys need now."""
     newest = max((key.signs_from for key in keys), default=None)
     if newest is None:
         make_from: datetime | None = now

@@ -1,1 +1,1 @@
-"""What the issuer does by itself: it rotates its keys and deletes what has ended."""
+"""The jobs of the issuer: it rotates its keys and deletes what has ended."""

@@ -1,4 +1,4 @@
-"""What people have given to programs: grants with their codes and refresh tokens."""
+"""The grants of people to programs, with their codes and refresh tokens."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the endpoints of the issuer share."""
+"""The parts that all endpoints of the issuer share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from deploy.local.engines import Engines
@@ -21,7 +20,7 @@ from deploy.local.engines.kafka import Kafka, WrongBrokerCount
 from services.runtime.kafka.topics import TopicsNotCreated
 from services.runtime.settings import Settings
 from tests.support.installation import OnedoorUp, all_end, run_onedoor
-from tests.support.runtime.topics import ensure_topics
+from tests.support.runtime.topics import ensure_topics, topic_setting
 from tests.support.runtime.toy import settings
 from tests.support.runtime.toy_conversation import conversation
 from tests.support.waiting import eventually
@@ -60,21 +59,6 @@ async def partitions(kafka: str, *topics: str) -> list[dict[str, Any]]:
         finally:
             await admin.close()
         return [part for topic in found if not topics or topic["topic"] in topics for part in topic["partitions"]]
-
-
-async def setting(kafka: str, topic: str, name: str) -> str:
-    """A setting that is in force for a topic, wherever it was made."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        (answer,) = await admin.describe_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: None})]
-        )
-    finally:
-        await admin.close()
-    ((_, _, _, _, ((found, value, *_),)),) = answer.resources
-    assert found == name
-    return str(value)
 
 
 async def leader(brokers: tuple[Kafka, ...], topic: str) -> Kafka:
@@ -178,8 +162,8 @@ async def test_processing_goes_on_when_one_of_three_brokers_dies_under_load(
         await running.reach(CASES // 4, seconds=30)
         for topic in (TOPIC, "__consumer_offsets"):
             assert {len(part["replicas"]) for part in await partitions(kafka, topic)} == {3}
-            assert await setting(kafka, topic, "min.insync.replicas") == "2"
-            assert await setting(kafka, topic, "unclean.leader.election.enable") == "false"
+            assert await topic_setting(kafka, topic, "min.insync.replicas") == "2"
+            assert await topic_setting(kafka, topic, "unclean.leader.election.enable") == "false"
         lost = await leader(three, TOPIC)
         began, closed = time.monotonic(), await running.closed()
         await lose(lost)

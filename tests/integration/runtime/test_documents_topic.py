@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,6 +20,7 @@ from services.runtime.kafka.documents import TOPIC, Documents
 from services.runtime.kafka.topics import Topics
 from services.runtime.settings import Settings
 from services.runtime.store import documents
+from tests.support.runtime.topics import topic_setting
 from tests.support.waiting import eventually
 
 ZHOU = PostsPublished(posts=(PublishedPost(role="supervisor", person="zhou"),))
@@ -167,7 +166,7 @@ async def test_a_province_fits_and_its_topic_keeps_the_newest(
 
         await eventually(published, 30)
         assert one.seen == [province]
-    assert await _setting(kafka_address, prefix + TOPIC, "cleanup.policy") == "compact"
+    assert await topic_setting(kafka_address, prefix + TOPIC, "cleanup.policy") == "compact"
 
 
 async def _exists(kafka: str, prefix: str) -> bool:
@@ -177,16 +176,3 @@ async def _exists(kafka: str, prefix: str) -> bool:
         return prefix + TOPIC in await admin.list_topics()
     finally:
         await admin.close()
-
-
-async def _setting(kafka: str, topic: str, name: str) -> Any:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        (answer,) = await admin.describe_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: None})]
-        )
-    finally:
-        await admin.close()
-    ((_, _, _, _, ((_, value, *_),)),) = answer.resources
-    return value

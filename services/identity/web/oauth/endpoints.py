@@ -34,7 +34,7 @@ def routes(issuer: Issuer, pages: ClientLimit) -> APIRouter:
 
     @router.get("/.well-known/openid-configuration")
     async def metadata() -> dict[str, Any]:
-        """What this issuer offers (OpenID Connect Discovery 1.0; RFC 8414)."""
+        """The metadata of this issuer (OpenID Connect Discovery 1.0; RFC 8414)."""
         return _metadata(issuer)
 
     @router.get("/jwks")

@@ -1,4 +1,4 @@
-"""What the endpoints of the board share: filters, periods, and the present day."""
+"""Shared by the endpoints of the board: filters, periods, and the present day."""
 
 from datetime import date, datetime
 from typing import Annotated

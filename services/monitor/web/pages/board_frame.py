@@ -146,7 +146,7 @@ class BoardFrame:
 
     @cached_property
     def by_options(self) -> Options:
-        """What the rows can be."""
+        """The kinds of rows."""
         return [(value, self._(text)) for value, text in BY]
 
     @cached_property

@@ -307,7 +307,7 @@ class BoardView(BoardAnswer):
 
     @cached_property
     def caption(self) -> str:
-        """What the table is about."""
+        """The subject of the table."""
         return self._(
             "%(place)s, %(period)s, in the order of: %(figure)s, the worst first",
             place=self.place,
@@ -326,7 +326,7 @@ class BoardView(BoardAnswer):
         return FIGURES[name]
 
     def unit(self, name: str) -> str:
-        """What stands behind the name of a figure at the head of its column."""
+        """The address behind the name of a figure at the head of its column."""
         return " %" if FIGURES[name].unit is Unit.PERCENT else ""
 
 

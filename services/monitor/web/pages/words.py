@@ -74,7 +74,7 @@ class Words:
         return self._(RUNGS[rung])
 
     def person(self, name_of: NameOf, by: str, instead_of: str | None) -> str:
-        """Who acted, and for which person on leave."""
+        """The person who acted, and the one on leave for whom."""
         if instead_of is None:
             return name_of(by)
         return self._(N_("%(name)s on behalf of %(other)s"), name=name_of(by), other=name_of(instead_of))

@@ -46,7 +46,7 @@ _CHALLENGE = f'Bearer error="insufficient_user_authentication", max_age={int(FRE
 
 
 class AppealForm(Model):
-    """What an appeal says."""
+    """The text of an appeal."""
 
     reason: Reason
 

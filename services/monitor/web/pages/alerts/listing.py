@@ -62,7 +62,7 @@ class AlertsQuery(AlertFilter):
 
 @dataclass
 class AlertsView:
-    """What the page shows."""
+    """The content of the page."""
 
     words: Words
     wanted: AlertsQuery
@@ -75,7 +75,7 @@ class AlertsView:
 
     @cached_property
     def answer(self) -> str:
-        """What waits for somebody."""
+        """The tasks that wait for somebody."""
         undecided, waiting = self.counts["undecided"], self.counts["unacknowledged"]
         words = self.words
         if not undecided and not waiting:

@@ -71,7 +71,7 @@ class AlertRecord:
 
     @cached_property
     def title(self) -> str:
-        """What the alert is about."""
+        """The subject of the alert."""
         return f"{self.row.owner} {self.shown.commitment}"
 
     @cached_property
@@ -84,7 +84,7 @@ class AlertRecord:
         return self.maker.moment(self.row, at)
 
     def person(self, by: str, instead_of: str | None) -> str:
-        """Who acted, and for which person on leave."""
+        """The person who acted, and the one on leave for whom."""
         return self.words.person(self.name_of, by, instead_of)
 
     # --- how it stands ---

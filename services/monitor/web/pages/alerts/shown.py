@@ -94,7 +94,7 @@ class AlertMaker:
         return phrases.over(over, local(row.due_at).date(), limit, today, language), tone
 
     def fate(self, row: Row[Any]) -> tuple[str, str]:
-        """What has become of an alert, and the tag for it."""
+        """The present state of an alert, and the tag for it."""
         _ = self.words._
         if row.withdrawn_at is not None:
             return self.withdrawal(row.reason), "withdrawn"

@@ -131,7 +131,7 @@ class CaseTimeView:
 
     @cached_property
     def detail(self) -> str:
-        """What else stands in the way."""
+        """The other reasons that stand in the way."""
         _, parts = self.words._, []
         failed = [one for one in self.state.platform_issues if one.settled_at is None]
         if failed:
