@@ -4,8 +4,10 @@ Everything is refused that the table of rights does not allow (`contracts.rights
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Annotated, Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -57,7 +59,8 @@ class Verifier(Protocol):
         """The content of a token. Raises `InvalidToken` or `KeysUnavailable`."""
 
 
-class Permit(NamedTuple):
+@dataclass(frozen=True)
+class Permit:
     """The right of a person, or of a program, to an act, in a scope that is not empty."""
 
     person: str
@@ -68,7 +71,7 @@ class Permit(NamedTuple):
     is_fresh: bool = False
     """Whether the person has logged in within `FRESH`."""
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
         """The part of the work for which it holds."""
         return scope_of(self.posts, self.act)
@@ -161,7 +164,7 @@ class Access:
         asked.person, asked.client = token.subject, token.client
         at = token.authenticated_at
         is_fresh = at is not None and machine_now() - at <= FRESH
-        permit = self.permit(token.subject, act)._replace(is_fresh=is_fresh)
+        permit = replace(self.permit(token.subject, act), is_fresh=is_fresh)
         asked.roles = tuple(sorted({post.role.value for post in permit.posts}))
         if fresh and not is_fresh:
             challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
