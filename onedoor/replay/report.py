@@ -14,7 +14,7 @@ from rich.table import Table
 from contracts.bilingual import both
 from contracts.messages.alerts import Rung
 from onedoor.replay.history import History, RecordedCase, RowRemark
-from services.runtime.http.csv import escape_formula
+from services.runtime.http.bodies.csv import escape_formula
 
 LISTED = 20
 """Most rows that are printed one by one."""

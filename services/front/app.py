@@ -23,11 +23,11 @@ from services.runtime import telemetry
 from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.http.app import web_application
-from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.connections.server import serving
+from services.runtime.http.operating.routes import add_health, operator_application
 from services.runtime.http.pages.errors import error_pages
 from services.runtime.http.pages.headers import page_headers
 from services.runtime.http.pages.rendering import Pages
-from services.runtime.http.server import serving
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store.database import open_database

@@ -20,8 +20,8 @@ from services.runtime.clock import machine_now
 from services.runtime.clock_check import ClockCheck
 from services.runtime.failures import Failures
 from services.runtime.http.app import web_application
-from services.runtime.http.operating import add_health, operator_application
-from services.runtime.http.server import serving
+from services.runtime.http.connections.server import serving
+from services.runtime.http.operating.routes import add_health, operator_application
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.journal.access import record_writer
 from services.runtime.journal.blocks import day_of, signing_key

@@ -48,7 +48,7 @@ class DatabaseOptions(NamedTuple):
 
 def case_number(case: str | None) -> str | None:
     """A case number as it was meant: in any width and case, with or without hyphens."""
-    from services.runtime.http.typed_text import NUMBER_GROUPS, typed_groups
+    from services.runtime.http.bodies.typed_text import NUMBER_GROUPS, typed_groups
 
     return None if case is None else typed_groups(case, NUMBER_GROUPS)
 

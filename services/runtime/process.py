@@ -27,11 +27,11 @@ from services.runtime.clock import Clock, FileClock, open_clock
 from services.runtime.configuration import WrongSetting
 from services.runtime.external_system import ExternalSystem
 from services.runtime.failures import ADVICE, Failures
-from services.runtime.http import topics
 from services.runtime.http.app import application
-from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.connections.server import serving
+from services.runtime.http.operating import topics
+from services.runtime.http.operating.routes import add_health, operator_application
 from services.runtime.http.pages.application import pages_application
-from services.runtime.http.server import serving
 from services.runtime.http.site import Site
 from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.cleaner import Cleaner

@@ -19,10 +19,10 @@ from contracts.rights.table import RIGHTS, Act, Role
 from services.intake.app import SERVICE as INTAKE
 from services.monitor.app import SERVICE as MONITOR
 from services.routing.app import SERVICE as ROUTING
-from services.runtime.http import topics
 from services.runtime.http.app import application, web_application
+from services.runtime.http.operating import topics
+from services.runtime.http.operating.topics import Pause
 from services.runtime.http.pages.application import pages_application
-from services.runtime.http.topics import Pause
 from services.runtime.security.access import Access, Check
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from services.intake.web.applications import MAX_BODY_BYTES
-from services.runtime.http.connection import (
+from services.runtime.http.connections.connection import (
     LINGER_S,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,

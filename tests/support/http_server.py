@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from services.runtime.http.server import Server
+from services.runtime.http.connections.server import Server
 from tests.support.waiting import eventually
 
 

@@ -35,7 +35,7 @@ from services.departments.sandbox.ledger import LedgerEntry
 from services.departments.sandbox.settings import SandboxSettings
 from services.departments.sdk.adapter import Clock
 from services.departments.tax.translate import Application, Feed, FeedEntry, Standing
-from services.runtime.http.server import Server
+from services.runtime.http.connections.server import Server
 
 NONSENSE = "<html>系统繁忙</html>"
 MOST_ENTRIES = 1000

@@ -7,7 +7,7 @@ from services.identity.web.issuer import Issuer
 from services.identity.web.oauth import endpoints
 from services.identity.web.pages import device, enrol, login, logout, texts
 from services.identity.web.pages.page import PAGES, PageRequest, WrongForm, origins
-from services.runtime.http.client_limits import ClientLimit, TooManyRequests
+from services.runtime.http.connections.client_limits import ClientLimit, TooManyRequests
 from services.runtime.http.pages.headers import PageHeaders, page_headers
 from services.runtime.http.pages.preferences import TidyAddresses
 

@@ -8,7 +8,7 @@ from services.intake.core.state import Case
 from services.intake.settings import IntakeSettings
 from services.intake.web import applications, case_time, catalogue, imports, side_timers, tracking
 from services.runtime import configuration
-from services.runtime.http.client_limits import ClientLimit
+from services.runtime.http.connections.client_limits import ClientLimit
 from services.runtime.service import ServiceHost
 
 

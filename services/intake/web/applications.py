@@ -17,8 +17,8 @@ from services.intake.core.state import Case
 from services.intake.web.answers import Receipt, receipt
 from services.intake.web.body import RawRoute, body_schema, read_json
 from services.intake.web.requests import TODAY, CaseRequest, applicant
-from services.runtime.http.client_limits import ClientLimit
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.connections.client_limits import ClientLimit
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
 from services.runtime.security.access import NoRight
 from services.runtime.service import ServiceHost

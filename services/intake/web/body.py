@@ -7,8 +7,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from services.runtime.files.strict_json import InvalidJson, parse_json
-from services.runtime.http.json_route import refuse_compressed
-from services.runtime.http.openapi import schema_of
+from services.runtime.http.bodies.json_route import refuse_compressed
+from services.runtime.http.operating.openapi import schema_of
 from services.runtime.http.problems import Problem, not_json
 
 

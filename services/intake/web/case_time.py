@@ -17,11 +17,11 @@ from services.intake.core.case_time import derive_change_id
 from services.intake.core.state import Case, TimeChange
 from services.intake.core.suspension import UnknownSuspension
 from services.intake.web.permitted import author_of, permitted_case
-from services.runtime.http.json_route import json_router
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.bodies.timestamps import Timestamp, effective_moment
+from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem
-from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath, TypedCode
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -17,8 +17,8 @@ from services.intake.core.lifecycle import AcceptCase
 from services.intake.core.state import Case
 from services.intake.web.body import body_schema, read_json
 from services.intake.web.requests import TODAY, ImportRow, applicant
-from services.runtime.http.json_route import json_router
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import FieldFault, body_faults, unreadable
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost

@@ -23,8 +23,8 @@ from contracts.values import Model
 from services.intake.core.catalogue.models import WorkingDays
 from services.intake.core.id_kinds import ID_KINDS, OTHER_PAPERS, ApplicantKind, IdKind
 from services.intake.core.id_numbers import date_of_birth
-from services.runtime.http.timestamps import reject_numbers
-from services.runtime.http.typed_text import SingleLine, TypedReference, readable, typed_id_number
+from services.runtime.http.bodies.timestamps import reject_numbers
+from services.runtime.http.bodies.typed_text import SingleLine, TypedReference, readable, typed_id_number
 
 _EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 _LATEST = datetime(2199, 12, 31, tzinfo=UTC)

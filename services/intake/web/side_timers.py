@@ -13,10 +13,10 @@ from contracts.values import Model
 from services.intake.core.side_timers import EndTimer, StartTimer, timer_of
 from services.intake.core.state import Case
 from services.intake.web.permitted import author_of, permitted_case
-from services.runtime.http.json_route import json_router
-from services.runtime.http.openapi import OVERLOAD, refusals
-from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath, SingleLine, TypedCode
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.bodies.timestamps import Timestamp, effective_moment
+from services.runtime.http.bodies.typed_text import CaseNumberPath, SingleLine, TypedCode
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -13,10 +13,10 @@ from services.intake.core.state import Case
 from services.intake.web.answers import CaseView, case_view
 from services.intake.web.body import RawRoute, body_schema, read_json
 from services.intake.web.requests import RequestPart
-from services.runtime.http.client_limits import ClientLimit
-from services.runtime.http.openapi import refusals
+from services.runtime.http.bodies.typed_text import NUMBER_GROUPS, SECRET_GROUPS, typed_groups
+from services.runtime.http.connections.client_limits import ClientLimit
+from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import FieldFault, Problem, unreadable, wrong_fields
-from services.runtime.http.typed_text import NUMBER_GROUPS, SECRET_GROUPS, typed_groups
 from services.runtime.service import ServiceHost
 
 MAX_BODY_BYTES = 1024

@@ -16,8 +16,8 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.timestamps import reject_numbers
-from services.runtime.http.typed_text import TypedCaseNumber
+from services.runtime.http.bodies.timestamps import reject_numbers
+from services.runtime.http.bodies.typed_text import TypedCaseNumber
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -28,9 +28,9 @@ from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.lists.list_page import problems
 from services.monitor.web.routers import monitor_router
 from services.monitor.web.rules import rules_of_version
-from services.runtime.http.openapi import refusals
+from services.runtime.http.bodies.typed_text import CaseNumberPath
+from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import Problem, not_found
-from services.runtime.http.typed_text import CaseNumberPath
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -14,7 +14,7 @@ from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import digest_deliveries, digests
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.openapi import refusals
+from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost

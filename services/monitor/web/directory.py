@@ -15,8 +15,8 @@ from services.monitor.core.notifications.directory_file import DirectoryFile
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.notifications import directory_store
 from services.monitor.web.routers import monitor_router
+from services.runtime.http.bodies.timestamps import reject_numbers
 from services.runtime.http.problems import Problem, not_found
-from services.runtime.http.timestamps import reject_numbers
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

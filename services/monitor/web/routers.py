@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.runtime.http.json_route import json_router
-from services.runtime.http.openapi import OVERLOAD, refusals
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 
 ACTION_REFUSALS = (400, 401, 403, 404, 409, 422, *OVERLOAD)
 """The statuses with which an action of a person can be refused."""

@@ -13,7 +13,7 @@ from services.monitor.core.rules import Rules, RuleSet
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.openapi import refusals
+from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost

@@ -23,8 +23,8 @@ from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.web.alerts import AlertView, PlatformIssueView
 from services.monitor.web.routers import monitor_router
 from services.runtime import telemetry
+from services.runtime.http.bodies.streaming import ClosingStream
 from services.runtime.http.problems import Problem
-from services.runtime.http.streaming import ClosingStream
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 from services.runtime.store.database import DATABASE_ERRORS

@@ -6,9 +6,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from contracts.values import Value
-from services.runtime.http import access_record, problems
-from services.runtime.http.headers import SingleHeaders
-from services.runtime.http.methods import HeadAndOptions
+from services.runtime.http import problems
+from services.runtime.http.connections.headers import SingleHeaders
+from services.runtime.http.connections.methods import HeadAndOptions
+from services.runtime.http.operating import access_record
 from services.runtime.http.problems import Answer, as_json
 from services.runtime.http.recorded import Recorded
 from services.runtime.http.site import api_path

@@ -24,7 +24,7 @@ from services.runtime import telemetry
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.fault_text import described, faults_of
 from services.runtime.files.strict_json import InvalidJson
-from services.runtime.http.methods import allowed_methods
+from services.runtime.http.connections.methods import allowed_methods
 from services.runtime.security.access import NoRight, NotLoggedIn, PostsUnknown
 from services.runtime.security.access_record import RecordUnavailable
 from services.runtime.security.access_tokens import KeysUnavailable

@@ -23,9 +23,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.clock import machine_now
-from services.runtime.http import csv, xlsx
+from services.runtime.http.bodies import csv, xlsx
+from services.runtime.http.bodies.typed_text import typed_case_number
 from services.runtime.http.problems import Answer, record_unavailable
-from services.runtime.http.typed_text import typed_case_number
 from services.runtime.security.access_record import (
     PERSONAL,
     PRESENT,

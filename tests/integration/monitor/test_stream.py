@@ -28,9 +28,9 @@ from contracts.messages.alerts import (
 )
 from services.monitor.jobs import feed_reader, follower
 from services.monitor.web import stream
-from services.runtime.http import csv, xlsx
 from services.runtime.http.app import application
-from services.runtime.http.server import Server
+from services.runtime.http.bodies import csv, xlsx
+from services.runtime.http.connections.server import Server
 from tests.support.http_server import http_server
 from tests.support.messages import MONDAY
 from tests.support.monitor_process import MonitorProcess, alert_raised, number, write_projection

@@ -19,7 +19,7 @@ from services.front.jobs.sessions import Sessions
 from services.front.settings import FrontSettings
 from services.front.web.front import Front
 from services.runtime.failures import Failures
-from services.runtime.http.server import http_server
+from services.runtime.http.connections.server import http_server
 from services.runtime.security.access_tokens import AccessToken, TokenVerifier
 from tests.support.front.upstream import Upstream, upstream
 from tests.support.identity.browser import Answer, Browser

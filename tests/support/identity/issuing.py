@@ -20,7 +20,7 @@ from services.identity.store import people, record
 from services.identity.store.record import Entry
 from services.identity.web.issuer import Issuer
 from services.runtime.clock import machine_now
-from services.runtime.http.server import http_server
+from services.runtime.http.connections.server import http_server
 from services.runtime.store.database import open_database
 from tests.support.waiting import eventually
 

@@ -9,9 +9,10 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from services.runtime.http import operating, topics
 from services.runtime.http.app import application, web_application
-from services.runtime.http.operating import add_health, operator_application
+from services.runtime.http.operating import routes as operating
+from services.runtime.http.operating import topics
+from services.runtime.http.operating.routes import add_health, operator_application
 from services.runtime.security.access import Access
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.store.database import DatabaseUnreachable

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from deploy.local.site import free_port
 from services.intake.app import SERVICE as INTAKE
 from services.runtime.http.app import application, web_application
-from services.runtime.http.client_limits import (
+from services.runtime.http.connections.client_limits import (
     MINUTE_NS,
     MOST_CLIENTS,
     SECOND_NS,
@@ -22,7 +22,7 @@ from services.runtime.http.client_limits import (
     ClientLimit,
     client_of,
 )
-from services.runtime.http.server import serving
+from services.runtime.http.connections.server import serving
 from services.runtime.settings import HttpSettings
 from tests.support.applications import APPLICATION
 from tests.unit.intake.web.endpoints import intake, problem

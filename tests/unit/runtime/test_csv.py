@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.runtime.http.csv import Cell, escape_formula
+from services.runtime.http.bodies.csv import Cell, escape_formula
 
 
 @pytest.mark.parametrize(

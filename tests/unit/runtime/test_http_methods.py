@@ -8,7 +8,7 @@ import pytest
 
 from services.intake.app import SERVICE
 from services.runtime.http.app import application
-from services.runtime.http.operating import add_health
+from services.runtime.http.operating.routes import add_health
 from tests.support.http_server import http_server
 from tests.support.staff import STAFF
 from tests.unit.intake.web.endpoints import intake

@@ -9,7 +9,7 @@ import pytest
 
 from services.intake.app import SERVICE
 from services.runtime.http.app import application
-from services.runtime.http.server import Server
+from services.runtime.http.connections.server import Server
 from tests.support.http_server import http_server
 from tests.support.staff import STAFF
 from tests.unit.intake.web.endpoints import intake

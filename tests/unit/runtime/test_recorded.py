@@ -15,10 +15,10 @@ from contracts.rights.holders import Holders
 from contracts.rights.table import Act, Role
 from contracts.values import Model
 from services.runtime.http.app import web_application
-from services.runtime.http.csv import Cells, csv_response
-from services.runtime.http.json_route import json_router
-from services.runtime.http.typed_text import CaseNumberPath
-from services.runtime.http.xlsx import xlsx_response
+from services.runtime.http.bodies.csv import Cells, csv_response
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.bodies.typed_text import CaseNumberPath
+from services.runtime.http.bodies.xlsx import xlsx_response
 from services.runtime.jobs.access_recorder import together
 from services.runtime.security.access import Access, Permit
 from services.runtime.security.access_record import AccessEntry, Outcome, RecordUnavailable, count_rows

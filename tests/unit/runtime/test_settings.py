@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.configuration import WrongSetting, read
-from services.runtime.http.connection import TimeLimits
+from services.runtime.http.connections.connection import TimeLimits
 from services.runtime.settings import Settings
 
 GOOD = {

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.messages.fields import Article, Reason
-from services.runtime.http.typed_text import (
+from services.runtime.http.bodies.typed_text import (
     SECRET_GROUPS,
     SingleLine,
     typed_case_number,

@@ -20,7 +20,7 @@ from services.identity.web.oauth.requests import OAuthRequest, form_of, query_of
 from services.identity.web.oauth.server import OAuthServer
 from services.identity.web.pages import texts
 from services.identity.web.pages.page import PageRequest
-from services.runtime.http.client_limits import ClientLimit
+from services.runtime.http.connections.client_limits import ClientLimit
 
 FRESH_S = 60
 """Seconds for which a login counts as one that was just done, where a program asks for one (``prompt=login``)."""

@@ -20,7 +20,7 @@ from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.requests import form_of
 from services.identity.web.pages import cookies
-from services.runtime.http.client_limits import client_of
+from services.runtime.http.connections.client_limits import client_of
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.rendering import Pages
 

@@ -17,8 +17,8 @@ from services.monitor.core.holds import BeginHold, EndHold, holds_of
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.actions.rights import ActionRequest, actor
 from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
-from services.runtime.http.timestamps import Timestamp, effective_moment
-from services.runtime.http.typed_text import CaseNumberPath, TypedCode
+from services.runtime.http.bodies.timestamps import Timestamp, effective_moment
+from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -24,8 +24,8 @@ from services.monitor.web.board.loading import load
 from services.monitor.web.board.query import BoardFilter
 from services.monitor.web.lists.list_page import MAX_LIMIT, problems
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.csv import Cell, Cells
-from services.runtime.http.files import AS_FILE, Form, file_response
+from services.runtime.http.bodies.csv import Cell, Cells
+from services.runtime.http.bodies.files import AS_FILE, Form, file_response
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -23,7 +23,7 @@ from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.board.query import BoardFilter, local_now
 from services.monitor.web.lists.list_page import DEFAULT_LIMIT, MAX_LIMIT, ListedCommitment, list_file, problems
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.files import AS_FILE, Form
+from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -28,7 +28,7 @@ from services.monitor.web.lists.list_page import (
     total,
 )
 from services.monitor.web.routers import monitor_router
-from services.runtime.http.files import AS_FILE, Form
+from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.security.access import Permit
 from services.runtime.service import ServiceHost
 

@@ -19,8 +19,8 @@ from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
 from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor, GroupBy, Query, parse_cursor
 from services.monitor.store.lists.query_limits import LimitedQueries, QueryTooLarge, TooManyQueries
-from services.runtime.http.csv import Cell, Cells
-from services.runtime.http.files import Form, file_response
+from services.runtime.http.bodies.csv import Cell, Cells
+from services.runtime.http.bodies.files import Form, file_response
 from services.runtime.http.problems import Problem
 from services.runtime.security.access_record import count_rows
 

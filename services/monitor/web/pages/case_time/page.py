@@ -26,13 +26,13 @@ from services.monitor.web.pages.acting import covering, permit_of
 from services.monitor.web.pages.case_time.view import CaseTimeView
 from services.monitor.web.pages.effects import PREVIEW, after
 from services.monitor.web.pages.words import Words, names
+from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.http.pages.forms import field_faults, typed_form
 from services.runtime.http.pages.languages import N_
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.http.problems import NO_SUCH_CASE
-from services.runtime.http.typed_text import CaseNumberPath, TypedCode
 from services.runtime.service import ServiceHost
 
 PATH = "/time/{case_id}"

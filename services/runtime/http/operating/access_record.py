@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.rights.table import Act
 from contracts.values import Model
 from contracts.zone import CHINA
-from services.runtime.http.csv import Cell, Cells
-from services.runtime.http.files import AS_FILE, Form, file_response
-from services.runtime.http.json_route import json_router
-from services.runtime.http.openapi import refusals
-from services.runtime.http.timestamps import Timestamp
-from services.runtime.http.typed_text import TypedCaseNumber
+from services.runtime.http.bodies.csv import Cell, Cells
+from services.runtime.http.bodies.files import AS_FILE, Form, file_response
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.bodies.timestamps import Timestamp
+from services.runtime.http.bodies.typed_text import TypedCaseNumber
+from services.runtime.http.operating.openapi import refusals
 from services.runtime.security.access import Access, Permit
 from services.runtime.security.access_record import Outcome, count_rows
 from services.runtime.store import access_record

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import Response
 
-from services.runtime.http import csv, xlsx
-from services.runtime.http.csv import Cells
+from services.runtime.http.bodies import csv, xlsx
+from services.runtime.http.bodies.csv import Cells
 
 AS_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {csv.MEDIA_TYPE: {}, xlsx.MEDIA_TYPE: {}}}}
 """The ``responses`` of an endpoint that also answers with a file."""

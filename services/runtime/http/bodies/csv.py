@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import date, datetime
 
-from services.runtime.http.streaming import ClosingStream
+from services.runtime.http.bodies.streaming import ClosingStream
 from services.runtime.security.access_record import count_rows
 
 MEDIA_TYPE = "text/csv"

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from services.runtime import telemetry
-from services.runtime.http.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState, TimeLimits
+from services.runtime.http.connections.connection import IDLE_S, MAX_CONNECTIONS, Connection, SharedState, TimeLimits
 from services.runtime.settings import HttpSettings
 
 OTHER_FILES = 256

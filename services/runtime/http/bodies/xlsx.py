@@ -11,8 +11,8 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from services.runtime.http.csv import Cell, Cells
-from services.runtime.http.streaming import ClosingStream
+from services.runtime.http.bodies.csv import Cell, Cells
+from services.runtime.http.bodies.streaming import ClosingStream
 from services.runtime.security.access_record import count_rows
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
