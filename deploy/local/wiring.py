@@ -202,6 +202,7 @@ class Wiring:
             "ONEDOOR_REPLICATION": str(self._options.brokers),
             "ONEDOOR_CLOCK": self._options.clock,
             "ONEDOOR_SECRET_KEY": self._site.secret("secret-key"),
+            "ONEDOOR_DOCUMENTS_KEY": self._site.secret("documents-key"),
             "ONEDOOR_SYSTEMS": ",".join(self._options.systems),
             # The addresses of the departments' own systems, where there is no sandbox, are set by the caller.
             **(self._simulated[name].environment(self._site) if name in self._simulated else {}),

@@ -146,6 +146,11 @@ class Settings(HttpSettings):
         min_length=32,
         description="Key from which tracking secrets and case numbers derive. Keep it secret; never change it.",
     )
+    documents_key: SecretStr = Field(
+        min_length=32,
+        description="Key that authenticates what every process follows: the posts from which rights come, and the "
+        "calendars. The same at every service; keep it secret. With another one, documents are published again.",
+    )
 
     clock: ClockName = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
     clock_tolerance_s: float = Field(

@@ -80,6 +80,7 @@ def applications(role: Role) -> dict[str, FastAPI]:
             systems=("tax", "commerce", "land"),
             database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
             secret_key=SecretStr("a secret key of more than thirty-two bytes"),
+            documents_key=SecretStr("k" * 32),
         )
         host = MemoryHost(service, settings, MONDAY)
         host.access = access_of(role)

@@ -30,7 +30,11 @@ from tools import settings_table
 
 PACKAGE = Path(__file__).parents[1] / "departments" / "environment"
 KEY = "an API key of the tests"
-SERVICE = {"ONEDOOR_DATABASE": "postgresql+asyncpg://nobody@127.0.0.1:1/none", "ONEDOOR_SECRET_KEY": "k" * 32}
+SERVICE = {
+    "ONEDOOR_DATABASE": "postgresql+asyncpg://nobody@127.0.0.1:1/none",
+    "ONEDOOR_SECRET_KEY": "k" * 32,
+    "ONEDOOR_DOCUMENTS_KEY": "k" * 32,
+}
 
 APPLICATION = {
     "item": "impact-approval",

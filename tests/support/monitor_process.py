@@ -190,6 +190,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         systems=("tax",),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
+        documents_key=SecretStr("k" * 32),
         issuer=ISSUER.url,
         clock=str(folder / "clock"),
     )

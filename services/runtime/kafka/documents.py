@@ -1,23 +1,30 @@
 """Documents that one service publishes and every process follows: the newest one of each kind, on a compacted topic.
 
 A document is kept in the service's database as well, so that a process can start while Kafka is unavailable.
+
+Rights follow from documents. So the right to write to Kafka is not enough to give rights: each record is authenticated
+by a key that only processes of onedoor have (HMAC with SHA-256: RFC 2104), and an older record that is sent again comes
+into force nowhere.
 """
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.bilingual import both
 from contracts.codec import CONTENT_TYPE_HEADER, InvalidRecord, decode, encode
 from contracts.core import backoff
-from contracts.envelope import Document, envelop
+from contracts.envelope import Document, Envelope, envelop
 from contracts.registry import MAX_DOCUMENT_BYTES, REGISTRY, topic_of
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
@@ -29,6 +36,9 @@ from services.runtime.store.database import transaction
 from services.runtime.store.documents import UnusableVersion, VersionedDocument
 
 TOPIC = "onedoor.documents"
+
+SIGNATURE = "signature"
+"""The header of a record that has its authentication code."""
 
 WAIT_MS = 5_000
 """Machine milliseconds for which Kafka holds back the answer to a fetch while there is nothing new."""
@@ -57,6 +67,17 @@ FOLLOWED: dict[str, VersionedDocument[Any]] = {
 log = telemetry.logger(__name__)
 
 
+class Unauthentic(InvalidRecord):
+    """Nobody who has the key of the installation has written this record now."""
+
+
+def signature(key: SecretStr, kind: bytes, value: bytes) -> bytes:
+    """The code that authenticates a record with this key and value."""
+    code = hmac.new(key.get_secret_value().encode(), digestmod=sha256)
+    code.update(len(kind).to_bytes(4) + kind + value)
+    return code.digest()
+
+
 class Documents:
     """The documents in force, as this process knows them.
 
@@ -79,6 +100,8 @@ class Documents:
         self._in_force: dict[str, Document] = {}
         self._on_topic: dict[str, Document] | None = None
         """The newest documents of the topic, once all of it has been read."""
+        self._newest: dict[str, Envelope[Document]] = {}
+        """The newest record of each kind, of those that have been read since the topic was followed last."""
         self._loaded = False
 
     @property
@@ -120,14 +143,16 @@ class Documents:
             id=uuid4(),
             source=f"/onedoor/{self._settings.service}",
             subject=document.kind,
-            time=machine_now(),
+            time=self._time_of_next(document.kind),
         )
+        kind, value = document.kind.encode(), encode(envelope)
+        signed = (SIGNATURE, signature(self._settings.documents_key, kind, value))
         producer = AIOKafkaProducer(
             **connection(self._settings), acks="all", compression_type="gzip", max_request_size=MAX_DOCUMENT_BYTES
         )
         async with producer:
             topic = self._settings.topic_prefix + topic_of(document)
-            await producer.send_and_wait(topic, encode(envelope), document.kind.encode(), headers=CONTENT_TYPE_HEADER)
+            await producer.send_and_wait(topic, value, kind, headers=[*CONTENT_TYPE_HEADER, signed])
         self._on_topic[document.kind] = document
         log.info("document published", kind=document.kind)
 
@@ -152,6 +177,7 @@ class Documents:
             consumer.assign([partition])
             end = (await consumer.end_offsets([partition]))[partition]
             self._failures.succeeded(WORK)
+            self._newest = {}
             newest: dict[str, Document] = {}
             while True:
                 # Older documents that are not compacted yet must not come into force again, not for a moment.
@@ -174,11 +200,39 @@ class Documents:
             self._take(document)
 
     def _read(self, record: Any) -> Document | None:
+        """The document of a record. One that is not to be followed is logged, and the newest one published again."""
         try:
-            return cast(Document, decode(record.value, record.key, TOPIC).data)
+            envelope = cast(Envelope[Document], decode(record.value, record.key, TOPIC))
+            self._authenticate(record, envelope)
         except InvalidRecord as error:
-            log.error("a document cannot be read and is passed over", offset=record.offset, reason=str(error))
+            log.error("a document is not followed", offset=record.offset, reason=str(error))
+            if self._on_topic is not None and record.key is not None:
+                self._on_topic.pop(record.key.decode(errors="replace"), None)
             return None
+        self._newest[envelope.subject] = envelope
+        return envelope.data
+
+    def _authenticate(self, record: Any, envelope: Envelope[Document]) -> None:
+        """Raises `Unauthentic`."""
+        found = dict(record.headers).get(SIGNATURE, b"")
+        if not hmac.compare_digest(found, signature(self._settings.documents_key, record.key, record.value)):
+            raise Unauthentic(
+                f"the {envelope.subject} are not signed with ONEDOOR_DOCUMENTS_KEY of this process: somebody else "
+                "writes to the topic, or another process has another key",
+                f"{envelope.subject} 的签名与本进程的 ONEDOOR_DOCUMENTS_KEY 不符："
+                "有他人写入该主题，或另一进程的密钥不同",
+            )
+        newest = self._newest.get(envelope.subject)
+        if newest is not None and envelope.time < newest.time and envelope.data != newest.data:
+            raise Unauthentic(
+                f"these {envelope.subject} are older than others that precede them: somebody has sent them again",
+                f"该 {envelope.subject} 早于其前面的记录：有人将旧记录重新发送",
+            )
+
+    def _time_of_next(self, kind: str) -> datetime:
+        """When a record is written: later than the newest one, also where the clock of its writer was ahead."""
+        newest = self._newest.get(kind)
+        return machine_now() if newest is None else max(machine_now(), newest.time + timedelta.resolution)
 
     def _take(self, document: Document) -> None:
         self._in_force[document.kind] = document

@@ -122,7 +122,11 @@ def consumers_by_topic() -> dict[str, list[str]]:
     consumers: dict[str, list[str]] = {}
     for name in (*CORE_SERVICES, *SYSTEMS):
         settings = Settings(
-            service=name, systems=SYSTEMS, database="postgresql+asyncpg://127.0.0.1/none", secret_key="k" * 32
+            service=name,
+            systems=SYSTEMS,
+            database="postgresql+asyncpg://127.0.0.1/none",
+            secret_key="k" * 32,
+            documents_key="k" * 32,
         )
         for topic in topics_for(load(name).consumes, settings.systems_of(name)):
             consumers.setdefault(topic, []).append(name)

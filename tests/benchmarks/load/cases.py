@@ -97,6 +97,7 @@ async def _floor(platform: Platform, count: int) -> float:
         topic_prefix=prefix,
         database=platform.engines.database_url("floor_intake"),
         secret_key="k" * 32,
+        documents_key="k" * 32,
         partitions=4,
     )
     await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))

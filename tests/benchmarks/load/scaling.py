@@ -117,6 +117,7 @@ class Testbed:
                 topic_prefix=prefix,
                 database=self._engines.database_url(database),
                 secret_key="k" * 32,
+                documents_key="k" * 32,
                 partitions=trial.partitions,
                 replication=self._brokers,
             ),

@@ -148,6 +148,7 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
         systems=default_systems(),
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
+        documents_key=SecretStr("k" * 32),
         issuer=ISSUER.url,
         clock=str(path / "clock"),
     )

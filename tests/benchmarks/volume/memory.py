@@ -102,6 +102,7 @@ async def _produce(platform: PartialPlatform, messages: Sequence[Envelope[Messag
         kafka=platform.engines.kafka,
         database="postgresql+asyncpg://127.0.0.1/none",
         secret_key="k" * 32,
+        documents_key="k" * 32,
         partitions=PARTITIONS,
     )
     await ensure_topics(settings, topics_for(REGISTRY, SYSTEMS))

@@ -28,6 +28,7 @@ def serving(database: str, kafka: str, tmp_path: Path) -> Iterator[tuple["subpro
         "ONEDOOR_PORT": str(port),
         "ONEDOOR_OPERATOR_PORT": str(operator_port),
         "ONEDOOR_SECRET_KEY": "k" * 32,
+        "ONEDOOR_DOCUMENTS_KEY": "k" * 32,
         "ONEDOOR_ISSUER": ISSUER.url,
         "ONEDOOR_TOPIC_PREFIX": "serve-",
     }

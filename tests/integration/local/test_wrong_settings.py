@@ -6,7 +6,14 @@ from tests.support.installation import run_onedoor
 
 
 def test_a_wrong_setting_stops_a_service_with_its_name_value_and_what_is_allowed() -> None:
-    result = run_onedoor("serve", "intake", ONEDOOR_PORT="99999", ONEDOOR_DATABASE="x", ONEDOOR_SECRET_KEY="too short")
+    result = run_onedoor(
+        "serve",
+        "intake",
+        ONEDOOR_PORT="99999",
+        ONEDOOR_DATABASE="x",
+        ONEDOOR_SECRET_KEY="too short",
+        ONEDOOR_DOCUMENTS_KEY="k" * 32,
+    )
     assert result.returncode == 2
     assert "ONEDOOR_PORT = '99999': must be 65535 or less / 不得大于 65535" in result.stderr
     assert "ONEDOOR_SECRET_KEY = (a secret): " in result.stderr

@@ -81,6 +81,7 @@ async def running(database: str, kafka: str) -> AsyncIterator[Intake]:
         systems=("tax", "commerce", "land"),
         database=SecretStr(database),
         secret_key=SecretStr(SECRET),
+        documents_key=SecretStr(SECRET),
         issuer=ISSUER.url,
         kafka=kafka,
         topic_prefix=f"test-{uuid4().hex[:8]}-",

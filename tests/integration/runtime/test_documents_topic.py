@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,12 +16,14 @@ from contracts.envelope import Document, envelop
 from contracts.messages.documents import PostsPublished, PublishedPost
 from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
-from services.runtime.kafka.documents import TOPIC, Documents
+from services.runtime.kafka.documents import SIGNATURE, TOPIC, Documents, signature
 from services.runtime.kafka.topics import Topics
 from services.runtime.settings import Settings
 from services.runtime.store import documents
 from tests.support.runtime.topics import topic_setting
 from tests.support.waiting import eventually
+
+KEY = SecretStr("a key of all processes of one installation")
 
 ZHOU = PostsPublished(posts=(PublishedPost(role="supervisor", person="zhou"),))
 WU = PostsPublished(posts=(PublishedPost(role="supervisor", person="wu"),))
@@ -38,6 +40,7 @@ class Follower:
             systems=("tax",),
             database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
             secret_key=SecretStr("k" * 32),
+            documents_key=KEY,
         )
         self.seen: list[Document] = []
         self.failures = Failures()
@@ -74,10 +77,11 @@ def prefix() -> str:
     return f"{uuid4().hex[:8]}-"
 
 
-async def send(kafka: str, prefix: str, *values: tuple[bytes, bytes]) -> None:
+async def send(kafka: str, prefix: str, *values: tuple[bytes, bytes], signed_with: SecretStr | None = KEY) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        for key, value in values:
-            await producer.send_and_wait(prefix + TOPIC, value, key)
+        for kind, value in values:
+            headers = [(SIGNATURE, signature(signed_with, kind, value))] if signed_with is not None else []
+            await producer.send_and_wait(prefix + TOPIC, value, kind, headers=headers)
 
 
 def record(document: PostsPublished) -> tuple[bytes, bytes]:
@@ -147,6 +151,45 @@ async def test_records_that_cannot_be_read_are_passed_over(
         assert follower.seen == [ZHOU]
 
 
+async def test_nobody_without_the_key_puts_posts_in_force(
+    kafka_address: str, database: AsyncEngine, prefix: str
+) -> None:
+    async with (
+        following(kafka_address, database, prefix) as publisher,
+        following(kafka_address, database, prefix) as one,
+    ):
+        await eventually(lambda: _exists(kafka_address, prefix), 15)
+        await send(kafka_address, prefix, record(WU), signed_with=None)
+        await send(kafka_address, prefix, record(WU), signed_with=SecretStr("a key of somebody else, also long enough"))
+        await send(kafka_address, prefix, record(ZHOU))
+        await one.has(ZHOU)
+        await publisher.has(ZHOU)
+        assert one.seen == [ZHOU]
+
+
+async def test_an_old_record_that_somebody_sends_again_does_not_come_into_force(
+    kafka_address: str, database: AsyncEngine, prefix: str
+) -> None:
+    old, new = record(WU), record(ZHOU)
+    async with (
+        following(kafka_address, database, prefix) as publisher,
+        following(kafka_address, database, prefix) as one,
+    ):
+        await eventually(lambda: _exists(kafka_address, prefix), 15)
+        await send(kafka_address, prefix, old, new)
+        await one.has(ZHOU)
+        await publisher.has(ZHOU)
+        await send(kafka_address, prefix, old)
+
+        async def repaired() -> bool:
+            await publisher.publish(ZHOU)
+            return len(await _records(kafka_address, prefix)) == 4
+
+        await eventually(repaired, 20)
+        assert (await _records(kafka_address, prefix))[-1].count(b"zhou"), "also for a process that starts later"
+        assert one.seen[-1] == ZHOU and one.seen.count(WU) <= 1
+
+
 async def test_a_province_fits_and_its_topic_keeps_the_newest(
     kafka_address: str, database: AsyncEngine, prefix: str
 ) -> None:
@@ -167,6 +210,17 @@ async def test_a_province_fits_and_its_topic_keeps_the_newest(
         await eventually(published, 30)
         assert one.seen == [province]
     assert await topic_setting(kafka_address, prefix + TOPIC, "cleanup.policy") == "compact"
+
+
+async def _records(kafka: str, prefix: str) -> list[bytes]:
+    partition = TopicPartition(prefix + TOPIC, 0)
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        values: list[bytes] = []
+        while await consumer.position(partition) < end:
+            values += [found.value for found in (await consumer.getmany(partition, timeout_ms=500)).get(partition, ())]
+    return values
 
 
 async def _exists(kafka: str, prefix: str) -> bool:

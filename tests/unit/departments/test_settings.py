@@ -43,6 +43,7 @@ def start(
         systems=(system,),
         database=SecretStr("postgresql+asyncpg://u@127.0.0.1/d"),
         secret_key=SecretStr("k" * 32),
+        documents_key=SecretStr("k" * 32),
         call_timeout_s=call_timeout_s,
     )
     make: Any = department_service(registry.department(system)).external_system

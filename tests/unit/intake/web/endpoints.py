@@ -26,6 +26,7 @@ def intake(systems: Sequence[str] = ("tax", "commerce", "land"), **settings: Any
         systems=tuple(systems),
         database=SecretStr("postgresql+asyncpg://127.0.0.1:1/none"),
         secret_key=SecretStr("a secret key of more than thirty-two bytes"),
+        documents_key=SecretStr("k" * 32),
         **settings,
     )
     return MemoryHost(SERVICE, own, MONDAY)
