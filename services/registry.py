@@ -19,9 +19,11 @@ FRONT = "front"
 PAGES: Mapping[str, tuple[str, ...]] = {
     "intake": ("desk", "cases", "items", "entry", "authority"),
     "routing": ("story", "lead"),
-    "monitor": ("board", "due", "overdue", "alerts", "time", "journal", "bulletin"),
+    "monitor": ("board", "due", "overdue", "alerts", "time", "bulletin", "ops", "record", "journal"),
 }
-"""The first segments of the paths of a service's pages, for people who have logged in."""
+"""The first segments of the paths of a service's pages, for people who have logged in.
+
+Each service has those below ``/ops/<service>``, ``/record/<service>`` and ``/journal/<service>`` as well."""
 
 PUBLIC_PAGES: Mapping[str, tuple[str, ...]] = {"intake": ("apply", "track", "published", "complaints", "verify")}
 """The first segments of the paths of a service's pages that anybody may see."""

@@ -31,7 +31,7 @@ from services.runtime.http.app import application
 from services.runtime.http.connections.server import serving
 from services.runtime.http.operating import topics
 from services.runtime.http.operating.routes import add_health, operator_application
-from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.application import service_pages
 from services.runtime.http.site import Site
 from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.cleaner import Cleaner
@@ -347,8 +347,7 @@ async def serve(service: Service[S], settings: Settings, stop: asyncio.Event) ->
     api = application(service, process)
     paused = topics.routes(process.consumer, process.access)
     operator = operator_application(api, process.faults, process.impairments, paused, process.recorder)
-    page_routes = service.pages(process) if service.pages is not None else None
-    pages = pages_application(service.name, page_routes, record=process.recorder)
+    pages = service_pages(service, process)
     add_health(pages, process.faults)
     async with process:
         stopping = asyncio.ensure_future(stop.wait())

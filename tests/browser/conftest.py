@@ -14,7 +14,7 @@ from deploy.local.engines import Engines
 from services.identity.migrations import ISSUER_MIGRATIONS
 from services.monitor.app import SERVICE
 from services.runtime.http.app import application
-from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.application import service_pages
 from services.runtime.http.site import Site
 from tests.browser import worklist_data
 from tests.browser.board_data import fill
@@ -93,7 +93,6 @@ async def at_work(own_monitor_database: str, tmp_path: Path) -> AsyncIterator[Mo
 @asynccontextmanager
 async def _served(monitor: MonitorProcess) -> AsyncIterator[str]:
     process = monitor.process
-    assert SERVICE.pages is not None
-    pages = pages_application(SERVICE.name, SERVICE.pages(process), record=process.recorder)
+    pages = service_pages(SERVICE, process)
     async with http_server(Site(SERVICE.name, application(SERVICE, process), pages)) as (_, address):
         yield address

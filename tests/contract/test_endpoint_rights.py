@@ -22,7 +22,7 @@ from services.routing.app import SERVICE as ROUTING
 from services.runtime.http.app import application, web_application
 from services.runtime.http.operating import topics
 from services.runtime.http.operating.topics import Pause
-from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.application import service_pages
 from services.runtime.security.access import Access, Check
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service
@@ -37,7 +37,10 @@ PUBLIC = {
     ("intake", "GET", "/cases/{number}"): "the secret of the case is asked for",
     ("intake", "POST", "/cases/{number}/tracking"): "the secret of the case is asked for",
     ("intake", "GET", "/catalogue"): "the catalogue is public",
-    ("pages of monitor", "GET", "/assets/monitor/{file}"): "style and script are the same for all",
+    **{
+        (f"pages of {service}", "GET", f"/assets/{service}/{{file}}"): "style and script are the same for all"
+        for service in ("intake", "routing", "monitor")
+    },
 }
 """The endpoints without an act, and why."""
 
@@ -85,10 +88,7 @@ def applications(role: Role) -> dict[str, FastAPI]:
         host = MemoryHost(service, settings, MONDAY)
         host.access = access_of(role)
         found[service.name] = application(service, host)
-        if service.pages is not None:
-            found[f"pages of {service.name}"] = pages_application(
-                service.name, service.pages(host), record=MemoryRecord()
-            )
+        found[f"pages of {service.name}"] = service_pages(service, host)
     found["operator"] = web_application("operator", topics.routes(NoTopics(), access_of(role)), record=MemoryRecord())
     return found
 

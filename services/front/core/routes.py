@@ -33,6 +33,10 @@ ISSUER = frozenset(
 )
 """First segments of the paths of the issuer that comes with onedoor."""
 
+EVERYWHERE = frozenset({"journal", "ops", "record"})
+"""First segments of the pages that each service has: the second segment names the service. Without a second one the
+path is an ordinary page, of the service that has this segment among its own."""
+
 ISSUER_ASSETS = "identity"
 """The name of the issuer that comes with onedoor in the paths of its style sheet and scripts."""
 
@@ -75,6 +79,7 @@ class Routes:
         if issuer is not None:
             self._assets[ISSUER_ASSETS] = Route(issuer, "asset")
         self._apis = {name: Route(name, "api") for name in backends}
+        self._everywhere = {name: Route(name, "page") for name in backends}
         self._pages: dict[str, Route] = {} if issuer is None else dict.fromkeys(ISSUER, Route(issuer, "issuer"))
         faults = []
         for name, backend in backends.items():
@@ -99,6 +104,8 @@ class Routes:
             service, slash, _ = rest.partition("/")
             known = self._apis if first == "api" else self._assets
             return known.get(service) if slash else None
+        if first in EVERYWHERE and rest:
+            return self._everywhere.get(rest.partition("/")[0])
         return self._pages.get(first)
 
 

@@ -22,7 +22,7 @@ from services.registry import default_systems
 from services.runtime import telemetry
 from services.runtime.clock import FileClock
 from services.runtime.http.app import application
-from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.application import service_pages
 from services.runtime.http.site import Site
 from services.runtime.process import ServiceProcess
 from services.runtime.settings import Settings
@@ -154,8 +154,7 @@ async def _client(database: str, path: Path) -> AsyncIterator[httpx2.AsyncClient
     )
     process = ServiceProcess(SERVICE, settings)
     process.access.holders = HOLDERS
-    routes = SERVICE.pages(process) if SERVICE.pages is not None else None
-    pages = pages_application(SERVICE.name, routes, record=process.recorder)
+    pages = service_pages(SERVICE, process)
     site = Site(SERVICE.name, application(SERVICE, process), pages)
     transport = httpx2.ASGITransport(site, client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=STAFF) as client:

@@ -11,7 +11,7 @@ from services.monitor.app import SERVICE
 from services.monitor.core.board.figures import CATALOGUE, FIGURES, PRESENT
 from services.monitor.store.board import counting
 from services.monitor.web.pages import figures
-from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.application import service_pages
 from services.runtime.store.database import transaction
 from tests.integration.monitor.board_figures import count
 from tests.support.messages import MONDAY, at
@@ -22,8 +22,7 @@ from tests.support.staff import STAFF
 
 def client(monitor: MonitorProcess, language: str = "en") -> httpx2.AsyncClient:
     """A client of the pages."""
-    assert SERVICE.pages is not None
-    app = pages_application(SERVICE.name, SERVICE.pages(monitor.process), record=monitor.process.recorder)
+    app = service_pages(SERVICE, monitor.process)
     headers = {**STAFF, "accept-language": language}
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here", headers=headers)
 

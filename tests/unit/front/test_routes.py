@@ -10,8 +10,9 @@ from services.front.core.routes import ISSUER, Backend, Route, Routes, is_own_pa
 ADDRESSES = ("http://127.0.0.1:8001",)
 ROUTES = Routes(
     {
-        "monitor": Backend(addresses=ADDRESSES, pages=("board", "alerts")),
+        "monitor": Backend(addresses=ADDRESSES, pages=("board", "alerts", "record", "journal")),
         "intake": Backend(addresses=ADDRESSES, pages=("desk",), public=("apply",)),
+        "tax": Backend(addresses=ADDRESSES),
     },
     issuer="issuer",
 )
@@ -40,6 +41,17 @@ ROUTES = Routes(
         ("/api/", None),
         ("/api/intake", None),
         ("/api/nobody/x", None),
+        ("/record", Route("monitor", "page")),
+        ("/record/", Route("monitor", "page")),
+        ("/record/monitor", Route("monitor", "page")),
+        ("/record/tax", Route("tax", "page")),
+        ("/ops/intake/dead-letters/7", Route("intake", "page")),
+        ("/journal/intake/", Route("intake", "page")),
+        ("/ops", None),
+        ("/ops/", None),
+        ("/ops/nobody", None),
+        ("/ops/issuer", None),
+        ("/record/board", None),
         ("/api//intake/x", None),
         ("/monitor/x", None),
         ("/session/login", None),

@@ -12,7 +12,7 @@ from services.runtime.http.pages.rendering import Pages
 
 def client(**options: object) -> httpx2.AsyncClient:
     """A client of pages that are errors and assets alone."""
-    transport = httpx2.ASGITransport(pages_application("toy", None))
+    transport = httpx2.ASGITransport(pages_application("toy"))
     return httpx2.AsyncClient(transport=transport, base_url="http://here", **options)  # type: ignore[arg-type]
 
 
