@@ -27,6 +27,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s`/])onedoor ([^\n`]+)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
+TEST = re.compile(r"`(tests/[\w./-]*)::(\w+)`")
 PLACE = re.compile(r"`((?:contracts|services|onedoor|deploy|tools|docs|tests)/[\w./-]*)`")
 SETTING = re.compile(r"\bONEDOOR_[A-Z_]*[A-Z]\b(?!_?\*)")
 METRIC = re.compile(r"`(onedoor_[a-z_]+)`")
@@ -73,6 +74,12 @@ def test_every_command_exists_with_its_options(document: Path) -> None:
 def test_every_target_of_make_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(TARGET.findall(code(document))) <= targets
+
+
+@documents
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    for file, test in TEST.findall(document.read_text(encoding="utf-8")):
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {test}"
 
 
 @documents
