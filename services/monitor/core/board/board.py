@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from services.monitor.core.board.figures import CATALOGUE, Counts, change, figures_of
+from services.monitor.core.board.figures import CATALOGUE, FIGURES, PRESENT, Counts, change, figures_of
 from services.monitor.core.board.periods import LINE, Period
 from services.monitor.core.board.ranks import BEST_IS_MOST, Pool, Rank, ranks
 
 NOTHING = Counts()
+
+_PRESENT = attrgetter(*PRESENT)
 
 IN_LINE = ("closed", "on_time_rate", "same_day_rate")
 """The figures of the line of the last periods."""
@@ -22,9 +25,6 @@ class Present:
     due_today: int = 0
     overdue: int = 0
 
-    def __add__(self, other: "Present") -> "Present":
-        return Present(self.open + other.open, self.due_today + other.due_today, self.overdue + other.overdue)
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -34,14 +34,6 @@ class Group:
     before: Counts = NOTHING
     line: tuple[Counts, ...] = (NOTHING,) * LINE
     present: Present = Present()
-
-    def __add__(self, other: "Group") -> "Group":
-        return Group(
-            self.period + other.period,
-            self.before + other.before,
-            tuple(one + another for one, another in zip(self.line, other.line, strict=True)),
-            self.present + other.present,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,14 @@ def rows(
     figures = {name: figures_of(group.period, period.months) for name, group in groups.items()}
     ranked = {figure: _ranked(figure, figures, pools) for figure in BEST_IS_MOST if are_ranked}
     found = [
-        _row(name, group, period, pools.get(name), {figure: of[name] for figure, of in ranked.items() if name in of})
+        _row(
+            name,
+            group,
+            figures[name],
+            figures_of(group.before, period.months),
+            pools.get(name),
+            {figure: of[name] for figure, of in ranked.items() if name in of},
+        )
         for name, group in groups.items()
     ]
     return sorted(found, key=_worst_first)
@@ -84,23 +83,30 @@ def rows(
 
 def total(groups: Sequence[Group], period: Period) -> Row:
     """The row of all these groups together."""
-    return _row("", sum(groups, Group()), period, None, {})
+    if not groups:
+        whole = Group()
+    else:
+        whole = Group(
+            Counts.total(group.period for group in groups),
+            Counts.total(group.before for group in groups),
+            tuple(map(Counts.total, zip(*(group.line for group in groups), strict=True))),
+            Present(*map(sum, zip(*map(_PRESENT, (group.present for group in groups)), strict=True))),
+        )
+    return _row("", whole, figures_of(whole.period, period.months), figures_of(whole.before, period.months), None, {})
 
 
-def _row(name: str, group: Group, period: Period, pool: Pool | None, ranked: Mapping[str, Ranked]) -> Row:
-    now, before = figures_of(group.period, period.months), figures_of(group.before, period.months)
-    present: dict[str, float | None] = {
-        "open": group.present.open,
-        "due_today": group.present.due_today,
-        "overdue": group.present.overdue,
-    }
-    line = tuple({figure: of[figure] for figure in IN_LINE} for of in map(_figures, group.line))
+def _row(
+    name: str,
+    group: Group,
+    now: dict[str, float | None],
+    before: dict[str, float | None],
+    pool: Pool | None,
+    ranked: Mapping[str, Ranked],
+) -> Row:
+    present: dict[str, float | None] = dict(zip(PRESENT, _PRESENT(group.present), strict=True))
+    line = tuple({figure: FIGURES[figure](counts) for figure in IN_LINE} for counts in group.line)
     changes = {figure: change(value, before[figure]) for figure, value in now.items()}
     return Row(name, pool, now | present | dict.fromkeys(CATALOGUE), before, changes, ranked, line)
-
-
-def _figures(counts: Counts) -> dict[str, float | None]:
-    return figures_of(counts, 0)
 
 
 def _ranked(

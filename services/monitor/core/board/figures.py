@@ -4,8 +4,9 @@ Rates are in percent and means in working days, both to two decimals, halves awa
 nothing: such a figure is None, which people see as a dash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Self
 
 
@@ -36,12 +37,16 @@ class Counts:
     appeals_rejected: int = 0
     platform_faults: int = 0
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
+    @classmethod
+    def total(cls, counts: Iterable[Self]) -> Self:
+        """The sums of all of them."""
+        return cls(*map(sum, zip(*map(_VALUES, counts), strict=True)))
 
 
 COUNTED = tuple(field.name for field in fields(Counts))
 """The names of all counts, in their order."""
+
+_VALUES = attrgetter(*COUNTED)
 
 
 def ratio(part: int, of: int, scale: int = 1) -> float | None:

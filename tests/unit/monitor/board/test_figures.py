@@ -1,5 +1,6 @@
 """Rates, means and changes, by examples and against exact fractions."""
 
+from datetime import date
 from fractions import Fraction
 from math import floor
 
@@ -7,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.monitor.core.board.board import Group, Present, total
 from services.monitor.core.board.figures import COUNTED, PRESENT, Counts, change, figures_of, rate, ratio
+from services.monitor.core.board.periods import LINE, Period
 
 counts = st.builds(Counts, **{name: st.integers(0, 10**6) for name in COUNTED})
 
@@ -37,11 +40,21 @@ def test_a_ratio_is_that_of_exact_fractions(part: int, of: int, scale: int) -> N
     assert ratio(part, of, scale) == (hundredths if part >= 0 else -hundredths) / 100
 
 
-@given(counts, counts)
-def test_counts_of_two_parts_add_up(one: Counts, other: Counts) -> None:
-    both = one + other
-    assert all(getattr(both, name) == getattr(one, name) + getattr(other, name) for name in COUNTED)
-    assert figures_of(both, 1)["late"] == both.closed - both.on_time
+@given(st.lists(counts, min_size=1, max_size=4))
+def test_counts_of_all_parts_add_up(parts: list[Counts]) -> None:
+    whole = Counts.total(parts)
+    assert all(getattr(whole, name) == sum(getattr(part, name) for part in parts) for name in COUNTED)
+    assert figures_of(whole, 1)["late"] == whole.closed - whole.on_time
+
+
+def test_the_row_of_all_is_that_of_their_sums() -> None:
+    one = Group(Counts(closed=3, on_time=3), Counts(closed=1), (Counts(closed=2),) * LINE, Present(1, 0, 1))
+    other = Group(Counts(closed=1), Counts(closed=4), (Counts(closed=5, on_time=2),) * LINE, Present(2, 1, 0))
+    row = total([one, other], Period(date(2026, 1, 1), date(2026, 1, 31), 1))
+    assert (row.figures["on_time_rate"], row.change["closed"]) == (75.0, -1)
+    assert {name: row.figures[name] for name in PRESENT} == {"open": 3, "due_today": 1, "overdue": 1}
+    assert [one["closed"] for one in row.line] == [7] * LINE
+    assert total([], Period(date(2026, 1, 1), date(2026, 1, 31), 1)).figures["closed"] == 0
 
 
 def test_nothing_has_no_rate_and_no_mean() -> None:
