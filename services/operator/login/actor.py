@@ -13,12 +13,12 @@ from contracts.zone import CHINA
 from services.monitor.store.notifications import directory_store
 from services.operator.databases import on_service
 from services.operator.login.settings import LoginSettings
-from services.operator.login.tokens import access_token, issuer_of
+from services.operator.login.tokens import access_token, given_token, issuer_of
 from services.operator.options import DatabaseOptions
 from services.operator.output import stop
 from services.runtime.clock import machine_now
 from services.runtime.kafka.documents import FOLLOWED
-from services.runtime.security.access import NoRight, permit
+from services.runtime.security.access import FRESH, NoRight, is_fresh, permit
 from services.runtime.security.access_tokens import AccessToken, InvalidToken, KeysUnavailable, TokenVerifier
 from services.runtime.store import documents
 
@@ -42,7 +42,10 @@ def acting(options: DatabaseOptions, service: str | None, act: Act) -> Actor | N
 def calling(options: DatabaseOptions, service: str | None, act: Act) -> Caller:
     """Who gives a command, with the right to this act by the directory in the service's database.
 
-    Raises `typer.Exit` without a login, and without the right.
+    The person has to have logged in within `FRESH`, as on pages. A program, whose token in the environment says of
+    nobody when they logged in, acts by itself.
+
+    Raises `typer.Exit` without a login, with one that is too old, and without the right.
     """
     posts = on_service(service, options, posts_in_force)
     if posts is None:
@@ -74,11 +77,21 @@ async def verified(issuer: str, token: str) -> AccessToken:
 
 
 async def _permitted(issuer: str, token: str, posts: PostsPublished, act: Act) -> Actor:
-    person = (await verified(issuer, token)).subject
+    known = await verified(issuer, token)
+    person = known.subject
     try:
-        return permit(Holders(posts), person, act, machine_now().astimezone(CHINA).date()).actor
+        actor = permit(Holders(posts), person, act, machine_now().astimezone(CHINA).date()).actor
     except NoRight as error:
         raise stop(f"{person}: {error.en}", f"{person}：{error.zh}") from None
+    is_program = known.authenticated_at is None and given_token() is not None
+    if not is_fresh(known) and not is_program:
+        minutes = int(FRESH.total_seconds()) // 60
+        raise stop(
+            f"this needs a login of the last {minutes} minutes: log in once more with 'onedoor login', then repeat the "
+            "command",
+            f"此操作须在登录后 {minutes} 分钟内进行：请用 onedoor login 再次登录，然后重新运行命令",
+        )
+    return actor
 
 
 def _verifier(issuer: str) -> TokenVerifier:

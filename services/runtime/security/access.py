@@ -162,11 +162,9 @@ class Access:
         asked.act = act
         token = await self.token(given)
         asked.person, asked.client = token.subject, token.client
-        at = token.authenticated_at
-        is_fresh = at is not None and machine_now() - at <= FRESH
-        permit = replace(self.permit(token.subject, act), is_fresh=is_fresh)
+        permit = replace(self.permit(token.subject, act), is_fresh=is_fresh(token))
         asked.roles = tuple(sorted({post.role.value for post in permit.posts}))
-        if fresh and not is_fresh:
+        if fresh and not permit.is_fresh:
             challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
             raise NotLoggedIn(challenge, "log in once more before this act", "办理此事前请再次登录确认")
         await asked.permitted(asked)
@@ -196,6 +194,12 @@ class Check:
 
     async def __call__(self, given: Given) -> Permit:
         return await self._access.check(given, self.act, fresh=self.fresh)
+
+
+def is_fresh(token: AccessToken) -> bool:
+    """Whether the person has logged in within `FRESH`."""
+    at = token.authenticated_at
+    return at is not None and machine_now() - at <= FRESH
 
 
 def permit(holders: Holders, person: str, act: Act, day: date) -> Permit:

@@ -9,7 +9,7 @@ from joserfc.jwk import KeySet
 
 from services.runtime.security.access_tokens import TokenVerifier
 from tests.support.identity.browser import Answer, Browser
-from tests.support.identity.issuing import PAGES_AFTER, PAGES_BACK, PROGRAM_SECRET, Issuing
+from tests.support.identity.issuing import PAGES_AFTER, PAGES_BACK, PASSWORD, PROGRAM_SECRET, Issuing
 from tests.support.identity.program import Program, content
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -165,6 +165,17 @@ async def test_the_command_line_gets_tokens_when_a_person_consents(browser: Brow
         {"grant_type": "refresh_token", "client_id": "command-line", "refresh_token": tokens["refresh_token"]},
     )
     assert refreshed.status == 200
+
+
+async def test_a_device_needs_a_login_of_the_last_minutes(browser: Browser, running: Issuing) -> None:
+    await browser.log_in("wang-fang", PASSWORD)
+    asked = await ask_for_device(browser)
+    page = await browser.get("/device")
+    running.clock.ahead = timedelta(minutes=6)
+    for answer in (await browser.get("/device"), await browser.submit(page, "/device", code=str(asked["user_code"]))):
+        assert answer.location == "/login?next=/device"
+    again = await browser.log_in("wang-fang", PASSWORD, "/login?next=/device")
+    assert again.location == "/device" and (await browser.get("/device")).status == 200
 
 
 async def test_a_device_that_is_refused_or_too_late_gets_nothing(browser: Browser, running: Issuing) -> None:

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -25,8 +26,8 @@ from tests.support.staff import ISSUER
 ADDRESS = "https://login.example.gov.cn"
 
 
-def onedoor(*arguments: str, person: str | None = None) -> Result:
-    login = {} if person is None else {"ONEDOOR_TOKEN": ISSUER.token(person)}
+def onedoor(*arguments: str, person: str | None = None, **claims: Any) -> Result:
+    login = {} if person is None else {"ONEDOOR_TOKEN": ISSUER.token(person, **claims)}
     return CliRunner(env=login).invoke(app, ["people", *arguments])
 
 
@@ -106,6 +107,19 @@ async def test_with_a_directory_in_force_a_login_with_the_right_is_needed_and_re
         ("disabled", "he", "qian"),
         ("added", "zheng", None),
     ]
+
+
+def test_a_command_needs_a_login_of_the_last_minutes_unless_a_program_acts_by_itself(platform: Addresses) -> None:
+    posts = tuple(PublishedPost(role="operator", person=one) for one in ("zheng", "program"))
+    put_posts_in_force(platform.services["monitor"], PostsPublished(posts=posts))
+    write_addresses(Path("data"), replace(platform, issuer=ISSUER.url))
+    add = ("add", "li-na", "--name", "李娜")
+    minutes_ago = machine_now() - timedelta(minutes=5, seconds=5)
+    old = onedoor(*add, person="zheng", auth_time=minutes_ago.timestamp())
+    assert old.exit_code == 1 and "'onedoor login'" in old.stderr and in_both(old.stderr)
+    assert "li-na" not in onedoor("list").stdout
+    assert onedoor(*add, person="program", auth_time=None).exit_code == 0
+    assert onedoor("disable", "li-na", person="zheng", auth_time=minutes_ago.timestamp() + 60).exit_code == 0
 
 
 async def test_a_link_works_and_disabling_ends_everything(

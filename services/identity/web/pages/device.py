@@ -1,4 +1,8 @@
-"""The page on which a person connects a program without a browser, such as the command line (RFC 8628)."""
+"""The page on which a person connects a program without a browser, such as the command line (RFC 8628).
+
+It needs a login of the last minutes: the program may do then what needs one, and nobody else at an open browser allows
+it.
+"""
 
 from urllib.parse import quote
 
@@ -25,7 +29,7 @@ def routes(issuer: Issuer) -> APIRouter:
         """The form for the code."""
         page = await PageRequest.read(issuer, request)
         session = await issuer.run(page.session)
-        return page.render("device.html", error=None) if isinstance(session, Session) else _to_login(page)
+        return page.render("device.html", error=None) if page.is_fresh(session) else _to_login(page)
 
     @router.post("/device")
     async def connect(request: Request) -> Response:
@@ -42,7 +46,7 @@ def _to_login(page: PageRequest) -> Response:
 
 def _connect(page: PageRequest, connection: Connection) -> Response:
     session = page.session(connection)
-    if not isinstance(session, Session):
+    if not isinstance(session, Session) or not page.is_fresh(session):
         return _to_login(page)
     subject = f"device:{session.person_id}"
     opens = attempts.take(connection, [(subject, CODES_FREE)], page.now)

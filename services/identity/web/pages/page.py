@@ -23,6 +23,7 @@ from services.identity.web.pages import cookies
 from services.runtime.http.connections.client_limits import client_of
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.rendering import Pages
+from services.runtime.security.access import FRESH
 
 PAGES = Pages("identity", "services.identity.web.pages")
 """The look of the issuer's pages, and their texts."""
@@ -82,6 +83,10 @@ class PageRequest:
         if self.session_secret is None:
             return None
         return sessions.used(connection, self.session_secret, self.issuer.limits, self.now)
+
+    def is_fresh(self, session: Session | EndReason | None) -> bool:
+        """Whether it is an open session, and the person has proved within `FRESH` who he is."""
+        return isinstance(session, Session) and self.now - session.authenticated_at <= FRESH
 
     def log_in(self, connection: Connection, person_id: str, method: str) -> None:
         """Begin a session with a new secret, end the one that this browser had, and know the browser from now on."""
